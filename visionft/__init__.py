@@ -1,0 +1,9 @@
+"""The VisionFT engine: projects, pictures, training, evaluation and deployment. No Qt in here."""
+
+import os
+
+__version__ = "0.1.0"
+
+# Both libraries would otherwise reach the network when imported or used; a user's pictures are their own business.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -1,0 +1,87 @@
+"""What long work reports while it runs: frozen dataclasses of plain numbers and text, never tensors or exceptions.
+
+Every job has the shape `work(inputs, *, on_event, should_stop) -> Result`. The command line prints its events, the
+window queues them to the main thread, tests record them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a stage of work is. `total` is 0 while it is not known yet."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something the user should know; the work goes on."""
+
+    message: str
+    level: Literal["info", "warning"] = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A training run has its model and data ready. `first_epoch` is above 1 when a run is continued."""
+
+    run: str
+    backbone: str
+    method: str
+    epochs: int
+    first_epoch: int
+    steps_per_epoch: int
+    train_images: int
+    val_images: int
+    trainable_parameters: int
+    total_parameters: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone:
+    """One optimiser step; throttled to about ten a second. `step` counts from 1 within `epoch` (from 1)."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    images_per_second: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochDone:
+    """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    train_top1: float
+    val_loss: float
+    val_top1: float
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+    is_best: bool
+
+
+Event = Progress | Notice | RunStarted | StepDone | EpochDone
+OnEvent = Callable[[Event], None]
+ShouldStop = Callable[[], bool]
+
+
+def ignore_event(_event: Event) -> None:
+    """Drop an event: the default of work whose caller does not watch."""
+
+
+def never_stop() -> bool:
+    """Never ask to stop: the default of work that its caller lets finish."""
+    return False

@@ -1,0 +1,80 @@
+"""Writing files so that a crash leaves the old or the new content, never a torn one; and hashing them.
+
+Owns every write of an artefact (checkpoints, configs, exports). The project database has its own durability.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from visionft.errors import VisionFTError
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_path(target: Path) -> Generator[Path]:
+    """Yield a temporary path beside `target`; on success fsync it and rename it over `target`, else remove it.
+
+    Raises:
+        VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(target)
+        fsync_folder(target.parent)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_error(target: Path, error: OSError) -> VisionFTError:
+    """Turn an `OSError` met while writing `target` into advice."""
+    reason = error.strerror or str(error)
+    return VisionFTError(f"Cannot write {target}: {reason}.", "Free some space or choose a folder you may write to.")
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text with `\\n` line ends, atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def temporary_folder(beside: Path) -> Generator[Path]:
+    """Yield an empty folder on the file system of `beside`, removed afterwards with whatever is left in it."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
