@@ -54,7 +54,7 @@ def write_error(target: Path, error: OSError) -> VisionFTError:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text with `\\n` line ends, atomically."""
+    """Write UTF-8 text with Unix line ends, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 

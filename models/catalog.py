@@ -1,0 +1,480 @@
+"""The tables of backbones and fine-tuning methods, and the arithmetic of what each trains. Torch-free.
+
+A backbone is one row of `BACKBONES`, a method one row of `METHODS`. Parameter counts are computed from the shapes
+given here, so that the window can show them at once; a contract test holds them against the real modules.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from models.errors import ConfigError, Problem
+from models.options import (
+    AdapterOptions,
+    FullOptions,
+    LinearOptions,
+    LoraOptions,
+    MethodOptions,
+    PrefixOptions,
+)
+
+Family = Literal["resnet", "vit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViTShape:
+    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`."""
+
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    patch: int
+    has_class_token: bool = True
+    has_layer_scale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One ResNet stage: `count` blocks of inner width `width`; a bottleneck block puts out four times as many."""
+
+    block: Literal["basic", "bottleneck"]
+    count: int
+    width: int
+
+    @property
+    def out_channels(self) -> int:
+        """Return the channels that the stage's blocks put out."""
+        return self.width * (4 if self.block == "bottleneck" else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNetShape:
+    """The shape of a timm `ResNet`: channels after the stem, then its stages."""
+
+    stem: int
+    stages: tuple[Stage, ...]
+
+    def block_convolutions(self) -> list[tuple[int, int, int]]:
+        """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""
+        convolutions: list[tuple[int, int, int]] = []
+        channels = self.stem
+        for stage in self.stages:
+            for _ in range(stage.count):
+                width, out = stage.width, stage.out_channels
+                convolutions += [(channels, width, 1 if stage.block == "bottleneck" else 3), (width, width, 3)]
+                convolutions += [(width, out, 1)] if stage.block == "bottleneck" else []
+                channels = out
+        return convolutions
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation per RGB channel, of pixels scaled to 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+_IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """One pretrained network a user can choose.
+
+    Attributes:
+        architecture: timm's name of the network, for `timm.create_model`.
+        parameters: Count without a classifier head, at `input_size`.
+        features: Channels of the pooled embedding (D).
+        input_size: Default side of the square input, in pixels.
+        crop_share: Share of the resized picture's shorter side that the centre crop keeps.
+        hub_id: Hugging Face repository of the weights; empty where there is none.
+        bundled: File name under `models/starter` of weights that ship with the program; empty where none do.
+    """
+
+    name: str
+    title: str
+    summary: str
+    family: Family
+    architecture: str
+    shape: ViTShape | ResNetShape
+    parameters: int
+    features: int
+    input_size: int
+    normalisation: Normalisation
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    crop_share: float = 0.95
+    hub_id: str = ""
+    licence: str = "Apache-2.0"
+    bundled: str = ""
+    sha256: str = ""
+
+    @property
+    def size_step(self) -> int:
+        """Return what the input side must be a multiple of, in pixels."""
+        return self.shape.patch if isinstance(self.shape, ViTShape) else 32
+
+    def parameters_at(self, image_size: int) -> int:
+        """Return the headless parameter count for inputs of `image_size` pixels (position embeddings grow)."""
+        if not isinstance(self.shape, ViTShape):
+            return self.parameters
+        patches = [(size // self.shape.patch) ** 2 for size in (image_size, self.input_size)]
+        return self.parameters + (patches[0] - patches[1]) * self.shape.width
+
+
+def _resnet(
+    name: str,
+    title: str,
+    summary: str,
+    *,
+    block: Literal["basic", "bottleneck"],
+    counts: tuple[int, ...],
+    parameters: int,
+) -> Backbone:
+    stages = tuple(Stage(block, count, width) for count, width in zip(counts, (64, 128, 256, 512), strict=True))
+    return Backbone(
+        name=name,
+        title=title,
+        summary=summary,
+        family="resnet",
+        architecture=name,
+        shape=ResNetShape(stem=64, stages=stages),
+        parameters=parameters,
+        features=stages[-1].out_channels,
+        input_size=224,
+        hub_id=f"timm/{name}.a1_in1k",
+        normalisation=_IMAGENET,
+    )
+
+
+def _vit(
+    name: str,
+    title: str,
+    summary: str,
+    *,
+    architecture: str,
+    tag: str,
+    width: int,
+    parameters: int,
+    normalisation: Normalisation = _HALF,
+    crop_share: float = 0.9,
+) -> Backbone:
+    dinov2 = "dinov2" in architecture
+    return Backbone(
+        name=name,
+        title=title,
+        summary=summary,
+        family="vit",
+        architecture=architecture,
+        shape=ViTShape(
+            width=width,
+            depth=12,
+            heads=width // 64,
+            mlp_width=4 * width,
+            patch=14 if dinov2 else 16,
+            has_layer_scale=dinov2,
+        ),
+        parameters=parameters,
+        features=width,
+        input_size=224,
+        hub_id=f"timm/{architecture}.{tag}",
+        normalisation=normalisation,
+        crop_share=crop_share,
+    )
+
+
+_AUGREG = "augreg_in21k_ft_in1k"
+
+BACKBONES: dict[str, Backbone] = {
+    backbone.name: backbone
+    for backbone in (
+        Backbone(
+            name="test_resnet",
+            title="Test ResNet",
+            summary="A tiny ResNet to try things out in seconds; not for real work.",
+            family="resnet",
+            architecture="test_resnet",
+            shape=ResNetShape(
+                stem=32,
+                stages=(
+                    Stage("basic", 1, 32),
+                    Stage("basic", 1, 48),
+                    Stage("bottleneck", 1, 48),
+                    Stage("basic", 1, 96),
+                ),
+            ),
+            parameters=372_688,
+            features=96,
+            input_size=160,
+            interpolation="bilinear",
+            hub_id="timm/test_resnet.r160_in1k",
+            normalisation=_HALF,
+        ),
+        Backbone(
+            name="test_vit",
+            title="Test ViT",
+            summary="A tiny ViT to try things out in seconds; not for real work.",
+            family="vit",
+            architecture="test_vit",
+            shape=ViTShape(width=64, depth=6, heads=2, mlp_width=192, patch=16),
+            parameters=306_240,
+            features=64,
+            input_size=160,
+            hub_id="timm/test_vit.r160_in1k",
+            normalisation=_HALF,
+        ),
+        _resnet(
+            "resnet18",
+            "ResNet-18",
+            "Small, quick and steady; a good first choice on any computer.",
+            block="basic",
+            counts=(2, 2, 2, 2),
+            parameters=11_176_512,
+        ),
+        _resnet(
+            "resnet34",
+            "ResNet-34",
+            "Twice ResNet-18's depth for a little more accuracy.",
+            block="basic",
+            counts=(3, 4, 6, 3),
+            parameters=21_284_672,
+        ),
+        _resnet(
+            "resnet50",
+            "ResNet-50",
+            "The field's yardstick: strong features at moderate cost.",
+            block="bottleneck",
+            counts=(3, 4, 6, 3),
+            parameters=23_508_032,
+        ),
+        _resnet(
+            "resnet101",
+            "ResNet-101",
+            "Deeper still; for fine differences and a good GPU.",
+            block="bottleneck",
+            counts=(3, 4, 23, 3),
+            parameters=42_500_160,
+        ),
+        _vit(
+            "vit_tiny",
+            "ViT-Tiny/16",
+            "The smallest full vision transformer; light enough for a laptop.",
+            architecture="vit_tiny_patch16_224",
+            tag=_AUGREG,
+            width=192,
+            parameters=5_524_416,
+        ),
+        _vit(
+            "vit_small",
+            "ViT-Small/16",
+            "A transformer of ResNet-50's size with knowledge from 21,000 classes.",
+            architecture="vit_small_patch16_224",
+            tag=_AUGREG,
+            width=384,
+            parameters=21_665_664,
+        ),
+        _vit(
+            "vit_base",
+            "ViT-Base/16",
+            "Large and accurate; wants a GPU, and shines with LoRA.",
+            architecture="vit_base_patch16_224",
+            tag="augreg2_in21k_ft_in1k",
+            width=768,
+            parameters=85_798_656,
+        ),
+        _vit(
+            "deit_small",
+            "DeiT-Small/16",
+            "ViT-Small trained on ImageNet-1k alone with strong augmentation.",
+            architecture="deit_small_patch16_224",
+            tag="fb_in1k",
+            width=384,
+            parameters=21_665_664,
+            normalisation=_IMAGENET,
+        ),
+        _vit(
+            "dinov2_small",
+            "DINOv2-Small/14",
+            "Self-supervised on 142 million pictures; superb with few labels.",
+            architecture="vit_small_patch14_dinov2",
+            tag="lvd142m",
+            width=384,
+            parameters=21_628_800,
+            crop_share=0.95,
+            normalisation=_IMAGENET,
+        ),
+        _vit(
+            "dinov2_base",
+            "DINOv2-Base/14",
+            "The strongest features here for few labels; wants a GPU.",
+            architecture="vit_base_patch14_dinov2",
+            tag="lvd142m",
+            width=768,
+            parameters=85_724_928,
+            crop_share=0.95,
+            normalisation=_IMAGENET,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One way to fine-tune.
+
+    Attributes:
+        options: Its settings class.
+        learning_rate: Peak rate that suits it under AdamW at batch 32.
+        refusals: Reason by family for which it does not exist.
+        injected_parameters: Count of what it adds, given shape and options.
+    """
+
+    name: str
+    title: str
+    summary: str
+    when: str
+    options: type[MethodOptions]
+    learning_rate: float
+    refusals: dict[Family, str]
+    injected_parameters: Callable[[ViTShape | ResNetShape, MethodOptions], int]
+
+
+def _no_parameters(_shape: ViTShape | ResNetShape, _options: MethodOptions) -> int:
+    return 0
+
+
+def _lora_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
+    assert isinstance(options, LoraOptions)
+    if isinstance(shape, ResNetShape):
+        layers = [(c_in * k * k, c_out) for c_in, c_out, k in shape.block_convolutions()]
+    else:
+        width, hidden = shape.width, shape.mlp_width
+        block = [(width, 3 * width)]
+        block += [(width, width)] if options.targets in ("attention", "all") else []
+        block += [(width, hidden), (hidden, width)] if options.targets == "all" else []
+        layers = block * shape.depth
+    magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
+    return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
+
+
+def _adapter_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
+    assert isinstance(options, AdapterOptions)
+    if isinstance(shape, ResNetShape):
+        widths = [stage.out_channels for stage in shape.stages for _ in range(stage.count)]
+    else:
+        widths = [shape.width] * shape.depth * (2 if options.placement == "houlsby" else 1)
+    return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
+
+
+def _prefix_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
+    assert isinstance(options, PrefixOptions) and isinstance(shape, ViTShape)
+    if not options.reparameterise:
+        return 2 * options.length * shape.width * shape.depth
+    hidden = shape.width // 2
+    mlp = shape.width * hidden + hidden + hidden * 2 * shape.width + 2 * shape.width
+    return (options.length * shape.width + mlp) * shape.depth
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            name="full",
+            title="Full fine-tuning",
+            summary="Every weight of the network learns.",
+            when="You have many pictures, or they look nothing like everyday photographs.",
+            options=FullOptions,
+            learning_rate=5e-4,
+            refusals={},
+            injected_parameters=_no_parameters,
+        ),
+        Method(
+            name="linear",
+            title="Linear probe",
+            summary="Only the last layer learns; the network stays as it is.",
+            when="You want an answer in seconds, or have only a few pictures.",
+            options=LinearOptions,
+            learning_rate=3e-3,
+            refusals={},
+            injected_parameters=_no_parameters,
+        ),
+        Method(
+            name="lora",
+            title="LoRA",
+            summary="Small low-rank updates learn beside the frozen weights and fold into them at export.",
+            when="Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice.",
+            options=LoraOptions,
+            learning_rate=2e-3,
+            refusals={},
+            injected_parameters=_lora_parameters,
+        ),
+        Method(
+            name="adapter",
+            title="Adapter",
+            summary="Small bottleneck layers learn between the frozen blocks.",
+            when="As LoRA, and when the new task differs more from the old one.",
+            options=AdapterOptions,
+            learning_rate=2e-3,
+            refusals={},
+            injected_parameters=_adapter_parameters,
+        ),
+        Method(
+            name="prefix",
+            title="Prefix",
+            summary="A few learned tokens steer each attention of a frozen ViT.",
+            when="The smallest possible change: about a thousandth of the weights.",
+            options=PrefixOptions,
+            learning_rate=5e-3,
+            refusals={"resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"},
+            injected_parameters=_prefix_parameters,
+        ),
+    )
+}
+
+
+def get_backbone(name: str) -> Backbone:
+    """Return the row of `BACKBONES`, or raise a `ConfigError` that lists the names."""
+    if name not in BACKBONES:
+        raise ConfigError(
+            (Problem("backbone", f"there is no backbone {name!r}", f"Choose one of {', '.join(BACKBONES)}."),)
+        )
+    return BACKBONES[name]
+
+
+def get_method(name: str) -> Method:
+    """Return the row of `METHODS`, or raise a `ConfigError` that lists the names."""
+    if name not in METHODS:
+        raise ConfigError((Problem("method", f"there is no method {name!r}", f"Choose one of {', '.join(METHODS)}."),))
+    return METHODS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCount:
+    """What trains and what there is, head included."""
+
+    trainable: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """Return the trainable share of all parameters, between 0 and 1."""
+        return self.trainable / self.total
+
+
+def count_parameters(
+    backbone: Backbone,
+    method: Method,
+    *,
+    classes: int,
+    options: MethodOptions | None = None,
+    image_size: int | None = None,
+) -> ParameterCount:
+    """Count trainable and total parameters of `backbone` under `method`, without building either.
+
+    With `FullOptions.frozen_stages` the true count is lower; the classifier reports it when it is built.
+    """
+    injected = method.injected_parameters(backbone.shape, options or method.options())
+    head = (backbone.features + 1) * classes
+    body = backbone.parameters_at(image_size or backbone.input_size)
+    return ParameterCount((body if method.name == "full" else injected) + head, body + injected + head)

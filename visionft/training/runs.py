@@ -1,0 +1,148 @@
+"""Run folders: where a run's config, metrics and checkpoints live, and reading them back. Torch-free.
+
+`<project>/runs/<name>/` holds `config.json`, `classes.json`, `metrics.jsonl`, `last/` `prev/` `best/` checkpoints and,
+once training ended, `result.json`. The window and the command line read exactly the same files.
+"""
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionft.errors import ConfigError, RunError
+from visionft.events import EpochDone
+from visionft.training.config import TrainConfig
+
+RUNS_FOLDER = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished or stopped run achieved; the content of `result.json`."""
+
+    run: str
+    best: EpochDone
+    seconds: float
+    stopped: bool
+    trainable_parameters: int
+    total_parameters: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One run as its folder tells it.
+
+    Attributes:
+        result: None while the run is going, or when it was killed before its end.
+    """
+
+    name: str
+    path: Path
+    config: TrainConfig
+    class_names: tuple[str, ...]
+    epochs: tuple[EpochDone, ...]
+    result: TrainResult | None
+
+    @property
+    def best(self) -> EpochDone | None:
+        """Return the best epoch so far, or None before the first has ended."""
+        return best_epoch(self.epochs)
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run ended in order (also when it was stopped)."""
+        return self.result is not None
+
+
+def best_epoch(epochs: tuple[EpochDone, ...]) -> EpochDone | None:
+    """Return the epoch whose checkpoint `best` holds: the last one marked better than all before it."""
+    return next((epoch for epoch in reversed(epochs) if epoch.is_best), None)
+
+
+def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
+    """Return the folder for a new run, numbered after the highest number so far; it is not made yet."""
+    runs = project_dir / RUNS_FOLDER
+    names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
+    numbers = [int(match[1]) for name in names if (match := re.match(r"(\d+)-", name))]
+    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
+
+
+def list_runs(project_dir: Path) -> list[RunSummary]:
+    """Return every readable run of a project, oldest first; folders that are no run are passed over."""
+    runs = project_dir / RUNS_FOLDER
+    folders = sorted(runs.iterdir()) if runs.is_dir() else []
+    summaries = []
+    for folder in folders:
+        try:
+            summaries.append(read_run(folder))
+        except RunError:
+            continue
+    return summaries
+
+
+def load_run(project_dir: Path, name: str) -> RunSummary:
+    """Return the run called `name`, or whose number it is.
+
+    Raises:
+        RunError: There is none, or its folder is damaged.
+    """
+    runs = project_dir / RUNS_FOLDER
+    names = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    wanted = [each for each in names if each == name or (name.isdigit() and each.startswith(f"{int(name):03d}-"))]
+    if not wanted:
+        known = f"The project has {', '.join(names)}." if names else "Train one first with `visionft train`."
+        raise RunError(f"There is no run {name!r}.", known)
+    return read_run(runs / wanted[0])
+
+
+def read_run(run_dir: Path) -> RunSummary:
+    """Read one run folder.
+
+    Raises:
+        RunError: The folder is no run, or a file of it is damaged.
+    """
+    try:
+        config = TrainConfig.from_dict(_read_json(run_dir / "config.json"))
+        class_names = tuple(_read_json(run_dir / "classes.json"))
+        epochs = _read_metrics(run_dir / "metrics.jsonl")
+        result = _read_result(run_dir / "result.json")
+    except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+        hint = "Restore the folder from a copy, or train again."
+        raise RunError(f"{run_dir} is not a readable run: {error}.", hint) from error
+    return RunSummary(
+        name=run_dir.name, path=run_dir, config=config, class_names=class_names, epochs=epochs, result=result
+    )
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_metrics(path: Path) -> tuple[EpochDone, ...]:
+    """Read the epochs, leaving out a last line that a crash cut short."""
+    if not path.exists():
+        return ()
+    epochs: dict[int, EpochDone] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            epoch = EpochDone(**json.loads(line))
+        except (ValueError, TypeError):
+            break
+        epochs[epoch.epoch] = epoch
+    return tuple(epochs.values())
+
+
+def _read_result(path: Path) -> TrainResult | None:
+    if not path.exists():
+        return None
+    values = _read_json(path)
+    return TrainResult(**{**values, "best": EpochDone(**values["best"])})
+
+
+def result_values(result: TrainResult) -> dict[str, Any]:
+    """Return a result as plain values for JSON."""
+    return dataclasses.asdict(result)
