@@ -1,11 +1,11 @@
-"""The settings of a training run: one frozen dataclass, the single source for form, command line and docs. Torch-free."""
+"""The settings of a training run: a frozen dataclass, the one source for form, command line and docs. Torch-free."""
 
 import dataclasses
 import math
 import types
 import typing
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -122,11 +122,11 @@ class TrainConfig:
         maximum=64,
         advanced=True,
     )
-    full: FullOptions = FullOptions()
-    linear: LinearOptions = LinearOptions()
-    lora: LoraOptions = LoraOptions()
-    adapter: AdapterOptions = AdapterOptions()
-    prefix: PrefixOptions = PrefixOptions()
+    full: FullOptions = field(default_factory=FullOptions)
+    linear: LinearOptions = field(default_factory=LinearOptions)
+    lora: LoraOptions = field(default_factory=LoraOptions)
+    adapter: AdapterOptions = field(default_factory=AdapterOptions)
+    prefix: PrefixOptions = field(default_factory=PrefixOptions)
 
     @property
     def backbone_row(self) -> Backbone:

@@ -1,0 +1,173 @@
+"""`build_classifier`: the one deep interface between the engine and the backbones and methods behind it."""
+
+import copy
+from typing import Any
+
+import torch  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
+
+from models import adapter, full, linear, lora, prefix
+from models.catalog import Backbone, Method
+from models.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
+from models.weights import PRETRAINED, RANDOM, find_weights, load_weights
+
+
+class Classifier(nn.Module):
+    """A backbone with a fresh head, made trainable by one method. The engine never learns which.
+
+    Attributes:
+        network: The timm network, with whatever the method put into it.
+    """
+
+    def __init__(self, network: Any, backbone: Backbone, options: MethodOptions) -> None:
+        super().__init__()
+        self.network = network
+        self.backbone = backbone
+        self.options = options
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) normalised pictures to (B, C) logits."""
+        return self.network(images)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) normalised pictures to their (B, D) pooled embedding."""
+        return self.network.forward_head(self.network.forward_features(images), pre_logits=True)
+
+    @property
+    def head(self) -> nn.Linear:
+        """Return the classifier head, (D) -> (C)."""
+        return self.network.get_classifier()
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Switch to training; batch-norm statistics of frozen parts stay as they are.
+
+        PEFT methods would otherwise move statistics that their checkpoints do not hold (peft issue 1732).
+        """
+        super().train(mode)
+        for module in self._frozen_norms():
+            module.eval()
+        return self
+
+    def _frozen_norms(self) -> list[nn.Module]:
+        norms = [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        return [norm for norm in norms if not any(parameter.requires_grad for parameter in norm.parameters())]
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the trainable parameters for an optimiser: no decay on norms, biases, prefixes.
+
+        Each group's `lr_scale` multiplies the learning rate.
+        """
+        if isinstance(self.options, FullOptions):
+            return full.parameter_groups(self.network, weight_decay, self.options.layer_decay)
+        decayed, free = [], []
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                (free if parameter.ndim < 2 or ".prefix." in name else decayed).append(parameter)
+        groups = [(decayed, weight_decay), (free, 0.0)]
+        return [{"params": params, "weight_decay": decay, "lr_scale": 1.0} for params, decay in groups if params]
+
+    def trainable_names(self) -> list[str]:
+        """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""
+        frozen = {id(buffer) for norm in self._frozen_norms() for buffer in norm.buffers()}
+        names = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        moving = any(isinstance(self.options, kind) for kind in (FullOptions,))
+        buffers = [name for name, buffer in self.network.named_buffers() if moving and id(buffer) not in frozen]
+        return names + buffers
+
+    def trainable_state(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds, as references to the live tensors."""
+        state = self.network.state_dict()
+        return {name: state[name] for name in self.trainable_names()}
+
+    def load_trainable_state(self, state: dict[str, Tensor]) -> None:
+        """Load what `trainable_state` gave.
+
+        Raises:
+            ValueError: Names or shapes differ: the state is of another backbone, method or class list.
+        """
+        own = self.trainable_state()
+        if own.keys() != state.keys():
+            odd = sorted(own.keys() ^ state.keys())
+            raise ValueError(f"the checkpoint differs from the model in {len(odd)} tensors, such as {odd[0]}")
+        for name, value in state.items():
+            if own[name].shape != value.shape:
+                raise ValueError(f"{name} is {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} here")
+        self.network.load_state_dict(state, strict=False)
+
+    def merged(self) -> nn.Module:
+        """Return a CPU fp32 copy in evaluation mode with the same outputs that needs no fine-tuning library.
+
+        LoRA folds into the weights; adapters stay as plain layers, prefixes as constants.
+        """
+        network = copy.deepcopy(self.network).float().cpu().eval()
+        if isinstance(self.options, LoraOptions):
+            lora.merge(network)
+        if isinstance(self.options, PrefixOptions):
+            prefix.merge(network)
+        return network.requires_grad_(False)
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """Return (trainable, total) parameters, head included."""
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
+        return sum(size for size, trainable in sizes if trainable), sum(size for size, _ in sizes)
+
+
+def build_classifier(
+    backbone: Backbone,
+    method: Method,
+    *,
+    classes: int,
+    options: MethodOptions | None = None,
+    weights: str = PRETRAINED,
+    image_size: int | None = None,
+    seed: int = 0,
+) -> Classifier:
+    """Build a classifier: the network, its weights, a fresh head, and the method's trainable parts.
+
+    Args:
+        backbone: A row of `models.catalog.BACKBONES`.
+        method: A row of `models.catalog.METHODS` that does not refuse the backbone's family.
+        classes: Width of the head (C).
+        options: The method's settings; its defaults when None.
+        weights: `pretrained`, `random`, or the path of a weights file.
+        image_size: Side of the square input in pixels; the backbone's own when None.
+        seed: Decides every fresh value; the caller's random state is left alone.
+
+    Raises:
+        WeightsError: The weights cannot be had or do not fit.
+        ConfigError: The method cannot be applied to this network.
+    """
+    options = options or method.options()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _build_network(backbone, classes, image_size or backbone.input_size, scratch=weights == RANDOM)
+        if weights != RANDOM:
+            load_weights(network, backbone, find_weights(backbone, weights))
+        network.requires_grad_(False)
+        _inject(network, backbone, options)
+    network.get_classifier().requires_grad_(True)
+    return Classifier(network, backbone, options)
+
+
+def _build_network(backbone: Backbone, classes: int, image_size: int, *, scratch: bool) -> Any:
+    import timm
+
+    sized: dict[str, Any] = {"img_size": image_size} if backbone.family == "vit" else {}
+    if scratch and backbone.family == "resnet":
+        # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
+        sized["zero_init_last"] = False
+    return timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **sized)
+
+
+def _inject(network: Any, backbone: Backbone, options: MethodOptions) -> None:
+    match options:
+        case FullOptions():
+            full.inject(network, options)
+        case LinearOptions():
+            linear.inject(network, options)
+        case LoraOptions():
+            lora.inject(network, options, backbone.family)
+        case AdapterOptions():
+            adapter.inject(network, options, backbone.family)
+        case PrefixOptions():
+            prefix.inject(network, options)

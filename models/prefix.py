@@ -1,0 +1,105 @@
+"""Prefix tuning: learned keys and values that every attention of a frozen ViT also attends to.
+
+After Li and Liang 2021 (arXiv:2101.00190); Jia et al. 2022 (arXiv:2203.12119) show learned tokens for vision.
+Length 0 is the base network. A prefix cannot fold into weights; an export holds it as constants in the graph.
+"""
+
+from typing import Any
+
+import torch  # noqa: TID253
+import torch.nn.functional as F  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
+
+from models.errors import ConfigError, Problem
+from models.options import PrefixOptions
+
+
+class Prefix(nn.Module):
+    """The learned keys and values of one attention layer, as plain parameters."""
+
+    def __init__(self, key: Tensor, value: Tensor) -> None:
+        """Take initial `key` and `value` of shape (heads, length, head width)."""
+        super().__init__()
+        self.key = nn.Parameter(key)
+        self.value = nn.Parameter(value)
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Return keys and values, (heads, length, head width) each."""
+        return self.key, self.value
+
+
+class ReparameterisedPrefix(nn.Module):
+    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3)."""
+
+    def __init__(self, length: int, heads: int, head_width: int) -> None:
+        super().__init__()
+        width = heads * head_width
+        self.heads = heads
+        self.embedding = nn.Parameter(torch.randn(length, width) * 0.02)
+        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), nn.Linear(width // 2, 2 * width))
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Return keys and values, (heads, length, head width) each."""
+        length = self.embedding.shape[0]
+        both = self.mlp(self.embedding).reshape(length, 2, self.heads, -1).permute(1, 2, 0, 3)  # (2, heads, n, width)
+        return both[0], both[1]
+
+    def folded(self) -> Prefix:
+        """Return the same prefix as plain parameters."""
+        with torch.no_grad():
+            key, value = self()
+        return Prefix(key.clone(), value.clone())
+
+
+class PrefixAttention(nn.Module):
+    """timm's ViT attention with a learned prefix before the keys and values of the picture's tokens."""
+
+    def __init__(self, attention: Any, prefix: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+        self.prefix = prefix
+
+    def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        """Map (B, N, D) tokens to (B, N, D)."""
+        assert attn_mask is None and not is_causal, "a ViT backbone attends without a mask"
+        layer = self.attention
+        batch, length, _ = tokens.shape
+        qkv = layer.qkv(tokens).reshape(batch, length, 3, layer.num_heads, layer.head_dim)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, head width) each
+        query, key = layer.q_norm(query), layer.k_norm(key)
+        prefix_key, prefix_value = self.prefix()
+        key = torch.cat([prefix_key.to(key.dtype).expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, width)
+        value = torch.cat([prefix_value.to(value.dtype).expand(batch, -1, -1, -1), value], dim=2)
+        dropout = layer.attn_drop.p if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
+        return layer.proj_drop(layer.proj(mixed))
+
+
+def inject(network: nn.Module, options: PrefixOptions) -> None:
+    """Give every attention of a timm ViT a trainable prefix, in place.
+
+    Raises:
+        ConfigError: The attention is of a kind (rotary, gated) that the prefix does not cover.
+    """
+    from timm.layers.attention import Attention
+
+    for block in network.blocks:  # type: ignore[union-attr]
+        layer = block.attn
+        if type(layer) is not Attention or layer.gate is not None:
+            raise ConfigError((Problem("method", f"prefix does not cover {type(layer).__name__}", "Choose LoRA."),))
+        block.attn = PrefixAttention(layer, _new_prefix(layer, options))
+
+
+def _new_prefix(layer: Any, options: PrefixOptions) -> nn.Module:
+    if options.reparameterise:
+        return ReparameterisedPrefix(options.length, layer.num_heads, layer.head_dim)
+    shape = (layer.num_heads, options.length, layer.head_dim)
+    return Prefix(torch.randn(shape) * 0.02, torch.randn(shape) * 0.02)
+
+
+def merge(network: nn.Module) -> None:
+    """Fold each reparameterising MLP into plain prefix parameters, in place."""
+    for module in network.modules():
+        if isinstance(module, PrefixAttention) and isinstance(module.prefix, ReparameterisedPrefix):
+            module.prefix = module.prefix.folded()

@@ -1,0 +1,62 @@
+"""The catalog's arithmetic against the real modules, and its refusals."""
+
+import subprocess
+import sys
+
+import pytest
+
+from models.catalog import BACKBONES, METHODS, count_parameters, get_backbone, get_method
+from models.errors import ConfigError
+from models.options import AdapterOptions, LoraOptions, PrefixOptions
+
+OPTIONS = {
+    "full": [None],
+    "linear": [None],
+    "lora": [None, LoraOptions(rank=3, targets="all"), LoraOptions(targets="attention", variant="dora")],
+    "adapter": [None, AdapterOptions(bottleneck=5, placement="houlsby")],
+    "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
+}
+
+
+SMALL = ("test_resnet", "test_vit", "resnet18", "resnet50", "dinov2_small")
+PAIRS = [
+    (backbone, method)
+    for backbone in BACKBONES
+    for method in (METHODS if backbone in SMALL else ["lora"])
+    if BACKBONES[backbone].family not in METHODS[method].refusals
+]
+
+
+@pytest.mark.parametrize(("backbone", "method"), PAIRS)
+def test_counts_equal_the_modules(backbone: str, method: str) -> None:
+    import torch
+
+    from models.classifier import build_classifier
+
+    row, kind = BACKBONES[backbone], METHODS[method]
+    for options in OPTIONS[method]:
+        with torch.device("meta"):
+            built = build_classifier(row, kind, classes=7, options=options, weights="random")
+        counted = count_parameters(row, kind, classes=7, options=options)
+        assert (counted.trainable, counted.total) == built.parameter_counts()
+
+
+def test_counts_follow_the_picture_size() -> None:
+    from models.classifier import build_classifier
+
+    row, method = BACKBONES["test_vit"], METHODS["full"]
+    built = build_classifier(row, method, classes=2, weights="random", image_size=96)
+    assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
+
+
+def test_unknown_names_list_what_there_is() -> None:
+    with pytest.raises(ConfigError, match="no backbone 'vgg'.*resnet18"):
+        get_backbone("vgg")
+    with pytest.raises(ConfigError, match="no method 'dream'.*lora"):
+        get_method("dream")
+
+
+def test_catalog_needs_no_torch() -> None:
+    code = "import sys, models.catalog, visionft.training.config, visionft.training.runs; print('torch' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "False"

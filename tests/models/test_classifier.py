@@ -1,0 +1,162 @@
+"""The contract of every method on both families."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from models.catalog import BACKBONES, METHODS
+from models.classifier import Classifier, build_classifier
+from models.options import AdapterOptions, FullOptions, LoraOptions, PrefixOptions
+
+PAIRS = [
+    (backbone, method)
+    for backbone in ("test_resnet", "test_vit")
+    for method in METHODS
+    if BACKBONES[backbone].family not in METHODS[method].refusals
+]
+CASES = [
+    *((backbone, method, None) for backbone, method in PAIRS),
+    ("test_vit", "lora", LoraOptions(rank=2, targets="all", variant="dora")),
+    ("test_vit", "lora", LoraOptions(rank=2, targets="attention", variant="rslora")),
+    ("test_resnet", "lora", LoraOptions(rank=2, variant="dora")),
+    ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="houlsby", scaling=0.5)),
+    ("test_vit", "prefix", PrefixOptions(length=3, reparameterise=True)),
+    ("test_vit", "full", FullOptions(frozen_stages=2)),
+    ("test_resnet", "full", FullOptions(frozen_stages=1)),
+]
+
+
+def build(backbone: str, method: str, options=None, **changes) -> Classifier:
+    arguments = {"classes": 3, "weights": "random", "image_size": 64, **changes}
+    return build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
+
+
+def pictures(count: int = 4) -> torch.Tensor:
+    return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def take_steps(classifier: Classifier, steps: int = 2) -> None:
+    classifier.train()
+    optimizer = torch.optim.AdamW(classifier.parameter_groups(0.05), lr=1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        cross_entropy(classifier(pictures()), torch.tensor([0, 1, 2, 0])).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize(("backbone", "method", "options"), CASES)
+def test_only_the_trainable_parts_move(backbone: str, method: str, options) -> None:
+    classifier = build(backbone, method, options)
+    before = copy.deepcopy(classifier.network.state_dict())
+    names = set(classifier.trainable_names())
+    take_steps(classifier)
+    after = classifier.network.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved <= names
+    still = {name for name in names - moved if not name.endswith("num_batches_tracked")}
+    # A zero up-projection or LoRA B hides its partner for one step, a key bias has no effect under softmax.
+    assert not {name for name in still if not name.endswith(("lora_A.default.weight",))}, still
+
+
+@pytest.mark.parametrize(("backbone", "method", "options"), CASES)
+def test_state_round_trips_and_merges_to_the_same_outputs(backbone: str, method: str, options) -> None:
+    classifier = build(backbone, method, options)
+    take_steps(classifier)
+    other = build(backbone, method, options)
+    other.load_trainable_state({name: value.clone() for name, value in classifier.trainable_state().items()})
+    with torch.no_grad():
+        expected = classifier.eval()(pictures())
+        assert torch.equal(other.eval()(pictures()), expected)
+        merged = classifier.merged()
+        torch.testing.assert_close(merged(pictures()), expected, atol=2e-5, rtol=1e-4)
+    assert not any("peft" in type(module).__module__ for module in merged.modules())
+
+
+@pytest.mark.parametrize("method", ["full", "linear", "lora"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None:
+    plain = build(backbone, "linear").network
+    assert list(build(backbone, method).merged().state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method", "options"),
+    [
+        ("test_vit", "lora", None),
+        ("test_resnet", "lora", None),
+        ("test_vit", "adapter", None),
+        ("test_resnet", "adapter", None),
+        ("test_vit", "prefix", PrefixOptions(length=0)),
+    ],
+)
+def test_starts_as_the_base_network(backbone: str, method: str, options) -> None:
+    base, adapted = build(backbone, "linear").eval(), build(backbone, method, options).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(adapted.features(pictures()), base.features(pictures()), atol=1e-6, rtol=1e-5)
+
+
+def test_features_then_head_is_the_forward_pass() -> None:
+    for backbone in ("test_resnet", "test_vit"):
+        classifier = build(backbone, "lora").eval()
+        features = classifier.features(pictures())
+        assert features.shape == (4, BACKBONES[backbone].features)
+        torch.testing.assert_close(classifier.head(features), classifier(pictures()))
+
+
+def test_same_seed_builds_the_same_weights_and_leaves_the_global_state() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, second, third = (build("test_vit", "lora", seed=seed).network.state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], third[name]) for name in first)
+
+
+@pytest.mark.parametrize("method", ["linear", "lora", "adapter"])
+def test_frozen_batch_norm_keeps_its_statistics(method: str) -> None:
+    classifier = build("test_resnet", method)
+    mean = classifier.network.bn1.running_mean.clone()
+    classifier.train()(pictures())
+    assert torch.equal(classifier.network.bn1.running_mean, mean)
+
+
+def test_no_weight_decay_on_norms_and_biases() -> None:
+    for backbone, method in PAIRS:
+        for group in build(backbone, method).parameter_groups(0.1):
+            if group["weight_decay"]:
+                assert all(parameter.ndim >= 2 for parameter in group["params"])
+
+
+def test_full_lowers_the_rate_towards_the_input() -> None:
+    classifier = build("test_vit", "full", FullOptions(layer_decay=0.5))
+    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
+    network = classifier.network
+    assert scale[id(network.head.weight)] == 1.0
+    assert scale[id(network.patch_embed.proj.weight)] < scale[id(network.blocks[0].mlp.fc1.weight)] < 0.5
+
+
+def test_a_state_of_another_method_is_refused() -> None:
+    with pytest.raises(ValueError, match="differs from the model"):
+        build("test_vit", "lora").load_trainable_state(build("test_vit", "linear").trainable_state())
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("variant", ["lora", "dora"])
+def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    from models.lora import save_peft_folder
+
+    options = LoraOptions(rank=2, variant=variant)
+    classifier = build(backbone, "lora", options)
+    take_steps(classifier)
+    save_peft_folder(classifier.network, tmp_path, backbone=BACKBONES[backbone], options=options)
+    base = build(backbone, "linear").network
+    loaded = PeftModel.from_pretrained(base, str(tmp_path)).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(pictures()), classifier.eval()(pictures()), atol=1e-6, rtol=1e-5)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == "LORA"
