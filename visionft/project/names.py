@@ -1,0 +1,45 @@
+"""Names a person gives to classes and tags: any Unicode, compared in NFC form, kept as they were given."""
+
+import unicodedata
+
+from visionft.errors import ProjectError
+
+MAX_NAME_LENGTH = 300
+
+
+def clean_name(name: str, what: str) -> str:
+    """Return `name` without surrounding blanks. `what` says in messages what is named ("class", "tag").
+
+    Raises:
+        ProjectError: The name is empty, too long, or holds line breaks or other control characters, which no text
+            format could carry.
+    """
+    cleaned = name.strip()
+    if not cleaned:
+        raise ProjectError(f"A {what} needs a name.", "Type at least one visible character.")
+    if len(cleaned) > MAX_NAME_LENGTH:
+        raise ProjectError(
+            f"The {what} name “{cleaned[:40]}…” has {len(cleaned)} characters.",
+            f"Use at most {MAX_NAME_LENGTH}.",
+        )
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cleaned):
+        raise ProjectError(
+            f"The {what} name {cleaned!a} holds a control character or a line break.",
+            "Use letters, digits, signs and blanks.",
+        )
+    return cleaned
+
+
+def name_key(name: str) -> str:
+    """Return what two equal names have in common: the NFC form."""
+    return unicodedata.normalize("NFC", name)
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return "1 picture", "2,000 pictures"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def natural_key(name: str) -> tuple[int, int, str]:
+    """Return a sort key: whole numbers by value before other names, so that class 10 follows class 9."""
+    return (0, int(name), name) if name.isascii() and name.isdigit() and len(name) < 10 else (1, 0, name)

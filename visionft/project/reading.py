@@ -1,0 +1,88 @@
+"""Queries that only read a project: the snapshot jobs work from, and the counts that `visionft info` shows."""
+
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.project.names import natural_key
+from visionft.project.roots import Roots
+from visionft.project.snapshot import SPLITS, Snapshot, SnapshotImage, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSummary:
+    """The project in numbers; removed pictures do not count.
+
+    Attributes:
+        classes: Pictures by class name, in the order of the class list.
+        splits: Pictures by split, and under "unassigned" those without one.
+        runs: The names of the training runs.
+    """
+
+    task: Task
+    images: int
+    labelled: int
+    classes: dict[str, int]
+    splits: dict[str, int]
+    runs: tuple[str, ...]
+
+
+def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> Snapshot:
+    """Read pictures, labels and splits in one transaction."""
+    connection.execute("BEGIN")
+    try:
+        classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
+        index_of = {class_id: index for index, (class_id, _) in enumerate(classes)}
+        labels: defaultdict[int, list[int]] = defaultdict(list)
+        for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label"):
+            labels[image_id].append(index_of[class_id])
+        images = tuple(
+            SnapshotImage(image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split)
+            for image_id, root_id, path, sha256, split in connection.execute(
+                "SELECT id, root_id, path, sha256, split FROM image WHERE removed_at IS NULL ORDER BY id"
+            )
+        )
+    finally:
+        connection.execute("COMMIT")
+    return Snapshot(task, tuple(name for _, name in classes), images)
+
+
+def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) -> ProjectSummary:
+    """Count pictures, labels and splits."""
+    by_split = dict(
+        connection.execute("SELECT split, count(*) FROM image WHERE removed_at IS NULL GROUP BY split").fetchall()
+    )
+    splits: dict[str, int] = {split: by_split.get(split, 0) for split in SPLITS}
+    splits["unassigned"] = by_split.get(None, 0)
+    runs = (folder.name for folder in runs_folder.iterdir() if folder.is_dir()) if runs_folder.is_dir() else ()
+    return ProjectSummary(
+        task=task,
+        images=sum(splits.values()),
+        labelled=count_labelled(connection),
+        classes=count_classes(connection),
+        splits=splits,
+        runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
+    )
+
+
+def count_labelled(connection: sqlite3.Connection) -> int:
+    """Count the pictures that have a label and are not removed."""
+    everything = connection.execute("SELECT count(DISTINCT image_id) FROM label").fetchone()[0]
+    removed = connection.execute(
+        "SELECT count(DISTINCT image_id) FROM label WHERE image_id IN (SELECT id FROM image WHERE removed_at NOT NULL)"
+    )
+    return everything - removed.fetchone()[0]
+
+
+def count_classes(connection: sqlite3.Connection) -> dict[str, int]:
+    """Count pictures by class. Removed pictures are few: they are subtracted, which spares a join over all labels."""
+    everything = dict(connection.execute("SELECT class_id, count(*) FROM label GROUP BY class_id").fetchall())
+    removed = dict(
+        connection.execute(
+            """SELECT class_id, count(*) FROM label
+                WHERE image_id IN (SELECT id FROM image WHERE removed_at NOT NULL) GROUP BY class_id"""
+        ).fetchall()
+    )
+    classes = connection.execute("SELECT id, name FROM class ORDER BY position, id")
+    return {name: everything.get(class_id, 0) - removed.get(class_id, 0) for class_id, name in classes}

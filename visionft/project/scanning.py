@@ -1,0 +1,133 @@
+"""What a folder offers for import: every file in it, with the class and split its place says, or why it is left out.
+
+Never writes, and never follows a link to a folder, so that no loop and no way out of the folder exists.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.project.names import natural_key
+from visionft.project.snapshot import Split
+
+SPLIT_FOLDERS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file or folder that was not imported, and why. `path` can be printed as it is."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that may be a picture. `name` is its POSIX path within the source."""
+
+    path: Path
+    name: str
+    labels: tuple[str, ...] = ()
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything found in a source: what may be pictures, what was passed over, what could not be listed."""
+
+    files: tuple[SourceFile, ...]
+    skipped: tuple[Rejected, ...] = ()
+    unreadable: tuple[Rejected, ...] = ()
+
+
+def printable(path: Path) -> str:
+    """Return a path as text that every terminal and JSON can carry; bytes that are no Unicode are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def scan_folder(source: Path) -> Listing:
+    """List a folder of class folders: `<class>/**`, `<train|val|test>/<class>/**`, or pictures without a class.
+
+    The class is the first folder below the source (or below the split), however deep a file lies in it.
+    """
+    skipped: list[Rejected] = []
+    unreadable: list[Rejected] = []
+    base = _unwrap(source)
+    has_splits = _has_split_layout(base)
+    files: list[SourceFile] = []
+    for path in _walk(base, skipped, unreadable):
+        parts = path.relative_to(base).parts[:-1]
+        split = SPLIT_FOLDERS.get(parts[0].casefold()) if has_splits and parts else None
+        if split is not None:
+            parts = parts[1:]
+        files.append(SourceFile(path, path.relative_to(source).as_posix(), parts[:1], split))
+    return Listing(tuple(files), tuple(skipped), tuple(unreadable))
+
+
+def _walk(base: Path, skipped: list[Rejected], unreadable: list[Rejected]) -> Iterator[Path]:
+    """Yield the files below `base` in natural order, folder by folder, and note what is passed over."""
+    pending = [base]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+        except OSError as error:
+            unreadable.append(Rejected(printable(folder), f"the folder cannot be listed: {error.strerror}"))
+            continue
+        folders: list[Path] = []
+        for entry in entries:
+            path = folder / entry.name
+            reason = _reason_to_skip(entry)
+            if reason:
+                skipped.append(Rejected(printable(path), reason))
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            else:
+                yield path
+        pending.extend(reversed(folders))
+
+
+def _reason_to_skip(entry: os.DirEntry[str]) -> str:
+    """Return why a folder entry is passed over, "" when it is not."""
+    if entry.name.startswith(".") or entry.name in ("__MACOSX", "Thumbs.db", "desktop.ini"):
+        return "hidden or made by the operating system"
+    if entry.is_symlink() and not entry.is_file():
+        return "a link to a folder is not followed" if entry.is_dir() else "the link leads nowhere"
+    if entry.is_dir():
+        is_project = Path(entry.path, "project.db").is_file()
+        return "a VisionFT project" if is_project else ""
+    return "" if entry.is_file() else "not a regular file"
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return [entry for entry in os.scandir(folder) if not _reason_to_skip(entry)]
+    except OSError:
+        return []
+
+
+def _unwrap(source: Path) -> Path:
+    """Step into folders that only wrap another: a lone folder which itself holds nothing but folders."""
+    base = source
+    while len(entries := _visible(base)) == 1 and entries[0].is_dir():
+        inner = _visible(Path(entries[0].path))
+        if not inner or not all(entry.is_dir() for entry in inner):
+            break
+        base = base / entries[0].name
+    return base
+
+
+def _has_split_layout(base: Path) -> bool:
+    """Say whether every folder in `base` is named like a split."""
+    names = [entry.name.casefold() for entry in _visible(base) if entry.is_dir()]
+    return bool(names) and all(name in SPLIT_FOLDERS for name in names)

@@ -1,0 +1,164 @@
+"""The project database: its tables, its numbered migrations and how a connection is opened.
+
+Owns every `CREATE`, every pragma and the meaning of `user_version`. Knows nothing of changes, pictures or folders.
+"""
+
+import sqlite3
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from visionft.errors import ProjectError
+
+APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
+BUSY_TIMEOUT_S = 10.0
+
+# Times are whole milliseconds since the epoch: the journal keeps deleted rows as JSON, which would round a REAL.
+# A migration is never edited after a release: the next one is appended. tests/fixtures keeps a
+# database of each version.
+_VERSION_1 = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    # Where pictures lie. `path` is absolute as last seen; `relative` is seen from the project folder, so that a project
+    # that was moved together with its pictures finds them.
+    "CREATE TABLE root (id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, relative TEXT)",
+    """CREATE TABLE image (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        root_id INTEGER NOT NULL REFERENCES root(id),
+        path TEXT NOT NULL,
+        name TEXT,
+        sha256 TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        split TEXT CHECK (split IN ('train', 'val', 'test')),
+        review TEXT CHECK (review IN ('done', 'later')),
+        note TEXT,
+        added_at INTEGER NOT NULL,
+        removed_at INTEGER,
+        UNIQUE (root_id, path))""",
+    "CREATE INDEX image_by_content ON image (sha256)",
+    "CREATE INDEX image_by_split ON image (split, id) WHERE removed_at IS NULL",
+    "CREATE INDEX image_by_review ON image (review, id) WHERE review IS NOT NULL",
+    "CREATE INDEX image_removed ON image (id) WHERE removed_at IS NOT NULL",
+    # name_key is the NFC form: what makes two names the same name; `name` is kept as it was given.
+    """CREATE TABLE class (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        color TEXT,
+        shortcut TEXT,
+        position INTEGER NOT NULL)""",
+    """CREATE TABLE label (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        class_id INTEGER NOT NULL REFERENCES class(id),
+        source TEXT NOT NULL CHECK (source IN ('person', 'import', 'suggestion')),
+        labelled_at INTEGER NOT NULL,
+        PRIMARY KEY (image_id, class_id)) WITHOUT ROWID""",
+    "CREATE INDEX label_by_class ON label (class_id)",
+    "CREATE TABLE tag (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE image_tag (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        tag_id INTEGER NOT NULL REFERENCES tag(id),
+        PRIMARY KEY (image_id, tag_id)) WITHOUT ROWID""",
+    "CREATE INDEX image_tag_by_tag ON image_tag (tag_id)",
+    # The history: a step is one entry of the undo menu, its journal rows undo it (or redo it, when it is undone).
+    """CREATE TABLE step (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        title TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        undone INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE journal (
+        id INTEGER PRIMARY KEY,
+        step_id INTEGER NOT NULL REFERENCES step(id),
+        op TEXT NOT NULL CHECK (op IN ('insert', 'update', 'delete')),
+        target TEXT NOT NULL,
+        key,
+        key2,
+        old)""",
+    "CREATE INDEX journal_by_step ON journal (step_id, id)",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
+    """Open an existing database with every pragma set explicitly, because builds differ in their defaults.
+
+    Transactions are explicit (`BEGIN IMMEDIATE`); the caller serialises the use of one connection by several threads.
+    """
+    connection = sqlite3.connect(
+        _uri(database, "rw" if writable else "ro"),
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
+    """Set what makes a commit survive a power cut: WAL with a sync per commit, and Apple's real sync on macOS."""
+    connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    if sys.platform == "darwin":
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
+
+
+def create_database(database: Path) -> None:
+    """Create an empty database of the newest version. `database` must not exist."""
+    database.touch(exist_ok=False)
+    connection = connect(database, writable=True)
+    try:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        make_durable(connection)
+        migrate(connection)
+    finally:
+        connection.close()
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version of a project database.
+
+    Raises:
+        ProjectError: The file is not a project, or was written by a newer program.
+    """
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise ProjectError(
+            "project.db is damaged or is not a project of this program.",
+            "Restore a backup (visionft restore PROJECT), or choose another folder.",
+        )
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise ProjectError(
+            f"The project was written by a newer VisionFT (schema {version}, this one knows {SCHEMA_VERSION}).",
+            "Install the newer version; nothing was changed.",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, each migration in one transaction with its version number."""
+    for number in range(version_of(connection), len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _uri(database: Path, mode: str) -> str:
+    """Return a `file:` URI; drive letters and network shares need the leading slash that `Path.as_uri` may omit."""
+    posix = database.absolute().as_posix()
+    return f"file://{'' if posix.startswith('/') else '/'}{quote(posix, safe='/:')}?mode={mode}"
