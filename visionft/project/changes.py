@@ -17,6 +17,7 @@ from visionft.project.names import clean_name, count_of, name_key, natural_key
 from visionft.project.roots import ensure_roots
 from visionft.project.snapshot import SPLITS, Split
 
+BULK_PICTURES = 100
 LabelSource = Literal["person", "import", "suggestion"]
 
 _COPIED = ("path", "name", "sha256", "bytes", "mtime_ns", "width", "height", "format", "split")
@@ -28,6 +29,11 @@ class Change(Protocol):
     @property
     def title(self) -> str:
         """Name the step as the undo menu and the history show it."""
+        ...
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it touches so much that a backup is made first."""
         ...
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -65,6 +71,7 @@ class AddImages:
 
     images: tuple[NewImage, ...]
     title: str = "Import pictures"
+    is_bulk = True
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the pictures under fresh ids, which are never used twice, and their import labels."""
@@ -95,6 +102,7 @@ class AddClass:
     """Add a class at the end of the list."""
 
     name: str
+    is_bulk = False
 
     @property
     def title(self) -> str:
@@ -128,6 +136,11 @@ class LabelImages:
         """Name the step."""
         return f"Label {count_of(len(self.image_ids), 'picture')} “{self.class_name}”"
 
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return len(self.image_ids) >= BULK_PICTURES
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the labels; a label that is there already only takes the new source."""
         ids = picked(connection, self.image_ids)
@@ -159,6 +172,11 @@ class UnlabelImages:
         what = "all labels" if self.class_name is None else f"“{self.class_name}”"
         return f"Remove {what} from {count_of(len(self.image_ids), 'picture')}"
 
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return len(self.image_ids) >= BULK_PICTURES
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Delete the labels."""
         ids = picked(connection, self.image_ids)
@@ -179,6 +197,11 @@ class AssignSplits:
     def title(self) -> str:
         """Name the step."""
         return f"Split {count_of(len(self.splits), 'picture')}"
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return len(self.splits) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the pictures, one statement per split."""
@@ -201,6 +224,11 @@ class RemoveImages:
     def title(self) -> str:
         """Name the step."""
         return f"Remove {count_of(len(self.image_ids), 'picture')} from the project"
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Mark the pictures as removed."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from visionft.errors import ProjectError
+from visionft.project.schema import DERIVED_COLUMNS
 
 JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag")
 _CHUNK = 20_000
@@ -81,7 +82,7 @@ def install(connection: sqlite3.Connection) -> None:
 def _triggers(connection: sqlite3.Connection, table: str) -> Iterator[str]:
     """Yield the triggers of one table: a key for an insert, the old value for an update, the old row for a delete."""
     info = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    columns: list[str] = [row[1] for row in info]
+    columns: list[str] = [row[1] for row in info if f"{table}.{row[1]}" not in DERIVED_COLUMNS]
     keys: list[str] = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
 
     def note(op: str, target: str, row: str, old: str) -> str:

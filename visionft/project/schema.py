@@ -12,6 +12,13 @@ from visionft.errors import ProjectError
 
 APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
 BUSY_TIMEOUT_S = 10.0
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    "temp_store = MEMORY",
+    "cache_size = -65536",  # KiB: a million pictures' indexes stay in memory
+)
 
 # Times are whole milliseconds since the epoch: the journal keeps deleted rows as JSON, which would round a REAL.
 # A migration is never edited after a release: the next one is appended. tests/fixtures keeps a
@@ -80,7 +87,22 @@ _VERSION_1 = (
         old)""",
     "CREATE INDEX journal_by_step ON journal (step_id, id)",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+# label_count is derived from `label` by triggers, so that "not labelled yet" is an index range and not a search.
+_VERSION_2 = (
+    "ALTER TABLE image ADD COLUMN label_count INTEGER NOT NULL DEFAULT 0",
+    """UPDATE image SET label_count = (SELECT count(*) FROM label WHERE image_id = image.id)
+        WHERE id IN (SELECT image_id FROM label)""",
+    "DROP INDEX image_by_split",
+    "DROP INDEX image_by_review",
+    "CREATE INDEX image_by_state ON image (split, review, label_count) WHERE removed_at IS NULL",
+    "CREATE INDEX image_unlabelled ON image (id) WHERE label_count = 0 AND removed_at IS NULL",
+    """CREATE TRIGGER label_added AFTER INSERT ON label BEGIN
+        UPDATE image SET label_count = label_count + 1 WHERE id = NEW.image_id; END""",
+    """CREATE TRIGGER label_taken AFTER DELETE ON label BEGIN
+        UPDATE image SET label_count = label_count - 1 WHERE id = OLD.image_id; END""",
+)
+DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -96,7 +118,7 @@ def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     if not writable:
         connection.execute("PRAGMA query_only = ON")
@@ -122,6 +144,17 @@ def create_database(database: Path) -> None:
         migrate(connection)
     finally:
         connection.close()
+
+
+def copy_into(source: sqlite3.Connection, target: Path) -> None:
+    """Copy what `source` sees (its open read transaction, if it has one) into a new database file."""
+    copy = sqlite3.connect(target, isolation_level=None)
+    try:
+        copy.execute("PRAGMA synchronous = FULL")
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, without a log beside it
+    finally:
+        copy.close()
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -154,7 +187,8 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
 

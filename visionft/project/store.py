@@ -1,35 +1,29 @@
-"""The project on disk: opened once for writing, changed only through `Project.apply`, read from any thread.
+"""The project: created or opened once for writing, changed only through `Project.apply`, read from any thread.
 
 A project is a folder: `project.db` (everything the user decided), `images/` (pictures that were copied in), `runs/`
-(one folder per training run) and `backups/`. One connection writes, under a lock; every thread that reads has its own
-read-only connection and sees whole changes only. The pictures themselves are never written to.
+(one folder per training run) and `backups/`. The pictures themselves are never written to.
 """
 
-import logging
-import sqlite3
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Connection
 from types import TracebackType
 from typing import Self, get_args
 
 from visionft.errors import ProjectError
 from visionft.files import temporary_folder, write_error
-from visionft.project import journal, schema
+from visionft.project import backups, journal, schema
+from visionft.project.backup_schedule import BackupSchedule
 from visionft.project.changes import Change, now_ms, task_of
+from visionft.project.database import DATABASE, Database, RollBack
 from visionft.project.journal import Effects, Step
-from visionft.project.locking import ProjectLock
 from visionft.project.reading import ProjectSummary, read_snapshot, read_summary
 from visionft.project.roots import IMAGES_FOLDER, Roots
 from visionft.project.snapshot import Snapshot, Task
+from visionft.project.sqlite_errors import expected_errors
 
-logger = logging.getLogger(__name__)
-
-DATABASE = "project.db"
-FOLDERS = (IMAGES_FOLDER, "runs", "backups")
-DEFAULT_UNDO_STEPS = 1000
+FOLDERS = (IMAGES_FOLDER, "runs", backups.BACKUPS_FOLDER)
 
 
 class Project:
@@ -38,25 +32,20 @@ class Project:
     Attributes:
         path: The project folder, absolute.
         task: "single" (one class per picture) or "multi" (any number).
-        read_only_reason: Empty when the project can be changed, else why it cannot.
+        notices: What the user should know: a network file system, a backup that failed. Screens show new entries.
     """
 
     def __init__(self, path: Path, *, writable: bool) -> None:
+        """Open the project in `path`; use `Project.open`, which checks the path first."""
         self.path = path
-        self.read_only_reason = "it was opened for reading"
-        self._lock = ProjectLock(path)
-        self._writing = threading.RLock()
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._writer: sqlite3.Connection | None = None
-        if writable:
-            self.read_only_reason = self._lock.acquire()
+        self._database = Database(path, writable=writable)
+        self.notices = self._database.notices
+        self._schedule: BackupSchedule | None = None
         try:
-            with expected_errors(path):
-                _verify(path / DATABASE)
-                if not self.read_only_reason:
-                    self._writer = _open_writer(path / DATABASE)
-                self.task: Task = "multi" if task_of(self._reader()) == "multi" else "single"
+            with self.reading() as connection:
+                self.task: Task = "multi" if task_of(connection) == "multi" else "single"
+            if not self.is_read_only:
+                self._schedule = BackupSchedule(self._database.file, path, on_failure=self.notices.append)
         except BaseException:
             self.close()
             raise
@@ -75,7 +64,7 @@ class Project:
             raise ProjectError(f"{path} is not empty.", "Choose a new folder; the pictures may stay where they are.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary_folder(path) as folder:
+            with temporary_folder(path) as folder, expected_errors(path / DATABASE):
                 _build(folder, task)
                 if path.is_dir():
                     path.rmdir()
@@ -86,8 +75,10 @@ class Project:
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
-        """Open a project. When another process has it open for writing, or the folder is read-only, it can only be
-        read: `is_read_only` says so, and `read_only_reason` why.
+        """Open a project.
+
+        When another process has it open for writing, or its folder cannot be written, it is opened for reading:
+        `is_read_only` says so, and `read_only_reason` why.
 
         Raises:
             ProjectError: There is no project, it is damaged, or a newer program wrote it. Nothing was changed.
@@ -101,23 +92,20 @@ class Project:
         return cls(path, writable=not read_only)
 
     def close(self) -> None:
-        """Write what the log still holds into the database file and free the lock. Closing twice is harmless."""
-        with self._writing:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
-            self._local = threading.local()
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self._lock.release()
+        """Finish the backups, fold the log into the database file, free the lock. Closing twice is harmless."""
+        if self._schedule is not None:
+            self._schedule.finish()
+            self._schedule = None
+        self._database.close()
 
     def __enter__(self) -> Self:
+        """Return the project, to be closed at the end of the `with` block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close the project."""
         self.close()
 
     @property
@@ -125,10 +113,16 @@ class Project:
         """Whether changes are refused."""
         return bool(self.read_only_reason)
 
+    @property
+    def read_only_reason(self) -> str:
+        """Why changes are refused, as the end of a sentence; empty when they are not."""
+        return self._database.read_only_reason
+
     def apply(self, change: Change, *, continues: int = 0) -> Effects:
         """Write a change and its inverse in one durable transaction, and return what it altered.
 
-        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue.
+        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue. A backup
+        is started before a bulk change.
 
         Args:
             change: What to do.
@@ -137,116 +131,91 @@ class Project:
         Raises:
             ProjectError: The change does not fit the project, or the project cannot be written. Nothing was changed.
         """
-        with self._transaction() as connection:
+        if self._schedule is not None:
+            with expected_errors(self._database.file):
+                self._schedule.before(change.title, is_bulk=change.is_bulk and not continues)
+        effects = Effects()
+        with self._database.transaction() as connection:
             step_id = journal.begin_step(connection, change.title, now_ms(), continues=continues)
             last = journal.last_row(connection)
             change.write(connection)
             effects = journal.end_step(connection, step_id, last)
-            if not effects:
-                raise _NothingToDo
+            if not effects:  # leave no empty step, and keep what could be redone
+                raise RollBack
+        self._note_change()
         return effects
 
     def undo(self) -> Effects:
         """Take back the newest step, also one of an earlier session."""
-        with self._transaction() as connection:
-            return journal.undo(connection)
+        with self._database.transaction() as connection:
+            effects = journal.undo(connection)
+        self._note_change()
+        return effects
 
     def redo(self) -> Effects:
         """Bring back the step that was undone last."""
-        with self._transaction() as connection:
-            return journal.redo(connection)
+        with self._database.transaction() as connection:
+            effects = journal.redo(connection)
+        self._note_change()
+        return effects
 
     @property
     def undo_title(self) -> str | None:
         """The title of the step that `undo` would take back; None when there is none."""
-        return journal.undo_title(self._reader())
+        with self.reading() as connection:
+            return journal.undo_title(connection)
 
     @property
     def redo_title(self) -> str | None:
         """The title of the step that `redo` would bring back; None when there is none."""
-        return journal.redo_title(self._reader())
+        with self.reading() as connection:
+            return journal.redo_title(connection)
 
     def history(self, limit: int = 100) -> tuple[Step, ...]:
         """Return the newest steps, newest first, those that can be redone included."""
-        return journal.history(self._reader(), limit)
+        with self.reading() as connection:
+            return journal.history(connection, limit)
 
     def snapshot(self) -> Snapshot:
         """Return the project's pictures, labels and splits as they are now, for jobs to read."""
-        return read_snapshot(self._reader(), self.roots(), self.task)
+        with self.reading() as connection:
+            return read_snapshot(connection, Roots(connection, self.path), self.task)
 
     def summary(self) -> ProjectSummary:
         """Return the counts that `visionft info` shows."""
-        return read_summary(self._reader(), self.task, self.path / "runs")
+        with self.reading() as connection:
+            return read_summary(connection, self.task, self.path / "runs")
 
     def roots(self) -> Roots:
         """Return where the project's pictures lie now."""
-        return Roots(self._reader(), self.path)
+        with self.reading() as connection:
+            return Roots(connection, self.path)
+
+    def back_up(self, reason: str = "on request") -> backups.Backup:
+        """Make a verified backup now and return it."""
+        return backups.make_backup(self._database.read_file, self.path, reason=reason)
+
+    def wait_for_backups(self) -> None:
+        """Wait until the backups that bulk changes started are done."""
+        if self._schedule is not None:
+            self._schedule.wait()
 
     @contextmanager
-    def reading(self) -> Generator[sqlite3.Connection]:
-        """Yield this thread's read-only connection, for the modules of this package."""
-        with expected_errors(self.path):
-            yield self._reader()
-
-    def _reader(self) -> sqlite3.Connection:
-        """Return this thread's read-only connection; it sees what is committed."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = schema.connect(self.path / DATABASE, writable=False)
-            self._local.connection = connection
-            self._readers.append(connection)
-        return connection
+    def reading(self) -> Generator[Connection]:
+        """Yield this thread's read-only connection; for the modules of this package."""
+        with expected_errors(self._database.file):
+            yield self._database.reader()
 
     @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        """Yield the writer inside a transaction that is committed at the end, or rolled back whole."""
-        with self._writing, expected_errors(self.path):
-            if self._writer is None:
-                reason = self.read_only_reason or "it is closed"
-                raise ProjectError(f"The project cannot be changed: {reason}.", "Close it there, then open it again.")
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException as error:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                if not isinstance(error, _NothingToDo):
-                    raise
+    def repairing(self) -> Generator[Connection]:
+        """Yield the writer in a transaction whose changes enter no history: for what `check` repairs beside it."""
+        with self._database.transaction() as connection:
+            yield connection
+        self._note_change()
 
-
-class _NothingToDo(Exception):  # noqa: N818  (not an error: it rolls back a step that altered nothing)
-    """Roll back a change that altered nothing, so that it leaves no empty step and keeps what could be redone."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Advice:
-    message: str
-    hint: str
-
-
-_ADVICE = {
-    sqlite3.SQLITE_FULL: _Advice("the disk is full", "Free some space and try again; nothing was changed."),
-    sqlite3.SQLITE_READONLY: _Advice("it cannot be written", "Check the permissions of the project folder."),
-    sqlite3.SQLITE_BUSY: _Advice("another program holds the database", "Close that program and try again."),
-    sqlite3.SQLITE_IOERR: _Advice("reading or writing failed", "Check the disk; nothing was changed."),
-    sqlite3.SQLITE_CANTOPEN: _Advice("the database cannot be opened", "Check the permissions of the project folder."),
-    sqlite3.SQLITE_CORRUPT: _Advice("the database is damaged", "Restore a backup: visionft restore PROJECT."),
-    sqlite3.SQLITE_NOTADB: _Advice("the database is damaged", "Restore a backup: visionft restore PROJECT."),
-}
-
-
-@contextmanager
-def expected_errors(path: Path) -> Generator[None]:
-    """Turn what the disk or a damaged file does to SQLite into advice; programming errors pass through."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        advice = _ADVICE.get(getattr(error, "sqlite_errorcode", -1) & 0xFF)
-        if advice is None:
-            raise
-        logger.warning("SQLite: %s", error)
-        raise ProjectError(f"{path / DATABASE}: {advice.message}.", advice.hint) from error
+    def _note_change(self) -> None:
+        if self._schedule is not None:
+            self._schedule.note_change()
 
 
 def _build(folder: Path, task: Task) -> None:
@@ -259,32 +228,3 @@ def _build(folder: Path, task: Task) -> None:
         connection.execute("INSERT INTO meta (key, value) VALUES ('task', ?)", (task,))
     finally:
         connection.close()
-
-
-def _verify(database: Path) -> None:
-    """Check the file through a read-only connection, so that a damaged one is not made worse by opening it."""
-    connection = schema.connect(database, writable=False)
-    try:
-        schema.version_of(connection)
-        faults = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    finally:
-        connection.close()
-    if faults != "ok":
-        raise ProjectError(f"{database} is damaged: {faults}.", "Restore a backup: visionft restore PROJECT.")
-
-
-def _open_writer(database: Path) -> sqlite3.Connection:
-    """Open the one connection that writes and checkpoints; migrate and start the journal."""
-    connection = schema.connect(database, writable=True)
-    try:
-        schema.make_durable(connection)
-        schema.migrate(connection)
-        row = connection.execute("SELECT value FROM setting WHERE key = 'undo_steps'").fetchone()
-        connection.execute("BEGIN IMMEDIATE")
-        journal.trim(connection, int(row[0]) if row else DEFAULT_UNDO_STEPS)
-        connection.execute("COMMIT")
-        journal.install(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -1,0 +1,165 @@
+"""The open database of a project: one writer under the lock, a read-only connection per thread that reads.
+
+Owns opening (checks before anything is written, migration after a backup, a private copy where the file cannot be read
+in place), transactions and closing. Knows nothing of what the changes mean.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from visionft.errors import ProjectError
+from visionft.project import backups, journal, schema
+from visionft.project.filesystems import network_file_system
+from visionft.project.locking import ProjectLock
+from visionft.project.sqlite_errors import code_of, expected_errors
+
+DATABASE = "project.db"
+DEFAULT_UNDO_STEPS = 1000
+
+
+class RollBack(Exception):
+    """Leave `Database.transaction` without a trace: no error, the change altered nothing."""
+
+
+class Database:
+    """The connections of one open project.
+
+    Attributes:
+        read_only_reason: Empty when it can be written, else why not.
+        notices: What the user should know about how it was opened.
+    """
+
+    def __init__(self, folder: Path, *, writable: bool) -> None:
+        """Open `folder/project.db`; it is checked through a read-only connection before anything may write to it."""
+        self.file = folder / DATABASE
+        self.read_only_reason = "it was opened for reading"
+        self.notices: list[str] = []
+        self._lock = ProjectLock(folder)
+        self._writing = threading.RLock()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._copy: Path | None = None
+        if writable:
+            self.read_only_reason = self._lock.acquire()
+        try:
+            with expected_errors(self.file):
+                self._open(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, folder: Path) -> None:
+        try:
+            version = _verify(self.file)
+        except sqlite3.OperationalError as error:
+            if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            self._read_a_copy(folder)  # a log that was left behind cannot be read in a folder that cannot be written
+            version = _verify(self.read_file)
+        if not self.read_only_reason:
+            self._open_for_writing(folder, version)
+        elif version < schema.SCHEMA_VERSION:
+            self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
+            source = schema.connect(self.file, writable=False)
+            try:
+                schema.copy_into(source, self.read_file)
+            finally:
+                source.close()
+            connection = schema.connect(self.read_file, writable=True)
+            try:
+                schema.migrate(connection)
+            finally:
+                connection.close()
+
+    def _open_for_writing(self, folder: Path, version: int) -> None:
+        kind = network_file_system(folder)
+        if kind:
+            self.notices.append(
+                f"The project lies on a network file system ({kind}), where no database is safe from a broken "
+                "connection. Keep it on a local disk; the pictures may stay on the network."
+            )
+        if version < schema.SCHEMA_VERSION:
+            backups.make_backup(self.file, folder, reason=f"before the update from version {version}")
+        self._writer = schema.connect(self.file, writable=True)
+        schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
+        schema.migrate(self._writer)
+        journal.install(self._writer)
+        with self.transaction() as connection:
+            row = connection.execute("SELECT value FROM setting WHERE key = 'undo_steps'").fetchone()
+            journal.trim(connection, int(row[0]) if row else DEFAULT_UNDO_STEPS)
+
+    @property
+    def read_file(self) -> Path:
+        """The database that is read: the project's, or a private copy of it."""
+        return self._copy / DATABASE if self._copy else self.file
+
+    def _read_a_copy(self, folder: Path) -> None:
+        """Copy the database and its log to a temporary folder and read that. Only done where nobody can write."""
+        self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
+        for name in (DATABASE, f"{DATABASE}-wal"):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, self._copy / name)
+
+    def reader(self) -> sqlite3.Connection:
+        """Return this thread's read-only connection; it sees what is committed."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = schema.connect(self.read_file, writable=False)
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """Yield the writer inside a transaction that is committed durably at the end, or rolled back whole."""
+        with self._writing, expected_errors(self.file):
+            if self._writer is None:
+                reason = self.read_only_reason or "it is closed"
+                raise ProjectError(f"The project cannot be changed: {reason}.", "Close it there, then open it again.")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException as error:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                if not isinstance(error, RollBack):
+                    raise
+
+    def close(self) -> None:
+        """Fold the log into the database file and free the lock. Closing twice is harmless."""
+        with self._writing:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+            self._local = threading.local()
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self._lock.release()
+            if self._copy is not None:
+                shutil.rmtree(self._copy, ignore_errors=True)
+                self._copy = None
+
+
+def _verify(database: Path) -> int:
+    """Check a database without a chance to write to it, so that opening never makes a damaged one worse.
+
+    Returns:
+        Its schema version.
+    """
+    connection = schema.connect(database, writable=False)
+    try:
+        version = schema.version_of(connection)
+        fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    finally:
+        connection.close()
+    if fault != "ok":
+        raise ProjectError(f"{database} is damaged: {fault}.", "Restore a backup: visionft restore PROJECT.")
+    return version

@@ -1,0 +1,117 @@
+"""`labels.jsonl`: everything the user decided about each picture, one JSON object per line, for people and programs.
+
+The keys are those of Hugging Face's `metadata.jsonl` (`file_name`, with `/`, relative to the file's folder) and our
+own; `sha256` finds a picture again when it lies elsewhere. `classes.json` beside it keeps the order and look of the
+classes.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.files import atomic_path, write_json
+from visionft.project.roots import Roots
+from visionft.project.snapshot import Split
+
+CLASSES_FILE = "classes.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRecord:
+    """What a project knows of one picture that is not removed. `name` is its path in the source it came from."""
+
+    path: Path
+    name: str
+    sha256: str
+    labels: tuple[str, ...]
+    split: Split | None
+    tags: tuple[str, ...]
+    review: str | None
+    note: str | None
+
+
+def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[LabelRecord]:
+    """Yield a record per picture, in id order. Works on databases of every version."""
+    labels = _names_by_image(connection, "label", "class", "position, class.id")
+    tags = _names_by_image(connection, "image_tag", "tag", "name")
+    rows = connection.execute(
+        """SELECT id, root_id, path, name, sha256, split, review, note FROM image
+            WHERE removed_at IS NULL ORDER BY id"""
+    )
+    for image_id, root_id, path, name, sha256, split, review, note in rows:
+        yield LabelRecord(
+            path=roots.path_of(root_id, path),
+            name=name or path,
+            sha256=sha256,
+            labels=labels.get(image_id, ()),
+            split=split,
+            tags=tags.get(image_id, ()),
+            review=review,
+            note=note,
+        )
+
+
+def write_labels(
+    connection: sqlite3.Connection, project_folder: Path, target: Path, *, seen_from: Path | None = None
+) -> None:
+    """Write every picture's record to `target`, and the classes beside it.
+
+    Args:
+        connection: Where to read; the project's or a backup's database.
+        project_folder: The project, which the pictures' places are known from.
+        target: The JSONL file to write, atomically.
+        seen_from: The folder that file names are relative to, when it is not the one `target` is in now.
+    """
+    base = seen_from or target.parent
+    task = connection.execute("SELECT value FROM meta WHERE key = 'task'").fetchone()[0]
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+        for record in read_records(connection, Roots(connection, project_folder)):
+            handle.write(json.dumps(as_json(record, base, task), ensure_ascii=False) + "\n")
+    write_classes(connection, target.with_name(CLASSES_FILE))
+
+
+def write_classes(connection: sqlite3.Connection, target: Path, folders: dict[str, str] | None = None) -> None:
+    """Write the classes in their order, with colour and shortcut, and the folder of each where it has one."""
+    rows = connection.execute("SELECT name, color, shortcut FROM class ORDER BY position, id")
+    classes = [
+        {"name": name, "color": color, "shortcut": shortcut} | ({"folder": folders[name]} if folders else {})
+        for name, color, shortcut in rows
+    ]
+    write_json(target, classes)
+
+
+def as_json(record: LabelRecord, base: Path, task: str) -> dict[str, object]:
+    """Return the JSON object of a record, its file name relative to `base` where that is possible."""
+    labels = list(record.labels)
+    return {
+        "file_name": relative_name(record.path, base),
+        **({"label": labels[0] if labels else None} if task == "single" else {"labels": labels}),
+        "split": record.split,
+        "tags": list(record.tags),
+        "review": record.review,
+        "note": record.note,
+        "sha256": record.sha256,
+    }
+
+
+def relative_name(path: Path, base: Path) -> str:
+    """Return `path` relative to `base` with `/`, or absolute where no relative path exists (another drive)."""
+    try:
+        return Path(os.path.relpath(path, base)).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _names_by_image(connection: sqlite3.Connection, links: str, names: str, order: str) -> dict[int, tuple[str, ...]]:
+    """Return the class or tag names of each picture that has any."""
+    result: dict[int, tuple[str, ...]] = {}
+    rows = connection.execute(
+        f"""SELECT image_id, {names}.name FROM {links} JOIN {names} ON {names}.id = {links}.{names}_id
+            ORDER BY image_id, {order}"""
+    )
+    for image_id, name in rows:
+        result[image_id] = (*result.get(image_id, ()), name)
+    return result

@@ -1,0 +1,45 @@
+"""Turning what a full disk, a missing permission or a damaged file does to SQLite into advice for a person."""
+
+import logging
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from visionft.errors import ProjectError
+
+logger = logging.getLogger(__name__)
+
+_RESTORE = "Restore a backup: visionft restore PROJECT."
+_ADVICE = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again; nothing was changed."),
+    sqlite3.SQLITE_READONLY: ("it cannot be written", "Check the permissions of the project folder."),
+    sqlite3.SQLITE_PERM: ("it cannot be written", "Check the permissions of the project folder."),
+    sqlite3.SQLITE_BUSY: ("another program holds the database", "Close that program and try again."),
+    sqlite3.SQLITE_LOCKED: ("another program holds the database", "Close that program and try again."),
+    sqlite3.SQLITE_IOERR: ("the disk failed to read or write", "Check the disk and its free space, then try again."),
+    sqlite3.SQLITE_CANTOPEN: ("the database cannot be opened", "Check the permissions of the project folder."),
+    sqlite3.SQLITE_CORRUPT: ("the database is damaged", _RESTORE),
+    sqlite3.SQLITE_NOTADB: ("the database is damaged", _RESTORE),
+}
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Return the primary SQLite result code of an error, -1 when it has none."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF
+
+
+@contextmanager
+def expected_errors(database: Path) -> Generator[None]:
+    """Raise `ProjectError` for what the disk or a damaged file does; programming errors pass through."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        advice = _ADVICE.get(code_of(error))
+        if advice is None and "malformed" in str(error):  # raised while parsing a damaged schema, without a code
+            advice = _ADVICE[sqlite3.SQLITE_CORRUPT]
+        if advice is None:
+            raise
+        logger.warning("SQLite: %s", error)
+        raise ProjectError(f"{database}: {advice[0]}.", advice[1]) from error
