@@ -13,6 +13,7 @@ from typing import Any
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
+from visionft.files import write_text
 from visionft.training.config import TrainConfig
 
 RUNS_FOLDER = "runs"
@@ -20,10 +21,14 @@ RUNS_FOLDER = "runs"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a finished or stopped run achieved; the content of `result.json`."""
+    """What a finished or stopped run achieved; the content of `result.json`.
+
+    Attributes:
+        best: None when the run was stopped before its first epoch had ended.
+    """
 
     run: str
-    best: EpochDone
+    best: EpochDone | None
     seconds: float
     stopped: bool
     trainable_parameters: int
@@ -108,7 +113,7 @@ def read_run(run_dir: Path) -> RunSummary:
     try:
         config = TrainConfig.from_dict(_read_json(run_dir / "config.json"))
         class_names = tuple(_read_json(run_dir / "classes.json"))
-        epochs = _read_metrics(run_dir / "metrics.jsonl")
+        epochs = read_metrics(run_dir)
         result = _read_result(run_dir / "result.json")
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         hint = "Restore the folder from a copy, or train again."
@@ -122,8 +127,9 @@ def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _read_metrics(path: Path) -> tuple[EpochDone, ...]:
-    """Read the epochs, leaving out a last line that a crash cut short."""
+def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
+    """Read the epochs of a run, leaving out a last line that a crash cut short."""
+    path = run_dir / "metrics.jsonl"
     if not path.exists():
         return ()
     epochs: dict[int, EpochDone] = {}
@@ -136,11 +142,19 @@ def _read_metrics(path: Path) -> tuple[EpochDone, ...]:
     return tuple(epochs.values())
 
 
+def append_metrics(run_dir: Path, done: EpochDone) -> None:
+    """Record an epoch as the last line, in place of the same or a later one that a crash had left."""
+    epochs = [epoch for epoch in read_metrics(run_dir) if epoch.epoch < done.epoch]
+    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in (*epochs, done)]
+    write_text(run_dir / "metrics.jsonl", "\n".join(lines) + "\n")
+
+
 def _read_result(path: Path) -> TrainResult | None:
     if not path.exists():
         return None
     values = _read_json(path)
-    return TrainResult(**{**values, "best": EpochDone(**values["best"])})
+    best = EpochDone(**values["best"]) if values["best"] else None
+    return TrainResult(**{**values, "best": best})
 
 
 def result_values(result: TrainResult) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""What can compute here: devices with name, memory and the precision that suits them. Loads torch when asked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from visionft.errors import ConfigError, Problem
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One place to compute.
+
+    Attributes:
+        kind: What `torch.device` calls it: cpu, cuda or mps.
+        memory_mb: Its memory in MiB; 0 where the system does not say.
+        precision: The precision that `auto` takes on it.
+    """
+
+    kind: str
+    index: int
+    name: str
+    memory_mb: int
+    precision: Precision
+
+
+def list_devices() -> tuple[Device, ...]:
+    """Return every device that torch can compute on, the fastest kind first; the CPU is always last."""
+    import torch
+
+    devices = [_cuda(index) for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        devices.append(Device(kind="mps", index=0, name="Apple GPU", memory_mb=0, precision="fp32"))
+    return (*devices, _cpu())
+
+
+def _cuda(index: int) -> Device:
+    import torch
+
+    properties = torch.cuda.get_device_properties(index)
+    precision: Precision = "bf16" if properties.major >= 8 else "fp16"  # emulated bf16 on older ones is slow
+    memory_mb = properties.total_memory >> 20
+    return Device(kind="cuda", index=index, name=properties.name, memory_mb=memory_mb, precision=precision)
+
+
+def _cpu() -> Device:
+    import platform
+
+    import psutil
+
+    name = platform.processor() or platform.machine()
+    memory_mb = psutil.virtual_memory().total >> 20
+    return Device(kind="cpu", index=0, name=f"CPU ({name})", memory_mb=memory_mb, precision="fp32")
+
+
+def pick_device(kind: str = "auto") -> Device:
+    """Return the first device of `kind`, or the fastest for `auto`.
+
+    Raises:
+        ConfigError: This computer has no such device.
+    """
+    devices = list_devices()
+    for device in devices:
+        if kind in ("auto", device.kind):
+            return device
+    kinds = ", ".join(sorted({device.kind for device in devices}))
+    hint = f"Choose auto or {kinds}; `visionft doctor` says why a GPU is missing."
+    raise ConfigError((Problem("device", f"this computer has no {kind} device that torch can use", hint),))

@@ -1,0 +1,192 @@
+"""Datasets and loaders: batches of tensors from a snapshot's pictures, the same whoever asks and however often.
+
+Nothing here keeps random state. Order derives from (seed, epoch), augmentation from (seed, epoch, image id), so a
+continued run sees what the uninterrupted one would have seen, with any number of loader processes.
+"""
+
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch  # noqa: TID253
+from torch import Tensor  # noqa: TID253
+from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
+
+from visionft.errors import ImageError
+from visionft.images.augment import Augment, build_augment
+from visionft.images.decode import decode
+from visionft.images.preprocess import Preprocessing
+from visionft.project.snapshot import SnapshotImage, Task
+
+
+class SampleKey(NamedTuple):
+    """Which picture (its place in the sequence), in which epoch."""
+
+    epoch: int
+    position: int
+
+
+class Sample(NamedTuple):
+    """One loaded picture; `pixels` is None and `reason` says why where it cannot be decoded."""
+
+    pixels: Tensor | None
+    target: Tensor
+    position: int
+    reason: str
+
+
+class Batch(NamedTuple):
+    """Loaded pictures.
+
+    Attributes:
+        images: Normalised (B, 3, S, S) pictures.
+        targets: (B,) class indices, or (B, C) zeros and ones for a multi-label task.
+        indices: (B,) places in the sequence that was loaded.
+        unreadable: (place, reason) of pictures that are not in the batch because they cannot be decoded.
+    """
+
+    images: Tensor
+    targets: Tensor
+    indices: Tensor
+    unreadable: tuple[tuple[int, str], ...]
+
+
+class PictureDataset(Dataset[Sample]):
+    """Decodes, augments and normalises pictures on demand; picklable, so that loader processes can have a copy."""
+
+    def __init__(
+        self,
+        images: Sequence[SnapshotImage],
+        preprocessing: Preprocessing,
+        *,
+        task: Task = "single",
+        classes: int,
+        augmentation: str = "none",
+        seed: int = 0,
+    ) -> None:
+        self._paths = [image.path for image in images]
+        self._image_ids = [image.image_id for image in images]
+        self._targets = [target_of(image, task, classes) for image in images]
+        self._preprocessing = preprocessing
+        self._augmentation = augmentation
+        self._seed = seed
+        self._augment: Augment | None = None
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_augment": None}
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        """Load one picture; a damaged one comes back as a reason, never as an exception."""
+        target = self._targets[key.position]
+        try:
+            pixels = decode(self._paths[key.position])
+        except ImageError as error:
+            return Sample(None, target, key.position, error.message)
+        return Sample(self._to_input(pixels, key), target, key.position, "")
+
+    def _to_input(self, pixels: np.ndarray, key: SampleKey) -> Tensor:
+        if self._augmentation == "none":
+            return self._preprocessing.apply(pixels)
+        if self._augment is None:
+            self._augment = build_augment(self._augmentation, self._preprocessing.size)
+        assert self._augment is not None
+        seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
+        changed = self._augment(pixels, seed)
+        return self._preprocessing.normalise(torch.from_numpy(changed).permute(2, 0, 1))
+
+
+def target_of(image: SnapshotImage, task: Task, classes: int) -> Tensor:
+    """Return the class index, or a (C,) vector of zeros and ones for a multi-label task."""
+    if task == "single":
+        return torch.tensor(image.labels[0])
+    target = torch.zeros(classes)
+    target[list(image.labels)] = 1.0
+    return target
+
+
+def derived_seed(*parts: int) -> int:
+    """Return a 32-bit seed that depends on every part and nothing else."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
+
+
+class EpochSampler(Sampler[list[SampleKey]]):
+    """Batches of keys for one epoch at a time; set `epoch` and `skip` before iterating.
+
+    Attributes:
+        skip: Leading batches to leave out: those a continued run has already trained on.
+    """
+
+    def __init__(self, length: int, batch_size: int, *, seed: int, shuffle: bool) -> None:
+        self.batch_size = batch_size
+        self.drop_last = False
+        self.epoch = 0
+        self.skip = 0
+        self._length = length
+        self._seed = seed
+        self._shuffle = shuffle
+
+    def __len__(self) -> int:
+        """Return the batches of a whole epoch."""
+        return math.ceil(self._length / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        """Yield the epoch's batches, the first `skip` left out."""
+        order = self._order()
+        for start in range(self.skip * self.batch_size, self._length, self.batch_size):
+            yield [SampleKey(self.epoch, index) for index in order[start : start + self.batch_size]]
+
+    def _order(self) -> list[int]:
+        if not self._shuffle:
+            return list(range(self._length))
+        generator = np.random.default_rng([self._seed, self.epoch])
+        return generator.permutation(self._length).tolist()
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack what could be loaded and list what could not."""
+    loaded = [sample for sample in samples if sample.pixels is not None]
+    unreadable = tuple((sample.position, sample.reason) for sample in samples if sample.pixels is None)
+    if not loaded:
+        empty = torch.empty(0, dtype=torch.long)
+        return Batch(torch.empty(0, 3, 1, 1), empty, empty, unreadable)
+    images = torch.stack([sample.pixels for sample in loaded if sample.pixels is not None])
+    targets = torch.stack([sample.target for sample in loaded])
+    return Batch(images, targets, torch.tensor([sample.position for sample in loaded]), unreadable)
+
+
+def make_loader(dataset: PictureDataset, sampler: EpochSampler, *, workers: int, pin_memory: bool) -> DataLoader[Batch]:
+    """Return a loader over `sampler`'s batches, safe to use from a background thread of a Qt program.
+
+    Loader processes start by forkserver or spawn: a fork of a threaded process can deadlock (pytorch issue 75147).
+    """
+    context = None
+    if workers:
+        context = "forkserver" if sys.platform == "linux" else "spawn"
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,  # type: ignore[arg-type]
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+        multiprocessing_context=context,
+    )
+
+
+def choose_workers(wanted: int, *, device: str, images: int) -> int:
+    """Return the number of loader processes: `wanted`, or for -1 what pays off here.
+
+    On the CPU the network needs the cores itself; a small set is read before processes have started.
+    """
+    if wanted >= 0:
+        return wanted
+    cores = os.cpu_count() or 1
+    return min(8, cores - 1) if device != "cpu" and images >= 256 else 0

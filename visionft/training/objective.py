@@ -1,0 +1,50 @@
+"""What training minimises and counts, for one label per picture (cross-entropy) and for several (binary)."""
+
+from dataclasses import dataclass
+
+import torch  # noqa: TID253
+import torch.nn.functional as F  # noqa: TID253
+from torch import Tensor  # noqa: TID253
+
+from visionft.project.snapshot import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Loss and hits of a batch of logits.
+
+    Attributes:
+        label_smoothing: Share of each target spread over the classes (Szegedy et al. 2016); training only.
+    """
+
+    task: Task
+    label_smoothing: float
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean training loss of (B, C) logits."""
+        if self.task == "single":
+            return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
+        smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        return F.binary_cross_entropy_with_logits(logits.float(), smooth)
+
+    def evaluation_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss without smoothing, which is what validation reports."""
+        return Objective(self.task, 0.0).loss(logits, targets)
+
+    def hits(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Count right pictures: the top class is the label, or, for several labels, all of them are right."""
+        if self.task == "single":
+            return (logits.argmax(dim=1) == targets).sum()
+        return ((logits > 0) == targets.bool()).all(dim=1).sum()
+
+
+def new_totals(device: torch.device) -> Tensor:
+    """Return a zero (loss sum, hits, pictures) accumulator that stays on the device, so that no step waits for it."""
+    return torch.zeros(3, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+
+
+def add_batch(totals: Tensor, *, loss: Tensor, hits: Tensor, count: int) -> None:
+    """Add a batch of `count` pictures with mean `loss` to `totals`, in place."""
+    totals[0] += loss.detach().to(totals.dtype) * count
+    totals[1] += hits
+    totals[2] += count

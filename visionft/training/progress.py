@@ -1,0 +1,73 @@
+"""Where a run is: the plain numbers that a checkpoint keeps and that a continued run starts from."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+from visionft.events import EpochDone
+
+
+@dataclass(kw_only=True)
+class RunProgress:
+    """Mutable position of a run.
+
+    Attributes:
+        epoch: The epoch under way, from 1.
+        batches_done: Batches of it that the weights have already learnt from.
+        loss_sum: Training loss of those batches, summed over pictures.
+        hits: Right pictures among them.
+        seen: Pictures among them.
+        epoch_seconds: Time spent in it so far, earlier sessions included.
+        seconds: Time spent in finished epochs.
+        best_top1: Validation accuracy of the best epoch; below 0 before the first.
+        best_val_loss: Its validation loss, which decides between equal accuracies.
+    """
+
+    epoch: int = 1
+    batches_done: int = 0
+    loss_sum: float = 0.0
+    hits: float = 0.0
+    seen: float = 0.0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+    best_top1: float = -1.0
+    best_val_loss: float = 0.0
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_state(cls, values: dict[str, Any]) -> Self:
+        """Rebuild from `to_state`'s values."""
+        return cls(**values)
+
+    def is_better(self, top1: float, val_loss: float) -> bool:
+        """Tell whether an epoch beats the best so far: accuracy first, then loss."""
+        return (top1, -val_loss) > (self.best_top1, -self.best_val_loss)
+
+    def finish_epoch(self, done: EpochDone) -> None:
+        """Move on to the next epoch."""
+        self.seconds += done.seconds
+        if done.is_best:
+            self.best_top1, self.best_val_loss = done.val_top1, done.val_loss
+        self.epoch += 1
+        self.batches_done = 0
+        self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0
+
+
+class Throttle:
+    """Let something happen at most every `interval_s` seconds."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._last = float("-inf")
+
+    def ready(self) -> bool:
+        """Return True, and start the wait anew, when the last time is long enough ago."""
+        now = time.monotonic()
+        if now - self._last < self._interval_s:
+            return False
+        self._last = now
+        return True
