@@ -9,18 +9,14 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 from visionft.errors import ProjectError
-from visionft.project.names import clean_name, count_of, name_key, natural_key
-from visionft.project.roots import ensure_roots
+from visionft.project.names import clean_name, count_of, name_key
 from visionft.project.snapshot import SPLITS, Split
 
 BULK_PICTURES = 100
 LabelSource = Literal["person", "import", "suggestion"]
-
-_COPIED = ("path", "name", "sha256", "bytes", "mtime_ns", "width", "height", "format", "split")
 
 
 class Change(Protocol):
@@ -39,62 +35,6 @@ class Change(Protocol):
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the change inside the open transaction."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewImage:
-    """A picture to add.
-
-    Attributes:
-        folder: The root folder, absolute; one that is new is noted with the pictures.
-        path: Where the picture lies below `folder`, POSIX.
-        name: What the picture was called where it came from; None when that is `path`.
-        labels: Class names; classes that do not exist yet are created in the order they are met.
-    """
-
-    folder: Path
-    path: str
-    sha256: str
-    bytes: int
-    mtime_ns: int
-    width: int
-    height: int
-    format: str
-    name: str | None = None
-    labels: tuple[str, ...] = ()
-    split: Split | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddImages:
-    """Add pictures with the labels and splits their source gave them."""
-
-    images: tuple[NewImage, ...]
-    title: str = "Import pictures"
-    is_bulk = True
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Insert the pictures under fresh ids, which are never used twice, and their import labels."""
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
-        first, now = (row[0] if row else 0) + 1, now_ms()
-        roots = ensure_roots(connection, {image.folder for image in self.images})
-        connection.executemany(
-            f"INSERT INTO image (id, root_id, added_at, {', '.join(_COPIED)}) VALUES (?, ?, ?{', ?' * len(_COPIED)})",
-            [
-                (image_id, roots[image.folder], now, *(getattr(image, column) for column in _COPIED))
-                for image_id, image in enumerate(self.images, first)
-            ],
-        )
-        names = {label for image in self.images for label in image.labels}
-        class_ids = {name: ensure_class(connection, name) for name in sorted(names, key=natural_key)}
-        connection.executemany(
-            "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, 'import', ?)",
-            [
-                (image_id, class_id, now)
-                for image_id, image in enumerate(self.images, first)
-                for class_id in sorted({class_ids[label] for label in image.labels})
-            ],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from visionft.errors import ProjectError
 from visionft.project.changes import class_id_of, ensure_class, find_class
 from visionft.project.names import clean_name, name_key
 
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class ColorClass:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the colour."""
-        if self.color is not None and not _COLOR.fullmatch(self.color):
+        if self.color is not None and not COLOR.fullmatch(self.color):
             raise ProjectError(f"“{self.color}” is not a colour.", "Write it as #rrggbb, like #e69f00.")
         connection.execute(
             "UPDATE class SET color = lower(?) WHERE id = ?", (self.color, class_id_of(connection, self.name))

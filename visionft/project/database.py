@@ -16,6 +16,7 @@ from visionft.errors import ProjectError
 from visionft.project import backups, journal, schema
 from visionft.project.filesystems import network_file_system
 from visionft.project.locking import ProjectLock
+from visionft.project.roots import remember_folder
 from visionft.project.sqlite_errors import code_of, expected_errors
 
 DATABASE = "project.db"
@@ -90,6 +91,7 @@ class Database:
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
         schema.migrate(self._writer)
         journal.install(self._writer)
+        remember_folder(self._writer, folder)
         with self.transaction() as connection:
             row = connection.execute("SELECT value FROM setting WHERE key = 'undo_steps'").fetchone()
             journal.trim(connection, int(row[0]) if row else DEFAULT_UNDO_STEPS)

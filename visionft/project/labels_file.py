@@ -11,12 +11,14 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from visionft.files import atomic_path, write_json
 from visionft.project.roots import Roots
 from visionft.project.snapshot import Split
 
 CLASSES_FILE = "classes.json"
+_LOOK = ("name", "color", "shortcut", "folder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,27 @@ class LabelRecord:
     tags: tuple[str, ...]
     review: str | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLook:
+    """A class as `classes.json` lists it; `folder` is where a class-folder export put its pictures."""
+
+    name: str
+    color: str | None = None
+    shortcut: str | None = None
+    folder: str | None = None
+
+
+def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
+    """Return the classes that a `classes.json` of ours lists; nothing when there is none or it is something else."""
+    try:
+        entries: Any = json.loads(file.read_text(encoding="utf-8"))
+        looks = [{key: entry.get(key) for key in _LOOK} for entry in entries]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return ()
+    are_texts = all(isinstance(value, str | None) for look in looks for value in look.values())
+    return tuple(ClassLook(**look) for look in looks) if are_texts and all(look["name"] for look in looks) else ()
 
 
 def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[LabelRecord]:

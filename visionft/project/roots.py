@@ -52,9 +52,15 @@ def ensure_roots(connection: sqlite3.Connection, folders: Iterable[Path]) -> dic
     return known
 
 
+def remember_folder(connection: sqlite3.Connection, project_folder: Path) -> None:
+    """Tell the writer's connection where its project lies, as the user named it (SQLite itself resolves links)."""
+    connection.execute("CREATE TEMP TABLE session (project_folder TEXT NOT NULL)")
+    connection.execute("INSERT INTO session VALUES (?)", (str(project_folder),))
+
+
 def folder_of(connection: sqlite3.Connection) -> Path:
-    """Return the project folder that a connection's database lies in."""
-    return Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
+    """Return the project folder that `remember_folder` was told."""
+    return Path(connection.execute("SELECT project_folder FROM temp.session").fetchone()[0])
 
 
 def relative_path(folder: Path, project_folder: Path) -> str | None:

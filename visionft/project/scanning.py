@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft.project.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.names import natural_key
 from visionft.project.snapshot import Split
 
-SPLIT_FOLDERS: dict[str, Split] = {
+UNASSIGNED_FOLDER = "unassigned"
+SPLIT_FOLDERS: dict[str, Split | None] = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -20,6 +22,7 @@ SPLIT_FOLDERS: dict[str, Split] = {
     "dev": "val",
     "test": "test",
     "testing": "test",
+    UNASSIGNED_FOLDER: None,
 }
 
 
@@ -33,12 +36,21 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may be a picture. `name` is its POSIX path within the source."""
+    """A file that may be a picture, and what its source says of it.
+
+    Attributes:
+        name: Its POSIX path within the source.
+        sha256: The content the source claims, which finds the picture in the project when the file is not there.
+    """
 
     path: Path
     name: str
     labels: tuple[str, ...] = ()
     split: Split | None = None
+    tags: tuple[str, ...] = ()
+    review: str | None = None
+    note: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class Listing:
     files: tuple[SourceFile, ...]
     skipped: tuple[Rejected, ...] = ()
     unreadable: tuple[Rejected, ...] = ()
+    classes: tuple[ClassLook, ...] = ()
 
 
 def printable(path: Path) -> str:
@@ -62,19 +75,23 @@ def scan_folder(source: Path) -> Listing:
     """
     skipped: list[Rejected] = []
     unreadable: list[Rejected] = []
-    base = _unwrap(source)
+    base = unwrap(source)
     has_splits = _has_split_layout(base)
+    classes = read_classes_file(base / CLASSES_FILE)
+    names = {look.folder: look.name for look in classes if look.folder}
     files: list[SourceFile] = []
-    for path in _walk(base, skipped, unreadable):
+    for path in walk(base, skipped, unreadable):
         parts = path.relative_to(base).parts[:-1]
         split = SPLIT_FOLDERS.get(parts[0].casefold()) if has_splits and parts else None
-        if split is not None:
+        if has_splits and parts:
             parts = parts[1:]
-        files.append(SourceFile(path, path.relative_to(source).as_posix(), parts[:1], split))
-    return Listing(tuple(files), tuple(skipped), tuple(unreadable))
+        labels = tuple(names.get(part, part) for part in parts[:1])
+        if path != base / CLASSES_FILE or not classes:
+            files.append(SourceFile(path, path.relative_to(source).as_posix(), labels, split))
+    return Listing(tuple(files), tuple(skipped), tuple(unreadable), classes)
 
 
-def _walk(base: Path, skipped: list[Rejected], unreadable: list[Rejected]) -> Iterator[Path]:
+def walk(base: Path, skipped: list[Rejected], unreadable: list[Rejected]) -> Iterator[Path]:
     """Yield the files below `base` in natural order, folder by folder, and note what is passed over."""
     pending = [base]
     while pending:
@@ -101,12 +118,14 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
     """Return why a folder entry is passed over, "" when it is not."""
     if entry.name.startswith(".") or entry.name in ("__MACOSX", "Thumbs.db", "desktop.ini"):
         return "hidden or made by the operating system"
-    if entry.is_symlink() and not entry.is_file():
-        return "a link to a folder is not followed" if entry.is_dir() else "the link leads nowhere"
-    if entry.is_dir():
-        is_project = Path(entry.path, "project.db").is_file()
-        return "a VisionFT project" if is_project else ""
-    return "" if entry.is_file() else "not a regular file"
+    try:
+        if entry.is_symlink() and not entry.is_file():
+            return "a link to a folder is not followed" if entry.is_dir() else "the link leads nowhere"
+        if entry.is_dir():
+            return "a VisionFT project" if Path(entry.path, "project.db").is_file() else ""
+        return "" if entry.is_file() else "not a regular file"
+    except OSError as error:  # a link that leads to itself
+        return f"the link cannot be followed: {error.strerror}"
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
@@ -116,12 +135,12 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _unwrap(source: Path) -> Path:
+def unwrap(source: Path) -> Path:
     """Step into folders that only wrap another: a lone folder which itself holds nothing but folders."""
     base = source
     while len(entries := _visible(base)) == 1 and entries[0].is_dir():
         inner = _visible(Path(entries[0].path))
-        if not inner or not all(entry.is_dir() for entry in inner):
+        if entries[0].name.casefold() in SPLIT_FOLDERS or not inner or not all(entry.is_dir() for entry in inner):
             break
         base = base / entries[0].name
     return base

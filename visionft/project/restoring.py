@@ -1,0 +1,99 @@
+"""Going back to a backup, also from a damaged project; what is replaced is kept.
+
+The order makes every interruption safe: the present state is kept first, then the log is out of the way (a stale log
+would be replayed onto the restored file), and only then is the database replaced, in one rename.
+"""
+
+import shutil
+import time
+from pathlib import Path
+
+from visionft.errors import ProjectError, VisionFTError
+from visionft.files import atomic_path, fsync_folder, write_error
+from visionft.project import backups, schema
+from visionft.project.backups import BACKUPS_FOLDER, Backup
+from visionft.project.database import DATABASE
+from visionft.project.locking import ProjectLock
+
+_LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+
+
+def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
+    """Make a backup the project's database again. The project must not be open.
+
+    The present state becomes a backup itself, or, when it is damaged, is kept byte by byte as `backups/damaged ...`.
+
+    Args:
+        project_folder: The project.
+        name: The backup, as `list_backups` names it; the newest intact one when None.
+
+    Returns:
+        The backup that was restored.
+
+    Raises:
+        ProjectError: There is no such intact backup, or the project is open or cannot be written.
+    """
+    project_folder = project_folder.absolute()
+    if not project_folder.is_dir():
+        raise ProjectError(f"{project_folder} is not a project.", "Give the project folder.")
+    lock = ProjectLock(project_folder)
+    reason = lock.acquire()
+    if reason:
+        raise ProjectError(f"The project cannot be restored: {reason}.", "Close it there, then try again.")
+    try:
+        chosen = _choose(project_folder, name)
+        source = project_folder / BACKUPS_FOLDER / chosen.name / DATABASE
+        database = project_folder / DATABASE
+        with atomic_path(database) as temporary:
+            shutil.copyfile(source, temporary)
+            _set_aside(project_folder)
+        return chosen
+    except OSError as error:
+        raise write_error(project_folder, error) from error
+    finally:
+        lock.release()
+
+
+def _choose(project_folder: Path, name: str | None) -> Backup:
+    """Return the named backup, or the newest, once its bytes are the ones that were verified."""
+    found = backups.list_backups(project_folder)
+    if not found:
+        raise ProjectError(f"{project_folder} has no backups.", "Import the pictures and their labels into a new one.")
+    wanted = [backup for backup in found if name in (None, backup.name)]
+    if not wanted:
+        raise ProjectError(f"There is no backup “{name}”.", f"The newest is “{found[0].name}”.")
+    intact = next((backup for backup in wanted if backups.is_intact(project_folder, backup)), None)
+    if intact is None:
+        raise ProjectError(f"The backup “{wanted[0].name}” is damaged.", "Choose another one.")
+    return intact
+
+
+def _set_aside(project_folder: Path) -> None:
+    """Keep the present database, as a backup or byte by byte, and take its log away."""
+    database = project_folder / DATABASE
+    if not database.exists():
+        return
+    try:
+        backups.make_backup(database, project_folder, reason="before a restore")
+        _fold_log(database)
+    except (VisionFTError, ValueError):
+        stamp = time.strftime("%Y-%m-%d %H-%M-%S", time.gmtime())
+        kept = project_folder / BACKUPS_FOLDER / f"damaged {stamp}"
+        kept.mkdir(parents=True, exist_ok=True)
+        for name in (DATABASE, *_LOGS):
+            if (project_folder / name).exists():
+                with atomic_path(kept / name) as temporary:
+                    shutil.copyfile(project_folder / name, temporary)
+    for name in _LOGS:
+        (project_folder / name).unlink(missing_ok=True)
+    fsync_folder(project_folder)
+
+
+def _fold_log(database: Path) -> None:
+    """Write the log into the database file and remove it, as a clean close does."""
+    connection = schema.connect(database, writable=True)
+    try:
+        schema.make_durable(connection)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
