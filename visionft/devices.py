@@ -67,3 +67,14 @@ def pick_device(kind: str = "auto") -> Device:
     kinds = ", ".join(sorted({device.kind for device in devices}))
     hint = f"Choose auto or {kinds}; `visionft doctor` says why a GPU is missing."
     raise ConfigError((Problem("device", f"this computer has no {kind} device that torch can use", hint),))
+
+
+def has_nvidia_gpu() -> bool:
+    """Tell whether the NVIDIA driver sees a GPU, without loading torch or starting CUDA."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return pynvml.nvmlDeviceGetCount() > 0
+    except Exception:  # no driver, no library, no permission: all mean that CUDA cannot be used
+        return False

@@ -1,0 +1,241 @@
+"""Exporting a run: merge, write one ONNX file, prove on real pictures that it answers as PyTorch does, then keep it.
+
+An export that was not compared with PyTorch is not an export (design rule 6).
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253
+
+import visionft
+from visionft.deploy.graph import assemble, export_network, preprocessing_metadata, set_metadata
+from visionft.deploy.predictor import MODEL_FILE, Predictor
+from visionft.errors import ExportError, ImageError, RunError
+from visionft.evaluation.metrics import fit_temperature, softmax
+from visionft.evaluation.report import run_images, run_logits
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.files import sha256_file, temporary_folder, write_error, write_json, write_text
+from visionft.images.decode import decode
+from visionft.project.snapshot import Snapshot
+from visionft.training.runs import read_run
+from visionft.training.trained import Trained, load_trained
+
+logger = logging.getLogger(__name__)
+
+MAX_ABS_DIFF = 1e-3
+PARITY_IMAGES = 200
+BATCHES = (1, 2, 7)
+# Two classes this close are a tie: which one comes first is rounding, not a disagreement.
+TIE = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How the exported file compares with PyTorch on real validation pictures.
+
+    Attributes:
+        max_abs_diff: Largest difference of any probability.
+        top1_agreement: Share of pictures with the same top class, between 0 and 1.
+        batches: The batch sizes that were tried.
+    """
+
+    images: int
+    max_abs_diff: float
+    top1_agreement: float
+    batches: tuple[int, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Tell whether the export may be kept."""
+        return self.max_abs_diff <= MAX_ABS_DIFF and self.top1_agreement == 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResult:
+    """Where the export is and what it was measured to be."""
+
+    model: Path
+    bytes: int
+    sha256: str
+    temperature: float
+    parity: Parity
+
+
+def export_run(
+    run_dir: Path,
+    images: Snapshot,
+    out_dir: Path,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> ExportResult:
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt` and `export.json` in `out_dir`.
+
+    Raises:
+        ExportError: The file differs from PyTorch, or the user stopped; `out_dir` is as it was.
+        RunError: The run cannot be read, or there are no validation pictures to compare on.
+        WeightsError: The pretrained weights that the run started from are no longer at hand.
+    """
+    if out_dir.is_file():
+        raise ExportError(f"{out_dir} is a file.", "Give a folder.")
+    trained = load_trained(read_run(run_dir))
+    val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+    temperature = fit_temperature(val.values, val.targets)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(out_dir) as folder:
+        model_path = _write_model(trained, images, folder, temperature, on_event)
+        parity = compare(
+            trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
+        )
+        if not parity.is_equal:
+            raise ExportError(
+                f"The exported file differs from PyTorch: by up to {parity.max_abs_diff:.2g} in probability, "
+                f"{parity.top1_agreement:.1%} of the top classes agree.",
+                "Nothing was kept. Please report this with the run's config.json.",
+            )
+        result = ExportResult(
+            model=out_dir / MODEL_FILE,
+            bytes=model_path.stat().st_size,
+            sha256=sha256_file(model_path),
+            temperature=temperature,
+            parity=parity,
+        )
+        write_text(folder / "labels.txt", "\n".join(trained.run.class_names) + "\n")
+        write_json(folder / "export.json", _record(trained, result))
+        _move_into(folder, out_dir)
+    return result
+
+
+def _write_model(trained: Trained, images: Snapshot, folder: Path, temperature: float, on_event: OnEvent) -> Path:
+    on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
+    network_path, model_path = folder / "network.onnx", folder / MODEL_FILE
+    export_network(trained.classifier.merged(), trained.preprocessing.size, network_path)
+    model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task)
+    set_metadata(model, _metadata(trained, images, temperature))
+    model_path.write_bytes(model.SerializeToString())
+    network_path.unlink()
+    return model_path
+
+
+def _metadata(trained: Trained, images: Snapshot, temperature: float) -> dict[str, Any]:
+    config = trained.run.config
+    return {
+        "class_names": list(trained.run.class_names),
+        "task": images.task,
+        "run": trained.run.name,
+        "backbone": config.backbone,
+        "method": config.method,
+        "license": config.backbone_row.licence,
+        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "temperature": f"{temperature:.6f}",
+        "data_digest": images.digest,
+        "producer": f"VisionFT {visionft.__version__}",
+    }
+
+
+def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
+    config = trained.run.config
+    return {
+        "run": trained.run.name,
+        "backbone": config.backbone,
+        "method": config.method,
+        "class_names": list(trained.run.class_names),
+        "bytes": result.bytes,
+        "sha256": result.sha256,
+        "temperature": result.temperature,
+        "parity": asdict(result.parity),
+        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "visionft": visionft.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _move_into(folder: Path, out_dir: Path) -> None:
+    try:
+        out_dir.mkdir(exist_ok=True)
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == MODEL_FILE):
+            path.replace(out_dir / path.name)
+    except OSError as error:
+        raise write_error(out_dir, error) from error
+
+
+def compare(
+    trained: Trained,
+    images: Snapshot,
+    model_path: Path,
+    *,
+    temperature: float,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Parity:
+    """Compare the file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
+
+    Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
+    """
+    reference = _Reference(trained, temperature)
+    predictor = Predictor(model_path)
+    pictures = _parity_pictures(trained, images)
+    diffs, agreements = [], []
+    for number, pixels in enumerate(pictures, start=1):
+        if should_stop():
+            raise ExportError("The export was stopped.", "Nothing was kept.")
+        _compare_batch(reference, predictor, pixels[None], diffs, agreements)
+        on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
+    for size in BATCHES[1:]:
+        _compare_batch(reference, predictor, _uniform_batch(pictures, size), diffs, agreements)
+    return Parity(
+        images=len(pictures),
+        max_abs_diff=float(max(diffs)),
+        top1_agreement=float(np.concatenate(agreements).mean()),
+        batches=BATCHES,
+    )
+
+
+class _Reference:
+    """The classifier as it was trained, with the program's own preprocessing."""
+
+    def __init__(self, trained: Trained, temperature: float) -> None:
+        self._classifier = trained.classifier.cpu().float().eval()
+        self._preprocessing = trained.preprocessing
+        self._temperature = temperature
+
+    @torch.no_grad()
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        inputs = torch.stack([self._preprocessing.apply(each) for each in pixels])
+        return softmax(self._classifier(inputs).double().numpy() / self._temperature)
+
+
+def _compare_batch(
+    reference: _Reference, predictor: Predictor, pixels: np.ndarray, diffs: list[Any], agreements: list[Any]
+) -> None:
+    expected, got = reference.probabilities(pixels), predictor.probabilities(pixels)
+    diffs.append(np.abs(expected - got).max())
+    rows = np.arange(len(expected))
+    best = expected.max(axis=1)
+    agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
+
+
+def _parity_pictures(trained: Trained, images: Snapshot) -> list[np.ndarray]:
+    """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
+    chosen, _ = run_images(trained.run, images, "val")
+    step = max(1, len(chosen) // PARITY_IMAGES)
+    pictures: list[np.ndarray] = []
+    for image in chosen[::step][:PARITY_IMAGES]:
+        try:
+            pictures.append(decode(image.path))
+        except ImageError as error:
+            logger.info("left out of the comparison: %s: %s", image.path, error.message)
+    if not pictures:
+        raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
+    return pictures
+
+
+def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:
+    """Return `size` pictures cut to their common extent, (size, H, W, 3): a batch holds one size only."""
+    chosen = [pictures[index % len(pictures)] for index in range(size)]
+    height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
+    return np.stack([each[:height, :width] for each in chosen])

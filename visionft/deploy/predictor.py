@@ -1,0 +1,100 @@
+"""Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionft.devices import has_nvidia_gpu
+from visionft.errors import ExportError, ImageError
+from visionft.images.decode import decode
+
+MODEL_FILE = "model.onnx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the model says of one picture.
+
+    Attributes:
+        class_name: The most probable class.
+        top5: (class, probability) of the five most probable, best first.
+        error: Why the picture could not be read; then the other fields are empty.
+    """
+
+    path: Path
+    class_name: str = ""
+    probability: float = 0.0
+    top5: tuple[tuple[str, float], ...] = ()
+    error: str = ""
+
+
+class Predictor:
+    """An exported model, ready to classify.
+
+    Attributes:
+        class_names: In the order of the model's outputs.
+        provider: The ONNX Runtime provider that really runs it.
+        metadata: What the file says of itself.
+    """
+
+    def __init__(self, model_or_folder: Path) -> None:
+        """Load `model.onnx`, given itself or its folder.
+
+        Raises:
+            ExportError: There is no such file, or it is not one that VisionFT exported.
+        """
+        path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
+        if not path.is_file():
+            raise ExportError(f"There is no model {path}.", "Export a run first: visionft export PROJECT RUN OUT_DIR")
+        self._session = _open_session(path)
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.provider: str = self._session.get_providers()[0]
+        self.class_names = _class_names(self.metadata, path)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities."""
+        return self._session.run(["probabilities"], {"image": pixels})[0]
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Classify pictures one by one, in order; one that cannot be read comes back with its error."""
+        for path in paths:
+            try:
+                pixels = decode(path)
+            except ImageError as error:
+                yield Prediction(path=path, error=error.message)
+                continue
+            yield self._prediction(path, self.probabilities(pixels[None])[0])
+
+    def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
+        best = np.argsort(-row, kind="stable")[:5]
+        top5 = tuple((self.class_names[index], float(row[index])) for index in best)
+        return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], top5=top5)
+
+
+def _open_session(path: Path) -> Any:
+    import onnxruntime
+
+    providers = ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu():
+        onnxruntime.preload_dlls()
+        providers.insert(0, "CUDAExecutionProvider")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+        raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
+
+
+def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
+    import json
+
+    try:
+        return tuple(json.loads(metadata["class_names"]))
+    except (KeyError, ValueError) as error:
+        hint = "Give a model.onnx that VisionFT exported."
+        raise ExportError(f"{path} does not name its classes.", hint) from error
