@@ -38,7 +38,7 @@ class BackupSchedule:
         """Start a backup before a change when it is a bulk change, or when the last one is half an hour old."""
         is_due = self._is_modified and time.time() - self._last > INTERVAL_S
         if is_bulk or is_due:
-            self._start(f"before {title}" if is_bulk else "while working")
+            self._start("before " + title.encode("utf-8", "replace").decode() if is_bulk else "while working")
 
     def note_change(self) -> None:
         """Remember that there is something new to back up."""

@@ -52,7 +52,8 @@ class MergeClasses:
     @property
     def title(self) -> str:
         """Name the step."""
-        others = ", ".join(f"“{name}”" for name in self.names)
+        few = len(self.names) <= 3
+        others = ", ".join(f"“{name}”" for name in self.names) if few else f"{len(self.names)} classes"
         return f"Merge {others} into “{self.into}”"
 
     def write(self, connection: sqlite3.Connection) -> None:

@@ -104,7 +104,7 @@ def _triggers(connection: sqlite3.Connection, table: str) -> Iterator[str]:
             )
 
 
-def begin_step(connection: sqlite3.Connection, title: str, at: int, *, continues: int = 0) -> int:
+def begin_step(connection: sqlite3.Connection, at: int, *, continues: int = 0) -> int:
     """Start to record, in the open transaction, and return the step's id. Steps that could be redone are dropped.
 
     A long import continues its step batch by batch, as long as nothing else happened in between.
@@ -112,19 +112,18 @@ def begin_step(connection: sqlite3.Connection, title: str, at: int, *, continues
     drop_steps(connection, "undone = 1")
     newest = connection.execute("SELECT max(id) FROM step").fetchone()[0]
     if continues and continues == newest:
-        connection.execute("UPDATE step SET title = ? WHERE id = ?", (title, continues))
         step_id = continues
     else:
-        cursor = connection.execute("INSERT INTO step (title, at) VALUES (?, ?) RETURNING id", (title, at))
+        cursor = connection.execute("INSERT INTO step (title, at) VALUES ('', ?) RETURNING id", (at,))
         step_id = int(cursor.fetchall()[0][0])
     _record_into(connection, step_id)
     return step_id
 
 
-def end_step(connection: sqlite3.Connection, step_id: int, after: int) -> Effects:
-    """Stop recording and return what the journal rows behind row `after` say was altered."""
+def end_step(connection: sqlite3.Connection, step_id: int, after: int, *, title: str) -> Effects:
+    """Stop recording, name the step, and return what the journal rows behind row `after` say was altered."""
     connection.execute("DELETE FROM recording")
-    title = connection.execute("SELECT title FROM step WHERE id = ?", (step_id,)).fetchone()[0]
+    connection.execute("UPDATE step SET title = ? WHERE id = ? AND title != ?", (title, step_id, title))
     return _effects(connection, title, step_id, after)
 
 
@@ -199,7 +198,8 @@ def _replay(connection: sqlite3.Connection, step_id: int, *, undone: bool) -> Ef
         below = rows[-1][0]
     connection.execute("DELETE FROM journal WHERE step_id = ? AND id <= ?", (step_id, last))
     connection.execute("UPDATE step SET undone = ? WHERE id = ?", (int(undone), step_id))
-    return end_step(connection, step_id, last)
+    title = connection.execute("SELECT title FROM step WHERE id = ?", (step_id,)).fetchone()[0]
+    return end_step(connection, step_id, last, title=title)
 
 
 def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tuple[object, ...]]) -> None:

@@ -1,8 +1,8 @@
 """`labels.jsonl`: everything the user decided about each picture, one JSON object per line, for people and programs.
 
 The keys are those of Hugging Face's `metadata.jsonl` (`file_name`, with `/`, relative to the file's folder) and our
-own; `sha256` finds a picture again when it lies elsewhere. `classes.json` beside it keeps the order and look of the
-classes.
+own; `sha256` finds a picture again when it lies elsewhere. `labels.classes.json` beside it keeps the order and look of
+the classes.
 """
 
 import json
@@ -43,6 +43,11 @@ class ClassLook:
     color: str | None = None
     shortcut: str | None = None
     folder: str | None = None
+
+
+def classes_file(labels: Path) -> Path:
+    """Return where the classes of a label file are kept: "labels.classes.json" beside "labels.jsonl"."""
+    return labels.with_name(f"{labels.stem}.{CLASSES_FILE}")
 
 
 def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
@@ -93,7 +98,7 @@ def write_labels(
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
         for record in read_records(connection, Roots(connection, project_folder)):
             handle.write(json.dumps(as_json(record, base, task), ensure_ascii=False) + "\n")
-    write_classes(connection, target.with_name(CLASSES_FILE))
+    write_classes(connection, classes_file(target))
 
 
 def write_classes(connection: sqlite3.Connection, target: Path, folders: dict[str, str] | None = None) -> None:

@@ -1,10 +1,12 @@
 """Names a person gives to classes and tags: any Unicode, compared in NFC form, kept as they were given."""
 
+import re
 import unicodedata
 
 from visionft.errors import ProjectError
 
 MAX_NAME_LENGTH = 300
+_DIGITS = re.compile("([0-9]+)")
 
 
 def clean_name(name: str, what: str) -> str:
@@ -40,6 +42,6 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def natural_key(name: str) -> tuple[int, int, str]:
-    """Return a sort key: whole numbers by value before other names, so that class 10 follows class 9."""
-    return (0, int(name), name) if name.isascii() and name.isdigit() and len(name) < 10 else (1, 0, name)
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key by which runs of digits count as numbers: class 10 follows class 9."""
+    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)

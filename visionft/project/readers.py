@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.errors import ProjectError
-from visionft.project.labels_file import CLASSES_FILE, read_classes_file
+from visionft.project.labels_file import classes_file, read_classes_file
 from visionft.project.locating import PictureFinder
 from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, SourceFile, printable
 
@@ -65,7 +65,7 @@ def _listing(file: Path, rows: Iterator[tuple[int, dict[str, Any] | str]], *, is
             files.append(_source_file(row, finder))
         except ValueError as error:
             rejected.append(Rejected(f"{printable(file)}:{line}", str(error)))
-    return Listing(tuple(files), unreadable=tuple(rejected), classes=read_classes_file(file.with_name(CLASSES_FILE)))
+    return Listing(tuple(files), unreadable=tuple(rejected), classes=read_classes_file(classes_file(file)))
 
 
 def _source_file(row: dict[str, Any], finder: PictureFinder) -> SourceFile:

@@ -3,6 +3,7 @@
 Owns every `CREATE`, every pragma and the meaning of `user_version`. Knows nothing of changes, pictures or folders.
 """
 
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -134,16 +135,23 @@ def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -
         connection.execute("PRAGMA checkpoint_fullfsync = ON")
 
 
-def create_database(database: Path) -> None:
-    """Create an empty database of the newest version. `database` must not exist."""
+def create_database(database: Path, meta: dict[str, str]) -> None:
+    """Create a database of the newest version with its `meta` rows. `database` must not exist; it is durable at the end.
+
+    Nobody sees the file before it is whole, so that one sync at the end is enough.
+    """
     database.touch(exist_ok=False)
     connection = connect(database, writable=True)
     try:
+        connection.execute("PRAGMA journal_mode = MEMORY").fetchone()
+        connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        make_durable(connection)
         migrate(connection)
+        connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", list(meta.items()))
     finally:
         connection.close()
+    with database.open("rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def copy_into(source: sqlite3.Connection, target: Path) -> None:

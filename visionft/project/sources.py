@@ -13,7 +13,7 @@ from visionft.events import OnEvent, ShouldStop
 from visionft.files import write_error
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.archives import extract_zip
-from visionft.project.labels_file import CLASSES_FILE
+from visionft.project.labels_file import classes_file
 from visionft.project.readers import read_csv, read_jsonl
 from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, printable, scan_folder, unwrap
 
@@ -119,7 +119,7 @@ def _list_folder(folder: Path, *, only: str = "auto", is_confined: bool = False)
         files = tuple(replace(entry, split=entry.split or SPLIT_FOLDERS.get(default)) for entry in listing.files)
         listings.append(replace(listing, files=files))
     named = {entry.path for listing in listings for entry in listing.files} | {file for file, _ in found}
-    named |= {file.with_name(CLASSES_FILE) for file, _ in found}
+    named |= {classes_file(file) for file, _ in found}
     rest = scan_folder(folder)
     others = tuple(replace(entry, labels=()) for entry in rest.files if entry.path not in named)
     return Listing(

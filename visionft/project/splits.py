@@ -1,15 +1,18 @@
-"""Train, val and test: stratified, seeded, and sticky, so that new pictures never reshuffle old ones.
+"""Train, val and test: stratified, seeded, sticky (new pictures never reshuffle old ones), and true to groups.
 
 Pictures are placed by iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label
 Data, ECML 2011): the rarest class first, each picture to the split that still wants that class most. With one label per
 picture that is plain stratified sampling. Only pictures without a split are placed; those that have one count towards
-the shares. The order is drawn from the seed and the picture's content, so that the same pictures fall the same way.
+the shares. Pictures of the same content, and those that a pattern finds to belong together (one part photographed
+twice, frames of one film), stay on one side: else the test would ask what was learned by heart. The order is drawn from
+the seed and the contents, so that the same pictures fall the same way.
 """
 
 import hashlib
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from visionft.errors import ProjectError
 from visionft.project.changes import AssignSplits
@@ -19,13 +22,43 @@ from visionft.project.store import Project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitReport:
-    """What a split did: how many pictures it placed, and the labelled pictures per split afterwards."""
+    """What a split did.
+
+    Attributes:
+        assigned: How many pictures it placed.
+        splits: The labelled pictures per split afterwards.
+        torn_groups: Groups that lie in several splits because their pictures were placed before the pattern was given.
+    """
 
     assigned: int
     splits: dict[Split, int]
+    torn_groups: int = 0
 
 
-def assign_splits(project: Project, *, val: float = 0.15, test: float = 0.15, seed: int = 0) -> SplitReport:
+@dataclass(slots=True)
+class _Group:
+    """Pictures that stay on one side."""
+
+    images: list[SnapshotImage] = field(default_factory=list[SnapshotImage])
+
+    @property
+    def labels(self) -> Counter[int]:
+        return Counter(label for image in self.images for label in image.labels)
+
+    @property
+    def splits(self) -> Counter[Split]:
+        return Counter(image.split for image in self.images if image.split is not None)
+
+
+def assign_splits(
+    project: Project,
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    group: str | None = None,
+    again: bool = False,
+) -> SplitReport:
     """Place the labelled pictures that have no split yet, as one step of the history.
 
     Args:
@@ -33,53 +66,113 @@ def assign_splits(project: Project, *, val: float = 0.15, test: float = 0.15, se
         val: Share of the labelled pictures for validation, from 0 to below 1.
         test: Share for the final test; `val + test` stays below 1.
         seed: Draws another split of the same pictures.
+        group: A regular expression that is searched in each picture's name (its path in its source, with `/`);
+            pictures for which its groups (or, without any, the whole match) are equal stay on one side.
+        again: Place all pictures anew, those that have a split too.
 
     Raises:
-        ProjectError: The shares are impossible, there are too few labelled pictures or classes, or a class would be
-            missing from a split. Nothing was changed.
+        ProjectError: The shares or the pattern are impossible, there are too few labelled pictures or classes, or a
+            class would be missing from a split. Nothing was changed.
     """
-    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        raise ProjectError(f"Shares of {val:g} for val and {test:g} for test leave nothing to train on.", "Try 0.15.")
-    shares: dict[Split, float] = {"train": 1 - val - test, "val": val, "test": test}
-    shares = {split: share for split, share in shares.items() if share > 0}
+    shares = _shares(val, test)
     snapshot = project.snapshot()
     labelled = [image for image in snapshot.images if image.labels]
     _check_enough(snapshot, labelled, len(shares))
-    splits = _place(labelled, shares, seed)
-    placed: dict[int, Split | None] = {
-        image.image_id: splits[image.image_id] for image in labelled if image.split is None
-    }
+    groups = _groups(labelled, _keys(project, group))
+    splits = _place(groups, shares, seed, again=again)
     _check_classes(snapshot, labelled, splits, shares)
+    placed: dict[int, Split | None] = {
+        image.image_id: splits[image.image_id] for image in labelled if image.split != splits[image.image_id]
+    }
     if placed:
         project.apply(AssignSplits(placed))
     counts = Counter(splits.values())
-    return SplitReport(assigned=len(placed), splits={split: counts[split] for split in SPLITS})
+    torn = sum(len({splits[image.image_id] for image in members.images}) > 1 for members in groups)
+    return SplitReport(assigned=len(placed), splits={split: counts[split] for split in SPLITS}, torn_groups=torn)
 
 
-def _place(images: Sequence[SnapshotImage], shares: dict[Split, float], seed: int) -> dict[int, Split]:
-    """Return the split of every picture: the one it has, or the one it gets."""
-    result: dict[int, Split] = {image.image_id: image.split for image in images if image.split is not None}
-    wanted = _wanted(images, shares)
+def _shares(val: float, test: float) -> dict[Split, float]:
+    """Return the share of each split that gets pictures."""
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise ProjectError(f"Shares of {val:g} for val and {test:g} for test leave nothing to train on.", "Try 0.15.")
+    shares: dict[Split, float] = {"train": 1 - val - test, "val": val, "test": test}
+    return {split: share for split, share in shares.items() if share > 0}
+
+
+def _keys(project: Project, pattern: str | None) -> dict[int, str]:
+    """Return what the pattern finds in the names of the pictures in which it finds anything."""
+    if pattern is None:
+        return {}
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ProjectError(
+            f"The group pattern “{pattern}” is not a regular expression: {error}.",
+            r"For part7_a.jpg and part7_b.jpg write: (part\d+)_",
+        ) from error
+    with project.reading() as connection:
+        names = connection.execute("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL").fetchall()
+    matches = {image_id: match for image_id, name in names if (match := expression.search(name))}
+    if not matches:
+        raise ProjectError(f"The group pattern “{pattern}” matches no picture.", f"A name is: {names[0][1]}")
+    return {image_id: repr(match.groups() or match[0]) for image_id, match in matches.items()}
+
+
+def _groups(images: Sequence[SnapshotImage], keys: Mapping[int, str]) -> list[_Group]:
+    """Gather pictures of the same content or the same key, directly or through others."""
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
     for image in images:
-        if image.split is not None:
-            _take(wanted, image, image.split)
-    free = sorted((image for image in images if image.split is None), key=lambda image: _draw(image, seed))
-    by_class: defaultdict[int, list[SnapshotImage]] = defaultdict(list)
-    for image in free:
-        for label in image.labels:
-            by_class[label].append(image)
-    for label in sorted(by_class, key=lambda label: (len(by_class[label]), label)):
-        for image in by_class[label]:
-            if image.image_id not in result:
+        if image.image_id in keys:
+            parent[root(f"content {image.sha256}")] = root(f"key {keys[image.image_id]}")
+    groups: defaultdict[str, _Group] = defaultdict(_Group)
+    for image in images:
+        groups[root(f"content {image.sha256}")].images.append(image)
+    return list(groups.values())
+
+
+def _place(groups: Sequence[_Group], shares: Mapping[Split, float], seed: int, *, again: bool) -> dict[int, Split]:
+    """Return the split of every picture: the one it has, the one of its group, or the one that wants it most."""
+    wanted = _wanted(groups, shares)
+    result: dict[int, Split] = {}
+    free: list[_Group] = []
+    for group in groups:
+        settled = None if again or not group.splits else group.splits.most_common(1)[0][0]
+        if settled is None:
+            free.append(group)
+            continue
+        for image in group.images:
+            result[image.image_id] = image.split or settled
+            wanted[result[image.image_id]].subtract(image.labels)
+    free.sort(key=lambda group: (-len(group.images), _draw(group, seed)))
+    waiting: defaultdict[int, list[_Group]] = defaultdict(list)
+    for group in free:
+        for label in group.labels:
+            waiting[label].append(group)
+    left = Counter({label: len(members) for label, members in waiting.items()})
+    while left:
+        label = min(left, key=lambda label: (left[label], label))
+        for group in waiting[label]:
+            if group.images[0].image_id not in result:
                 split = max(shares, key=lambda split: (wanted[split][label], wanted[split].total()))
-                result[image.image_id] = split
-                _take(wanted, image, split)
+                wanted[split].subtract(group.labels)
+                left.subtract(group.labels.keys())
+                result.update({image.image_id: split for image in group.images})
+        del left[label]
     return result
 
 
-def _wanted(images: Iterable[SnapshotImage], shares: dict[Split, float]) -> dict[Split, Counter[int]]:
+def _wanted(groups: Iterable[_Group], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
     """Return how many pictures of each class each split should hold: at least one where there are enough."""
-    totals = Counter(label for image in images for label in image.labels)
+    totals: Counter[int] = Counter()
+    for group in groups:
+        totals.update(group.labels)
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for label, total in totals.items():
         for split, share in shares.items():
@@ -90,13 +183,9 @@ def _wanted(images: Iterable[SnapshotImage], shares: dict[Split, float]) -> dict
     return wanted
 
 
-def _take(wanted: dict[Split, Counter[int]], image: SnapshotImage, split: Split) -> None:
-    for label in image.labels:
-        wanted[split][label] -= 1
-
-
-def _draw(image: SnapshotImage, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{image.sha256}".encode()).hexdigest()
+def _draw(group: _Group, seed: int) -> str:
+    contents = min(image.sha256 for image in group.images)
+    return hashlib.sha256(f"{seed}:{contents}".encode()).hexdigest()
 
 
 def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: int) -> None:
@@ -118,7 +207,7 @@ def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: 
 
 
 def _check_classes(
-    snapshot: Snapshot, labelled: Sequence[SnapshotImage], splits: dict[int, Split], shares: dict[Split, float]
+    snapshot: Snapshot, labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
 ) -> None:
     counts = {split: Counter[int]() for split in SPLITS}
     for image in labelled:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self, get_args
 
 from visionft.errors import ProjectError
-from visionft.files import temporary_folder, write_error
+from visionft.files import fsync_folder, temporary_folder, write_error
 from visionft.project import backups, journal, schema
 from visionft.project.backup_schedule import BackupSchedule
 from visionft.project.changes import Change, now_ms, task_of
@@ -69,6 +69,7 @@ class Project:
                 if path.is_dir():
                     path.rmdir()
                 folder.rename(path)
+                fsync_folder(path.parent)
         except OSError as error:
             raise write_error(path, error) from error
         return cls.open(path)
@@ -136,10 +137,10 @@ class Project:
                 self._schedule.before(change.title, is_bulk=change.is_bulk and not continues)
         effects = Effects()
         with self._database.transaction() as connection:
-            step_id = journal.begin_step(connection, change.title, now_ms(), continues=continues)
+            step_id = journal.begin_step(connection, now_ms(), continues=continues)
             last = journal.last_row(connection)
             change.write(connection)
-            effects = journal.end_step(connection, step_id, last)
+            effects = journal.end_step(connection, step_id, last, title=change.title)
             if not effects:  # leave no empty step, and keep what could be redone
                 raise RollBack
         self._note_change()
@@ -222,9 +223,5 @@ def _build(folder: Path, task: Task) -> None:
     """Lay out an empty project in `folder`."""
     for name in FOLDERS:
         (folder / name).mkdir()
-    schema.create_database(folder / DATABASE)
-    connection = schema.connect(folder / DATABASE, writable=True)
-    try:
-        connection.execute("INSERT INTO meta (key, value) VALUES ('task', ?)", (task,))
-    finally:
-        connection.close()
+    schema.create_database(folder / DATABASE, {"task": task})
+    fsync_folder(folder)

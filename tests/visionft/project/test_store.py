@@ -3,26 +3,12 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from visionft.errors import ProjectError
 from visionft.project.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing import import_source
 from visionft.project.labelling import label_files
 from visionft.project.store import Project
-
-
-def draw(path: Path, shade: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (shade, shade // 2, 255 - shade)).save(path)
-    return path
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    for index in range(12):
-        draw(tmp_path / "pictures" / ("cat" if index < 6 else "dog") / f"{index}.png", index * 20)
-    return tmp_path / "pictures"
 
 
 def test_a_change_is_there_after_reopening(tmp_path: Path, pictures: Path) -> None:

@@ -1,0 +1,156 @@
+"""Filtering and counting pictures for screens and commands; all of it answers from indexes, also for a million rows."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from visionft.project.changes import LabelSource, find_class
+from visionft.project.names import name_key
+from visionft.project.picture_changes import Review
+from visionft.project.snapshot import Split
+from visionft.project.store import Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFilter:
+    """Which pictures to show; every field that is set narrows the choice.
+
+    Attributes:
+        class_name: Pictures with this class.
+        is_labelled: Pictures with (or without) any class.
+        split: A split, or "unassigned".
+        review: A review state, or "none".
+        source: Pictures with a label from this source.
+        tag: Pictures with this tag.
+        text: Pictures whose path or note holds this text, case ignored for ASCII.
+        is_removed: Pictures that were removed from the project, instead of those that are in it.
+    """
+
+    class_name: str | None = None
+    is_labelled: bool | None = None
+    split: Split | Literal["unassigned"] | None = None
+    review: Review | Literal["none"] | None = None
+    source: LabelSource | None = None
+    tag: str | None = None
+    text: str = ""
+    is_removed: bool = False
+
+
+EVERYTHING = ImageFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One picture as a list shows it."""
+
+    image_id: int
+    path: Path
+    width: int
+    height: int
+    labels: tuple[str, ...]
+    split: Split | None
+    review: str | None
+    note: str | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class as the class list shows it. `pictures` leaves out removed ones."""
+
+    class_id: int
+    name: str
+    color: str | None
+    shortcut: str | None
+    pictures: int
+
+
+def count_images(project: Project, wanted: ImageFilter = EVERYTHING) -> int:
+    """Count the pictures that a filter lets through."""
+    with project.reading() as connection:
+        where, values = _where(connection, wanted)
+        return int(connection.execute(f"SELECT count(*) FROM image {where}", values).fetchone()[0])
+
+
+def find_images(
+    project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000, after: int = 0
+) -> tuple[int, ...]:
+    """Return the ids of up to `limit` pictures that a filter lets through, above id `after`, in id order."""
+    with project.reading() as connection:
+        where, values = _where(connection, wanted)
+        rows = connection.execute(
+            f"SELECT image.id FROM image {where} AND image.id > ? ORDER BY image.id LIMIT ?", (*values, after, limit)
+        )
+        return tuple(row[0] for row in rows.fetchall())
+
+
+def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
+    """Return what lists show of pictures, in the order of their ids as given; unknown ids are left out."""
+    roots = project.roots()
+    rows: dict[int, ImageRow] = {}
+    with project.reading() as connection:
+        for image_id in image_ids:
+            found = connection.execute(
+                "SELECT root_id, path, width, height, split, review, note FROM image WHERE id = ?", (image_id,)
+            ).fetchone()
+            if found is not None:
+                root_id, path, width, height, split, review, note = found
+                labels = _names(connection, "label", "class", image_id)
+                tags = _names(connection, "image_tag", "tag", image_id)
+                place = roots.path_of(root_id, path)
+                rows[image_id] = ImageRow(image_id, place, width, height, labels, split, review, note, tags)
+    return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
+
+
+def class_rows(project: Project) -> tuple[ClassRow, ...]:
+    """Return the classes in their order."""
+    counts = project.summary().classes
+    with project.reading() as connection:
+        rows = connection.execute("SELECT id, name, color, shortcut FROM class ORDER BY position, id").fetchall()
+    return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
+
+
+def tag_counts(project: Project) -> dict[str, int]:
+    """Return the tags with the number of pictures that have them, by name."""
+    with project.reading() as connection:
+        rows = connection.execute(
+            """SELECT tag.name, count(image.id) FROM tag LEFT JOIN image_tag ON tag_id = tag.id
+                LEFT JOIN image ON image.id = image_id AND removed_at IS NULL GROUP BY tag.id ORDER BY tag.name"""
+        )
+        return dict(rows.fetchall())
+
+
+def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, list[object]]:
+    """Return the joins and the WHERE clause of a filter, with their values in order."""
+    joins, values = "", list[object]()
+    if wanted.class_name is not None:
+        joins += " JOIN label AS chosen ON chosen.image_id = image.id AND chosen.class_id = ?"
+        values.append(find_class(connection, wanted.class_name))
+    if wanted.tag is not None:
+        joins += " JOIN image_tag ON image_tag.image_id = image.id"
+        joins += " AND tag_id = (SELECT id FROM tag WHERE name_key = ?)"
+        values.append(name_key(wanted.tag))
+    conditions = ["removed_at IS NOT NULL" if wanted.is_removed else "removed_at IS NULL"]
+    if wanted.is_labelled is not None:
+        conditions.append("label_count > 0" if wanted.is_labelled else "label_count = 0")
+    for column, value, none in (("split", wanted.split, "unassigned"), ("review", wanted.review, "none")):
+        if value is not None:
+            conditions.append(f"{column} IS ?")
+            values.append(None if value == none else value)
+    if wanted.source is not None:
+        conditions.append("EXISTS (SELECT 1 FROM label WHERE label.image_id = image.id AND source = ?)")
+        values.append(wanted.source)
+    if wanted.text:
+        conditions.append("(instr(lower(path), lower(?)) OR instr(lower(coalesce(note, '')), lower(?)))")
+        values += [wanted.text, wanted.text]
+    return f"{joins} WHERE {' AND '.join(conditions)}", values
+
+
+def _names(connection: sqlite3.Connection, links: str, names: str, image_id: int) -> tuple[str, ...]:
+    order = "position, class.id" if names == "class" else "name"
+    rows = connection.execute(
+        f"SELECT {names}.name FROM {links} JOIN {names} ON {names}.id = {names}_id WHERE image_id = ? ORDER BY {order}",
+        (image_id,),
+    )
+    return tuple(row[0] for row in rows.fetchall())
