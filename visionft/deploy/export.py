@@ -4,7 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.deploy.graph import assemble, export_network, preprocessing_metadata, set_metadata
+from visionft.deploy.parity import ExportResult, Parity
 from visionft.deploy.predictor import MODEL_FILE, Predictor
 from visionft.errors import ExportError, ImageError, RunError
 from visionft.evaluation.metrics import fit_temperature, softmax
@@ -26,43 +27,10 @@ from visionft.training.trained import Trained, load_trained
 
 logger = logging.getLogger(__name__)
 
-MAX_ABS_DIFF = 1e-3
 PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
 TIE = 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """How the exported file compares with PyTorch on real validation pictures.
-
-    Attributes:
-        max_abs_diff: Largest difference of any probability.
-        top1_agreement: Share of pictures with the same top class, between 0 and 1.
-        batches: The batch sizes that were tried.
-    """
-
-    images: int
-    max_abs_diff: float
-    top1_agreement: float
-    batches: tuple[int, ...]
-
-    @property
-    def is_equal(self) -> bool:
-        """Tell whether the export may be kept."""
-        return self.max_abs_diff <= MAX_ABS_DIFF and self.top1_agreement == 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportResult:
-    """Where the export is and what it was measured to be."""
-
-    model: Path
-    bytes: int
-    sha256: str
-    temperature: float
-    parity: Parity
 
 
 def export_run(

@@ -9,7 +9,7 @@ import numpy as np
 
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError
-from visionft.images.decode import decode
+from visionft.images.decode import IMAGE_SUFFIXES, decode
 
 MODEL_FILE = "model.onnx"
 
@@ -98,3 +98,16 @@ def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
     except (KeyError, ValueError) as error:
         hint = "Give a model.onnx that VisionFT exported."
         raise ExportError(f"{path} does not name its classes.", hint) from error
+
+
+def expand_folders(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths` with each folder replaced by the pictures in it and below, sorted by name."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(
+                each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()
+            )
+        else:
+            found.append(path)
+    return found

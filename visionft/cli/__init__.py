@@ -1,0 +1,61 @@
+"""The command line: one command per verb, thin over the same functions that the window calls. Only this package prints.
+
+Exit codes: 0; 2 for an expected error (one line and a hint on stderr); 1 for a bug; 130 after Ctrl-C. Every command
+takes `--json` for one JSON value on stdout; everything else goes to stderr.
+"""
+
+import logging
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+import visionft
+from visionft.cli import model_commands, program_commands, project_commands
+from visionft.cli.output import print_error
+from visionft.errors import VisionFTError
+
+app = typer.Typer(
+    name="visionft",
+    help="Label pictures, fine-tune a pretrained ResNet or ViT, and export one verified ONNX file.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for module in (project_commands, model_commands, program_commands):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"visionft {visionft.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what goes on to stderr.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
+
+
+def main() -> int:
+    """Run the command line and return its exit code; never lets a traceback out but for a bug."""
+    try:
+        return app(standalone_mode=False) or 0
+    except VisionFTError as error:
+        print_error(error)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except Exception:
+        logging.getLogger(__name__).exception("This is a bug in VisionFT; please report it with the lines below.")
+        return 1

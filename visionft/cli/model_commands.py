@@ -1,0 +1,286 @@
+"""Commands about training, evaluating, exporting and predicting."""
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from models.catalog import BACKBONES, METHODS, count_parameters, get_backbone
+from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.errors import VisionFTError
+from visionft.project.snapshot import Snapshot, Split
+from visionft.project.store import Project
+from visionft.training.config import TrainConfig
+from visionft.training.runs import RunSummary, TrainResult, list_runs, load_run, new_run_dir
+
+if TYPE_CHECKING:
+    from visionft.deploy.predictor import Prediction
+    from visionft.evaluation.report import Evaluation
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (train, runs, evaluate, export, predict, backbones, methods):
+        app.command()(command)
+
+
+def _snapshot(project: Path) -> Snapshot:
+    with Project.open(project, read_only=True) as opened:
+        return opened.snapshot()
+
+
+def train(
+    project: ProjectDir,
+    backbone: Annotated[str, typer.Option(help="See `visionft backbones`.")],
+    method: Annotated[str, typer.Option(help="See `visionft methods`.")],
+    epochs: Annotated[int | None, typer.Option(help="How often training sees every picture.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps the best epoch."""
+    config = TrainConfig(backbone=backbone, method=method, device=device).with_settings(assignments or [])
+    if epochs is not None:
+        config = dataclasses.replace(config, epochs=epochs)
+    snapshot = _snapshot(project)
+    config.check(snapshot)
+    from visionft.training.loop import train as run_training
+
+    with job() as (on_event, should_stop):
+        run_dir = new_run_dir(project, config)
+        result = run_training(config, snapshot, run_dir, on_event=on_event, should_stop=should_stop)
+        print_result(_train_value(result), lambda: _train_text(project, result), as_json=json)
+
+
+def _train_value(result: TrainResult) -> dict[str, Any]:
+    best = result.best and {"epoch": result.best.epoch, "val_loss": result.best.val_loss, "top1": result.best.val_top1}
+    return {
+        "run": result.run,
+        "best": best,
+        "seconds": result.seconds,
+        "stopped": result.stopped,
+        "trainable_parameters": result.trainable_parameters,
+        "total_parameters": result.total_parameters,
+    }
+
+
+def _train_text(project: Path, result: TrainResult) -> str:
+    if result.best is None:
+        return f"{result.run} was stopped before its first epoch had ended."
+    return (
+        f"{result.run}: best epoch {result.best.epoch}, validation top-1 {result.best.val_top1:.1%}, "
+        f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n"
+        f"Next: visionft export {project} {result.run} OUT_DIR"
+    )
+
+
+def runs(project: ProjectDir, json: Json = False) -> None:
+    """List the project's training runs."""
+    with Project.open(project, read_only=True) as opened:
+        found = list_runs(opened.path)
+    rows = [
+        (run.name, run.config.backbone, run.config.method, len(run.epochs), _top1(run), _state(run)) for run in found
+    ]
+    header = ("run", "backbone", "method", "epochs", "top-1", "state")
+    value = [
+        {
+            "run": name,
+            "backbone": backbone,
+            "method": method,
+            "epochs": count,
+            "top1": run.best and run.best.val_top1,
+            "state": state,
+        }
+        for (name, backbone, method, count, _, state), run in zip(rows, found, strict=True)
+    ]
+    print_result(value, lambda: table(header, rows) if rows else "No runs yet.", as_json=json)
+
+
+def _top1(run: RunSummary) -> str:
+    return f"{run.best.val_top1:.1%}" if run.best else "-"
+
+
+def _state(run: RunSummary) -> str:
+    if run.result is None:
+        return "unfinished"
+    return "stopped" if run.result.stopped else "finished"
+
+
+def evaluate(
+    project: ProjectDir,
+    run: RunName,
+    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    json: Json = False,
+) -> None:
+    """Measure a run's best checkpoint on a split."""
+    snapshot, summary, chosen = _snapshot(project), load_run(project, run), _split(split)
+    from visionft.evaluation.report import evaluate_run
+
+    with job() as (on_event, should_stop):
+        result = evaluate_run(summary.path, snapshot, chosen, on_event=on_event, should_stop=should_stop)
+        print_result(result, lambda: _evaluation_text(result), as_json=json)
+
+
+def _split(name: str) -> Split:
+    if name not in ("val", "test"):
+        raise VisionFTError(f"Cannot evaluate on {name!r}.", "Give --split val or --split test.")
+    return name  # type: ignore[return-value]
+
+
+def _evaluation_text(result: "Evaluation") -> str:
+    low, high = result.top1_interval
+    rows = [
+        (name, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", score.support)
+        for name, score in result.per_class.items()
+    ]
+    return "\n".join(
+        [
+            f"{result.run} on {result.images} {result.split} pictures: top-1 {result.top1:.1%} "
+            f"(95 % interval {low:.1%} to {high:.1%}), balanced {result.balanced_accuracy:.1%}, ECE {result.ece:.3f}",
+            "",
+            table(("class", "precision", "recall", "F1", "pictures"), rows),
+        ]
+    )
+
+
+def export(
+    project: ProjectDir,
+    run: RunName,
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
+    json: Json = False,
+) -> None:
+    """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
+    snapshot, summary = _snapshot(project), load_run(project, run)
+    from visionft.deploy.export import export_run
+
+    with job() as (on_event, should_stop):
+        result = export_run(summary.path, snapshot, out_dir, on_event=on_event, should_stop=should_stop)
+        parity = result.parity
+        text = (
+            f"{result.model} ({result.bytes / 1e6:.1f} MB)\nSame answers as PyTorch on {parity.images} pictures: "
+            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}."
+        )
+        print_result(result, text, as_json=json)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write a CSV file.")] = None,
+    json: Json = False,
+) -> None:
+    """Classify pictures with an exported file, by ONNX Runtime alone."""
+    from visionft.deploy.predictor import Predictor, expand_folders
+
+    predictor = Predictor(model)
+    paths = expand_folders(images)
+    with job() as (_, should_stop):
+        results = []
+        for prediction in predictor.predict(paths):
+            results.append(prediction)
+            if should_stop():
+                break
+        if csv_file is not None:
+            _write_csv(csv_file, results)
+        print_result([_prediction_value(each) for each in results], lambda: _prediction_text(results), as_json=json)
+
+
+def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
+    if prediction.error:
+        return {"path": prediction.path, "error": prediction.error}
+    return {
+        "path": prediction.path,
+        "class": prediction.class_name,
+        "probability": prediction.probability,
+        "top5": [{"class": name, "probability": probability} for name, probability in prediction.top5],
+    }
+
+
+def _prediction_text(results: Sequence["Prediction"]) -> str:
+    rows = [
+        (each.class_name or "-", f"{each.probability:.3f}" if not each.error else each.error, each.path)
+        for each in results
+    ]
+    return table(("class", "probability", "picture"), rows)
+
+
+def _write_csv(path: Path, results: Sequence["Prediction"]) -> None:
+    from visionft.files import atomic_path
+
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("path", "class", "probability", "error"))
+        for each in results:
+            writer.writerow((each.path, each.class_name, "" if each.error else f"{each.probability:.6f}", each.error))
+
+
+def backbones(json: Json = False) -> None:
+    """List the pretrained networks and whether their weights are on this computer."""
+    from models.weights import local_file
+
+    value = [
+        {
+            "backbone": row.name,
+            "title": row.title,
+            "family": row.family,
+            "parameters": row.parameters,
+            "input_size": row.input_size,
+            "licence": row.licence,
+            "weights": str(local_file(row) or ""),
+            "summary": row.summary,
+        }
+        for row in BACKBONES.values()
+    ]
+    rows = [
+        (
+            row["backbone"],
+            f"{row['parameters'] / 1e6:.1f} M",
+            f"{row['input_size']} px",
+            "here" if row["weights"] else "to download",
+            row["summary"],
+        )
+        for row in value
+    ]
+    print_result(value, lambda: table(("backbone", "parameters", "picture", "weights", ""), rows), as_json=json)
+
+
+def methods(
+    backbone: Annotated[str, typer.Option(help="The backbone to count for.")] = "resnet18",
+    classes: Annotated[int, typer.Option(help="How many classes to count for.", min=1)] = 10,
+    json: Json = False,
+) -> None:
+    """List the fine-tuning methods and what each trains."""
+    row = get_backbone(backbone)
+    value = []
+    for method in METHODS.values():
+        reason = method.refusals.get(row.family, "")
+        count = None if reason else count_parameters(row, method, classes=classes)
+        value.append(
+            {
+                "method": method.name,
+                "title": method.title,
+                "summary": method.summary,
+                "trainable_parameters": count.trainable if count else 0,
+                "trainable_share": count.share if count else 0.0,
+                "available": not reason,
+                "reason": reason,
+                "settings": {field.name: field.default for field in dataclasses.fields(method.options)},
+            }
+        )
+    rows = [
+        (
+            each["method"],
+            f"{each['trainable_parameters']:,}",
+            f"{each['trainable_share']:.2%}",
+            each["reason"] or each["summary"],
+        )
+        for each in value
+    ]
+    print_result(value, lambda: table(("method", "trainable", "share", f"with {backbone}"), rows), as_json=json)

@@ -1,0 +1,68 @@
+"""Commands about the program itself: its health, its demonstration, its window."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from visionft.cli.output import Json, job, print_result, table
+
+if TYPE_CHECKING:
+    from visionft.demo import DemoResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(doctor)
+    app.command()(demo)
+    app.command("app")(window)
+
+
+def doctor(json: Json = False) -> None:
+    """Show versions, devices and whatever is wrong on this computer, with advice."""
+    from visionft.doctor import describe, diagnose
+
+    diagnosis = diagnose()
+    print_result(diagnosis, lambda: describe(diagnosis), as_json=json)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
+    json: Json = False,
+) -> None:
+    """Run the whole path once on generated pictures: import, split, train twice, evaluate, export, verify, predict."""
+    from visionft.demo import run_demo
+
+    with job() as (on_event, should_stop):
+        result = run_demo(out, on_event=on_event, should_stop=should_stop)
+        print_result(result, lambda: _demo_text(result), as_json=json)
+
+
+def _demo_text(result: "DemoResult") -> str:
+    rows = [
+        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", f"{run.seconds:.0f} s")
+        for run in result.runs
+    ]
+    parity = result.export.parity
+    return "\n".join(
+        [
+            table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
+            "",
+            f"Test pictures, {result.exported_run}: top-1 {result.test_top1:.1%} on {result.test_images}",
+            f"Exported: {result.export.model} ({result.export.bytes / 1e6:.1f} MB)",
+            f"Verified against PyTorch on {parity.images} pictures: largest difference {parity.max_abs_diff:.1e}, "
+            f"top-1 agreement {parity.top1_agreement:.0%}",
+            f"Predicted with ONNX Runtime alone: {result.predicted} pictures, {result.predicted_right} right",
+            "",
+            f"Everything is in {result.folder}. Open it in the window: visionft app {result.project}",
+        ]
+    )
+
+
+def window(
+    project: Annotated[Path | None, typer.Argument(metavar="[PROJECT]", help="A project to open.")] = None,
+) -> None:
+    """Open the window."""
+    from gui.app import main
+
+    raise typer.Exit(main(project))

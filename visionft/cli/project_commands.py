@@ -1,0 +1,101 @@
+"""Commands about a project's pictures and labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.project.importing import ImportReport, import_source
+from visionft.project.labelling import label_files
+from visionft.project.snapshot import Task
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("new")(new)
+    app.command("import")(import_pictures)
+    app.command("label")(label)
+    app.command("split")(split)
+    app.command("info")(info)
+
+
+def new(
+    project: ProjectDir,
+    task: Annotated[str, typer.Option(help="single: one class per picture; multi: any number.")] = "single",
+    json: Json = False,
+) -> None:
+    """Create an empty project."""
+    kind: Task = task  # type: ignore[assignment]  # Project.create refuses any other word
+    with Project.create(project, task=kind) as created:
+        value = {"project": created.path, "task": created.task}
+    print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
+
+
+def import_pictures(
+    project: ProjectDir,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of class folders, or of pictures.")],
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
+    json: Json = False,
+) -> None:
+    """Take pictures and their classes into a project; the originals are only read."""
+    with Project.open(project) as opened, job() as (on_event, should_stop):
+        report = import_source(opened, source, copy=copy, on_event=on_event, should_stop=should_stop)
+        print_result(report, lambda: _report_text(report), as_json=json)
+
+
+def _report_text(report: ImportReport) -> str:
+    classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
+    lines = [f"Added {report.added} pictures{f': {classes}' if classes else ''}."]
+    lines += [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
+    lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
+    lines += [f"Known already: {path}" for path in report.duplicates]
+    return "\n".join(lines)
+
+
+def label(
+    project: ProjectDir,
+    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="Created when it is new.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the project.")],
+    json: Json = False,
+) -> None:
+    """Give pictures a class."""
+    with Project.open(project) as opened:
+        effects = label_files(opened, class_name, images)
+    value = {"class": class_name, "labelled": len(effects.image_ids)}
+    print_result(value, f"Labelled {value['labelled']} pictures as {class_name}.", as_json=json)
+
+
+def split(
+    project: ProjectDir,
+    val: Annotated[float, typer.Option(help="Share of the labelled pictures for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share for the final test.")] = 0.15,
+    seed: Annotated[int, typer.Option(help="Draws another split.")] = 0,
+    json: Json = False,
+) -> None:
+    """Divide labelled pictures into train, val and test; those that have a split keep it."""
+    with Project.open(project) as opened:
+        report = assign_splits(opened, val=val, test=test, seed=seed)
+    counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+    print_result(report, f"Placed {report.assigned} pictures. Now: {counts}.", as_json=json)
+
+
+def info(project: ProjectDir, json: Json = False) -> None:
+    """Show what a project holds."""
+    with Project.open(project, read_only=True) as opened:
+        summary = opened.summary()
+
+    def text() -> str:
+        splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
+        lines = [
+            f"{project}: {summary.task}-label, {summary.images} pictures, {summary.labelled} labelled",
+            f"splits: {splits}",
+            f"runs: {', '.join(summary.runs) or 'none yet'}",
+            "",
+            table(("class", "pictures"), list(summary.classes.items())),
+        ]
+        return "\n".join(lines)
+
+    print_result(summary, text, as_json=json)
