@@ -1,0 +1,82 @@
+"""The sample pictures: the same bytes for a seed, four classes that differ where they should, a leaf module."""
+
+import ast
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import resources.sample_parts
+import resources.samples
+from resources.samples import CLASSES, draw_sample, generate_samples
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(folder.rglob("*.jpg"))
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_seed_writes_the_same_bytes_and_another_seed_other_ones(tmp_path: Path) -> None:
+    for name, seed in (("one", 3), ("again", 3), ("other", 4)):
+        generate_samples(tmp_path / name, per_class=2, seed=seed, size=96)
+    one, again, other = (digests(tmp_path / name) for name in ("one", "again", "other"))
+    assert one == again
+    assert one.keys() == other.keys()
+    assert not set(one.values()) & set(other.values())
+    assert len(set(one.values())) == len(one)
+
+
+def test_a_larger_set_starts_with_the_smaller_one(tmp_path: Path) -> None:
+    generate_samples(tmp_path / "small", per_class=1, size=64)
+    generate_samples(tmp_path / "large", per_class=2, size=64)
+    assert digests(tmp_path / "small").items() <= digests(tmp_path / "large").items()
+
+
+def test_class_folders_hold_upright_rgb_jpegs_of_the_size_asked_for(tmp_path: Path) -> None:
+    paths = generate_samples(tmp_path, per_class=2, size=80)
+    assert sorted(p.name for p in tmp_path.iterdir()) == list(CLASSES)
+    assert [path.parent.name for path in paths] == [name for name in CLASSES for _ in range(2)]
+    for path in paths:
+        with Image.open(path) as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (80, 80))
+
+
+@pytest.mark.parametrize("class_name", CLASSES)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_picture_shows_a_part_with_contrast(class_name: str, seed: int) -> None:
+    pixels = draw_sample(np.random.default_rng(seed), class_name, 112)
+    assert pixels.std() > 12
+    assert 25 < pixels.mean() < 230
+    assert (pixels == 255).mean() < 0.1
+
+
+@pytest.mark.parametrize("class_name", ["dent", "scratch"])
+def test_a_fault_marks_a_small_share_of_an_otherwise_equal_surface(class_name: str) -> None:
+    """Draw the height map of the fault alone: some pixels move, most of the part does not."""
+    rng = np.random.default_rng(0)
+    scene = resources.samples._Scene(rng, 224)
+    part = resources.sample_parts.make_part(rng, scene.x, scene.y)
+    distance = resources.sample_parts.drilled(part, scene.x, scene.y, part.holes) * scene.scale
+    draw = {"dent": resources.samples._dent, "scratch": resources.samples._scratches}[class_name]
+    moved = np.abs(draw(rng, scene, distance)) > 0.2
+    assert 0.001 < moved[distance < 0].mean() < 0.3
+
+
+def test_a_missing_hole_leaves_one_hole_less_open() -> None:
+    rng = np.random.default_rng(1)
+    scene = resources.samples._Scene(rng, 224)
+    part = resources.sample_parts.make_part(rng, scene.x, scene.y)
+    whole = resources.sample_parts.drilled(part, scene.x, scene.y, part.holes)
+    lacking = resources.sample_parts.drilled(part, scene.x, scene.y, part.holes[1:])
+    closed = (lacking < 0) & (whole >= 0)
+    radius_px = part.holes[0, 2] * scene.scale
+    assert closed.sum() == pytest.approx(np.pi * radius_px**2, rel=0.2)
+
+
+def test_the_generator_imports_nothing_of_ours_but_resources() -> None:
+    for module in (resources.samples, resources.sample_parts):
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not {str(name).split(".")[0] for name in imported} & {"visionft", "gui", "models"}
