@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.names import natural_key
 from visionft.project.snapshot import Split
 
+METADATA_FILES = ("metadata.jsonl", "metadata.csv", "labels.jsonl", "labels.csv")
 UNASSIGNED_FOLDER = "unassigned"
 SPLIT_FOLDERS: dict[str, Split | None] = {
     "train": "train",
@@ -136,14 +138,26 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def unwrap(source: Path) -> Path:
-    """Step into folders that only wrap another: a lone folder which itself holds nothing but folders."""
+    """Step into folders that only wrap another: a lone folder that holds a label file, or folders and no pictures."""
     base = source
-    while len(entries := _visible(base)) == 1 and entries[0].is_dir():
-        inner = _visible(Path(entries[0].path))
-        if entries[0].name.casefold() in SPLIT_FOLDERS or not inner or not all(entry.is_dir() for entry in inner):
+    while len(folders := _folders_if_no_pictures(base)) == 1:
+        inner = base / folders[0]
+        has_labels = any((inner / name).is_file() for name in METADATA_FILES)
+        is_split = folders[0].casefold() in SPLIT_FOLDERS
+        if is_split or any((base / name).is_file() for name in METADATA_FILES):
             break
-        base = base / entries[0].name
+        if not has_labels and not _folders_if_no_pictures(inner):
+            break
+        base = inner
     return base
+
+
+def _folders_if_no_pictures(folder: Path) -> list[str]:
+    """Return the names of the folders in `folder`, none when pictures lie beside them."""
+    entries = _visible(folder)
+    if any(entry.is_file() and Path(entry.name).suffix.casefold() in IMAGE_SUFFIXES for entry in entries):
+        return []
+    return [entry.name for entry in entries if entry.is_dir()]
 
 
 def _has_split_layout(base: Path) -> bool:

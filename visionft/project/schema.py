@@ -136,7 +136,7 @@ def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -
 
 
 def create_database(database: Path, meta: dict[str, str]) -> None:
-    """Create a database of the newest version with its `meta` rows. `database` must not exist; it is durable at the end.
+    """Create a database of the newest version with its `meta` rows; it must not exist, and is durable at the end.
 
     Nobody sees the file before it is whole, so that one sync at the end is enough.
     """

@@ -15,10 +15,9 @@ from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.archives import extract_zip
 from visionft.project.labels_file import classes_file
 from visionft.project.readers import read_csv, read_jsonl
-from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, printable, scan_folder, unwrap
+from visionft.project.scanning import METADATA_FILES, SPLIT_FOLDERS, Listing, Rejected, printable, scan_folder, unwrap
 
 SourceFormat = Literal["auto", "folders", "csv", "jsonl", "zip"]
-METADATA_FILES = ("metadata.jsonl", "metadata.csv", "labels.jsonl", "labels.csv")
 UNPACKED_PREFIX = ".unpacked-"
 
 

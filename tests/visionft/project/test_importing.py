@@ -1,0 +1,401 @@
+"""Imports: every file accounted for, twice is once, labels fill in and never overwrite, originals untouched."""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.events import Notice, Progress
+from visionft.project.browsing import ImageFilter, class_rows, find_images, image_rows
+from visionft.project.changes import LabelImages, RemoveImages, UnlabelImages
+from visionft.project.importing import import_source
+from visionft.project.relinking import find_missing
+from visionft.project.store import Project
+
+
+def tree_hash(folder: Path) -> str:
+    """Hash names, contents, modes and times of everything below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        stat = path.lstat()
+        digest.update(repr((str(path), stat.st_mode, stat.st_mtime_ns, stat.st_size)).encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture
+def empty(tmp_path: Path):
+    with Project.create(tmp_path / "empty") as project:
+        yield project
+
+
+def accounted(report) -> int:
+    return report.added + len(report.duplicates) + len(report.unreadable) + len(report.skipped)
+
+
+def test_class_folders(empty: Project, pictures: Path) -> None:
+    before = tree_hash(pictures)
+    (seen := []).clear()
+    report = import_source(empty, pictures, on_event=seen.append)
+    assert (report.added, report.classes) == (12, {"cat": 6, "dog": 6})
+    assert seen[-1] == Progress(stage="Import", done=12, total=12)
+    assert tree_hash(pictures) == before
+    assert all(image.path.is_relative_to(pictures) for image in empty.snapshot().images)
+
+
+def test_importing_twice_adds_nothing_and_leaves_no_step(empty: Project, pictures: Path) -> None:
+    import_source(empty, pictures)
+    before = empty.snapshot(), empty.history()
+    report = import_source(empty, pictures)
+    assert (report.added, len(report.duplicates)) == (0, 12)
+    assert (empty.snapshot(), empty.history()) == before
+
+
+def test_split_layouts_and_nested_folders(empty: Project, tmp_path: Path, draw) -> None:
+    for number, place in enumerate(("train/cat/a", "Validation/cat/deep/er/b", "test/dog/c", "test/d")):
+        draw(tmp_path / "wrapper" / "data" / f"{place}.png", number)
+    import_source(empty, tmp_path / "wrapper")
+    rows = image_rows(empty, find_images(empty))
+    assert sorted((row.path.stem, row.split, row.labels) for row in rows) == [
+        ("a", "train", ("cat",)),
+        ("b", "val", ("cat",)),
+        ("c", "test", ("dog",)),
+        ("d", "test", ()),
+    ]
+
+
+def test_every_file_is_accounted_for(empty: Project, tmp_path: Path, draw) -> None:
+    source = tmp_path / "source"
+    draw(source / "cat" / "good.png", 1)
+    shutil.copy(source / "cat" / "good.png", source / "cat" / "same.png")
+    (source / "cat" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (source / "cat" / "empty.png").touch()
+    (source / "cat" / "notes.txt").write_text("hello")
+    (source / "cat" / ".hidden.png").write_bytes(b"x")
+    os.mkfifo(source / "cat" / "pipe.png")
+    report = import_source(empty, source)
+    assert report.added == 1
+    assert [Path(path).name for path in report.duplicates] == ["same.png"]
+    assert {Path(row.path).name for row in report.unreadable} == {"cut.jpg", "empty.png"}
+    assert {Path(row.path).name for row in report.skipped} == {"notes.txt", ".hidden.png", "pipe.png"}
+    assert all(row.reason for row in report.unreadable + report.skipped)
+    assert accounted(report) == 7
+
+
+def test_links_neither_loop_nor_lead_out(empty: Project, tmp_path: Path, draw) -> None:
+    source = tmp_path / "source"
+    draw(source / "cat" / "a.png", 1)
+    draw(tmp_path / "elsewhere" / "b.png", 2)
+    (source / "cat" / "loop").symlink_to(source)
+    (source / "cat" / "self").symlink_to("self")
+    (source / "cat" / "out").symlink_to(tmp_path / "elsewhere")
+    (source / "cat" / "gone.png").symlink_to(tmp_path / "gone.png")
+    (source / "cat" / "link.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    report = import_source(empty, source)
+    assert report.added == 2
+    assert {Path(row.path).name for row in report.skipped} == {"loop", "self", "out", "gone.png"}
+
+
+def test_names_that_are_no_unicode_are_listed(empty: Project, pictures: Path) -> None:
+    name = os.fsencode(pictures / "cat") + b"/\xff\xfe.png"
+    try:
+        shutil.copyfile(os.fsencode(pictures / "cat" / "0.png"), name)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    report = import_source(empty, pictures)
+    assert report.added == 12
+    assert report.unreadable[0].path.endswith(r"\xff\xfe.png") and "Unicode" in report.unreadable[0].reason
+    json.dumps([row.path for row in report.unreadable]).encode()
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
+def test_sources_without_pictures_are_refused(empty: Project, tmp_path: Path, make) -> None:
+    make(tmp_path / "source")
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, tmp_path / "source")
+    assert caught.value.hint and not empty.history()
+
+
+def test_a_stopped_import_is_continued(empty: Project, pictures: Path, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.importing.BATCH", 4)
+    asked = iter([False] * 6 + [True] * 10)
+    seen = []
+    report = import_source(empty, pictures, should_stop=lambda: next(asked), on_event=seen.append)
+    assert (report.stopped, report.added) == (True, 6)
+    assert any(isinstance(event, Notice) for event in seen)
+    report = import_source(empty, pictures)
+    assert (report.added, len(report.duplicates)) == (6, 6)
+    assert [step.title.split(" from")[0] for step in empty.history()] == ["Import 6 pictures", "Import 6 pictures"]
+
+
+def test_a_batched_import_is_one_step(empty: Project, pictures: Path, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.importing.BATCH", 5)
+    import_source(empty, pictures)
+    assert [step.title for step in empty.history()] == [f"Import 12 pictures from {pictures}"]
+    empty.undo()
+    assert not empty.snapshot().images
+    empty.redo()
+    assert len(empty.snapshot().images) == 12
+
+
+def test_copied_pictures_live_in_the_project(empty: Project, pictures: Path) -> None:
+    import_source(empty, pictures, copy=True)
+    shutil.rmtree(pictures)
+    assert not find_missing(empty)
+    assert all(image.path.is_relative_to(empty.path / "images") for image in empty.snapshot().images)
+    assert hashlib.sha256(empty.snapshot().images[0].path.read_bytes()).hexdigest() == empty.snapshot().images[0].sha256
+
+
+def test_what_a_person_decided_is_kept(project: Project, pictures: Path) -> None:
+    project.apply(LabelImages((1,), "dog"))
+    project.apply(UnlabelImages((2,)))
+    project.apply(RemoveImages((3,)))
+    seen = []
+    report = import_source(project, pictures, on_event=seen.append)
+    labels = [row.labels for row in image_rows(project, (1, 2))]
+    assert labels == [("dog",), ("cat",)]
+    assert [row.reason.split(";")[0] for row in report.skipped] == ["was removed from the project"]
+    assert any(isinstance(event, Notice) and "another class" in event.message for event in seen)
+
+
+def test_the_same_picture_in_two_class_folders_has_both_classes_when_it_may(tmp_path: Path, draw) -> None:
+    draw(tmp_path / "source" / "cat" / "a.png", 1)
+    draw(tmp_path / "source" / "dog" / "b.png", 1)
+    with Project.create(tmp_path / "multi", task="multi") as multi:
+        import_source(multi, tmp_path / "source")
+        assert image_rows(multi, (1,))[0].labels == ("cat", "dog")
+        assert not import_source(multi, tmp_path / "source").added
+
+
+def test_a_picture_edited_since_is_renewed(project: Project, pictures: Path, draw) -> None:
+    old = project.snapshot().images[0]
+    draw(old.path, 99)
+    report = import_source(project, pictures)
+    assert report.added == 0 and "edited since" in report.skipped[0].reason
+    new = project.snapshot().images[0]
+    assert new.sha256 != old.sha256 and new.labels == old.labels
+
+
+def test_pictures_that_moved_are_found_again_by_importing(project: Project, pictures: Path) -> None:
+    pictures.rename(pictures.with_name("moved"))
+    assert len(find_missing(project)) == 12
+    report = import_source(project, pictures.with_name("moved"))
+    assert (report.added, len(report.duplicates)) == (0, 12)
+    assert not find_missing(project)
+    project.undo()
+    assert len(find_missing(project)) == 12
+
+
+def test_a_moved_project_finds_its_pictures(tmp_path: Path, pictures: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    pictures = pictures.rename(home / "pictures")
+    with Project.create(home / "project") as project:
+        import_source(project, pictures)
+    home.rename(tmp_path / "moved")
+    with Project.open(tmp_path / "moved" / "project") as project:
+        assert not find_missing(project)
+        assert not import_source(project, tmp_path / "moved" / "pictures").added
+    shutil.move(tmp_path / "moved" / "project", tmp_path / "alone")
+    (tmp_path / "moved").rename(home)
+    with Project.open(tmp_path / "alone") as project:
+        assert not find_missing(project)  # where they were first
+    shutil.copytree(home / "project" if (home / "project").exists() else tmp_path / "alone", tmp_path / "x" / "project")
+    with Project.open(tmp_path / "x" / "project") as project:
+        assert not find_missing(project)
+
+
+def write_csv(folder: Path, text: str) -> Path:
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    return folder / "labels.csv"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file_name,label\ncat/0.png,fox\ncat/1.png,\n",
+        "cat/0.png,fox\ncat/1.png,\n",
+        "Label;Path\r\nfox;cat\\0.png\r\n;cat/1.png\r\n",
+        "\ufefffilename\tclass\n0\tfox\n1\t\n",
+        'image_name,fox,wolf\n"0.png",1,0\n1.png,0,0\n',
+    ],
+)
+def test_csv_of_many_kinds(empty: Project, pictures: Path, text: str) -> None:
+    report = import_source(empty, write_csv(pictures, text))
+    assert (report.added, report.unreadable) == (2, ())
+    assert [(row.path.name, row.labels) for row in image_rows(empty, (1, 2))] == [("0.png", ("fox",)), ("1.png", ())]
+
+
+def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures: Path) -> None:
+    with Project.create(tmp_path / "multi", task="multi") as multi:
+        for path in pictures.rglob("*.png"):
+            path.rename(pictures / path.name)
+        import_source(multi, pictures)
+        table = write_csv(tmp_path, f'path,labels,split\n{pictures}/3.png,a|b,test\n{pictures}/4.png,"[""c;d""]",\n')
+        report = import_source(multi, table)
+        assert (report.added, len(report.duplicates)) == (0, 2)
+        found = {row.path.name: (row.labels, row.split) for row in image_rows(multi, find_images(multi))}
+        assert (found["3.png"], found["4.png"]) == ((("a", "b"), "test"), (("c;d",), None))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("file_name,label\n../../../etc/passwd,x\n", "not a picture|missing|readable"),
+        ("file_name,label\ncat/none.png,x\n", "missing"),
+        ("file_name,label\n,x\n", "no file name"),
+        ("file_name,label,split\ncat/0.png,x,weekend\n", "not a split"),
+        ("file_name,label\ncat/0.png,x,y,z\n", "cells"),
+        ("file_name,labels\ncat/0.png,x|y\n", "2 classes"),
+        ('file_name,label\ncat/0.png,"a\nb"\n', "control character"),
+        (f"file_name,label\ncat/0.png,{'x' * 400}\n", "400 characters"),
+        (f"file_name,label\n{'y' * 5000},a\n", "too long|no longer"),
+    ],
+)
+def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: Path, text: str, reason: str) -> None:
+    report = import_source(empty, write_csv(pictures, text + "dog/7.png,good\n"))
+    assert report.added == 1
+    listed = report.unreadable + report.skipped
+    assert len(listed) == 1
+    assert any(word in listed[0].reason for word in reason.split("|"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n\n", b"a,b,c\n1,2,3\n", b"\xff\xfe\x00broken", b'file_name,label\n"' + b"x" * 2_000_000],
+    ids=["empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB"],
+)
+def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, tmp_path / "labels.csv")
+    assert caught.value.hint and not empty.history()
+
+
+def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, pictures: Path) -> None:
+    lines = [
+        '{"file_name": "cat/0.png", "label": "<b>fox</b>", "split": "val", "tags": ["t"], "note": "n",'
+        ' "review": "done"}',
+        '{"file_name": "cat/1.png", "label": 7}',
+        '{"file_name": "cat/2.png"',
+        "[1, 2]",
+        '{"label": "x"}',
+        '{"file_name": "cat/3.png", "label": {"a": 1}}',
+        '{"file_name": "cat/4.png", "label": "\\ud800"}',
+        '{"file_name": "cat/\\u0000.png"}',
+        "[" * 100_000,
+        "",
+    ]
+    (pictures / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    report = import_source(empty, pictures / "metadata.jsonl")
+    assert (report.added, len(report.unreadable)) == (2, 7)
+    row, number = image_rows(empty, (1, 2))
+    assert (row.labels, row.split, row.tags, row.note, row.review) == (("<b>fox</b>",), "val", ("t",), "n", "done")
+    assert number.labels == ("7",)
+
+
+def test_a_folder_with_metadata_takes_its_labels_from_it(empty: Project, tmp_path: Path, draw) -> None:
+    for split in ("train", "test"):
+        folder = tmp_path / "set" / split
+        draw(folder / "a.png", len(split))
+        draw(folder / "b.png", len(split) + 100)
+        (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "label": "fox"}\n')
+    report = import_source(empty, tmp_path / "set")
+    assert report.added == 4
+    assert find_images(empty, ImageFilter(class_name="fox", split="test")) != ()
+    assert empty.summary().labelled == 2 and empty.summary().splits["unassigned"] == 0
+
+
+def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, pictures: Path) -> None:
+    entries = {f"set/{path.relative_to(pictures)}": path.read_bytes() for path in pictures.rglob("*.png")}
+    archive = make_zip(tmp_path / "set.zip", entries | {"set/readme.txt": b"hi"})
+    report = import_source(empty, archive)
+    assert (report.added, report.classes) == (12, {"cat": 6, "dog": 6})
+    assert report.skipped[0].path == str(archive / "set" / "readme.txt")
+    assert not find_missing(empty)
+    assert not list(empty.path.glob(".unpacked*"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 300 + ".png",
+        "line\nbreak.png",
+        "A.PNG",
+        "../out.png",
+        "/abs.png",
+        "a/../../out.png",
+        "C:/x.png",
+        "a\\..\\x.png",
+        "CON.png",
+        "a/nul",
+        "a//b.png",
+        "b /x.png",
+    ],
+)
+def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, pictures: Path, name: str) -> None:
+    data = (pictures / "cat" / "0.png").read_bytes()
+    archive = make_zip(tmp_path / "set.zip", {"cat/good.png": data, "a.png": data, name: data})
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, archive)
+    assert caught.value.hint and not empty.history()
+    assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
+
+
+def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: Path, pictures: Path) -> None:
+    data = (pictures / "cat" / "0.png").read_bytes()
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    make_zip(tmp_path / "bomb.zip", {"a.png": bytes(300 << 20)})
+    whole = make_zip(tmp_path / "whole.zip", {"a.png": data * 50}).read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "flip.zip").write_bytes(whole[:60] + bytes([whole[60] ^ 255]) + whole[61:])
+    (tmp_path / "text.zip").write_text("no zip")
+    for name in ("link", "bomb", "cut", "flip", "text"):
+        with pytest.raises(ProjectError) as caught:
+            import_source(empty, tmp_path / f"{name}.zip")
+        assert caught.value.hint, name
+        assert not list(empty.path.glob(".unpacked*")), name
+    assert not empty.history()
+
+
+def test_a_label_file_in_a_zip_cannot_name_files_outside(empty: Project, tmp_path: Path, pictures: Path) -> None:
+    rows = f"file_name,label\n{pictures}/cat/0.png,x\n../../../pictures/cat/1.png,x\nin.png,x\n"
+    data = (pictures / "dog" / "7.png").read_bytes()
+    report = import_source(empty, make_zip(tmp_path / "set.zip", {"metadata.csv": rows.encode(), "in.png": data}))
+    assert report.added == 1
+    assert sum("leads out" in row.reason for row in report.unreadable) == 2
+
+
+def test_formats_can_be_forced(empty: Project, pictures: Path) -> None:
+    write_csv(pictures, "file_name,label\ncat/0.png,fox\n")
+    import_source(empty, pictures, source_format="folders")
+    assert [row.name for row in class_rows(empty)] == ["cat", "dog"]
+    for wrong in ("jsonl", "coco"):
+        with pytest.raises(ProjectError):
+            import_source(empty, pictures, source_format=wrong)
+
+
+@pytest.mark.shared_data
+def test_real_pictures_are_all_accounted_for(empty: Project, shared_data: Path) -> None:
+    for name in ("bad_inputs", "exif", "label_formats", "label_formats/csv_multi_label/ann_wo_ext.csv"):
+        source = shared_data / name
+        files = sum(path.is_file() for path in source.rglob("*")) if source.is_dir() else 6
+        report = import_source(empty, source)
+        assert accounted(report) == files, name
