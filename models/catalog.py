@@ -111,6 +111,11 @@ class Backbone:
     sha256: str = ""
 
     @property
+    def head(self) -> str:
+        """Return timm's name of the classifier head in this family."""
+        return "fc" if self.family == "resnet" else "head"
+
+    @property
     def size_step(self) -> int:
         """Return what the input side must be a multiple of, in pixels."""
         return self.shape.patch if isinstance(self.shape, ViTShape) else 32
@@ -189,6 +194,37 @@ _AUGREG = "augreg_in21k_ft_in1k"
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
+        Backbone(
+            name="starter_resnet",
+            title="Starter ResNet",
+            summary="Ships with the program: small, quick, works without a network. A good first choice.",
+            family="resnet",
+            architecture="starter_resnet",
+            shape=ResNetShape(
+                stem=64,
+                stages=(Stage("basic", 2, 32), Stage("basic", 2, 64), Stage("basic", 3, 128), Stage("basic", 1, 448)),
+            ),
+            parameters=3_393_152,
+            features=448,
+            input_size=128,
+            normalisation=_HALF,
+            crop_share=1.0,
+            bundled="starter_resnet.safetensors",
+        ),
+        Backbone(
+            name="starter_vit",
+            title="Starter ViT",
+            summary="Ships with the program: a small transformer that works without a network.",
+            family="vit",
+            architecture="starter_vit",
+            shape=ViTShape(width=224, depth=6, heads=7, mlp_width=896, patch=16, has_class_token=False),
+            parameters=3_817_184,
+            features=224,
+            input_size=128,
+            normalisation=_HALF,
+            crop_share=1.0,
+            bundled="starter_vit.safetensors",
+        ),
         Backbone(
             name="test_resnet",
             title="Test ResNet",

@@ -9,6 +9,7 @@ from torch import Tensor, nn  # noqa: TID253
 from models import adapter, full, linear, lora, prefix
 from models.catalog import Backbone, Method
 from models.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
+from models.starter.architectures import build_starter
 from models.weights import PRETRAINED, RANDOM, find_weights, load_weights
 
 
@@ -156,6 +157,8 @@ def _build_network(backbone: Backbone, classes: int, image_size: int, *, scratch
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         sized["zero_init_last"] = False
+    if backbone.bundled:
+        return build_starter(backbone.architecture, num_classes=classes, **sized)
     return timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **sized)
 
 

@@ -68,7 +68,7 @@ def save_peft_folder(network: Any, folder: Path, *, backbone: Backbone, options:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    head = network.pretrained_cfg["classifier"]
+    head = backbone.head
     state = dict(get_peft_model_state_dict(network))
     state |= {f"{head}.{name}": value for name, value in network.get_submodule(head).state_dict().items()}
     save_file(

@@ -92,24 +92,19 @@ def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
     Raises:
         WeightsError: The file is damaged, or its names or shapes are not this network's.
     """
-    state = _without_head(read_state(path), network)
+    head = backbone.head + "."
+    state = {name: value for name, value in read_state(path).items() if not name.startswith(head)}
     if backbone.family == "vit":
         from timm.models.vision_transformer import checkpoint_filter_fn
 
         state = checkpoint_filter_fn(state, network)
     own = network.state_dict()
-    head = network.pretrained_cfg["classifier"] + "."
     missing = [name for name in own if name not in state and not name.startswith(head)]
     wrong = [name for name in own if name in state and state[name].shape != own[name].shape]
     if missing or wrong:
         raise _misfit(path, backbone, missing, wrong, own, state)
     network.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
     return LoadReport(path, tuple(name for name in state if name not in own))
-
-
-def _without_head(state: dict[str, Any], network: Any) -> dict[str, Any]:
-    head = network.pretrained_cfg["classifier"] + "."
-    return {name: value for name, value in state.items() if not name.startswith(head)}
 
 
 def _misfit(path: Path, backbone: Backbone, missing: list[str], wrong: list[str], own: Any, state: Any) -> WeightsError:

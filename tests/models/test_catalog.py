@@ -18,7 +18,7 @@ OPTIONS = {
 }
 
 
-SMALL = ("test_resnet", "test_vit", "resnet18", "resnet50", "dinov2_small")
+SMALL = ("starter_resnet", "starter_vit", "test_resnet", "test_vit", "resnet18", "resnet50", "dinov2_small")
 PAIRS = [
     (backbone, method)
     for backbone in BACKBONES

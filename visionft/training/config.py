@@ -33,7 +33,7 @@ class TrainConfig:
     """Everything that decides a run besides the pictures. `0` means automatic where a field's help says so."""
 
     backbone: str = setting(
-        "resnet18", label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
+        "starter_resnet", label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
     )
     method: str = setting("lora", label="Method", help="How much of the network learns.", choices=tuple(METHODS))
     weights: str = setting(
