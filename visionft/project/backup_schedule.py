@@ -44,6 +44,10 @@ class BackupSchedule:
         """Remember that there is something new to back up."""
         self._is_modified = True
 
+    def note_backup(self) -> None:
+        """Remember that everything is backed up as of now."""
+        self._is_modified, self._has_any, self._last = False, True, time.time()
+
     def finish(self) -> None:
         """Back up what a session changed, unless that was done within the half hour, and wait for all backups."""
         if self._is_modified and (not self._has_any or time.time() - self._last > INTERVAL_S):
@@ -63,7 +67,7 @@ class BackupSchedule:
         if source.execute("SELECT NOT EXISTS (SELECT 1 FROM image)").fetchone()[0]:
             source.close()  # nothing anybody could miss
             return
-        self._is_modified, self._has_any, self._last = False, True, time.time()
+        self.note_backup()
         self._pending = [future for future in self._pending if not future.done()]
         self._pending.append(self._thread.submit(self._back_up, source, reason))
 

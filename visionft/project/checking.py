@@ -62,6 +62,7 @@ def check_project(
         raise ProjectError(f"The database is damaged: {fault}.", f"visionft restore {project.path}")
     repair = Repair()
     project.apply(repair)
+    project.wait_for_backups()  # their unfinished folders are no leftovers
     repaired = [*repair.done, *_repair_derived(project), *_clear_leftovers(project.path)]
     missing = tuple(image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop))
     edited = _find_edited(project, set(missing), on_event, should_stop) if check_contents else ()

@@ -194,7 +194,10 @@ class Project:
 
     def back_up(self, reason: str = "on request") -> backups.Backup:
         """Make a verified backup now and return it."""
-        return backups.make_backup(self._database.read_file, self.path, reason=reason)
+        backup = backups.make_backup(self._database.read_file, self.path, reason=reason)
+        if self._schedule is not None:
+            self._schedule.note_backup()
+        return backup
 
     def wait_for_backups(self) -> None:
         """Wait until the backups that bulk changes started are done."""
