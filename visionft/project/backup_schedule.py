@@ -52,7 +52,10 @@ class BackupSchedule:
         """Back up what a session changed, unless that was done within the half hour, and wait for all backups."""
         if self._is_modified and (not self._has_any or time.time() - self._last > INTERVAL_S):
             self._start("at the end of a session")
-        self._thread.shutdown(wait=True)
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown(wait=True)
 
     def wait(self) -> None:
         """Wait for the backups that were started."""
@@ -68,7 +71,6 @@ class BackupSchedule:
             source.close()  # nothing anybody could miss
             return
         self.note_backup()
-        self._pending = [future for future in self._pending if not future.done()]
         self._pending.append(self._thread.submit(self._back_up, source, reason))
 
     def _back_up(self, source: sqlite3.Connection, reason: str) -> None:

@@ -36,7 +36,8 @@ def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> S
         index_of = {class_id: index for index, (class_id, _) in enumerate(classes)}
         labels: defaultdict[int, list[int]] = defaultdict(list)
         for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label"):
-            labels[image_id].append(index_of[class_id])
+            if class_id in index_of:  # a lost class is what `check` repairs
+                labels[image_id].append(index_of[class_id])
         images = tuple(
             SnapshotImage(image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split)
             for image_id, root_id, path, sha256, split in connection.execute(

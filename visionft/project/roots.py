@@ -17,6 +17,7 @@ class Roots:
 
     def __init__(self, connection: sqlite3.Connection, project_folder: Path) -> None:
         """Find the roots that `connection` lists, as seen from `project_folder` (absolute)."""
+        self._project_folder = project_folder
         self._folders = {
             root_id: _locate(connection, root_id, path, relative, project_folder)
             for root_id, path, relative in connection.execute("SELECT id, path, relative FROM root")
@@ -24,7 +25,7 @@ class Roots:
 
     def path_of(self, root_id: int, path: str) -> Path:
         """Return the absolute path of a picture."""
-        return self._folders[root_id] / path
+        return self._folders.get(root_id, self._project_folder) / path  # a lost root is what `check` repairs
 
     def ids(self) -> dict[Path, int]:
         """Return the root ids by folder."""

@@ -94,10 +94,12 @@ class Project:
 
     def close(self) -> None:
         """Finish the backups, fold the log into the database file, free the lock. Closing twice is harmless."""
-        if self._schedule is not None:
-            self._schedule.finish()
-            self._schedule = None
-        self._database.close()
+        schedule, self._schedule = self._schedule, None
+        try:
+            if schedule is not None:
+                schedule.finish()
+        finally:
+            self._database.close()
 
     def __enter__(self) -> Self:
         """Return the project, to be closed at the end of the `with` block."""
