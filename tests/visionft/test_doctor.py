@@ -1,0 +1,132 @@
+"""The doctor: true about this computer, and each fault that it knows is found and comes with advice."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from visionft import doctor
+from visionft.devices import Device
+from visionft.doctor import describe, diagnose
+
+
+def test_the_diagnosis_is_true_and_fits_into_json(capfd: pytest.CaptureFixture[str]) -> None:
+    diagnosis = diagnose()
+
+    assert capfd.readouterr().out == ""
+    assert diagnosis.libraries["torch"] == metadata.version("torch")
+    assert diagnosis.libraries["pillow"] == metadata.version("pillow")
+    assert diagnosis.devices[-1].kind == "cpu"
+    assert diagnosis.devices[-1].memory_mb > 0
+    assert diagnosis.providers["CPUExecutionProvider"] is True
+    assert diagnosis.free_disk_gb > 0
+    assert all(fault.message and fault.advice for fault in diagnosis.problems)
+    assert json.loads(json.dumps(asdict(diagnosis), default=str))["sqlite"] == diagnosis.sqlite
+    text = describe(diagnosis)
+    assert metadata.version("timm") in text
+    assert all(fault.advice in text for fault in diagnosis.problems)
+
+
+def test_a_provider_that_is_listed_but_does_not_start_is_not_usable(capfd: pytest.CaptureFixture[str]) -> None:
+    import onnxruntime
+
+    assert doctor.provider_works("CPUExecutionProvider")
+    if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
+        assert not doctor.provider_works("TensorrtExecutionProvider")  # its libraries are no dependency of ours
+    assert not doctor.provider_works("NoSuchExecutionProvider")
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("version", ["3.7.0", "3.44.5", "3.45.0", "3.46.1", "3.50.4", "3.50.6", "3.51.0", "3.51.2"])
+def test_sqlite_with_the_wal_reset_bug_is_noted(version: str) -> None:
+    (fault,) = doctor.sqlite_faults(version)
+    assert version in fault.message
+    assert "3.51.3" in fault.advice
+
+
+@pytest.mark.parametrize("version", ["3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.53.0", "4.0.0"])
+def test_sqlite_without_it_is_not(version: str) -> None:
+    assert doctor.sqlite_faults(version) == []
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
+    """Pretend that some libraries are installed in other versions, or not at all."""
+    real = doctor._version
+    renamed = {name.replace("_", "-"): version for name, version in changes.items()}
+    monkeypatch.setattr(
+        doctor, "_version", lambda name: renamed.get(name, real(name)) if name in renamed else real(name)
+    )
+
+
+def test_missing_and_outdated_libraries_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, timm=None, pillow="9.5.0")
+    faults = {fault.message.split()[0]: fault for fault in doctor.library_faults(doctor.library_versions())}
+    assert "not installed" in faults["timm"].message
+    assert "9.5.0 is older than" in faults["pillow"].message
+    assert all(fault.severity == "error" and "pip install" in fault.advice for fault in faults.values())
+
+
+def test_a_sound_installation_has_no_library_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, onnxruntime=None, opencv_python=None)
+    libraries = doctor.library_versions()
+    assert doctor.library_faults(libraries) == []
+    assert "onnxruntime" not in libraries or sys.platform == "darwin"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"onnxruntime": "1.31.1", "onnxruntime_gpu": "1.31.1"}, "overwrite each other"),
+        ({"opencv_python": "4.13.0.90"}, "opencv-python is installed"),
+    ],
+)
+def test_wheels_that_disturb_each_other_are_found(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], words: str
+) -> None:
+    installed(monkeypatch, **changes)
+    assert any(words in fault.message for fault in doctor.library_faults(doctor.library_versions()))
+
+
+def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = Device(kind="cpu", index=0, name="CPU", memory_mb=1, precision="fp32")
+    monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: True)
+    faults = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True, "CUDAExecutionProvider": False})
+    assert [fault.message.split(", but ")[1].split()[0] for fault in faults] == ["PyTorch", "ONNX"]
+    monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: False)
+    assert doctor._gpu_faults((cpu,), {}) == []
+
+
+def test_a_broken_torch_is_a_fault_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr("visionft.devices.list_devices", fail)
+    faults: list[doctor.Fault] = []
+    assert doctor._devices(faults) == ()
+    assert "libcudart" in faults[0].message
+    assert faults[0].severity == "error"
+
+
+def test_little_free_space_is_a_warning() -> None:
+    assert doctor.disk_faults(200.0) == []
+    assert doctor.disk_faults(0.4)[0].severity == "warning"
+
+
+def test_weights_are_counted_once_although_the_hub_cache_links_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path))
+    (tmp_path / "blob").write_bytes(bytes(2_000_000))
+    (tmp_path / "model.safetensors").symlink_to(tmp_path / "blob")
+    cache = doctor.weights_caches()[0]
+    assert (cache.folder, cache.files, cache.size_mb) == (tmp_path, 1, 2.0)
+
+
+def test_importing_the_doctor_loads_no_heavy_library() -> None:
+    code = "import sys, visionft.doctor; print({'torch', 'onnxruntime', 'onnx', 'timm'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,318 @@
+"""`visionft doctor`: what is installed, what can compute here, and what is wrong, each fault with advice.
+
+Reads only; heavy libraries load inside the functions, and one that is broken becomes a fault, never a crash. It reports
+an ONNX Runtime provider as usable only after a session has really started on it: ONNX Runtime lists providers that
+it then quietly replaces by the CPU.
+"""
+
+import contextlib
+import ctypes.util
+import logging
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from visionft import __version__
+
+if TYPE_CHECKING:
+    from visionft.devices import Device
+
+logger = logging.getLogger(__name__)
+
+Severity = Literal["error", "warning", "note"]
+Version = tuple[int, ...]
+
+_MIN_FREE_GB = 5.0
+_QT_LIBRARIES = {"EGL": "libegl1", "GL": "libgl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong or worth knowing, and what to do about it."""
+
+    severity: Severity
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsCache:
+    """Where pretrained weights lie on this computer and how much they take."""
+
+    folder: Path
+    files: int
+    size_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What `diagnose` found.
+
+    Attributes:
+        libraries: Version of each library that VisionFT depends on; None where it is not installed.
+        providers: ONNX Runtime's providers, and whether a session really starts on each.
+        free_disk_gb: Free space where the user works now.
+    """
+
+    visionft: str
+    python: str
+    system: str
+    libraries: dict[str, str | None]
+    devices: tuple["Device", ...]
+    providers: dict[str, bool]
+    sqlite: str
+    weights: tuple[WeightsCache, ...]
+    free_disk_gb: float
+    problems: tuple[Fault, ...]
+
+
+def diagnose() -> Diagnosis:
+    """Look at everything; takes some seconds, because torch and ONNX Runtime have to load."""
+    libraries = library_versions()
+    faults = [*library_faults(libraries), *sqlite_faults(sqlite3.sqlite_version), *_qt_faults()]
+    devices = _devices(faults)
+    providers = _providers(faults)
+    faults += _gpu_faults(devices, providers)
+    free_disk_gb = round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
+    faults += disk_faults(free_disk_gb)
+    order: list[Severity] = ["error", "warning", "note"]
+    return Diagnosis(
+        visionft=__version__,
+        python=platform.python_version(),
+        system=platform.platform(),
+        libraries=libraries,
+        devices=devices,
+        providers=providers,
+        sqlite=sqlite3.sqlite_version,
+        weights=weights_caches(),
+        free_disk_gb=free_disk_gb,
+        problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
+    )
+
+
+def describe(diagnosis: Diagnosis) -> str:
+    """Return the diagnosis as text for a person, the faults last."""
+    versions = [f"  {name:<26}{version or 'not installed'}" for name, version in diagnosis.libraries.items()]
+    devices = [f"  {d.kind}:{d.index}  {d.name}, {d.memory_mb:,} MiB, {d.precision}" for d in diagnosis.devices]
+    providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
+    weights = [f"  {w.folder}  {w.files} files, {w.size_mb:,.0f} MB" for w in diagnosis.weights]
+    faults = [f"  {f.severity}: {f.message}\n    {f.advice}" for f in diagnosis.problems] or ["  none"]
+    lines = [
+        f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
+        f"SQLite {diagnosis.sqlite}, {diagnosis.free_disk_gb:,.1f} GB free here",
+        *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
+        *("Weights", *weights, "Problems", *faults),
+    ]
+    return "\n".join(lines)
+
+
+# --- Libraries -----------------------------------------------------------------------------------------------------
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the version of every library that VisionFT's own metadata asks for on this system."""
+    return {_name(line): _version(_name(line)) for line in _requirements()}
+
+
+def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
+    """Return missing and outdated libraries and pairs of wheels that overwrite each other."""
+    faults = [*_pair_faults()]
+    for line in _requirements():
+        name, floor = _name(line), re.search(r">=([\d.]+)", line)
+        found = libraries.get(name)
+        reinstall = f'Run: {sys.executable} -m pip install --upgrade "{line}"'
+        if found is None:
+            faults.append(Fault(severity="error", message=f"{name} is not installed.", advice=reinstall))
+        elif floor and _parts(found) < _parts(floor[1]):
+            message = f"{name} {found} is older than {floor[1]}, the oldest that works."
+            faults.append(Fault(severity="error", message=message, advice=reinstall))
+    return faults
+
+
+def _pair_faults() -> Generator[Fault]:
+    """Yield wheels that share a folder: whichever was installed last has overwritten parts of the other."""
+    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+        yield Fault(
+            severity="error",
+            message="Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.",
+            advice="Uninstall both with pip, then install the one that `pip show visionft` requires.",
+        )
+    for name in ("opencv-python", "opencv-contrib-python"):
+        if _version(name):
+            yield Fault(
+                severity="warning",
+                message=f"{name} is installed; its own Qt plugins can keep the window from opening.",
+                advice=f"Run: pip uninstall {name} opencv-python-headless, then: pip install opencv-python-headless",
+            )
+
+
+def _requirements() -> list[str]:
+    """Return what VisionFT's metadata asks for on this system, without markers and extras."""
+    lines = (line.partition(";") for line in metadata.requires("visionft") or ())
+    return [line.strip() for line, _, condition in lines if "extra ==" not in condition and _applies_here(condition)]
+
+
+def _applies_here(condition: str) -> bool:
+    """Judge the one kind of marker that VisionFT uses: `sys_platform == ...` or `!= ...`; empty applies anywhere."""
+    match = re.search(r"sys_platform\s*(==|!=)\s*['\"](\w+)['\"]", condition)
+    return match is None or (match[1] == "==") == (match[2] == sys.platform)
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _parts(version: str) -> Version:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))[:3]
+
+
+# --- System --------------------------------------------------------------------------------------------------------
+
+
+def sqlite_faults(version: str) -> list[Fault]:
+    """Return a note where SQLite has the WAL-reset bug (sqlite.org/wal.html#walresetbug)."""
+    number = _parts(version)
+    fixed = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
+    if fixed:
+        return []
+    message = f"SQLite {version} has the WAL-reset bug. VisionFT avoids it: one connection does all writing."
+    advice = (
+        "Do not write to a project's database with another program while it is open; 3.51.3 or newer is free of it."
+    )
+    return [Fault(severity="note", message=message, advice=advice)]
+
+
+def disk_faults(free_gb: float) -> list[Fault]:
+    """Return a warning where checkpoints and exports may not fit."""
+    if free_gb >= _MIN_FREE_GB:
+        return []
+    message = f"Only {free_gb:.1f} GB are free here; runs and exports need room for several copies of a model."
+    return [Fault(severity="warning", message=message, advice="Free some space or keep the project on another disk.")]
+
+
+def _qt_faults() -> list[Fault]:
+    """Return the system libraries that the window needs and a bare Linux lacks."""
+    if sys.platform != "linux":
+        return []
+    missing = [package for name, package in _QT_LIBRARIES.items() if ctypes.util.find_library(name) is None]
+    if not missing:
+        return []
+    message = f"The window may not open: the system lacks {', '.join(missing)}."
+    return [Fault(severity="warning", message=message, advice=f"Run: sudo apt install {' '.join(missing)}")]
+
+
+def weights_caches() -> tuple[WeightsCache, ...]:
+    """Return the folders in which pretrained weights are looked for."""
+    from huggingface_hub import constants
+
+    from models.weights import weights_folder
+
+    return tuple(_cache(folder) for folder in (weights_folder(), Path(constants.HF_HUB_CACHE)))
+
+
+def _cache(folder: Path) -> WeightsCache:
+    # The hub's cache links its names to blobs; links are not followed, so nothing counts twice.
+    sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return WeightsCache(folder=folder, files=len(sizes), size_mb=round(sum(sizes) / 1e6, 1))
+
+
+# --- What can compute ----------------------------------------------------------------------------------------------
+
+
+def _devices(faults: list[Fault]) -> tuple["Device", ...]:
+    try:
+        from visionft.devices import list_devices
+
+        return list_devices()
+    except Exception as error:  # a broken torch fails in many ways, and to find out is what this is for
+        faults.append(_broken("PyTorch", error))
+        return ()
+
+
+def _providers(faults: list[Fault]) -> dict[str, bool]:
+    try:
+        import onnxruntime
+
+        return {name: provider_works(name) for name in onnxruntime.get_available_providers()}
+    except Exception as error:  # as above
+        faults.append(_broken("ONNX Runtime", error))
+        return {}
+
+
+def provider_works(name: str) -> bool:
+    """Start a session of one tiny model on a provider and see whether ONNX Runtime kept it there."""
+    import onnxruntime
+
+    try:
+        with _quiet_onnxruntime():
+            session = onnxruntime.InferenceSession(_tiny_model(), providers=[name])
+    except Exception as error:
+        logger.debug("%s: %s", name, error)
+        return False
+    return name in session.get_providers()
+
+
+@contextlib.contextmanager
+def _quiet_onnxruntime() -> Generator[None]:
+    """Load the CUDA libraries that came with torch's wheels; keep reports of absent ones off the terminal.
+
+    ONNX Runtime prints such reports to stdout, which belongs to the answer.
+    """
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            onnxruntime.preload_dlls()
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)
+
+
+def _tiny_model() -> bytes:
+    from onnx import TensorProto, helper
+
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "tiny", value[:1], value[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> list[Fault]:
+    from visionft.devices import has_nvidia_gpu
+
+    if not has_nvidia_gpu():
+        return []
+    faults: list[Fault] = []
+    if devices and not any(device.kind == "cuda" for device in devices):
+        message = f"There is an NVIDIA GPU, but PyTorch {_version('torch')} cannot use it."
+        advice = "Install a CUDA build of torch and torchvision (pytorch.org says which) and a current NVIDIA driver."
+        faults.append(Fault(severity="warning", message=message, advice=advice))
+    if providers and not providers.get("CUDAExecutionProvider"):
+        message = "There is an NVIDIA GPU, but ONNX Runtime predicts on the CPU."
+        advice = (
+            "It needs the CUDA and cuDNN libraries of its own major version: pip install onnxruntime-gpu[cuda,cudnn]"
+        )
+        faults.append(Fault(severity="warning", message=message, advice=advice))
+    return faults
+
+
+def _broken(library: str, error: Exception) -> Fault:
+    text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    advice = "Delete the .venv folder and run packaging/start.py again, which installs everything afresh."
+    return Fault(severity="error", message=f"{library} cannot be used here: {text}", advice=advice)
