@@ -1,0 +1,83 @@
+"""Starts the window; the only place where its parts are put together.
+
+The story: first what must come before anything else (worker processes of a frozen program, the log, the crash trace),
+then Qt with the theme, then the state with the project that was asked for, then the window, shown at once; last, in
+idle moments, the pages nobody has opened yet. No learning library is loaded: a job does that when it starts.
+"""
+
+import logging
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from gui.errors import BugReporter, start_logging
+from gui.icons import app_icon
+from gui.jobs import MainThreadCollector
+from gui.main_window import MainWindow
+from gui.pages.export import ExportPage
+from gui.pages.page import Page
+from gui.pages.project import ProjectPage
+from gui.pages.train import TrainPage
+from gui.state import AppState
+from gui.theme import ThemeName, apply_theme
+from visionft import __version__
+
+logger = logging.getLogger(__name__)
+PAGES: list[type[Page]] = [ProjectPage, TrainPage, ExportPage]
+
+
+def main(project: Path | None = None) -> int:
+    """Run the window until it is closed; return the exit status."""
+    multiprocessing.freeze_support()
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    crash_file = start_logging()
+    app = create_application()
+    reporter = BugReporter(app)
+    reporter.install()
+    collector = MainThreadCollector(app)
+    collector.start()
+    state = AppState(app)
+    window = create_window(app, state)
+    window.restore_place()
+    window.show()
+    if project is not None:
+        state.open_project(project)
+    QTimer.singleShot(0, window, window.build_pages_when_idle)
+    status = app.exec()
+    collector.stop()
+    reporter.uninstall()
+    if crash_file is not None:
+        crash_file.flush()
+    return status
+
+
+def create_application() -> QApplication:
+    """Return the application object with the program's name, version and icon."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("VisionFT")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName("visionft")
+    app.setWindowIcon(app_icon())
+    return app
+
+
+def create_window(app: QApplication, state: AppState) -> MainWindow:
+    """Return the window over `state`, in the theme and font size of the settings, following their changes."""
+    in_force: list[tuple[str, float]] = []
+
+    def take_theme() -> None:
+        wanted = (state.settings.theme, state.settings.font_scale)
+        if in_force != [wanted]:  # other settings change too, and a new style sheet touches every widget
+            in_force[:] = [wanted]
+            theme: ThemeName = state.settings.theme  # type: ignore[assignment]
+            apply_theme(app, theme, font_scale=state.settings.font_scale)
+
+    take_theme()
+    state.settings_changed.connect(take_theme)
+    return MainWindow(state, PAGES)

@@ -1,0 +1,241 @@
+"""The project page: where to begin; then what the project holds and what is missing before training."""
+
+from pathlib import Path
+
+import platformdirs
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from gui import dialogs, theme, work
+from gui.pages.page import Page, scrolling
+from gui.settings import without_recent
+from gui.state import AppState, JobOutcome
+from gui.widgets.checklist import Checklist
+from gui.widgets.class_table import ClassTable
+from gui.widgets.empty_state import EmptyState
+from gui.widgets.import_report import ImportReportCard
+from gui.widgets.new_project import NewProjectDialog, free_path
+from gui.widgets.parts import Button, Card, column, row, text
+from gui.widgets.readiness import class_rows, conditions
+from gui.widgets.split_bar import SplitBar
+from gui.widgets.tiles import StatTile
+from gui.widgets.welcome import Welcome
+from visionft.project.store import DATABASE
+
+
+def projects_folder() -> Path:
+    """Return where new projects are kept unless the user says otherwise."""
+    return platformdirs.user_documents_path() / "VisionFT"
+
+
+class ProjectPage(Page):
+    """Welcome, or the open project."""
+
+    name = "project"
+    title = "Project"
+    icon_name = "project"
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state, scrolls=False)
+        self.setAcceptDrops(True)
+        self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
+        self.close_button = Button("Close project", on_click=state.close_project)
+        self.action_row.addWidget(self.close_button)
+        self.action_row.addWidget(self.import_button)
+        self.welcome = Welcome()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.welcome)
+        self._stack.addWidget(scrolling(self._overview()))
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._stack)
+        self._connect()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _overview(self) -> QVBoxLayout:
+        self.tiles = {
+            "images": StatTile("Pictures", "pictures"),
+            "labelled": StatTile("Labelled", "label"),
+            "classes": StatTile("Classes", "layers"),
+            "runs": StatTile("Training runs", "train"),
+        }
+        self.checklist = Checklist(ready="Ready to train", missing="{count} still missing")
+        self.report = ImportReportCard()
+        self.class_table = ClassTable()
+        self.split_bar = SplitBar()
+        classes = Card(margin=theme.LARGE)
+        classes.body.addWidget(text("Classes", "heading"))
+        classes.body.addWidget(self.class_table)
+        self._no_classes = EmptyState(
+            "pictures",
+            "No classes yet",
+            "Import a folder with one sub-folder per class, or import loose pictures and label them by hand.",
+        )
+        classes.body.addWidget(self._no_classes, 1)
+        classes.body.addStretch(0)
+        splits = Card(margin=theme.LARGE)
+        splits.body.addWidget(text("Splits", "heading"))
+        splits.body.addWidget(self.split_bar)
+        side = QWidget()
+        side.setLayout(column(self.checklist, splits, None, spacing=theme.LARGE))
+        side.setFixedWidth(theme.scaled(350))
+        lower = QHBoxLayout()
+        lower.setSpacing(theme.LARGE)
+        lower.addWidget(classes, 1)
+        lower.addWidget(side, 0, Qt.AlignmentFlag.AlignTop)
+        body = column(row(*self.tiles.values(), spacing=theme.LARGE), self.report, lower, None, spacing=theme.LARGE)
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        return body
+
+    def _connect(self) -> None:
+        welcome = self.welcome
+        welcome.drop_zone.choose_button.clicked.connect(lambda _checked=False: self.choose_pictures())
+        welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
+        welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
+        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
+        welcome.recent.chosen.connect(self._on_recent_chosen)
+        welcome.recent.forgotten.connect(self._on_recent_forgotten)
+        self.checklist.action_chosen.connect(self._on_action_chosen)
+        self.state.job_started.connect(self._on_job_changed)
+        self.state.job_ended.connect(self._on_job_ended)
+        self.state.runs_changed.connect(self._on_content_changed)
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the project as it is, or the welcome."""
+        is_open = self.state.project is not None
+        self.header.setVisible(is_open)
+        self._stack.setCurrentIndex(1 if is_open else 0)
+        if is_open:
+            self._show_project()
+        else:
+            self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
+
+    def _show_project(self) -> None:
+        project, snapshot = self.state.project, self.state.snapshot()
+        assert project is not None and snapshot is not None
+        summary = project.summary()
+        self.heading.setText(project.path.name)
+        self.subtitle.setText(str(project.path))
+        unlabelled = summary.images - summary.labelled
+        self.tiles["images"].show_figure(f"{summary.images:,}", "in this project")
+        note = f"{unlabelled:,} without a label" if unlabelled else "every picture has a label"
+        self.tiles["labelled"].show_figure(f"{summary.labelled:,}", note if summary.images else "nothing to label yet")
+        kind = "one per picture" if project.task == "single" else "several per picture"
+        self.tiles["classes"].show_figure(f"{len(summary.classes):,}", kind)
+        self.tiles["runs"].show_figure(f"{len(summary.runs):,}", "see Results" if summary.runs else "none yet")
+        rows = class_rows(snapshot)
+        self.class_table.set_rows(rows)
+        self.class_table.setVisible(bool(rows))
+        self._no_classes.setVisible(not rows)
+        self.split_bar.show_counts(summary.splits)
+        self.checklist.show_conditions(conditions(summary, rows))
+
+    def _set_busy(self, is_busy: bool) -> None:
+        self.import_button.setEnabled(not is_busy)
+        self.close_button.setEnabled(not is_busy)
+        self.welcome.setEnabled(not is_busy)
+        self.checklist.setEnabled(not is_busy)
+
+    # -- beginning ----------------------------------------------------------------------------------------------
+
+    def choose_pictures(self) -> None:
+        """Let the user choose a folder of pictures and import it."""
+        folder = dialogs.ask_folder(self, "Choose a folder of pictures")
+        if folder is not None:
+            self.take_folder(folder)
+
+    def take_folder(self, folder: Path) -> None:
+        """Open `folder` when it is a project, else import its pictures, into a new project when none is open."""
+        if (folder / DATABASE).is_file():
+            self.state.open_project(folder)
+        elif self.state.project is not None or self.ask_new_project(name=folder.name):
+            self._import(folder)
+
+    def ask_new_project(self, *, name: str = "") -> bool:
+        """Ask for a new project and create it; return whether it is open now."""
+        folder = projects_folder()
+        name = free_path(folder, name).name if name else ""
+        dialog = NewProjectDialog(self, folder=folder, name=name)
+        is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
+        answer = dialog.answer()
+        dialog.deleteLater()
+        return is_accepted and self.state.create_project(answer.path, task=answer.task)
+
+    def choose_project(self) -> None:
+        """Let the user choose a project folder and open it."""
+        folder = dialogs.ask_folder(self, "Open a project folder", projects_folder())
+        if folder is not None:
+            self.state.open_project(folder)
+
+    def try_sample(self) -> None:
+        """Create the sample project and fill it in a job."""
+        path = free_path(projects_folder(), "Sample parts")
+        if self.state.create_project(path) and self.state.project is not None:
+            made = work.make_sample(self.state.project)
+            self.state.start_job("import", "Making the sample project", made, page=self.name, may_write=True)
+
+    def _import(self, folder: Path) -> None:
+        assert self.state.project is not None
+        self.report.hide()
+        imported = work.import_pictures(self.state.project, folder, copy=False)
+        self.state.start_job("import", f"Importing {folder.name}", imported, page=self.name, may_write=True)
+
+    # -- slots --------------------------------------------------------------------------------------------------
+
+    @Slot(Path)
+    def _on_recent_chosen(self, path: Path) -> None:
+        self.state.open_project(path)
+
+    @Slot(Path)
+    def _on_recent_forgotten(self, path: Path) -> None:
+        self.state.change_settings(without_recent(self.state.settings, path))
+        self.refresh()
+
+    @Slot(str)
+    def _on_action_chosen(self, action: str) -> None:
+        if action == "import":
+            self.choose_pictures()
+        elif action == "split" and self.state.project is not None:
+            divided = work.split_pictures(self.state.project)
+            self.state.start_job("split", "Splitting the pictures", divided, page=self.name, may_write=True)
+        elif action == "label":
+            self.state.page_requested.emit("label")
+
+    @Slot(object)
+    def _on_job_changed(self, _info: object) -> None:
+        self._set_busy(True)
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._set_busy(False)
+        if outcome.info.kind == "import" and outcome.result is not None:
+            self.report.show_report(outcome.result)
+
+    # -- drops --------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept one folder while nothing runs."""
+        if self.state.job_info is None and _dropped_folder(event) is not None:
+            self.welcome.drop_zone.set_active(True)
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Put the light out."""
+        self.welcome.drop_zone.set_active(False)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open or import what was dropped."""
+        self.welcome.drop_zone.set_active(False)
+        folder = _dropped_folder(event)
+        if folder is not None:
+            event.acceptProposedAction()
+            self.take_folder(folder)
+
+
+def _dropped_folder(event: QDropEvent) -> Path | None:
+    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    return next((path for path in paths if path.is_dir()), None)

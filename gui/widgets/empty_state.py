@@ -1,0 +1,38 @@
+"""What a page shows when it has nothing to show yet: why, and the way on. Knows Qt only."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from gui import theme
+from gui.widgets.parts import Button, IconLabel, text
+
+
+class EmptyState(QWidget):
+    """An icon, a title, plain words and at most one button, in the middle of the page."""
+
+    def __init__(self, icon_name: str, title: str, words: str, button: str = "", button_icon: str = "") -> None:
+        super().__init__()
+        self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
+        self.button = Button(button, button_icon, role="primary")
+        if not button:
+            self.button.hide()  # never `setVisible(True)` before it has a parent: that opens a window
+        self._words.setMaximumWidth(theme.scaled(460))
+        self._words.setMinimumWidth(theme.scaled(320))
+        layout = QVBoxLayout(self)
+        layout.setSpacing(theme.SMALL)
+        layout.addStretch(2)
+        layout.addWidget(IconLabel(icon_name, size=48, tone="outline"), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addSpacing(theme.SMALL)
+        for label in (self._title, self._words):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addSpacing(theme.SMALL)
+        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(3)
+
+    def show_words(self, title: str, words: str, button: str) -> None:
+        """Say something else."""
+        self._title.setText(title)
+        self._words.setText(words)
+        self.button.setText(button)
+        self.button.setVisible(bool(button))

@@ -1,0 +1,85 @@
+"""The long work the window starts: each function binds engine calls to their inputs for a `Job`.
+
+Everything heavy is imported inside the work, so in the job's thread: the window itself never loads a learning library.
+`Project` may be used from any thread (its changes queue), so work that writes shares the window's.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gui.jobs import Work
+from visionft.events import OnEvent, Progress, ShouldStop
+
+if TYPE_CHECKING:
+    from visionft.project.snapshot import Snapshot
+    from visionft.project.store import Project
+    from visionft.training.config import TrainConfig
+
+
+def import_pictures(project: "Project", source: Path, *, copy: bool) -> Work:
+    """Import a folder of pictures; the result is the engine's `ImportReport`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        from visionft.project.importing import import_source
+
+        return import_source(project, source, copy=copy, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def split_pictures(project: "Project", *, val: float = 0.15, test: float = 0.15, seed: int = 0) -> Work:
+    """Divide the labelled pictures into training, validation and test; the result is the engine's `SplitReport`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        from visionft.project.splits import assign_splits
+
+        on_event(Progress(stage="Splitting", done=0, total=0))
+        return assign_splits(project, val=val, test=test, seed=seed)
+
+    return work
+
+
+def make_sample(project: "Project") -> Work:
+    """Draw the sample pictures inside a new project, import and split them; the result is the `ImportReport`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        from resources.samples import generate_samples
+        from visionft.project.importing import import_source
+        from visionft.project.splits import assign_splits
+
+        pictures = project.path / "sample pictures"
+        on_event(Progress(stage="Drawing sample pictures", done=0, total=0))
+        generate_samples(pictures)
+        report = import_source(project, pictures, copy=False, on_event=on_event, should_stop=should_stop)
+        if not report.stopped:
+            assign_splits(project)
+        return report
+
+    return work
+
+
+def train_run(config: "TrainConfig", images: "Snapshot", project_dir: Path) -> Work:
+    """Train; the result is the engine's `TrainResult`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        from visionft.training.runs import new_run_dir
+
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.training.loop import train
+
+        run_dir = new_run_dir(project_dir, config)
+        return train(config, images, run_dir, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def export_model(run_dir: Path, images: "Snapshot", out_dir: Path) -> Work:
+    """Export a run to one ONNX file and compare it with PyTorch; the result is the engine's `ExportResult`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.deploy.export import export_run
+
+        return export_run(run_dir, images, out_dir, on_event=on_event, should_stop=should_stop)
+
+    return work

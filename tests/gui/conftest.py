@@ -1,0 +1,105 @@
+"""What the window's tests share: an application in the light theme, small real projects, and a watch on leftovers."""
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from PySide6.QtCore import QCoreApplication, QEvent, QThread
+from PySide6.QtWidgets import QApplication
+
+from gui.app import create_window
+from gui.main_window import MainWindow
+from gui.state import AppState
+from gui.theme import apply_theme
+from visionft.project.importing import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ignore the one warning that the offscreen platform gives for any window with a minimum size."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.qt_log_ignore("does not support propagateSizeHints"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
+    """Fail a test that leaves a window on the screen or a thread running."""
+    apply_theme(qapp, "light")
+    yield
+    qapp.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    running = [thread for thread in gc.get_objects() if isinstance(thread, QThread) and _is_running(thread)]
+    visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
+    assert not running, f"threads still run: {running}"
+    assert not visible, f"windows are still open: {visible}"
+
+
+def _is_running(thread: QThread) -> bool:
+    try:
+        return thread.isRunning() and thread is not QThread.currentThread()
+    except RuntimeError:
+        return False  # its C++ half is gone already
+
+
+COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
+
+
+def _draw_folder(folder: Path, counts: dict[str, int]) -> Path:
+    """Draw class folders of small pictures, each one different."""
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            picture = Image.new("RGB", (48, 40), COLOURS.get(name, (120, 120, 120)))
+            ImageDraw.Draw(picture).ellipse((number % 30, 5, number % 30 + 12, 25), fill=(number * 7 % 255, 200, 90))
+            picture.save(folder / name / f"{name}_{number:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def draw_folder() -> Callable[[Path, dict[str, int]], Path]:
+    """Return the function that draws class folders."""
+    return _draw_folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return a folder with three class folders of pictures."""
+    return _draw_folder(tmp_path / "pictures", {"red": 10, "green": 8, "blue": 7})
+
+
+@pytest.fixture
+def project_dir(tmp_path: Path, pictures: Path) -> Path:
+    """Return a project with labelled, split pictures."""
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, pictures)
+        assign_splits(project)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def state(qapp: QApplication) -> Iterator[AppState]:
+    """Return a fresh state, closed afterwards."""
+    state = AppState()
+    yield state
+    if state.job_info is not None:
+        state.stop_job()
+    state.close_project()
+    state.deleteLater()
+
+
+@pytest.fixture
+def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
+    """Return the whole window, shown."""
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=5000)
+    yield window
+    qtbot.waitUntil(lambda: state.job_info is None, timeout=20_000)
+    window.close()

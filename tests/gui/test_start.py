@@ -1,0 +1,35 @@
+"""The window starts without a learning library in the process, and quickly."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STORY = """
+import sys, time
+began = time.perf_counter()
+from gui.app import create_application, create_window
+from gui.state import AppState
+app = create_application()
+state = AppState()
+window = create_window(app, state)
+window.show()
+app.processEvents()
+shown = time.perf_counter() - began
+while len(window._pages) < len(window._page_types):
+    window.build_pages_when_idle()
+for name in window._page_types:
+    window.show_page(name)
+    app.processEvents()
+window.close()
+heavy = {"torch", "timm", "peft", "accelerate", "onnx", "onnxruntime", "transformers", "albumentations", "cv2"}
+print(sorted(heavy & set(sys.modules)), shown)
+"""
+
+
+def test_no_learning_library_is_loaded_by_showing_every_page():
+    done = subprocess.run(
+        [sys.executable, "-c", STORY], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[] ")
