@@ -66,17 +66,22 @@ class Database:
         if not self.read_only_reason:
             self._open_for_writing(folder, version)
         elif version < schema.SCHEMA_VERSION:
+            self._migrate_a_copy()
+
+    def _migrate_a_copy(self) -> None:
+        """Read a project of an older version, which must not be written, through a migrated copy."""
+        if self._copy is None:
             self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
             source = schema.connect(self.file, writable=False)
             try:
                 schema.copy_into(source, self.read_file)
             finally:
                 source.close()
-            connection = schema.connect(self.read_file, writable=True)
-            try:
-                schema.migrate(connection)
-            finally:
-                connection.close()
+        connection = schema.connect(self.read_file, writable=True)
+        try:
+            schema.migrate(connection)
+        finally:
+            connection.close()
 
     def _open_for_writing(self, folder: Path, version: int) -> None:
         kind = network_file_system(folder)
