@@ -1,4 +1,4 @@
-"""What every test shares: no network, a home of its own, no leftovers of Qt, the real pictures where they are at hand."""
+"""What every test shares: no network, a home of its own, small pictures, the real ones where they are at hand."""
 
 import os
 import socket
@@ -9,7 +9,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as visionft/__init__.py does; before torch loads
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from visionft.project.snapshot import Snapshot, SnapshotImage
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,3 +51,35 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real pictures (../shared/data) are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three class folders, 16 noisy 48x40 pictures each; a class is a hue."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for index, name in enumerate(("blue", "green", "red")):
+        (folder / name).mkdir()
+        for number in range(16):
+            pixels = rng.integers(0, 120, (40, 48, 3))
+            pixels[..., 2 - index] += 100
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def snapshot(picture_folder: Path) -> Snapshot:
+    """Return the pictures of `picture_folder`, labelled and split: 10 train, 3 val, 3 test a class."""
+    names = ("blue", "green", "red")
+    images = [
+        SnapshotImage(
+            image_id=16 * index + number + 1,
+            path=picture_folder / name / f"{number:02d}.png",
+            sha256=f"{name}{number}",
+            labels=(index,),
+            split="train" if number < 10 else "val" if number < 13 else "test",
+        )
+        for index, name in enumerate(names)
+        for number in range(16)
+    ]
+    return Snapshot("single", names, tuple(images))
