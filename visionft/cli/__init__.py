@@ -6,6 +6,7 @@ takes `--json` for one JSON value on stdout; everything else goes to stderr.
 
 import logging
 import sys
+import warnings
 from typing import Annotated
 
 import click
@@ -40,6 +41,8 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    if not verbose:
+        warnings.simplefilter("ignore")  # libraries warn developers; a user can do nothing about it
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
 
 

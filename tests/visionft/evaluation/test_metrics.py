@@ -1,0 +1,78 @@
+"""The metrics against scikit-learn on random cases, and at their edges."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from visionft.evaluation import metrics
+
+
+def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    rng = np.random.default_rng(seed)
+    classes, count = int(rng.integers(2, 9)), int(rng.integers(1, 200))
+    logits = rng.normal(size=(count, classes)) * 2
+    targets = rng.integers(0, classes, count)
+    logits[np.arange(count), targets] += rng.choice([0, 2])
+    return targets, metrics.softmax(logits), classes
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10**6))
+def test_equal_to_scikit_learn(seed: int) -> None:
+    targets, probabilities, classes = random_case(seed)
+    predictions = probabilities.argmax(axis=1)
+    confusion = metrics.confusion_matrix(targets, predictions, classes)
+    labels = list(range(classes))
+    assert np.array_equal(confusion, oracle.confusion_matrix(targets, predictions, labels=labels))
+    assert metrics.accuracy(confusion) == pytest.approx(oracle.accuracy_score(targets, predictions))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        balanced = oracle.balanced_accuracy_score(targets, predictions)
+        expected = oracle.precision_recall_fscore_support(targets, predictions, labels=labels, zero_division=0)
+        top_k = (
+            oracle.top_k_accuracy_score(targets, probabilities, k=min(2, classes), labels=labels)
+            if classes > 2
+            else None
+        )
+    assert metrics.balanced_accuracy(confusion) == pytest.approx(balanced)
+    scores = metrics.class_scores(confusion)
+    for column, name in enumerate(("precision", "recall", "f1", "support")):
+        assert [getattr(score, name) for score in scores] == pytest.approx(expected[column].tolist())
+    if top_k is not None:
+        assert metrics.top_k_accuracy(probabilities, targets, 2) == pytest.approx(top_k)
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4))
+    targets = np.array([rng.choice(4, p=row) for row in metrics.softmax(logits)])
+    temperature = metrics.fit_temperature(logits * 3, targets)
+    assert temperature == pytest.approx(3, rel=0.1)
+    before, after = (metrics.softmax(logits * 3 / t) for t in (1.0, temperature))
+    assert metrics.expected_calibration_error(after, targets) < 0.3 * metrics.expected_calibration_error(
+        before, targets
+    )
+
+
+def test_a_perfectly_calibrated_guess_has_no_error() -> None:
+    probabilities = np.full((10, 2), 0.5)
+    assert metrics.expected_calibration_error(probabilities, np.array([0, 1] * 5)) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"), [(0, 10, 0, 0.278), (10, 10, 0.722, 1), (50, 100, 0.404, 0.596)]
+)
+def test_wilson_interval(hits: int, count: int, low: float, high: float) -> None:
+    assert metrics.wilson_interval(hits, count) == pytest.approx((low, high), abs=5e-4)
+
+
+def test_no_pictures_are_no_crash() -> None:
+    empty = np.array([], dtype=int)
+    confusion = metrics.confusion_matrix(empty, empty, 3)
+    assert metrics.accuracy(confusion) == metrics.balanced_accuracy(confusion) == 0
+    assert metrics.wilson_interval(0, 0) == (0, 1)
+    assert metrics.fit_temperature(np.zeros((0, 3)), empty) == 1
