@@ -7,10 +7,10 @@ takes `--json` for one JSON value on stdout; everything else goes to stderr.
 import logging
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import model_commands, program_commands, project_commands
@@ -46,6 +46,11 @@ def _options(
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
 
 
+def _usage_error(error: Any) -> int:
+    error.show()  # the parser's own words, with the usage line of the command
+    return error.exit_code
+
+
 def main() -> int:
     """Run the command line and return its exit code; never lets a traceback out but for a bug."""
     try:
@@ -53,10 +58,9 @@ def main() -> int:
     except VisionFTError as error:
         print_error(error)
         return 2
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except TyperException as error:
+        return _usage_error(error)
+    except (KeyboardInterrupt, typer.Abort):
         print("Stopped.", file=sys.stderr)
         return 130
     except Exception:
