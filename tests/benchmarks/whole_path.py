@@ -60,10 +60,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    print(
-        "| set | backbone | method | trainable | train s | val | test | balanced | MB | compared | max diff | agree | export s | predicted |"
-    )
-    print("|" + "---|" * 14)
+    columns = "set backbone method trainable train_s val test balanced MB compared max_diff agree export_s predicted"
+    print(f"| {columns.replace(' ', ' | ')} |\n|{'---|' * len(columns.split())}")
     with tempfile.TemporaryDirectory() as temporary:
         for folder in options.folders:
             project = Path(temporary) / folder.name
