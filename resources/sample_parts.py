@@ -9,6 +9,8 @@ import numpy as np
 
 Rng = np.random.Generator
 
+HOLES = 4  # what the drawing of every part asks for
+
 
 @dataclass(frozen=True)
 class Part:
@@ -24,7 +26,7 @@ class Part:
 
 def make_part(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
     """Draw one part of a random kind; `x` and `y` are the coordinates of the pixels, (H, W) each."""
-    kinds = (_flange, _plate, _bracket, _link)
+    kinds = (_flange, _plate, _bracket, _strip)
     return kinds[rng.integers(len(kinds))](rng, x, y)
 
 
@@ -37,40 +39,34 @@ def drilled(part: Part, x: np.ndarray, y: np.ndarray, holes: np.ndarray) -> np.n
 
 
 def _flange(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
-    radius = np.hypot(x, y)
-    bore = rng.uniform(0.2, 0.42)
-    count = int(rng.choice((4, 6)))
-    ring = (bore + 0.96) / 2 + rng.uniform(-0.02, 0.03)
-    hole = min(rng.uniform(0.1, 0.15), (0.9 - bore) / 4)
-    angles = np.arange(count) * 2 * np.pi / count
-    holes = np.stack([ring * np.cos(angles), ring * np.sin(angles), np.full(count, hole)], axis=1)
+    radius, bore = np.hypot(x, y), rng.uniform(0.2, 0.32)
+    ring, hole = (bore + 0.96) / 2, rng.uniform(0.13, 0.17)
+    angles = np.arange(HOLES) * 2 * np.pi / HOLES + rng.choice((0.0, np.pi / 4))
+    holes = np.stack([ring * np.cos(angles), ring * np.sin(angles), np.full(HOLES, hole)], axis=1)
     return Part(np.maximum(radius - 0.96, bore - radius), holes, None if rng.random() < 0.7 else 0.0)
 
 
 def _plate(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
     half_x, half_y = 0.86, rng.uniform(0.55, 0.76)
     distance = _rounded_box(x, y, half_x, half_y, rng.uniform(0.06, 0.22))
-    inset, hole = rng.uniform(0.2, 0.25), rng.uniform(0.1, 0.14)
+    inset, hole = rng.uniform(0.23, 0.28), rng.uniform(0.13, 0.17)
     corners = [(sx * (half_x - inset), sy * (half_y - inset), hole) for sx in (-1, 1) for sy in (-1, 1)]
-    if rng.random() < 0.5:
-        distance = np.maximum(distance, -_rounded_box(x, y, rng.uniform(0.15, 0.4), 0.12, 0.12))
     return Part(distance, np.array(corners), 0.0 if rng.random() < 0.7 else np.pi / 2)
 
 
 def _bracket(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
-    width = rng.uniform(0.28, 0.36)
+    width, hole = rng.uniform(0.3, 0.36), rng.uniform(0.13, 0.16)
     across = _rounded_box(x, y - (0.8 - width), 0.8, width, 0.1)
     upright = _rounded_box(x + (0.8 - width), y, width, 0.8, 0.1)
-    centre, hole = 0.8 - width, rng.uniform(0.11, 0.15)
-    holes = [(step, centre, hole) for step in (0.02, 0.54)] + [(-centre, -step, hole) for step in (0.02, 0.54)]
+    centre, steps = 0.8 - width, (0.04, 0.54)
+    holes = [(step, centre, hole) for step in steps] + [(-centre, -step, hole) for step in steps]
     return Part(np.minimum(across, upright), np.array(holes), rng.choice((0.0, np.pi / 2)))
 
 
-def _link(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
-    width, reach = rng.uniform(0.42, 0.56), 0.95
-    distance = _rounded_box(x, y, reach, width, width)
-    hole = rng.uniform(0.16, 0.24)
-    holes = [(spot * (reach - width), 0.0, hole) for spot in (-1, 1)]
+def _strip(rng: Rng, x: np.ndarray, y: np.ndarray) -> Part:
+    width, reach, hole = rng.uniform(0.34, 0.46), 0.95, rng.uniform(0.13, 0.16)
+    distance = _rounded_box(x, y, reach, width, rng.choice((0.1, width)))
+    holes = [(spot, 0.0, hole) for spot in np.linspace(-0.66, 0.66, HOLES)]
     return Part(distance, np.array(holes), 0.0)
 
 

@@ -19,10 +19,10 @@ CLASSES = ("dent", "good", "missing_hole", "scratch")
 
 _OVERSAMPLING = 2
 _METALS = np.array(
-    [[0.66, 0.67, 0.69], [0.8, 0.8, 0.8], [0.5, 0.5, 0.53], [0.8, 0.68, 0.42], [0.72, 0.5, 0.38]], np.float32
+    [[0.72, 0.73, 0.75], [0.84, 0.84, 0.84], [0.64, 0.65, 0.68], [0.84, 0.72, 0.46], [0.78, 0.56, 0.44]], np.float32
 )
 _BENCHES = np.array(
-    [[0.16, 0.17, 0.18], [0.83, 0.83, 0.81], [0.5, 0.38, 0.26], [0.2, 0.36, 0.33], [0.4, 0.42, 0.45]], np.float32
+    [[0.16, 0.17, 0.18], [0.1, 0.12, 0.17], [0.3, 0.21, 0.13], [0.08, 0.2, 0.18], [0.2, 0.2, 0.2]], np.float32
 )
 
 
@@ -69,9 +69,9 @@ class _Scene:
     def __init__(self, rng: Rng, side: int) -> None:
         self.side = side
         self.unit = side / 448  # one pixel of the size the constants below were tuned at
-        self.scale = side / 2 * rng.uniform(0.8, 0.92)
-        self.angle = rng.normal(0, 0.16)  # the fixture holds parts nearly straight
-        shift = (rng.uniform(-0.04, 0.04) * side, rng.uniform(-0.04, 0.04) * side)
+        self.scale = side / 2 * rng.uniform(0.84, 0.92)
+        self.angle = rng.normal(0, 0.08)  # the fixture holds parts nearly straight
+        shift = (rng.uniform(-0.03, 0.03) * side, rng.uniform(-0.03, 0.03) * side)
         self.rows, self.columns = np.mgrid[0:side, 0:side].astype(np.float32)
         right = (self.columns - side / 2 - shift[0]) / self.scale
         down = (self.rows - side / 2 - shift[1]) / self.scale
@@ -123,7 +123,7 @@ def _surface(rng: Rng, scene: _Scene, part: Part, distance: np.ndarray) -> np.nd
     inside = np.clip(-distance / chamfer, 0, 1)
     edge = chamfer * 0.8 * (1 - (1 - inside) ** 2)
     waves = _cloud(rng, scene.side, 5) * rng.uniform(0.2, 0.8) * scene.unit
-    return edge + waves + _machining_marks(rng, scene, part) * rng.uniform(0.06, 0.2) * scene.unit
+    return edge + waves + _machining_marks(rng, scene, part) * rng.uniform(0.04, 0.11) * scene.unit
 
 
 def _machining_marks(rng: Rng, scene: _Scene, part: Part) -> np.ndarray:
@@ -160,17 +160,17 @@ def _stroke(rng: Rng, scene: _Scene, start: tuple[float, float], length: float, 
     for index, (here, there) in enumerate(pairwise(points)):
         strength = int(255 * min(1.0, 0.25 + 3 * min(index, 38 - index) / 38))
         ends = [tuple(int(v) for v in np.round(point * 16)) for point in (here, there)]
-        cv2.line(canvas, ends[0], ends[1], strength, max(1, round(2.2 * scene.unit)), cv2.LINE_AA, 4)
+        cv2.line(canvas, ends[0], ends[1], strength, max(1, round(3 * scene.unit)), cv2.LINE_AA, 4)
     return canvas.astype(np.float32) / 255
 
 
 def _scratches(rng: Rng, scene: _Scene, distance: np.ndarray) -> np.ndarray:
-    """Return one to three grooves with a low burr beside them."""
-    start, depth = _spot_on_metal(rng, distance, 6 * scene.unit), rng.uniform(3.0, 7.0) * scene.unit
+    """Return two to four grooves with a low burr beside them."""
+    start, depth = _spot_on_metal(rng, distance, 6 * scene.unit), rng.uniform(4.0, 9.0) * scene.unit
     groove = np.zeros_like(distance, np.float32)
-    for _ in range(int(rng.choice((1, 2, 3)))):
+    for _ in range(int(rng.integers(2, 5))):
         nearby = (start[0] + rng.normal(0, 8) * scene.unit, start[1] + rng.normal(0, 8) * scene.unit)
-        length = rng.uniform(0.2, 0.55) * scene.side
+        length = rng.uniform(0.25, 0.6) * scene.side
         groove = np.maximum(groove, _stroke(rng, scene, nearby, length, rng.normal(0, 0.5)))
     narrow = _blur(groove, rng.uniform(0.7, 1.3) * scene.unit)
     return depth * (0.5 * _blur(groove, 2.5 * scene.unit) - narrow).astype(np.float32)
@@ -178,13 +178,13 @@ def _scratches(rng: Rng, scene: _Scene, distance: np.ndarray) -> np.ndarray:
 
 def _dent(rng: Rng, scene: _Scene, distance: np.ndarray) -> np.ndarray:
     """Return one smooth dip with a slightly raised rim."""
-    radius = rng.uniform(22, 46) * scene.unit
-    x, y = _spot_on_metal(rng, distance, radius * 0.8)
+    radius = rng.uniform(32, 60) * scene.unit
+    x, y = _spot_on_metal(rng, distance, radius * 0.6)
     angle, squash = rng.uniform(0, np.pi), rng.uniform(0.65, 1.0)
     right, down = (scene.columns - x) / radius, (scene.rows - y) / radius
     along, across = math.cos(angle) * right + math.sin(angle) * down, math.cos(angle) * down - math.sin(angle) * right
     square = along**2 + (across / squash) ** 2
-    depth = radius * rng.uniform(0.22, 0.5)
+    depth = radius * rng.uniform(0.3, 0.6)
     return depth * (0.35 * np.exp(-square / 1.6) - 1.35 * np.exp(-square / 0.6))
 
 
@@ -209,7 +209,7 @@ def _lit_metal(rng: Rng, scene: _Scene, height: np.ndarray) -> np.ndarray:
 
 def _reflection(rng: Rng, scene: _Scene) -> np.ndarray:
     """Return the soft mirror image of a lamp tube or a window bar, on some parts: it looks like a wide scratch."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         return np.zeros_like(scene.rows)
     angle, offset = rng.uniform(0, np.pi), rng.uniform(-0.25, 0.25)
     across = math.cos(angle) * (scene.columns / scene.side - 0.5) + math.sin(angle) * (scene.rows / scene.side - 0.5)
@@ -218,11 +218,11 @@ def _reflection(rng: Rng, scene: _Scene) -> np.ndarray:
 
 def _dirty(rng: Rng, scene: _Scene, distance: np.ndarray, metal: np.ndarray) -> np.ndarray:
     """Lay oil, an etched number, a fibre and dust on the metal: none of them is a fault."""
-    for _ in range(int(rng.choice((0, 0, 0, 1, 1, 2)))):
+    for _ in range(int(rng.choice((0, 0, 0, 1, 1)))):
         metal = _oil(rng, scene, distance, metal)
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         metal = metal * (1 - 0.5 * _etching(rng, scene, distance))[..., None]
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         fibre = _stroke(
             rng, scene, _spot_on_metal(rng, distance, 4), rng.uniform(30, 80) * scene.unit, rng.normal(0, 2.5)
         )
@@ -282,7 +282,7 @@ def _photograph(rng: Rng, picture: np.ndarray, size: int) -> np.ndarray:
     """Shrink to `size`, then defocus, expose, and add sensor noise; uint8 (size, size, 3)."""
     image = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     image = _blur(image, rng.uniform(0.2, 0.65) * size / 224)
-    image = image * (rng.uniform(0.8, 1.2) * rng.uniform(0.96, 1.04, 3)).astype(np.float32)
+    image = image * (rng.uniform(0.9, 1.15) * rng.uniform(0.96, 1.04, 3)).astype(np.float32)
     image = image / (1 + np.maximum(image - 0.75, 0))  # highlights roll off instead of clipping
     image = np.clip(image, 0, 1) ** np.float32(1 / 1.5)
     noise = rng.standard_normal(image.shape).astype(np.float32) * rng.uniform(0.006, 0.018)
