@@ -19,6 +19,7 @@ from gui.icons import app_icon
 from gui.jobs import MainThreadCollector
 from gui.main_window import MainWindow
 from gui.pages.export import ExportPage
+from gui.pages.label import LabelPage
 from gui.pages.page import Page
 from gui.pages.project import ProjectPage
 from gui.pages.train import TrainPage
@@ -27,7 +28,7 @@ from gui.theme import ThemeName, apply_theme
 from visionft import __version__
 
 logger = logging.getLogger(__name__)
-PAGES: list[type[Page]] = [ProjectPage, TrainPage, ExportPage]
+PAGES: list[type[Page]] = [ProjectPage, LabelPage, TrainPage, ExportPage]
 
 
 def main(project: Path | None = None) -> int:

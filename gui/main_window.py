@@ -97,6 +97,11 @@ class MainWindow(QMainWindow):
             action.setShortcut(QKeySequence(f"Ctrl+{number}"))
             action.triggered.connect(lambda _checked=False, page=name: self.show_page(page))
             self.addAction(action)
+        for keys, act in (("Ctrl+Z", self.state.undo), ("Ctrl+Shift+Z", self.state.redo), ("Ctrl+Y", self.state.redo)):
+            action = QAction(self)
+            action.setShortcut(QKeySequence(keys))
+            action.triggered.connect(lambda _checked=False, act=act: act())
+            self.addAction(action)
         for keys, step in (("Ctrl+Tab", 1), ("Ctrl+Shift+Tab", -1)):
             action = QAction(self)
             action.setShortcut(QKeySequence(keys))
@@ -131,7 +136,8 @@ class MainWindow(QMainWindow):
         self._show_idle()
 
     @Slot()
-    def _show_idle(self) -> None:
+    @Slot(object)
+    def _show_idle(self, _effects: object = None) -> None:
         if self.state.job_info is None:
             path, is_open = self.state.path, self.state.project is not None
             message = f"{path.name}: every change is saved" if path else "Open or create a project to begin."
@@ -198,6 +204,8 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._wait_for_job()
+        for page in self._pages.values():
+            page.close_workers()
         self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
         self.state.close_project()
         event.accept()

@@ -18,6 +18,7 @@ from visionft.errors import VisionFTError
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
+    from visionft.project.changes import Change
     from visionft.project.snapshot import Snapshot, Task
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class AppState(QObject):
     """The one shared state of the window."""
 
     project_changed = Signal()  # another project, or none
-    content_changed = Signal()  # pictures, labels, classes or splits
+    content_changed = Signal(object)  # pictures, labels, classes or splits: Effects, or None when all may have changed
     runs_changed = Signal()
     settings_changed = Signal()
     job_started = Signal(object)  # JobInfo
@@ -101,8 +102,8 @@ class AppState(QObject):
             self._snapshot = self.project.snapshot()
         return self._snapshot
 
-    def apply(self, change: Any) -> bool:
-        """Make a change durable, then tell the screens; on failure say why."""
+    def apply(self, change: "Change") -> bool:
+        """Make a change durable, then tell the screens what it altered; on failure say why."""
         return self._mutate(lambda project: project.apply(change))
 
     def undo(self) -> bool:
@@ -117,12 +118,13 @@ class AppState(QObject):
         if self.project is None:
             return False
         try:
-            act(self.project)
+            effects = act(self.project)
         except VisionFTError as error:
             self.report(error)
             return False
-        self._snapshot = None
-        self.content_changed.emit()
+        if effects:
+            self._snapshot = None
+            self.content_changed.emit(effects)
         return True
 
     def _take(self, opener: Any) -> bool:
@@ -225,6 +227,6 @@ class AppState(QObject):
         share_interpreter(False)
         if info.may_write:
             self._snapshot = None
-            self.content_changed.emit()
+            self.content_changed.emit(None)
         assert outcome is not None
         self.job_ended.emit(outcome)

@@ -20,6 +20,7 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 # ruff: noqa: E402
 
 from PIL import Image, ImageDraw, ImageFilter
+from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from gui.app import create_application, create_window
@@ -150,7 +151,15 @@ class Studio:
         self.window.show()
         for _ in range(6):
             self.app.processEvents()
+        if self.window.current_page.name == "label":
+            self.wait_for_pictures(400)
         self.window.grab().save(str(target))
+
+    def wait_for_pictures(self, milliseconds: int = 900) -> None:
+        """Let thumbnails and pictures arrive."""
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -196,6 +205,22 @@ def _project_import(studio: Studio) -> None:
         )
     )  # fmt: skip
     page.report.details_button.click()  # type: ignore[attr-defined]
+
+
+def _label(studio: Studio) -> None:
+    studio.window.page("project").report.hide()  # type: ignore[attr-defined]
+    studio.window.show_page("label")
+    studio.wait_for_pictures()
+    grid = studio.window.page("label").grid  # type: ignore[attr-defined]
+    grid.set_current(3)
+    grid.set_current(6, extend=True)
+
+
+def _label_viewer(studio: Studio) -> None:
+    page = studio.window.page("label")
+    page.grid.set_current(2)  # type: ignore[attr-defined]
+    page.open_viewer()  # type: ignore[attr-defined]
+    studio.wait_for_pictures()
 
 
 def _train_setup(studio: Studio) -> None:
@@ -250,6 +275,8 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "03-project-empty": _project_empty,
     "04-project": _project,
     "05-project-import": _project_import,
+    "12-label": _label,
+    "13-label-viewer": _label_viewer,
     "06-train-setup": _train_setup,
     "07-train-faults": _train_faults,
     "08-train-live": _train_live,

@@ -62,8 +62,12 @@ class Page(QWidget):
     def refresh(self) -> None:
         """Show the project as it is now; called when the page is visible and something changed."""
 
+    def close_workers(self) -> None:
+        """Wait for background work of the page's own; called before the window goes."""
+
     @Slot()
-    def _on_content_changed(self) -> None:
+    @Slot(object)
+    def _on_content_changed(self, _effects: object = None) -> None:
         self.mark_stale()
 
     def mark_stale(self) -> None:

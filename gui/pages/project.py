@@ -23,6 +23,8 @@ from gui.widgets.tiles import StatTile
 from gui.widgets.welcome import Welcome
 from visionft.project.store import DATABASE
 
+SOURCE_SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".ndjson")
+
 
 def projects_folder() -> Path:
     """Return where new projects are kept unless the user says otherwise."""
@@ -145,14 +147,17 @@ class ProjectPage(Page):
         """Let the user choose a folder of pictures and import it."""
         folder = dialogs.ask_folder(self, "Choose a folder of pictures")
         if folder is not None:
-            self.take_folder(folder)
+            self.take_source(folder)
 
-    def take_folder(self, folder: Path) -> None:
-        """Open `folder` when it is a project, else import its pictures, into a new project when none is open."""
-        if (folder / DATABASE).is_file():
-            self.state.open_project(folder)
-        elif self.state.project is not None or self.ask_new_project(name=folder.name):
-            self._import(folder)
+    def take_source(self, source: Path) -> None:
+        """Open `source` when it is a project, else import it: a folder, a zip, or a file of labels.
+
+        A new project is asked for when none is open.
+        """
+        if (source / DATABASE).is_file():
+            self.state.open_project(source)
+        elif self.state.project is not None or self.ask_new_project(name=_title(source)):
+            self._import(source)
 
     def ask_new_project(self, *, name: str = "") -> bool:
         """Ask for a new project and create it; return whether it is open now."""
@@ -177,11 +182,11 @@ class ProjectPage(Page):
             made = work.make_sample(self.state.project)
             self.state.start_job("import", "Making the sample project", made, page=self.name, may_write=True)
 
-    def _import(self, folder: Path) -> None:
+    def _import(self, source: Path) -> None:
         assert self.state.project is not None
         self.report.hide()
-        imported = work.import_pictures(self.state.project, folder, copy=False)
-        self.state.start_job("import", f"Importing {folder.name}", imported, page=self.name, may_write=True)
+        imported = work.import_pictures(self.state.project, source, copy=source.suffix.lower() == ".zip")
+        self.state.start_job("import", f"Importing {source.name}", imported, page=self.name, may_write=True)
 
     # -- slots --------------------------------------------------------------------------------------------------
 
@@ -217,8 +222,8 @@ class ProjectPage(Page):
     # -- drops --------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept one folder while nothing runs."""
-        if self.state.job_info is None and _dropped_folder(event) is not None:
+        """Accept a folder, a zip or a file of labels while nothing runs."""
+        if self.state.job_info is None and _dropped_source(event) is not None:
             self.welcome.drop_zone.set_active(True)
             event.acceptProposedAction()
 
@@ -230,12 +235,16 @@ class ProjectPage(Page):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open or import what was dropped."""
         self.welcome.drop_zone.set_active(False)
-        folder = _dropped_folder(event)
-        if folder is not None:
+        source = _dropped_source(event)
+        if source is not None:
             event.acceptProposedAction()
-            self.take_folder(folder)
+            self.take_source(source)
 
 
-def _dropped_folder(event: QDropEvent) -> Path | None:
+def _dropped_source(event: QDropEvent) -> Path | None:
     paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-    return next((path for path in paths if path.is_dir()), None)
+    return next((path for path in paths if path.is_dir() or path.suffix.lower() in SOURCE_SUFFIXES), None)
+
+
+def _title(source: Path) -> str:
+    return source.stem if source.is_file() else source.name

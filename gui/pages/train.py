@@ -99,13 +99,13 @@ class TrainPage(Page):
         right_area = scrolling(right)
         right_area.setFixedWidth(theme.scaled(390))
         left = column(
-            text("Backbone", "heading"),
-            text("The pretrained network to start from. Larger ones see more and take longer.", "muted", wrap=True),
-            self.backbones,
-            theme.LARGE,
             text("Method", "heading"),
             text("How much of the network learns from your pictures.", "muted", wrap=True),
             self.methods,
+            theme.LARGE,
+            text("Backbone", "heading"),
+            text("The pretrained network to start from. Larger ones see more and take longer.", "muted", wrap=True),
+            self.backbones,
             None,
         )
         left.setContentsMargins(theme.HUGE, 0, theme.TIGHT, theme.HUGE)

@@ -109,7 +109,7 @@ class _Plot(pg.PlotWidget):
         item.getAxis("left").setWidth(46)
         item.getAxis("bottom").setHeight(22)
         if is_share:
-            item.setYRange(0, 1, padding=0.05)
+            item.setYRange(0, 1, padding=0.1)
             item.getAxis("left").setTicks([[(v, f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]])
         self.restyle()
 

@@ -4,7 +4,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout
 
 from gui import theme
-from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, row, text
+from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, restyle, row, text
 
 
 class StatTile(Card):
@@ -23,6 +23,7 @@ class StatTile(Card):
     def show_figure(self, number: str, note: str = "") -> None:
         """Show a figure."""
         self._number.setText(number)
+        restyle(self._number, role="number" if len(number) <= 12 else "heading")
         self._note.setText(note)
         self.setAccessibleName(f"{self._name}: {number} {note}")
 

@@ -61,7 +61,7 @@ def click_create(qtbot, dialog: NewProjectDialog) -> int:
 def test_the_badge_lists_what_is_missing_and_its_button_mends_it(qtbot, window, page, pictures, tmp_path):
     window.state.create_project(tmp_path / "p")
     assert page.checklist.badge() == "4 still missing"
-    page.take_folder(pictures)
+    page.take_source(pictures)
     wait_for_job(qtbot, window)
     assert page.checklist.badge() == "1 still missing"
     qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
@@ -75,7 +75,7 @@ def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, window, p
     (pictures / "red" / "broken.png").write_bytes(b"not a picture")
     (pictures / "red" / "copy.png").write_bytes((pictures / "red" / "red_000.png").read_bytes())
     window.state.create_project(tmp_path / "p")
-    page.take_folder(pictures)
+    page.take_source(pictures)
     wait_for_job(qtbot, window)
     qtbot.mouseClick(page.report.details_button, LEFT)
     table = page.report.table
@@ -87,7 +87,7 @@ def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, window, p
 def test_a_folder_without_pictures_is_refused_with_advice(qtbot, window, page, tmp_path):
     (tmp_path / "nothing").mkdir()
     window.state.create_project(tmp_path / "p")
-    page.take_folder(tmp_path / "nothing")
+    page.take_source(tmp_path / "nothing")
     wait_for_job(qtbot, window)
     assert "holds no pictures" in window.banner.message()
 

@@ -116,7 +116,7 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
 
 def test_pictures_without_splits_are_refused_with_the_next_step(qtbot, page, window, scripted, pictures, tmp_path):
     window.state.create_project(tmp_path / "unsplit")
-    window.page("project").take_folder(pictures)
+    window.page("project").take_source(pictures)
     wait_for_job(qtbot, window)
     page.start()
     assert "no splits yet" in page.problems.message()

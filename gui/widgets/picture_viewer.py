@@ -1,0 +1,58 @@
+"""The viewer: one picture with its name, place, labels and zoom in a bar above it. Knows Qt and plain data only."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from gui import theme
+from gui.thumbnails import ThumbnailStore
+from gui.widgets.image_grid import Cell
+from gui.widgets.image_view import ImageView
+from gui.widgets.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
+
+
+class PictureViewer(QWidget):
+    """One picture; `closed` goes back to the grid."""
+
+    closed = Signal()
+    step_wanted = Signal(int)
+
+    def __init__(self, thumbnails: ThumbnailStore) -> None:
+        super().__init__()
+        self.view = ImageView(thumbnails)
+        self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
+        self.back_button.setToolTip("Back to the grid (Esc)")
+        previous = IconButton("chevron-left", "Previous", shortcut="A")
+        following = IconButton("chevron-right", "Next", shortcut="D")
+        previous.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
+        following.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
+        self._name = ElidedLabel("", "strong")
+        self._name.setMinimumHeight(theme.scaled(20))
+        self._place = text("", "small")
+        self._facts = text("", "small")
+        self._labels = pill()
+        self._zoom = text("", "small")
+        fit, real = IconButton("fit", "Fit", shortcut="F"), Button("1:1", on_click=self.view.show_real_pixels)
+        fit.clicked.connect(lambda _checked=False: self.view.fit())
+        real.setToolTip("One pixel of the picture is one pixel of the screen (Z)")
+        moves = (self.back_button, previous, following, self._place)
+        bar = row(*moves, self._name, self._facts, self._labels, self._zoom, fit, real)
+        bar.setSpacing(theme.MEDIUM)
+        bar.setStretch(4, 1)
+        layout = column(bar, self.view, spacing=theme.SMALL)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+        self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
+
+    def show_cell(self, cell: Cell | None, *, place: int, count: int, neighbours: list[Cell]) -> None:
+        """Show a picture and what is known of it."""
+        self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
+        self._name.setText(cell.path.name if cell else "")
+        self._place.setText(f"{place + 1:,} of {count:,}" if cell else "")
+        self._facts.setText(f"{cell.note}  {cell.split}" if cell else "")
+        names = ", ".join(name for name, _ in cell.labels) if cell else ""
+        self._labels.setText(names[:60] or "no label")
+        restyle(self._labels, tone="accent" if names else "warn")
+
+    def label_text(self) -> str:
+        """Return the labels shown over the picture."""
+        return self._labels.text()

@@ -1,0 +1,67 @@
+"""The whole job by clicks and keys, ending with the exported file in bare onnxruntime."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.main_window import MainWindow
+
+LEFT = Qt.MouseButton.LeftButton
+BARE = """
+import json, sys
+import numpy, onnxruntime
+from PIL import Image
+assert "torch" not in sys.modules
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+pixels = numpy.asarray(Image.open(sys.argv[2]).convert("RGB"))[None]
+print(json.dumps(session.run(["probabilities"], {"image": pixels})[0][0].tolist()))
+"""
+
+
+def wait_for_job(qtbot, window: MainWindow, *, seconds: int = 120) -> None:
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=seconds * 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folder, tmp_path):
+    pictures = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
+    window.state.create_project(tmp_path / "project")
+    page = window.page("project")
+    page.take_source(pictures)
+    wait_for_job(qtbot, window)
+    qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
+    wait_for_job(qtbot, window)
+    assert page.checklist.badge() == "Ready to train"
+
+    window.show_page("train")
+    train = window.page("train")
+    qtbot.mouseClick(train.backbones.tiles["starter_resnet"], LEFT)
+    qtbot.mouseClick(train.methods.tiles["linear"], LEFT)
+    train.form.editor("epochs").setValue(3)
+    train.form.editor("batch_size").setValue(8)
+    qtbot.keyClick(train, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 1, timeout=120_000)
+    wait_for_job(qtbot, window)
+    assert train.monitor.state() == "Finished", window.banner.message()
+    assert train.monitor.chart.point_counts()["epochs"] == 3
+
+    window.show_page("export")
+    export = window.page("export")
+    qtbot.mouseClick(export.export_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert export.parity_card.isVisible(), window.banner.message()
+    (model,) = (tmp_path / "project" / "exports").glob("*/model.onnx")
+    picture = pictures / "red" / "red_001.png"
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, str(model), str(picture)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    probabilities = json.loads(done.stdout)
+    labels = Path(model.parent / "labels.txt").read_text().split()
+    assert labels[probabilities.index(max(probabilities))] == "red"
+    assert sum(probabilities) == pytest.approx(1, abs=1e-4)
