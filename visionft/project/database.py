@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from visionft.errors import ProjectError
@@ -140,19 +140,18 @@ class Database:
                     raise
 
     def close(self) -> None:
-        """Fold the log into the database file and free the lock. Closing twice is harmless."""
-        with self._writing:
+        """Fold the log into the database file and free the lock, whatever fails. Closing twice is harmless."""
+        with self._writing, ExitStack() as last_to_first:
+            if self._copy is not None:
+                last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
+            last_to_first.callback(self._lock.release)
+            if self._writer is not None:
+                last_to_first.callback(self._writer.close)
             for reader in self._readers:
-                reader.close()
+                last_to_first.callback(reader.close)
+            self._writer = self._copy = None
             self._readers.clear()
             self._local = threading.local()
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self._lock.release()
-            if self._copy is not None:
-                shutil.rmtree(self._copy, ignore_errors=True)
-                self._copy = None
 
 
 def _verify(database: Path) -> int:

@@ -1,0 +1,171 @@
+"""kill -9 at any moment of an import, labelling, a bulk change, a migration, a backup, undo and redo.
+
+A process does one kind of work and notes in a file what was acknowledged; it is killed; then the project is opened as
+anyone would, and must hold what was acknowledged, whole.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from visionft.project import backups
+from visionft.project.backups import list_backups
+from visionft.project.checking import check_project
+from visionft.project.importing import import_source
+from visionft.project.restoring import restore_backup
+from visionft.project.store import Project
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+PICTURES = 60
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+
+# Imports once, then forks for each line "KIND FOLDER PICTURES ACKNOWLEDGED", so that a kill costs no start-up.
+WORKER = """
+import os, signal, sys
+from itertools import count
+from pathlib import Path
+from visionft.project import importing
+from visionft.project.changes import AddClass, LabelImages
+from visionft.project.store import Project
+importing.BATCH = 5
+
+def work(kind, folder, pictures, acknowledged):
+    log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    project = Project.open(Path(folder))
+    def acknowledge(number):
+        os.write(log, f"{number}\\n".encode())
+    acknowledge(0)
+    if kind in ("import", "copy"):
+        importing.import_source(project, Path(pictures), copy=kind == "copy", on_event=lambda e: acknowledge(e.done))
+    for number in count(1):
+        if kind == "label":
+            project.apply(AddClass(f"class {number}"))
+        elif kind == "bulk":
+            project.apply(LabelImages(tuple(range(1, 61)), f"bulk {number}"))
+        elif kind == "backup":
+            project.back_up()
+        elif kind == "undo":
+            project.undo()
+            project.redo()
+        elif kind == "migration":
+            project.snapshot()
+        else:
+            break
+        acknowledge(number)
+    project.close()
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        work(*line.rstrip("\\n").split("|"))
+        signal.pause()  # until it is killed, so that its number is never another's
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def many(tmp_path: Path, draw) -> Path:
+    for number in range(PICTURES):
+        draw(tmp_path / "many" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    return tmp_path / "many"
+
+
+def prepare(kind: str, folder: Path, many: Path) -> None:
+    """Lay out the project that the work of this kind starts from."""
+    if kind == "migration":
+        folder.mkdir()
+        shutil.copy(FIXTURES / "project_v1.db", folder / "project.db")
+        return
+    with Project.create(folder) as project:
+        if kind not in ("import", "copy"):
+            import_source(project, many)
+
+
+def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
+    """Open what the killed process left and compare it with what it had acknowledged."""
+    with Project.open(folder) as project:
+        assert not project.is_read_only
+        classes = project.summary().classes
+        if kind in ("import", "copy"):
+            there = project.summary().images
+            assert there >= acknowledged and there % 5 == 0
+            assert all(image.path.is_file() for image in project.snapshot().images)
+            report = import_source(project, many, copy=kind == "copy")
+            assert (report.added, len(report.duplicates)) == (PICTURES - there, there)
+        elif kind == "label":
+            assert len(classes) - 2 in (acknowledged, acknowledged + 1)
+        elif kind == "bulk":
+            holders = [name for name, number in classes.items() if number]
+            assert holders in ([f"bulk {acknowledged}"], [f"bulk {acknowledged + 1}"]) or (
+                acknowledged == 0 and holders == ["cat", "dog"]
+            )
+        elif kind == "migration":
+            expected = json.loads((FIXTURES / "project_v1.json").read_text(encoding="utf-8"))
+            assert project.undo_title == expected["undo_title"]
+            assert [image.sha256 for image in project.snapshot().images] == [row[1] for row in expected["images"]]
+        elif kind == "undo":
+            assert project.summary().images in (0, PICTURES)
+        before = project.snapshot()
+        check_project(project)
+        assert check_project(project).repaired == () and project.snapshot() == before
+    listed = list_backups(folder)
+    assert all(backups.is_intact(folder, backup) for backup in listed)
+    if kind == "backup" and listed:
+        assert len(listed) >= acknowledged
+        restore_backup(folder)
+        with Project.open(folder) as project:
+            assert project.snapshot() == before
+    connection = sqlite3.connect(folder / "project.db")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def kill(tmp_path: Path, many: Path, kills: int) -> Counter[str]:
+    """Kill the work that many times, each kind in turn, and count the kills that hit it at work."""
+    kinds = ("import", "copy", "label", "bulk", "backup", "undo", "migration")
+    generator = random.Random(0)
+    hits: Counter[str] = Counter()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-W", "error", "-c", WORKER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdin and server.stdout
+        for number in range(kills):
+            kind, folder = kinds[number % len(kinds)], tmp_path / f"project {number}"
+            log = tmp_path / f"acknowledged {number}"
+            prepare(kind, folder, many)
+            server.stdin.write(f"{kind}|{folder}|{many}|{log}\n")
+            server.stdin.flush()
+            child = int(server.stdout.readline())
+            time.sleep(generator.uniform(0.0, 0.12 if kind == "migration" else 0.3))
+            os.kill(child, signal.SIGKILL)
+            assert server.stdout.readline() == "done\n"
+            acknowledged = [int(line) for line in log.read_text().split()] if log.exists() else [0]
+            hits[kind] += 1
+            verify(kind, folder, many, acknowledged[-1] if acknowledged else 0)
+            shutil.rmtree(folder)
+        server.stdin.close()
+    return hits
+
+
+def test_a_killed_process_loses_nothing(tmp_path: Path, many: Path) -> None:
+    assert kill(tmp_path, many, 7).total() == 7
+
+
+@pytest.mark.slow
+def test_two_hundred_kills(tmp_path: Path, many: Path, capsys) -> None:
+    hits = kill(tmp_path, many, 200)
+    with capsys.disabled():
+        print(f"\n200 kills: {dict(hits)}, nothing lost")  # noqa: T201
+    assert hits.total() == 200
