@@ -4,7 +4,9 @@ import ctypes
 import sys
 
 if sys.version_info < (3, 12):
-    # PySide6 6.12.0 drops one reference to None in every call that returns it (measured: -1 per call; 6.11.3: 0). From
-    # Python 3.12 on None is immortal and nothing happens; before that the process aborts with "deallocating None"
-    # after a few thousand calls. So give None here what Python 3.12 gives it: a count that never gets to zero.
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+    # PySide6 6.12.0 drops a reference to None, True or False in each call that returns one (measured: -1 per call;
+    # 6.11.3: 0). From Python 3.12 on these are immortal and nothing happens; before that the process aborts with
+    # "deallocating None" after a few thousand calls. So give them here what Python 3.12 gives them: a count that never
+    # gets to zero.
+    for _constant in (None, True, False, ..., NotImplemented, (), ""):
+        ctypes.c_ssize_t.from_address(id(_constant)).value += 1 << 40

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 
 from gui.errors import BugReporter, start_logging
 from gui.icons import app_icon
-from gui.jobs import MainThreadCollector
+from gui.jobs import MainThreadCollector, share_interpreter
 from gui.main_window import MainWindow
 from gui.pages.export import ExportPage
 from gui.pages.label import LabelPage
@@ -61,6 +61,7 @@ def create_application() -> QApplication:
     """Return the application object with the program's name, version and icon."""
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
+    share_interpreter()
     app.setApplicationName("VisionFT")
     app.setApplicationVersion(__version__)
     app.setDesktopFileName("visionft")

@@ -20,6 +20,7 @@ from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
 
 logger = logging.getLogger(__name__)
 EVENT_INTERVAL_S = 0.1
+IDLE_S = 1.0
 _SWITCH_INTERVAL_S = 0.001
 
 
@@ -114,7 +115,8 @@ class Job(QThread):
 class WorkerPool(QObject):
     """Small tasks beside the window, such as decoding the pictures in view; the newest wishes come first.
 
-    `request` replaces what was wished for before: work nobody waits for any more is not begun.
+    `request` replaces what was wished for before: work nobody waits for any more is not begun. Threads wait a moment
+    for more before they end, because starting one costs a frame.
     """
 
     done = Signal(object, object)  # key, result
@@ -122,55 +124,60 @@ class WorkerPool(QObject):
     def __init__(self, task: Callable[[Any], Any], *, threads: int = 2, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._task = task
-        self._lock = threading.Lock()
+        self._wake = threading.Condition()
         self._wishes: list[Any] = []
         self._begun: set[Any] = set()
         self._running = 0
+        self._is_closed = False
         self._threads = threads
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(threads)
-        self._pool.setThreadPriority(QThread.Priority.LowPriority)
 
     def request(self, keys: Sequence[Any]) -> None:
         """Wish for these results, the first one soonest; earlier wishes that are not repeated are dropped."""
-        with self._lock:
+        with self._wake:
+            self._is_closed = False
             self._wishes = [key for key in reversed(keys) if key not in self._begun]
             new = min(self._threads - self._running, len(self._wishes))
             self._running += new
+            self._wake.notify(len(self._wishes))
         for _ in range(new):
-            self._pool.start(_Drain(self))
+            self._pool.start(_Turn(self))
 
     def close(self) -> None:
         """Drop all wishes and wait for what has begun."""
-        with self._lock:
+        with self._wake:
+            self._is_closed = True
             self._wishes = []
+            self._wake.notify_all()
         self._pool.waitForDone()
 
-    def note_end(self) -> None:
-        """Count a thread that ended before its time."""
-        with self._lock:
-            self._running -= 1
-
     def work_off(self) -> None:
-        """Do wishes until none is left; runs in a pool thread. A task turns its own faults into results."""
-        while (key := self._begin()) is not None:
-            try:
-                self.done.emit(key, self._task(key))
-            finally:
-                with self._lock:
+        """Do wishes until none has come for a while; runs in a pool thread. Tasks turn their faults into results."""
+        try:
+            while (key := self._begin()) is not None:
+                result = self._task(key)
+                with self._wake:
                     self._begun.discard(key)
+                self.done.emit(key, result)
+        except Exception:
+            logger.exception("A small task failed unexpectedly")
+        finally:
+            with self._wake:
+                self._running -= 1
 
     def _begin(self) -> Any:
-        with self._lock:
+        with self._wake:
+            if not self._wishes and not self._is_closed:
+                self._wake.wait(IDLE_S)
             if not self._wishes:
-                self._running -= 1
                 return None
             key = self._wishes.pop()
             self._begun.add(key)
             return key
 
 
-class _Drain(QRunnable):
+class _Turn(QRunnable):
     """A thread's turn at a pool's wishes."""
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -178,11 +185,7 @@ class _Drain(QRunnable):
         self._pool = pool
 
     def run(self) -> None:
-        try:
-            self._pool.work_off()
-        except Exception:
-            logger.exception("A small task failed unexpectedly")
-            self._pool.note_end()
+        self._pool.work_off()
 
 
 class MainThreadCollector(QObject):
@@ -225,6 +228,6 @@ class MainThreadCollector(QObject):
                 return
 
 
-def share_interpreter(is_working: bool) -> None:
+def share_interpreter() -> None:
     """Let the window get its turn sooner while Python work runs beside it (measured: p99 lateness 8 ms -> 1 ms)."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S if is_working else 0.005)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import settings as stored_settings
-from gui.jobs import Job, Work, share_interpreter
+from gui.jobs import Job, Work
 from gui.settings import Settings
 from visionft.errors import VisionFTError
 from visionft.project.store import Project
@@ -186,7 +186,6 @@ class AppState(QObject):
         self._job.succeeded.connect(self._on_job_succeeded)
         self._job.failed.connect(self._on_job_failed)
         self._job.finished.connect(self._on_job_finished)
-        share_interpreter(True)
         self.job_started.emit(self.job_info)
         self._job.start()
         return True
@@ -224,7 +223,6 @@ class AppState(QObject):
         outcome, info = self._outcome, self.job_info
         self._job.deleteLater()
         self._job, self.job_info, self._outcome = None, None, None
-        share_interpreter(False)
         if info.may_write:
             self._snapshot = None
             self.content_changed.emit(None)

@@ -25,6 +25,7 @@ from visionft.project.browsing import class_rows as read_classes
 from visionft.project.changes import AddClass, Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.class_changes import DeleteClass, MergeClasses, OrderClasses, RenameClass, SetShortcut
 from visionft.project.journal import Effects
+from visionft.project.reading import ProjectSummary
 
 COUNT_PAUSE_MS = 150
 _UNBOUNDED = 16777215
@@ -42,6 +43,7 @@ class LabelPage(Page):
         self._classes: tuple[ClassRow, ...] = ()
         self._places: dict[str, int] = {}
         self._keys: dict[str, str] = {}
+        self._summary: ProjectSummary | None = None
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
         self.grid = ImageGrid(self._load_cells, self.thumbnails)
@@ -115,7 +117,8 @@ class LabelPage(Page):
     def refresh(self) -> None:
         """Read classes and pictures anew."""
         project = self.state.project
-        has_pictures = project is not None and project.summary().images > 0
+        self._summary = project.summary() if project is not None else None
+        has_pictures = self._summary is not None and self._summary.images > 0
         self._stack.setCurrentIndex(1 if has_pictures else 0)
         if project is None:
             self.empty.show_words("No project open", "Open a project to label its pictures.", "To Project")
@@ -147,11 +150,10 @@ class LabelPage(Page):
         self._show_current()
 
     def _show_subtitle(self) -> None:
-        project = self.state.project
-        if project is None:
+        if self._summary is None:
             self.subtitle.setText("")
             return
-        summary = project.summary()
+        summary = self._summary
         rest = summary.images - summary.labelled
         shown = f", {self.grid.count():,} shown" if self.filters.wanted().narrows else ""
         left = f"{rest:,} without a label" if rest else "all labelled"
@@ -323,6 +325,8 @@ class LabelPage(Page):
 
     @Slot()
     def _count_again(self) -> None:
+        if self.state.project is not None:
+            self._summary = self.state.project.summary()
         self._read_classes()
         self._show_subtitle()
 

@@ -1,0 +1,158 @@
+"""Measure the label page on 100,000 pictures: `python tests/benchmarks/gui_label.py [COUNT]`.
+
+Prints frame times while scrolling from end to end, filter and sort times, memory, and the time from a key press to a
+painted and durably stored label, alone and while a job in the background keeps the interpreter busy.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[0] = str(ROOT)
+# ruff: noqa: E402
+
+import numpy as np
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from gui.app import create_application, create_window
+from gui.pages.label import LabelPage
+from gui.state import AppState
+from visionft.project.import_changes import AddImages, FileFacts, NewImage, Place, SourceFacts
+from visionft.project.store import Project
+
+CLASSES = tuple(f"class {number:02d}" for number in range(12))
+
+
+def make_project(folder: Path, count: int) -> Path:
+    """Make a project of `count` pictures: hard links to 60 real files, added through the store's own change."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    source = np.random.default_rng(0)
+    for number in range(60):
+        pixels = source.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((640, 480)).save(folder / f"{number}.jpg")
+    images = []
+    for number in range(count):
+        name = f"{number:06d}.jpg"
+        os.link(folder / f"{number % 60}.jpg", pictures / name)
+        file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=640, height=480, format="JPEG")
+        facts = SourceFacts(labels=(CLASSES[number % 12],) if number % 10 else (), split="train")
+        images.append(NewImage(place=Place(pictures, name), file=file, facts=facts))
+    with Project.create(folder / "project") as project:
+        for start in range(0, count, 5000):
+            project.apply(AddImages(images=tuple(images[start : start + 5000]), title="Import"))
+    return folder / "project"
+
+
+def percentiles(name: str, values_ms: list[float]) -> None:
+    """Print the middle, the 99th percentile and the worst."""
+    middle, late = np.percentile(values_ms, [50, 99])
+    print(f"{name}: p50 {middle:.1f} ms, p99 {late:.1f} ms, max {max(values_ms):.1f} ms (n={len(values_ms)})")
+
+
+def timed_ms(act) -> float:
+    """Return how long `act` took."""
+    began = time.perf_counter()
+    act()
+    return (time.perf_counter() - began) * 1000
+
+
+def memory_mb() -> float:
+    """Return the resident memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def scroll(app, page: LabelPage, steps: int) -> list[float]:
+    """Scroll from top to bottom in `steps` frames and return each frame's time."""
+    bar, frames = page.grid.verticalScrollBar(), []
+    for step in range(steps):
+        value = round(bar.maximum() * step / steps)
+        frames.append(timed_ms(lambda value=value: (bar.setValue(value), page.grid.viewport().repaint())))
+        app.processEvents()
+    return frames
+
+
+def glide(app, page: LabelPage, frames: int) -> list[float]:
+    """Scroll as a wheel does: 40 pixels a frame."""
+    bar, times = page.grid.verticalScrollBar(), []
+    bar.setValue(0)
+    for _ in range(frames):
+        times.append(timed_ms(lambda: (bar.setValue(bar.value() + 40), page.grid.viewport().repaint())))
+        app.processEvents()
+    return times
+
+
+def label_keys(app, page: LabelPage, count: int) -> list[float]:
+    """Press class keys and return the time until each label is stored and painted."""
+
+    def press(number: int) -> None:
+        QTest.keyClick(page.grid, getattr(Qt.Key, f"Key_{number % 9 + 1}"))
+        page.grid.viewport().repaint()
+
+    times = []
+    for number in range(count):
+        times.append(timed_ms(lambda number=number: press(number)))
+        app.processEvents()
+    return times
+
+
+def busy(*, on_event, should_stop) -> None:
+    """Keep numpy and the interpreter busy, as a training loop does."""
+    weights = np.random.default_rng(0).random((512, 512))
+    while not should_stop():
+        weights = weights @ weights
+        weights /= weights.max()
+        sum(index * index for index in range(2000))
+
+
+def main(count: int) -> None:
+    """Run all measurements and print them."""
+    with tempfile.TemporaryDirectory() as name:
+        for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"):
+            os.environ[variable] = name
+        path = make_project(Path(name), count)
+        app = create_application()
+        state = AppState()
+        window = create_window(app, state)
+        window.show()
+        state.open_project(path)
+        print(f"open the label page: {timed_ms(lambda: (window.show_page('label'), app.processEvents())):.0f} ms")
+        page = window.page("label")
+        assert isinstance(page, LabelPage)
+        percentiles("scrolling 40 px a frame", glide(app, page, 400))
+        before = memory_mb()
+        percentiles("scrolling end to end in jumps", scroll(app, page, 600))
+        middle = memory_mb()
+        scroll(app, page, 600)
+        print(f"memory: {before:.0f} MB, after one pass {middle:.0f} MB, after two {memory_mb():.0f} MB")
+        filters = page.filters
+        for label, act in (
+            ("filter by class", lambda: filters.class_box.setCurrentIndex(3)),
+            ("filter without label", lambda: filters.label_box.setCurrentIndex(1)),
+            ("show all", filters.clear),
+            ("newest first", lambda: filters.order_box.setCurrentIndex(1)),
+            ("sort by name (first)", lambda: filters.order_box.setCurrentIndex(2)),
+            ("sort by class", lambda: filters.order_box.setCurrentIndex(3)),
+            ("import order", lambda: filters.order_box.setCurrentIndex(0)),
+        ):
+            print(f"{label}: {timed_ms(lambda act=act: (act(), page.grid.viewport().repaint())):.0f} ms")
+        page.grid.setFocus()
+        percentiles("key to stored and painted", label_keys(app, page, 300))
+        state.start_job("busy", "Busy", busy, page="label")
+        percentiles("the same beside a busy job", label_keys(app, page, 300))
+        state.stop_job()
+        while state.job_info is not None:
+            app.processEvents()
+        window.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
