@@ -469,6 +469,13 @@ METHODS: dict[str, Method] = {
 }
 
 
+def largest_rank(shape: ViTShape | ResNetShape) -> int:
+    """Return the largest LoRA rank that makes sense: the narrowest side of any layer that LoRA reaches."""
+    if isinstance(shape, ViTShape):
+        return min(shape.width, shape.mlp_width)
+    return min(min(c_in * kernel**2, c_out) for c_in, c_out, kernel in shape.block_convolutions())
+
+
 def get_backbone(name: str) -> Backbone:
     """Return the row of `BACKBONES`, or raise a `ConfigError` that lists the names."""
     if name not in BACKBONES:

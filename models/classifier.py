@@ -107,6 +107,18 @@ class Classifier(nn.Module):
             prefix.merge(network)
         return network.requires_grad_(False)
 
+    def checkpoint_gradients(self) -> None:
+        """Compute activations anew in the backward pass instead of keeping them: less memory, more time."""
+        self.network.set_grad_checkpointing(True)
+
+    def shrink_frozen(self, dtype: torch.dtype) -> None:
+        """Keep the frozen matrices in a smaller type: for training under autocast, never before `merged`."""
+        for module in self.network.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                for parameter in module.parameters(recurse=False):
+                    if not parameter.requires_grad:
+                        parameter.data = parameter.data.to(dtype)
+
     def parameter_counts(self) -> tuple[int, int]:
         """Return (trainable, total) parameters, head included."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
@@ -121,6 +133,7 @@ def build_classifier(
     options: MethodOptions | None = None,
     weights: str = PRETRAINED,
     image_size: int | None = None,
+    patch_dropout: float = 0.0,
     seed: int = 0,
 ) -> Classifier:
     """Build a classifier: the network, its weights, a fresh head, and the method's trainable parts.
@@ -132,6 +145,7 @@ def build_classifier(
         options: The method's settings; its defaults when None.
         weights: `pretrained`, `random`, or the path of a weights file.
         image_size: Side of the square input in pixels; the backbone's own when None.
+        patch_dropout: Share of a ViT's patches left out in training.
         seed: Decides every fresh value; the caller's random state is left alone.
 
     Raises:
@@ -141,7 +155,8 @@ def build_classifier(
     options = options or method.options()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _build_network(backbone, classes, image_size or backbone.input_size, scratch=weights == RANDOM)
+        size = image_size or backbone.input_size
+        network = _build_network(backbone, classes, size, scratch=weights == RANDOM, patch_dropout=patch_dropout)
         if weights != RANDOM:
             load_weights(network, backbone, find_weights(backbone, weights))
         network.requires_grad_(False)
@@ -150,10 +165,11 @@ def build_classifier(
     return Classifier(network, backbone, options)
 
 
-def _build_network(backbone: Backbone, classes: int, image_size: int, *, scratch: bool) -> Any:
+def _build_network(backbone: Backbone, classes: int, image_size: int, *, scratch: bool, patch_dropout: float) -> Any:
     import timm
 
-    sized: dict[str, Any] = {"img_size": image_size} if backbone.family == "vit" else {}
+    is_vit = backbone.family == "vit"
+    sized: dict[str, Any] = {"img_size": image_size, "patch_drop_rate": patch_dropout} if is_vit else {}
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         sized["zero_init_last"] = False

@@ -51,15 +51,13 @@ PRESETS: dict[str, tuple[Step, ...]] = {
 Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
-def build_augment(preset: str, size: int) -> Augment | None:
-    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels; None for `none`.
+def build_augment(preset: str, size: int) -> Augment:
+    """Return a function (uint8 (H, W, 3) pixels, seed) -> uint8 (size, size, 3) pixels, for any preset but `none`.
 
     Raises:
         KeyError: There is no such preset.
     """
     steps = PRESETS[preset]
-    if not steps:
-        return None
     import albumentations as A
     import cv2
 

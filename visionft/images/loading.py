@@ -5,10 +5,10 @@ continued run sees what the uninterrupted one would have seen, with any number o
 """
 
 import hashlib
-import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,20 +67,27 @@ class PictureDataset(Dataset[Sample]):
         classes: int,
         augmentation: str = "none",
         seed: int = 0,
+        size_at: Callable[[int], int] | None = None,
     ) -> None:
+        """Describe the pictures.
+
+        Args:
+            size_at: Side of the input in a given epoch, in pixels; `preprocessing`'s own when None.
+        """
+        self._size_at = size_at
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
         self._targets = [target_of(image, task, classes) for image in images]
         self._preprocessing = preprocessing
         self._augmentation = augmentation
         self._seed = seed
-        self._augment: Augment | None = None
+        self._augments: dict[int, Augment] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_augment": None}
+        return {**self.__dict__, "_augments": {}}
 
     def __getitem__(self, key: SampleKey) -> Sample:
         """Load one picture; a damaged one comes back as a reason, never as an exception."""
@@ -92,13 +99,13 @@ class PictureDataset(Dataset[Sample]):
         return Sample(self._to_input(pixels, key), target, key.position, "")
 
     def _to_input(self, pixels: np.ndarray, key: SampleKey) -> Tensor:
+        size = self._size_at(key.epoch) if self._size_at else self._preprocessing.size
         if self._augmentation == "none":
-            return self._preprocessing.apply(pixels)
-        if self._augment is None:
-            self._augment = build_augment(self._augmentation, self._preprocessing.size)
-        assert self._augment is not None
+            return replace(self._preprocessing, size=size).apply(pixels)
+        if size not in self._augments:
+            self._augments[size] = build_augment(self._augmentation, size)
         seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
-        changed = self._augment(pixels, seed)
+        changed = self._augments[size](pixels, seed)
         return self._preprocessing.normalise(torch.from_numpy(changed).permute(2, 0, 1))
 
 
@@ -120,33 +127,61 @@ def derived_seed(*parts: int) -> int:
 class EpochSampler(Sampler[list[SampleKey]]):
     """Batches of keys for one epoch at a time; set `epoch` and `skip` before iterating.
 
+    When shuffled, a last batch of one picture joins the one before it: batch norm cannot learn from a single picture.
+
     Attributes:
         skip: Leading batches to leave out: those a continued run has already trained on.
     """
 
-    def __init__(self, length: int, batch_size: int, *, seed: int, shuffle: bool) -> None:
-        self.batch_size = batch_size
-        self.drop_last = False
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        weights: np.ndarray | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Describe the epochs.
+
+        Args:
+            length: Pictures there are.
+            batch_size: Pictures of a batch, over all processes.
+            seed: Decides the order, with the epoch.
+            shuffle: False keeps the order of the pictures.
+            weights: Relative frequency of each picture, drawn with replacement; None takes each once.
+            rank: This process's number.
+            world: How many processes share each batch. A shuffled batch too small for all is left out.
+        """
         self.epoch = 0
         self.skip = 0
-        self._length = length
-        self._seed = seed
-        self._shuffle = shuffle
+        self._length, self._seed, self._shuffle = length, seed, shuffle
+        self._weights = None if weights is None else weights / weights.sum()
+        self._rank, self._world = rank, world
+        ends = [*range(batch_size, length, batch_size), length]
+        if shuffle and len(ends) > 1 and ends[-1] - ends[-2] == 1:
+            del ends[-2]
+        bounds = list(zip([0, *ends[:-1]], ends, strict=True))
+        self._bounds = [(start, end) for start, end in bounds if not shuffle or end - start >= world]
 
     def __len__(self) -> int:
         """Return the batches of a whole epoch."""
-        return math.ceil(self._length / self.batch_size)
+        return len(self._bounds)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        """Yield the epoch's batches, the first `skip` left out."""
+        """Yield this process's part of the epoch's batches, the first `skip` left out."""
         order = self._order()
-        for start in range(self.skip * self.batch_size, self._length, self.batch_size):
-            yield [SampleKey(self.epoch, index) for index in order[start : start + self.batch_size]]
+        for start, end in self._bounds[self.skip :]:
+            yield [SampleKey(self.epoch, position) for position in order[start:end][self._rank :: self._world]]
 
     def _order(self) -> list[int]:
         if not self._shuffle:
             return list(range(self._length))
         generator = np.random.default_rng([self._seed, self.epoch])
+        if self._weights is not None:
+            return generator.choice(self._length, self._length, p=self._weights).tolist()
         return generator.permutation(self._length).tolist()
 
 

@@ -2,12 +2,9 @@
 
 import dataclasses
 import math
-import types
-import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from models.catalog import BACKBONES, METHODS, Backbone, Method, get_backbone, get_method
 from models.options import (
@@ -21,11 +18,11 @@ from models.options import (
     setting,
 )
 from visionft.errors import ConfigError, Problem
-from visionft.project.snapshot import Snapshot, Split
+from visionft.project.snapshot import Snapshot
+from visionft.training.checks import combination_problems, data_problems
+from visionft.training.settings import assign, build
 
 FORMAT_VERSION = 1
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +119,95 @@ class TrainConfig:
         maximum=64,
         advanced=True,
     )
+    micro_batch_size: int = setting(
+        0,
+        label="Micro-batch",
+        help="Pictures that go through the network at once; gradients add up to the batch size. 0: the whole batch.",
+        minimum=0,
+        maximum=4096,
+        advanced=True,
+    )
+    optimizer: str = setting(
+        "adamw", label="Optimiser", help="adamw suits nearly everything.", choices=("adamw", "sgd"), advanced=True
+    )
+    patience: int = setting(
+        0,
+        label="Early stopping",
+        help="Stop after this many epochs without a better one. 0 never stops early.",
+        minimum=0,
+        maximum=10_000,
+        unit="epochs",
+    )
+    balance: str = setting(
+        "none",
+        label="Rare classes",
+        help="none; weights (a rare class counts more in the loss); sampling (its pictures come more often).",
+        choices=("none", "weights", "sampling"),
+    )
+    mixup: float = setting(
+        0.0,
+        label="Mixup",
+        help="Alpha of blending pairs of pictures; 0.2 to 0.8 helps long runs against overfitting. 0 is off.",
+        minimum=0.0,
+        maximum=4.0,
+        advanced=True,
+    )
+    cutmix: float = setting(
+        0.0,
+        label="CutMix",
+        help="Alpha of pasting a box of one picture into another; 1 is usual. 0 is off.",
+        minimum=0.0,
+        maximum=4.0,
+        advanced=True,
+    )
+    ema_decay: float = setting(
+        0.0,
+        label="Weight averaging",
+        help="Decay of a moving average of the weights that is kept in their place; 0.999 is usual. 0 is off.",
+        minimum=0.0,
+        maximum=0.99999,
+        advanced=True,
+    )
+    head_start: bool = setting(
+        True,
+        label="Head start",
+        help="Begin with a classifier head computed in closed form from the network's features, not a random one.",
+        advanced=True,
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        label="Save memory",
+        help="Compute activations twice instead of keeping them: less memory, about a third slower.",
+        advanced=True,
+    )
+    patch_dropout: float = setting(
+        0.0,
+        label="Patch dropout",
+        help="Share of a ViT's picture patches left out in training; faster, a little less exact.",
+        minimum=0.0,
+        maximum=0.9,
+        advanced=True,
+    )
+    progressive_resizing: float = setting(
+        1.0,
+        label="Progressive resizing",
+        help="Share of the picture size that a ResNet starts with; it grows to the whole over the first two thirds.",
+        minimum=0.25,
+        maximum=1.0,
+        advanced=True,
+    )
+    compile: bool = setting(
+        False,
+        label="Compile",
+        help="Let torch.compile speed the network up; the first steps take a minute longer.",
+        advanced=True,
+    )
+    tensorboard: bool = setting(
+        False,
+        label="TensorBoard",
+        help="Also write the run's curves for TensorBoard (needs the package of that name).",
+        advanced=True,
+    )
     full: FullOptions = field(default_factory=FullOptions)
     linear: LinearOptions = field(default_factory=LinearOptions)
     lora: LoraOptions = field(default_factory=LoraOptions)
@@ -159,7 +245,7 @@ class TrainConfig:
         if self.method in METHODS:
             found += range_problems(self.method_options, prefix=f"{self.method}.")
         if not found:
-            found += self._combination_problems()
+            found += combination_problems(self)
         if images is not None:
             found += data_problems(images)
         return tuple(found)
@@ -168,22 +254,6 @@ class TrainConfig:
         """Raise a `ConfigError` with every fault, or return."""
         if found := self.problems(images):
             raise ConfigError(found)
-
-    def _combination_problems(self) -> list[Problem]:
-        found: list[Problem] = []
-        backbone = self.backbone_row
-        if reason := self.method_row.refusals.get(backbone.family):
-            found.append(Problem("method", f"{self.method} does not work with {self.backbone}: {reason}"))
-        if self.input_size % backbone.size_step:
-            found.append(
-                Problem(
-                    "image_size", f"{self.backbone} needs a multiple of {backbone.size_step}, got {self.input_size}"
-                )
-            )
-        if self.weights not in ("pretrained", "random") and not Path(self.weights).is_file():
-            hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
-            found.append(Problem("weights", f"there is no file {self.weights}", hint))
-        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, with the format's version."""
@@ -200,7 +270,7 @@ class TrainConfig:
         if values.pop("format_version", FORMAT_VERSION) > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
-        return _build(cls, values, "")
+        return build(cls, values)
 
     def with_settings(self, assignments: Iterable[str]) -> Self:
         """Return a copy with `KEY=VALUE` texts applied; `lora.rank=4` reaches a method's own setting.
@@ -210,79 +280,10 @@ class TrainConfig:
         """
         config, found = self, []
         for assignment in assignments:
-            key, equals, text = assignment.partition("=")
             try:
-                config = _assign(config, key.strip(), text.strip(), assignment if not equals else "")
+                config = assign(config, assignment)
             except ConfigError as error:
                 found += error.problems
         if found:
             raise ConfigError(tuple(found))
         return config
-
-
-def data_problems(images: Snapshot) -> list[Problem]:
-    """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split."""
-    if len(images.class_names) < 2:
-        hint = "Import or label pictures of a second class."
-        return [Problem("", f"training needs two classes, the project has {len(images.class_names)}", hint)]
-    if not any(image.split for image in images.images):
-        return [Problem("", "the pictures have no splits yet", "Run `visionft split PROJECT` first.")]
-    return [problem for split in ("train", "val") if (problem := _split_problem(images, split))]
-
-
-def _split_problem(images: Snapshot, split: Split) -> Problem | None:
-    counts = images.class_counts(images.labelled(split))
-    missing = [name for name, count in counts.items() if not count]
-    if not missing:
-        return None
-    names = ", ".join(repr(name) for name in missing[:5]) + (" and more" if len(missing) > 5 else "")
-    hint = "Label more pictures of it and run `visionft split PROJECT` again, or remove the class."
-    return Problem("", f"the {split} split has no picture of {names}", hint)
-
-
-def _build(kind: type[_T], values: dict[str, Any], prefix: str) -> _T:
-    known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(kind)
-    if unknown := [name for name in values if name not in known]:
-        problem = Problem(prefix + unknown[0], "is not a setting of this version", "Update this program.")
-        raise ConfigError((problem,))
-    arguments = {
-        name: _build(hints[name], value, f"{name}.")
-        if dataclasses.is_dataclass(hints[name])
-        else _checked(hints[name], value, prefix + name)
-        for name, value in values.items()
-    }
-    return kind(**arguments)
-
-
-def _checked(kind: type, value: Any, name: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError((Problem(name, f"must be {_TYPE_NAMES[kind]}, got {value!r}"),))
-    return value
-
-
-_TYPE_NAMES: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
-def _assign(config: _T, key: str, text: str, malformed: str) -> _T:
-    if malformed:
-        raise ConfigError((Problem(malformed, "is not of the form KEY=VALUE"),))
-    group, _, name = key.rpartition(".")
-    owner = getattr(config, group, None) if group else config
-    fields = {field.name for field in dataclasses.fields(owner)} if dataclasses.is_dataclass(owner) else set()  # type: ignore[arg-type]
-    if name not in fields or dataclasses.is_dataclass(getattr(owner, name)):
-        raise ConfigError((Problem(key, "there is no such setting", "`visionft methods --json` lists them."),))
-    value = _parse(typing.get_type_hints(type(owner))[name], text, key)
-    changed = dataclasses.replace(owner, **{name: value})  # type: ignore[type-var]
-    return dataclasses.replace(config, **{group: changed}) if group else changed  # type: ignore[type-var,return-value]
-
-
-def _parse(kind: type | types.UnionType, text: str, key: str) -> Any:
-    try:
-        if kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-        return {int: int, float: float, str: str}[kind](text)  # type: ignore[index]
-    except (KeyError, ValueError):
-        raise ConfigError((Problem(key, f"must be {_TYPE_NAMES[kind]}, got {text!r}"),)) from None  # type: ignore[index]

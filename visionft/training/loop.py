@@ -4,10 +4,9 @@ Everything random derives from (seed, epoch, image id), so a run that was stoppe
 folder continues as if nothing had happened.
 """
 
-import json
+import contextlib
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
+from models.weights import RANDOM
 from visionft.devices import Device, pick_device
 from visionft.errors import RunError
 from visionft.events import (
@@ -28,26 +28,20 @@ from visionft.events import (
     ignore_event,
     never_stop,
 )
-from visionft.files import write_json
-from visionft.images.loading import Batch
-from visionft.project.snapshot import Snapshot, SnapshotImage
-from visionft.training.batches import BatchSource, Stopped, cached_features, picture_batches
-from visionft.training.checkpoint import (
-    BEST,
-    LAST,
-    Checkpoint,
-    flatten_optimizer,
-    load_newest,
-    restore_optimizer,
-    save_checkpoint,
-)
+from visionft.project.snapshot import Snapshot
+from visionft.training import recording
+from visionft.training.batches import Stopped
 from visionft.training.config import TrainConfig
-from visionft.training.objective import Objective, add_batch, new_totals
+from visionft.training.costs import PeakMemory, feature_drift
+from visionft.training.learner import Learner, NotFinite
+from visionft.training.material import Material
+from visionft.training.objective import Objective, add_batch, balanced_weights, new_totals
 from visionft.training.progress import RunProgress, Throttle
-from visionft.training.runs import TrainResult, append_metrics, best_epoch, read_metrics, read_run, result_values
+from visionft.training.runs import TrainResult, best_epoch, read_metrics, read_run
 from visionft.training.schedule import learning_rate_factor
 
 STEP_EVENT_INTERVAL_S = 0.1
+MAX_ROLLBACKS = 3
 
 
 def train(
@@ -63,12 +57,17 @@ def train(
     Stopping is a normal end: a checkpoint is written and the best epoch so far comes back.
 
     Args:
+        config: The settings.
+        images: Pictures, labels and splits.
         run_dir: Folder of the run; made once the model stands, so that a refused run leaves nothing behind.
+        on_event: Receives what goes on.
+        should_stop: Asked before every batch.
 
     Raises:
         ConfigError: A setting or the pictures cannot be trained on; every fault at once.
         WeightsError: The pretrained weights cannot be had.
-        RunError: No picture can be read, the loss is not finite, or the folder holds another run.
+        RunError: No picture can be read, the loss stays infinite, memory does not suffice, or the folder holds
+            another run.
     """
     config.check(images)
     run = _Run(config, images, run_dir, on_event=on_event, should_stop=should_stop)
@@ -76,8 +75,12 @@ def train(
     try:
         run.open_data()
         run.start()
-        while run.progress.epoch <= config.epochs:
-            run.train_epoch()
+        while not run.is_over():
+            try:
+                run.train_epoch()
+            except NotFinite as fault:
+                run.roll_back(fault)
+                continue
             run.finish_epoch()
     except Stopped:
         stopped = True
@@ -85,18 +88,28 @@ def train(
     return run.finish(stopped=stopped)
 
 
+def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> TrainResult:
+    """Continue a stopped or killed run with its own settings, on the pictures and labels that it was started with.
+
+    Raises:
+        RunError: The folder is no run, or it is finished.
+    """
+    run = read_run(run_dir)
+    if run.result and not run.result.stopped:
+        raise RunError(f"{run.name} is finished.", "Start a new run to train longer.")
+    images = recording.read_snapshot(run_dir)
+    return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
+
+
 def make_accelerator(device: Device, precision: str) -> Any:
     """Return an accelerate `Accelerator` for one run; several may follow each other in one process."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import DataLoaderConfiguration
 
     if "WORLD_SIZE" not in os.environ:
         # accelerate remembers the first run's device and precision for the life of the process.
         AcceleratorState._reset_state(reset_partial_state=True)
-    mixed = {"fp32": "no"}.get(precision, precision)
-    loading = DataLoaderConfiguration(split_batches=True, even_batches=False, non_blocking=True)
-    return Accelerator(mixed_precision=mixed, cpu=device.kind == "cpu", dataloader_config=loading)
+    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
 
 
 class _Run:
@@ -106,99 +119,115 @@ class _Run:
         self, config: TrainConfig, images: Snapshot, run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
     ) -> None:
         self.config, self.images, self.run_dir = config, images, run_dir
-        self.on_event, self.should_stop = on_event, should_stop
+        self.should_stop = should_stop
         self.device = pick_device(config.device)
         self.precision = self.device.precision if config.precision == "auto" else config.precision
         self.accelerator = make_accelerator(self.device, self.precision)
-        self.objective = Objective(images.task, config.label_smoothing)
+        self.is_main: bool = self.accelerator.is_main_process
+        self.on_event = on_event if self.is_main else ignore_event
         self.progress = RunProgress()
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
-        self.reported: set[Path] = set()
-        self.optimizer: Any = None
+        self.memory = PeakMemory(self.accelerator.device)
+        self.learner: Learner | None = None
         self.say("Loading the network")
-        self.classifier: Classifier = build_classifier(
+        self.classifier = self._build()
+
+    def _build(self) -> Classifier:
+        config = self.config
+        classifier = build_classifier(
             config.backbone_row,
             config.method_row,
-            classes=len(images.class_names),
+            classes=len(self.images.class_names),
             options=config.method_options,
             weights=config.weights,
             image_size=config.input_size,
+            patch_dropout=config.patch_dropout,
             seed=config.seed,
-        ).to(self.accelerator.device)
+        )
+        if config.gradient_checkpointing:
+            classifier.checkpoint_gradients()
+        if self.device.kind == "cuda" and self.precision == "bf16":
+            classifier.shrink_frozen(torch.bfloat16)
+        return classifier.to(self.accelerator.device)
 
     def say(self, stage: str) -> None:
+        """Announce a stage of unknown length."""
         self.on_event(Progress(stage=stage, done=0, total=0))
 
-    # Data and model -------------------------------------------------------------------------------------------------
+    # Start ----------------------------------------------------------------------------------------------------------
 
     def open_data(self) -> None:
-        """Open both splits; a linear probe sees each picture once and learns from its features."""
-        self.train_images, self.val_images = self.images.labelled("train"), self.images.labelled("val")
-        self.train_batches = self._source(self.train_images, training=True)
-        self.val_batches = self._source(self.val_images, training=False)
-        self.trained: Any = self.classifier.head if self._is_cached else self.classifier
-
-    @property
-    def _is_cached(self) -> bool:
-        return self.config.method == "linear"
-
-    def _source(self, chosen: tuple[SnapshotImage, ...], *, training: bool) -> BatchSource:
-        source = picture_batches(
-            self.config, self.images, chosen, accelerator=self.accelerator, training=training and not self._is_cached
-        )
-        if not self._is_cached:
-            return source
-        self.classifier.eval()
-        return cached_features(
-            source,
-            self._forward(self.classifier.features),
+        """Open both splits, and look at the untouched network's features."""
+        self.is_fresh = not (self.run_dir / "config.json").exists()
+        self.material = Material(
             self.config,
-            stage=f"Reading {'training' if training else 'validation'} pictures",
-            shuffle=training,
+            self.images,
+            self.classifier,
+            accelerator=self.accelerator,
             on_event=self.on_event,
-            on_batch=self._check(chosen),
+            is_asked_to_stop=self._is_asked_to_stop,
         )
+        self.features_before = self.material.drift_features("Looking at the pictures")
 
-    def _forward(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def forward(images: Tensor) -> Tensor:
-            with self.accelerator.autocast():
-                return function(images)
-
-        return forward
-
-    def _check(self, chosen: tuple[SnapshotImage, ...]) -> Callable[[Batch], None]:
-        """Return what is done before each batch: stop when asked, and name pictures that cannot be read, once."""
-
-        def check(batch: Batch) -> None:
-            if self.should_stop():
-                raise Stopped
-            for position, reason in batch.unreadable:
-                path = chosen[position].path
-                if path not in self.reported:
-                    self.reported.add(path)
-                    self.on_event(Notice(message=f"Left out {path}: {reason}.", level="warning"))
-
-        return check
+    def _is_asked_to_stop(self) -> bool:
+        asked = self.should_stop()
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor([float(asked)], device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum").item())
 
     def start(self) -> None:
-        """Make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
-        config = self.config
-        groups = self.classifier.parameter_groups(config.weight_decay)
-        self.scales = [group.pop("lr_scale") for group in groups]
-        optimizer = torch.optim.AdamW(groups, lr=config.peak_learning_rate, fused=self.device.kind == "cuda")
-        first = self._take_up(optimizer)
-        self.trained, self.optimizer = self.accelerator.prepare(self.trained, optimizer)
+        """Set the head, make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
+        config, classes = self.config, len(self.images.class_names)
+        if self.is_fresh and self._helps_from_a_head_start():
+            self.material.set_head()
+        weights = balanced_weights(self.material.class_counts()).to(self.accelerator.device)
+        self.objective = Objective(
+            self.images.task, classes, config.label_smoothing, weights if config.balance == "weights" else None
+        )
+        self.learner = Learner(
+            self.classifier,
+            self.classifier.head if self.material.is_cached else self.classifier,
+            config,
+            self.objective,
+            accelerator=self.accelerator,
+            on_shrink=self._tell_shrunk,
+        )
+        recording.open_run(self.run_dir, config, self.images, is_main=self.is_main)
+        self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
+        self._take_up_checkpoint()
+        if self.is_fresh:
+            self.save_last()
+        self._announce()
+
+    def _helps_from_a_head_start(self) -> bool:
+        """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
+        return self.config.head_start and self.config.weights != RANDOM and self.images.task == "single"
+
+    def _tell_shrunk(self, size: int) -> None:
+        message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
+        self.on_event(Notice(message=message, level="warning"))
+
+    def _take_up_checkpoint(self) -> None:
+        found = recording.load_newest(self.run_dir)
+        if found is None or self.learner is None:
+            return
+        self.progress = RunProgress.from_state(found.state["progress"])
+        self.classifier.load_trainable_state(found.model)
+        self.learner.restore(found.optimizer, averaged=self.progress.averaged)
+
+    def _announce(self) -> None:
         trainable, total = self.classifier.parameter_counts()
         self.on_event(
             RunStarted(
                 run=self.run_dir.name,
-                backbone=config.backbone,
-                method=config.method,
-                epochs=config.epochs,
-                first_epoch=first,
-                steps_per_epoch=self.train_batches.steps,
-                train_images=len(self.train_images),
-                val_images=len(self.val_images),
+                backbone=self.config.backbone,
+                method=self.config.method,
+                epochs=self.config.epochs,
+                first_epoch=self.progress.epoch,
+                steps_per_epoch=self.material.train_batches.steps,
+                train_images=len(self.material.train_images),
+                val_images=len(self.material.val_images),
                 trainable_parameters=trainable,
                 total_parameters=total,
                 device=self.device.name,
@@ -206,81 +235,51 @@ class _Run:
             )
         )
 
-    def _take_up(self, optimizer: torch.optim.Optimizer) -> int:
-        """Open the run folder; load its newest checkpoint where there is one. Return the epoch to start with."""
-        if (self.run_dir / "config.json").exists():
-            self._check_same_run()
-        elif self.accelerator.is_main_process:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
-            write_json(self.run_dir / "classes.json", list(self.images.class_names))
-            write_json(self.run_dir / "data.json", {"digest": self.images.digest})
-            write_json(self.run_dir / "config.json", self.config.to_dict())
-        if found := load_newest(self.run_dir):
-            self.classifier.load_trainable_state(found.model)
-            restore_optimizer(optimizer, found.optimizer)
-            self.progress = RunProgress.from_state(found.state["progress"])
-        return self.progress.epoch
-
-    def _check_same_run(self) -> None:
-        recorded = read_run(self.run_dir)
-        digest = json.loads((self.run_dir / "data.json").read_text(encoding="utf-8"))["digest"]
-        if recorded.config != self.config or digest != self.images.digest:
-            what = "settings" if recorded.config != self.config else "pictures or labels"
-            raise RunError(f"{self.run_dir.name} was trained with other {what}.", "Start a new run.")
-
     # Epochs ---------------------------------------------------------------------------------------------------------
+
+    def is_over(self) -> bool:
+        """Tell whether the last epoch is done, or patience has run out."""
+        done, patience = self.progress.epoch - 1, self.config.patience
+        return done >= self.config.epochs or bool(patience and done - self.progress.best_epoch >= patience)
 
     def train_epoch(self) -> None:
         """Learn from the rest of the current epoch's batches."""
+        assert self.learner
         self.classifier.train()
-        check, progress = self._check(self.train_images), self.progress
+        progress = self.progress
         totals = new_totals(self.accelerator.device)
+        if self.is_main:
+            totals += torch.tensor([progress.loss_sum, progress.hits, progress.seen]).to(totals)
         began, earlier = time.monotonic(), progress.epoch_seconds
         try:
-            for batch in self.train_batches.epoch(progress.epoch, skip=progress.batches_done):
-                check(batch)
+            for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):
+                self.material.check(batch, self.material.train_images)
                 if len(batch.images):
-                    self._step(batch, totals)
+                    self.learner.set_rate(self._learning_rate)
+                    self.learner.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
                 progress.batches_done += 1
                 progress.epoch_seconds = earlier + time.monotonic() - began
                 self._report_step(totals)
         finally:
-            self._bank(totals)
-
-    def _step(self, batch: Batch, totals: Tensor) -> None:
-        """Take one optimiser step and add the batch to `totals`."""
-        self._set_learning_rate()
-        with self.accelerator.autocast():
-            logits = self.trained(batch.images)
-        loss = self.objective.loss(logits, batch.targets)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        if self.config.gradient_clip:
-            self.accelerator.clip_grad_norm_(self.trained.parameters(), self.config.gradient_clip)
-        self.optimizer.step()
-        hits = self.objective.hits(logits.detach(), batch.targets)
-        add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
+            progress.take_totals(totals.tolist())
+        progress.take_totals(self.accelerator.reduce(totals, "sum").tolist())
 
     @property
     def _learning_rate(self) -> float:
-        steps = self.train_batches.steps
+        steps = self.material.train_batches.steps
         done = (self.progress.epoch - 1) * steps + self.progress.batches_done
-        factor = learning_rate_factor(
-            done, total_steps=self.config.epochs * steps, warmup_share=self.config.warmup_share
-        )
-        return self.config.peak_learning_rate * factor
-
-    def _set_learning_rate(self) -> None:
-        for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
-            group["lr"] = self._learning_rate * scale
+        total = self.config.epochs * steps
+        factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
+        return self.config.peak_learning_rate * factor * self.progress.rate_factor
 
     def _report_step(self, totals: Tensor) -> None:
-        progress, steps = self.progress, self.train_batches.steps
+        progress, steps = self.progress, self.material.train_batches.steps
         if not (self.step_events.ready() or progress.batches_done == steps):
             return
-        loss_sum, _, seen = (totals.cpu() + torch.tensor([progress.loss_sum, progress.hits, progress.seen])).tolist()
-        if loss_sum != loss_sum or loss_sum in (float("inf"), float("-inf")):
-            raise self._not_finite()
+        self.memory.sample()
+        loss_sum, _, seen = totals.tolist()
+        share_done = progress.epoch - 1 + progress.batches_done / steps
+        spent = progress.seconds + progress.epoch_seconds
         self.on_event(
             StepDone(
                 epoch=progress.epoch,
@@ -288,121 +287,119 @@ class _Run:
                 steps=steps,
                 loss=loss_sum / max(1.0, seen),
                 learning_rate=self._learning_rate,
-                images_per_second=seen / max(1e-9, progress.epoch_seconds),
-                eta_s=self._eta_s(),
+                images_per_second=seen * self.accelerator.num_processes / max(1e-9, progress.epoch_seconds),
+                eta_s=spent / share_done * (self.config.epochs - share_done),
             )
         )
 
-    def _not_finite(self) -> RunError:
-        epoch = self.progress.epoch
-        return RunError(f"The loss became infinite in epoch {epoch}.", "Train again with a lower learning rate.")
+    def roll_back(self, fault: NotFinite) -> None:
+        """Return to the last good state with half the rate; give up after `MAX_ROLLBACKS`.
 
-    def _eta_s(self) -> float:
-        progress, steps = self.progress, self.train_batches.steps
-        share_done = progress.epoch - 1 + progress.batches_done / steps
-        spent = progress.seconds + progress.epoch_seconds
-        return spent / max(1e-9, share_done) * (self.config.epochs - share_done)
-
-    def _bank(self, totals: Tensor) -> None:
-        loss_sum, hits, seen = totals.tolist()
-        self.progress.loss_sum += loss_sum
-        self.progress.hits += hits
-        self.progress.seen += seen
+        Raises:
+            RunError: It happened too often; names the pictures of the batch.
+        """
+        rollbacks = self.progress.rollbacks + 1
+        if rollbacks > MAX_ROLLBACKS:
+            names = ", ".join(self.material.train_images[position].path.name for position in fault.positions[:8])
+            hint = f"Look at the pictures of its batch: {names}. Or train with a lower learning rate, in fp32."
+            raise RunError(f"The loss became infinite in epoch {self.progress.epoch}, {rollbacks} times.", hint)
+        self._take_up_checkpoint()
+        self.progress.rollbacks = rollbacks
+        message = f"The loss became infinite; going on from epoch {self.progress.epoch} with half the learning rate."
+        self.on_event(Notice(message=message, level="warning"))
 
     def finish_epoch(self) -> None:
         """Validate, record the epoch, and write the checkpoints."""
+        assert self.learner
         progress, began = self.progress, time.monotonic()
         if not progress.seen:
             raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
-        val_loss, val_top1 = self._validate()
-        seconds = progress.epoch_seconds + time.monotonic() - began
-        done = EpochDone(
-            epoch=progress.epoch,
-            epochs=self.config.epochs,
-            train_loss=progress.loss_sum / progress.seen,
-            train_top1=progress.hits / progress.seen,
-            val_loss=val_loss,
-            val_top1=val_top1,
-            learning_rate=self._learning_rate,
-            seconds=seconds,
-            images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
-            is_best=progress.is_better(val_top1, val_loss),
-        )
+        average = self.learner.average
+        with average.in_place() if average else contextlib.nullcontext():
+            val_loss, val_top1 = self._validate()
+            done = EpochDone(
+                epoch=progress.epoch,
+                epochs=self.config.epochs,
+                train_loss=progress.loss_sum / progress.seen,
+                train_top1=progress.hits / progress.seen,
+                val_loss=val_loss,
+                val_top1=val_top1,
+                learning_rate=self._learning_rate,
+                seconds=progress.epoch_seconds + time.monotonic() - began,
+                images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
+                is_best=progress.is_better(val_top1, val_loss),
+            )
+            if done.is_best and self.is_main:
+                recording.save_best(self.run_dir, self.classifier, done.epoch)
         progress.finish_epoch(done)
-        self._record(done)
+        if self.is_main:
+            # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
+            recording.append_metrics(self.run_dir, done)
+            self.curves.add(done)
+        self.save_last()
         self.on_event(done)
 
     @torch.no_grad()
     def _validate(self) -> tuple[float, float]:
-        """Return (loss, top-1) over the validation split; what was learnt is saved first when the user stops."""
+        """Return (loss, top-1) over the validation split."""
         self.classifier.eval()
-        check, totals = self._check(self.val_images), new_totals(self.accelerator.device)
-        for batch in self.val_batches.epoch(0):
-            check(batch)
+        evaluated = self.classifier.head if self.material.is_cached else self.classifier
+        totals = new_totals(self.accelerator.device)
+        for batch in self.material.val_batches.epoch(0):
+            self.material.check(batch, self.material.val_images)
             if not len(batch.images):
                 continue
             with self.accelerator.autocast():
-                logits = self.trained(batch.images)
-            loss, hits = (
-                self.objective.evaluation_loss(logits, batch.targets),
-                self.objective.hits(logits, batch.targets),
-            )
+                logits = evaluated(batch.images)
+            loss, hits = (f(logits, batch.targets) for f in (self.objective.evaluation_loss, self.objective.hits))
             add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
         loss_sum, hits, seen = self.accelerator.reduce(totals, "sum").tolist()
         if not seen:
             raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
         return loss_sum / seen, hits / seen
 
-    # Files ----------------------------------------------------------------------------------------------------------
-
-    def _record(self, done: EpochDone) -> None:
-        """Write `last` at the end: a crash before it repeats the epoch to the same values, and loses nothing."""
-        if not self.accelerator.is_main_process:
-            return
-        if done.is_best:
-            state = {"epoch": done.epoch}
-            save_checkpoint(
-                self.run_dir, BEST, Checkpoint(model=self.classifier.trainable_state(), optimizer={}, state=state)
-            )
-        append_metrics(self.run_dir, done)
-        self.save_last()
+    # The end --------------------------------------------------------------------------------------------------------
 
     def save_last(self) -> None:
-        """Write what the run can be continued from; nothing before its first step."""
-        if self.optimizer is None or not self.accelerator.is_main_process:
+        """Write what the run can be continued from; nothing before its start."""
+        if self.learner is None or not self.is_main:
             return
-        save_checkpoint(
-            self.run_dir,
-            LAST,
-            Checkpoint(
-                model=self.classifier.trainable_state(),
-                optimizer=flatten_optimizer(self.optimizer),
-                state={"progress": self.progress.to_state()},
-            ),
-        )
+        if self.learner.average:
+            self.progress.averaged = self.learner.average.updates
+        recording.save_last(self.run_dir, self.classifier, self.learner.tensors(), self.progress)
 
     def finish(self, *, stopped: bool) -> TrainResult:
-        """Write `result.json` and return it."""
+        """Measure what the run cost, write `result.json` and return it."""
         trainable, total = self.classifier.parameter_counts()
+        epochs = read_metrics(self.run_dir)
+        best = best_epoch(epochs)
         result = TrainResult(
             run=self.run_dir.name,
-            best=best_epoch(read_metrics(self.run_dir)),
+            best=best,
             seconds=self.progress.seconds + self.progress.epoch_seconds,
             stopped=stopped,
             trainable_parameters=trainable,
             total_parameters=total,
             device=self.device.name,
             precision=self.precision,
+            images_per_second=max((epoch.images_per_second for epoch in epochs), default=0.0),
+            peak_memory_mb=self.memory.megabytes,
+            artefact_bytes=recording.best_bytes(self.run_dir),
+            feature_drift=self._drift() if best and not stopped else None,
         )
-        if self.run_dir.exists() and self.accelerator.is_main_process:
-            write_json(self.run_dir / "result.json", result_values(result))
-            if not stopped and self.config.method == "lora":
-                self._save_peft_folder()
+        if self.learner and self.is_main:
+            self.curves.close()
+            recording.close_run(self.run_dir, self.config, self.classifier, result)
+        self.accelerator.wait_for_everyone()
         return result
 
-    def _save_peft_folder(self) -> None:
-        from models.lora import save_peft_folder
-
-        folder = self.run_dir / "peft"
-        folder.mkdir(exist_ok=True)
-        save_peft_folder(self.classifier.network, folder, backbone=self.config.backbone_row, options=self.config.lora)
+    def _drift(self) -> float | None:
+        """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""
+        if self.features_before is None:
+            return 0.0
+        recording.load_best(self.run_dir, self.classifier)
+        try:
+            after = self.material.drift_features("Measuring what was forgotten")
+        except Stopped:
+            return None
+        return None if after is None else feature_drift(self.features_before, after)

@@ -1,6 +1,6 @@
 """What training minimises and counts, for one label per picture (cross-entropy) and for several (binary)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
@@ -15,27 +15,45 @@ class Objective:
 
     Attributes:
         label_smoothing: Share of each target spread over the classes (Szegedy et al. 2016); training only.
+        class_weights: (C,) factors on each class's loss, mean 1; training only.
     """
 
     task: Task
-    label_smoothing: float
+    classes: int
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean training loss of (B, C) logits."""
-        if self.task == "single":
-            return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
-        smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        return F.binary_cross_entropy_with_logits(logits.float(), smooth)
+        """Return the mean training loss of (B, C) logits.
+
+        Args:
+            logits: (B, C).
+            targets: (B,) class indices, or (B, C) shares of mixed pictures; (B, C) for a multi-label task.
+        """
+        logits = logits.float()
+        if self.task == "multi":
+            smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+            return F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=self.class_weights)
+        losses = F.cross_entropy(
+            logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        return losses.mean()
 
     def evaluation_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss without smoothing, which is what validation reports."""
-        return Objective(self.task, 0.0).loss(logits, targets)
+        """Return the mean loss without smoothing or weights, which is what validation reports."""
+        return replace(self, label_smoothing=0.0, class_weights=None).loss(logits, targets)
 
     def hits(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Count right pictures: the top class is the label, or, for several labels, all of them are right."""
         if self.task == "single":
             return (logits.argmax(dim=1) == targets).sum()
         return ((logits > 0) == targets.bool()).all(dim=1).sum()
+
+
+def balanced_weights(counts: Tensor) -> Tensor:
+    """Return (C,) class weights from picture counts: inverse frequency, so that each class weighs the same in all."""
+    counts = counts.clamp_min(1).double()
+    return (counts.sum() / (len(counts) * counts)).float()
 
 
 def new_totals(device: torch.device) -> Tensor:

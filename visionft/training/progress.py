@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,6 +23,9 @@ class RunProgress:
         seconds: Time spent in finished epochs.
         best_top1: Validation accuracy of the best epoch; below 0 before the first.
         best_val_loss: Its validation loss, which decides between equal accuracies.
+        best_epoch: Its number; 0 before the first.
+        rollbacks: How often the run went back because a loss was not finite; each time the rate was halved.
+        averaged: Steps that the moving average of the weights has seen.
     """
 
     epoch: int = 1
@@ -33,6 +37,14 @@ class RunProgress:
     seconds: float = 0.0
     best_top1: float = -1.0
     best_val_loss: float = 0.0
+    best_epoch: int = 0
+    rollbacks: int = 0
+    averaged: int = 0
+
+    @property
+    def rate_factor(self) -> float:
+        """Return what the learning rate is multiplied by after the rollbacks so far."""
+        return 0.5**self.rollbacks
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -47,11 +59,15 @@ class RunProgress:
         """Tell whether an epoch beats the best so far: accuracy first, then loss."""
         return (top1, -val_loss) > (self.best_top1, -self.best_val_loss)
 
+    def take_totals(self, totals: Sequence[float]) -> None:
+        """Set (loss sum, hits, pictures) of the epoch under way."""
+        self.loss_sum, self.hits, self.seen = totals
+
     def finish_epoch(self, done: EpochDone) -> None:
         """Move on to the next epoch."""
         self.seconds += done.seconds
         if done.is_best:
-            self.best_top1, self.best_val_loss = done.val_top1, done.val_loss
+            self.best_top1, self.best_val_loss, self.best_epoch = done.val_top1, done.val_loss, done.epoch
         self.epoch += 1
         self.batches_done = 0
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0

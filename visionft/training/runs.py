@@ -1,7 +1,7 @@
 """Run folders: where a run's config, metrics and checkpoints live, and reading them back. Torch-free.
 
-`<project>/runs/<name>/` holds `config.json`, `classes.json`, `metrics.jsonl`, `last/` `prev/` `best/` checkpoints and,
-once training ended, `result.json`. The window and the command line read exactly the same files.
+`<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
+`best/` checkpoints and, once training ended, `result.json`. The window and the command line read the same files.
 """
 
 import dataclasses
@@ -25,6 +25,10 @@ class TrainResult:
 
     Attributes:
         best: None when the run was stopped before its first epoch had ended.
+        images_per_second: Training pictures per second in the fastest epoch.
+        artefact_bytes: Size of what was learnt, as the checkpoint `best` holds it.
+        feature_drift: 1 - mean cosine similarity of validation features with the pretrained network's; None when it
+            was not measured.
     """
 
     run: str
@@ -35,6 +39,10 @@ class TrainResult:
     total_parameters: int
     device: str
     precision: str
+    images_per_second: float = 0.0
+    peak_memory_mb: int = 0
+    artefact_bytes: int = 0
+    feature_drift: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +163,3 @@ def _read_result(path: Path) -> TrainResult | None:
     values = _read_json(path)
     best = EpochDone(**values["best"]) if values["best"] else None
     return TrainResult(**{**values, "best": best})
-
-
-def result_values(result: TrainResult) -> dict[str, Any]:
-    """Return a result as plain values for JSON."""
-    return dataclasses.asdict(result)

@@ -45,13 +45,8 @@ def test_catalog_values_are_taken() -> None:
 def test_augmentation_depends_on_the_seed_alone(preset: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 45, 3), np.uint8)
     augment, other = build_augment(preset, 32), build_augment(preset, 32)
-    assert augment and other
     first = augment(pixels, 7)
     augment(pixels, 8)
     assert first.shape == (32, 32, 3) and first.dtype == np.uint8
     assert np.array_equal(augment(pixels, 7), first) and np.array_equal(other(pixels, 7), first)
     assert not np.array_equal(augment(pixels, 8), first)
-
-
-def test_no_augmentation_is_none() -> None:
-    assert build_augment("none", 32) is None

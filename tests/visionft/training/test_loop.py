@@ -79,7 +79,7 @@ def test_a_stopped_run_continues_bit_for_bit(backbone: str, method: str, snapsho
 
 
 def test_stopping_before_the_first_epoch_ends_well(snapshot: Snapshot, tmp_path: Path) -> None:
-    result = train(tiny(), snapshot, tmp_path / "run", should_stop=StopAfter(2))
+    result = train(tiny(), snapshot, tmp_path / "run", should_stop=StopAfter(9))
     assert result.stopped and result.best is None
     with pytest.raises(RunError, match="before its first epoch"):
         load_trained(read_run(tmp_path / "run"))

@@ -1,0 +1,119 @@
+"""What a run learns from and is checked on: both splits as batches, and features of them where those are wanted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253
+from torch import Tensor  # noqa: TID253
+
+from models.classifier import Classifier
+from visionft.events import Notice, OnEvent
+from visionft.images.loading import Batch, EpochSampler
+from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.training.batches import (
+    BatchSource,
+    FeatureBatches,
+    PictureBatches,
+    Sharding,
+    Stopped,
+    cached_features,
+    plain_batches,
+    training_batches,
+)
+from visionft.training.config import TrainConfig
+from visionft.training.costs import DRIFT_PICTURES
+from visionft.training.head_start import set_head
+
+
+class Material:
+    """The training and validation split of a run.
+
+    A linear probe sees each picture once: its batches are features of the frozen network.
+
+    Attributes:
+        is_cached: Whether batches hold features (B, D) instead of pictures.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        classifier: Classifier,
+        *,
+        accelerator: Any,
+        on_event: OnEvent,
+        is_asked_to_stop: Callable[[], bool],
+    ) -> None:
+        self._config, self._images, self._classifier = config, images, classifier
+        self._accelerator, self._on_event, self._is_asked_to_stop = accelerator, on_event, is_asked_to_stop
+        self._reported: set[Path] = set()
+        self.sharding = Sharding(
+            device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
+        )
+        self.train_images, self.val_images = images.labelled("train"), images.labelled("val")
+        self.is_cached = config.method == "linear"
+        if self.is_cached:
+            self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
+            self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)
+        else:
+            self.train_batches = training_batches(config, images, self.sharding)
+            self.val_batches = plain_batches(config, images, self.val_images, self.sharding)
+
+    def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
+        features = self._features(chosen, f"Reading {'training' if shuffle else 'validation'} pictures")
+        sampler = EpochSampler(
+            len(features.images),
+            self._config.batch_size,
+            seed=self._config.seed,
+            shuffle=shuffle,
+            rank=self.sharding.rank,
+            world=self.sharding.world,
+        )
+        return FeatureBatches(features, sampler)
+
+    def _features(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
+        """Return the features (N, D) of pictures as the classifier sees them now; every process computes them all."""
+
+        def extract(pictures: Tensor) -> Tensor:
+            with self._accelerator.autocast():
+                return self._classifier.features(pictures)
+
+        self._classifier.eval()
+        source: PictureBatches = plain_batches(self._config, self._images, chosen, self.sharding.alone)
+        return cached_features(
+            source, extract, stage=stage, on_event=self._on_event, on_batch=lambda batch: self.check(batch, chosen)
+        )
+
+    def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
+        """Name pictures that cannot be read, each once.
+
+        Raises:
+            Stopped: The user asked to stop.
+        """
+        if self._is_asked_to_stop():
+            raise Stopped
+        for position, reason in batch.unreadable:
+            path = chosen[position].path
+            if path not in self._reported:
+                self._reported.add(path)
+                self._on_event(Notice(message=f"Left out {path}: {reason}.", level="warning"))
+
+    def set_head(self) -> None:
+        """Give the classifier the head that ridge regression finds on the training pictures' features."""
+        if isinstance(self.train_batches, FeatureBatches):
+            features = self.train_batches.features
+        else:
+            features = self._features(self.train_images, "Preparing the classifier head")
+        set_head(self._classifier.head, features.images, features.targets)
+
+    def drift_features(self, stage: str) -> Tensor | None:
+        """Return features (N, D) of some validation pictures, to compare before and after; None for a linear probe."""
+        if self.is_cached:
+            return None
+        step = max(1, len(self.val_images) // DRIFT_PICTURES)
+        return self._features(self.val_images[::step][:DRIFT_PICTURES], stage).images
+
+    def class_counts(self) -> Tensor:
+        """Return (C,) counts of the training split's labels."""
+        return torch.tensor(list(self._images.class_counts(self.train_images).values()))
