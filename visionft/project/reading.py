@@ -56,24 +56,17 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
     )
     splits: dict[str, int] = {split: by_split.get(split, 0) for split in SPLITS}
     splits["unassigned"] = by_split.get(None, 0)
+    query = "SELECT count(*) FROM image WHERE removed_at IS NULL AND label_count = 0"
+    unlabelled = connection.execute(query).fetchone()[0]
     runs = (folder.name for folder in runs_folder.iterdir() if folder.is_dir()) if runs_folder.is_dir() else ()
     return ProjectSummary(
         task=task,
         images=sum(splits.values()),
-        labelled=count_labelled(connection),
+        labelled=sum(splits.values()) - unlabelled,
         classes=count_classes(connection),
         splits=splits,
         runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
     )
-
-
-def count_labelled(connection: sqlite3.Connection) -> int:
-    """Count the pictures that have a label and are not removed."""
-    everything = connection.execute("SELECT count(DISTINCT image_id) FROM label").fetchone()[0]
-    removed = connection.execute(
-        "SELECT count(DISTINCT image_id) FROM label WHERE image_id IN (SELECT id FROM image WHERE removed_at NOT NULL)"
-    )
-    return everything - removed.fetchone()[0]
 
 
 def count_classes(connection: sqlite3.Connection) -> dict[str, int]:

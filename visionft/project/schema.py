@@ -102,8 +102,14 @@ _VERSION_2 = (
     """CREATE TRIGGER label_taken AFTER DELETE ON label BEGIN
         UPDATE image SET label_count = label_count - 1 WHERE id = OLD.image_id; END""",
 )
+# Filters by the source of a label, and texts that are looked for in names and notes, without reading every picture.
+_VERSION_3 = (
+    "CREATE INDEX label_by_source ON label (source)",
+    "CREATE INDEX image_named ON image (name) WHERE name IS NOT NULL",
+    "CREATE INDEX image_noted ON image (note) WHERE note IS NOT NULL",
+)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.browsing import ImageFilter, class_rows, find_images, image_rows, tag_counts
+from visionft.project.browsing import ImageFilter, class_rows, count_images, find_images, image_rows, tag_counts
 from visionft.project.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.class_changes import (
     ColorClass,
@@ -171,10 +171,34 @@ def test_filters_combine(project: Project) -> None:
     assert find_images(project, ImageFilter(is_labelled=False)) == (3,)
     assert find_images(project, ImageFilter(split="unassigned", tag="odd")) == (2,)
     assert find_images(project, ImageFilter(text="DOG/1")) == (11, 12)
+    assert find_images(project, ImageFilter(text="_")) == find_images(project, ImageFilter(text="%")) == ()
+    project.apply(WriteNote(5, r"100%_\ sure"))
+    assert find_images(project, ImageFilter(text="%_\\")) == (5,)
     assert find_images(project, limit=3, after=4) == (5, 6, 7)
     assert find_images(project, ImageFilter(class_name="none")) == ()
     project.apply(UntagImages((1, 2, 7), "odd"))
     assert tag_counts(project) == {}
+
+
+def test_counts_equal_what_filters_find(project: Project) -> None:
+    project.apply(RemoveImages((1, 7)))
+    project.apply(LabelImages((2,), "dog", source="suggestion"))
+    project.apply(LabelImages((1,), "dog", source="suggestion"))
+    project.apply(AssignSplits({2: "val", 8: "val", 7: "val"}))
+    for wanted in (
+        ImageFilter(),
+        ImageFilter(class_name="dog"),
+        ImageFilter(class_name="none"),
+        ImageFilter(source="suggestion"),
+        ImageFilter(source="import", class_name="dog"),
+        ImageFilter(split="val"),
+        ImageFilter(class_name="dog", split="val"),
+        ImageFilter(is_removed=True),
+        ImageFilter(is_removed=True, class_name="dog", source="suggestion"),
+        ImageFilter(text=".PNG"),
+    ):
+        assert count_images(project, wanted) == len(find_images(project, wanted)), wanted
+    assert count_images(project) == 10 and count_images(project, ImageFilter(source="suggestion")) == 1
 
 
 def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Project) -> None:

@@ -101,15 +101,15 @@ def test_a_newer_project_is_refused_and_untouched(project: Project) -> None:
     assert (project.path / "project.db").read_bytes() == before
 
 
-def open_and_use(folder: Path) -> str:
+def open_and_use(folder: Path, whole: object = None) -> str:
     """Open a project that may be damaged and use it; return what happened. Only expected errors may come out."""
     try:
         with Project.open(folder) as project:
-            project.snapshot()
+            result = "whole" if (project.snapshot(), project.history()) == whole else "opened"
             project.summary()
             project.apply(LabelImages((1,), "after"))
             project.undo()
-            return "opened"
+            return result
     except VisionFTError as error:
         assert error.hint
         return "refused"
@@ -130,19 +130,20 @@ def damaged_copies(folder: Path, page_size: int, generator: random.Random):
 
 def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: Path) -> None:
     project.apply(LabelImages((1, 2), "horse"))
+    whole = project.snapshot(), project.history()
     project.close()
-    results: dict[str, int] = {"opened": 0, "refused": 0}
+    results = {"whole": 0, "opened": 0, "refused": 0}
     target = tmp_path / "damaged"
     for what, data in damaged_copies(project.path, 4096, random.Random(0)):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
         (target / "project.db").write_bytes(data)
-        result = open_and_use(target)
+        result = open_and_use(target, whole)
         results[result] += 1
         if result == "refused":
             assert (target / "project.db").read_bytes() == data, what
-        if what.startswith(("cut", "page 0")):
-            assert result == "refused", what
+        if what.startswith(("cut", "page")):  # only the unused end of a page may be missed
+            assert result != "opened", what
     assert results["refused"] > 50, results
 
 
