@@ -14,6 +14,7 @@ from visionft.project import backups, schema
 from visionft.project.backups import BACKUPS_FOLDER, Backup
 from visionft.project.database import DATABASE
 from visionft.project.locking import ProjectLock
+from visionft.project.sqlite_errors import expected_errors
 
 _LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 
@@ -71,17 +72,15 @@ def _choose(project_folder: Path, name: str | None) -> Backup:
 def _set_aside(project_folder: Path) -> None:
     """Keep the present database, as a backup or byte by byte, and take its log away."""
     database = project_folder / DATABASE
-    if not database.exists():
-        return
     try:
         backups.make_backup(database, project_folder, reason="before a restore")
         _fold_log(database)
-    except (VisionFTError, ValueError):
+    except VisionFTError:  # it is damaged, or not there
         stamp = time.strftime("%Y-%m-%d %H-%M-%S", time.gmtime())
         kept = project_folder / BACKUPS_FOLDER / f"damaged {stamp}"
-        kept.mkdir(parents=True, exist_ok=True)
         for name in (DATABASE, *_LOGS):
             if (project_folder / name).exists():
+                kept.mkdir(parents=True, exist_ok=True)
                 with atomic_path(kept / name) as temporary:
                     shutil.copyfile(project_folder / name, temporary)
     for name in _LOGS:
@@ -91,9 +90,10 @@ def _set_aside(project_folder: Path) -> None:
 
 def _fold_log(database: Path) -> None:
     """Write the log into the database file and remove it, as a clean close does."""
-    connection = schema.connect(database, writable=True)
-    try:
-        schema.make_durable(connection)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        connection.close()
+    with expected_errors(database):
+        connection = schema.connect(database, writable=True)
+        try:
+            schema.make_durable(connection)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()

@@ -66,8 +66,9 @@ class Listing:
 
 
 def printable(path: Path) -> str:
-    """Return a path as text that every terminal and JSON can carry; bytes that are no Unicode are escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a path as text for terminals and JSON: what is no Unicode, or would steer a terminal, is escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def scan_folder(source: Path) -> Listing:
@@ -82,14 +83,16 @@ def scan_folder(source: Path) -> Listing:
     classes = read_classes_file(base / CLASSES_FILE)
     names = {look.folder: look.name for look in classes if look.folder}
     files: list[SourceFile] = []
+    start, base_start = len(str(source / "x")) - 1, len(str(base / "x")) - 1
     for path in walk(base, skipped, unreadable):
-        parts = path.relative_to(base).parts[:-1]
+        text = str(path)
+        parts = text[base_start:].replace(os.sep, "/").split("/")[:-1]
         split = SPLIT_FOLDERS.get(parts[0].casefold()) if has_splits and parts else None
-        if has_splits and parts:
+        if has_splits:
             parts = parts[1:]
         labels = tuple(names.get(part, part) for part in parts[:1])
         if path != base / CLASSES_FILE or not classes:
-            files.append(SourceFile(path, path.relative_to(source).as_posix(), labels, split))
+            files.append(SourceFile(path, text[start:].replace(os.sep, "/"), labels, split))
     return Listing(tuple(files), tuple(skipped), tuple(unreadable), classes)
 
 

@@ -88,6 +88,8 @@ class Project:
         if path.is_file():
             raise ProjectError(f"{path} is a file, not a project folder.", "Give the folder that holds project.db.")
         if not (path / DATABASE).is_file():
+            if backups.list_backups(path):
+                raise ProjectError(f"{path} has lost its project.db.", f"Restore a backup: visionft restore {path}")
             what = "is not a project" if path.is_dir() else "does not exist"
             raise ProjectError(f"{path} {what}.", f"Create a project with: visionft new {path}")
         return cls(path, writable=not read_only)

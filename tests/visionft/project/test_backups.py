@@ -127,6 +127,21 @@ def test_a_damaged_project_is_kept_byte_by_byte_and_restored(project: Project) -
     assert (kept / "project.db-wal").read_bytes() == b"a log that must not be replayed"
 
 
+def test_a_lost_database_is_restored_without_its_stale_log(project: Project) -> None:
+    project.back_up()
+    before = project.snapshot()
+    project.apply(AddClass("later"))
+    log = (project.path / "project.db-wal").read_bytes()
+    project.close()
+    (project.path / "project.db").unlink()
+    (project.path / "project.db-wal").write_bytes(log)
+    with pytest.raises(ProjectError, match="lost its project.db"):
+        Project.open(project.path)
+    restore_backup(project.path)
+    with Project.open(project.path) as again:
+        assert again.snapshot() == before
+
+
 def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="open in another window"):
         restore_backup(project.path)

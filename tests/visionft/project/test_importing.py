@@ -114,6 +114,12 @@ def test_names_that_are_no_unicode_are_listed(empty: Project, pictures: Path) ->
     json.dumps([row.path for row in report.unreadable]).encode()
 
 
+def test_names_that_steer_a_terminal_are_shown_escaped(empty: Project, pictures: Path) -> None:
+    (pictures / "cat" / "\x1b[2Jclear\nline.png").write_bytes(b"no picture")
+    report = import_source(empty, pictures)
+    assert report.unreadable[0].path.endswith(r"\x1b[2Jclear\nline.png")
+
+
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
 def test_sources_without_pictures_are_refused(empty: Project, tmp_path: Path, make) -> None:
     make(tmp_path / "source")
