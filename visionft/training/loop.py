@@ -249,7 +249,7 @@ class _Run:
         progress = self.progress
         totals = new_totals(self.accelerator.device)
         if self.is_main:
-            totals += torch.tensor([progress.loss_sum, progress.hits, progress.seen]).to(totals)
+            totals += totals.new_tensor([progress.loss_sum, progress.hits, progress.seen])
         began, earlier = time.monotonic(), progress.epoch_seconds
         try:
             for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):

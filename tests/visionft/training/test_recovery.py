@@ -1,0 +1,231 @@
+"""What a run survives: full memory, infinities, a full disk, kill -9; and that nothing is lost."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from visionft.errors import RunError, VisionFTError
+from visionft.events import Event, Notice
+from visionft.project.snapshot import Snapshot
+from visionft.training import checkpoint, recording
+from visionft.training.config import TrainConfig
+from visionft.training.learner import Learner, is_out_of_memory
+from visionft.training.loop import resume, train
+from visionft.training.objective import Objective
+from visionft.training.runs import read_run
+
+TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
+
+
+def tiny(method: str = "lora", backbone: str = "test_vit", **changes) -> TrainConfig:
+    return TrainConfig(backbone=backbone, method=method, **{"epochs": 2, **TINY, **changes})
+
+
+def last(run_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(run_dir / "last" / "model.safetensors")
+
+
+def test_running_out_of_memory_halves_what_goes_through_at_once(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tiny(), snapshot, tmp_path / "plain")
+    honest, sizes = Objective.loss, []
+
+    def tight(self, logits, targets):
+        if torch.is_grad_enabled():
+            sizes.append(len(logits))
+            if len(logits) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return honest(self, logits, targets)
+
+    monkeypatch.setattr(Objective, "loss", tight)
+    events: list[Event] = []
+    train(tiny(), snapshot, tmp_path / "tight", on_event=events.append)
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert len(notices) == 2 and "with 4 pictures" in notices[0] and "with 2 pictures" in notices[1]
+    assert max(sizes[2:]) == 2
+    # the same batches and gradients, added up in another order
+    for name, value in last(tmp_path / "plain").items():
+        torch.testing.assert_close(last(tmp_path / "tight")[name], value, atol=2e-4, rtol=1e-3)
+
+
+def test_no_memory_for_one_picture_ends_with_advice(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self, logits, targets):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Objective, "loss", full)
+    with pytest.raises(RunError, match="Not even one picture.*LoRA instead of full"):
+        train(tiny(), snapshot, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA out of memory."), True),
+        (MemoryError(), True),
+        (RuntimeError("shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_memory_faults_are_told_from_bugs(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+class Infinite:
+    """A loss that is not a number on the given calls, counted over training batches."""
+
+    def __init__(self, *calls: int) -> None:
+        self.calls, self.seen, self.honest = set(calls), 0, Objective.loss
+
+    def __call__(self, objective, logits, targets):
+        loss = self.honest(objective, logits, targets)
+        if torch.is_grad_enabled():
+            self.seen += 1
+            if self.seen in self.calls:
+                return loss * float("nan")
+        return loss
+
+
+def patch_loss(monkeypatch: pytest.MonkeyPatch, infinite: Infinite) -> None:
+    def loss(self, logits, targets):
+        return infinite(self, logits, targets)
+
+    monkeypatch.setattr(Objective, "loss", loss)
+
+
+def test_an_infinite_loss_rolls_back_and_halves_the_rate(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch_loss(monkeypatch, Infinite(6))
+    events: list[Event] = []
+    result = train(tiny(epochs=3), snapshot, tmp_path / "run", on_event=events.append)
+    assert result.best and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [1, 2, 3]
+    assert [e.message for e in events if isinstance(e, Notice)] == [
+        "The loss became infinite; going on from epoch 2 with half the learning rate."
+    ]
+    state = json.loads((tmp_path / "run" / "last" / "state.json").read_text())
+    assert state["progress"]["rollbacks"] == 1
+    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+
+
+def test_it_gives_up_after_three_rollbacks_and_names_the_pictures(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch_loss(monkeypatch, Infinite(*range(6, 999)))
+    with pytest.raises(RunError, match=r"epoch 2, 4 times.*\d\d\.png"):
+        train(tiny(epochs=3), snapshot, tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert len(run.epochs) == 1 and run.best
+    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+
+
+def test_infinite_weights_are_never_written(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Learner.learn
+
+    def spoiling(self, batch, totals, *, epoch, number):
+        honest(self, batch, totals, epoch=epoch, number=number)
+        if (epoch, number) == (2, 3):
+            with torch.no_grad():
+                self.classifier.head.weight[0, 0] = float("inf")
+
+    monkeypatch.setattr(Learner, "learn", spoiling)
+    with pytest.raises(RunError, match="no longer finite"):
+        train(tiny(epochs=3), snapshot, tmp_path / "run")
+    assert all(value.isfinite().all() for value in last(tmp_path / "run").values())
+
+
+def test_a_full_disk_leaves_the_best_intact(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tiny(epochs=1), snapshot, tmp_path / "whole")
+    honest, saved = checkpoint.save_file, []
+
+    def filling(tensors, path):
+        saved.append(path)
+        if len(saved) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        honest(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", filling)
+    with pytest.raises(VisionFTError, match="No space left on device.*Free some space"):
+        train(tiny(epochs=4), snapshot, tmp_path / "run")
+    checkpoint.load_checkpoint(tmp_path / "run" / "best")
+    assert checkpoint.load_newest(tmp_path / "run") is not None
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+    monkeypatch.setattr(checkpoint, "save_file", honest)
+    assert not resume(tmp_path / "run").stopped
+
+
+def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot, tmp_path: Path) -> None:
+    def stop_at_once() -> bool:
+        return (tmp_path / "run" / "best").exists()
+
+    train(tiny(epochs=3), snapshot, tmp_path / "run", should_stop=stop_at_once)
+    assert recording.read_snapshot(tmp_path / "run").digest == snapshot.digest
+    result = resume(tmp_path / "run")
+    train(tiny(epochs=3), snapshot, tmp_path / "whole")
+    assert not result.stopped
+    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
+    with pytest.raises(RunError, match="is finished"):
+        resume(tmp_path / "run")
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from visionft.training.loop import train
+import pickle
+config, snapshot = pickle.loads(Path(sys.argv[1]).read_bytes())
+train(config, snapshot, Path(sys.argv[2]))
+"""
+
+
+def kill_and_resume(config: TrainConfig, snapshot: Snapshot, folder: Path, kills: int) -> int:
+    """Train in child processes that are killed at random moments until one ends; return how many were killed."""
+    import pickle
+
+    (folder / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
+    command = [sys.executable, "-c", _CHILD, str(folder / "job.pickle"), str(folder / "run")]
+    rng, killed = random.Random(0), 0
+    while True:
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        if killed < kills:
+            deadline = time.monotonic() + 60
+            while not (folder / "run" / "last").exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 1.5))
+        if killed < kills and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+            continue
+        assert process.wait() == 0
+        return killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_vit", "prefix")]
+)
+def test_a_killed_run_ends_with_the_same_bits(backbone: str, method: str, snapshot: Snapshot, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    config = tiny(method, backbone, epochs=40, ema_decay=0.9)
+    train(config, snapshot, tmp_path / "whole")
+    assert kill_and_resume(config, snapshot, tmp_path, kills=3) >= 1
+    assert all(torch.equal(value, last(tmp_path / "run")[name]) for name, value in last(tmp_path / "whole").items())
+    assert len(read_run(tmp_path / "run").epochs) == 40
