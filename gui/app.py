@@ -22,13 +22,15 @@ from gui.pages.export import ExportPage
 from gui.pages.label import LabelPage
 from gui.pages.page import Page
 from gui.pages.project import ProjectPage
+from gui.pages.results import ResultsPage
 from gui.pages.train import TrainPage
+from gui.pages.tryout import TryPage
 from gui.state import AppState
 from gui.theme import ThemeName, apply_theme
 from visionft import __version__
 
 logger = logging.getLogger(__name__)
-PAGES: list[type[Page]] = [ProjectPage, LabelPage, TrainPage, ExportPage]
+PAGES: list[type[Page]] = [ProjectPage, LabelPage, TrainPage, ResultsPage, ExportPage, TryPage]
 
 
 def main(project: Path | None = None) -> int:

@@ -114,6 +114,7 @@ class MainWindow(QMainWindow):
         self.job_bar.stop_requested.connect(self._on_stop_requested)
         self.job_bar.job_chosen.connect(self._on_job_chosen)
         state.page_requested.connect(self.show_page)
+        state.pictures_requested.connect(self._on_pictures_requested)
         state.project_changed.connect(self._on_project_changed)
         state.content_changed.connect(self._show_idle)
         state.message_raised.connect(self._on_message_raised)
@@ -185,6 +186,11 @@ class MainWindow(QMainWindow):
     def _on_stop_requested(self) -> None:
         self.state.stop_job()
         self.job_bar.show_stopping()
+
+    @Slot(object, str)
+    def _on_pictures_requested(self, image_ids: tuple[int, ...], title: str) -> None:
+        self.show_page("label")
+        self.page("label").show_only(image_ids, title)
 
     @Slot()
     def _on_job_chosen(self) -> None:

@@ -4,14 +4,17 @@ Everything heavy is imported inside the work, so in the job's thread: the window
 `Project` may be used from any thread (its changes queue), so work that writes shares the window's.
 """
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.jobs import Work
+from gui.predictions import Answers, PictureAnswer
 from visionft.events import OnEvent, Progress, ShouldStop
 
 if TYPE_CHECKING:
-    from visionft.project.snapshot import Snapshot
+    from visionft.project.snapshot import Snapshot, Split
     from visionft.project.store import Project
     from visionft.training.config import TrainConfig
 
@@ -81,5 +84,44 @@ def export_model(run_dir: Path, images: "Snapshot", out_dir: Path) -> Work:
         from visionft.deploy.export import export_run
 
         return export_run(run_dir, images, out_dir, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def evaluate(run_dir: Path, images: "Snapshot", split: "Split") -> Work:
+    """Measure a run on a split; figures and predictions are kept in its folder."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.evaluation.report import evaluate_run
+
+        return evaluate_run(run_dir, images, split, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def predict(model: Path, sources: Sequence[Path]) -> Work:
+    """Classify pictures (or all pictures of folders) with an exported file in ONNX Runtime; returns `Answers`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Opening the model", done=0, total=0))
+        from visionft.deploy.predictor import Predictor, expand_folders
+
+        predictor, paths = Predictor(model), expand_folders(sources)
+        answers: list[PictureAnswer] = []
+        began = time.perf_counter()
+        for prediction in predictor.predict(paths):
+            answers.append(PictureAnswer(path=prediction.path, top=prediction.top5, error=prediction.error))
+            on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
+            if should_stop():
+                break
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        return Answers(
+            answers=tuple(answers),
+            class_names=predictor.class_names,
+            provider=predictor.provider,
+            milliseconds_each=elapsed_ms / max(1, len(answers)),
+            was_stopped=len(answers) < len(paths),
+        )
 
     return work

@@ -19,15 +19,18 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of that name
 # ruff: noqa: E402
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from gui.app import create_application, create_window
 from gui.main_window import MainWindow
+from gui.predictions import Answers, PictureAnswer
 from gui.settings import Settings
 from gui.state import AppState, JobInfo
 from gui.widgets.parity_card import Parity
+from visionft.evaluation.metrics import class_scores, wilson_interval
 from visionft.events import EpochDone, Event, RunStarted, StepDone
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.scanning import Rejected
@@ -119,6 +122,30 @@ def write_runs(project: Path, class_names: tuple[str, ...]) -> None:
             "trainable_parameters": 277_509, "total_parameters": 11_454_021, "device": "cuda", "precision": "bf16",
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(result))
+        write_evaluation(folder, class_names)
+
+
+def write_evaluation(folder: Path, names: tuple[str, ...]) -> None:
+    """Write an evaluation as `evaluate_run` does, over made-up predictions."""
+    source = random.Random(2)
+    size = len(names)
+    confusion = [[0] * size for _ in range(size)]
+    lines = []
+    for image_id in range(1, 121):
+        true_index = image_id % size
+        predicted = true_index if source.random() < 0.86 else source.randrange(size)
+        confusion[true_index][predicted] += 1
+        line = {"image_id": image_id, "class": names[true_index], "predicted": names[predicted], "probability": 0.8}
+        lines.append(json.dumps(line))
+    right = sum(confusion[place][place] for place in range(size))
+    stored = {
+        "run": folder.name, "split": "val", "images": 120, "top1": right / 120, "top5": 1.0, "ece": 0.031,
+        "top1_interval": wilson_interval(right, 120), "balanced_accuracy": right / 120, "temperature": 1.3,
+        "per_class": {n: asdict(s) for n, s in zip(names, class_scores(np.array(confusion)), strict=True)},
+        "confusion": confusion, "unreadable": 0,
+    }  # fmt: skip
+    (folder / "evaluation-val.json").write_text(json.dumps(stored))
+    (folder / "predictions-val.jsonl").write_text("\n".join(lines) + "\n")
 
 
 class Studio:
@@ -149,9 +176,10 @@ class Studio:
         """Write one picture of the window."""
         self.window.resize(width, height)
         self.window.show()
+        self.window.activateWindow()
         for _ in range(6):
             self.app.processEvents()
-        if self.window.current_page.name == "label":
+        if self.window.current_page.name in ("label", "try"):
             self.wait_for_pictures(400)
         self.window.grab().save(str(target))
 
@@ -248,6 +276,33 @@ def _train_live(studio: Studio) -> None:
     page.monitor.chart.redraw()  # type: ignore[attr-defined]
 
 
+def _results(studio: Studio) -> None:
+    studio.state.job_info = None
+    studio.window._show_idle()
+    studio.window.show_page("results")
+    names = [
+        f"{number:03d}-{name}" for number, name in ((3, "resnet50-full"), (2, "vit_small-lora"), (1, "resnet18-linear"))
+    ]
+    studio.window.page("results").table.select(names)  # type: ignore[attr-defined]
+
+
+def _results_matrix(studio: Studio) -> None:
+    page = studio.window.page("results")
+    page.table.select(["003-resnet50-full"])  # type: ignore[attr-defined]
+    page.view_buttons.button(1).click()  # type: ignore[attr-defined]
+    page.matrix.choose(4, 2)  # type: ignore[attr-defined]
+
+
+def _results_classes(studio: Studio) -> None:
+    studio.window.page("results").view_buttons.button(2).click()  # type: ignore[attr-defined]
+
+
+def _results_settings(studio: Studio) -> None:
+    page = studio.window.page("results")
+    page.table.select(["003-resnet50-full", "002-vit_small-lora"])  # type: ignore[attr-defined]
+    page.view_buttons.button(3).click()  # type: ignore[attr-defined]
+
+
 def _export(studio: Studio) -> None:
     studio.state.job_info = None
     studio.window._show_idle()
@@ -260,6 +315,24 @@ def _export_done(studio: Studio) -> None:
     card.show_parity(
         Parity(model=folder / "model.onnx", bytes=94_113_220, images=19, max_abs_diff=3.2e-6, top1_agreement=1.0)
     )
+
+
+def _try_empty(studio: Studio) -> None:
+    studio.window.show_page("try")
+
+
+def _try(studio: Studio) -> None:
+    page, names = studio.window.page("try"), tuple(CLASSES)
+    source = random.Random(4)
+    answers = []
+    for path in sorted((studio.folder / "pictures").rglob("*.jpg"))[::9]:
+        shares = sorted((source.random() ** 3 + 0.01 for _ in names), reverse=True)
+        order = [path.parent.name, *[name for name in names if name != path.parent.name]]
+        top = tuple((name, share / sum(shares)) for name, share in zip(order, shares, strict=True))
+        answers.append(PictureAnswer(path=path, top=top))
+    page.offer_models([studio.folder / "projects/Machined parts/exports/003-resnet50-full/model.onnx"])  # type: ignore[attr-defined]
+    result = Answers(answers=tuple(answers), class_names=names, provider="CPUExecutionProvider", milliseconds_each=11.4)
+    page.show_answers(result)  # type: ignore[attr-defined]
 
 
 def _failure(studio: Studio) -> None:
@@ -280,8 +353,14 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "06-train-setup": _train_setup,
     "07-train-faults": _train_faults,
     "08-train-live": _train_live,
+    "14-results-curves": _results,
+    "15-results-matrix": _results_matrix,
+    "16-results-classes": _results_classes,
+    "17-results-settings": _results_settings,
     "09-export": _export,
     "10-export-done": _export_done,
+    "18-try-empty": _try_empty,
+    "19-try": _try,
     "11-failure": _failure,
 }
 

@@ -16,9 +16,9 @@ from gui.state import AppState
 from gui.thumbnails import ThumbnailStore
 from gui.widgets.class_panel import ClassPanel
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.filter_bar import FilterBar
+from gui.widgets.filter_bar import FilterBar, Wanted
 from gui.widgets.image_grid import Cell, ImageGrid
-from gui.widgets.parts import IconButton, column, pill, restyle, text
+from gui.widgets.parts import Button, IconButton, column, pill, restyle, row, text
 from gui.widgets.picture_viewer import PictureViewer
 from visionft.project.browsing import ClassRow
 from visionft.project.browsing import class_rows as read_classes
@@ -44,6 +44,7 @@ class LabelPage(Page):
         self._places: dict[str, int] = {}
         self._keys: dict[str, str] = {}
         self._summary: ProjectSummary | None = None
+        self._only: tuple[int, ...] | None = None
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
         self.grid = ImageGrid(self._load_cells, self.thumbnails)
@@ -72,8 +73,14 @@ class LabelPage(Page):
         self._modes.addWidget(self.grid)
         self._modes.addWidget(self.viewer)
         left = QWidget()
-        left_layout = column(self.filters, self._modes, self._selection)
-        left_layout.setStretch(1, 1)
+        self._only_text = text("", "strong")
+        self._only_bar = QWidget()
+        self._only_bar.setLayout(
+            row(self._only_text, Button("Show all pictures", "close", on_click=self.show_all), None)
+        )
+        self._only_bar.hide()
+        left_layout = column(self.filters, self._only_bar, self._modes, self._selection)
+        left_layout.setStretch(2, 1)
         left.setLayout(left_layout)
         split = QSplitter()
         split.addWidget(left)
@@ -98,7 +105,8 @@ class LabelPage(Page):
         self.grid.activated.connect(lambda _image_id: self.open_viewer())
         self.viewer.closed.connect(self.close_viewer)
         self.viewer.step_wanted.connect(self.step)
-        self.filters.changed.connect(self._show_pictures)
+        self.filters.changed.connect(self.show_all)
+        self.state.project_changed.connect(self.show_all)
         self.filters.size_changed.connect(self._on_size_changed)
         self.panel.class_chosen.connect(self.assign)
         self.panel.class_named.connect(self._on_class_named)
@@ -139,10 +147,30 @@ class LabelPage(Page):
         self.filters.show_classes([row.name for row in self._classes])
         self._show_chosen()
 
+    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
+        """Show just these pictures, in this order, until the user asks for others."""
+        self._only = image_ids
+        self._only_text.setText(title)
+        self._only_bar.show()
+        self.close_viewer()
+        self._show_pictures()
+
+    def show_all(self) -> None:
+        """Show again what the filters let through."""
+        self._only = None
+        self._only_bar.hide()
+        self._show_pictures()
+
     @Slot()
     def _show_pictures(self) -> None:
         project, wanted = self.state.project, self.filters.wanted()
         if project is None:
+            return
+        if self._only is not None:
+            present = set(find_ids(project, Wanted(), None))
+            self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
+            self._show_subtitle()
+            self._show_current()
             return
         snapshot = self.state.snapshot() if wanted.order.startswith("By") else None
         self.grid.set_ids(find_ids(project, wanted, snapshot))
@@ -155,7 +183,8 @@ class LabelPage(Page):
             return
         summary = self._summary
         rest = summary.images - summary.labelled
-        shown = f", {self.grid.count():,} shown" if self.filters.wanted().narrows else ""
+        is_narrow = self.filters.wanted().narrows or self._only is not None
+        shown = f", {self.grid.count():,} shown" if is_narrow else ""
         left = f"{rest:,} without a label" if rest else "all labelled"
         self.subtitle.setText(f"{summary.images:,} pictures, {left}{shown}")
 

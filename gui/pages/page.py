@@ -62,6 +62,9 @@ class Page(QWidget):
     def refresh(self) -> None:
         """Show the project as it is now; called when the page is visible and something changed."""
 
+    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
+        """Show just these pictures, where a page shows pictures."""
+
     def close_workers(self) -> None:
         """Wait for background work of the page's own; called before the window goes."""
 

@@ -11,7 +11,7 @@ from gui.widgets.parts import IconLabel, row
 ANY = "All classes"
 LABEL_STATES = ("Any label", "Without label", "Labelled")
 SPLIT_NAMES = ("Any split", "Training", "Validation", "Test", "Not divided")
-ORDERS = ("Import order", "Newest first", "By name", "By class")
+ORDERS = ("As imported", "Newest first", "By name", "By class")
 TYPING_PAUSE_MS = 200
 
 
@@ -43,7 +43,7 @@ class FilterBar(QWidget):
         self.text_edit.setPlaceholderText("Find by file name")
         self.text_edit.setAccessibleName("Find by file name")
         self.text_edit.setClearButtonEnabled(True)
-        self.text_edit.setMinimumWidth(theme.scaled(120))
+        self.text_edit.setMinimumWidth(theme.scaled(110))
         self.class_box = self._box((ANY,), "Filter by class")
         self.label_box = self._box(LABEL_STATES, "Filter by label")
         self.split_box = self._box(SPLIT_NAMES, "Filter by split")
@@ -103,6 +103,9 @@ class FilterBar(QWidget):
         box.setAccessibleName(name)
         box.setToolTip(name)
         box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(8)
+        if len(choices) > 1:
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        else:
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(8)
         return box

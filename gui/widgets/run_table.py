@@ -150,4 +150,5 @@ class RunTable(QTableView):
             index = self.model().index(line, 0)
             if index.data() in names:
                 self.selectionModel().select(index, flags)
-                self.setCurrentIndex(index) if len(names) == 1 else None
+                # Not the view's own `setCurrentIndex`: it toggles while Ctrl is down, and Ctrl+5 opens a page.
+                self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)

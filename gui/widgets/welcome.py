@@ -11,12 +11,12 @@ from gui.widgets.tiles import ActionTile
 
 
 class DropZone(QFrame):
-    """A place that invites a folder to be dropped; the page itself takes the drop."""
+    """A place that invites something to be dropped; the page itself takes the drop."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str, words: str, button: str) -> None:
         super().__init__()
         self.setProperty("role", "drop")
-        self.choose_button = Button("Choose folder", "folder-open", role="primary")
+        self.choose_button = Button(button, "folder-open", role="primary")
         picture = IconLabel("pictures", size=44, tone="accent")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
@@ -24,8 +24,8 @@ class DropZone(QFrame):
         layout.addStretch(1)
         layout.addWidget(picture, 0, Qt.AlignmentFlag.AlignHCenter)
         for label in (
-            text("Drop a folder of pictures here", "heading"),
-            text("Sub-folders become classes. Loose pictures are fine too: label them here.", "muted", wrap=True),
+            text(title, "heading"),
+            text(words, "muted", wrap=True),
         ):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(label)
@@ -92,7 +92,11 @@ class Welcome(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.drop_zone = DropZone()
+        self.drop_zone = DropZone(
+            "Drop a folder of pictures here",
+            "Sub-folders become classes. Loose pictures are fine too: label them here. A zip or a CSV works as well.",
+            "Choose folder",
+        )
         self.recent = RecentList()
         self.sample_tile = ActionTile(
             "Try a sample", "Draws 4 classes of machined parts and opens them, ready to train.", "sample"

@@ -33,7 +33,7 @@ def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
-    running = [thread for thread in gc.get_objects() if isinstance(thread, QThread) and _is_running(thread)]
+    running = [thread for thread in gc.get_objects() if issubclass(type(thread), QThread) and _is_running(thread)]
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     assert not running, f"threads still run: {running}"
     assert not visible, f"windows are still open: {visible}"

@@ -38,6 +38,13 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     wait_for_job(qtbot, window)
     assert page.checklist.badge() == "Ready to train"
 
+    window.show_page("label")
+    label = window.page("label")
+    qtbot.waitUntil(label.grid.hasFocus)
+    qtbot.keyClick(label.grid, Qt.Key.Key_3)
+    qtbot.keyClick(label.grid, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert [name for name, _ in label.grid.cell(label.grid.id_at(0)).labels] == ["blue"]
+
     window.show_page("train")
     train = window.page("train")
     qtbot.mouseClick(train.backbones.tiles["starter_resnet"], LEFT)
@@ -50,11 +57,24 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     assert train.monitor.state() == "Finished", window.banner.message()
     assert train.monitor.chart.point_counts()["epochs"] == 3
 
+    window.show_page("results")
+    results = window.page("results")
+    qtbot.mouseClick(results.evaluate_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert results.evaluation is not None, window.banner.message()
+    assert results.evaluation.images == len(results.evaluation.predictions) > 0
+
     window.show_page("export")
     export = window.page("export")
     qtbot.mouseClick(export.export_button, LEFT)
     wait_for_job(qtbot, window)
     assert export.parity_card.isVisible(), window.banner.message()
+    window.show_page("try")
+    attempt = window.page("try")
+    attempt.classify([pictures / "red"])
+    wait_for_job(qtbot, window)
+    assert [answer.top[0][0] for answer in attempt.answers] == ["red"] * 14
+
     (model,) = (tmp_path / "project" / "exports").glob("*/model.onnx")
     picture = pictures / "red" / "red_001.png"
     done = subprocess.run(
