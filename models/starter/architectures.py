@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,5 +82,5 @@ def build_starter(name: str, *, num_classes: int = 0, **overrides: Any) -> nn.Mo
     starter = STARTERS[name]
     kwargs = {**starter.timm_kwargs, "num_classes": num_classes, **overrides}
     if starter.family == "resnet":
-        return ResNet(BasicBlock, **kwargs)
+        return ResNet(cast(Any, BasicBlock), **kwargs)
     return VisionTransformer(**kwargs)

@@ -9,6 +9,7 @@ Must not know about files, time or augmentation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,14 +32,14 @@ class Distiller(nn.Module):
         super().__init__()
         self.family = STARTERS[name].family
         overrides = {"dynamic_img_size": True} if self.family == "vit" else {}
-        self.backbone = build_starter(name, **overrides)
+        self.backbone: Any = build_starter(name, **overrides)
         width = STARTERS[name].feature_count
         self.to_logits = nn.Linear(width, 1000)
         self.to_pooled = nn.Linear(width, POOLED_CHANNELS)
         self.to_classes = nn.Linear(width, class_count)
         self.map_norm = nn.LayerNorm(width)
         self.to_map = nn.Linear(width, MAP_CHANNELS)
-        self.forward_features: Callable[[torch.Tensor], torch.Tensor] = self.backbone.forward_features
+        self.extract: Callable[[torch.Tensor], torch.Tensor] = self.backbone.forward_features
 
     def heads(self) -> list[nn.Parameter]:
         """Return the parameters that are not exported."""
@@ -52,7 +53,7 @@ class Distiller(nn.Module):
             targets: Answers for ``views``.
         """
         with torch.autocast(views.device.type, torch.bfloat16):
-            features = self.forward_features(views)
+            features = self.extract(views)
             pooled = self.backbone.forward_head(features)  # (B, width)
             logits, guess, classes = self.to_logits(pooled), self.to_pooled(pooled), self.to_classes(pooled)
             cells = features.flatten(2).transpose(1, 2) if self.family == "resnet" else features  # (B, cells, width)

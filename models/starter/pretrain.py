@@ -21,12 +21,12 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from timm.layers import set_fused_attn
-from torch import nn
+from timm.layers.config import set_fused_attn
 
 from models.starter.architectures import INPUT_SIZE_PX, MEAN, STARTERS, STD
 from models.starter.augment import NO_CLASS, augment
@@ -62,12 +62,12 @@ RECIPES = {
     "starter_resnet": Recipe(
         batch=256,
         lr=2e-3,
-        sizes=((0.45, {64: 0.7, 96: 0.3}), (0.8, {96: 0.8, 128: 0.2}), (1.0, {128: 1.0})),
+        sizes=((0.45, {64: 0.7, 96: 0.3}), (0.85, {64: 0.4, 96: 0.6}), (1.0, {96: 0.6, 128: 0.4})),
     ),
     "starter_vit": Recipe(
         batch=128,
         lr=2e-3,
-        sizes=((0.3, {64: 0.5, 96: 0.5}), (0.75, {96: 1.0}), (1.0, {128: 1.0})),
+        sizes=((0.3, {64: 0.5, 96: 0.5}), (0.8, {96: 1.0}), (1.0, {96: 0.5, 128: 0.5})),
     ),
 }
 
@@ -92,9 +92,7 @@ class Progress:
 class Trainer:
     """One student, its optimisers, its average and the place where they are kept."""
 
-    def __init__(
-        self, name: str, *, pictures: np.ndarray, labels: np.ndarray, teacher: nn.Module, cache: Path, out: Path
-    ):
+    def __init__(self, name: str, *, pictures: np.ndarray, labels: np.ndarray, teacher: Any, cache: Path, out: Path):
         torch.manual_seed(0)
         self.name, self.recipe, self.out, self.cache = name, RECIPES[name], out, cache
         self.pictures, self.labels = pictures, torch.from_numpy(labels.astype(np.int64))
@@ -103,20 +101,20 @@ class Trainer:
         sample = self.shards[0]
         self.source = TargetSource(
             teacher.classifier.cpu(),
-            maps=torch.from_numpy(sample.maps[:4000]).float(),
-            pooled=torch.from_numpy(sample.pooled[:4000]).float(),
+            maps=torch.from_numpy(np.array(sample.maps[:4000], np.float32)),
+            pooled=torch.from_numpy(np.array(sample.pooled[:4000], np.float32)),
         )
         # On a CPU the compiler's fused softmax trains twice as fast as the library's attention kernel.
         set_fused_attn(self.device == "cuda")
-        self.student = Distiller(name, class_count=int(labels.max()) + 1)
-        self.student = self.student.to(self.device, memory_format=torch.channels_last)
+        student: Any = Distiller(name, class_count=int(labels.max()) + 1)
+        self.student: Distiller = student.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.student.backbone).requires_grad_(False)
         self.optimizers = build_optimizers(self.student.backbone, self.student.heads(), lr=self.recipe.lr)
         self.progress = Progress()
 
     def compile(self) -> None:
         """Fuse the backbone's small operations; one graph per size."""
-        self.student.forward_features = torch.compile(self.student.backbone.forward_features, dynamic=False)
+        self.student.extract = torch.compile(self.student.extract, dynamic=False)
 
     def restore(self) -> bool:
         """Load the last checkpoint; return whether there was one."""
@@ -175,7 +173,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = lr
         losses = self.student(views, targets)
-        sum(losses.values()).backward()
+        torch.stack(list(losses.values())).sum().backward()
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -223,6 +221,7 @@ class Trainer:
         }
         partial = path.with_suffix(".partial")
         save_file(state, partial, metadata=metadata)
+        partial.chmod(0o644)
         partial.replace(path)
 
     def train(self, *, checkpoint_s: float = 300, log_s: float = 60, snapshot_s: float = 1200) -> None:

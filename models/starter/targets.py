@@ -16,12 +16,12 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from models.starter.architectures import MEAN, STD
 from models.starter.views import load_pictures, render, sample_views
@@ -53,9 +53,9 @@ class Shard:
     pooled: np.ndarray
 
 
-def load_teacher(path: Path) -> nn.Module:
+def load_teacher(path: Path) -> Any:
     """Load the MobileNetV2 teacher in evaluation mode, in channels-last order."""
-    teacher = timm.create_model("mobilenetv2_100", pad_type="same")
+    teacher: Any = timm.create_model("mobilenetv2_100", pad_type="same")
     state = load_file(path)
     teacher.load_state_dict(
         {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
@@ -63,11 +63,11 @@ def load_teacher(path: Path) -> nn.Module:
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _blocks(teacher: nn.Module, views: torch.Tensor) -> torch.Tensor:
+def _blocks(teacher: Any, views: torch.Tensor) -> torch.Tensor:
     return teacher.blocks(teacher.bn1(teacher.conv_stem(views)))
 
 
-def write_shard(folder: Path, number: int, pictures: np.ndarray, teacher: nn.Module, *, device: str) -> None:
+def write_shard(folder: Path, number: int, pictures: np.ndarray, teacher: Any, *, device: str) -> None:
     """Draw one view per picture, ask the teacher and write shard ``number``; its seed is its number."""
     partial, final = folder / f"shard_{number:02d}.partial", folder / f"shard_{number:02d}"
     partial.mkdir(parents=True, exist_ok=True)
