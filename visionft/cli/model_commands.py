@@ -2,7 +2,8 @@
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,27 +37,43 @@ def _snapshot(project: Path) -> Snapshot:
 
 def train(
     project: ProjectDir,
-    backbone: Annotated[str, typer.Option(help="See `visionft backbones`.")],
-    method: Annotated[str, typer.Option(help="See `visionft methods`.")],
+    backbone: Annotated[str | None, typer.Option(help="See `visionft backbones`.")] = None,
+    method: Annotated[str | None, typer.Option(help="See `visionft methods`.")] = None,
     epochs: Annotated[int | None, typer.Option(help="How often training sees every picture.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    resume_run: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Continue a stopped or killed run.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps the best epoch."""
-    config = TrainConfig(backbone=backbone, method=method, device=device).with_settings(assignments or [])
-    if epochs is not None:
-        config = dataclasses.replace(config, epochs=epochs)
-    snapshot = _snapshot(project)
-    config.check(snapshot)
+    from visionft.training.loop import resume as continue_training
     from visionft.training.loop import train as run_training
 
+    if resume_run is not None:
+        run_dir = load_run(project, resume_run).path
+        start: Callable[..., TrainResult] = partial(continue_training, run_dir)
+    else:
+        config = _config(backbone, method, epochs, device, assignments or [])
+        snapshot = _snapshot(project)
+        config.check(snapshot)
+        start = partial(run_training, config, snapshot, new_run_dir(project, config))
     with job() as (on_event, should_stop):
-        run_dir = new_run_dir(project, config)
-        result = run_training(config, snapshot, run_dir, on_event=on_event, should_stop=should_stop)
+        result = start(on_event=on_event, should_stop=should_stop)
         print_result(_train_value(result), lambda: _train_text(project, result), as_json=json)
+
+
+def _config(
+    backbone: str | None, method: str | None, epochs: int | None, device: str, assignments: list[str]
+) -> TrainConfig:
+    if backbone is None or method is None:
+        hint = "Give --backbone and --method, such as --backbone starter_resnet --method lora, or --resume RUN."
+        raise VisionFTError("What to train is not said.", hint)
+    config = TrainConfig(backbone=backbone, method=method, device=device).with_settings(assignments)
+    return config if epochs is None else dataclasses.replace(config, epochs=epochs)
 
 
 def _train_value(result: TrainResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -21,7 +22,9 @@ INTERRUPTED = 130
 
 
 def print_result(value: Any, text: str | Callable[[], str], *, as_json: bool) -> None:
-    """Print a command's result: `value` as JSON, or `text` for a person."""
+    """Print a command's result: `value` as JSON, or `text` for a person; of processes that train together, one does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     if as_json:
         print(json.dumps(plain(value), ensure_ascii=False))
     else:

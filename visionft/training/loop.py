@@ -118,12 +118,13 @@ class _Run:
     def __init__(
         self, config: TrainConfig, images: Snapshot, run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
     ) -> None:
-        self.config, self.images, self.run_dir = config, images, run_dir
+        self.config, self.images = config, images
         self.should_stop = should_stop
         self.device = pick_device(config.device)
         self.precision = self.device.precision if config.precision == "auto" else config.precision
         self.accelerator = make_accelerator(self.device, self.precision)
         self.is_main: bool = self.accelerator.is_main_process
+        self.run_dir, self.is_fresh = self._agree_on_folder(run_dir)
         self.on_event = on_event if self.is_main else ignore_event
         self.progress = RunProgress()
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
@@ -131,6 +132,13 @@ class _Run:
         self.learner: Learner | None = None
         self.say("Loading the network")
         self.classifier = self._build()
+
+    def _agree_on_folder(self, run_dir: Path) -> tuple[Path, bool]:
+        """Return the main process's run folder and whether it is new: another process may have seen it half made."""
+        from accelerate.utils import broadcast_object_list
+
+        agreed = broadcast_object_list([str(run_dir), not (run_dir / "config.json").exists()])
+        return Path(agreed[0]), agreed[1]
 
     def _build(self) -> Classifier:
         config = self.config
@@ -158,7 +166,6 @@ class _Run:
 
     def open_data(self) -> None:
         """Open both splits, and look at the untouched network's features."""
-        self.is_fresh = not (self.run_dir / "config.json").exists()
         self.material = Material(
             self.config,
             self.images,
@@ -193,7 +200,9 @@ class _Run:
             accelerator=self.accelerator,
             on_shrink=self._tell_shrunk,
         )
-        recording.open_run(self.run_dir, config, self.images, is_main=self.is_main)
+        if self.is_main:
+            recording.open_run(self.run_dir, config, self.images)
+        self.accelerator.wait_for_everyone()
         self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
         self._take_up_checkpoint()
         if self.is_fresh:

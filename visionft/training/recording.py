@@ -22,7 +22,7 @@ __all__ = ["Curves", "append_metrics", "load_newest"]
 SNAPSHOT_FILE = "snapshot.json.gz"
 
 
-def open_run(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_main: bool) -> None:
+def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
     """Make the run's folder, or check that the one there belongs to the same settings and pictures.
 
     Raises:
@@ -30,7 +30,7 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_main: b
     """
     if (run_dir / "config.json").exists():
         _check_same_run(run_dir, config, images)
-    elif is_main:
+    else:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "classes.json", list(images.class_names))
         write_snapshot(run_dir, images)

@@ -1,0 +1,48 @@
+"""Two processes on the CPU (gloo) train to what one process trains to, with the same global batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from visionft.project.importing import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+SETTINGS = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
+LAUNCH = ["-m", "accelerate.commands.launch", "--cpu", "--num_machines", "1", "--mixed_precision", "no"]
+LAUNCH += ["--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
+
+
+@pytest.fixture
+def project(picture_folder: Path, tmp_path: Path) -> Path:
+    """Return a project with pictures and splits."""
+    with Project.create(tmp_path / "project") as made:
+        import_source(made, picture_folder)
+        assign_splits(made)
+    return tmp_path / "project"
+
+
+def train(project: Path, method: str, processes: int) -> list[dict]:
+    command = [sys.executable, *LAUNCH, "--num_processes", str(processes), "-m", "visionft", "train", str(project)]
+    command += ["--backbone", "test_vit", "--method", method, "--epochs", "3", "--json", *SETTINGS]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    run_dir = project / "runs" / json.loads(line)["run"]
+    return [json.loads(each) for each in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "linear"])
+def test_two_processes_equal_one(method: str, project: Path) -> None:
+    one, two = train(project, method, 1), train(project, method, 2)
+    assert len(list((project / "runs").iterdir())) == 2
+    for single, shared in zip(one, two, strict=True):
+        assert shared["val_loss"] == pytest.approx(single["val_loss"], abs=1e-4)
+        assert shared["val_top1"] == pytest.approx(single["val_top1"], abs=1e-4)
+        assert shared["train_loss"] == pytest.approx(single["train_loss"], abs=1e-3)
