@@ -165,7 +165,7 @@ def test_the_first_ctrl_c_keeps_a_checkpoint(project: Path) -> None:
     )
     runs = project / "runs"
     deadline = time.monotonic() + 120
-    while not list(runs.glob("*/last/manifest.json")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(runs.glob("*/best/manifest.json")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=120)

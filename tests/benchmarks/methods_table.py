@@ -1,0 +1,103 @@
+"""Compare the fine-tuning methods on real pictures with the starter backbones, several seeds each.
+
+    python tests/benchmarks/methods_table.py ../shared/data/sign_digits --seeds 0 1 2
+
+One row a set, backbone and method: mean test top-1 of the seeds and its range, the 95 % interval of one test set,
+trainable share, seconds, peak memory of the process, size of what was learnt, drift of the features, and the ratio to
+full fine-tuning's accuracy. `scratch` is full fine-tuning from random weights.
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from visionft.evaluation.metrics import wilson_interval
+from visionft.evaluation.report import evaluate_run
+from visionft.images.decode import IMAGE_SUFFIXES
+from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.training.config import TrainConfig
+from visionft.training.loop import train
+
+COLUMNS = "set backbone method top1 range interval share train_s peak_MiB learnt_MB drift of_full"
+
+
+def snapshot_of(folder: Path, *, train_count: int, test_count: int, seed: int = 0) -> Snapshot:
+    """Return a random split of a folder of class folders: a tenth of the training part validates."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    files = [(index, path) for index, name in enumerate(names) for path in sorted((folder / name).iterdir())]
+    files = [(index, path) for index, path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    order = np.random.default_rng(seed).permutation(len(files))[: train_count + test_count]
+    images = []
+    for rank, position in enumerate(order):
+        index, path = files[position]
+        split = "test" if rank < test_count else "val" if rank < test_count + train_count // 10 else "train"
+        images.append(SnapshotImage(int(position), path, str(position), (index,), split))
+    return Snapshot("single", tuple(names), tuple(sorted(images, key=lambda image: image.image_id)))
+
+
+def measure(config: TrainConfig, snapshot: Snapshot, folder: Path, seeds: list[int]) -> dict[str, float]:
+    """Train and test once a seed; return the means."""
+    results, tops = [], []
+    for seed in seeds:
+        run_dir = folder / f"001-{config.backbone}-{config.method}-{config.weights}-{seed}"
+        results.append(train(replace(config, seed=seed), snapshot, run_dir))
+        evaluation = evaluate_run(run_dir, snapshot, "test")
+        tops.append(evaluation.top1)
+    first = results[0]
+    low, high = wilson_interval(float(np.mean(tops)) * evaluation.images, evaluation.images)
+    return {
+        "top1": float(np.mean(tops)),
+        "low": min(tops),
+        "high": max(tops),
+        "interval_low": low,
+        "interval_high": high,
+        "share": first.trainable_parameters / first.total_parameters,
+        "seconds": float(np.mean([result.seconds for result in results])),
+        "memory": first.peak_memory_mb,
+        "bytes": first.artefact_bytes,
+        "drift": float(np.mean([result.feature_drift or 0 for result in results])),
+    }
+
+
+def main() -> None:
+    """Read the arguments and print the table row by row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--backbones", nargs="+", default=["starter_resnet", "starter_vit"])
+    parser.add_argument("--methods", nargs="+", default=["full", "linear", "adapter", "lora", "prefix", "scratch"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--train", type=int, default=900)
+    parser.add_argument("--test", type=int, default=300)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args()
+    print(f"| {COLUMNS.replace(' ', ' | ')} |\n|{'---|' * len(COLUMNS.split())}")
+    for folder in options.folders:
+        snapshot = snapshot_of(folder, train_count=options.train, test_count=options.test)
+        for backbone in options.backbones:
+            full = None
+            for method in options.methods:
+                name, weights = ("full", "random") if method == "scratch" else (method, "pretrained")
+                config = TrainConfig(backbone=backbone, method=name, weights=weights, epochs=options.epochs)
+                config = config.with_settings(options.set)
+                if config.problems(snapshot):
+                    continue
+                with tempfile.TemporaryDirectory() as temporary:
+                    row = measure(config, snapshot, Path(temporary), options.seeds)
+                full = row["top1"] if method == "full" else full
+                ratio = f"{row['top1'] / full:.3f}" if full else "-"
+                print(
+                    f"| {folder.name} | {backbone} | {method} | {row['top1']:.3f} | {row['low']:.3f}-{row['high']:.3f} "
+                    f"| {row['interval_low']:.3f}-{row['interval_high']:.3f} | {row['share']:.2%} "
+                    f"| {row['seconds']:.0f} | {row['memory']:.0f} | {row['bytes'] / 1e6:.2f} | {row['drift']:.3f} "
+                    f"| {ratio} |"
+                )
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
