@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.names import natural_key
@@ -71,10 +72,11 @@ def printable(path: Path) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
-def scan_folder(source: Path) -> Listing:
+def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Listing:
     """List a folder of class folders: `<class>/**`, `<train|val|test>/<class>/**`, or pictures without a class.
 
-    The class is the first folder below the source (or below the split), however deep a file lies in it.
+    The class is the first folder below the source (or below the split), however deep a file lies in it. When
+    `should_stop` says so, what was listed until then is returned.
     """
     skipped: list[Rejected] = []
     unreadable: list[Rejected] = []
@@ -91,6 +93,10 @@ def scan_folder(source: Path) -> Listing:
         if has_splits:
             parts = parts[1:]
         labels = tuple(names.get(part, part) for part in parts[:1])
+        if len(files) % 1000 == 999:
+            on_event(Progress(stage="Look for pictures", done=len(files) + 1, total=0))
+            if should_stop():
+                break
         if path != base / CLASSES_FILE or not classes:
             files.append(SourceFile(path, text[start:].replace(os.sep, "/"), labels, split))
     return Listing(tuple(files), tuple(skipped), tuple(unreadable), classes)

@@ -58,11 +58,14 @@ def opened_source(
     kind = _kind(path) if source_format == "auto" else source_format
     if kind == "zip":
         with _unpacked(path, scratch, on_event, should_stop) as folder:
-            listing = _list_folder(folder, is_confined=True)
+            listing = _list_folder(folder, on_event, should_stop, is_confined=True)
             source = Source(path, folder, listing, is_unpacked=True)
             yield _checked(replace(source, listing=_renamed(source)))
     elif path.is_dir():
-        listing = scan_folder(path) if kind == "folders" else _list_folder(path, only=kind)
+        if kind == "folders":
+            listing = scan_folder(path, on_event=on_event, should_stop=should_stop)
+        else:
+            listing = _list_folder(path, on_event, should_stop, only=kind)
         yield _checked(Source(path, path, listing))
     elif kind in ("csv", "jsonl"):
         yield _checked(Source(path, path.parent, read_csv(path) if kind == "csv" else read_jsonl(path)))
@@ -104,13 +107,15 @@ def _renamed(source: Source) -> Listing:
     )
 
 
-def _list_folder(folder: Path, *, only: str = "auto", is_confined: bool = False) -> Listing:
+def _list_folder(
+    folder: Path, on_event: OnEvent, should_stop: ShouldStop, *, only: str = "auto", is_confined: bool = False
+) -> Listing:
     """List a folder: by the label files in it (or in its split folders), else by its class folders."""
     found = list(_label_files(unwrap(folder), only))
     if not found:
         if only != "auto":
             raise ProjectError(f"{folder} holds no {only.upper()} file.", f"Name one of them {METADATA_FILES[0]}.")
-        return scan_folder(folder)
+        return scan_folder(folder, on_event=on_event, should_stop=should_stop)
     listings: list[Listing] = []
     for file, default in found:
         read = read_csv if file.suffix.casefold() != ".jsonl" else read_jsonl
@@ -119,7 +124,7 @@ def _list_folder(folder: Path, *, only: str = "auto", is_confined: bool = False)
         listings.append(replace(listing, files=files))
     named = {entry.path for listing in listings for entry in listing.files} | {file for file, _ in found}
     named |= {classes_file(file) for file, _ in found}
-    rest = scan_folder(folder)
+    rest = scan_folder(folder, on_event=on_event, should_stop=should_stop)
     others = tuple(replace(entry, labels=()) for entry in rest.files if entry.path not in named)
     return Listing(
         files=tuple(entry for listing in listings for entry in listing.files) + others,

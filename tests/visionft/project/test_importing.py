@@ -49,6 +49,37 @@ def test_class_folders(empty: Project, pictures: Path) -> None:
     assert all(image.path.is_relative_to(pictures) for image in empty.snapshot().images)
 
 
+def test_nothing_the_program_does_touches_an_original(tmp_path: Path, pictures: Path) -> None:
+    from visionft.project.checking import check_project
+    from visionft.project.exporting import export_labels
+    from visionft.project.relinking import relink_images
+    from visionft.project.restoring import restore_backup
+    from visionft.project.splits import assign_splits
+
+    (pictures / "cat" / "link.png").symlink_to(pictures / "dog" / "7.png")
+    archive = make_zip(tmp_path / "set.zip", {"fox/a.png": (pictures / "cat" / "0.png").read_bytes()})
+    before = tree_hash(pictures), archive.stat()
+    with Project.create(tmp_path / "p") as project:
+        for copy in (False, True):
+            import_source(project, pictures, copy=copy)
+            project.undo()
+        project.redo()
+        import_source(project, archive)
+        ids = find_images(project)
+        project.apply(LabelImages(ids[:2], "fox"))
+        project.apply(RemoveImages(ids[2:4]))
+        assign_splits(project, test=0)
+        export_labels(project, tmp_path / "out")
+        export_labels(project, tmp_path / "out.csv")
+        relink_images(project, pictures)
+        check_project(project, check_contents=True)
+        while project.undo_title:
+            project.undo()
+        project.back_up()
+    restore_backup(project.path)
+    assert (tree_hash(pictures), archive.stat().st_mtime_ns) == (before[0], before[1].st_mtime_ns)
+
+
 def test_importing_twice_adds_nothing_and_leaves_no_step(empty: Project, pictures: Path) -> None:
     import_source(empty, pictures)
     before = empty.snapshot(), empty.history()
