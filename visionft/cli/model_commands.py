@@ -157,10 +157,16 @@ def _evaluation_text(result: "Evaluation") -> str:
         (name, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", score.support)
         for name, score in result.per_class.items()
     ]
+    several = ""
+    if result.mean_average_precision is not None:
+        several = (
+            f", mAP {result.mean_average_precision:.3f}, F1 {result.micro_f1:.3f} micro, {result.macro_f1:.3f} macro"
+        )
     return "\n".join(
         [
             f"{result.run} on {result.images} {result.split} pictures: top-1 {result.top1:.1%} "
-            f"(95 % interval {low:.1%} to {high:.1%}), balanced {result.balanced_accuracy:.1%}, ECE {result.ece:.3f}",
+            f"(95 % interval {low:.1%} to {high:.1%}), balanced {result.balanced_accuracy:.1%}, "
+            f"ECE {result.ece:.3f}{several}",
             "",
             table(("class", "precision", "recall", "F1", "pictures"), rows),
         ]
@@ -212,7 +218,9 @@ def predict(
 def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
     if prediction.error:
         return {"path": prediction.path, "error": prediction.error}
+    several = {} if prediction.classes is None else {"classes": prediction.classes}
     return {
+        **several,
         "path": prediction.path,
         "class": prediction.class_name,
         "probability": prediction.probability,
@@ -221,11 +229,12 @@ def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
 
 
 def _prediction_text(results: Sequence["Prediction"]) -> str:
-    rows = [
-        (each.class_name or "-", f"{each.probability:.3f}" if not each.error else each.error, each.path)
-        for each in results
-    ]
+    rows = [(_named(each) or "-", each.error or f"{each.probability:.3f}", each.path) for each in results]
     return table(("class", "probability", "picture"), rows)
+
+
+def _named(prediction: "Prediction") -> str:
+    return prediction.class_name if prediction.classes is None else ", ".join(prediction.classes)
 
 
 def _write_csv(path: Path, results: Sequence["Prediction"]) -> None:
@@ -235,7 +244,7 @@ def _write_csv(path: Path, results: Sequence["Prediction"]) -> None:
         writer = csv.writer(handle)
         writer.writerow(("path", "class", "probability", "error"))
         for each in results:
-            writer.writerow((each.path, each.class_name, "" if each.error else f"{each.probability:.6f}", each.error))
+            writer.writerow((each.path, _named(each), "" if each.error else f"{each.probability:.6f}", each.error))
 
 
 def backbones(json: Json = False) -> None:

@@ -16,12 +16,12 @@ from visionft.deploy.graph import assemble, export_network, preprocessing_metada
 from visionft.deploy.parity import ExportResult, Parity
 from visionft.deploy.predictor import MODEL_FILE, Predictor
 from visionft.errors import ExportError, ImageError, RunError
-from visionft.evaluation.metrics import fit_temperature, softmax
-from visionft.evaluation.report import run_images, run_logits
+from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
+from visionft.evaluation.report import run_images, run_logits, thresholds
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import sha256_file, temporary_folder, write_error, write_json, write_text
 from visionft.images.decode import decode
-from visionft.project.snapshot import Snapshot
+from visionft.project.snapshot import Snapshot, Task
 from visionft.training.runs import read_run
 from visionft.training.trained import Trained, load_trained
 
@@ -53,9 +53,11 @@ def export_run(
     trained = load_trained(read_run(run_dir))
     val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
+    limits = thresholds(val, temperature)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(out_dir) as folder:
-        model_path = _write_model(trained, images, folder, temperature, on_event)
+        metadata = _metadata(trained, images, temperature, limits)
+        model_path = _write_model(trained, images, folder, temperature, metadata, on_event)
         parity = compare(
             trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
         )
@@ -78,20 +80,24 @@ def export_run(
     return result
 
 
-def _write_model(trained: Trained, images: Snapshot, folder: Path, temperature: float, on_event: OnEvent) -> Path:
+def _write_model(
+    trained: Trained, images: Snapshot, folder: Path, temperature: float, metadata: dict[str, Any], on_event: OnEvent
+) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
     network_path, model_path = folder / "network.onnx", folder / MODEL_FILE
     export_network(trained.classifier.merged(), trained.preprocessing.size, network_path)
     model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task)
-    set_metadata(model, _metadata(trained, images, temperature))
+    set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     network_path.unlink()
     return model_path
 
 
-def _metadata(trained: Trained, images: Snapshot, temperature: float) -> dict[str, Any]:
+def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np.ndarray | None) -> dict[str, Any]:
     config = trained.run.config
+    several = {} if limits is None else {"thresholds": [round(float(limit), 6) for limit in limits]}
     return {
+        **several,
         "class_names": list(trained.run.class_names),
         "task": images.task,
         "run": trained.run.name,
@@ -144,7 +150,7 @@ def compare(
 
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
-    reference = _Reference(trained, temperature)
+    reference = _Reference(trained, temperature, images.task)
     predictor = Predictor(model_path)
     pictures = _parity_pictures(trained, images)
     diffs, agreements = [], []
@@ -166,15 +172,16 @@ def compare(
 class _Reference:
     """The classifier as it was trained, with the program's own preprocessing."""
 
-    def __init__(self, trained: Trained, temperature: float) -> None:
+    def __init__(self, trained: Trained, temperature: float, task: Task) -> None:
         self._classifier = trained.classifier.cpu().float().eval()
         self._preprocessing = trained.preprocessing
         self._temperature = temperature
+        self._activation = softmax if task == "single" else sigmoid
 
     @torch.no_grad()
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         inputs = torch.stack([self._preprocessing.apply(each) for each in pixels])
-        return softmax(self._classifier(inputs).double().numpy() / self._temperature)
+        return self._activation(self._classifier(inputs).double().numpy() / self._temperature)
 
 
 def _compare_batch(

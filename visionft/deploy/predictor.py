@@ -1,5 +1,6 @@
 """Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class Prediction:
 
     Attributes:
         class_name: The most probable class.
+        classes: For several labels: those whose probability reaches their threshold, best first.
         top5: (class, probability) of the five most probable, best first.
         error: Why the picture could not be read; then the other fields are empty.
     """
@@ -27,6 +29,7 @@ class Prediction:
     path: Path
     class_name: str = ""
     probability: float = 0.0
+    classes: tuple[str, ...] | None = None
     top5: tuple[tuple[str, float], ...] = ()
     error: str = ""
 
@@ -53,6 +56,8 @@ class Predictor:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
         self.class_names = _class_names(self.metadata, path)
+        limits = json.loads(self.metadata.get("thresholds", "null"))
+        self._limits: np.ndarray | None = None if limits is None else np.array(limits)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities."""
@@ -71,7 +76,11 @@ class Predictor:
     def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
         best = np.argsort(-row, kind="stable")[:5]
         top5 = tuple((self.class_names[index], float(row[index])) for index in best)
-        return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], top5=top5)
+        classes = None
+        if self._limits is not None:
+            reached = [index for index in np.argsort(-row, kind="stable") if row[index] >= self._limits[index]]
+            classes = tuple(self.class_names[index] for index in reached)
+        return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
 
 
 def _open_session(path: Path) -> Any:
@@ -91,8 +100,6 @@ def _open_session(path: Path) -> Any:
 
 
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
-    import json
-
     try:
         return tuple(json.loads(metadata["class_names"]))
     except (KeyError, ValueError) as error:

@@ -13,12 +13,22 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
-    """How well one class is told apart; `support` counts its pictures."""
+    """How well one class is told apart.
+
+    Attributes:
+        recall_interval: 95 % Wilson interval of the recall.
+        support: Its pictures.
+        average_precision: Area under the precision-recall curve; several labels only.
+        threshold: Probability from which the class is assigned; several labels only.
+    """
 
     precision: float
     recall: float
     f1: float
     support: int
+    recall_interval: tuple[float, float] = (0.0, 1.0)
+    average_precision: float | None = None
+    threshold: float | None = None
 
 
 def confusion_matrix(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -31,14 +41,20 @@ def class_scores(confusion: np.ndarray) -> list[ClassScore]:
     """Return precision, recall and F1 of each class of a (C, C) confusion matrix."""
     hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return [
-        ClassScore(
-            precision=_ratio(hit, chosen),
-            recall=_ratio(hit, count),
-            f1=_ratio(2 * hit, chosen + count),
-            support=int(count),
-        )
+        class_score(float(hit), int(count), float(chosen))
         for hit, count, chosen in zip(hits, support, predicted, strict=True)
     ]
+
+
+def class_score(hits: float, support: int, predicted: float) -> ClassScore:
+    """Return the scores of a class that has `support` pictures and was assigned `predicted` times, `hits` rightly."""
+    return ClassScore(
+        precision=_ratio(hits, predicted),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, predicted + support),
+        support=support,
+        recall_interval=wilson_interval(hits, support),
+    )
 
 
 def accuracy(confusion: np.ndarray) -> float:
@@ -85,10 +101,19 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)), element by element."""
+    return np.exp(-np.logaddexp(0, -logits))
+
+
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Return the T in [0.05, 20] that minimises the cross-entropy of softmax(logits / T) (Guo et al. 2017).
+    """Return the T in [0.05, 20] that minimises the cross-entropy of logits / T (Guo et al. 2017).
 
     The loss is unimodal in T, so a golden-section search over log T finds it; 1 for no pictures.
+
+    Args:
+        logits: (N, C).
+        targets: (N,) class indices under a softmax, or (N, C) zeros and ones under a sigmoid.
     """
     if not len(targets):
         return 1.0
@@ -104,9 +129,35 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _cross_entropy(logits: np.ndarray, targets: np.ndarray, log_temperature: float) -> float:
-    probabilities = softmax(logits.astype(np.float64) / math.exp(log_temperature))
-    chosen = probabilities[np.arange(len(targets)), targets]
-    return float(-np.log(np.maximum(chosen, 1e-300)).mean())
+    scaled = logits.astype(np.float64) / math.exp(log_temperature)
+    if targets.ndim == 2:
+        return float((np.logaddexp(0, scaled) - targets * scaled).mean())
+    shifted = scaled - scaled.max(axis=1, keepdims=True)
+    chosen = shifted[np.arange(len(targets)), targets]
+    return float((np.log(np.exp(shifted).sum(axis=1)) - chosen).mean())
+
+
+def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Return the sum of (R_n - R_{n-1}) P_n over the thresholds of (N,) scores; 0 where nothing is positive."""
+    precision, recall = _curve(scores, targets)
+    return float((np.diff(recall, prepend=0.0) * precision).sum())
+
+
+def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Return the score from which assigning a class gives the highest F1; 0.5 where nothing is positive."""
+    if not targets.any():
+        return 0.5
+    precision, recall = _curve(scores, targets)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(np.unique(scores)[::-1][f1.argmax()])
+
+
+def _curve(scores: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return precision and recall at each distinct score, highest first."""
+    levels, which = np.unique(-scores, return_inverse=True)
+    hits = np.bincount(which, targets, len(levels)).cumsum()
+    taken = np.bincount(which, minlength=len(levels)).cumsum()
+    return hits / taken, hits / max(1.0, float(targets.sum()))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,15 @@ class Evaluation:
     """What a run is worth on one split; shares of 1.
 
     Attributes:
+        top1: Pictures whose most probable class is theirs; for several labels, those with every label right.
         top1_interval: 95 % Wilson interval of `top1`.
+        top5: Pictures whose class is among the five most probable; None for several labels.
+        balanced_accuracy: Mean recall of the classes.
         ece: Expected calibration error of the calibrated probabilities.
         temperature: What logits are divided by before the softmax, fitted on the validation split.
-        confusion: Counts, true class by row, in the order of `per_class`.
+        confusion: Counts, true class by row, in the order of `per_class`; for several labels each class has its own
+            [[true negatives, false positives], [false negatives, true positives]] flattened to a row.
+        mean_average_precision: Mean over the classes that have pictures; several labels only, as the F1 scores.
         unreadable: Pictures that could not be decoded and are left out.
     """
 
@@ -40,13 +45,16 @@ class Evaluation:
     images: int
     top1: float
     top1_interval: tuple[float, float]
-    top5: float
+    top5: float | None
     balanced_accuracy: float
     ece: float
     temperature: float
     per_class: dict[str, ClassScore]
     confusion: list[list[int]]
     unreadable: int
+    mean_average_precision: float | None = None
+    micro_f1: float | None = None
+    macro_f1: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -60,7 +68,7 @@ class Logits:
     Attributes:
         values: (N, C) float32.
         images: The N pictures, in the same order.
-        targets: (N,) class indices of the run.
+        targets: (N,) class indices of the run, or (N, C) zeros and ones for several labels.
         unreadable: How many more there were.
     """
 
@@ -88,25 +96,33 @@ def evaluate_run(
     val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = metrics.fit_temperature(val.values, val.targets)
     chosen = val if split == "val" else run_logits(trained, images, split, on_event=on_event, should_stop=should_stop)
-    evaluation = summarise(trained.run, split, chosen, temperature)
+    evaluation = summarise(trained.run, split, chosen, temperature, thresholds(val, temperature))
     write_json(run_dir / f"evaluation-{split}.json", evaluation.to_dict())
     _write_predictions(run_dir / f"predictions-{split}.jsonl", trained.run, chosen, temperature)
     return evaluation
 
 
 def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
-    """Return the labelled pictures of `split` whose class the run knows, and their (N,) class indices in the run.
+    """Return the labelled pictures of `split` whose classes the run knows, and their targets (see `Logits`).
 
     Raises:
         RunError: There is none.
     """
     index_of = {name: index for index, name in enumerate(run.class_names)}
-    pairs = [(image, index_of.get(images.class_names[image.labels[0]])) for image in images.labelled(split)]
-    known = [(image, index) for image, index in pairs if index is not None]
+    known: list[tuple[SnapshotImage, list[int]]] = []
+    for image in images.labelled(split):
+        indices = [index_of[name] for name in (images.class_names[label] for label in image.labels) if name in index_of]
+        known += [(image, indices)] if indices else []
     if not known:
         hint = "Run `visionft split PROJECT`, or choose another split."
         raise RunError(f"The {split} split has no labelled pictures of {run.name}'s classes.", hint)
-    return tuple(image for image, _ in known), np.array([index for _, index in known])
+    chosen = tuple(image for image, _ in known)
+    if images.task == "single":
+        return chosen, np.array([indices[0] for _, indices in known])
+    targets = np.zeros((len(known), len(run.class_names)))
+    for row, (_, indices) in zip(targets, known, strict=True):
+        row[indices] = 1
+    return chosen, targets
 
 
 @torch.no_grad()
@@ -147,35 +163,84 @@ def _loader(trained: Trained, chosen: Sequence[SnapshotImage], device: str) -> A
     return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
 
 
-def summarise(run: RunSummary, split: Split, logits: Logits, temperature: float) -> Evaluation:
+def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
+    """Return calibrated probabilities (N, C): a softmax for one label, a sigmoid for several."""
+    scaled = logits.values / temperature
+    return metrics.softmax(scaled) if logits.targets.ndim == 1 else metrics.sigmoid(scaled)
+
+
+def thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
+    """Return (C,) probabilities from which each class is assigned, best by F1 on validation; None for one label."""
+    if validation.targets.ndim == 1:
+        return None
+    probabilities = probabilities_of(validation, temperature)
+    pairs = zip(probabilities.T, validation.targets.T, strict=True)
+    return np.array([metrics.best_threshold(scores, targets) for scores, targets in pairs])
+
+
+def summarise(
+    run: RunSummary, split: Split, logits: Logits, temperature: float, limits: np.ndarray | None = None
+) -> Evaluation:
     """Turn outputs into the numbers that the screens and the command line show."""
-    probabilities = metrics.softmax(logits.values / temperature)
-    predictions = probabilities.argmax(axis=1)
-    confusion = metrics.confusion_matrix(logits.targets, predictions, len(run.class_names))
-    scores = metrics.class_scores(confusion)
-    return Evaluation(
-        run=run.name,
-        split=split,
-        images=len(logits.targets),
-        top1=metrics.accuracy(confusion),
-        top1_interval=metrics.wilson_interval(float(np.trace(confusion)), len(logits.targets)),
-        top5=metrics.top_k_accuracy(probabilities, logits.targets, 5),
-        balanced_accuracy=metrics.balanced_accuracy(confusion),
-        ece=metrics.expected_calibration_error(probabilities, logits.targets),
-        temperature=temperature,
-        per_class=dict(zip(run.class_names, scores, strict=True)),
-        confusion=confusion.tolist(),
-        unreadable=logits.unreadable,
-    )
+    probabilities = probabilities_of(logits, temperature)
+    if limits is None:
+        values = _single_label(run, probabilities, logits.targets)
+    else:
+        values = _several_labels(run, probabilities, logits.targets, limits)
+    count = len(logits.targets)
+    interval = metrics.wilson_interval(values["top1"] * count, count)
+    common = {"run": run.name, "split": split, "images": count, "unreadable": logits.unreadable}
+    return Evaluation(**common, **values, top1_interval=interval, temperature=temperature)
+
+
+def _single_label(run: RunSummary, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(run.class_names))
+    return {
+        "top1": metrics.accuracy(confusion),
+        "top5": metrics.top_k_accuracy(probabilities, targets, 5),
+        "balanced_accuracy": metrics.balanced_accuracy(confusion),
+        "ece": metrics.expected_calibration_error(probabilities, targets),
+        "per_class": dict(zip(run.class_names, metrics.class_scores(confusion), strict=True)),
+        "confusion": confusion.tolist(),
+    }
+
+
+def _several_labels(
+    run: RunSummary, probabilities: np.ndarray, targets: np.ndarray, limits: np.ndarray
+) -> dict[str, Any]:
+    assigned, wanted = probabilities >= limits, targets.astype(bool)
+    hits, support, taken = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
+    scores = [
+        replace(
+            metrics.class_score(float(hits[index]), int(support[index]), float(taken[index])),
+            average_precision=metrics.average_precision(probabilities[:, index], targets[:, index]),
+            threshold=float(limits[index]),
+        )
+        for index in range(len(limits))
+    ]
+    present = [score for score in scores if score.support]
+    decisions = np.stack([1 - probabilities, probabilities], axis=-1).reshape(-1, 2)
+    negatives = len(targets) - support - taken + hits
+    return {
+        "top1": float((assigned == wanted).all(axis=1).mean()),
+        "top5": None,
+        "balanced_accuracy": float(np.mean([score.recall for score in present])),
+        "ece": metrics.expected_calibration_error(decisions, wanted.reshape(-1).astype(int)),
+        "per_class": dict(zip(run.class_names, scores, strict=True)),
+        "confusion": np.stack([negatives, taken - hits, support - hits, hits], axis=1).tolist(),
+        "mean_average_precision": float(np.mean([score.average_precision or 0.0 for score in present])),
+        "micro_f1": metrics.class_score(float(hits.sum()), int(support.sum()), float(taken.sum())).f1,
+        "macro_f1": float(np.mean([score.f1 for score in scores])),
+    }
 
 
 def _write_predictions(path: Path, run: RunSummary, logits: Logits, temperature: float) -> None:
-    probabilities = metrics.softmax(logits.values / temperature)
+    probabilities = probabilities_of(logits, temperature)
     lines = [
         json.dumps(
             {
                 "image_id": image.image_id,
-                "class": run.class_names[target],
+                "class": _true_classes(run, target),
                 "predicted": run.class_names[row.argmax()],
                 "probability": round(float(row.max()), 6),
             },
@@ -184,3 +249,8 @@ def _write_predictions(path: Path, run: RunSummary, logits: Logits, temperature:
         for image, target, row in zip(logits.images, logits.targets, probabilities, strict=True)
     ]
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _true_classes(run: RunSummary, target: np.ndarray) -> str:
+    indices = np.flatnonzero(target) if target.ndim else [int(target)]
+    return ", ".join(run.class_names[index] for index in indices)

@@ -76,3 +76,27 @@ def test_no_pictures_are_no_crash() -> None:
     assert metrics.accuracy(confusion) == metrics.balanced_accuracy(confusion) == 0
     assert metrics.wilson_interval(0, 0) == (0, 1)
     assert metrics.fit_temperature(np.zeros((0, 3)), empty) == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10**6))
+def test_average_precision_equals_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 2, int(rng.integers(1, 80)))
+    scores = rng.integers(0, 12, len(targets)) / 12  # with ties
+    if targets.any():
+        assert metrics.average_precision(scores, targets) == pytest.approx(
+            oracle.average_precision_score(targets, scores)
+        )
+        limit = metrics.best_threshold(scores, targets)
+        best = max(oracle.f1_score(targets, scores >= level, zero_division=0) for level in np.unique(scores))
+        assert oracle.f1_score(targets, scores >= limit, zero_division=0) == pytest.approx(best)
+    else:
+        assert metrics.average_precision(scores, targets) == 0 and metrics.best_threshold(scores, targets) == 0.5
+
+
+def test_temperature_of_several_labels() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3000, 3))
+    targets = (rng.random((3000, 3)) < metrics.sigmoid(logits)).astype(float)
+    assert metrics.fit_temperature(logits * 2.5, targets) == pytest.approx(2.5, rel=0.1)
