@@ -107,8 +107,9 @@ def find_images(
     """Return the ids of up to `limit` pictures that a filter lets through, above id `after`, in id order."""
     with project.reading() as connection:
         where, values = _where(connection, wanted)
+        key = "image.id" if wanted.class_name is None else "chosen.image_id"  # the order that the index has already
         rows = connection.execute(
-            f"SELECT image.id FROM image {where} AND image.id > ? ORDER BY image.id LIMIT ?", (*values, after, limit)
+            f"SELECT {key} FROM image {where} AND {key} > ? ORDER BY {key} LIMIT ?", (*values, after, limit)
         )
         return tuple(row[0] for row in rows.fetchall())
 

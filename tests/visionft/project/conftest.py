@@ -44,3 +44,10 @@ def multi(tmp_path: Path, pictures: Path) -> Iterator[Project]:
     with Project.create(tmp_path / "multi", task="multi") as opened:
         import_source(opened, pictures)
         yield opened
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Project]:
+    """Return an open project without pictures."""
+    with Project.create(tmp_path / "empty") as project:
+        yield project
