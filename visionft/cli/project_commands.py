@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.errors import VisionFTError
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.labelling import label_files
 from visionft.project.snapshot import Task
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
+
+IMPORT_FORMATS = ("auto", "folders", "csv", "jsonl", "zip")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,13 +39,23 @@ def new(
 
 def import_pictures(
     project: ProjectDir,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of class folders, or of pictures.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
+    source_format: Annotated[str, typer.Option("--format", help="auto, folders, csv, jsonl or zip.")] = "auto",
     json: Json = False,
 ) -> None:
     """Take pictures and their classes into a project; the originals are only read."""
+    if source_format not in IMPORT_FORMATS:
+        raise VisionFTError(f"There is no format {source_format!r}.", f"Choose {', '.join(IMPORT_FORMATS)}.")
     with Project.open(project) as opened, job() as (on_event, should_stop):
-        report = import_source(opened, source, copy=copy, on_event=on_event, should_stop=should_stop)
+        report = import_source(
+            opened,
+            source,
+            copy=copy,
+            source_format=source_format,  # type: ignore[arg-type]  # checked above
+            on_event=on_event,
+            should_stop=should_stop,
+        )
         print_result(report, lambda: _report_text(report), as_json=json)
 
 
@@ -73,11 +86,18 @@ def split(
     val: Annotated[float, typer.Option(help="Share of the labelled pictures for validation.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share for the final test.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Draws another split.")] = 0,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Regular expression; pictures whose file names agree in its match stay together."
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Place pictures anew that have a split already.")] = False,
     json: Json = False,
 ) -> None:
     """Divide labelled pictures into train, val and test; those that have a split keep it."""
     with Project.open(project) as opened:
-        report = assign_splits(opened, val=val, test=test, seed=seed)
+        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     print_result(report, f"Placed {report.assigned} pictures. Now: {counts}.", as_json=json)
 

@@ -1,0 +1,137 @@
+"""Commands about a project's past and its safety: undo, history, checks, backups, lost pictures, labels for others."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.errors import VisionFTError
+from visionft.project.backups import Backup, list_backups
+from visionft.project.checking import CheckReport, check_project
+from visionft.project.exporting import export_labels
+from visionft.project.relinking import relink_images
+from visionft.project.restoring import restore_backup
+from visionft.project.store import Project
+
+EXPORT_FORMATS = ("auto", "folders", "csv", "jsonl")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (undo, redo, history, check, backup, restore, relink):
+        app.command()(command)
+    app.command("export-labels")(export_project_labels)
+
+
+def undo(project: ProjectDir, json: Json = False) -> None:
+    """Take back the last change of the project, also from an earlier session."""
+    with Project.open(project) as opened:
+        effects = opened.undo()
+        value = {"undone": effects.title, "images": len(effects.image_ids), "next": opened.undo_title}
+    print_result(value, f"Undone: {effects.title}.", as_json=json)
+
+
+def redo(project: ProjectDir, json: Json = False) -> None:
+    """Do again what was undone last."""
+    with Project.open(project) as opened:
+        effects = opened.redo()
+        value = {"redone": effects.title, "images": len(effects.image_ids), "next": opened.redo_title}
+    print_result(value, f"Redone: {effects.title}.", as_json=json)
+
+
+def history(
+    project: ProjectDir,
+    limit: Annotated[int, typer.Option(help="How many of the latest changes.", min=1)] = 20,
+    json: Json = False,
+) -> None:
+    """List the latest changes, newest first; undone ones are marked."""
+    with Project.open(project, read_only=True) as opened:
+        steps = opened.history(limit)
+    rows = [(_moment(step.at / 1000), "undone" if step.is_undone else "", step.title) for step in steps]
+    print_result(steps, lambda: table(("when", "", "change"), rows) if rows else "No changes yet.", as_json=json)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def check(
+    project: ProjectDir,
+    contents: Annotated[bool, typer.Option("--contents", help="Also read every picture and compare it.")] = False,
+    json: Json = False,
+) -> None:
+    """Check the project and repair what can be repaired; a second check finds nothing."""
+    with Project.open(project) as opened, job() as (on_event, should_stop):
+        report = check_project(opened, check_contents=contents, on_event=on_event, should_stop=should_stop)
+        print_result(report, lambda: _check_text(report), as_json=json)
+
+
+def _check_text(report: CheckReport) -> str:
+    lines = [f"Repaired: {each}" for each in report.repaired]
+    lines += [f"Missing: {path}" for path in report.missing]
+    lines += [f"Edited since it was imported: {path}" for path in report.edited]
+    if report.missing:
+        lines.append("Find them again with: visionft relink PROJECT FOLDER")
+    return "\n".join(lines) or "Everything is in order."
+
+
+def backup(project: ProjectDir, json: Json = False) -> None:
+    """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are."""
+    with Project.open(project) as opened:
+        opened.back_up()
+    found = list_backups(project.absolute())
+    print_result(found, lambda: _backups_text(found), as_json=json)
+
+
+def _backups_text(found: tuple[Backup, ...]) -> str:
+    rows = [(each.name, _moment(each.created), each.reason) for each in found]
+    return table(("backup", "when", "why"), rows)
+
+
+def restore(
+    project: ProjectDir,
+    name: Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="The newest intact one when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Go back to a backup, also from a damaged project; what it replaces is kept."""
+    restored = restore_backup(project.absolute(), name)
+    print_result(restored, f"Restored {restored.name} ({restored.reason}).", as_json=json)
+
+
+def relink(
+    project: ProjectDir,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the pictures are now, or above.")],
+    json: Json = False,
+) -> None:
+    """Find missing pictures again by their content."""
+    with Project.open(project) as opened, job() as (on_event, should_stop):
+        report = relink_images(opened, folder, on_event=on_event, should_stop=should_stop)
+        text = f"Found {report.relinked} pictures again; {len(report.missing)} are still missing."
+        print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
+
+
+def export_project_labels(
+    project: ProjectDir,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder, a .csv or a .jsonl file.")],
+    export_format: Annotated[str, typer.Option("--format", help="auto, folders, csv or jsonl.")] = "auto",
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="Make cells that look like formulas harmless (changes those names).")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write the labels for other programs."""
+    if export_format not in EXPORT_FORMATS:
+        raise VisionFTError(f"There is no format {export_format!r}.", f"Choose {', '.join(EXPORT_FORMATS)}.")
+    with Project.open(project, read_only=True) as opened, job() as (on_event, should_stop):
+        report = export_labels(
+            opened,
+            target,
+            export_format=export_format,  # type: ignore[arg-type]  # checked above
+            for_spreadsheets=spreadsheet,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        missing = [f"Missing: {path}" for path in report.missing]
+        print_result(report, "\n".join([f"{report.path}: {report.pictures} pictures.", *missing]), as_json=json)
