@@ -5,17 +5,13 @@ folder continues as if nothing had happened.
 """
 
 import contextlib
-import os
 import time
 from pathlib import Path
-from typing import Any
 
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from models.classifier import Classifier, build_classifier
 from models.weights import RANDOM
-from visionft.devices import Device, pick_device
 from visionft.errors import RunError
 from visionft.events import (
     EpochDone,
@@ -30,6 +26,7 @@ from visionft.events import (
 )
 from visionft.project.snapshot import Snapshot
 from visionft.training import recording
+from visionft.training.assembly import Assembly
 from visionft.training.batches import Stopped
 from visionft.training.config import TrainConfig
 from visionft.training.costs import PeakMemory, feature_drift
@@ -101,17 +98,6 @@ def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: Shou
     return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
 
 
-def make_accelerator(device: Device, precision: str) -> Any:
-    """Return an accelerate `Accelerator` for one run; several may follow each other in one process."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
-    if "WORLD_SIZE" not in os.environ:
-        # accelerate remembers the first run's device and precision for the life of the process.
-        AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
-
-
 class _Run:
     """A run under way; `train` reads as its table of contents."""
 
@@ -120,9 +106,10 @@ class _Run:
     ) -> None:
         self.config, self.images = config, images
         self.should_stop = should_stop
-        self.device = pick_device(config.device)
-        self.precision = self.device.precision if config.precision == "auto" else config.precision
-        self.accelerator = make_accelerator(self.device, self.precision)
+        on_event(Progress(stage="Loading the network", done=0, total=0))
+        assembly = Assembly(config, classes=len(images.class_names))
+        self.device, self.precision = assembly.device, assembly.precision
+        self.accelerator, self.classifier = assembly.accelerator, assembly.classifier
         self.is_main: bool = self.accelerator.is_main_process
         self.run_dir, self.is_fresh = self._agree_on_folder(run_dir)
         self.on_event = on_event if self.is_main else ignore_event
@@ -130,8 +117,6 @@ class _Run:
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
         self.memory = PeakMemory(self.accelerator.device)
         self.learner: Learner | None = None
-        self.say("Loading the network")
-        self.classifier = self._build()
 
     def _agree_on_folder(self, run_dir: Path) -> tuple[Path, bool]:
         """Return the main process's run folder and whether it is new: another process may have seen it half made."""
@@ -139,28 +124,6 @@ class _Run:
 
         agreed = broadcast_object_list([str(run_dir), not (run_dir / "config.json").exists()])
         return Path(agreed[0]), agreed[1]
-
-    def _build(self) -> Classifier:
-        config = self.config
-        classifier = build_classifier(
-            config.backbone_row,
-            config.method_row,
-            classes=len(self.images.class_names),
-            options=config.method_options,
-            weights=config.weights,
-            image_size=config.input_size,
-            patch_dropout=config.patch_dropout,
-            seed=config.seed,
-        )
-        if config.gradient_checkpointing:
-            classifier.checkpoint_gradients()
-        if self.device.kind == "cuda" and self.precision == "bf16":
-            classifier.shrink_frozen(torch.bfloat16)
-        return classifier.to(self.accelerator.device)
-
-    def say(self, stage: str) -> None:
-        """Announce a stage of unknown length."""
-        self.on_event(Progress(stage=stage, done=0, total=0))
 
     # Start ----------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,49 @@
+"""What a run computes with: device, precision, accelerator and the classifier that its settings describe."""
+
+import os
+from typing import Any
+
+import torch  # noqa: TID253
+
+from models.classifier import Classifier, build_classifier
+from visionft.devices import Device, pick_device
+from visionft.training.config import TrainConfig
+
+
+class Assembly:
+    """Device, accelerator and classifier for one set of settings."""
+
+    def __init__(self, config: TrainConfig, *, classes: int) -> None:
+        """Build everything; the pretrained weights are fetched when they are nowhere on this computer."""
+        self.device: Device = pick_device(config.device)
+        self.precision = self.device.precision if config.precision == "auto" else config.precision
+        self.accelerator = _make_accelerator(self.device, self.precision)
+        self.classifier = self._build(config, classes)
+
+    def _build(self, config: TrainConfig, classes: int) -> Classifier:
+        classifier = build_classifier(
+            config.backbone_row,
+            config.method_row,
+            classes=classes,
+            options=config.method_options,
+            weights=config.weights,
+            image_size=config.input_size,
+            patch_dropout=config.patch_dropout,
+            seed=config.seed,
+        )
+        if config.gradient_checkpointing:
+            classifier.checkpoint_gradients()
+        if self.device.kind == "cuda" and self.precision == "bf16":
+            classifier.shrink_frozen(torch.bfloat16)
+        return classifier.to(self.accelerator.device)
+
+
+def _make_accelerator(device: Device, precision: str) -> Any:
+    """Return an accelerate `Accelerator` for one run; several may follow each other in one process."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    if "WORLD_SIZE" not in os.environ:
+        # accelerate remembers the first run's device and precision for the life of the process.
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
