@@ -17,20 +17,23 @@ from PySide6.QtWidgets import QApplication
 from gui.errors import BugReporter, start_logging
 from gui.icons import app_icon
 from gui.jobs import MainThreadCollector, share_interpreter
-from gui.main_window import MainWindow
-from gui.pages.export import ExportPage
-from gui.pages.label import LabelPage
-from gui.pages.page import Page
-from gui.pages.project import ProjectPage
-from gui.pages.results import ResultsPage
-from gui.pages.train import TrainPage
-from gui.pages.tryout import TryPage
+from gui.main_window import MainWindow, PageEntry
 from gui.state import AppState
 from gui.theme import ThemeName, apply_theme
 from visionft import __version__
 
 logger = logging.getLogger(__name__)
-PAGES: list[type[Page]] = [ProjectPage, LabelPage, TrainPage, ResultsPage, ExportPage, TryPage]
+
+# Modules and classes by name: a page is imported when it is first shown, or in an idle moment after the start.
+PAGES = (
+    PageEntry(name="project", title="Project", icon_name="project", place="gui.pages.project:ProjectPage"),
+    PageEntry(name="label", title="Label", icon_name="label", place="gui.pages.label:LabelPage"),
+    PageEntry(name="train", title="Train", icon_name="train", place="gui.pages.train:TrainPage"),
+    PageEntry(name="results", title="Results", icon_name="results", place="gui.pages.results:ResultsPage"),
+    PageEntry(name="export", title="Export", icon_name="export", place="gui.pages.export:ExportPage"),
+    PageEntry(name="try", title="Try", icon_name="try", place="gui.pages.tryout:TryPage"),
+    PageEntry(name="settings", title="Settings", icon_name="settings", place="gui.pages.settings:SettingsPage"),
+)
 
 
 def main(project: Path | None = None) -> int:
@@ -84,4 +87,4 @@ def create_window(app: QApplication, state: AppState) -> MainWindow:
 
     take_theme()
     state.settings_changed.connect(take_theme)
-    return MainWindow(state, PAGES)
+    return MainWindow(state, PAGES, bottom_pages=("settings",))

@@ -1,30 +1,52 @@
 """The window: the rail, the pages, the messages and the job bar; menus and shortcuts; closing while a job runs."""
 
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from PySide6.QtCore import QByteArray, QEventLoop, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import dialogs, theme
+from gui.commands import commands, shortcut_groups
 from gui.icons import app_icon
 from gui.pages.page import Page
 from gui.state import AppState, JobInfo, JobOutcome
 from gui.widgets.banner import Banner
 from gui.widgets.job_bar import JobBar, duration
+from gui.widgets.palette import CommandPalette
 from gui.widgets.parts import row
 from gui.widgets.rail import Rail
+from gui.widgets.shortcut_sheet import ShortcutSheet
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 
 MIN_SIZE = (1024, 680)
 START_SIZE = (1280, 800)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageEntry:
+    """A page the window offers; `place` is `module:class`, imported when the page is built."""
+
+    name: str
+    title: str
+    icon_name: str
+    place: str
+
+    def load(self) -> type[Page]:
+        """Import the page's class."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
 class MainWindow(QMainWindow):
     """Everything the user sees. Pages are built when first shown, and in idle moments after start-up."""
 
-    def __init__(self, state: AppState, page_types: list[type[Page]], *, bottom_pages: tuple[str, ...] = ()) -> None:
+    def __init__(self, state: AppState, pages: Sequence[PageEntry], *, bottom_pages: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.state = state
-        self._page_types = {page.name: page for page in page_types}
+        self.entries = {entry.name: entry for entry in pages}
         self._pages: dict[str, Page] = {}
         self._epochs = 0
         self._steps_per_epoch = 1
@@ -32,15 +54,15 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*MIN_SIZE)
         self.resize(*START_SIZE)
         self.rail = Rail()
-        for page in page_types:
-            self.rail.add_page(page.name, page.title, page.icon_name, at_bottom=page.name in bottom_pages)
+        for entry in pages:
+            self.rail.add_page(entry.name, entry.title, entry.icon_name, at_bottom=entry.name in bottom_pages)
         self.banner = Banner()
         self.job_bar = JobBar()
         self._stack = QStackedWidget()
         self._lay_out()
         self._add_page_shortcuts()
         self._connect()
-        self.show_page(page_types[0].name)
+        self.show_page(pages[0].name)
         self._on_project_changed()
 
     # -- pages --------------------------------------------------------------------------------------------------
@@ -48,7 +70,7 @@ class MainWindow(QMainWindow):
     def page(self, name: str) -> Page:
         """Return a page, building it when it is asked for the first time."""
         if name not in self._pages:
-            page = self._page_types[name](self.state)
+            page = self.entries[name].load()(self.state)
             self._pages[name] = page
             self._stack.addWidget(page)
         return self._pages[name]
@@ -69,7 +91,7 @@ class MainWindow(QMainWindow):
 
     def build_pages_when_idle(self) -> None:
         """Build one page that was never shown, then come back for the next: opening it later is instant."""
-        missing = next((name for name in self._page_types if name not in self._pages), None)
+        missing = next((name for name in self.entries if name not in self._pages), None)
         if missing is not None:
             self.page(missing)
             QTimer.singleShot(0, self, self.build_pages_when_idle)
@@ -92,12 +114,17 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
 
     def _add_page_shortcuts(self) -> None:
-        for number, name in enumerate(self._page_types, 1):
+        for number, name in enumerate(self.entries, 1):
             action = QAction(self)
             action.setShortcut(QKeySequence(f"Ctrl+{number}"))
             action.triggered.connect(lambda _checked=False, page=name: self.show_page(page))
             self.addAction(action)
         for keys, act in (("Ctrl+Z", self.state.undo), ("Ctrl+Shift+Z", self.state.redo), ("Ctrl+Y", self.state.redo)):
+            action = QAction(self)
+            action.setShortcut(QKeySequence(keys))
+            action.triggered.connect(lambda _checked=False, act=act: act())
+            self.addAction(action)
+        for keys, act in (("Ctrl+K", self.show_palette), ("?", self.show_shortcuts), ("F1", self.show_shortcuts)):
             action = QAction(self)
             action.setShortcut(QKeySequence(keys))
             action.triggered.connect(lambda _checked=False, act=act: act())
@@ -123,8 +150,33 @@ class MainWindow(QMainWindow):
         state.job_ended.connect(self._on_job_ended)
 
     def _step_page(self, step: int) -> None:
-        names = list(self._page_types)
+        names = list(self.entries)
         self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    def show_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_dialog = CommandPalette(self, commands(self))
+        self._open_over(self.palette_dialog)
+
+    def show_shortcuts(self) -> None:
+        """Open the sheet of all keys."""
+        self.shortcut_sheet = ShortcutSheet(self, shortcut_groups(self))
+        self._open_over(self.shortcut_sheet)
+
+    def _open_over(self, dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def start_training(self) -> None:
+        """Show the train page and start with its settings."""
+        self.on_page("train", "start")
+
+    def on_page(self, name: str, action: str) -> None:
+        """Show a page and do one of its actions."""
+        self.show_page(name)
+        getattr(self.page(name), action)()
 
     # -- project and messages -----------------------------------------------------------------------------------
 

@@ -125,3 +125,15 @@ def predict(model: Path, sources: Sequence[Path]) -> Work:
         )
 
     return work
+
+
+def check_computer() -> Work:
+    """Look at versions, devices and providers; returns the doctor's text."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.doctor import describe, diagnose
+
+        return describe(diagnose())
+
+    return work

@@ -25,7 +25,6 @@ class ExportPage(Page):
 
     name = "export"
     title = "Export"
-    icon_name = "export"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)

@@ -3,14 +3,12 @@
 Every key press is one durable transaction before the screen shows it; undo brings anything back.
 """
 
-from collections.abc import Callable
-
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QInputDialog, QSplitter, QStackedWidget, QWidget
 
 from gui import theme
 from gui.labelling import RESERVED_KEYS, cells, class_entries, class_keys, find_ids
+from gui.pages.label_keys import LabelKeys
 from gui.pages.page import Page
 from gui.state import AppState
 from gui.thumbnails import ThumbnailStore
@@ -18,7 +16,7 @@ from gui.widgets.class_panel import ClassPanel
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.filter_bar import FilterBar, Wanted
 from gui.widgets.image_grid import Cell, ImageGrid
-from gui.widgets.parts import Button, IconButton, column, pill, restyle, row, text
+from gui.widgets.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.widgets.picture_viewer import PictureViewer
 from visionft.project.browsing import ClassRow
 from visionft.project.browsing import class_rows as read_classes
@@ -36,13 +34,12 @@ class LabelPage(Page):
 
     name = "label"
     title = "Label"
-    icon_name = "label"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False, max_width=_UNBOUNDED)
         self._classes: tuple[ClassRow, ...] = ()
         self._places: dict[str, int] = {}
-        self._keys: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
         self._summary: ProjectSummary | None = None
         self._only: tuple[int, ...] | None = None
         self.thumbnails = ThumbnailStore(self)
@@ -68,7 +65,7 @@ class LabelPage(Page):
     def _lay_out(self) -> None:
         for widget in (self.advance_box, self.undo_button, self.redo_button, self.saved):
             self.action_row.addWidget(widget)
-        self._selection = text("", "small")
+        self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = QStackedWidget()
         self._modes.addWidget(self.grid)
         self._modes.addWidget(self.viewer)
@@ -98,8 +95,9 @@ class LabelPage(Page):
 
     def _connect(self) -> None:
         self.setFocusProxy(self.grid)
-        self.grid.installEventFilter(self)
-        self.viewer.view.installEventFilter(self)
+        keys = LabelKeys(self)
+        self.grid.installEventFilter(keys)
+        self.viewer.view.installEventFilter(keys)
         self.grid.current_changed.connect(self._on_current_changed)
         self.grid.selection_changed.connect(self._on_selection_changed)
         self.grid.activated.connect(lambda _image_id: self.open_viewer())
@@ -143,7 +141,7 @@ class LabelPage(Page):
         project = self.state.project
         self._classes = read_classes(project) if project is not None else ()
         self._places = {row.name: place for place, row in enumerate(self._classes)}
-        self._keys = class_keys(self._classes)
+        self.keys = class_keys(self._classes)
         self.filters.show_classes([row.name for row in self._classes])
         self._show_chosen()
 
@@ -198,7 +196,7 @@ class LabelPage(Page):
         )  # fmt: skip
 
     def _show_current(self) -> None:
-        if self._modes.currentWidget() is not self.viewer:
+        if not self.is_viewing:
             return
         place = self.grid.current_place()
         cell = self._cell_at(place)
@@ -266,6 +264,11 @@ class LabelPage(Page):
     def _apply(self, change: Change) -> bool:
         return self.state.apply(change)
 
+    @property
+    def is_viewing(self) -> bool:
+        """Whether one picture is shown large."""
+        return self._modes.currentWidget() is self.viewer
+
     # -- viewer -------------------------------------------------------------------------------------------------
 
     def open_viewer(self) -> None:
@@ -281,57 +284,6 @@ class LabelPage(Page):
         self._modes.setCurrentWidget(self.grid)
         self.setFocusProxy(self.grid)
         self.grid.setFocus()
-
-    # -- keys ---------------------------------------------------------------------------------------------------
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take the labelling keys of grid and viewer; text fields keep theirs."""
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and self._take_key(event):
-            return True
-        return super().eventFilter(watched, event)
-
-    def _take_key(self, event: QKeyEvent) -> bool:
-        keys = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if keys == Qt.KeyboardModifier.ControlModifier:
-            step = {Qt.Key.Key_D: 1, Qt.Key.Key_A: -1}.get(Qt.Key(event.key()))
-            if step is not None:
-                self.step_unlabelled(step)
-            return step is not None
-        if keys == Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier:
-            if event.key() == Qt.Key.Key_A:
-                self.grid.select_all()
-            return event.key() == Qt.Key.Key_A
-        act = self._action_of(event) if keys == Qt.KeyboardModifier.NoModifier else None
-        if act is None:
-            return False
-        act()
-        return True
-
-    def _action_of(self, event: QKeyEvent) -> Callable[[], object] | None:
-        typed = event.text().casefold()
-        if typed and typed in self._keys:
-            return lambda: self.assign(self._keys[typed])
-        is_viewing = self._modes.currentWidget() is self.viewer
-        named = {
-            Qt.Key.Key_0: self.clear_labels,
-            Qt.Key.Key_A: lambda: self.step(-1),
-            Qt.Key.Key_D: lambda: self.step(1),
-            Qt.Key.Key_N: lambda: self.step(1),
-            Qt.Key.Key_F: self.viewer.view.fit,
-            Qt.Key.Key_Z: self.viewer.view.toggle_zoom,
-            Qt.Key.Key_Delete: self.remove,
-            Qt.Key.Key_Return: self.close_viewer if is_viewing else self.open_viewer,
-            Qt.Key.Key_Enter: self.close_viewer if is_viewing else self.open_viewer,
-        }
-        if is_viewing:
-            named |= {
-                Qt.Key.Key_Escape: self.close_viewer,
-                Qt.Key.Key_Left: lambda: self.step(-1),
-                Qt.Key.Key_Right: lambda: self.step(1),
-                Qt.Key.Key_Plus: lambda: self.viewer.view.zoom_by(1.25),
-                Qt.Key.Key_Minus: lambda: self.viewer.view.zoom_by(0.8),
-            }
-        return named.get(Qt.Key(event.key()))
 
     # -- slots --------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ class Page(QWidget):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    icon_name: ClassVar[str]
 
     def __init__(self, state: AppState, *, scrolls: bool = True, max_width: int = CONTENT_WIDTH) -> None:
         super().__init__()
@@ -28,7 +27,6 @@ class Page(QWidget):
         self._is_stale = True
         self.heading = text(self.title, "title")
         self.subtitle = ElidedLabel(role="muted")
-        self.subtitle.setMinimumHeight(18)
         self.action_row = QHBoxLayout()
         self.action_row.setSpacing(theme.SMALL)
         titles = QVBoxLayout()

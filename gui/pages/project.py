@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import platformdirs
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import dialogs, theme, work
 from gui.pages.page import Page, scrolling
@@ -36,7 +36,6 @@ class ProjectPage(Page):
 
     name = "project"
     title = "Project"
-    icon_name = "project"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)
@@ -81,11 +80,11 @@ class ProjectPage(Page):
         splits.body.addWidget(self.split_bar)
         side = QWidget()
         side.setLayout(column(self.checklist, splits, None, spacing=theme.LARGE))
-        side.setFixedWidth(theme.scaled(350))
-        lower = QHBoxLayout()
+        self._side, self._lower = side, QHBoxLayout()
+        lower = self._lower
         lower.setSpacing(theme.LARGE)
         lower.addWidget(classes, 1)
-        lower.addWidget(side, 0, Qt.AlignmentFlag.AlignTop)
+        lower.addWidget(side, 0)
         body = column(row(*self.tiles.values(), spacing=theme.LARGE), self.report, lower, None, spacing=theme.LARGE)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return body
@@ -218,6 +217,14 @@ class ProjectPage(Page):
         self._set_busy(False)
         if outcome.info.kind == "import" and outcome.result is not None:
             self.report.show_report(outcome.result)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the side column below the classes where there is no room beside them."""
+        is_wide = event.size().width() >= theme.scaled(900)
+        self._lower.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        self._side.setMaximumWidth(theme.scaled(350) if is_wide else 16777215)
+        self._side.setMinimumWidth(theme.scaled(350) if is_wide else 0)
+        super().resizeEvent(event)
 
     # -- drops --------------------------------------------------------------------------------------------------
 

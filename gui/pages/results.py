@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
 
 from gui import theme, work
@@ -12,7 +12,7 @@ from gui.state import AppState, JobOutcome
 from gui.widgets.compare_chart import CompareChart, RunCurve
 from gui.widgets.confusion_matrix import ConfusionMatrix
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.parts import Button, Card, column, row, text
+from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
 from gui.widgets.run_rows import run_row
 from gui.widgets.run_table import RunTable
 from gui.widgets.value_table import ValueTable
@@ -28,7 +28,6 @@ class ResultsPage(Page):
 
     name = "results"
     title = "Results"
-    icon_name = "results"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)
@@ -58,7 +57,8 @@ class ResultsPage(Page):
         runs.body.addWidget(self.table)
         self.table.setMinimumHeight(theme.scaled(150))
         runs.setMaximumHeight(theme.scaled(240))
-        self._figures = text("", "strong")
+        self._figures = ElidedLabel("", "strong", mode=Qt.TextElideMode.ElideRight)
+        self._figures.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.views = QStackedWidget()
         for view in (self.chart, self._matrix_view(), self.classes, self.settings):
             self.views.addWidget(view)
@@ -72,7 +72,8 @@ class ResultsPage(Page):
             switch.addWidget(button)
         self.view_buttons.idClicked.connect(self.views.setCurrentIndex)
         below = Card()
-        head = row(switch, None, self._figures)
+        head = row(switch, self._figures, spacing=theme.LARGE)
+        head.setStretch(1, 1)
         below.body.addLayout(head)
         below.body.addWidget(self.views, 1)
         content = QWidget()

@@ -27,7 +27,6 @@ class TrainPage(Page):
 
     name = "train"
     title = "Train"
-    icon_name = "train"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)

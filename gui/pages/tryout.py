@@ -29,7 +29,6 @@ class TryPage(Page):
 
     name = "try"
     title = "Try"
-    icon_name = "try"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False, max_width=16777215)
@@ -62,7 +61,6 @@ class TryPage(Page):
         for widget in (self.model_box, self.browse_button, self.files_button, self.folder_button, self.csv_button):
             self.action_row.addWidget(widget)
         self._name = ElidedLabel("", "heading")
-        self._name.setMinimumHeight(theme.scaled(22))
         self._facts = text("", "small", wrap=True)
         answer = Card()
         for item in (self._name, self.bars, self._facts):

@@ -1,6 +1,6 @@
 """What a page shows when it has nothing to show yet: why, and the way on. Knows Qt only."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui import theme
@@ -16,8 +16,7 @@ class EmptyState(QWidget):
         self.button = Button(button, button_icon, role="primary")
         if not button:
             self.button.hide()  # never `setVisible(True)` before it has a parent: that opens a window
-        self._words.setMaximumWidth(theme.scaled(460))
-        self._words.setMinimumWidth(theme.scaled(320))
+        self._words.setFixedWidth(theme.scaled(440))
         layout = QVBoxLayout(self)
         layout.setSpacing(theme.SMALL)
         layout.addStretch(2)
@@ -29,10 +28,23 @@ class EmptyState(QWidget):
         layout.addSpacing(theme.SMALL)
         layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(3)
+        self._fit_words()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the size of the text."""
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_words()
+        super().changeEvent(event)
+
+    def _fit_words(self) -> None:
+        self._words.ensurePolished()
+        self._words.setFixedWidth(theme.scaled(440))
+        self._words.setMinimumHeight(max(0, self._words.heightForWidth(theme.scaled(440))))
 
     def show_words(self, title: str, words: str, button: str) -> None:
         """Say something else."""
         self._title.setText(title)
         self._words.setText(words)
+        self._fit_words()
         self.button.setText(button)
         self.button.setVisible(bool(button))

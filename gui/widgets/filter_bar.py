@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QSlider, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLineEdit, QSlider, QWidget
 
 from gui import theme
 from gui.widgets.parts import IconLabel, row
@@ -57,14 +58,23 @@ class FilterBar(QWidget):
         self.size_slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.size_slider.valueChanged.connect(self.size_changed)
         boxes = (self.class_box, self.label_box, self.split_box, self.order_box)
-        layout = row(self.text_edit, *boxes, IconLabel("grid", size=16, tone="muted"), self.size_slider)
-        layout.setStretch(0, 1)
-        self.setLayout(layout)
+        self._lines = QHBoxLayout()
+        self._lines.setContentsMargins(0, 0, 0, 0)
+        self._lines.setSpacing(theme.SMALL)
+        self._lines.addWidget(self.text_edit, 1)
+        self._lines.addLayout(row(*boxes, IconLabel("grid", size=16, tone="muted"), self.size_slider))
+        self.setLayout(self._lines)
         self._pause = QTimer(self, singleShot=True, interval=TYPING_PAUSE_MS)
         self._pause.timeout.connect(self.changed)
         self.text_edit.textChanged.connect(lambda _text: self._pause.start())
         for box in boxes:
             box.currentTextChanged.connect(lambda _text: self.changed.emit())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use two lines where one is too short."""
+        is_wide = event.size().width() >= theme.scaled(720)
+        self._lines.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
 
     def wanted(self) -> Wanted:
         """Return what the user wants to see."""

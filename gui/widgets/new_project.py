@@ -35,6 +35,7 @@ class NewProjectDialog(QDialog):
         self._multi = ActionTile("Several classes per picture", "Each picture may show any number.", checkable=True)
         tasks = QButtonGroup(self)
         for tile in (self._single, self._multi):
+            tile.setFixedHeight(theme.scaled(64))
             tasks.addButton(tile)
         self._single.setChecked(True)
         self._fault = text(role="fault", wrap=True)

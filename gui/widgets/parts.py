@@ -74,17 +74,18 @@ class IconLabel(QLabel):
     def __init__(self, name: str, *, size: int = 18, tone: str = "text") -> None:
         super().__init__()
         self._size = size
-        self.setFixedSize(QSize(size, size))
         self.show_icon(name, tone)
 
     def show_icon(self, name: str, tone: str = "text") -> None:
         """Show icon `name` in the colour token `tone`."""
         self._name, self._tone = name, tone
-        self.setPixmap(pixmap(name, getattr(theme.colours(), tone), size=self._size))
+        size = theme.scaled(self._size)
+        self.setFixedSize(QSize(size, size))
+        self.setPixmap(pixmap(name, getattr(theme.colours(), tone), size=size))
 
     def changeEvent(self, event) -> None:
         """Redraw in the colours of a new theme."""
-        if event.type() == event.Type.PaletteChange:
+        if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
             self.show_icon(self._name, self._tone)
         super().changeEvent(event)
 
@@ -111,7 +112,7 @@ class Button(QPushButton):
 
     def changeEvent(self, event) -> None:
         """Tint the icon anew for a new theme."""
-        if event.type() == event.Type.PaletteChange:
+        if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
             self._tint()
         super().changeEvent(event)
 
@@ -124,9 +125,9 @@ class Button(QPushButton):
 
     def set_icon_colour(self, colour: str) -> None:
         """Draw the icon in `colour`, with a gap to the text behind it."""
-        gap = theme.TIGHT + 1 if self.text() else 0
-        self.setIconSize(QSize(ICON_PX + gap, ICON_PX))
-        self.setIcon(icon(self._icon_name, colour, size=ICON_PX, gap=gap))
+        gap, size = theme.TIGHT + 1 if self.text() else 0, theme.scaled(ICON_PX)
+        self.setIconSize(QSize(size + gap, size))
+        self.setIcon(icon(self._icon_name, colour, size=size, gap=gap))
 
 
 class IconButton(QToolButton):
@@ -137,15 +138,19 @@ class IconButton(QToolButton):
         self._icon_name = icon_name
         self.setAccessibleName(name)
         self.setToolTip(f"{name} ({shortcut})" if shortcut else name)
-        self.setIconSize(QSize(18, 18))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setIcon(icon(icon_name))
+        self._tint()
 
     def changeEvent(self, event) -> None:
-        """Tint the icon anew for a new theme."""
-        if event.type() == event.Type.PaletteChange:
-            self.setIcon(icon(self._icon_name))
+        """Tint the icon anew for a new theme or text size."""
+        if event.type() in (event.Type.PaletteChange, event.Type.FontChange):
+            self._tint()
         super().changeEvent(event)
+
+    def _tint(self) -> None:
+        size = theme.scaled(ICON_PX)
+        self.setIconSize(QSize(size, size))
+        self.setIcon(icon(self._icon_name, size=size))
 
 
 class Card(QFrame):
@@ -171,7 +176,15 @@ class ElidedLabel(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setProperty("role", role)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setMinimumWidth(24)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the whole text."""
+        return QSize(super().sizeHint().width(), self.fontMetrics().height() + 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height of a line: it may lose letters, never its feet."""
+        self.ensurePolished()
+        return QSize(24, self.fontMetrics().height() + 1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the text, shortened to the width at hand."""

@@ -26,7 +26,6 @@ class PictureViewer(QWidget):
         previous.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
         following.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
         self._name = ElidedLabel("", "strong")
-        self._name.setMinimumHeight(theme.scaled(20))
         self._place = text("", "small")
         self._facts = text("", "small")
         self._labels = pill()

@@ -52,6 +52,7 @@ class Rail(QFrame):
     def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
         """Add a button for a page."""
         button = RailButton(title, icon_name, len(self._buttons) + 1)
+        button.setAccessibleName(title)
         button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
         self._group.addButton(button)
         self._buttons[name] = button

@@ -25,7 +25,6 @@ class RunMonitor(QWidget):
             "device": StatTile("Computing on", "chip"),
         }
         self._name = ElidedLabel("", "heading")
-        self._name.setMinimumHeight(theme.scaled(22))
         self._state = pill()
         self._note = ElidedLabel("", "muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight)

@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from gui import theme
@@ -127,6 +128,13 @@ class RunTable(QTableView):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit(self.selected()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave columns out where there is no room for all."""
+        width = event.size().width()
+        for column, needed in ((5, 820), (3, 720), (1, 560)):
+            self.setColumnHidden(column, width < theme.scaled(needed))
+        super().resizeEvent(event)
 
     def set_rows(self, rows: list[RunRow]) -> None:
         """Show these runs; keep the selection where its runs still exist, else choose the newest."""

@@ -15,7 +15,11 @@ class StatTile(Card):
         self._number = ElidedLabel("", "number", mode=Qt.TextElideMode.ElideRight)
         self._note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.setMinimumWidth(theme.scaled(110))
-        self.body.addLayout(row(text(name, "caption"), None, IconLabel(icon_name, size=16, tone="muted")))
+        head = row(
+            ElidedLabel(name, "caption", mode=Qt.TextElideMode.ElideRight), IconLabel(icon_name, size=16, tone="muted")
+        )
+        head.setStretch(0, 1)
+        self.body.addLayout(head)
         self.body.addWidget(self._number)
         self.body.addWidget(self._note)
         self._name = name

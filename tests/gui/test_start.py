@@ -16,9 +16,9 @@ window = create_window(app, state)
 window.show()
 app.processEvents()
 shown = time.perf_counter() - began
-while len(window._pages) < len(window._page_types):
+while len(window._pages) < len(window.entries):
     window.build_pages_when_idle()
-for name in window._page_types:
+for name in window.entries:
     window.show_page(name)
     app.processEvents()
 window.close()

@@ -214,13 +214,13 @@ def test_the_copied_command_trains_the_same(qtbot, page, window):
 
 
 def test_pages_are_reached_by_their_keys(qtbot, window, page):
-    for number, name in enumerate(window._page_types, 1):
+    for number, name in enumerate(window.entries, 1):
         qtbot.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
         assert window.current_page.name == name
 
 
 def test_building_the_pages_opens_no_other_window(window, qapp):
-    for name in window._page_types:
+    for name in window.entries:
         window.show_page(name)
         qapp.processEvents()
         assert window.isActiveWindow()

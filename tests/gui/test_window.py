@@ -1,0 +1,163 @@
+"""The window as a whole: palette, shortcuts, settings, messages, bugs, long words and large text."""
+
+import logging
+import sys
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit, QWidget
+
+from gui import errors
+from gui.app import create_window
+from gui.errors import BugReporter
+from gui.settings import Settings
+from gui.state import AppState
+from gui.theme import DARK, colours
+from gui.thumbnails import cache_folder
+from gui.widgets.palette import score
+from gui.widgets.parts import ElidedLabel
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+
+
+def test_the_palette_finds_a_command_and_enter_does_it(qtbot, window):
+    qtbot.keyClick(window, Qt.Key.Key_K, CONTROL)
+    palette = window.palette_dialog
+    qtbot.keyClicks(palette.field, "go res")
+    assert palette.titles()[0] == "Go to Results"
+    qtbot.keyClick(palette.field, Qt.Key.Key_Return)
+    assert window.current_page.name == "results" and not window.findChildren(QLineEdit, "palette")
+
+
+def test_the_palette_offers_only_what_is_possible(qtbot, window, project_dir):
+    window.show_palette()
+    assert not [title for title in window.palette_dialog.titles() if title.startswith(("Undo", "Import", "Start"))]
+    window.palette_dialog.reject()
+    window.state.open_project(project_dir)
+    window.show_palette()
+    titles = window.palette_dialog.titles()
+    assert "Import pictures" in titles and "Undo: Split 25 pictures" in titles
+    window.palette_dialog.reject()
+
+
+def test_the_arrows_move_in_the_palette(qtbot, window):
+    window.show_palette()
+    palette = window.palette_dialog
+    qtbot.keyClick(palette.field, Qt.Key.Key_Down)
+    assert palette.list.currentRow() == 1
+    qtbot.keyClick(palette.field, Qt.Key.Key_Escape)
+
+
+@pytest.mark.parametrize(("typed", "fits"), [("tr", True), ("gtt", True), ("xq", False), ("", True)])
+def test_letters_fit_a_title_in_their_order(typed, fits):
+    assert (score("Go to Train", typed) is not None) is fits
+
+
+def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    page = window.page("label")
+    qtbot.keyClicks(page.panel.search_edit, "?")
+    assert page.panel.search_edit.text() == "?"
+    page.panel.search_edit.clear()
+    page.grid.setFocus()
+    qtbot.keyClick(page.grid, Qt.Key.Key_Question)
+    words = [label.text() for label in window.shortcut_sheet.findChildren(QLabel)]
+    assert {"Ctrl+K", "Next page", "Real pixels"} <= set(words)
+    window.shortcut_sheet.reject()
+
+
+def test_the_theme_changes_at_once_and_is_kept(qtbot, window, state):
+    window.show_page("settings")
+    page = window.page("settings")
+    qtbot.mouseClick(page.theme_buttons.button(2), LEFT)
+    assert colours() is DARK
+    assert AppState().settings.theme == "dark"
+
+
+def test_text_grows_at_once(qtbot, window, qapp):
+    window.show_page("settings")
+    window.page("settings").font_box.activated.emit(4)
+    assert qapp.font().pixelSize() == 20
+    window.page("settings").font_box.activated.emit(1)
+    assert qapp.font().pixelSize() == 13
+
+
+def test_thumbnails_can_be_cleared(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    qtbot.waitUntil(lambda: bool(list(cache_folder().rglob("*.jpg"))))
+    window.show_page("settings")
+    page = window.page("settings")
+    qtbot.mouseClick(page.clear_button, LEFT)
+    assert not list(cache_folder().rglob("*.jpg")) and not page.clear_button.isEnabled()
+
+
+def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, caplog, monkeypatch):
+    reporter = BugReporter()
+    monkeypatch.setattr(errors, "qInstallMessageHandler", lambda handler: None)
+    reporter.install()
+    try:
+        for _ in range(3):
+            sys.excepthook(ValueError, ValueError("lost"), None)
+        qtbot.waitUntil(lambda: reporter._dialog is not None)
+        dialog = reporter._dialog
+        qtbot.mouseClick(dialog.copy_button, LEFT)
+        report = QGuiApplication.clipboard().text()
+        assert "ValueError: lost" in report and "VisionFT" in report and "Qt" in report
+        dialog.accept()
+    finally:
+        reporter.uninstall()
+    assert sum(record.levelno == logging.ERROR for record in caplog.records) == 3
+
+
+def test_icon_only_buttons_have_names(window, project_dir):
+    window.state.open_project(project_dir)
+    for name in window.entries:
+        window.show_page(name)
+    ours = [button for button in window.findChildren(QAbstractButton) if _is_ours(button)]
+    assert len(ours) > 50
+    assert not [button for button in ours if not button.text() and not button.accessibleName()]
+
+
+def _is_ours(button: QAbstractButton) -> bool:
+    """Leave out the buttons that Qt puts into its own fields and tables."""
+    is_qt_corner = button.objectName().startswith("qt_")
+    return not button.isHidden() and not is_qt_corner and not isinstance(button.parentWidget(), QLineEdit)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_no_text_is_cut_at_the_smallest_size(qtbot, qapp, project_dir, scale):
+    state = AppState()
+    state.settings = Settings(theme="light", font_scale=scale)
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    state.open_project(project_dir)
+    clipped = []
+    for name in window.entries:
+        window.show_page(name)
+        for _ in range(5):
+            qapp.processEvents()
+        clipped += [f"{name}: {label}" for label in _clipped(window.page(name))]
+    window.close()
+    state.deleteLater()
+    assert not clipped
+
+
+def _clipped(page: QWidget) -> list[str]:
+    visible = [widget for widget in page.findChildren(QWidget) if widget.isVisible()]
+    texts = [widget for widget in visible if isinstance(widget, QLabel | QAbstractButton) and _is_cut(widget)]
+    return [f"{widget.text()} {widget.size().toTuple()} of {widget.sizeHint().toTuple()}" for widget in texts]
+
+
+def _is_cut(widget: QLabel | QAbstractButton) -> bool:
+    """Tell whether a text has less room than it asks for; what shortens itself on purpose never is."""
+    if isinstance(widget, ElidedLabel) or not widget.text():
+        return False
+    if isinstance(widget, QLabel) and widget.wordWrap():
+        return widget.height() + 1 < widget.heightForWidth(widget.width())
+    needed = widget.sizeHint() if isinstance(widget, QLabel) else widget.minimumSizeHint()
+    return widget.width() + 1 < needed.width() or widget.height() + 1 < needed.height()
