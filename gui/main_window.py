@@ -141,6 +141,7 @@ class MainWindow(QMainWindow):
         self.job_bar.stop_requested.connect(self._on_stop_requested)
         self.job_bar.job_chosen.connect(self._on_job_chosen)
         state.page_requested.connect(self.show_page)
+        state.run_continue_requested.connect(self._on_run_continue_requested)
         state.pictures_requested.connect(self._on_pictures_requested)
         state.project_changed.connect(self._on_project_changed)
         state.content_changed.connect(self._show_idle)
@@ -238,6 +239,11 @@ class MainWindow(QMainWindow):
     def _on_stop_requested(self) -> None:
         self.state.stop_job()
         self.job_bar.show_stopping()
+
+    @Slot(object)
+    def _on_run_continue_requested(self, run: object) -> None:
+        self.show_page("train")
+        self.page("train").go_on_with(run)
 
     @Slot(object, str)
     def _on_pictures_requested(self, image_ids: tuple[int, ...], title: str) -> None:

@@ -64,6 +64,7 @@ class AppState(QObject):
     job_ended = Signal(object)  # JobOutcome
     message_raised = Signal(str, str, str, str)  # message, hint, tone, details
     page_requested = Signal(str)
+    run_continue_requested = Signal(object)  # RunSummary: the train page goes on with it
     pictures_requested = Signal(object, str)  # image ids, what they are: the label page shows just these
 
     def __init__(self, parent: QObject | None = None) -> None:

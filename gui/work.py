@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from visionft.project.snapshot import Snapshot, Split
     from visionft.project.store import Project
     from visionft.training.config import TrainConfig
+    from visionft.training.runs import RunSummary
 
 
 def import_pictures(project: "Project", source: Path, *, copy: bool) -> Work:
@@ -72,6 +73,18 @@ def train_run(config: "TrainConfig", images: "Snapshot", project_dir: Path) -> W
 
         run_dir = new_run_dir(project_dir, config)
         return train(config, images, run_dir, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def continue_run(run: "RunSummary", images: "Snapshot") -> Work:
+    """Go on with a run that was stopped or killed, from its last checkpoint; the result is a `TrainResult`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.training.loop import train
+
+        return train(run.config, images, run.path, on_event=on_event, should_stop=should_stop)
 
     return work
 

@@ -63,6 +63,9 @@ class Page(QWidget):
     def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
         """Show just these pictures, where a page shows pictures."""
 
+    def go_on_with(self, run: object) -> None:
+        """Go on with a training run, where a page trains."""
+
     def close_workers(self) -> None:
         """Wait for background work of the page's own; called before the window goes."""
 

@@ -13,7 +13,7 @@ from gui.widgets.compare_chart import CompareChart, RunCurve
 from gui.widgets.confusion_matrix import ConfusionMatrix
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
-from gui.widgets.run_rows import run_row
+from gui.widgets.run_rows import can_continue, run_row
 from gui.widgets.run_table import RunTable
 from gui.widgets.value_table import ValueTable
 from visionft.training.config import TrainConfig
@@ -43,6 +43,8 @@ class ResultsPage(Page):
         self.split_box.setAccessibleName("Split to evaluate on")
         self.evaluate_button = Button("Evaluate", "play", role="primary", on_click=self.evaluate)
         self.evaluate_button.setToolTip("Measure the chosen run on the pictures of this split")
+        self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
+        self.continue_button.setToolTip("Go on with this stopped or interrupted run, from its last checkpoint")
         self.export_button = Button("Export", "export", on_click=lambda: state.page_requested.emit("export"))
         self.empty = EmptyState("results", "", "", "Train a model")
         self._lay_out()
@@ -51,7 +53,7 @@ class ResultsPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        for widget in (self.split_box, self.evaluate_button, self.export_button):
+        for widget in (self.continue_button, self.split_box, self.evaluate_button, self.export_button):
             self.action_row.addWidget(widget)
         runs = Card(margin=theme.MEDIUM)
         runs.body.addWidget(self.table)
@@ -183,6 +185,9 @@ class ResultsPage(Page):
     def _show_enabled(self) -> None:
         is_free = self.state.job_info is None and self.run() is not None
         self.evaluate_button.setEnabled(is_free)
+        self.continue_button.setEnabled(is_free)
+        run = self.run()
+        self.continue_button.setVisible(run is not None and can_continue(run))
         for widget in (self.split_box, self.evaluate_button, self.export_button):
             widget.setVisible(bool(self._runs))
         self.evaluate_button.setText("Evaluate again" if self.evaluation else "Evaluate")
@@ -200,6 +205,11 @@ class ResultsPage(Page):
         split = SPLITS[self.split_box.currentText()]
         measured = work.evaluate(run.path, snapshot, split)  # type: ignore[arg-type]
         self.state.start_job("evaluate", f"Evaluating {run.name}", measured, page=self.name)
+
+    def go_on(self) -> None:
+        """Go on training the chosen run on the train page."""
+        if (run := self.run()) is not None:
+            self.state.run_continue_requested.emit(run)
 
     def show_cell(self) -> None:
         """Show the pictures of the pressed cell on the label page."""

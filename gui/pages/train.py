@@ -17,7 +17,7 @@ from gui.widgets.run_monitor import RunMonitor, millions
 from gui.widgets.train_choices import backbone_choices, command_line, method_choices, parameter_count
 from visionft.events import Event
 from visionft.training.config import TrainConfig
-from visionft.training.runs import TrainResult
+from visionft.training.runs import RunSummary, TrainResult
 
 _OWN_FIELDS = ("backbone", "method")
 
@@ -206,6 +206,18 @@ class TrainPage(Page):
         title = f"{config.backbone_row.title}, {config.method_row.title}"
         self.monitor.start(title, epochs=config.epochs)
         self.state.start_job("train", f"Training {title}", work.train_run(config, snapshot, path), page=self.name)
+        self._views.setCurrentIndex(1)
+
+    def go_on_with(self, run: object) -> None:
+        """Go on with a run that was stopped or killed; its curves go on as well."""
+        snapshot = self.state.snapshot()
+        if not isinstance(run, RunSummary) or snapshot is None or self.state.job_info is not None:
+            return
+        self.monitor.start(run.name, epochs=run.config.epochs)
+        for epoch in run.epochs:
+            self.monitor.handle(epoch)
+        goes_on = work.continue_run(run, snapshot)
+        self.state.start_job("train", f"Going on with {run.name}", goes_on, page=self.name)
         self._views.setCurrentIndex(1)
 
     def stop(self) -> None:

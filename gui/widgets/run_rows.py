@@ -26,3 +26,8 @@ def run_state(run: RunSummary) -> str:
     if run.result is None:
         return "Unfinished"
     return "Stopped" if run.result.stopped else "Finished"
+
+
+def can_continue(run: RunSummary) -> bool:
+    """Return whether a run ended before its time: it was stopped, or killed."""
+    return len(run.epochs) < run.config.epochs and (run.result is None or run.result.stopped)

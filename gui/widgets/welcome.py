@@ -94,7 +94,7 @@ class Welcome(QWidget):
         super().__init__()
         self.drop_zone = DropZone(
             "Drop a folder of pictures here",
-            "Sub-folders become classes. Loose pictures are fine too: label them here. A zip or a CSV works as well.",
+            "Sub-folders become classes. Loose pictures work too, and so do a zip or a CSV.",
             "Choose folder",
         )
         self.recent = RecentList()

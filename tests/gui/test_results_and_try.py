@@ -134,6 +134,15 @@ def test_evaluate_runs_the_chosen_run_on_the_chosen_split(qtbot, page, window, m
     assert asked[0][0].name == "002-vit_tiny-linear" and asked[0][2] == "test"
 
 
+def test_an_unfinished_run_can_go_on_and_its_curve_goes_on(qtbot, page, window, monkeypatch):
+    asked = []
+    monkeypatch.setattr(work, "continue_run", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    qtbot.mouseClick(page.continue_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert window.current_page.name == "train" and asked[0][0].name == "002-vit_tiny-linear"
+    assert window.current_page.monitor.chart.point_counts()["epochs"] == 2
+
+
 # -- try ----------------------------------------------------------------------------------------------------------
 
 

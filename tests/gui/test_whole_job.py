@@ -57,6 +57,20 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     assert train.monitor.state() == "Finished", window.banner.message()
     assert train.monitor.chart.point_counts()["epochs"] == 3
 
+    train.form.editor("epochs").setValue(500)
+    qtbot.mouseClick(train.start_button, LEFT)
+    qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
+    qtbot.mouseClick(train.stop_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert train.monitor.state() == "Stopped", window.banner.message()
+    before = train.monitor.chart.point_counts()["epochs"]
+
+    window.show_page("results")
+    qtbot.mouseClick(window.page("results").continue_button, LEFT)
+    qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] > before, timeout=120_000)
+    qtbot.mouseClick(train.stop_button, LEFT)
+    wait_for_job(qtbot, window)
+
     window.show_page("results")
     results = window.page("results")
     qtbot.mouseClick(results.evaluate_button, LEFT)
