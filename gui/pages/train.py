@@ -43,6 +43,8 @@ class TrainPage(Page):
         self.start_button.setToolTip("Start training (Ctrl+Enter)")
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
         self.stop_button.setToolTip("End the run after the current step; the best epoch so far is kept")
+        self.results_button = Button("See results", "results", on_click=lambda: state.page_requested.emit("results"))
+        self.results_button.hide()
         self.problems = Banner()
         self._lay_out()
         self._connect()
@@ -65,6 +67,7 @@ class TrainPage(Page):
         self._views.currentChanged.connect(lambda place: group.button(place).setChecked(True))
         self.action_row.addLayout(row(self.setup_button, self.live_button, spacing=0))
         self.action_row.addSpacing(theme.SMALL)
+        self.action_row.addWidget(self.results_button)
         self.action_row.addWidget(self.stop_button)
         self.action_row.addWidget(self.start_button)
         live = QWidget()
@@ -242,6 +245,7 @@ class TrainPage(Page):
     def _on_job_started(self, _info: JobInfo) -> None:
         self.stop_button.setEnabled(True)
         self.stop_button.setText("Stop")
+        self.results_button.hide()
         self._show_readiness()
 
     @Slot(object)
@@ -259,6 +263,7 @@ class TrainPage(Page):
         elif isinstance(outcome.result, TrainResult):
             result = outcome.result
             self.monitor.finish(seconds=result.seconds, was_stopped=result.stopped, run=result.run)
+            self.results_button.show()
         self.state.runs_changed.emit()
 
 

@@ -135,6 +135,8 @@ def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted)
     assert page.monitor.tiles["best"].figure() == "75.0%"
     assert page.monitor.tiles["epoch"].figure() == "3 of 3"
     assert page.monitor.state() == "Finished" and page.monitor.isVisible()
+    qtbot.mouseClick(page.results_button, LEFT)
+    assert window.current_page.name == "results"
 
 
 def test_stop_ends_the_run_and_says_that_the_best_is_kept(qtbot, page, window, scripted):
