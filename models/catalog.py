@@ -17,55 +17,17 @@ from models.options import (
     MethodOptions,
     PrefixOptions,
 )
+from models.shapes import (
+    ResNetShape,
+    Stage,
+    ViTShape,
+    adapter_parameters,
+    lora_parameters,
+    no_parameters,
+    prefix_parameters,
+)
 
 Family = Literal["resnet", "vit"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViTShape:
-    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`."""
-
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    patch: int
-    has_class_token: bool = True
-    has_layer_scale: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One ResNet stage: `count` blocks of inner width `width`; a bottleneck block puts out four times as many."""
-
-    block: Literal["basic", "bottleneck"]
-    count: int
-    width: int
-
-    @property
-    def out_channels(self) -> int:
-        """Return the channels that the stage's blocks put out."""
-        return self.width * (4 if self.block == "bottleneck" else 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResNetShape:
-    """The shape of a timm `ResNet`: channels after the stem, then its stages."""
-
-    stem: int
-    stages: tuple[Stage, ...]
-
-    def block_convolutions(self) -> list[tuple[int, int, int]]:
-        """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""
-        convolutions: list[tuple[int, int, int]] = []
-        channels = self.stem
-        for stage in self.stages:
-            for _ in range(stage.count):
-                width, out = stage.width, stage.out_channels
-                convolutions += [(channels, width, 1 if stage.block == "bottleneck" else 3), (width, width, 3)]
-                convolutions += [(width, out, 1)] if stage.block == "bottleneck" else []
-                channels = out
-        return convolutions
 
 
 class Normalisation(NamedTuple):
@@ -376,42 +338,6 @@ class Method:
     injected_parameters: Callable[[ViTShape | ResNetShape, MethodOptions], int]
 
 
-def _no_parameters(_shape: ViTShape | ResNetShape, _options: MethodOptions) -> int:
-    return 0
-
-
-def _lora_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
-    assert isinstance(options, LoraOptions)
-    if isinstance(shape, ResNetShape):
-        layers = [(c_in * k * k, c_out) for c_in, c_out, k in shape.block_convolutions()]
-    else:
-        width, hidden = shape.width, shape.mlp_width
-        block = [(width, 3 * width)]
-        block += [(width, width)] if options.targets in ("attention", "all") else []
-        block += [(width, hidden), (hidden, width)] if options.targets == "all" else []
-        layers = block * shape.depth
-    magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
-    return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
-
-
-def _adapter_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
-    assert isinstance(options, AdapterOptions)
-    if isinstance(shape, ResNetShape):
-        widths = [stage.out_channels for stage in shape.stages for _ in range(stage.count)]
-    else:
-        widths = [shape.width] * shape.depth * (2 if options.placement == "houlsby" else 1)
-    return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
-
-
-def _prefix_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) -> int:
-    assert isinstance(options, PrefixOptions) and isinstance(shape, ViTShape)
-    if not options.reparameterise:
-        return 2 * options.length * shape.width * shape.depth
-    hidden = shape.width // 2
-    mlp = shape.width * hidden + hidden + hidden * 2 * shape.width + 2 * shape.width
-    return (options.length * shape.width + mlp) * shape.depth
-
-
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -423,7 +349,7 @@ METHODS: dict[str, Method] = {
             options=FullOptions,
             learning_rate=5e-4,
             refusals={},
-            injected_parameters=_no_parameters,
+            injected_parameters=no_parameters,
         ),
         Method(
             name="linear",
@@ -433,7 +359,7 @@ METHODS: dict[str, Method] = {
             options=LinearOptions,
             learning_rate=3e-3,
             refusals={},
-            injected_parameters=_no_parameters,
+            injected_parameters=no_parameters,
         ),
         Method(
             name="lora",
@@ -443,7 +369,7 @@ METHODS: dict[str, Method] = {
             options=LoraOptions,
             learning_rate=2e-3,
             refusals={},
-            injected_parameters=_lora_parameters,
+            injected_parameters=lora_parameters,
         ),
         Method(
             name="adapter",
@@ -453,7 +379,7 @@ METHODS: dict[str, Method] = {
             options=AdapterOptions,
             learning_rate=2e-3,
             refusals={},
-            injected_parameters=_adapter_parameters,
+            injected_parameters=adapter_parameters,
         ),
         Method(
             name="prefix",
@@ -463,17 +389,10 @@ METHODS: dict[str, Method] = {
             options=PrefixOptions,
             learning_rate=5e-3,
             refusals={"resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"},
-            injected_parameters=_prefix_parameters,
+            injected_parameters=prefix_parameters,
         ),
     )
 }
-
-
-def largest_rank(shape: ViTShape | ResNetShape) -> int:
-    """Return the largest LoRA rank that makes sense: the narrowest side of any layer that LoRA reaches."""
-    if isinstance(shape, ViTShape):
-        return min(shape.width, shape.mlp_width)
-    return min(min(c_in * kernel**2, c_out) for c_in, c_out, kernel in shape.block_convolutions())
 
 
 def get_backbone(name: str) -> Backbone:

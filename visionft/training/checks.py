@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.catalog import largest_rank
+from models.shapes import largest_rank
 from visionft.errors import Problem
 from visionft.project.snapshot import Snapshot, Split
 
