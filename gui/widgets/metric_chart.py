@@ -17,7 +17,7 @@ from gui import theme
 from gui.widgets.parts import IconLabel, column, row, text
 
 REDRAW_INTERVAL_MS = 100
-MAX_STEP_POINTS = 4000
+MAX_STEP_POINTS = 800  # more than the pixels across would only cost time
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class _Plot(pg.PlotWidget):
         self._context_items: list[pg.PlotDataItem] = []
         item: Any = self.getPlotItem()  # pyqtgraph forwards many methods by name, which no checker sees
         self._item = item
-        self._steps_item = item.plot([], [])
+        self._steps_item = item.plot([], [], antialias=False)
         self._train_item = item.plot([], [])
         self._val_item = item.plot([], [])
         self._steps_item.setZValue(-5)
@@ -146,7 +146,7 @@ class _Plot(pg.PlotWidget):
         for item, colour in ((self._train_item, palette.train_line), (self._val_item, palette.val_line)):
             item.setSymbolBrush(colour)
             item.setSymbolPen(palette.surface)
-        step = max(1, len(self.steps.x) // MAX_STEP_POINTS)
+        step = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
         self._steps_item.setData(self.steps.x[::step], self.steps.y[::step], connect="finite")
         self._draw_context()
         self._draw_best()
