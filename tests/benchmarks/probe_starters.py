@@ -77,6 +77,12 @@ def probe(features: np.ndarray, class_index: np.ndarray) -> float:
     return max(scores)
 
 
+def mean_probe(features: np.ndarray, class_index: np.ndarray, count: int) -> float:
+    """Return the mean accuracy over ``count`` other divisions of the same pictures into 900 and 300."""
+    orders = [np.random.default_rng(100 + seed).permutation(len(features)) for seed in range(count)]
+    return float(np.mean([probe(features[order], class_index[order]) for order in orders]))
+
+
 def build(name: str, weights: Path | None, size_px: int) -> nn.Module:
     """Build a starter for ``size_px`` with ``weights``, or random ones where ``None``."""
     torch.manual_seed(0)
@@ -104,6 +110,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES_PX)
     parser.add_argument("--no-random", action="store_true", help="leave out random weights")
     parser.add_argument("--with-teacher", action="store_true", help="add the teacher at 224 px")
+    parser.add_argument("--resplits", type=int, default=0, help="also average over that many other divisions")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -115,14 +122,22 @@ def main() -> None:
         files = list(arguments.weights or [STARTERS[name].weights_path]) + [None] * (not arguments.no_random)
         for weights in files:
             models = {size_px: build(name, weights, size_px) for size_px in arguments.sizes}
-            cells = [
-                [probe(extract(models[size_px], pictures, size_px), labels) for size_px in arguments.sizes]
-                for pictures, labels in sets.values()
+            features = [
+                [extract(models[size_px], pictures, size_px) for size_px in arguments.sizes]
+                for pictures, _ in sets.values()
             ]
+            labels = [labels for _, labels in sets.values()]
+            cells = [[probe(item, index) for item in row] for row, index in zip(features, labels, strict=True)]
             text = "".join(f" {' / '.join(f'{value:.3f}' for value in row)} |" for row in cells)
             met = all(max(row[-2:]) >= bar for row, bar in zip(cells, BARS[name], strict=True))
             verdict = "" if weights is None else f" bars {'met' if met else 'missed'}: {BARS[name]}"
             print(f"| {name} | {weights.name if weights else 'random'} |{text}{verdict}", flush=True)
+            if arguments.resplits and weights is not None:
+                means = [
+                    " / ".join(f"{mean_probe(item, index, arguments.resplits):.3f}" for item in row)
+                    for row, index in zip(features, labels, strict=True)
+                ]
+                print(f"| | mean of {arguments.resplits} other divisions | {' | '.join(means)} |", flush=True)
     if arguments.with_teacher:
         teacher = load_teacher(arguments.data / "teacher" / "mobilenetv2_100_same_in1k.safetensors")
         row = [f"{probe(extract(teacher, pictures, 224), labels):.3f}" for pictures, labels in sets.values()]
