@@ -19,7 +19,7 @@ sys.path.append(str(ROOT / "packaging"))
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QColor, QPainter
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog
 from screenshot_data import CLASSES, draw_pictures, run_events, write_runs
 
 from gui.app import create_application, create_window
@@ -84,11 +84,10 @@ class Studio:
             painter.end()
         shown.save(str(target))
 
-    def _is_ours(self, widget: QWidget) -> bool:
-        return isinstance(widget, QDialog) and widget.isVisible() and widget.parentWidget() is self.window
-
     def _dialogs(self) -> list[QDialog]:
-        shown = [widget for widget in self.app.topLevelWidgets() if self._is_ours(widget)]
+        """Return the dialog that is open over this window."""
+        dialogs = [widget for widget in self.app.topLevelWidgets() if isinstance(widget, QDialog)]
+        shown = [dialog for dialog in dialogs if dialog.isVisible() and dialog.parentWidget() is self.window]
         return [self.dialog] if self.dialog is not None else shown[-1:]
 
     def wait_for_pictures(self, milliseconds: int = 900) -> None:
