@@ -53,6 +53,7 @@ class Backbone:
         crop_share: Share of the resized picture's shorter side that the centre crop keeps.
         hub_id: Hugging Face repository of the weights; empty where there is none.
         bundled: File name under `models/starter` of weights that ship with the program; empty where none do.
+        sha256: Hash of the weights file, checked before it is loaded; empty where none is known.
     """
 
     name: str
@@ -172,6 +173,7 @@ BACKBONES: dict[str, Backbone] = {
             normalisation=_HALF,
             crop_share=1.0,
             bundled="starter_resnet.safetensors",
+            sha256="abe84f013e119bba719f822e828f7a5d2b485e581abae18007893c395ef8f684",
         ),
         Backbone(
             name="starter_vit",
@@ -186,6 +188,7 @@ BACKBONES: dict[str, Backbone] = {
             normalisation=_HALF,
             crop_share=1.0,
             bundled="starter_vit.safetensors",
+            sha256="e0872fce1c5ef22238d73f7b1157193b463f2fb537a1ccd850837f61f7693ed5",
         ),
         Backbone(
             name="test_resnet",

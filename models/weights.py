@@ -4,6 +4,7 @@ Order: a local file given by the user; the file that ships with the program; the
 safetensors, or `.pth` read with `weights_only=True`, so that loading one can never run code.
 """
 
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -60,6 +61,17 @@ def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
     return local_file(backbone) or _download(backbone)
 
 
+def check_bundled(backbone: Backbone, path: Path) -> None:
+    """Raise a `WeightsError` when the file that ships with the program is not the one it shipped with.
+
+    A flipped bit in a safetensors file would load silently.
+    """
+    if path == bundled_file(backbone):
+        with path.open("rb") as handle:
+            if hashlib.file_digest(handle, "sha256").hexdigest() != backbone.sha256:
+                raise WeightsError(f"{path.name} is damaged.", "Reinstall VisionFT.")
+
+
 def _download(backbone: Backbone) -> Path:
     from huggingface_hub import hf_hub_download
 
@@ -92,6 +104,7 @@ def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
     Raises:
         WeightsError: The file is damaged, or its names or shapes are not this network's.
     """
+    check_bundled(backbone, path)
     head = backbone.head + "."
     state = {name: value for name, value in read_state(path).items() if not name.startswith(head)}
     if backbone.family == "vit":
