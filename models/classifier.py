@@ -7,7 +7,8 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models import adapter, full, linear, lora, prefix
-from models.catalog import Backbone, Method
+from models.catalog import Backbone
+from models.methods import Method
 from models.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
 from models.starter.architectures import build_starter
 from models.weights import PRETRAINED, RANDOM, find_weights, load_weights
@@ -140,7 +141,7 @@ def build_classifier(
 
     Args:
         backbone: A row of `models.catalog.BACKBONES`.
-        method: A row of `models.catalog.METHODS` that does not refuse the backbone's family.
+        method: A row of `models.methods.METHODS` that does not refuse the backbone's family.
         classes: Width of the head (C).
         options: The method's settings; its defaults when None.
         weights: `pretrained`, `random`, or the path of a weights file.

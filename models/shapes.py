@@ -8,6 +8,8 @@ from typing import Literal
 
 from models.options import AdapterOptions, LoraOptions, MethodOptions, PrefixOptions
 
+Family = Literal["resnet", "vit"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViTShape:

@@ -1,7 +1,8 @@
 """Run folders as rows of a table. No Qt, no state."""
 
 from gui.widgets.run_table import RunRow
-from models.catalog import BACKBONES, METHODS
+from models.catalog import BACKBONES
+from models.methods import METHODS
 from visionft.training.runs import RunSummary
 
 

@@ -5,7 +5,8 @@ import shlex
 
 from gui.widgets.choice_grid import Choice
 from gui.widgets.run_monitor import millions
-from models.catalog import BACKBONES, METHODS, ParameterCount, count_parameters
+from models.catalog import BACKBONES, ParameterCount, count_parameters
+from models.methods import METHODS
 from visionft.training.config import TrainConfig
 
 _TRY_OUT = ("test_resnet", "test_vit")

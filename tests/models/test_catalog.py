@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from models.catalog import BACKBONES, METHODS, count_parameters, get_backbone, get_method
+from models.catalog import BACKBONES, count_parameters, get_backbone
 from models.errors import ConfigError
+from models.methods import METHODS, get_method
 from models.options import AdapterOptions, LoraOptions, PrefixOptions
 
 OPTIONS = {

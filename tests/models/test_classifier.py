@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from models.catalog import BACKBONES, METHODS
+from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
+from models.methods import METHODS
 from models.options import AdapterOptions, FullOptions, LoraOptions, PrefixOptions
 
 PAIRS = [

@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import weights
-from models.catalog import BACKBONES, METHODS
+from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import WeightsError
+from models.methods import METHODS
 from models.weights import find_weights, load_weights, local_file, read_state
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.catalog import BACKBONES, METHODS, count_parameters, get_backbone
+from models.catalog import BACKBONES, count_parameters, get_backbone
+from models.methods import METHODS
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
 from visionft.project.snapshot import Snapshot, Split

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from models.catalog import BACKBONES, METHODS, Backbone, Method, get_backbone, get_method
+from models.catalog import BACKBONES, Backbone, get_backbone
+from models.methods import METHODS, Method, get_method
 from models.options import (
     AdapterOptions,
     FullOptions,

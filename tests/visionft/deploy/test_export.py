@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from models.catalog import BACKBONES, METHODS
+from models.catalog import BACKBONES
+from models.methods import METHODS
 from visionft.deploy import export
 from visionft.deploy.export import export_run
 from visionft.deploy.predictor import Predictor, expand_folders

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.catalog import BACKBONES, METHODS
+from models.catalog import BACKBONES
 from models.classifier import build_classifier
+from models.methods import METHODS
 from visionft.errors import ConfigError
 from visionft.images.loading import EpochSampler
 from visionft.project.snapshot import Snapshot
