@@ -1,6 +1,6 @@
 """The table of backbones, and how many parameters each has and trains. Torch-free.
 
-A backbone is one row of `BACKBONES`; the methods have their table in `models.methods`. Counts are computed from shapes, so
+A backbone is one row of `BACKBONES`; methods have their table in `models.methods`. Counts are computed from shapes, so
 that the window can show them at once; a contract test holds them against the real modules.
 """
 
