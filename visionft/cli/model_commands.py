@@ -178,6 +178,9 @@ def export(
     project: ProjectDir,
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
+    float_input: Annotated[
+        bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
@@ -185,7 +188,9 @@ def export(
     from visionft.deploy.export import export_run
 
     with job() as (on_event, should_stop):
-        result = export_run(summary.path, snapshot, out_dir, on_event=on_event, should_stop=should_stop)
+        result = export_run(
+            summary.path, snapshot, out_dir, float_input=float_input, on_event=on_event, should_stop=should_stop
+        )
         parity = result.parity
         text = (
             f"{result.model} ({result.bytes / 1e6:.1f} MB)\nSame answers as PyTorch on {parity.images} pictures: "

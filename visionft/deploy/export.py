@@ -12,8 +12,15 @@ import numpy as np
 import torch  # noqa: TID253
 
 import visionft
-from visionft.deploy.graph import assemble, export_network, preprocessing_metadata, set_metadata
-from visionft.deploy.parity import ExportResult, Parity
+from visionft.deploy.graph import (
+    LOGITS,
+    NETWORK_INPUT,
+    assemble,
+    export_network,
+    preprocessing_metadata,
+    set_metadata,
+)
+from visionft.deploy.parity import MAX_ABS_DIFF, ExportResult, Parity
 from visionft.deploy.predictor import MODEL_FILE, Predictor
 from visionft.errors import ExportError, ImageError, RunError
 from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
@@ -27,6 +34,7 @@ from visionft.training.trained import Trained, load_trained
 
 logger = logging.getLogger(__name__)
 
+NETWORK_FILE, FLOAT_MODEL_FILE = "network.onnx", "model_float.onnx"
 PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
@@ -38,10 +46,20 @@ def export_run(
     images: Snapshot,
     out_dir: Path,
     *,
+    float_input: bool = False,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
     """Export a run's best checkpoint as `model.onnx` with `labels.txt` and `export.json` in `out_dir`.
+
+    Args:
+        run_dir: Folder of the run.
+        images: The project's pictures; those of the validation split are compared.
+        out_dir: Where to; made when it is missing.
+        float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
+            `logits`: for those who preprocess themselves.
+        on_event: Receives how far it is.
+        should_stop: Asked between pictures.
 
     Raises:
         ExportError: The file differs from PyTorch, or the user stopped; `out_dir` is as it was.
@@ -67,6 +85,9 @@ def export_run(
                 f"{parity.top1_agreement:.1%} of the top classes agree.",
                 "Nothing was kept. Please report this with the run's config.json.",
             )
+        if float_input:
+            _keep_network(trained, images, folder, metadata)
+        (folder / NETWORK_FILE).unlink(missing_ok=True)
         result = ExportResult(
             model=out_dir / MODEL_FILE,
             bytes=model_path.stat().st_size,
@@ -84,13 +105,31 @@ def _write_model(
     trained: Trained, images: Snapshot, folder: Path, temperature: float, metadata: dict[str, Any], on_event: OnEvent
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
-    network_path, model_path = folder / "network.onnx", folder / MODEL_FILE
+    network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
     export_network(trained.classifier.merged(), trained.preprocessing.size, network_path)
     model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task)
     set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
-    network_path.unlink()
     return model_path
+
+
+def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(folder / NETWORK_FILE)
+    set_metadata(model, metadata)
+    content = model.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    inputs = torch.stack([trained.preprocessing.apply(pixels) for pixels in _parity_pictures(trained, images)[:16]])
+    with torch.no_grad():
+        expected = trained.classifier(inputs).numpy()
+    got = np.asarray(session.run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
+    difference = float(np.abs(softmax(expected) - softmax(got)).max())
+    if difference > MAX_ABS_DIFF:
+        raise ExportError(f"{FLOAT_MODEL_FILE} differs from PyTorch by {difference:.2g}.", "Nothing was kept.")
+    (folder / FLOAT_MODEL_FILE).write_bytes(content)
 
 
 def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np.ndarray | None) -> dict[str, Any]:

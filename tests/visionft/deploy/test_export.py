@@ -19,6 +19,7 @@ from visionft.deploy.export import export_run
 from visionft.deploy.predictor import Predictor, expand_folders
 from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import evaluate_run
+from visionft.images.preprocess import Preprocessing
 from visionft.project.snapshot import Snapshot
 
 PAIRS = [
@@ -104,6 +105,25 @@ class StopInComparison:
 def test_exports_are_the_same_bytes_each_time(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     first, second = (export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / name).sha256 for name in "ab")
     assert first == second
+
+
+def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", float_input=True).model
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx"]
+    whole, bare = (
+        onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
+        for name in ("model.onnx", "model_float.onnx")
+    )
+    assert [(given.name, given.type, given.shape[1:]) for given in bare.get_inputs()] == [
+        ("input", "tensor(float)", [3, 64, 64])
+    ]
+    pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
+    prepared = Preprocessing.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
+    (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+    assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
+    assert model.name == "model.onnx"
 
 
 def test_prediction_needs_no_torch(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
