@@ -1,5 +1,6 @@
 """Commands about a project's pictures and labels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.labelling import label_files
+from visionft.project.preview import ImportPreview, preview_source
 from visionft.project.snapshot import Task
+from visionft.project.sources import SourceFormat
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
@@ -42,30 +45,71 @@ def import_pictures(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
     source_format: Annotated[str, typer.Option("--format", help="auto, folders, csv, jsonl or zip.")] = "auto",
+    rename: Annotated[
+        list[str], typer.Option("--class", metavar="OLD=NEW", help="Take a class in as another; `OLD=` leaves it out.")
+    ] = [],  # noqa: B006  (typer wants a list)
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would come in.")] = False,
     json: Json = False,
 ) -> None:
     """Take pictures and their classes into a project; the originals are only read."""
     if source_format not in IMPORT_FORMATS:
         raise VisionFTError(f"There is no format {source_format!r}.", f"Choose {', '.join(IMPORT_FORMATS)}.")
-    with Project.open(project) as opened, job() as (on_event, should_stop):
+    shape: SourceFormat = source_format  # type: ignore[assignment]  # checked above
+    names = _class_map(rename)
+    with Project.open(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
+        if dry_run:
+            preview = preview_source(
+                source, opened, source_format=shape, class_map=names, on_event=on_event, should_stop=should_stop
+            )
+            print_result(replace(preview, known_facts={}), lambda: _preview_text(preview), as_json=json)
+            return
         report = import_source(
             opened,
             source,
             copy=copy,
-            source_format=source_format,  # type: ignore[arg-type]  # checked above
+            source_format=shape,
+            class_map=names,
             on_event=on_event,
             should_stop=should_stop,
         )
         print_result(report, lambda: _report_text(report), as_json=json)
 
 
+def _class_map(pairs: list[str]) -> dict[str, str | None]:
+    names: dict[str, str | None] = {}
+    for pair in pairs:
+        old, sign, new = pair.rpartition("=")
+        if not sign or not old.strip():
+            raise VisionFTError(f"“{pair}” is not OLD=NEW.", "Write for example --class cats=cat.")
+        names[old.strip()] = new.strip() or None
+    return names
+
+
+def _preview_text(preview: ImportPreview) -> str:
+    sizes = (
+        ""
+        if not preview.smallest or not preview.largest
+        else (
+            f", {preview.bytes / 2**20:,.1f} MiB, {preview.smallest[0]} x {preview.smallest[1]} to "
+            f"{preview.largest[0]} x {preview.largest[1]} pixels"
+        )
+    )
+    lines = [f"Would add {preview.new} pictures{sizes}. Nothing was written."]
+    lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
+    lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
+    return "\n".join(lines + _left_out_lines(preview))
+
+
 def _report_text(report: ImportReport) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
     lines = [f"Added {report.added} pictures{f': {classes}' if classes else ''}."]
-    lines += [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
+    return "\n".join(lines + _left_out_lines(report))
+
+
+def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
+    lines = [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
     lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
-    lines += [f"Known already: {path}" for path in report.duplicates]
-    return "\n".join(lines)
+    return lines + [f"Known already: {path}" for path in report.duplicates]
 
 
 def label(

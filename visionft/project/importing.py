@@ -8,26 +8,16 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from visionft.errors import ImageError, ProjectError
+from visionft.errors import ProjectError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import atomic_path, sha256_file
-from visionft.images.decode import IMAGE_SUFFIXES, read_header
-from visionft.project.import_changes import (
-    AddImages,
-    EditedImage,
-    FileFacts,
-    KnownImage,
-    NewImage,
-    Place,
-    SourceFacts,
-)
-from visionft.project.names import clean_name, count_of
-from visionft.project.picture_changes import clean_note
+from visionft.files import atomic_path
+from visionft.project.examining import ClassMap, Examined, Examiner
+from visionft.project.import_changes import AddImages, EditedImage, FileFacts, KnownImage, NewImage, Place
+from visionft.project.names import count_of
 from visionft.project.roots import IMAGES_FOLDER
 from visionft.project.scanning import Rejected, SourceFile, printable
 from visionft.project.sources import Source, SourceFormat, opened_source
@@ -65,6 +55,8 @@ def import_source(
     *,
     copy: bool = False,
     source_format: SourceFormat = "auto",
+    class_map: ClassMap | None = None,
+    known_facts: Mapping[Path, FileFacts] | None = None,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ImportReport:
@@ -76,6 +68,8 @@ def import_source(
             loose pictures; a CSV or JSONL file that lists pictures; or a zip of any of these.
         copy: Copy the pictures into the project instead of referring to them where they lie. Always so for a zip.
         source_format: What the source is, where it should not be recognised by itself.
+        class_map: {class name in the source: its name in the project, or None to leave its pictures out}.
+        known_facts: What a preview of this source read, so that unchanged files are not read again.
         on_event: Receives `Progress` and `Notice`.
         should_stop: Asked between files; what was committed so far stays.
 
@@ -86,18 +80,16 @@ def import_source(
         raise ProjectError(f"The project cannot be changed: {project.read_only_reason}.", "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     with opened_source(path, source_format, project.path, on_event=on_event, should_stop=should_stop) as opened:
-        task = _Import(project, opened, copy=copy or opened.is_unpacked)
-        return task.run(on_event=on_event, should_stop=should_stop)
-
-
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    """A file that passed the gate. `file` is None for a picture that only its label file knows by content."""
-
-    source: SourceFile
-    sha256: str
-    facts: SourceFacts
-    file: FileFacts | None
+        copies = copy or opened.is_unpacked
+        examiner = Examiner(
+            project,
+            opened,
+            task=project.task,
+            looks_at_places=not copies,
+            class_map=class_map or {},
+            known_facts=known_facts or {},
+        )
+        return _Import(project, examiner, copy=copies).run(on_event=on_event, should_stop=should_stop)
 
 
 @dataclass
@@ -105,44 +97,36 @@ class _Import:
     """One import under way: its totals, and where its files belong."""
 
     project: Project
-    source: Source
+    examiner: Examiner
     copy: bool = field(kw_only=True)
     step_id: int = 0
     added: int = 0
     relinked: int = 0
     conflicts: int = 0
     root_folders: set[Path] = field(default_factory=set[Path])
-    duplicates: list[str] = field(default_factory=list[str])
-    unreadable: list[Rejected] = field(default_factory=list[Rejected])
-    skipped: list[Rejected] = field(default_factory=list[Rejected])
     classes: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def source(self) -> Source:
+        """What is imported."""
+        return self.examiner.source
 
     def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> ImportReport:
         """Examine and commit batch by batch."""
-        listing = self.source.listing
-        self.skipped.extend(listing.skipped)
-        self.unreadable.extend(listing.unreadable)
-        total, stopped = len(listing.files), False
-        for start in range(0, total, BATCH):
-            batch = listing.files[start : start + BATCH]
-            recorded = self._recorded_places(batch)
-            examined: list[_Examined] = []
-            edited: list[EditedImage] = []
-            for file in batch:
-                stopped = stopped or should_stop()
-                if not stopped:
-                    row = recorded.get(file.path)
-                    examined.extend(self._examine(file, row, edited))
+        files, stopped = self.source.listing.files, False
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            examined, edited, stopped = self.examiner.examine(batch, should_stop)
             self._commit(examined, edited)
             if stopped:
                 break
-            on_event(Progress(stage="Import", done=start + len(batch), total=total))
+            on_event(Progress(stage="Import", done=start + len(batch), total=len(files)))
         self._tell(stopped, on_event)
         return ImportReport(
             added=self.added,
-            duplicates=tuple(self.duplicates),
-            unreadable=tuple(self.unreadable),
-            skipped=tuple(self.skipped),
+            duplicates=tuple(self.examiner.duplicates),
+            unreadable=tuple(self.examiner.unreadable),
+            skipped=tuple(self.examiner.skipped),
             classes=dict(self.classes),
             stopped=stopped,
         )
@@ -156,78 +140,11 @@ class _Import:
             what = count_of(self.conflicts, "picture")
             on_event(Notice(message=f"{what} already had another class, which was kept.", level="warning"))
 
-    def _recorded_places(self, batch: Sequence[SourceFile]) -> dict[Path, dict[str, Any]]:
-        """Return what the project has recorded at the places of these files."""
-        if self.copy:
-            return {}
-        roots = self.project.roots()
-        places = {place: file.path for file in batch if (place := roots.containing(file.path))}
-        paths: dict[int, list[str]] = {}
-        for root_id, path in places:
-            if _is_text(path):
-                paths.setdefault(root_id, []).append(path)
-        result: dict[Path, dict[str, Any]] = {}
-        columns = ("root_id", "path", "id", "sha256", "bytes", "mtime_ns", "removed_at")
-        with self.project.reading() as connection:
-            for root_id, wanted in paths.items():
-                rows = connection.execute(
-                    f"""SELECT {", ".join(columns)} FROM image
-                        WHERE root_id = ? AND path IN (SELECT value FROM json_each(?))""",
-                    (root_id, json.dumps(wanted)),
-                )
-                for row in rows.fetchall():
-                    result[places[row[0], row[1]]] = dict(zip(columns, row, strict=True))
-        return result
-
-    def _examine(
-        self, source: SourceFile, recorded: dict[str, Any] | None, edited: list[EditedImage]
-    ) -> Iterator[_Examined]:
-        """Yield a file that passed the gate, or note why it did not."""
-        shown = self.source.shown(source.path)
-        try:
-            facts = self._facts(source)
-            if not _is_text(source.path.as_posix()):
-                raise ImageError("its name is not valid Unicode; rename the file")
-            stat = source.path.stat() if source.path.is_file() else None
-            if stat is None and source.sha256 is not None:
-                yield _Examined(source, source.sha256, facts, None)
-                return
-            if stat and recorded and (stat.st_size, stat.st_mtime_ns) == (recorded["bytes"], recorded["mtime_ns"]):
-                yield _Examined(source, recorded["sha256"], facts, None)
-                return
-            file = _read_facts(source.path)
-        except ImageError as error:
-            if source.path.suffix.lower() in IMAGE_SUFFIXES:
-                self.unreadable.append(Rejected(shown, error.message))
-            else:
-                self.skipped.append(Rejected(shown, "not a picture"))
-        except ProjectError as error:
-            self.unreadable.append(Rejected(shown, error.message))
-        except OSError as error:
-            self.unreadable.append(Rejected(shown, f"cannot be read: {error.strerror or error}"))
-        else:
-            if recorded and recorded["sha256"] != file.sha256:
-                edited.append(EditedImage(image_id=recorded["id"], file=file))
-                self.skipped.append(Rejected(shown, "in the project, but edited since; its record was renewed"))
-            else:
-                yield _Examined(source, file.sha256, facts, file)
-
-    def _facts(self, source: SourceFile) -> SourceFacts:
-        """Return what the source says of a picture, once the names are valid and fit the task."""
-        labels = tuple(dict.fromkeys(clean_name(label, "class") for label in source.labels))
-        if len(labels) > 1 and self.project.task == "single":
-            raise ProjectError(f"it has {len(labels)} classes, and this project takes one per picture")
-        return SourceFacts(
-            labels=labels,
-            split=source.split,
-            tags=tuple(dict.fromkeys(clean_name(tag, "tag") for tag in source.tags)),
-            review=source.review,
-            note=clean_note(source.note or ""),
-        )
-
-    def _commit(self, examined: Sequence[_Examined], edited: Sequence[EditedImage]) -> None:
+    def _commit(self, examined: Sequence[Examined], edited: Sequence[EditedImage]) -> None:
         """Write a batch as part of this import's one step in the history."""
-        new, known = self._sorted_out(examined)
+        self.root_folders = set(self.project.roots().ids())
+        new, met_again = self.examiner.sort_out(examined)
+        known = [self._known_image(picture, place) for picture, place in met_again]
         if not (new or known or edited):
             return
         images = tuple(self._new_image(picture) for picture in new)
@@ -235,7 +152,7 @@ class _Import:
             images=images,
             known=known,
             edited=edited,
-            classes=self.source.listing.classes,
+            classes=self.examiner.classes(),
             title=f"Import {count_of(self.added + len(new), 'picture')} from {printable(self.source.path)}",
         )
         effects = self.project.apply(change, continues=self.step_id)
@@ -246,35 +163,7 @@ class _Import:
         if self.project.task == "single":
             self.conflicts += self._count_conflicts(known)
 
-    def _sorted_out(self, examined: Sequence[_Examined]) -> tuple[list[_Examined], list[KnownImage]]:
-        """Split a batch into new pictures and known ones; note the known ones in the report."""
-        roots = self.project.roots()
-        self.root_folders = set(roots.ids())
-        with self.project.reading() as connection:
-            rows = connection.execute(
-                """SELECT sha256, root_id, path, removed_at FROM image
-                    WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY removed_at IS NULL""",
-                (json.dumps([picture.sha256 for picture in examined]),),
-            ).fetchall()
-        places = {sha256: (roots.path_of(root_id, path), removed_at) for sha256, root_id, path, removed_at in rows}
-        new: list[_Examined] = []
-        known: list[KnownImage] = []
-        for picture in examined:
-            shown = self.source.shown(picture.source.path)
-            place, removed_at = places.get(picture.sha256, (None, None))
-            if removed_at is not None:
-                self.skipped.append(Rejected(shown, "was removed from the project; restore it to use it again"))
-            elif place is not None:
-                self.duplicates.append(shown)
-                known.append(self._known_image(picture, place))
-            elif picture.file is None:
-                self.unreadable.append(Rejected(shown, "the file is missing"))
-            else:
-                places[picture.sha256] = (picture.source.path, None)
-                new.append(picture)
-        return new, known
-
-    def _known_image(self, picture: _Examined, recorded: Path) -> KnownImage:
+    def _known_image(self, picture: Examined, recorded: Path) -> KnownImage:
         """Return a picture met again; when it is no longer where it was, it is from now on where it was met."""
         if picture.file is None or recorded == picture.source.path or recorded.exists():
             return KnownImage(sha256=picture.sha256, facts=picture.facts)
@@ -282,7 +171,7 @@ class _Import:
         mtime_ns = picture.file.mtime_ns
         return KnownImage(sha256=picture.sha256, facts=picture.facts, moved_to=place, mtime_ns=mtime_ns)
 
-    def _new_image(self, picture: _Examined) -> NewImage:
+    def _new_image(self, picture: Examined) -> NewImage:
         assert picture.file is not None
         place = self._copied(picture.source, picture.sha256) if self.copy else self._place(picture.source.path)
         name = picture.source.name if self.copy else None
@@ -315,30 +204,3 @@ class _Import:
                 (json.dumps(list(wanted)),),
             ).fetchall()
         return sum(wanted[sha256] != name for sha256, name in rows)
-
-
-def _read_facts(path: Path) -> FileFacts:
-    """Read a file's header and content hash.
-
-    Raises:
-        ImageError: It is not a picture that can be used.
-    """
-    header = read_header(path)
-    stat = path.stat()
-    return FileFacts(
-        sha256=sha256_file(path),
-        bytes=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-        width=header.width,
-        height=header.height,
-        format=header.format,
-    )
-
-
-def _is_text(name: str) -> bool:
-    """Say whether a file name is valid Unicode, which the database and every label file need."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
