@@ -45,6 +45,12 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    preset: Annotated[
+        str | None, typer.Option(help="quick, balanced or best: settings that suit the project and this computer.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Measure a few steps, say what the run would cost, and train nothing.")
+    ] = False,
     resume_run: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Continue a stopped or killed run.")
     ] = None,
@@ -58,23 +64,55 @@ def train(
         run_dir = load_run(project, resume_run).path
         start: Callable[..., TrainResult] = partial(continue_training, run_dir)
     else:
-        config = _config(backbone, method, epochs, device, assignments or [])
         snapshot = _snapshot(project)
+        base = _base_config(preset, backbone, method, device, snapshot)
+        config = _config(base, epochs, assignments or [])
         config.check(snapshot)
+        if estimate:
+            _print_estimate(config, snapshot, as_json=json)
+            return
         start = partial(run_training, config, snapshot, new_run_dir(project, config))
     with job() as (on_event, should_stop):
         result = start(on_event=on_event, should_stop=should_stop)
         print_result(_train_value(result), lambda: _train_text(project, result), as_json=json)
 
 
-def _config(
-    backbone: str | None, method: str | None, epochs: int | None, device: str, assignments: list[str]
+def _base_config(
+    preset: str | None, backbone: str | None, method: str | None, device: str, snapshot: Snapshot
 ) -> TrainConfig:
-    if backbone is None or method is None:
-        hint = "Give --backbone and --method, such as --backbone starter_resnet --method lora, or --resume RUN."
+    """Return the preset's settings, or the defaults, with the backbone and method that were named."""
+    if preset is None and (backbone is None or method is None):
+        hint = "Give --preset, or --backbone and --method, such as --preset balanced, or --resume RUN."
         raise VisionFTError("What to train is not said.", hint)
-    config = TrainConfig(backbone=backbone, method=method, device=device).with_settings(assignments)
+    config = TrainConfig()
+    if preset is not None:
+        from models.weights import local_file
+        from visionft.training.presets import Circumstances, preset_config
+
+        here = [name for name, row in BACKBONES.items() if local_file(row)]
+        config = preset_config(preset, Circumstances.of(snapshot, here=here, device=device))
+    named = {"backbone": backbone, "method": method}
+    return dataclasses.replace(config, device=device, **{name: value for name, value in named.items() if value})
+
+
+def _config(base: TrainConfig, epochs: int | None, assignments: list[str]) -> TrainConfig:
+    config = base.with_settings(assignments)
     return config if epochs is None else dataclasses.replace(config, epochs=epochs)
+
+
+def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -> None:
+    from visionft.training.estimate import estimate_run
+
+    with job() as (on_event, should_stop):
+        found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
+    text = (
+        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {found.seconds / 60:.1f} min and "
+        f"{found.memory_mb:,} MiB on {found.device} ({found.images_per_second:.0f} pictures per second)."
+    )
+    if not found.fits_at_once:
+        text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
+    value = {"backbone": config.backbone, "method": config.method, "epochs": config.epochs}
+    print_result({**value, **dataclasses.asdict(found)}, text, as_json=as_json)
 
 
 def _train_value(result: TrainResult) -> dict[str, Any]:

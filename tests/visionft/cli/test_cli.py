@@ -180,3 +180,19 @@ def test_help_and_version_load_no_torch() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip().endswith("False")
+
+
+def test_a_preset_and_an_estimate_need_no_other_word(run, picture_folder: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for arguments in (("new", project), ("import", project, picture_folder), ("split", project)):
+        assert run(*arguments)[0] == 0
+    tiny = ["--backbone", "test_resnet", *TINY, "--preset", "quick"]
+    code, stdout, stderr = run("train", project, *tiny, "--estimate", "--json")
+    assert code == 0, stderr
+    found = json.loads(stdout)
+    assert found["method"] == "linear" and found["seconds"] > 0 and found["memory_mb"] > 0
+    assert not (project / "runs").exists() or not list((project / "runs").iterdir())
+    code, stdout, stderr = run("train", project, *tiny, "--epochs", 2, "--json")
+    assert code == 0 and "linear" in json.loads(stdout)["run"], stderr
+    code, _, stderr = run("train", project, "--preset", "fastest")
+    assert code == 2 and "fastest" in stderr and "balanced" in stderr

@@ -1,0 +1,90 @@
+"""The dry run measures real steps, leaves nothing behind, can be stopped, and is remembered for the same settings."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ConfigError, RunError
+from visionft.events import Progress
+from visionft.project.snapshot import Snapshot
+from visionft.training.config import TrainConfig
+from visionft.training.estimate import StepCost, cache_file, estimate_run, extrapolate, known_estimate, measure_steps
+
+TINY = TrainConfig(backbone="test_resnet", method="lora", image_size=32, batch_size=8, device="cpu")
+COST = StepCost(setup_s=1.0, step_s=0.5, look_s=0.01, memory_mb=700, device="CPU", micro_batch=8)
+
+
+@pytest.mark.parametrize("method", ["lora", "full", "linear"])
+def test_a_dry_run_measures_without_weights_and_leaves_no_run(method: str, snapshot: Snapshot, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    events = []
+    config = dataclasses.replace(TINY, method=method)
+    found = estimate_run(config, snapshot, on_event=events.append)
+    assert 0 < found.seconds < 600 and found.memory_mb > 50 and found.images_per_second > 0
+    assert found.fits_at_once and found.micro_batch == 8
+    assert sorted(tmp_path.rglob("*")) == before
+    assert any(isinstance(event, Progress) and event.total for event in events)
+
+
+def test_more_epochs_cost_more_from_the_same_measurement(snapshot: Snapshot) -> None:
+    assert known_estimate(TINY, snapshot) is None
+    first = estimate_run(TINY, snapshot)
+    assert known_estimate(TINY, snapshot) == first
+    longer = known_estimate(dataclasses.replace(TINY, epochs=200, learning_rate=0.1), snapshot)
+    assert longer and longer.seconds > first.seconds and longer.memory_mb == first.memory_mb
+    assert known_estimate(dataclasses.replace(TINY, batch_size=4), snapshot) is None
+    assert known_estimate(TINY.with_settings(["lora.rank=2"]), snapshot) is None
+
+
+def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot: Snapshot) -> None:
+    config = dataclasses.replace(TINY, epochs=10)  # 30 training pictures: 4 steps; 9 to validate on
+    assert extrapolate(COST, config, snapshot).seconds == pytest.approx(1 + 40 * 0.5 + (90 + 18 + 30) * 0.01)
+    linear = dataclasses.replace(config, method="linear")
+    assert extrapolate(COST, linear, snapshot).seconds == pytest.approx(1 + 40 * 0.5 + 39 * 0.01)
+    shrunk = dataclasses.replace(COST, micro_batch=4)
+    assert not extrapolate(shrunk, config, snapshot).fits_at_once
+
+
+def test_out_of_memory_is_part_of_the_answer(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    from visionft.training.learner import Learner
+
+    accumulate = Learner._accumulate
+
+    def small_device(self, inputs, targets, batch):
+        if self.micro_batch > 2:
+            raise MemoryError
+        return accumulate(self, inputs, targets, batch)
+
+    monkeypatch.setattr(Learner, "_accumulate", small_device)
+    found = estimate_run(TINY, snapshot)
+    assert found.micro_batch == 2 and not found.fits_at_once
+
+
+def test_it_stops_when_asked_and_refuses_what_cannot_be_trained(snapshot: Snapshot) -> None:
+    with pytest.raises(RunError, match="was stopped"):
+        measure_steps(TINY, snapshot, should_stop=lambda: True)
+    with pytest.raises(ConfigError):
+        estimate_run(dataclasses.replace(TINY, method="prefix"), snapshot)
+
+
+def test_a_damaged_memory_is_no_memory(snapshot: Snapshot) -> None:
+    cache_file().parent.mkdir(parents=True)
+    cache_file().write_text("{broken")
+    assert known_estimate(TINY, snapshot) is None
+    estimate_run(TINY, snapshot)
+    entries = json.loads(cache_file().read_text())
+    cache_file().write_text(json.dumps({key: {"unknown": 1} for key in entries}))
+    assert known_estimate(TINY, snapshot) is None
+
+
+def test_looking_up_loads_no_learning_library() -> None:
+    story = (
+        "import sys; from visionft.training.estimate import known_estimate; from visionft.project.snapshot import *; "
+        "from visionft.training.config import TrainConfig; "
+        "known_estimate(TrainConfig(), Snapshot('single', (), ())); print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,0 +1,314 @@
+"""What a run would cost: memory and minutes from a dry run of a few real steps, thrown away afterwards.
+
+The network has the real shapes but random weights, so that nothing is downloaded for a guess; speed and memory do not
+depend on the values. The pictures are the project's own, decoded and augmented as in the run.
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from models.catalog import BACKBONES
+from visionft.errors import RunError, VisionFTError
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.files import write_json
+from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from models.classifier import Classifier
+    from visionft.training.assembly import Assembly
+
+logger = logging.getLogger(__name__)
+
+MOST_STEPS = 8
+LEAST_STEPS = 3
+ENOUGH_S = 3.0  # of measured steps
+CHECK_PICTURES = 64
+_KEPT = 400
+_SAMPLE_S = 0.01
+# Settings that change how a step is computed; the others (epochs, rates, seed ...) only change how many there are.
+_COSTLY = (
+    "backbone", "method", "batch_size", "micro_batch_size", "augmentation", "device", "precision", "optimizer",
+    "gradient_checkpointing", "patch_dropout", "ema_decay", "workers",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCost:
+    """What was measured.
+
+    Attributes:
+        setup_s: Seconds to build the network, without loading the libraries.
+        step_s: Seconds of one optimiser step, its pictures included.
+        look_s: Seconds to look at one picture without learning (validation, features of a linear probe).
+        memory_mb: Most memory in use, in MiB: the device's on CUDA, else the whole program's.
+        device: Name of what computed.
+        micro_batch: Pictures that went through the network at once; below the batch size when memory ran out.
+    """
+
+    setup_s: float
+    step_s: float
+    look_s: float
+    memory_mb: int
+    device: str
+    micro_batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run would cost on this computer; `seconds` for all its epochs, if it does not stop early."""
+
+    seconds: float
+    memory_mb: int
+    images_per_second: float
+    device: str
+    micro_batch: int
+    fits_at_once: bool
+
+
+def estimate_run(
+    config: TrainConfig,
+    images: Snapshot,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Estimate:
+    """Measure a few steps and say what the whole run would cost; the measurement is kept for `known_estimate`.
+
+    Raises:
+        ConfigError: A setting or the pictures cannot be trained on.
+        RunError: The user stopped, or not even one picture fits into memory.
+    """
+    config.check(images)
+    cost = measure_steps(config, images, on_event=on_event, should_stop=should_stop)
+    remember(config, images, cost)
+    return extrapolate(cost, config, images)
+
+
+def extrapolate(cost: StepCost, config: TrainConfig, images: Snapshot) -> Estimate:
+    """Return the cost of all epochs from the cost of a step."""
+    train, val = len(images.labelled("train")), len(images.labelled("val"))
+    steps = math.ceil(train / config.batch_size) * config.epochs
+    if config.method == "linear":
+        looks = train + val  # once; its epochs run on the features
+    else:
+        looks = val * config.epochs + 2 * min(val, 128) + (train if _has_head_start(config, images) else 0)
+    seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
+    return Estimate(
+        seconds=seconds,
+        memory_mb=cost.memory_mb,
+        images_per_second=config.batch_size / max(cost.step_s, 1e-9),
+        device=cost.device,
+        micro_batch=cost.micro_batch,
+        fits_at_once=cost.micro_batch >= min(config.batch_size, config.micro_batch_size or config.batch_size, train),
+    )
+
+
+def _has_head_start(config: TrainConfig, images: Snapshot) -> bool:
+    return config.head_start and config.weights != "random" and images.task == "single"
+
+
+# The dry run ----------------------------------------------------------------------------------------------------------
+
+
+def measure_steps(
+    config: TrainConfig, images: Snapshot, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
+) -> StepCost:
+    """Build the run's network and take a few steps on pictures of the project.
+
+    Raises:
+        RunError: The user stopped, or not even one picture fits into memory.
+    """
+    on_event(Progress(stage="Loading the network", done=0, total=0))
+    from visionft.images.loading import choose_workers
+    from visionft.training.assembly import Assembly
+    from visionft.training.batches import Stopped
+
+    began = time.perf_counter()
+    dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
+    assembly = Assembly(dry, classes=len(images.class_names))
+    setup_s = time.perf_counter() - began
+    workers = choose_workers(dry.workers, device=assembly.device.kind, images=len(images.labelled("train")))
+    dry = dataclasses.replace(dry, workers=workers)
+    try:
+        return _take_steps(dry, _some(images, dry), assembly, setup_s, on_event, should_stop)
+    except Stopped:
+        raise RunError("The measurement was stopped.", "Start it again when you like.") from None
+
+
+def _some(images: Snapshot, config: TrainConfig) -> Snapshot:
+    """Return a part of the pictures, spread over all of them, that is enough to measure."""
+    few = _spread(images.labelled("train"), config.batch_size * (MOST_STEPS + 1))
+    return dataclasses.replace(images, images=(*few, *_spread(images.labelled("val"), CHECK_PICTURES)))
+
+
+def _spread(chosen: Sequence[SnapshotImage], most: int) -> list[SnapshotImage]:
+    if len(chosen) <= most:
+        return list(chosen)
+    return [chosen[i * len(chosen) // most] for i in range(most)]
+
+
+def _take_steps(
+    config: TrainConfig,
+    images: Snapshot,
+    assembly: "Assembly",
+    setup_s: float,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> StepCost:
+    from visionft.training.learner import Learner
+    from visionft.training.material import Material
+    from visionft.training.objective import Objective, new_totals
+
+    classifier, accelerator = assembly.classifier, assembly.accelerator
+    with _watch_memory(assembly) as memory:
+        began = time.perf_counter()
+        material = Material(
+            config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
+        )
+        looked = len(material.train_images) + len(material.val_images)
+        look_s = (time.perf_counter() - began) / looked  # of a linear probe, which has looked at every picture
+        trained = classifier.head if material.is_cached else classifier
+        objective = Objective(images.task, len(images.class_names), config.label_smoothing)
+        learner = Learner(classifier, trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None)
+        learner.set_rate(1e-8)
+        totals = new_totals(accelerator.device)
+        classifier.train()
+        step_s = _time_steps(material, learner, totals, config, on_event)
+        if not material.is_cached:
+            look_s = _time_looking(material, classifier, accelerator)
+    return StepCost(
+        setup_s=setup_s,
+        step_s=step_s,
+        look_s=look_s,
+        memory_mb=memory.megabytes,
+        device=assembly.device.name,
+        micro_batch=learner.micro_batch,
+    )
+
+
+def _time_steps(material: Any, learner: Any, totals: Any, config: TrainConfig, on_event: OnEvent) -> float:
+    """Return the median seconds of a step; the first one warms up and does not count."""
+    from visionft.training.learner import NotFinite
+
+    times: list[float] = []
+    epoch = 0
+    while not _is_enough(times):
+        epoch += 1
+        began = time.perf_counter()
+        for number, batch in enumerate(material.train_batches.epoch(epoch)):
+            material.check(batch, material.train_images)
+            if len(batch.images):
+                with contextlib.suppress(NotFinite):  # random weights may overflow; it takes as long
+                    learner.learn(batch, totals, epoch=epoch, number=number)
+                float(totals[0])  # waits for the device
+            now = time.perf_counter()
+            times.append((now - began) * config.batch_size / max(1, len(batch.images)))
+            began = now
+            on_event(Progress(stage="Trying a few steps", done=len(times), total=MOST_STEPS + 1))
+            if _is_enough(times):
+                break
+    measured = sorted(times[1:])
+    return measured[len(measured) // 2]
+
+
+def _is_enough(times: list[float]) -> bool:
+    measured = times[1:]
+    return len(measured) >= MOST_STEPS or (len(measured) >= LEAST_STEPS and sum(measured) > ENOUGH_S)
+
+
+def _time_looking(material: Any, classifier: "Classifier", accelerator: Any) -> float:
+    """Return the seconds of one picture through the network without learning."""
+    import torch
+
+    classifier.eval()
+    began, looked = time.perf_counter(), 0
+    with torch.no_grad(), accelerator.autocast():
+        for batch in material.val_batches.epoch(0):
+            material.check(batch, material.val_images)
+            if len(batch.images):
+                float(classifier(batch.images).sum())
+            looked += len(batch.images)
+    return (time.perf_counter() - began) / max(1, looked)
+
+
+@contextlib.contextmanager
+def _watch_memory(assembly: "Assembly") -> Generator[Any]:
+    """Sample the process's memory in the middle of steps too, where its peak is; CUDA keeps its own record."""
+    from visionft.training.costs import PeakMemory
+
+    memory = PeakMemory(assembly.accelerator.device)
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_SAMPLE_S):
+            memory.sample()
+
+    thread = threading.Thread(target=watch, name="memory watch", daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        over.set()
+        thread.join()
+        memory.sample()
+
+
+# What was measured before ---------------------------------------------------------------------------------------------
+
+
+def known_estimate(config: TrainConfig, images: Snapshot) -> Estimate | None:
+    """Return the estimate for settings whose step was measured on these pictures before, or None. Torch-free."""
+    entry = _read().get(_key(config, images))
+    try:
+        return None if entry is None else extrapolate(StepCost(**entry), config, images)
+    except (TypeError, ZeroDivisionError):
+        return None
+
+
+def remember(config: TrainConfig, images: Snapshot, cost: StepCost) -> None:
+    """Keep a measurement in the user's cache folder; the oldest go. A full disk costs only the memory of it."""
+    entries = _read()
+    key = _key(config, images)
+    entries.pop(key, None)
+    entries[key] = dataclasses.asdict(cost)
+    target = cache_file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_json(target, dict(list(entries.items())[-_KEPT:]))
+    except (OSError, VisionFTError) as error:
+        logger.warning("The measurement was not kept: %s", error)
+
+
+def cache_file() -> Path:
+    """Return where measurements are kept: with the computer, not with the project, which may move."""
+    return platformdirs.user_cache_path("visionft", appauthor=False) / "estimates.json"
+
+
+def _read() -> dict[str, Any]:
+    try:
+        entries = json.loads(cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
+def _key(config: TrainConfig, images: Snapshot) -> str:
+    """Return what a measurement holds for: the costly settings, the input size, and where the pictures lie."""
+    if config.backbone not in BACKBONES:
+        return ""
+    values = {name: getattr(config, name) for name in _COSTLY}
+    options = dataclasses.asdict(config.method_options)
+    place = str(images.images[0].path.parent) if images.images else ""
+    return json.dumps([values, options, config.input_size, len(images.class_names), place], sort_keys=True)
