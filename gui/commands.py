@@ -1,74 +1,194 @@
-"""Every command of the window: for the palette, for the shortcut sheet. Built anew each time, from what is possible."""
+"""The window's commands as actions: what each does and when it can be done. Menus, palette and sheet are made of them.
 
+Names, titles and keys come from `gui.keymap`. An action's shortcut works in the whole window, or only on its page.
+"""
+
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QObject, Qt, QUrl, Slot
+from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+from gui import keymap
+from gui.errors import log_folder
+from gui.i18n import tr
+from gui.keymap import EVERYWHERE, Entry
+from gui.settings import FONT_SCALES
 from gui.widgets.palette import Command
 from gui.widgets.shortcut_sheet import Group
 
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
 
-
-def commands(window: "MainWindow") -> list[Command]:
-    """Return what can be done now."""
-    return [*_page_commands(window), *_job_commands(window), *_project_commands(window), *_look_commands(window)]
+_PLACES = {keymap.TRAIN: "train", keymap.TRY: "try"}  # place -> the page that owns the keys
+_CLASS_KEYS = ("1 / … / 9", "Give the class")
 
 
-def _page_commands(window: "MainWindow") -> list[Command]:
-    return [
-        Command(title=f"Go to {page.title}", keys=f"Ctrl+{number}", act=lambda name=name: window.show_page(name))
-        for number, (name, page) in enumerate(window.entries.items(), 1)
-    ]
+class Commands(QObject):
+    """All commands of one window. Titles, keys and what is possible follow the state."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        super().__init__(window)
+        self._window, self._state = window, window.state
+        self._acts = self._make_acts()
+        self._actions = {name: self._make_action(keymap.BY_NAME[name], act) for name, act in self._acts.items()}
+        state = self._state
+        for signal in (state.project_changed, state.content_changed, state.job_started, state.job_ended):
+            signal.connect(self._on_state_changed)
+        state.settings_changed.connect(self._show_keys)
+        self._show_keys()
+        self.refresh()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _make_acts(self) -> dict[str, Callable[[], object]]:
+        window, state = self._window, self._state
+        pages = {f"page.{name}": lambda name=name: window.show_page(name) for name in window.entries}
+        themes = {f"view.{name}": lambda name=name: state.change_settings(theme=name) for name in _THEMES}
+        return pages | themes | {
+            "file.new": lambda: window.on_page("project", "ask_new_project"),
+            "file.open": lambda: window.on_page("project", "choose_project"),
+            "file.sample": lambda: window.on_page("project", "try_sample"),
+            "file.import": lambda: window.on_page("project", "choose_pictures"),
+            "file.close": state.close_project,
+            "file.quit": window.close,
+            "edit.undo": state.undo,
+            "edit.redo": state.redo,
+            "view.next_page": lambda: window.step_page(1),
+            "view.previous_page": lambda: window.step_page(-1),
+            "view.larger": lambda: self._scale_text(1),
+            "view.smaller": lambda: self._scale_text(-1),
+            "view.full_screen": window.toggle_full_screen,
+            "run.start": lambda: window.on_page("train", "start"),
+            "run.stop": window.stop_job,
+            "run.check": lambda: window.on_page("settings", "check"),
+            "try.paste": lambda: window.on_page("try", "paste"),
+            "try.open": lambda: window.on_page("try", "browse_model"),
+            "help.commands": window.show_palette,
+            "help.shortcuts": window.show_shortcuts,
+            "help.log": lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder()))),
+            "help.about": window.show_about,
+        }  # fmt: skip
+
+    def _make_action(self, entry: Entry, act: Callable[[], object]) -> QAction:
+        action = QAction(self)
+        action.triggered.connect(lambda _checked=False: act())
+        if entry.place == EVERYWHERE:
+            self._window.addAction(action)
+        else:
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        return action
+
+    def attach(self, page_name: str, page: QWidget) -> None:
+        """Let the keys of a page's own commands work on that page."""
+        for name, action in self._actions.items():
+            if _PLACES.get(keymap.BY_NAME[name].place) == page_name:
+                page.addAction(action)
+
+    def fill(self, bar: QMenuBar) -> None:
+        """Put the commands into menus."""
+        menus: dict[str, QMenu] = {}
+        for name, action in self._actions_in_order():
+            entry = keymap.BY_NAME[name]
+            if entry.menu not in menus:
+                menus[entry.menu] = bar.addMenu(f"&{tr(entry.menu)}")
+            elif name in _AFTER_LINE:
+                menus[entry.menu].addSeparator()
+            menus[entry.menu].addAction(action)
+
+    # -- following the state ------------------------------------------------------------------------------------
+
+    @Slot()
+    @Slot(object)
+    def _on_state_changed(self, _what: object = None) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what can be done now, and what undo would take back."""
+        possible = self._possible()
+        for name, action in self._actions.items():
+            action.setEnabled(possible.get(name, True))
+            action.setText(self.title(name).replace("&", "&&"))
+
+    @Slot()
+    def _show_keys(self) -> None:
+        chosen = self._state.settings.shortcuts
+        for name, action in self._actions.items():
+            action.setShortcuts([QKeySequence(keys) for keys in keymap.keys_of(name, chosen)])
+        for name in self._window.entries:
+            keys, title = keymap.shown_keys(f"page.{name}", chosen), self.title(f"page.{name}")
+            self._window.rail.button(name).setToolTip(f"{title} ({keys})" if keys else title)
+        self.refresh()
+
+    def _possible(self) -> dict[str, bool]:
+        state, project = self._state, self._state.project
+        is_open, is_free, settings = project is not None, state.job_info is None, state.settings
+        return {
+            "file.new": is_free,
+            "file.open": is_free,
+            "file.sample": is_free and not is_open,
+            "file.import": is_open and is_free,
+            "file.close": is_open and is_free,
+            "edit.undo": bool(project and project.undo_title),
+            "edit.redo": bool(project and project.redo_title),
+            "run.start": is_open and is_free,
+            "run.stop": not is_free and not state.is_stopping,
+            "run.check": is_free,
+            "try.paste": is_free,
+            "view.larger": settings.font_scale < FONT_SCALES[-1],
+            "view.smaller": settings.font_scale > FONT_SCALES[0],
+            **{f"view.{theme}": settings.theme != theme for theme in _THEMES},
+        }
+
+    def _scale_text(self, step: int) -> None:
+        now = self._state.settings.font_scale
+        place = min(range(len(FONT_SCALES)), key=lambda each: abs(FONT_SCALES[each] - now)) + step
+        self._state.change_settings(font_scale=FONT_SCALES[max(0, min(place, len(FONT_SCALES) - 1))])
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def action(self, name: str) -> QAction:
+        """Return a command's action."""
+        return self._actions[name]
+
+    def title(self, name: str) -> str:
+        """Return what a command is called now: undo names what it takes back, stop what it stops."""
+        project, job = self._state.project, self._state.job_info
+        if name == "edit.undo" and project and project.undo_title:
+            return tr("Undo: {change}", change=tr(project.undo_title))
+        if name == "edit.redo" and project and project.redo_title:
+            return tr("Redo: {change}", change=tr(project.redo_title))
+        if name == "run.stop" and job is not None:
+            return tr("Stop: {job}", job=tr(job.title))
+        return tr(keymap.BY_NAME[name].title)
+
+    def possible(self) -> list[Command]:
+        """Return what can be done now, for the palette."""
+        chosen = self._state.settings.shortcuts
+        return [
+            Command(title=self.title(name), keys=keymap.shown_keys(name, chosen), act=action.trigger)
+            for name, action in self._actions_in_order()
+            if action.isEnabled() and name != "help.commands"
+        ]
+
+    def _actions_in_order(self) -> list[tuple[str, QAction]]:
+        return [(entry.name, self._actions[entry.name]) for entry in keymap.ENTRIES if entry.name in self._actions]
+
+    def groups(self) -> list[Group]:
+        """Return all keys by menu and place, for the sheet."""
+        chosen = self._state.settings.shortcuts
+        groups: list[Group] = []
+        for title, entries in keymap.by_group().items():
+            lines = [_CLASS_KEYS] if title == keymap.LABEL else []
+            lines += [(_caps(entry.name, chosen), tr(entry.title)) for entry in entries if _caps(entry.name, chosen)]
+            groups.append((tr(title), lines))
+        return groups
 
 
-def _job_commands(window: "MainWindow") -> list[Command]:
-    state = window.state
-    if state.job_info is not None:
-        return [Command(title=f"Stop: {state.job_info.title}", act=state.stop_job)]
-    if state.project is None:
-        return []
-    return [Command(title="Start training with the settings on Train", keys="Ctrl+Enter", act=window.start_training)]
+def _caps(name: str, chosen: keymap.Chosen) -> str:
+    return " / ".join(keymap.native(keys) for keys in keymap.keys_of(name, chosen))
 
 
-def _project_commands(window: "MainWindow") -> list[Command]:
-    state, project = window.state, window.state.project
-    found = [
-        Command(title="New project", act=lambda: window.on_page("project", "ask_new_project")),
-        Command(title="Open project", act=lambda: window.on_page("project", "choose_project")),
-    ]
-    if project is None:
-        return [*found, Command(title="Try a sample project", act=lambda: window.on_page("project", "try_sample"))]
-    if project.undo_title:
-        found.append(Command(title=f"Undo: {project.undo_title}", keys="Ctrl+Z", act=state.undo))
-    if project.redo_title:
-        found.append(Command(title=f"Redo: {project.redo_title}", keys="Ctrl+Shift+Z", act=state.redo))
-    found.append(Command(title="Import pictures", act=lambda: window.on_page("project", "choose_pictures")))
-    if state.job_info is None:
-        found.append(Command(title="Close project", act=state.close_project))
-    return found
-
-
-def _look_commands(window: "MainWindow") -> list[Command]:
-    state = window.state
-    looks = [
-        Command(title=f"Theme: {name}", act=lambda name=name: state.change_settings(theme=name.lower()))
-        for name in ("Light", "Dark", "System")
-        if name.lower() != state.settings.theme
-    ]
-    return [*looks, Command(title="Keyboard shortcuts", keys="?", act=window.show_shortcuts)]
-
-
-def shortcut_groups(window: "MainWindow") -> list[Group]:
-    """Return all keys, by place."""
-    pages = [(f"Ctrl+{number}", page.title) for number, page in enumerate(window.entries.values(), 1)]
-    return [
-        ("Everywhere", [("Ctrl+K", "All commands"), ("?", "This sheet"), ("Ctrl+Z", "Undo"),
-                        ("Ctrl+Shift+Z / Ctrl+Y", "Redo"), ("Ctrl+Tab", "Next page")]),
-        ("Pages", pages),
-        ("Label", [("1 / … / 9", "Give the class"), ("0", "Clear the labels"), ("A / D", "Previous, next"),
-                   ("Ctrl+A / Ctrl+D", "Previous, next without a label"), ("N", "Skip"),
-                   ("Shift+arrows", "Select several"), ("Ctrl+Shift+A", "Select all"),
-                   ("Del", "Take out of the project"), ("Enter", "Open or close the viewer")]),
-        ("Viewer", [("F", "Fit"), ("Z", "Real pixels"), ("+ / -", "Zoom"), ("Esc", "Back to the grid")]),
-        ("Train, Try", [("Ctrl+Enter", "Start training"), ("Ctrl+V", "Try a picture from the clipboard")]),
-    ]  # fmt: skip
+_THEMES = ("light", "dark", "system")
+_AFTER_LINE = {"file.import", "file.quit", "view.next_page", "view.light", "view.larger", "run.check", "help.log"}

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Signal, Slot
 
-from visionft.errors import VisionFTError
+from visionft.errors import as_expected
 from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
 
 logger = logging.getLogger(__name__)
@@ -95,13 +95,11 @@ class Job(QThread):
         work, self._work = self._work, None
         assert work is not None
         result: object = None
+        outcome: tuple[str, str, str] | None
         try:
             result = work(on_event=throttle, should_stop=self._stop.is_set)
-        except VisionFTError as error:
-            outcome: tuple[str, str, str] | None = (error.message, error.hint, "")
         except BaseException as error:
-            logger.exception("A job failed unexpectedly")
-            outcome = (f"Unexpected error: {type(error).__name__}: {error}", "", traceback.format_exc())
+            outcome = _failure(error)
         else:
             outcome = None
         del work
@@ -110,6 +108,17 @@ class Job(QThread):
             self.succeeded.emit(result)
         else:
             self.failed.emit(*outcome)
+
+
+def _failure(error: BaseException) -> tuple[str, str, str]:
+    """Return message, hint and details of what ended a job; details only for a bug."""
+    expected = as_expected(error)
+    if expected is None:
+        logger.error("A job failed unexpectedly", exc_info=error)
+        return f"Unexpected error: {type(error).__name__}: {error}", "", traceback.format_exc()
+    if expected is not error:
+        logger.warning("A job failed", exc_info=error)
+    return expected.message, expected.hint, ""
 
 
 class WorkerPool(QObject):

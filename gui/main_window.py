@@ -1,24 +1,28 @@
-"""The window: the rail, the pages, the messages and the job bar; menus and shortcuts; closing while a job runs."""
+"""The window: menus, the rail, the pages, the messages and the job bar; drops anywhere; closing while a job runs."""
 
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QByteArray, QEventLoop, Qt, QTimer, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QDialog, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
-from gui import dialogs, theme
-from gui.commands import commands, shortcut_groups
+from gui import dialogs, drops, theme
+from gui.commands import Commands
+from gui.errors import BugDialog, report_text
+from gui.i18n import tr
 from gui.icons import app_icon
+from gui.notify import Notifier, ending_of
 from gui.pages.page import Page
 from gui.state import AppState, JobInfo, JobOutcome
 from gui.widgets.banner import Banner
 from gui.widgets.job_bar import JobBar, duration
 from gui.widgets.palette import CommandPalette
-from gui.widgets.parts import row
+from gui.widgets.parts import row, translate
 from gui.widgets.rail import Rail
 from gui.widgets.shortcut_sheet import ShortcutSheet
+from visionft import __version__
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 
 MIN_SIZE = (1024, 680)
@@ -59,8 +63,11 @@ class MainWindow(QMainWindow):
         self.banner = Banner()
         self.job_bar = JobBar()
         self._stack = QStackedWidget()
+        self.setAcceptDrops(True)
         self._lay_out()
-        self._add_page_shortcuts()
+        self.notifier = Notifier(self)
+        self.commands = Commands(self)
+        self.commands.fill(self.menuBar())
         self._connect()
         self.show_page(pages[0].name)
         self._on_project_changed()
@@ -71,8 +78,10 @@ class MainWindow(QMainWindow):
         """Return a page, building it when it is asked for the first time."""
         if name not in self._pages:
             page = self.entries[name].load()(self.state)
+            translate(page)
             self._pages[name] = page
             self._stack.addWidget(page)
+            self.commands.attach(name, page)
         return self._pages[name]
 
     @Slot(str)
@@ -113,32 +122,10 @@ class MainWindow(QMainWindow):
         whole.setLayout(row(self.rail, right, spacing=0))
         self.setCentralWidget(whole)
 
-    def _add_page_shortcuts(self) -> None:
-        for number, name in enumerate(self.entries, 1):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
-            action.triggered.connect(lambda _checked=False, page=name: self.show_page(page))
-            self.addAction(action)
-        for keys, act in (("Ctrl+Z", self.state.undo), ("Ctrl+Shift+Z", self.state.redo), ("Ctrl+Y", self.state.redo)):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(lambda _checked=False, act=act: act())
-            self.addAction(action)
-        for keys, act in (("Ctrl+K", self.show_palette), ("?", self.show_shortcuts), ("F1", self.show_shortcuts)):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(lambda _checked=False, act=act: act())
-            self.addAction(action)
-        for keys, step in (("Ctrl+Tab", 1), ("Ctrl+Shift+Tab", -1)):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(lambda _checked=False, step=step: self._step_page(step))
-            self.addAction(action)
-
     def _connect(self) -> None:
         state = self.state
         self.rail.page_chosen.connect(self.show_page)
-        self.job_bar.stop_requested.connect(self._on_stop_requested)
+        self.job_bar.stop_requested.connect(self.stop_job)
         self.job_bar.job_chosen.connect(self._on_job_chosen)
         state.page_requested.connect(self.show_page)
         state.run_continue_requested.connect(self._on_run_continue_requested)
@@ -150,34 +137,43 @@ class MainWindow(QMainWindow):
         state.job_reported.connect(self._on_job_reported)
         state.job_ended.connect(self._on_job_ended)
 
-    def _step_page(self, step: int) -> None:
-        names = list(self.entries)
-        self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
-
     # -- commands -----------------------------------------------------------------------------------------------
 
-    def show_palette(self) -> None:
-        """Open the command palette."""
-        self.palette_dialog = CommandPalette(self, commands(self))
-        self._open_over(self.palette_dialog)
-
-    def show_shortcuts(self) -> None:
-        """Open the sheet of all keys."""
-        self.shortcut_sheet = ShortcutSheet(self, shortcut_groups(self))
-        self._open_over(self.shortcut_sheet)
-
-    def _open_over(self, dialog: QDialog) -> None:
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def start_training(self) -> None:
-        """Show the train page and start with its settings."""
-        self.on_page("train", "start")
+    def step_page(self, step: int) -> None:
+        """Show the next (1) or previous (-1) page."""
+        names = list(self.entries)
+        self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
 
     def on_page(self, name: str, action: str) -> None:
         """Show a page and do one of its actions."""
         self.show_page(name)
         getattr(self.page(name), action)()
+
+    def show_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_dialog = CommandPalette(self, self.commands.possible())
+        self._open_over(self.palette_dialog)
+
+    def show_shortcuts(self) -> None:
+        """Open the sheet of all keys."""
+        self.shortcut_sheet = ShortcutSheet(self, self.commands.groups())
+        self._open_over(self.shortcut_sheet)
+
+    def show_about(self) -> None:
+        """Say what this program is."""
+        words = tr("Label pictures, fine-tune a pretrained network, leave with one verified ONNX file.")
+        box = QMessageBox(QMessageBox.Icon.NoIcon, tr("About VisionFT"), f"VisionFT {__version__}", parent=self)
+        box.setInformativeText(f"{words}\n{tr('Licence: Apache 2.0. Nothing leaves this computer.')}")
+        self._open_over(box)
+
+    def _open_over(self, dialog: QDialog) -> None:
+        translate(dialog)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen with the window, or go back."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     # -- project and messages -----------------------------------------------------------------------------------
 
@@ -194,7 +190,9 @@ class MainWindow(QMainWindow):
     def _show_idle(self, _effects: object = None) -> None:
         if self.state.job_info is None:
             path, is_open = self.state.path, self.state.project is not None
-            message = f"{path.name}: every change is saved" if path else "Open or create a project to begin."
+            message = tr("Open or create a project to begin.")
+            if path is not None:
+                message = tr("{project}: every change is saved", project=path.name)
             self.job_bar.show_idle(message, icon_name="check-circle" if is_open else "info")
 
     @Slot(str, str, str, str)
@@ -230,15 +228,23 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _on_job_ended(self, outcome: JobOutcome) -> None:
         self._show_idle()
+        ending = ending_of(outcome)
         if outcome.has_failed:
             self.banner.show_message(outcome.message, outcome.hint, tone="bad", details=outcome.details)
-        if outcome.info.kind in ("train", "export"):
-            QApplication.alert(self)
+        elif ending is not None and self.current_page.name != ending.page:
+            way = (ending.action, lambda: self.show_page(ending.page))
+            self.banner.show_message(ending.title, ending.words, tone="good", way=way)
+        if ending is not None:
+            self.notifier.tell(ending.title, ending.words, is_bad=outcome.has_failed)
+        if outcome.details:
+            self._open_over(BugDialog(self, report_text(outcome.details)))
 
     @Slot()
-    def _on_stop_requested(self) -> None:
+    def stop_job(self) -> None:
+        """Ask the running job to end well."""
         self.state.stop_job()
         self.job_bar.show_stopping()
+        self.commands.refresh()
 
     @Slot(object)
     def _on_run_continue_requested(self, run: object) -> None:
@@ -255,6 +261,26 @@ class MainWindow(QMainWindow):
         if self.state.job_info is not None:
             self.show_page(self.state.job_info.page)
 
+    # -- drops --------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept what means something on any page; pages take the rest themselves."""
+        if self.state.job_info is None and drops.meaning(drops.local_paths(event.mimeData())) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open, import or try what was dropped, on the page that does it."""
+        dropped = drops.meaning(drops.local_paths(event.mimeData()))
+        if dropped is None:
+            return
+        event.acceptProposedAction()
+        if dropped.kind == "model":
+            self.show_page("try")
+            self.page("try").take_model(dropped.path)
+        else:
+            self.show_page("project")
+            self.page("project").take_source(dropped.path)
+
     # -- closing ------------------------------------------------------------------------------------------------
 
     def restore_place(self) -> None:
@@ -268,6 +294,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._wait_for_job()
+        self.notifier.put_away()
         for page in self._pages.values():
             page.close_workers()
         self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
@@ -276,15 +303,14 @@ class MainWindow(QMainWindow):
 
     def _may_stop_job(self) -> bool:
         assert self.state.job_info is not None
-        question = "What it has done so far is kept; a training run can be used from its best epoch."
-        return dialogs.ask_yes(
-            self, f"“{self.state.job_info.title}” is running", question, yes="Stop and close", no="Keep running"
-        )
+        title = tr("“{job}” is running", job=self.state.job_info.title)
+        question = tr("What it has done so far is kept; a training run can be continued later.")
+        return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))
 
     def _wait_for_job(self) -> None:
         if self.state.job_info is None:
             return
-        self._on_stop_requested()
+        self.stop_job()
         self.setEnabled(False)
         self.setCursor(Qt.CursorShape.BusyCursor)
         waiting = QEventLoop(self)

@@ -5,7 +5,7 @@ One small JSON file in the user's configuration folder, written atomically. A da
 
 import json
 import logging
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class Settings:
     geometry: str = ""
     auto_advance: bool = True
     thumbnail_px: int = 152
+    language: str = "en"
+    cache_folder: str = ""  # empty: the system's own place for caches
+    cache_mb: int = 2000  # 0: no limit
+    weights_folder: str = ""  # empty: beside the program's other data
+    is_offline: bool = False
+    shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others
 
 
 def settings_path() -> Path:
@@ -73,12 +79,15 @@ def without_recent(settings: Settings, project: Path) -> Settings:
 
 def _usable(stored: dict[str, Any]) -> dict[str, Any]:
     usable: dict[str, Any] = {}
-    for field in fields(Settings):
-        value = stored.get(field.name)
-        if field.name == "recent_projects" and isinstance(value, list):
-            usable[field.name] = tuple(entry for entry in value if isinstance(entry, str))
-        elif field.name == "theme":
+    defaults = Settings()
+    for each in fields(Settings):
+        value = stored.get(each.name)
+        if each.name == "recent_projects" and isinstance(value, list):
+            usable[each.name] = tuple(entry for entry in value if isinstance(entry, str))
+        elif each.name == "theme":
             usable |= {"theme": value} if value in ("system", "light", "dark") else {}
-        elif field.name != "recent_projects" and type(value) is type(field.default):
-            usable[field.name] = value
+        elif each.name == "shortcuts" and isinstance(value, dict):
+            usable[each.name] = {name: keys for name, keys in value.items() if isinstance(keys, str)}
+        elif type(value) is type(getattr(defaults, each.name)):
+            usable[each.name] = value
     return usable

@@ -3,6 +3,8 @@
 Anything that is not a `VisionFTError` is a bug: it is logged with its traceback and never dressed up as advice.
 """
 
+import errno
+
 from models.errors import ConfigError, Problem, VisionFTError, WeightsError
 
 __all__ = [
@@ -14,7 +16,11 @@ __all__ = [
     "RunError",
     "VisionFTError",
     "WeightsError",
+    "as_expected",
 ]
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+_NO_MEMORY = ("out of memory", "can't allocate memory", "Failed to allocate memory")
 
 
 class ProjectError(VisionFTError):
@@ -31,3 +37,21 @@ class RunError(VisionFTError):
 
 class ExportError(VisionFTError):
     """An export failed or differs from PyTorch; nothing was left behind."""
+
+
+def as_expected(error: BaseException) -> VisionFTError | None:
+    """Return the advice for a failure that any work may meet: its own, no memory, no space. None means a bug.
+
+    Libraries have their own kinds of "out of memory" (torch on each device, ONNX Runtime); they are known by their
+    words, so that nobody has to load a library to ask.
+    """
+    if isinstance(error, VisionFTError):
+        return error
+    is_worded = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    if isinstance(error, MemoryError) or (is_worded and any(words in str(error) for words in _NO_MEMORY)):
+        hint = "Close other programs, or choose a smaller batch size, picture size or backbone; what was saved is kept."
+        return VisionFTError("There is not enough memory.", hint)
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        where = f" ({error.filename})" if error.filename else ""
+        return VisionFTError(f"The disk is full{where}.", "Free some space and try again; what was saved is kept.")
+    return None

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QWidget
 
 from gui import theme, work
@@ -128,10 +128,6 @@ class TrainPage(Page):
         state.job_started.connect(self._on_job_started)
         state.job_reported.connect(self._on_job_reported)
         state.job_ended.connect(self._on_job_ended)
-        for keys in ("Ctrl+Return", "Ctrl+Enter"):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.start)
 
     # -- the draft ----------------------------------------------------------------------------------------------
 

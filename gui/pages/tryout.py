@@ -4,7 +4,7 @@ from pathlib import Path
 
 import platformdirs
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QComboBox, QSplitter, QStackedWidget, QWidget
 
 from gui import dialogs, theme, work
@@ -40,7 +40,7 @@ class TryPage(Page):
         self.model_box.setMinimumContentsLength(18)
         self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.model_box.setAccessibleName("Exported model")
-        self.browse_button = Button("Other file", "file", on_click=self._browse_model)
+        self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
         self.csv_button = Button("Save CSV", "export", on_click=self._save_csv)
@@ -96,8 +96,6 @@ class TryPage(Page):
         self.model_box.currentIndexChanged.connect(lambda _place: self._show_enabled())
         self.state.job_started.connect(self._on_job_started)
         self.state.job_ended.connect(self._on_job_ended)
-        paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self)
-        paste.activated.connect(self.paste)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -209,13 +207,21 @@ class TryPage(Page):
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
-    def _browse_model(self) -> None:
+    def browse_model(self) -> None:
+        """Let the user choose an exported file."""
         chosen = dialogs.ask_files(self, "Open an exported model", MODEL_PATTERN, self.state.path)
         if chosen:
-            self.model_box.addItem(chosen[0].parent.name or chosen[0].name, chosen[0])
-            self.model_box.setCurrentIndex(self.model_box.count() - 1)
-            self._show_view()
-            self._show_enabled()
+            self.take_model(chosen[0])
+
+    def take_model(self, path: Path) -> None:
+        """Offer an exported file that lies anywhere, and choose it."""
+        place = self.model_box.findData(path)
+        if place < 0:
+            self.model_box.addItem(path.parent.name or path.name, path)
+            place = self.model_box.count() - 1
+        self.model_box.setCurrentIndex(place)
+        self._show_view()
+        self._show_enabled()
 
     def _choose_files(self) -> None:
         pattern = f"Pictures ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))})"

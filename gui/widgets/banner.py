@@ -1,5 +1,7 @@
 """A banner over a page: what went wrong or well, the next step, and details for who asks. Knows Qt only."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
 
@@ -25,20 +27,35 @@ class Banner(Card):
         self._details.setAccessibleName("Details of the error")
         self._details.setMinimumHeight(160)
         self.details_button = Button("Details", role="quiet", on_click=self._toggle_details)
+        self.way_button = Button("", on_click=self._go)
+        self.way_button.hide()
+        self._way: Callable[[], object] | None = None
         self.close_button = IconButton("close", "Dismiss")
         self.close_button.clicked.connect(self.dismiss)
         top = QHBoxLayout()
         top.setSpacing(theme.MEDIUM)
         top.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(column(self._message, self._hint, spacing=theme.HAIR), 1)
+        top.addWidget(self.way_button, 0, Qt.AlignmentFlag.AlignTop)
         top.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignTop)
         top.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(top)
         self.body.addWidget(self._details)
         self.hide()
 
-    def show_message(self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "") -> None:
-        """Show a message; `details` stay folded until asked for."""
+    def show_message(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: Tone = "info",
+        details: str = "",
+        way: tuple[str, Callable[[], object]] | None = None,
+    ) -> None:
+        """Show a message; `details` stay folded until asked for, `way` is a button and what it does."""
+        self._way = way[1] if way else None
+        self.way_button.setText(way[0] if way else "")
+        self.way_button.setVisible(way is not None)
         self._message.setText(message)
         self._hint.setText(hint)
         self._hint.setVisible(bool(hint))
@@ -58,6 +75,12 @@ class Banner(Card):
         """Hide the banner."""
         self.hide()
         self.dismissed.emit()
+
+    def _go(self) -> None:
+        way = self._way
+        self.dismiss()
+        if way is not None:
+            way()
 
     def _toggle_details(self) -> None:
         self._details.setVisible(not self._details.isVisible())

@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, ElidedLabel, IconLabel, row, text
 
 
@@ -29,7 +30,7 @@ class JobBar(QFrame):
         self._icon = IconLabel("check-circle", size=16, tone="muted")
         self._idle = ElidedLabel("", "small")
         self.job_button = Button("", role="quiet", on_click=self.job_chosen.emit)
-        self.job_button.setToolTip("Show the page of this job")
+        self.job_button.setToolTip(tr("Show the page of this job"))
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(220)
@@ -38,7 +39,7 @@ class JobBar(QFrame):
         self._stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._fact = text("", "small")
         self.stop_button = Button("Stop", "stop", on_click=self.stop_requested.emit)
-        self.stop_button.setToolTip("End the job well; what it has done so far is kept")
+        self.stop_button.setToolTip(tr("End the job well; what it has done so far is kept"))
         layout = row(self._icon, self._idle, self.job_button, self._progress, self._stage, self.stop_button, self._fact)
         layout.setStretch(1, 1)
         layout.setStretch(4, 1)
@@ -61,7 +62,7 @@ class JobBar(QFrame):
         self._icon.setVisible(True)
         self._icon.show_icon("clock", "accent")
         self.job_button.setText(title)
-        self._stage.setText("Starting")
+        self._stage.setText(tr("Starting"))
         self._progress.setRange(0, 0)
         self.stop_button.setEnabled(True)
         self.stop_button.setText("Stop")

@@ -1,6 +1,7 @@
 """The small vocabulary every screen is built from: texts, buttons, cards, pills, rows and lines.
 
-A widget's look is its `role` and `tone` property, which `resources/style/app.qss` reads. Knows Qt only.
+A widget's look is its `role` and `tone` property, which `resources/style/app.qss` reads. Texts are messages: labels
+and buttons show them in the language of the window (`gui.i18n`). `ElidedLabel` and `key` show data as it is.
 """
 
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from typing import Literal, TypeVar
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -22,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui import theme
+from gui.i18n import ENGLISH, language, tr
 from gui.icons import icon, pixmap
 
 TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small", "caption", "fault", "number"]
@@ -40,10 +44,21 @@ def restyle(widget: QWidget, **properties: object) -> None:
     widget.style().polish(widget)
 
 
+class Label(QLabel):
+    """A label of plain text: names of files and classes are never read as markup."""
+
+    def __init__(self, content: str = "") -> None:
+        super().__init__(tr(content))
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def setText(self, content: str) -> None:
+        """Show a message in the language of the window."""
+        super().setText(tr(content))
+
+
 def text(content: str = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
-    """Return a label of plain text: names of files and classes are never read as markup."""
-    label = QLabel(content)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    """Return a label; one that wraps is as high as its words need."""
+    label = Label(content)
     label.setProperty("role", role)
     label.setProperty("tone", tone)
     label.setWordWrap(wrap)
@@ -62,7 +77,8 @@ def pill(content: str = "", tone: Tone = "") -> QLabel:
 
 def key(content: str) -> QLabel:
     """Return a label that looks like a key of the keyboard."""
-    label = text(content)
+    label = QLabel(content)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", "key")
     label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
     return label
@@ -96,7 +112,7 @@ class Button(QPushButton):
     def __init__(
         self, label: str, icon_name: str = "", *, role: str = "", on_click: Callable[[], object] | None = None
     ) -> None:
-        super().__init__(label)
+        super().__init__(tr(label))
         self._icon_name = icon_name
         self.setProperty("role", role)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -104,6 +120,10 @@ class Button(QPushButton):
         self._tint()
         if on_click is not None:
             self.clicked.connect(lambda _checked=False: on_click())
+
+    def setText(self, label: str) -> None:
+        """Show a message in the language of the window."""
+        super().setText(tr(label))
 
     def set_icon_name(self, name: str) -> None:
         """Show another icon."""
@@ -136,6 +156,7 @@ class IconButton(QToolButton):
     def __init__(self, icon_name: str, name: str, *, shortcut: str = "") -> None:
         super().__init__()
         self._icon_name = icon_name
+        name = tr(name)
         self.setAccessibleName(name)
         self.setToolTip(f"{name} ({shortcut})" if shortcut else name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -237,3 +258,16 @@ def clear(layout: QLayout) -> None:
         elif (inner := item.layout()) is not None:
             clear(inner)
             inner.deleteLater()
+
+
+def translate(root: QWidget) -> None:
+    """Translate what widgets outside this vocabulary were given: check boxes, placeholders, tooltips, spoken names."""
+    if language() == ENGLISH:
+        return
+    for widget in (root, *root.findChildren(QWidget)):
+        if isinstance(widget, QAbstractButton) and not isinstance(widget, Button):
+            widget.setText(tr(widget.text()))
+        if isinstance(widget, QLineEdit):
+            widget.setPlaceholderText(tr(widget.placeholderText()))
+        widget.setToolTip(tr(widget.toolTip()))
+        widget.setAccessibleName(tr(widget.accessibleName()))

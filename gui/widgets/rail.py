@@ -1,10 +1,10 @@
 """The rail on the left: the program's mark, the open project, one button per page. Knows Qt only."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QVBoxLayout
 
 from gui import theme
+from gui.i18n import tr
 from gui.icons import pixmap
 from gui.widgets.parts import Button, ElidedLabel, column, row, text
 
@@ -14,11 +14,9 @@ WIDTH = 188
 class RailButton(Button):
     """One page; its icon has the accent colour while it is the shown one."""
 
-    def __init__(self, title: str, icon_name: str, number: int) -> None:
+    def __init__(self, title: str, icon_name: str) -> None:
         super().__init__(title, icon_name, role="rail")
         self.setCheckable(True)
-        keys = QKeySequence(f"Ctrl+{number}")
-        self.setToolTip(f"{title} ({keys.toString(QKeySequence.SequenceFormat.NativeText)})")
         self.toggled.connect(self._tint)
 
     def _tint(self, *_: object) -> None:
@@ -37,7 +35,7 @@ class Rail(QFrame):
         self.setFixedWidth(theme.scaled(WIDTH))
         mark = text()
         mark.setPixmap(pixmap("visionft", "#000000", size=30))
-        self._project = ElidedLabel("No project open", "small")
+        self._project = ElidedLabel(tr("No project open"), "small")
         head = row(mark, column(text("VisionFT", "heading"), self._project, spacing=0), spacing=theme.SMALL)
         head.setStretch(1, 1)
         self._buttons: dict[str, RailButton] = {}
@@ -51,8 +49,8 @@ class Rail(QFrame):
 
     def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
         """Add a button for a page."""
-        button = RailButton(title, icon_name, len(self._buttons) + 1)
-        button.setAccessibleName(title)
+        button = RailButton(title, icon_name)
+        button.setAccessibleName(tr(title))
         button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
         self._group.addButton(button)
         self._buttons[name] = button
@@ -64,7 +62,7 @@ class Rail(QFrame):
 
     def show_project(self, name: str) -> None:
         """Show the open project's name under the program's."""
-        self._project.setText(name or "No project open")
+        self._project.setText(name or tr("No project open"))
 
     def button(self, name: str) -> RailButton:
         """Return the button of a page."""

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import history_commands, model_commands, program_commands, project_commands
 from visionft.cli.output import print_error
-from visionft.errors import VisionFTError
+from visionft.errors import VisionFTError, as_expected
 
 app = typer.Typer(
     name="visionft",
@@ -63,6 +63,9 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("Stopped.", file=sys.stderr)
         return 130
-    except Exception:
+    except Exception as error:
+        if (expected := as_expected(error)) is not None:
+            print_error(expected)
+            return 2
         logging.getLogger(__name__).exception("This is a bug in VisionFT; please report it with the lines below.")
         return 1
