@@ -47,3 +47,21 @@ def _make_accelerator(device: Device, precision: str) -> Any:
         # accelerate remembers the first run's device and precision for the life of the process.
         AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
+
+
+def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> None:
+    """Give the memory of a network and its optimiser back now; neither can be used any more.
+
+    Both sit in reference cycles (accelerate's and peft's), so they would stay until the collector comes; in the window
+    it runs on another thread and much later.
+    """
+    if optimizer is not None:
+        optimizer.state.clear()
+    device = next(classifier.parameters()).device
+    for tensor in (*classifier.parameters(), *classifier.buffers()):
+        tensor.grad = None
+        tensor.data = tensor.data.new_empty(0)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

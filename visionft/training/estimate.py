@@ -132,7 +132,7 @@ def measure_steps(
     """
     on_event(Progress(stage="Loading the network", done=0, total=0))
     from visionft.images.loading import choose_workers
-    from visionft.training.assembly import Assembly
+    from visionft.training.assembly import Assembly, release
     from visionft.training.batches import Stopped
 
     began = time.perf_counter()
@@ -145,6 +145,8 @@ def measure_steps(
         return _take_steps(dry, _some(images, dry), assembly, setup_s, on_event, should_stop)
     except Stopped:
         raise RunError("The measurement was stopped.", "Start it again when you like.") from None
+    finally:
+        release(assembly.classifier, None)
 
 
 def _some(images: Snapshot, config: TrainConfig) -> Snapshot:

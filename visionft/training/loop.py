@@ -26,7 +26,7 @@ from visionft.events import (
 )
 from visionft.project.snapshot import Snapshot
 from visionft.training import recording
-from visionft.training.assembly import Assembly
+from visionft.training.assembly import Assembly, release
 from visionft.training.batches import Stopped
 from visionft.training.config import TrainConfig
 from visionft.training.costs import PeakMemory, feature_drift
@@ -70,19 +70,22 @@ def train(
     run = _Run(config, images, run_dir, on_event=on_event, should_stop=should_stop)
     stopped = False
     try:
-        run.open_data()
-        run.start()
-        while not run.is_over():
-            try:
-                run.train_epoch()
-            except NotFinite as fault:
-                run.roll_back(fault)
-                continue
-            run.finish_epoch()
-    except Stopped:
-        stopped = True
-        run.save_last()
-    return run.finish(stopped=stopped)
+        try:
+            run.open_data()
+            run.start()
+            while not run.is_over():
+                try:
+                    run.train_epoch()
+                except NotFinite as fault:
+                    run.roll_back(fault)
+                    continue
+                run.finish_epoch()
+        except Stopped:
+            stopped = True
+            run.save_last()
+        return run.finish(stopped=stopped)
+    finally:
+        run.let_go()
 
 
 def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> TrainResult:
@@ -364,6 +367,11 @@ class _Run:
             recording.close_run(self.run_dir, self.config, self.classifier, result)
         self.accelerator.wait_for_everyone()
         return result
+
+    def let_go(self) -> None:
+        """Give the device's memory back, also after a failure; the run is over."""
+        release(self.classifier, self.learner.optimizer if self.learner else None)
+        vars(self).clear()
 
     def _drift(self) -> float | None:
         """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""

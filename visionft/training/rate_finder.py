@@ -8,7 +8,7 @@ import numpy as np
 from visionft.errors import RunError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.project.snapshot import Snapshot
-from visionft.training.assembly import Assembly
+from visionft.training.assembly import Assembly, release
 from visionft.training.batches import Stopped
 from visionft.training.config import TrainConfig
 from visionft.training.learner import Learner, NotFinite
@@ -66,6 +66,8 @@ def find_learning_rate(
         rates, losses = _sweep(config, images, assembly, np.geomspace(lowest, highest, steps), on_event, should_stop)
     except Stopped:
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.") from None
+    finally:
+        release(assembly.classifier, None)
     if len(losses) < 5:
         raise RunError("The loss exploded at once.", "Check the labels, or choose a rate by hand.")
     slopes = np.gradient(np.array(losses), np.log(rates))
