@@ -4,6 +4,7 @@ Names, titles and keys come from `gui.keymap`. An action's shortcut works in the
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QUrl, Slot
@@ -44,9 +45,10 @@ class Commands(QObject):
 
     def _make_acts(self) -> dict[str, Callable[[], object]]:
         window, state = self._window, self._state
-        pages = {f"page.{name}": lambda name=name: window.show_page(name) for name in window.entries}
-        themes = {f"view.{name}": lambda name=name: state.change_settings(theme=name) for name in _THEMES}
-        return pages | themes | {
+        acts: dict[str, Callable[[], object]] = {}
+        acts |= {f"page.{name}": partial(window.show_page, name) for name in window.entries}
+        acts |= {f"view.{name}": partial(state.change_settings, theme=name) for name in _THEMES}
+        return acts | {
             "file.new": lambda: window.on_page("project", "ask_new_project"),
             "file.open": lambda: window.on_page("project", "choose_project"),
             "file.sample": lambda: window.on_page("project", "try_sample"),

@@ -122,7 +122,7 @@ def fault_of(name: str, keys: str, chosen: Chosen) -> str:
 
 
 def _is_safe_while_typing(keys: str) -> bool:
-    combination = QKeySequence(keys, _PORTABLE)[0]
+    combination = QKeySequence(keys, _PORTABLE)[0]  # type: ignore[index]
     strong = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
     is_function_key = Qt.Key.Key_F1 <= combination.key() <= Qt.Key.Key_F35
     return bool(combination.keyboardModifiers() & strong) or is_function_key or keys == "?"

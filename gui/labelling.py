@@ -9,7 +9,6 @@ from visionft.project.browsing import ClassRow, ImageFilter, find_images, image_
 from visionft.project.snapshot import Snapshot
 from visionft.project.store import Project
 
-RESERVED_KEYS = "0adnfz?"
 _ALL = 1 << 60
 _SPLITS = dict(zip(SPLIT_NAMES, (None, "train", "val", "test", "unassigned"), strict=True))
 _SPLIT_SHORT = {"train": "train", "val": "val", "test": "test", None: ""}

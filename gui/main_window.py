@@ -144,10 +144,10 @@ class MainWindow(QMainWindow):
         names = list(self.entries)
         self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
 
-    def on_page(self, name: str, action: str) -> None:
+    def on_page(self, name: str, action: str, *inputs: object) -> None:
         """Show a page and do one of its actions."""
         self.show_page(name)
-        getattr(self.page(name), action)()
+        getattr(self.page(name), action)(*inputs)
 
     def show_palette(self) -> None:
         """Open the command palette."""
@@ -275,11 +275,9 @@ class MainWindow(QMainWindow):
             return
         event.acceptProposedAction()
         if dropped.kind == "model":
-            self.show_page("try")
-            self.page("try").take_model(dropped.path)
+            self.on_page("try", "take_model", dropped.path)
         else:
-            self.show_page("project")
-            self.page("project").take_source(dropped.path)
+            self.on_page("project", "take_source", dropped.path)
 
     # -- closing ------------------------------------------------------------------------------------------------
 

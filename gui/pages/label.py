@@ -6,8 +6,8 @@ Every key press is one durable transaction before the screen shows it; undo brin
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QInputDialog, QSplitter, QStackedWidget, QWidget
 
-from gui import theme
-from gui.labelling import RESERVED_KEYS, cells, class_entries, class_keys, find_ids
+from gui import keymap, theme
+from gui.labelling import cells, class_entries, class_keys, find_ids
 from gui.pages.label_keys import LabelKeys
 from gui.pages.page import Page
 from gui.state import AppState
@@ -343,9 +343,10 @@ class LabelPage(Page):
         key, is_accepted = QInputDialog.getText(self, "Set key", f"One letter or digit for “{name}”; empty for none")
         if not is_accepted:
             return
-        if key.strip().casefold() in tuple(RESERVED_KEYS):
-            taken = f"“{key}” is taken: A, D, N, F, Z, 0 and ? have a meaning of their own."
-            self.state.message_raised.emit(taken, "Choose another key.", "warn", "")
+        taken = keymap.letters_in_use(self.state.settings.shortcuts).get(key.strip().casefold())
+        if taken is not None:
+            message = f"“{key}” is taken by “{taken}”."
+            self.state.message_raised.emit(message, "Choose another key, or change that one in Settings.", "warn", "")
             return
         self._apply(SetShortcut(name, key.strip() or None))
 
