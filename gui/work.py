@@ -5,7 +5,7 @@ Everything heavy is imported inside the work, so in the job's thread: the window
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +14,47 @@ from gui.predictions import Answers, PictureAnswer
 from visionft.events import OnEvent, Progress, ShouldStop
 
 if TYPE_CHECKING:
+    from visionft.project.examining import ClassMap
+    from visionft.project.import_changes import FileFacts
     from visionft.project.snapshot import Snapshot, Split
     from visionft.project.store import Project
     from visionft.training.config import TrainConfig
     from visionft.training.runs import RunSummary
 
 
-def import_pictures(project: "Project", source: Path, *, copy: bool) -> Work:
-    """Import a folder of pictures; the result is the engine's `ImportReport`."""
+def preview_pictures(project: "Project | None", source: Path) -> Work:
+    """Look at everything a source offers, without writing; the result is the engine's `ImportPreview`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        from visionft.project.preview import preview_source
+
+        return preview_source(source, project, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def import_pictures(
+    project: "Project",
+    source: Path,
+    *,
+    copy: bool,
+    class_map: "ClassMap | None" = None,
+    known_facts: "Mapping[Path, FileFacts] | None" = None,
+) -> Work:
+    """Import pictures, after a preview with what it read; the result is the engine's `ImportReport`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         from visionft.project.importing import import_source
 
-        return import_source(project, source, copy=copy, on_event=on_event, should_stop=should_stop)
+        return import_source(
+            project,
+            source,
+            copy=copy,
+            class_map=class_map,
+            known_facts=known_facts,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
 
     return work
 

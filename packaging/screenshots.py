@@ -6,6 +6,7 @@ recorded events, so that no learning library is needed. Nothing is judged: a per
 
 import os
 import random
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -127,6 +128,7 @@ def _project_empty(studio: Studio) -> None:
 
 
 def _project(studio: Studio) -> None:
+    studio.window.page("project").imports.cancel()  # type: ignore[attr-defined]
     studio.open("Machined parts", is_filled=True)
     studio.window.show_page("project")
 
@@ -142,6 +144,23 @@ def _project_import(studio: Studio) -> None:
         )
     )  # fmt: skip
     page.report.details_button.click()  # type: ignore[attr-defined]
+
+
+def _project_preview(studio: Studio) -> None:
+    studio.open("Empty project", is_filled=False)
+    studio.window.show_page("project")
+    source = studio.folder / "Line 4, second shift"
+    if not source.exists():
+        shutil.copytree(studio.folder / "pictures", source)
+        for name, alike in (("good", "Good"), ("scratch", "scratches")):
+            (source / alike).mkdir()
+            for file in sorted((source / name).iterdir())[:7]:
+                file.rename(source / alike / file.name)
+            shutil.copy(next((source / name).iterdir()), source / alike)
+        (source / "dent" / "part_019.jpg").write_bytes(b"no picture")
+    studio.window.page("project").take_source(source)
+    while studio.state.job_info is not None:
+        studio.wait_for_pictures(50)
 
 
 def _label(studio: Studio) -> None:
@@ -280,6 +299,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "01-welcome-first": _welcome_first,
     "02-welcome": _welcome,
     "03-project-empty": _project_empty,
+    "25-project-preview": _project_preview,
     "04-project": _project,
     "05-project-import": _project_import,
     "12-label": _label,

@@ -1,13 +1,15 @@
 """The project page: where to begin; then what the project holds and what is missing before training."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui import dialogs, theme, work
+from gui import dialogs, drops, theme, work
+from gui.importing import ImportFlow
 from gui.pages.page import Page, scrolling
 from gui.settings import without_recent
 from gui.state import AppState, JobOutcome
@@ -21,9 +23,13 @@ from gui.widgets.readiness import class_rows, conditions
 from gui.widgets.split_bar import SplitBar
 from gui.widgets.tiles import StatTile
 from gui.widgets.welcome import Welcome
+from visionft.project.snapshot import Task
 from visionft.project.store import DATABASE
 
-SOURCE_SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".ndjson")
+if TYPE_CHECKING:
+    from visionft.project.preview import ImportPreview
+
+SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
 
 
 def projects_folder() -> Path:
@@ -42,12 +48,17 @@ class ProjectPage(Page):
         self.setAcceptDrops(True)
         self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
         self.close_button = Button("Close project", on_click=state.close_project)
+        self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
+        self.file_button.setToolTip("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
         self.action_row.addWidget(self.close_button)
+        self.action_row.addWidget(self.file_button)
         self.action_row.addWidget(self.import_button)
         self.welcome = Welcome()
+        self.imports = ImportFlow(state, ask_project=self._ask_project_for, page=self.name)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.welcome)
         self._stack.addWidget(scrolling(self._overview()))
+        self._stack.addWidget(self.imports.panel)
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(self._stack)
         self._connect()
@@ -92,12 +103,14 @@ class ProjectPage(Page):
     def _connect(self) -> None:
         welcome = self.welcome
         welcome.drop_zone.choose_button.clicked.connect(lambda _checked=False: self.choose_pictures())
+        welcome.drop_zone.file_button.clicked.connect(lambda _checked=False: self.choose_file())
         welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
         welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
         welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.checklist.action_chosen.connect(self._on_action_chosen)
+        self.imports.active_changed.connect(self._on_content_changed)
         self.state.job_started.connect(self._on_job_changed)
         self.state.job_ended.connect(self._on_job_ended)
         self.state.runs_changed.connect(self._on_content_changed)
@@ -107,8 +120,8 @@ class ProjectPage(Page):
     def refresh(self) -> None:
         """Show the project as it is, or the welcome."""
         is_open = self.state.project is not None
-        self.header.setVisible(is_open)
-        self._stack.setCurrentIndex(1 if is_open else 0)
+        self.header.setVisible(is_open and not self.imports.is_active)
+        self._stack.setCurrentIndex(2 if self.imports.is_active else 1 if is_open else 0)
         if is_open:
             self._show_project()
         else:
@@ -136,6 +149,7 @@ class ProjectPage(Page):
 
     def _set_busy(self, is_busy: bool) -> None:
         self.import_button.setEnabled(not is_busy)
+        self.file_button.setEnabled(not is_busy)
         self.close_button.setEnabled(not is_busy)
         self.welcome.setEnabled(not is_busy)
         self.checklist.setEnabled(not is_busy)
@@ -143,30 +157,39 @@ class ProjectPage(Page):
     # -- beginning ----------------------------------------------------------------------------------------------
 
     def choose_pictures(self) -> None:
-        """Let the user choose a folder of pictures and import it."""
+        """Let the user choose a folder of pictures, and show what it offers."""
         folder = dialogs.ask_folder(self, "Choose a folder of pictures")
         if folder is not None:
             self.take_source(folder)
 
-    def take_source(self, source: Path) -> None:
-        """Open `source` when it is a project, else import it: a folder, a zip, or a file of labels.
+    def choose_file(self) -> None:
+        """Let the user choose a zip or a file that lists pictures, and show what it offers."""
+        files = dialogs.ask_files(self, "Choose a zip of pictures, or a list of them", SOURCE_PATTERN)
+        if files:
+            self.take_source(files[0])
 
-        A new project is asked for when none is open.
-        """
+    def take_source(self, source: Path) -> None:
+        """Open `source` when it is a project; else show what a folder, a zip or a file of labels would bring in."""
         if (source / DATABASE).is_file():
             self.state.open_project(source)
-        elif self.state.project is not None or self.ask_new_project(name=_title(source)):
-            self._import(source)
+        else:
+            self.report.hide()
+            self.imports.look_at(source)
 
-    def ask_new_project(self, *, name: str = "") -> bool:
+    def ask_new_project(self, *, name: str = "", task: Task = "single") -> bool:
         """Ask for a new project and create it; return whether it is open now."""
         folder = projects_folder()
         name = free_path(folder, name).name if name else ""
-        dialog = NewProjectDialog(self, folder=folder, name=name)
+        dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
         is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
         answer = dialog.answer()
         dialog.deleteLater()
         return is_accepted and self.state.create_project(answer.path, task=answer.task)
+
+    def _ask_project_for(self, preview: "ImportPreview") -> bool:
+        source = preview.path
+        name = source.stem if source.is_file() else source.name
+        return self.ask_new_project(name=name, task="multi" if preview.several_labels else "single")
 
     def choose_project(self) -> None:
         """Let the user choose a project folder and open it."""
@@ -180,12 +203,6 @@ class ProjectPage(Page):
         if self.state.create_project(path) and self.state.project is not None:
             made = work.make_sample(self.state.project)
             self.state.start_job("import", "Making the sample project", made, page=self.name, may_write=True)
-
-    def _import(self, source: Path) -> None:
-        assert self.state.project is not None
-        self.report.hide()
-        imported = work.import_pictures(self.state.project, source, copy=source.suffix.lower() == ".zip")
-        self.state.start_job("import", f"Importing {source.name}", imported, page=self.name, may_write=True)
 
     # -- slots --------------------------------------------------------------------------------------------------
 
@@ -230,7 +247,7 @@ class ProjectPage(Page):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept a folder, a zip or a file of labels while nothing runs."""
-        if self.state.job_info is None and _dropped_source(event) is not None:
+        if self.state.job_info is None and _source_of(event) is not None:
             self.welcome.drop_zone.set_active(True)
             event.acceptProposedAction()
 
@@ -242,16 +259,12 @@ class ProjectPage(Page):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open or import what was dropped."""
         self.welcome.drop_zone.set_active(False)
-        source = _dropped_source(event)
+        source = _source_of(event)
         if source is not None:
             event.acceptProposedAction()
             self.take_source(source)
 
 
-def _dropped_source(event: QDropEvent) -> Path | None:
-    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-    return next((path for path in paths if path.is_dir() or path.suffix.lower() in SOURCE_SUFFIXES), None)
-
-
-def _title(source: Path) -> str:
-    return source.stem if source.is_file() else source.name
+def _source_of(event: QDropEvent) -> Path | None:
+    dropped = drops.meaning(drops.local_paths(event.mimeData()))
+    return dropped.path if dropped is not None and dropped.kind != "model" else None

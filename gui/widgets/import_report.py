@@ -2,27 +2,9 @@
 
 from typing import Protocol
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
-
 from gui import theme
+from gui.widgets.left_out import ROW_PX, LeftOutTable, RejectedFile
 from gui.widgets.parts import Button, Card, IconButton, IconLabel, row, text
-
-MAX_LINES = 2000
-
-
-class RejectedFile(Protocol):
-    """A file that did not come in."""
-
-    @property
-    def path(self) -> str:
-        """Return the file."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Return why."""
-        ...
 
 
 class Report(Protocol):
@@ -47,20 +29,7 @@ class ImportReportCard(Card):
         self.details_button = Button("Show files", role="quiet", on_click=self._toggle)
         self.close_button = IconButton("close", "Dismiss")
         self.close_button.clicked.connect(self.hide)
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["File", "What", "Reason"])
-        self.table.setAccessibleName("Files that were left out")
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setShowGrid(False)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.table.verticalHeader().hide()
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self.table.verticalHeader().setDefaultSectionSize(theme.scaled(30))
+        self.table = LeftOutTable()
         head = row(self._icon, self._line, self._note, self.details_button, self.close_button, spacing=theme.MEDIUM)
         head.setStretch(2, 1)
         self.body.addLayout(head)
@@ -69,9 +38,6 @@ class ImportReportCard(Card):
 
     def show_report(self, report: Report) -> None:
         """Show what an import did."""
-        left_out = [(name, "Duplicate", "The project has the same picture already") for name in report.duplicates]
-        left_out += [(file.path, "Unreadable", file.reason) for file in report.unreadable]
-        left_out += [(file.path, "Skipped", file.reason) for file in report.skipped]
         classes = f" in {len(report.classes)} classes" if report.classes else ""
         ending = "; stopped before the end" if report.stopped else ""
         self._line.setText(f"{report.added:,} pictures imported{classes}{ending}")
@@ -84,23 +50,11 @@ class ImportReportCard(Card):
         self._icon.show_icon(
             *(("warning", "warn") if report.unreadable or not report.added else ("check-circle", "good"))
         )
-        self.details_button.setVisible(bool(left_out))
+        self.details_button.setVisible(self.table.show_files(report) > 0)
         self.details_button.setText("Show files")
         self.table.hide()
-        self._fill(left_out)
+        self.table.setFixedHeight(theme.scaled(ROW_PX) * (min(self.table.rowCount(), 7) + 1) + theme.SMALL)
         self.show()
-
-    def _fill(self, lines: list[tuple[str, str, str]]) -> None:
-        shown = lines[:MAX_LINES]
-        if len(lines) > MAX_LINES:
-            shown.append((f"and {len(lines) - MAX_LINES:,} more", "", ""))
-        self.table.setRowCount(len(shown))
-        self.table.setFixedHeight(theme.scaled(30) * (min(len(shown), 7) + 1) + theme.SMALL)
-        for line, values in enumerate(shown):
-            for place, value in enumerate(values):
-                item = QTableWidgetItem(value)
-                item.setToolTip(value)
-                self.table.setItem(line, place, item)
 
     def _toggle(self) -> None:
         self.table.setVisible(self.table.isHidden())

@@ -22,7 +22,7 @@ class NewProject:
 class NewProjectDialog(QDialog):
     """Asks for name, place and task; `Create` works once the place can take a project."""
 
-    def __init__(self, parent: QWidget, *, folder: Path, name: str = "") -> None:
+    def __init__(self, parent: QWidget, *, folder: Path, name: str = "", task: str = "single") -> None:
         super().__init__(parent)
         self.setWindowTitle("New project")
         self.setMinimumWidth(theme.scaled(560))
@@ -37,7 +37,7 @@ class NewProjectDialog(QDialog):
         for tile in (self._single, self._multi):
             tile.setFixedHeight(theme.scaled(64))
             tasks.addButton(tile)
-        self._single.setChecked(True)
+        (self._multi if task == "multi" else self._single).setChecked(True)
         self._fault = text(role="fault", wrap=True)
         self._place = text(role="small", wrap=True)
         self.create_button = Button("Create", role="primary", on_click=self.accept)

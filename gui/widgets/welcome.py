@@ -17,6 +17,8 @@ class DropZone(QFrame):
         super().__init__()
         self.setProperty("role", "drop")
         self.choose_button = Button(button, "folder-open", role="primary")
+        self.file_button = Button("Choose zip or list", "file")
+        self.file_button.setToolTip("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
         picture = IconLabel("pictures", size=44, tone="accent")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
@@ -30,7 +32,8 @@ class DropZone(QFrame):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(label)
         layout.addSpacing(theme.SMALL)
-        layout.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        buttons = row(None, self.choose_button, self.file_button, None, spacing=theme.MEDIUM)
+        layout.addLayout(buttons)
         layout.addStretch(1)
         self.setMinimumHeight(theme.scaled(230))
 

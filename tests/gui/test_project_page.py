@@ -43,12 +43,20 @@ def test_choosing_a_folder_of_pictures_makes_a_project_and_imports_them(qtbot, w
     monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: click_create(qtbot, dialog))
     qtbot.mouseClick(page.welcome.drop_zone.choose_button, LEFT)
     wait_for_job(qtbot, window)
+    assert window.state.project is None and page.imports.panel.classes.isVisible()
+    confirm(qtbot, window, page)
     assert window.state.path.name == "pictures"
     assert page.tiles["images"].figure() == "25"
     assert page.class_table.texts() == [
         ["blue", "7", "0", "0", "0"], ["green", "8", "0", "0", "0"], ["red", "10", "0", "0", "0"]
     ]  # fmt: skip
     assert page.report.isVisible()
+
+
+def confirm(qtbot, window: MainWindow, page: ProjectPage) -> None:
+    """Press Import under the findings and wait for its end."""
+    qtbot.mouseClick(page.imports.panel.import_button, LEFT)
+    wait_for_job(qtbot, window)
 
 
 def click_create(qtbot, dialog: NewProjectDialog) -> int:
@@ -63,6 +71,7 @@ def test_the_badge_lists_what_is_missing_and_its_button_mends_it(qtbot, window, 
     assert page.checklist.badge() == "4 still missing"
     page.take_source(pictures)
     wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
     assert page.checklist.badge() == "1 still missing"
     qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
     wait_for_job(qtbot, window)
@@ -77,6 +86,7 @@ def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, window, p
     window.state.create_project(tmp_path / "p")
     page.take_source(pictures)
     wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
     qtbot.mouseClick(page.report.details_button, LEFT)
     table = page.report.table
     shown = {Path(table.item(line, 0).text()).name: table.item(line, 1).text() for line in range(table.rowCount())}
@@ -120,6 +130,7 @@ def test_a_dropped_folder_is_imported_into_the_open_project(qtbot, page, window,
     window.state.open_project(project_dir)
     drop(page, draw_folder(tmp_path / "more", {"yellow": 3}))
     wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
     assert ["yellow", "3", "0", "0", "0"] in page.class_table.texts()
 
 
