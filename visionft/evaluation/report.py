@@ -1,7 +1,7 @@
 """Evaluating a run on a split of the project: predictions of its best checkpoint, and what they are worth."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import torch  # noqa: TID253
 from visionft.devices import pick_device
 from visionft.errors import RunError
 from visionft.evaluation import metrics
-from visionft.evaluation.metrics import ClassScore
+from visionft.evaluation.metrics import ClassScore, ReliabilityBin
+from visionft.evaluation.stored import evaluation_file, predictions_file
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
 from visionft.images.loading import EpochSampler, PictureDataset, choose_workers, make_loader
@@ -38,6 +39,8 @@ class Evaluation:
             [[true negatives, false positives], [false negatives, true positives]] flattened to a row.
         mean_average_precision: Mean over the classes that have pictures; several labels only, as the F1 scores.
         unreadable: Pictures that could not be decoded and are left out.
+        ece_before: What `ece` would be without the temperature.
+        reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
     """
 
     run: str
@@ -55,6 +58,9 @@ class Evaluation:
     mean_average_precision: float | None = None
     micro_f1: float | None = None
     macro_f1: float | None = None
+    ece_before: float = 0.0
+    reliability: tuple[ReliabilityBin, ...] = ()
+    reliability_before: tuple[ReliabilityBin, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -92,13 +98,14 @@ def evaluate_run(
         RunError: The run cannot be read, the split has no pictures of its classes, or the user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
-    trained = load_trained(read_run(run_dir))
+    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = metrics.fit_temperature(val.values, val.targets)
     chosen = val if split == "val" else run_logits(trained, images, split, on_event=on_event, should_stop=should_stop)
-    evaluation = summarise(trained.run, split, chosen, temperature, thresholds(val, temperature))
-    write_json(run_dir / f"evaluation-{split}.json", evaluation.to_dict())
-    _write_predictions(run_dir / f"predictions-{split}.jsonl", trained.run, chosen, temperature)
+    limits = thresholds(val, temperature)
+    evaluation = summarise(trained.run, split, chosen, temperature, limits)
+    _write_predictions(run_dir / predictions_file(split), trained.run, chosen, temperature, limits)
+    write_json(run_dir / evaluation_file(split), evaluation.to_dict())
     return evaluation
 
 
@@ -125,7 +132,6 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
     return chosen, targets
 
 
-@torch.no_grad()
 def run_logits(
     trained: Trained,
     images: Snapshot,
@@ -136,28 +142,42 @@ def run_logits(
 ) -> Logits:
     """Run the classifier over the labelled pictures of a split, on the device of the run's settings."""
     chosen, targets = run_images(trained.run, images, split)
-    device = pick_device(trained.run.config.device).kind
-    classifier = trained.classifier.to(device)
-    loader = _loader(trained, chosen, device)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for number, batch in enumerate(loader, start=1):
+    for outputs, places in logit_batches(trained, chosen, stage=f"Evaluating on {split}", on_event=on_event):
+        values.append(outputs)
+        positions += places
         if should_stop():
             raise RunError("Evaluation was stopped.", "Start it again when you like.")
-        for position, reason in batch.unreadable:
-            on_event(Notice(message=f"Left out {chosen[position].path}: {reason}.", level="warning"))
-        if len(batch.images):
-            values.append(classifier(batch.images.to(device)).float().cpu().numpy())
-            positions += batch.indices.tolist()
-        on_event(Progress(stage=f"Evaluating on {split}", done=number, total=len(loader)))
     if not values:
         raise RunError(f"None of the {split} pictures can be read.", "Check that their disk is connected.")
     read = tuple(chosen[position] for position in positions)
     return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read))
 
 
+def logit_batches(
+    trained: Trained, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Yield outputs (B, C) float32 of pictures, labelled or not, and their B places in `chosen`, batch by batch.
+
+    Pictures that cannot be read are named in a `Notice` and left out.
+    """
+    device = pick_device(trained.run.config.device).kind
+    classifier = trained.classifier.to(device)
+    loader = _loader(trained, chosen, device)
+    for number, batch in enumerate(loader, start=1):
+        for position, reason in batch.unreadable:
+            on_event(Notice(message=f"Left out {chosen[position].path}: {reason}.", level="warning"))
+        on_event(Progress(stage=stage, done=number, total=len(loader)))
+        if len(batch.images):
+            with torch.no_grad():
+                outputs = classifier(batch.images.to(device)).float().cpu().numpy()
+            yield outputs, batch.indices.tolist()
+
+
 def _loader(trained: Trained, chosen: Sequence[SnapshotImage], device: str) -> Any:
-    dataset = PictureDataset(chosen, trained.preprocessing, classes=len(trained.run.class_names))
+    # The targets of a batch are not used; a vector of zeros and ones exists for pictures without a label too.
+    dataset = PictureDataset(chosen, trained.preprocessing, task="multi", classes=len(trained.run.class_names))
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
     workers = choose_workers(trained.run.config.workers, device=device, images=len(chosen))
     return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
@@ -190,7 +210,25 @@ def summarise(
     count = len(logits.targets)
     interval = metrics.wilson_interval(values["top1"] * count, count)
     common = {"run": run.name, "split": split, "images": count, "unreadable": logits.unreadable}
-    return Evaluation(**common, **values, top1_interval=interval, temperature=temperature)
+    before, after = (_decisions(logits, each) for each in (1.0, temperature))
+    return Evaluation(
+        **common,
+        **values,
+        top1_interval=interval,
+        temperature=temperature,
+        ece=metrics.expected_calibration_error(*after),
+        ece_before=metrics.expected_calibration_error(*before),
+        reliability=metrics.reliability(*after),
+        reliability_before=metrics.reliability(*before),
+    )
+
+
+def _decisions(logits: Logits, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is calibrated, and what is true: a choice of C per picture, or yes or no per picture and class."""
+    probabilities = probabilities_of(logits, temperature)
+    if logits.targets.ndim == 1:
+        return probabilities, logits.targets
+    return np.stack([1 - probabilities, probabilities], axis=-1).reshape(-1, 2), logits.targets.reshape(-1).astype(int)
 
 
 def _single_label(run: RunSummary, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
@@ -199,7 +237,6 @@ def _single_label(run: RunSummary, probabilities: np.ndarray, targets: np.ndarra
         "top1": metrics.accuracy(confusion),
         "top5": metrics.top_k_accuracy(probabilities, targets, 5),
         "balanced_accuracy": metrics.balanced_accuracy(confusion),
-        "ece": metrics.expected_calibration_error(probabilities, targets),
         "per_class": dict(zip(run.class_names, metrics.class_scores(confusion), strict=True)),
         "confusion": confusion.tolist(),
     }
@@ -219,13 +256,11 @@ def _several_labels(
         for index in range(len(limits))
     ]
     present = [score for score in scores if score.support]
-    decisions = np.stack([1 - probabilities, probabilities], axis=-1).reshape(-1, 2)
     negatives = len(targets) - support - taken + hits
     return {
         "top1": float((assigned == wanted).all(axis=1).mean()),
         "top5": None,
         "balanced_accuracy": float(np.mean([score.recall for score in present])),
-        "ece": metrics.expected_calibration_error(decisions, wanted.reshape(-1).astype(int)),
         "per_class": dict(zip(run.class_names, scores, strict=True)),
         "confusion": np.stack([negatives, taken - hits, support - hits, hits], axis=1).tolist(),
         "mean_average_precision": float(np.mean([score.average_precision or 0.0 for score in present])),
@@ -234,23 +269,26 @@ def _several_labels(
     }
 
 
-def _write_predictions(path: Path, run: RunSummary, logits: Logits, temperature: float) -> None:
+def _write_predictions(
+    path: Path, run: RunSummary, logits: Logits, temperature: float, limits: np.ndarray | None
+) -> None:
     probabilities = probabilities_of(logits, temperature)
     lines = [
-        json.dumps(
-            {
-                "image_id": image.image_id,
-                "class": _true_classes(run, target),
-                "predicted": run.class_names[row.argmax()],
-                "probability": round(float(row.max()), 6),
-            },
-            ensure_ascii=False,
-        )
+        json.dumps({"image_id": image.image_id, **_prediction(run, target, row, limits)}, ensure_ascii=False)
         for image, target, row in zip(logits.images, logits.targets, probabilities, strict=True)
     ]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _true_classes(run: RunSummary, target: np.ndarray) -> str:
-    indices = np.flatnonzero(target) if target.ndim else [int(target)]
-    return ", ".join(run.class_names[index] for index in indices)
+def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, limits: np.ndarray | None) -> dict[str, Any]:
+    """Return one picture's line. For several labels, `probability` is that of the surest fault or the best class."""
+    if limits is None:
+        true, said = [int(target)], [int(row.argmax())]
+        sure = float(row.max())
+    else:
+        true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= limits).tolist()
+        faults = [float(row[index] if index in said else 1 - row[index]) for index in set(true) ^ set(said)]
+        sure = max(faults, default=float(row.max()))
+    names = {"class": true, "predicted": said}
+    joined = {key: ", ".join(run.class_names[index] for index in indices) for key, indices in names.items()}
+    return {**joined, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}

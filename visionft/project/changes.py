@@ -83,20 +83,34 @@ class LabelImages:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the labels; a label that is there already only takes the new source."""
-        ids = picked(connection, self.image_ids)
-        class_id = ensure_class(connection, self.class_name)
-        if task_of(connection) == "single":
-            connection.execute(
-                "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?",
-                (ids, class_id),
-            )
-        connection.execute(
-            """INSERT INTO label (image_id, class_id, source, labelled_at)
-                SELECT value, ?, ?, ? FROM json_each(?) WHERE true
-                ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at
-                WHERE source != excluded.source""",
-            (class_id, self.source, now_ms(), ids),
-        )
+        _give_class(connection, self.image_ids, self.class_name, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptSuggestions:
+    """Give each picture the classes that were suggested for it: {image id: class names}."""
+
+    classes: Mapping[int, tuple[str, ...]]
+
+    @property
+    def title(self) -> str:
+        """Name the step."""
+        return f"Accept {count_of(len(self.classes), 'suggestion')}"
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return len(self.classes) >= BULK_PICTURES
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write the labels, class by class; in a single-label project the first class counts."""
+        by_class: dict[str, list[int]] = {}
+        is_single = task_of(connection) == "single"
+        for image_id, names in self.classes.items():
+            for name in names[:1] if is_single else names:
+                by_class.setdefault(name, []).append(image_id)
+        for name, image_ids in by_class.items():
+            _give_class(connection, image_ids, name, "suggestion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +191,22 @@ class RemoveImages:
                 AND id IN (SELECT value FROM json_each(?))""",
             (now_ms(), picked(connection, self.image_ids)),
         )
+
+
+def _give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_name: str, source: LabelSource) -> None:
+    ids = picked(connection, image_ids)
+    class_id = ensure_class(connection, class_name)
+    if task_of(connection) == "single":
+        connection.execute(
+            "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?", (ids, class_id)
+        )
+    connection.execute(
+        """INSERT INTO label (image_id, class_id, source, labelled_at)
+            SELECT value, ?, ?, ? FROM json_each(?) WHERE true
+            ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at
+            WHERE source != excluded.source""",
+        (class_id, source, now_ms(), ids),
+    )
 
 
 def now_ms() -> int:
