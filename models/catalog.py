@@ -35,6 +35,7 @@ class Backbone:
         input_size: Default side of the square input, in pixels.
         crop_share: Share of the resized picture's shorter side that the centre crop keeps.
         hub_id: Hugging Face repository of the weights; empty where there is none.
+        revision: The repository's commit that is meant; empty takes the newest.
         bundled: File name under `models/starter` of weights that ship with the program; empty where none do.
         sha256: Hash of the weights file, checked before it is loaded; empty where none is known.
     """
@@ -52,6 +53,7 @@ class Backbone:
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_share: float = 0.95
     hub_id: str = ""
+    revision: str = ""
     licence: str = "Apache-2.0"
     bundled: str = ""
     sha256: str = ""
@@ -60,6 +62,11 @@ class Backbone:
     def head(self) -> str:
         """Return timm's name of the classifier head in this family."""
         return "fc" if self.family == "resnet" else "head"
+
+    @property
+    def estimated_bytes(self) -> int:
+        """Return about how large the hub's file is: float32, with a head for ImageNet's 1,000 classes."""
+        return 4 * (self.parameters + (self.features + 1) * 1000)
 
     @property
     def size_step(self) -> int:

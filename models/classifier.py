@@ -9,9 +9,9 @@ from torch import Tensor, nn  # noqa: TID253
 from models import adapter, full, linear, lora, prefix
 from models.catalog import Backbone
 from models.methods import Method
+from models.networks import build_network
 from models.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
-from models.starter.architectures import build_starter
-from models.weights import PRETRAINED, RANDOM, find_weights, load_weights
+from models.weights import PRETRAINED, RANDOM, LoadReport, find_weights, load_weights
 
 
 class Classifier(nn.Module):
@@ -19,13 +19,17 @@ class Classifier(nn.Module):
 
     Attributes:
         network: The timm network, with whatever the method put into it.
+        loaded: What it was given to start from; None where it started from random values.
     """
 
-    def __init__(self, network: Any, backbone: Backbone, options: MethodOptions) -> None:
+    def __init__(
+        self, network: Any, backbone: Backbone, options: MethodOptions, *, loaded: LoadReport | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.backbone = backbone
         self.options = options
+        self.loaded = loaded
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) normalised pictures to (B, C) logits."""
@@ -157,26 +161,15 @@ def build_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         size = image_size or backbone.input_size
-        network = _build_network(backbone, classes, size, scratch=weights == RANDOM, patch_dropout=patch_dropout)
-        if weights != RANDOM:
-            load_weights(network, backbone, find_weights(backbone, weights))
+        scratch = weights == RANDOM
+        network = build_network(
+            backbone, classes=classes, image_size=size, scratch=scratch, patch_dropout=patch_dropout
+        )
+        loaded = None if scratch else load_weights(network, backbone, find_weights(backbone, weights))
         network.requires_grad_(False)
         _inject(network, backbone, options)
     network.get_classifier().requires_grad_(True)
-    return Classifier(network, backbone, options)
-
-
-def _build_network(backbone: Backbone, classes: int, image_size: int, *, scratch: bool, patch_dropout: float) -> Any:
-    import timm
-
-    is_vit = backbone.family == "vit"
-    sized: dict[str, Any] = {"img_size": image_size, "patch_drop_rate": patch_dropout} if is_vit else {}
-    if scratch and backbone.family == "resnet":
-        # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
-        sized["zero_init_last"] = False
-    if backbone.bundled:
-        return build_starter(backbone.architecture, num_classes=classes, **sized)
-    return timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **sized)
+    return Classifier(network, backbone, options, loaded=loaded)
 
 
 def _inject(network: Any, backbone: Backbone, options: MethodOptions) -> None:

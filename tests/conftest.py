@@ -1,5 +1,6 @@
 """What every test shares: no network, a home of its own, small pictures, the real ones where they are at hand."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -42,6 +43,49 @@ def _guard(connect):
         return connect(self, address)
 
     return guarded
+
+
+@pytest.fixture
+def weights_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty weights folder."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def unprivileged():
+    """Return a context in which permissions bind: root, whom they do not, becomes nobody for its length."""
+
+    @contextlib.contextmanager
+    def unprivileged():
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+    return unprivileged
+
+
+@pytest.fixture(scope="session")
+def state_of():
+    """Return a function: backbone, classes, picture size -> random tensors as a hub's file of it would hold."""
+
+    def state_of(backbone: str, *, classes: int = 1000, image_size: int = 64):
+        import torch
+
+        from models.catalog import BACKBONES
+        from models.networks import build_network
+
+        torch.manual_seed(1)
+        return build_network(BACKBONES[backbone], classes=classes, image_size=image_size).state_dict()
+
+    return state_of
 
 
 @pytest.fixture(scope="session")

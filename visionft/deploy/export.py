@@ -68,7 +68,7 @@ def export_run(
     """
     if out_dir.is_file():
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
-    trained = load_trained(read_run(run_dir))
+    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
     limits = thresholds(val, temperature)

@@ -14,7 +14,7 @@ class Assembly:
     """Device, accelerator and classifier for one set of settings."""
 
     def __init__(self, config: TrainConfig, *, classes: int) -> None:
-        """Build everything; the pretrained weights are fetched when they are nowhere on this computer."""
+        """Build everything; pretrained weights must be on this computer (`starting.ensure_weights`)."""
         self.device: Device = pick_device(config.device)
         self.precision = self.device.precision if config.precision == "auto" else config.precision
         self.accelerator = _make_accelerator(self.device, self.precision)

@@ -25,7 +25,7 @@ from visionft.events import (
     never_stop,
 )
 from visionft.project.snapshot import Snapshot
-from visionft.training import recording
+from visionft.training import recording, starting
 from visionft.training.assembly import Assembly, release
 from visionft.training.batches import Stopped
 from visionft.training.config import TrainConfig
@@ -67,6 +67,8 @@ def train(
             another run.
     """
     config.check(images)
+    if not starting.ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        return starting.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
     run = _Run(config, images, run_dir, on_event=on_event, should_stop=should_stop)
     stopped = False
     try:
@@ -113,6 +115,7 @@ class _Run:
         assembly = Assembly(config, classes=len(images.class_names))
         self.device, self.precision = assembly.device, assembly.precision
         self.accelerator, self.classifier = assembly.accelerator, assembly.classifier
+        self.weights = starting.starting_weights(config, self.classifier.loaded)
         self.is_main: bool = self.accelerator.is_main_process
         self.run_dir, self.is_fresh = self._agree_on_folder(run_dir)
         self.on_event = on_event if self.is_main else ignore_event
@@ -168,6 +171,7 @@ class _Run:
         )
         if self.is_main:
             recording.open_run(self.run_dir, config, self.images)
+            starting.keep_starting(self.run_dir, self.weights)
         self.accelerator.wait_for_everyone()
         self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
         self._take_up_checkpoint()
@@ -193,6 +197,7 @@ class _Run:
 
     def _announce(self) -> None:
         trainable, total = self.classifier.parameter_counts()
+        self.on_event(Notice(message=starting.describe(self.weights)))
         self.on_event(
             RunStarted(
                 run=self.run_dir.name,
@@ -361,6 +366,7 @@ class _Run:
             peak_memory_mb=self.memory.megabytes,
             artefact_bytes=recording.best_bytes(self.run_dir),
             feature_drift=self._drift() if best and not stopped else None,
+            weights=self.weights,
         )
         if self.learner and self.is_main:
             self.curves.close()

@@ -14,6 +14,7 @@ from visionft.training.config import TrainConfig
 from visionft.training.learner import Learner, NotFinite
 from visionft.training.material import Material
 from visionft.training.objective import Objective, new_totals
+from visionft.training.starting import ensure_weights
 
 SMOOTHING = 0.8
 DIVERGED = 3.0
@@ -61,6 +62,8 @@ def find_learning_rate(
     """
     config = replace(config, head_start=False, ema_decay=0.0)
     config.check(images)
+    if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
     assembly = Assembly(config, classes=len(images.class_names))
     try:
         rates, losses = _sweep(config, images, assembly, np.geomspace(lowest, highest, steps), on_event, should_stop)

@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
@@ -17,6 +17,40 @@ from visionft.files import write_text
 from visionft.training.config import TrainConfig
 
 RUNS_FOLDER = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartingWeights:
+    """What a run started from; the content of `weights.json` in its folder.
+
+    Attributes:
+        source: The setting: `pretrained`, `random` or a path.
+        file: Name of the file; empty for random weights, as all below it.
+        sha256: Hash of the file.
+        bytes: Its size.
+        licence: Of the weights; `not stated` where neither the catalog nor the file tells.
+        origin: The hub's repository, `VisionFT` for weights that ship with it, or the file that was imported.
+        revision: The hub's commit, where it is known.
+        head_classes: Width of the classifier head that was left out; 0 where the file has none.
+        left_out: All tensors of the file that this network has no place for.
+        resized_from: Count of position embeddings before they were interpolated; 0 where they fit.
+    """
+
+    source: str
+    file: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    licence: str = ""
+    origin: str = ""
+    revision: str = ""
+    head_classes: int = 0
+    left_out: tuple[str, ...] = ()
+    resized_from: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return what JSON kept."""
+        return cls(**{**values, "left_out": tuple(values["left_out"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +63,7 @@ class TrainResult:
         artefact_bytes: Size of what was learnt, as the checkpoint `best` holds it.
         feature_drift: 1 - mean cosine similarity of validation features with the pretrained network's; None when it
             was not measured.
+        weights: What it started from; None where that was not kept.
     """
 
     run: str
@@ -43,6 +78,7 @@ class TrainResult:
     peak_memory_mb: int = 0
     artefact_bytes: int = 0
     feature_drift: float | None = None
+    weights: StartingWeights | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,4 +198,5 @@ def _read_result(path: Path) -> TrainResult | None:
         return None
     values = _read_json(path)
     best = EpochDone(**values["best"]) if values["best"] else None
-    return TrainResult(**{**values, "best": best})
+    weights = StartingWeights.from_dict(values["weights"]) if values.get("weights") else None
+    return TrainResult(**{**values, "best": best, "weights": weights})

@@ -6,9 +6,11 @@ from typing import Any
 from models.classifier import Classifier, build_classifier
 from models.weights import RANDOM
 from visionft.errors import RunError
+from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.images.preprocess import Preprocessing
 from visionft.training.checkpoint import BEST, load_checkpoint
 from visionft.training.runs import RunSummary
+from visionft.training.starting import check_starting, ensure_weights, starting_weights
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,13 @@ class Trained:
     state: dict[str, Any]
 
 
-def load_trained(run: RunSummary) -> Trained:
-    """Rebuild the best classifier of a run.
+def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Trained:
+    """Rebuild the best classifier of a run; pretrained weights that are no longer here are fetched again.
 
     Raises:
-        RunError: No epoch has ended yet, or the checkpoint is damaged.
-        WeightsError: The pretrained weights that the run started from are no longer at hand.
+        RunError: No epoch has ended yet, the checkpoint is damaged, the weights that the run started
+            from are others now, or the user stopped.
+        WeightsError: The pretrained weights that the run started from cannot be had.
     """
     if run.best is None:
         hint = "Train it for at least one epoch, or choose another run."
@@ -34,6 +37,8 @@ def load_trained(run: RunSummary) -> Trained:
     checkpoint = load_checkpoint(run.path / BEST)
     config = run.config
     holds_everything = config.method == "full" and not config.full.frozen_stages
+    if not holds_everything and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise RunError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
     classifier = build_classifier(
         config.backbone_row,
         config.method_row,
@@ -43,6 +48,8 @@ def load_trained(run: RunSummary) -> Trained:
         image_size=config.input_size,
         seed=config.seed,
     )
+    if not holds_everything:
+        check_starting(run.path, starting_weights(config, classifier.loaded))
     try:
         classifier.load_trainable_state(checkpoint.model)
     except ValueError as error:

@@ -51,7 +51,7 @@ def test_running_out_of_memory_halves_what_goes_through_at_once(
     monkeypatch.setattr(Objective, "loss", tight)
     events: list[Event] = []
     train(tiny(), snapshot, tmp_path / "tight", on_event=events.append)
-    notices = [event.message for event in events if isinstance(event, Notice)]
+    notices = [event.message for event in events if isinstance(event, Notice) and event.level == "warning"]
     assert len(notices) == 2 and "with 4 pictures" in notices[0] and "with 2 pictures" in notices[1]
     assert max(sizes[2:]) == 2
     # the same batches and gradients, added up in another order
@@ -113,7 +113,7 @@ def test_an_infinite_loss_rolls_back_and_halves_the_rate(
     events: list[Event] = []
     result = train(tiny(epochs=3), snapshot, tmp_path / "run", on_event=events.append)
     assert result.best and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [1, 2, 3]
-    assert [e.message for e in events if isinstance(e, Notice)] == [
+    assert [e.message for e in events if isinstance(e, Notice) and e.level == "warning"] == [
         "The loss became infinite; going on from epoch 2 with half the learning rate."
     ]
     state = json.loads((tmp_path / "run" / "last" / "state.json").read_text())

@@ -1,0 +1,149 @@
+"""Fitting the tensors of a file to a network by names and shapes, and telling which backbone they were made for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.catalog import BACKBONES, Backbone
+from models.errors import WeightsError
+from models.weights.reading import read_state
+from models.weights.records import checked_sha256
+
+_COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
+_PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What a network was given.
+
+    Attributes:
+        path: The file.
+        sha256: Its hash.
+        bytes: Its size.
+        head_classes: Width of the classifier head that was left out; 0 where the file has none.
+        left_out: Names of all tensors that this network has no place for.
+        resized_from: Count of position embeddings in the file, where they were interpolated to another count; else 0.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
+    head_classes: int
+    left_out: tuple[str, ...]
+    resized_from: int = 0
+
+
+def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
+    """Load a weights file into a timm network; the classifier head stays fresh, position embeddings are resized.
+
+    Raises:
+        WeightsError: The file is damaged, or its names or shapes are not this network's.
+    """
+    sha256 = checked_sha256(backbone, path)
+    state = read_state(path)
+    fitted, misfit = fit(network, backbone, state)
+    if misfit:
+        raise misfit_error(path, backbone, misfit, state)
+    own = network.state_dict()
+    network.load_state_dict({name: value for name, value in fitted.items() if name in own}, strict=False)
+    resized = _POSITION in own and state[_POSITION].shape != own[_POSITION].shape
+    return LoadReport(
+        path=path,
+        sha256=sha256,
+        bytes=path.stat().st_size,
+        head_classes=head_classes(backbone, state),
+        left_out=tuple(name for name in state if name not in fitted or name not in own),
+        resized_from=state[_POSITION].shape[1] if resized else 0,
+    )
+
+
+def head_classes(backbone: Backbone, state: Mapping[str, Any]) -> int:
+    """Return how many classes the file's own classifier head tells apart; 0 where it has none."""
+    weight = state.get(f"{backbone.head}.weight")
+    return 0 if weight is None else int(weight.shape[0])
+
+
+def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the headless tensors as this network names and shapes them, and what does not fit (empty: all does).
+
+    Only names and shapes decide. A tensor too many inside a part that the network has (a deeper or wider relative)
+    counts as a misfit: leaving it out would give another network than the one the file was trained as.
+    """
+    head = backbone.head + "."
+    body = {name: value for name, value in state.items() if not name.startswith(head)}
+    own = {name: value for name, value in network.state_dict().items() if not name.startswith(head)}
+    if _PATCH in body and body[_PATCH].ndim == 4 and body[_PATCH].shape != own.get(_PATCH, body[_PATCH]).shape:
+        return body, _difference(_PATCH, body, own)  # timm would resample patches of another size without a word
+    if backbone.family == "vit":
+        body = _as_timm_names(body, network)
+    wrong = [name for name in own if name in body and body[name].shape != own[name].shape]
+    missing = [name for name in own if name not in body and not name.endswith(_COUNTER)]
+    extra = [name for name in body if name not in own and _belongs_to_body(name, own)]
+    if wrong:
+        return body, _difference(wrong[0], body, own)
+    if missing:
+        return body, f"it lacks {_some(missing)}"
+    return body, f"it has {_some(extra)} too many" if extra else ""
+
+
+def _as_timm_names(body: dict[str, Any], network: Any) -> dict[str, Any]:
+    """Rename and reshape as timm does when it loads a ViT; what it cannot make sense of comes back as it was."""
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
+    if _POSITION not in body or body[_POSITION].ndim != 3:
+        return body
+    try:
+        return checkpoint_filter_fn(dict(body), network)
+    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
+        return body
+
+
+def _belongs_to_body(name: str, own: Mapping[str, Any]) -> bool:
+    if name.endswith(_COUNTER):
+        return False
+    part, _, rest = name.partition(".")
+    return not rest or any(each.startswith(part + ".") for each in own)
+
+
+def _difference(name: str, body: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    return f"{name} is {tuple(body[name].shape)} there and {tuple(own[name].shape)} here"
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
+    """Return the backbones of the catalog that the tensors fit by names and shapes, in the catalog's order."""
+    import torch
+
+    from models.networks import build_network
+
+    found = []
+    for backbone in BACKBONES.values():
+        if not _could_fit(backbone, state):
+            continue
+        with torch.device("meta"):
+            network = build_network(backbone, classes=0, image_size=backbone.input_size)
+        if not fit(network, backbone, state)[1]:
+            found.append(backbone)
+    return tuple(found)
+
+
+def _could_fit(backbone: Backbone, state: Mapping[str, Any]) -> bool:
+    """Rule out the other family by one name, and far sizes by their count, before a network is built."""
+    first = "conv1." if backbone.family == "resnet" else _PATCH
+    count = sum(value.numel() for name, value in state.items() if not name.startswith(backbone.head + "."))
+    return any(name.startswith(first) for name in state) and 0.7 < count / backbone.parameters < 1.4
+
+
+def misfit_error(path: Path, backbone: Backbone, misfit: str, state: Mapping[str, Any]) -> WeightsError:
+    """Return the error for a file that does not fit, which says what it does fit."""
+    others = [each.name for each in fitting_backbones(state)]
+    if others:
+        hint = f"It fits {' and '.join(others)}: choose that backbone."
+    else:
+        hint = f"It fits no backbone here; {backbone.name} takes weights of timm's {backbone.architecture}."
+    return WeightsError(f"{path.name} does not fit {backbone.name}: {misfit}.", hint)

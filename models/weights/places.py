@@ -1,0 +1,99 @@
+"""Which weights are on this computer, and where. Looks at names and never opens, loads or connects."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+import models
+from models.catalog import Backbone
+from models.errors import WeightsError
+
+RANDOM = "random"
+PRETRAINED = "pretrained"
+HUB_FILE = "model.safetensors"
+
+Place = Literal["bundled", "folder", "hub cache"]
+
+
+def weights_folder() -> Path:
+    """Return the folder of weights that were fetched, imported or carried here; `VISIONFT_WEIGHTS` moves it."""
+    chosen = os.environ.get("VISIONFT_WEIGHTS")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("visionft") / "weights"
+
+
+def bundled_file(backbone: Backbone) -> Path | None:
+    """Return the weights that ship with the program, or None where none do."""
+    return Path(models.__path__[0]) / "starter" / backbone.bundled if backbone.bundled else None
+
+
+def folder_file(backbone: Backbone) -> Path:
+    """Return where in the weights folder the backbone's file belongs; it may not be there."""
+    return weights_folder() / f"{backbone.name}.safetensors"
+
+
+def hub_cached_file(backbone: Backbone) -> Path | None:
+    """Return the file that another program of this user fetched from the hub, or None."""
+    if not backbone.hub_id:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(backbone.hub_id, HUB_FILE, revision=backbone.revision or None)
+    return Path(found) if isinstance(found, str) else None
+
+
+def locate(backbone: Backbone) -> tuple[Place, Path] | None:
+    """Return where the weights that `pretrained` means lie on this computer, or None."""
+    bundled, ours = bundled_file(backbone), folder_file(backbone)
+    if bundled and _is_file(bundled):
+        return "bundled", bundled
+    if _is_file(ours):
+        return "folder", ours
+    cached = hub_cached_file(backbone)
+    return ("hub cache", cached) if cached and _is_file(cached) else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:  # a folder that may not be looked into holds nothing for this user
+        return False
+
+
+def local_file(backbone: Backbone) -> Path | None:
+    """Return the weights that are already on this computer, hub cache included, or None."""
+    found = locate(backbone)
+    return found[1] if found else None
+
+
+def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
+    """Return the file to load for `source`: `pretrained` or a path.
+
+    Raises:
+        WeightsError: It is not on this computer.
+    """
+    if source != PRETRAINED:
+        return _given_file(Path(source).expanduser())
+    found = local_file(backbone)
+    if found is None:
+        raise _missing(backbone)
+    return found
+
+
+def _given_file(path: Path) -> Path:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        hint = "Give the path of a .safetensors or .pth file."
+        raise WeightsError(f"There is no weights file {path}: it {what}.", hint)
+    return path
+
+
+def _missing(backbone: Backbone) -> WeightsError:
+    if not backbone.hub_id:
+        return WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
+    hint = (
+        f"Run `visionft weights fetch {backbone.name}`, or import {HUB_FILE} of {backbone.hub_id} with "
+        f"`visionft weights import FILE --as {backbone.name}`, or choose a starter backbone or weights=random."
+    )
+    return WeightsError(f"The weights of {backbone.name} are not on this computer.", hint)

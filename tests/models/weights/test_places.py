@@ -1,0 +1,133 @@
+"""Where weights are looked for, in which order, and that a file is the one that it was."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from models.catalog import BACKBONES
+from models.classifier import build_classifier
+from models.errors import WeightsError
+from models.methods import METHODS
+from models.weights import (
+    WeightsRecord,
+    bundled_file,
+    checked_sha256,
+    find_weights,
+    local_file,
+    locate,
+    places,
+    record_path,
+)
+
+ROW = BACKBONES["test_vit"]
+
+
+def cached(content: bytes, hub_cache: Path, *, blob: str) -> Path:
+    """Lay a file into the hub's cache as huggingface_hub does: a blob named by its hash, and a link to it."""
+    repository = hub_cache / f"models--{ROW.hub_id.replace('/', '--')}"
+    link = repository / "snapshots" / ("a" * 40) / "model.safetensors"
+    for folder in (repository / "blobs", repository / "refs", link.parent):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text("a" * 40)
+    (repository / "blobs" / blob).write_bytes(content)
+    link.symlink_to(repository / "blobs" / blob)
+    return link
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty cache of the hub."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_the_order_is_given_file_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
+    with pytest.raises(WeightsError, match=r"not on this computer.*visionft weights fetch test_vit.*weights=random"):
+        find_weights(ROW)
+    link = cached(saved.read_bytes(), hub_cache, blob="b" * 64)
+    assert locate(ROW) == ("hub cache", link)
+    ours = weights_home / "test_vit.safetensors"
+    shutil.copy(saved, ours)
+    assert locate(ROW) == ("folder", ours) and find_weights(ROW) == ours
+    assert find_weights(ROW, str(saved)) == saved
+
+
+def test_the_bundled_file_comes_first(weights_home: Path, saved: Path) -> None:
+    shutil.copy(saved, weights_home / "starter_vit.safetensors")
+    row = BACKBONES["starter_vit"]
+    assert local_file(row) == bundled_file(row)
+    assert bundled_file(row).stat().st_size <= 8e6
+
+
+def test_a_path_that_is_no_file_says_what_to_give(tmp_path: Path) -> None:
+    for path, what in ((tmp_path / "gone.pth", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(WeightsError, match=rf"no weights file .*{what}.*\.safetensors or \.pth"):
+            find_weights(ROW, str(path))
+
+
+def test_a_missing_bundled_file_is_never_random(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(places, "bundled_file", lambda backbone: tmp_path / "gone")
+    with pytest.raises(WeightsError, match=r"starter_vit\.safetensors of starter_vit is missing.*Reinstall"):
+        build_classifier(BACKBONES["starter_vit"], METHODS["linear"], classes=2)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_in_a_bundled_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = BACKBONES["starter_vit"]
+    copy = tmp_path / row.bundled
+    shutil.copy(bundled_file(row), copy)
+    flip(copy)
+    for module in ("places", "records"):
+        monkeypatch.setattr(f"models.weights.{module}.bundled_file", lambda backbone: copy)
+    with pytest.raises(WeightsError, match=r"is damaged.*Reinstall"):
+        build_classifier(row, METHODS["linear"], classes=2)
+
+
+def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: Path) -> None:
+    ours = weights_home / "test_vit.safetensors"
+    shutil.copy(saved, ours)
+    sha256 = hashlib.sha256(ours.read_bytes()).hexdigest()
+    record = WeightsRecord(
+        backbone="test_vit", sha256=sha256, bytes=ours.stat().st_size, licence="MIT", origin="a friend"
+    )
+    record_path(ours).write_text(json.dumps(asdict(record)))
+    assert checked_sha256(ROW, ours) == sha256
+    flip(ours)
+    with pytest.raises(WeightsError, match="is damaged.*visionft weights remove test_vit"):
+        build_classifier(ROW, METHODS["linear"], classes=2, image_size=64)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'])
+def test_a_damaged_record_is_said(text: str, saved: Path, weights_home: Path) -> None:
+    ours = weights_home / "test_vit.safetensors"
+    shutil.copy(saved, ours)
+    record_path(ours).write_text(text)
+    with pytest.raises(WeightsError, match=r"test_vit\.json is damaged.*visionft weights remove test_vit"):
+        checked_sha256(ROW, ours)
+
+
+def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Path, hub_cache: Path) -> None:
+    content = saved.read_bytes()
+    link = cached(content, hub_cache, blob=hashlib.sha256(content).hexdigest())
+    assert checked_sha256(ROW, link)
+    flip(link.resolve())
+    with pytest.raises(WeightsError, match="is damaged.*visionft weights fetch test_vit"):
+        checked_sha256(ROW, link)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
+def test_a_file_that_may_not_be_read_is_said(saved: Path, unprivileged) -> None:
+    saved.chmod(0)
+    with unprivileged(), pytest.raises(WeightsError, match="cannot be read: Permission denied"):
+        checked_sha256(ROW, saved)

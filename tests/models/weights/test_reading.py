@@ -1,0 +1,91 @@
+"""Reading weights files: every kind, nothing that runs, and a clear word for each kind of damage."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import models
+from models.errors import WeightsError
+from models.weights import read_state
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda s: s,
+        lambda s: {"state_dict": s, "epoch": 3},
+        lambda s: {"model": {f"module.{name}": value for name, value in s.items()}},
+        lambda s: {"state_dict": {f"module._orig_mod.{name}": value for name, value in s.items()}},
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".ckpt", ".PTH"])
+def test_checkpoints_of_other_tools_are_read(wrapped, suffix: str, saved: Path, tmp_path: Path) -> None:
+    state = load_file(saved)
+    torch.save(wrapped(state), tmp_path / f"w{suffix}")
+    assert read_state(tmp_path / f"w{suffix}").keys() == state.keys()
+
+
+class Bomb:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_pickle_with_code_is_refused_and_not_run(
+    is_zip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Bomb()}, tmp_path / "bomb.pth", _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(WeightsError, match=r"bomb\.pth holds more than tensors.*state_dict\(\) alone"):
+        read_state(tmp_path / "bomb.pth")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut early", "cut late", "empty", "text"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_damaged_files_are_said(damage: str, suffix: str, saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"bad{suffix}"
+    whole = saved
+    if suffix == ".pth":
+        whole = tmp_path / "whole.pth"
+        torch.save(load_file(saved), whole)
+    content = whole.read_bytes()
+    kept = {"cut early": content[:500], "cut late": content[:-5000], "empty": b"", "text": b"not weights"}
+    path.write_bytes(kept[damage])
+    with pytest.raises(WeightsError, match=r"^bad.* is not a readable weights file.*Get the file again"):
+        read_state(path)
+
+
+def test_values_that_are_no_numbers_are_said(saved: Path, tmp_path: Path) -> None:
+    state = load_file(saved)
+    state["norm.weight"][3] = float("nan")
+    save_file(state, tmp_path / "nan.safetensors")
+    with pytest.raises(WeightsError, match=r"norm\.weight holds values that are no numbers"):
+        read_state(tmp_path / "nan.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("graph.onnx", "ONNX graph.*exported from"), ("notes.txt", "no weights file.*safetensors")]
+)
+def test_other_kinds_are_refused_with_what_to_give(name: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(WeightsError, match=expected):
+        read_state(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [{}, {"a": 1}, [torch.zeros(2)], {"state_dict": {"x": "y"}}])
+def test_what_is_no_dictionary_of_tensors_is_said(content, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="no plain dictionary of tensors"):
+        read_state(tmp_path / "w.pth")
+
+
+def test_no_code_of_ours_loads_pickles_openly() -> None:
+    root = Path(models.__path__[0]).parent
+    sources = [path for folder in ("visionft", "models", "gui", "resources") for path in (root / folder).rglob("*.py")]
+    assert len(sources) > 50
+    assert not [path for path in sources if "weights_only=False" in path.read_text(encoding="utf-8")]

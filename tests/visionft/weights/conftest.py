@@ -1,0 +1,135 @@
+"""A hub on loopback that can be told to fail in every way a real one does."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.utils import close_session
+from safetensors.torch import save
+
+from visionft.weights import hub
+
+COMMIT = "c" * 40
+
+
+@dataclass
+class Hub:
+    """What the server has and how it behaves.
+
+    Attributes:
+        content: The file that it serves for every repository.
+        stated_size: What it says of the size; None tells the truth.
+        stated_sha256: What it says of the hash; None tells the truth, empty says nothing.
+        statuses: Answers to give instead of the file, one a request; the last is given for ever when `is_for_ever`.
+        breaks_after: Bytes after which each answer breaks off; None never.
+        honours_range: Whether it goes on where the client left off.
+        pause_s: Rest after each 10 kB.
+        requests: What was asked: (method, path, value of the Range header).
+    """
+
+    content: bytes
+    stated_size: int | None = None
+    stated_sha256: str | None = None
+    statuses: list[int] = field(default_factory=list)
+    is_for_ever: bool = False
+    breaks_after: int | None = None
+    honours_range: bool = True
+    pause_s: float = 0.0
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    sent: int = 0
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the hub does: metadata in the headers of HEAD, the file for GET, Range honoured."""
+
+    protocol_version = "HTTP/1.1"
+    hub: Hub
+
+    def do_HEAD(self) -> None:
+        if not self._is_refused():
+            self._headers(200, len(self.hub.content))
+
+    def do_GET(self) -> None:
+        if self._is_refused():
+            return
+        start = 0
+        if (wanted := self.headers.get("Range")) and self.hub.honours_range:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(self.hub.content):
+                self._headers(416, 0)
+                return
+        rest = self.hub.content[start:]
+        self._headers(206 if start else 200, len(rest), start=start)
+        self._send(rest)
+
+    def _send(self, rest: bytes) -> None:
+        limit = self.hub.breaks_after
+        for place in range(0, len(rest), 10_000):
+            piece = rest[place : place + 10_000]
+            if limit is not None and place >= limit:
+                self.close_connection = True
+                self.connection.close()
+                return
+            try:
+                self.wfile.write(piece)
+            except OSError:
+                self.close_connection = True
+                return
+            self.hub.sent += len(piece)
+            time.sleep(self.hub.pause_s)
+
+    def _is_refused(self) -> bool:
+        self.hub.requests.append((self.command, self.path, self.headers.get("Range", "")))
+        if not self.hub.statuses:
+            return False
+        status = self.hub.statuses[0] if self.hub.is_for_ever else self.hub.statuses.pop(0)
+        if status == 200:
+            return False
+        self._headers(status, 0)
+        return True
+
+    def _headers(self, status: int, length: int, *, start: int = 0) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("X-Repo-Commit", COMMIT)
+        stated = self.hub.sha256 if self.hub.stated_sha256 is None else self.hub.stated_sha256
+        self.send_header("X-Linked-Etag", f'"{stated or "d" * 40}"')
+        self.send_header("X-Linked-Size", str(self.hub.stated_size or len(self.hub.content)))
+        if status == 206:
+            size = len(self.hub.content)
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub_server(state_of, weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Return a hub on loopback that holds test_vit, with the client pointed at it and allowed to connect."""
+    served = Hub(save(state_of("test_vit", image_size=160)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"hub": served}))
+    server.handle_error = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "FIRST_WAIT_S", 0.01)
+    close_session()
+    yield served
+    close_session()
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,0 +1,254 @@
+"""Fetching from a hub that breaks off, lies, is busy or slow: the whole file in the end, or a word and no file."""
+
+import os
+import shutil
+import threading
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.catalog import BACKBONES
+from models.classifier import build_classifier
+from models.methods import METHODS
+from models.weights import read_record
+from visionft.errors import WeightsError
+from visionft.events import Event, Notice, Progress
+from visionft.weights import fetch, hub, offline_reason, set_offline, weights_state
+
+ROW = BACKBONES["test_vit"]
+
+
+def files(folder: Path) -> set[str]:
+    """Return what lies in a weights folder, but for the empty lock."""
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+def part_of(folder: Path) -> Path:
+    (part,) = folder.glob(".test_vit.*.part")
+    return part
+
+
+def test_it_comes_whole_checked_and_with_its_record(hub_server, weights_home: Path) -> None:
+    events: list[Event] = []
+    path = fetch(ROW, on_event=events.append)
+    assert path == weights_home / "test_vit.safetensors" and path.read_bytes() == hub_server.content
+    record = read_record(path)
+    assert record and record.sha256 == hub_server.sha256 and record.sha256_from == "hub"
+    assert record.licence == "Apache-2.0" and record.origin == ROW.hub_id and record.revision == "c" * 40
+    assert files(weights_home) == {"test_vit.safetensors", "test_vit.json"}
+    done = [event.done for event in events if isinstance(event, Progress) and event.stage.startswith("MB")]
+    assert done == sorted(done) and done[-1] == len(hub_server.content) // 10**6
+    assert any(isinstance(event, Notice) and "licence Apache-2.0" in event.message for event in events)
+    assert build_classifier(ROW, METHODS["linear"], classes=2).loaded.sha256 == record.sha256
+
+
+def test_it_is_fetched_once(hub_server, weights_home: Path) -> None:
+    fetch(ROW)
+    asked = len(hub_server.requests)
+    assert fetch(ROW) == weights_home / "test_vit.safetensors" and len(hub_server.requests) == asked
+
+
+def test_the_pinned_commit_is_asked_for(hub_server) -> None:
+    fetch(replace(ROW, revision="e" * 40))
+    assert all("e" * 40 in path for _, path, _ in hub_server.requests)
+
+
+def test_a_connection_that_breaks_off_is_taken_up_again(hub_server, weights_home: Path) -> None:
+    hub_server.breaks_after = 400_000
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+    ranges = [asked for method, _, asked in hub_server.requests if method == "GET"]
+    assert ranges[:3] == ["", "bytes=400000-", "bytes=800000-"]
+    assert hub_server.sent == len(hub_server.content)
+
+
+def test_what_arrived_before_a_failure_is_not_fetched_twice(hub_server, weights_home: Path) -> None:
+    hub_server.statuses = [200, 200, *[503] * hub.TRIES]
+    hub_server.breaks_after = 400_000
+    with pytest.raises(WeightsError, match=r"cannot be fetched: the hub answered 503.*what has arrived is kept"):
+        fetch(ROW)
+    assert files(weights_home) == {part_of(weights_home).name}
+    assert weights_state(ROW).partial_bytes == 400_000 and not weights_state(ROW).is_here
+    hub_server.breaks_after = None
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+    assert hub_server.requests[-1] == ("GET", hub_server.requests[-1][1], "bytes=400000-")
+    assert hub_server.sent == len(hub_server.content)
+
+
+def test_a_server_that_cannot_go_on_is_read_from_the_start(hub_server, weights_home: Path) -> None:
+    hub_server.honours_range = False
+    hub_server.statuses = [200, 200, *[503] * hub.TRIES]
+    hub_server.breaks_after = 400_000
+    with pytest.raises(WeightsError):
+        fetch(ROW)
+    hub_server.breaks_after = None
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+
+
+def test_a_piece_of_an_older_version_is_not_continued(hub_server, weights_home: Path) -> None:
+    old = weights_home / ".test_vit.0123456789abcdef.part"
+    old.write_bytes(b"x" * 1000)
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content and not old.exists()
+
+
+def test_a_piece_that_was_damaged_is_noticed(hub_server, weights_home: Path) -> None:
+    part = weights_home / f".test_vit.{hub_server.sha256[:16]}.part"
+    part.write_bytes(b"x" * 1000)
+    with pytest.raises(WeightsError, match="SHA-256 is not the one promised"):
+        fetch(ROW)
+    assert files(weights_home) == set()
+    assert fetch(ROW)
+
+
+@pytest.mark.parametrize(
+    ("lie", "expected"),
+    [
+        ({"stated_size": 1_000_000}, r"bytes, and the hub promised 1,000,000"),
+        ({"stated_size": 9_000_000}, r"bytes, and the hub promised 9,000,000"),
+        ({"stated_sha256": "a" * 64}, r"SHA-256 is not the one promised"),
+        ({"content": b"<html>Please log in</html>"}, r"it is no safetensors file"),
+        ({"content": b"", "stated_size": 1}, r"0 bytes, and the hub promised 1"),
+    ],
+)
+def test_lies_are_noticed_and_leave_nothing(lie: dict[str, object], expected: str, hub_server, weights_home) -> None:
+    for name, value in lie.items():
+        setattr(hub_server, name, value)
+    with pytest.raises(WeightsError, match=rf"What arrived for test_vit is not.*{expected}.*It was deleted"):
+        fetch(ROW)
+    assert files(weights_home) == set() and not weights_state(ROW).is_here
+
+
+def test_a_hash_that_nobody_states_is_recorded_at_first_sight(hub_server, weights_home: Path) -> None:
+    hub_server.stated_sha256 = ""
+    path = fetch(ROW)
+    record = path and read_record(path)
+    assert record and record.sha256 == hub_server.sha256 and record.sha256_from == "first sight"
+
+
+def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_server, weights_home: Path) -> None:
+    with pytest.raises(WeightsError, match="other weights for test_vit than the ones VisionFT knows"):
+        fetch(replace(ROW, sha256="f" * 64))
+    assert hub_server.sent == 0 and files(weights_home) == set()
+    path = fetch(replace(ROW, sha256=hub_server.sha256))
+    assert path and read_record(path).sha256_from == "catalog"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (404, r"does not have model\.safetensors of timm/test_vit.*404.*weights import FILE --as test_vit"),
+        (401, r"does not give.*401.*weights import"),
+        (403, r"does not give.*403.*weights import"),
+        (418, r"refuses.*418.*weights import"),
+        (503, r"cannot be fetched: the hub answered 503.*try again"),
+        (429, r"cannot be fetched: the hub answered 429.*try again"),
+    ],
+)
+def test_refusals_say_the_next_step(status: int, expected: str, hub_server, weights_home: Path) -> None:
+    hub_server.statuses, hub_server.is_for_ever = [status], True
+    with pytest.raises(WeightsError, match=expected):
+        fetch(ROW)
+    assert files(weights_home) == set()
+    assert len(hub_server.requests) == (hub.TRIES if status in (503, 429) else 1)
+
+
+def test_a_busy_hub_is_asked_again(hub_server) -> None:
+    hub_server.statuses = [503, 200, 503, 503]
+    assert fetch(ROW)
+
+
+def test_nobody_listening_is_said(hub_server, weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsError, match="not on this computer and cannot be fetched.*on a computer with a network"):
+        fetch(ROW)
+
+
+def test_a_slow_download_stops_when_asked_and_goes_on_later(hub_server, weights_home: Path) -> None:
+    hub_server.pause_s = 0.01
+    assert fetch(ROW, should_stop=lambda: hub_server.sent > 100_000) is None
+    assert 0 < part_of(weights_home).stat().st_size < len(hub_server.content)
+    assert files(weights_home) == {part_of(weights_home).name}
+    hub_server.pause_s = 0
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+    assert hub_server.requests[-1][2].startswith("bytes=")
+
+
+def test_waiting_for_a_busy_hub_can_be_stopped(hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "FIRST_WAIT_S", 60.0)
+    hub_server.statuses, hub_server.is_for_ever = [503], True
+    assert fetch(ROW, should_stop=lambda: bool(hub_server.requests)) is None
+    assert len(hub_server.requests) == 1
+
+
+def test_two_at_once_fetch_it_once(hub_server, weights_home: Path) -> None:
+    hub_server.pause_s = 0.002
+    results: list[Path | None] = []
+    threads = [threading.Thread(target=lambda: results.append(fetch(ROW))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [weights_home / "test_vit.safetensors"] * 2
+    assert hub_server.sent == len(hub_server.content)
+
+
+def test_a_full_disk_is_said_before_a_byte_comes(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(WeightsError, match=r"has 1\.0 MB free; 51 MB are needed.*VISIONFT_WEIGHTS"):
+        fetch(ROW)
+    assert hub_server.sent == 0 and files(weights_home) == set()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_a_disk_that_fills_up_is_said(hub_server, weights_home: Path) -> None:
+    part = weights_home / f".test_vit.{hub_server.sha256[:16]}.part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(Exception, match="Cannot write .*No space left.*Free some space"):
+        fetch(ROW)
+    assert not weights_state(ROW).is_here
+
+
+def test_a_folder_that_cannot_be_made_is_said(hub_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "file" / "weights"))
+    with pytest.raises(WeightsError, match="weights folder .* cannot be written to.*VISIONFT_WEIGHTS"):
+        fetch(ROW)
+    assert hub_server.requests == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_without_permission_is_said(mode: int, hub_server, weights_home: Path, unprivileged) -> None:
+    weights_home.chmod(mode)
+    with unprivileged(), pytest.raises(WeightsError, match="cannot be written to: Permission denied.*VISIONFT_WEIGHTS"):
+        fetch(ROW)
+
+
+@pytest.mark.parametrize("name", ["VISIONFT_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert name in offline_reason()
+    with pytest.raises(WeightsError, match=rf"{name} is set.*weights import FILE --as test_vit.*weights=random"):
+        fetch(ROW)
+    assert hub_server.requests == []
+
+
+def test_offline_can_be_set_and_lifted(hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISIONFT_OFFLINE", "0")
+    assert offline_reason() == ""
+    set_offline(True)
+    assert "VISIONFT_OFFLINE" in offline_reason()
+    set_offline(False)
+    assert offline_reason() == "" and fetch(ROW)
+
+
+def test_the_bundled_ones_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fetch(BACKBONES["starter_vit"])
+    assert path and path.name == "starter_vit.safetensors"

@@ -1,0 +1,131 @@
+"""Fetching the weights of a backbone from the hub, once: resumed, checked, and in place whole or not at all."""
+
+import re
+from pathlib import Path
+
+from models.catalog import Backbone
+from models.weights import WeightsRecord, local_file, sha256_of, weights_folder
+from visionft.errors import WeightsError
+from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.weights import hub
+from visionft.weights.placing import check_room, place, sole_writer
+from visionft.weights.states import megabytes, offline_reason, partial_files
+
+_MB = 1_000_000
+
+
+def fetch(backbone: Backbone, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Path | None:
+    """Return the backbone's weights on this computer, fetching them into the weights folder where they are not.
+
+    Args:
+        backbone: A row of `models.catalog.BACKBONES`.
+        on_event: Receives the progress, in megabytes.
+        should_stop: Asked after each piece. What has arrived by then is kept, and the next call continues.
+
+    Returns:
+        The file; None when stopped.
+
+    Raises:
+        WeightsError: They may not or cannot be fetched, or what arrives is not what the hub promised.
+    """
+    if found := local_file(backbone):
+        return found
+    if not backbone.hub_id:
+        raise WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
+    if reason := offline_reason():
+        raise hub.offline_error(backbone, reason)
+    with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
+        if not is_mine:
+            return None
+        return local_file(backbone) or _fetch(backbone, on_event, should_stop)
+
+
+def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
+    on_event(Progress(stage=f"Asking the hub for {backbone.name}", done=0, total=0))
+    remote = hub.look_up(backbone, should_stop=should_stop)
+    if remote is None:
+        return None
+    _check_promise(backbone, remote)
+    partial = _partial(backbone, remote)
+    have = partial.stat().st_size if partial.exists() else 0
+    check_room((remote.bytes or backbone.estimated_bytes) - have)
+    on_bytes = _reporter(backbone, remote, on_event)
+    if not hub.download(backbone, remote, partial, on_bytes=on_bytes, should_stop=should_stop):
+        return None
+    on_event(Progress(stage=f"Checking {backbone.name}", done=0, total=0))
+    record = _checked(backbone, remote, partial)
+    path = place(partial, backbone, record)
+    on_event(Notice(message=f"Fetched {path.name}: {megabytes(record.bytes)} MB, licence {record.licence}."))
+    return path
+
+
+def _check_promise(backbone: Backbone, remote: hub.RemoteFile) -> None:
+    """Refuse a file whose hash, as the hub states it, is not the catalog's, before a byte of it is fetched."""
+    if backbone.sha256 and remote.sha256 and backbone.sha256 != remote.sha256:
+        message = f"The hub offers other weights for {backbone.name} than the ones VisionFT knows."
+        raise WeightsError(message, "Update VisionFT, or import a file that you trust with `visionft weights import`.")
+
+
+def _partial(backbone: Backbone, remote: hub.RemoteFile) -> Path:
+    """Return where the pieces of this very file gather; those of an older version of it are dropped."""
+    version = remote.sha256 or remote.revision or f"{remote.bytes} bytes"
+    partial = weights_folder() / f".{backbone.name}.{re.sub(r'[^0-9a-z]', '', version)[:16]}.part"
+    for other in partial_files(backbone):
+        if other != partial or (remote.bytes and other.stat().st_size > remote.bytes):
+            other.unlink(missing_ok=True)
+    return partial
+
+
+def _reporter(backbone: Backbone, remote: hub.RemoteFile, on_event: OnEvent) -> hub.OnBytes:
+    """Return what turns bytes into events: one for each new megabyte."""
+    told = -1
+
+    def on_bytes(arrived: int) -> None:
+        nonlocal told
+        if arrived // _MB == told:
+            return
+        told = arrived // _MB
+        on_event(Progress(stage=f"MB of {backbone.name} fetched", done=told, total=-(-remote.bytes // _MB)))
+
+    return on_bytes
+
+
+def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> WeightsRecord:
+    """Hold what arrived against what was promised; a file that fails is deleted.
+
+    Raises:
+        WeightsError: Size, hash or form differ.
+    """
+    size, sha256 = partial.stat().st_size, sha256_of(partial)
+    expected = backbone.sha256 or remote.sha256
+    if remote.bytes and size != remote.bytes:
+        fault = f"it has {size:,} bytes, and the hub promised {remote.bytes:,}"
+    elif expected and sha256 != expected:
+        fault = "its SHA-256 is not the one promised"
+    else:
+        fault = _form_fault(partial)
+    if fault:
+        partial.unlink(missing_ok=True)
+        hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
+        raise WeightsError(f"What arrived for {backbone.name} is not the file that was asked for: {fault}.", hint)
+    return WeightsRecord(
+        backbone=backbone.name,
+        sha256=sha256,
+        bytes=size,
+        licence=backbone.licence,
+        origin=backbone.hub_id,
+        revision=remote.revision,
+        # Without either, nobody can vouch for this first sight of the file; every load is held against it from now on.
+        sha256_from="catalog" if backbone.sha256 else "hub" if remote.sha256 else "first sight",
+    )
+
+
+def _form_fault(path: Path) -> str:
+    """Return why a file is no safetensors file; empty when it is. A login page of a hotel's network is one reason."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as opened:
+            return "" if opened.keys() else "it holds no tensors"
+    except SafetensorError as error:
+        return f"it is no safetensors file ({error})"

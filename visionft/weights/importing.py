@@ -1,0 +1,237 @@
+"""Bringing weights in from files: one, or a whole folder that was carried here from a computer with a network.
+
+What a file is for is told from names and shapes, never from code in it. It is kept as safetensors in the weights
+folder, with a record of its hash; the original is only read.
+"""
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.catalog import BACKBONES, Backbone, get_backbone
+from models.weights import KINDS, WeightsRecord, read_record, read_state, sha256_of, stated_licence, weights_folder
+from visionft.errors import VisionFTError, WeightsError
+from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.files import write_error
+from visionft.weights.placing import check_room, place, sole_writer
+
+PIECE_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """One file that was taken in."""
+
+    backbone: str
+    path: Path
+    bytes: int
+    sha256: str
+    source: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One file that was not, why, and what to do about it."""
+
+    source: Path
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What `import_weights` did."""
+
+    imported: tuple[Imported, ...]
+    refused: tuple[Refused, ...]
+    stopped: bool
+
+
+def import_weights(
+    source: Path,
+    *,
+    backbone: str | None = None,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> ImportResult:
+    """Copy a weights file, or all of a folder and those below it, into the weights folder.
+
+    Args:
+        source: A .safetensors, .pth, .pt, .bin or .ckpt file; a weights folder or hub cache of another computer.
+        backbone: What a file is for; told from its place, names and shapes when None.
+        on_event: Receives how far it is.
+        should_stop: Asked between files and while one is copied.
+
+    Raises:
+        WeightsError: The one file does not fit, or nothing in the folder is a weights file.
+        ConfigError: There is no such backbone.
+    """
+    wanted = get_backbone(backbone) if backbone else None
+    if source.is_dir():
+        return _import_folder(source, wanted, on_event, should_stop)
+    if not source.is_file():
+        raise WeightsError(f"{source} does not exist.", f"Give a file ({', '.join(KINDS)}) or a folder of them.")
+    imported = _import_file(source, wanted, on_event, should_stop)
+    return ImportResult(imported=(imported,) if imported else (), refused=(), stopped=imported is None)
+
+
+def _import_folder(folder: Path, wanted: Backbone | None, on_event: OnEvent, should_stop: ShouldStop) -> ImportResult:
+    if wanted:
+        hint = "Give the file that is meant; names and shapes tell what the files of a folder are for."
+        raise WeightsError(f"{folder} is a folder, and --as {wanted.name} speaks of one file.", hint)
+    files = _weights_files(folder)
+    if not files:
+        raise WeightsError(f"There is no weights file in {folder}.", f"It should hold files of {', '.join(KINDS)}.")
+    imported, refused = [], []
+    for number, path in enumerate(files):
+        if should_stop():
+            break
+        on_event(Progress(stage="Importing weights", done=number, total=len(files)))
+        try:
+            done = _import_file(path, None, on_event, should_stop)
+        except VisionFTError as error:
+            refused.append(Refused(source=path, reason=error.message, hint=error.hint))
+            continue
+        imported += [done] if done else []
+    stopped = len(imported) + len(refused) < len(files)
+    return ImportResult(imported=tuple(imported), refused=tuple(refused), stopped=stopped)
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    """Return every file of a kind that may hold weights, each once though a hub cache has two names for it."""
+    found: dict[Path, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (*KINDS, ".onnx") and not path.name.startswith(".") and path.is_file():
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_stop: ShouldStop) -> Imported | None:
+    """Take one file in; None when stopped."""
+    on_event(Progress(stage=f"Reading {path.name}", done=0, total=0))
+    carried = _carried_record(path)
+    state = read_state(path)
+    backbone = wanted or _told_by_place(path, carried) or _told_by_shapes(path, state)
+    _check_fit(path, backbone, state)
+    if backbone.bundled:
+        raise WeightsError(f"{backbone.name} ships with its weights.", f"Train with weights={path} to use this file.")
+    with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
+        if not is_mine:
+            return None
+        check_room(path.stat().st_size)
+        temporary = weights_folder() / f".{backbone.name}.import.part"
+        try:
+            if not _write(path, state, temporary, should_stop):
+                return None
+            record = _record(backbone, path, temporary, carried)
+            placed = place(temporary, backbone, record)
+        finally:
+            temporary.unlink(missing_ok=True)
+    on_event(Notice(message=f"Imported {path.name} as {backbone.name}, licence {record.licence}."))
+    return Imported(backbone=backbone.name, path=placed, bytes=record.bytes, sha256=record.sha256, source=path)
+
+
+def _carried_record(path: Path) -> WeightsRecord | None:
+    """Return the record that came along from another weights folder, after holding the file against it.
+
+    Raises:
+        WeightsError: The file was damaged on the way.
+    """
+    try:
+        record = read_record(path)
+    except WeightsError:
+        return None  # some other program's JSON beside it
+    if record and sha256_of(path) != record.sha256:
+        message = f"{path.name} was damaged on its way here: it is not the file that {path.stem}.json describes."
+        raise WeightsError(message, "Copy it again.")
+    return record
+
+
+def _told_by_place(path: Path, carried: WeightsRecord | None) -> Backbone | None:
+    """Return the backbone that a record, the file's name, a hub folder's name or a timm `config.json` speaks of."""
+    if carried and carried.backbone in BACKBONES:
+        return BACKBONES[carried.backbone]
+    if path.stem in BACKBONES:
+        return BACKBONES[path.stem]
+    parts = {part.lower() for part in (*path.absolute().parts, path.stem)}
+    for backbone in BACKBONES.values():
+        folder = backbone.hub_id.lower()
+        if folder and {f"models--{folder.replace('/', '--')}", folder.partition("/")[2]} & parts:
+            return backbone
+    return _told_by_config(path.with_name("config.json"))
+
+
+def _told_by_config(path: Path) -> Backbone | None:
+    try:
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        architecture = config["architecture"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return next((each for each in BACKBONES.values() if each.architecture == architecture), None)
+
+
+def _told_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:
+    from models.weights.fitting import fitting_backbones
+
+    fitting = fitting_backbones(state)
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = " and ".join(each.name for each in fitting)
+        raise WeightsError(f"{path.name} fits {names}.", f"Say which it is: --as {fitting[0].name}.")
+    hint = f"The backbones are {', '.join(BACKBONES)}; a file must have timm's names of one of them."
+    raise WeightsError(f"{path.name} fits no backbone: its names or shapes are of another network.", hint)
+
+
+def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
+    import torch
+
+    from models.networks import build_network
+    from models.weights.fitting import fit, misfit_error
+
+    with torch.device("meta"):
+        network = build_network(backbone, classes=0, image_size=backbone.input_size)
+    if misfit := fit(network, backbone, state)[1]:
+        raise misfit_error(path, backbone, misfit, state)
+
+
+def _write(path: Path, state: dict[str, Any], temporary: Path, should_stop: ShouldStop) -> bool:
+    """Write the tensors as safetensors; False when stopped. A file that is of that kind is copied byte by byte."""
+    try:
+        if path.suffix.lower() == ".safetensors":
+            with temporary.open("wb") as target:
+                for piece in _pieces(path):
+                    if should_stop():
+                        return False
+                    target.write(piece)
+            return True
+        from safetensors.torch import save_file
+
+        save_file({name: value.contiguous().clone() for name, value in state.items()}, temporary)
+    except OSError as error:
+        raise write_error(temporary, error) from error
+    return True
+
+
+def _pieces(path: Path) -> Generator[bytes]:
+    with path.open("rb") as source:
+        pieces: Iterator[bytes] = iter(lambda: source.read(PIECE_BYTES), b"")
+        yield from pieces
+
+
+def _record(backbone: Backbone, path: Path, written: Path, carried: WeightsRecord | None) -> WeightsRecord:
+    sha256 = sha256_of(written)
+    if carried and carried.sha256 == sha256 and carried.backbone == backbone.name:
+        return carried
+    came_from_hub = re.search(r"models--([^/\\]+)", str(path.absolute()))
+    is_hubs = bool(came_from_hub and came_from_hub[1].replace("--", "/").lower() == backbone.hub_id.lower())
+    return WeightsRecord(
+        backbone=backbone.name,
+        sha256=sha256,
+        bytes=written.stat().st_size,
+        licence=backbone.licence if is_hubs else stated_licence(path),
+        origin=backbone.hub_id if is_hubs else path.name,
+    )
