@@ -18,6 +18,7 @@ from gui.errors import BugReporter, start_logging
 from gui.icons import app_icon
 from gui.jobs import MainThreadCollector, share_interpreter
 from gui.main_window import MainWindow, PageEntry
+from gui.places import put_into_force
 from gui.state import AppState
 from gui.theme import ThemeName, apply_theme
 from visionft import __version__
@@ -78,13 +79,14 @@ def create_window(app: QApplication, state: AppState) -> MainWindow:
     """Return the window over `state`, in the theme and font size of the settings, following their changes."""
     in_force: list[tuple[str, float]] = []
 
-    def take_theme() -> None:
+    def take_settings() -> None:
+        put_into_force(state.settings)
         wanted = (state.settings.theme, state.settings.font_scale)
         if in_force != [wanted]:  # other settings change too, and a new style sheet touches every widget
             in_force[:] = [wanted]
             theme: ThemeName = state.settings.theme  # type: ignore[assignment]
             apply_theme(app, theme, font_scale=state.settings.font_scale)
 
-    take_theme()
-    state.settings_changed.connect(take_theme)
+    take_settings()
+    state.settings_changed.connect(take_settings)
     return MainWindow(state, PAGES, bottom_pages=("settings",))

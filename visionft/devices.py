@@ -35,6 +35,14 @@ def list_devices() -> tuple[Device, ...]:
     return (*devices, _cpu())
 
 
+def likely_kinds() -> tuple[str, ...]:
+    """Return the kinds of device this computer seems to have, the fastest first, without loading torch."""
+    import platform
+
+    is_apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
+    return (*(("cuda",) if has_nvidia_gpu() else ()), *(("mps",) if is_apple else ()), "cpu")
+
+
 def _cuda(index: int) -> Device:
     import torch
 

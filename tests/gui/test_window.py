@@ -90,8 +90,10 @@ def test_thumbnails_can_be_cleared(qtbot, window, project_dir):
     qtbot.waitUntil(lambda: bool(list(cache_folder().rglob("*.jpg"))))
     window.show_page("settings")
     page = window.page("settings")
+    qtbot.waitUntil(page.clear_button.isEnabled)
     qtbot.mouseClick(page.clear_button, LEFT)
-    assert not list(cache_folder().rglob("*.jpg")) and not page.clear_button.isEnabled()
+    qtbot.waitUntil(lambda: not list(cache_folder().rglob("*.jpg")))
+    assert not page.clear_button.isEnabled()
 
 
 def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, caplog, monkeypatch):
