@@ -27,7 +27,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (train, runs, evaluate, export, predict, backbones, methods):
+    for command in (train, runs, evaluate, export, predict, methods):
         app.command()(command)
 
 
@@ -289,36 +289,6 @@ def _write_csv(path: Path, results: Sequence["Prediction"]) -> None:
         writer.writerow(("path", "class", "probability", "error"))
         for each in results:
             writer.writerow((each.path, _named(each), "" if each.error else f"{each.probability:.6f}", each.error))
-
-
-def backbones(json: Json = False) -> None:
-    """List the pretrained networks and whether their weights are on this computer."""
-    from models.weights import local_file
-
-    value = [
-        {
-            "backbone": row.name,
-            "title": row.title,
-            "family": row.family,
-            "parameters": row.parameters,
-            "input_size": row.input_size,
-            "licence": row.licence,
-            "weights": str(local_file(row) or ""),
-            "summary": row.summary,
-        }
-        for row in BACKBONES.values()
-    ]
-    rows = [
-        (
-            row["backbone"],
-            f"{row['parameters'] / 1e6:.1f} M",
-            f"{row['input_size']} px",
-            "here" if row["weights"] else "to download",
-            row["summary"],
-        )
-        for row in value
-    ]
-    print_result(value, lambda: table(("backbone", "parameters", "picture", "weights", ""), rows), as_json=json)
 
 
 def methods(

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.catalog import count_parameters
-from models.weights import PRETRAINED, RANDOM, bundled_file, read_record, stated_licence, weights_folder
+from models.weights import NOT_STATED, PRETRAINED, RANDOM, bundled_file, read_record, stated_licence, weights_folder
 from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import write_json
 from visionft.training.config import TrainConfig
-from visionft.training.runs import StartingWeights, TrainResult
+from visionft.training.runs import RunSummary, StartingWeights, TrainResult
 from visionft.weights import fetch
 from visionft.weights.states import megabytes
 
@@ -97,9 +97,10 @@ def describe(weights: StartingWeights) -> str:
     text = f"Starts from {weights.file} ({megabytes(weights.bytes)} MB, licence {weights.licence})."
     if weights.head_classes:
         text += f" Its classifier head for {weights.head_classes:,} classes is left out; a fresh one learns yours."
-    others = len(weights.left_out) - (2 if weights.head_classes else 0)
-    if others > 0:
-        text += f" {others} more tensors are left out, such as {weights.left_out[-1]}."
+    others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        text += f" This network has no place for {others[0]}{more}."
     if weights.resized_from:
         text += f" Its {weights.resized_from} position embeddings are interpolated to this picture size."
     return text
@@ -128,6 +129,18 @@ def check_starting(run_dir: Path, weights: StartingWeights) -> None:
         return
     hint = f"Bring back the {earlier.file} of {earlier.origin} with SHA-256 {earlier.sha256[:12]}..., or train again."
     raise RunError(f"{run_dir.name} was started from other weights than the {weights.file} that is here now.", hint)
+
+
+def started_from(run: RunSummary) -> StartingWeights:
+    """Return what a run started from; for a run of an older VisionFT, what its settings tell of it.
+
+    Raises:
+        RunError: Its `weights.json` is damaged.
+    """
+    config = run.config
+    is_pretrained = config.weights == PRETRAINED
+    licence = config.backbone_row.licence if is_pretrained else NO_LICENCE if config.weights == RANDOM else NOT_STATED
+    return read_starting(run.path) or StartingWeights(source=config.weights, licence=licence)
 
 
 def read_starting(run_dir: Path) -> StartingWeights | None:

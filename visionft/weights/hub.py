@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0
 TRIES = 4
-FIRST_WAIT_S = 1.0  # doubles from try to try
+FIRST_WAIT_S = 0.5  # doubles from try to try
 _Answer = TypeVar("_Answer")
 OnBytes = Callable[[int], None]
 

@@ -1,0 +1,99 @@
+"""The commands about weights as their user meets them: JSON, exit codes, one clear line for each mistake."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from visionft.cli import main
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return a function: arguments -> (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path, state_of) -> Path:
+    save_file(state_of("test_vit"), tmp_path / "w.safetensors")
+    return tmp_path / "w.safetensors"
+
+
+def test_backbones_say_what_is_here_and_what_would_come(run, weights_home: Path) -> None:
+    rows = {row["backbone"]: row for row in json.loads(run("backbones", "--json")[1])}
+    assert rows["starter_vit"]["place"] == "bundled" and not rows["starter_vit"]["bytes_are_estimated"]
+    assert rows["resnet18"]["place"] == "hub" and rows["resnet18"]["weights"] == ""
+    # resnet18.a1_in1k on the hub is 46.8 MB
+    assert rows["resnet18"]["bytes_are_estimated"] and abs(rows["resnet18"]["bytes"] / 46.8e6 - 1) < 0.02
+    text = run("backbones")[1]
+    assert "here, ships with VisionFT (" in text and "to download (about 47 MB)" in text and "Apache-2.0" in text
+
+
+def test_a_broken_download_is_shown(run, weights_home: Path) -> None:
+    (weights_home / ".resnet18.0123.part").write_bytes(bytes(12_000_000))
+    assert "to download (about 47 MB, 12 MB of it here)" in run("backbones")[1]
+    assert "broken off at 12 MB" in run("weights", "list")[1]
+
+
+def test_import_list_and_remove(run, file: Path, weights_home: Path) -> None:
+    code, stdout, stderr = run("weights", "import", file, "--json")
+    assert code == 0, stderr
+    (imported,) = json.loads(stdout)["imported"]
+    assert imported["backbone"] == "test_vit" and Path(imported["path"]).parent == weights_home
+    assert "Imported w.safetensors as test_vit, licence not stated" in stderr
+    listed = json.loads(run("weights", "list", "--json")[1])
+    assert listed["folder"] == str(weights_home) and "HF_HUB_OFFLINE" in listed["offline"]
+    assert [each["backbone"] for each in listed["weights"]] == ["starter_resnet", "starter_vit", "test_vit"]
+    assert run("weights", "fetch", "test_vit", "starter_vit")[0] == 0  # both are here
+    removed = json.loads(run("weights", "remove", "test_vit", "--json")[1])
+    assert [Path(path).name for path in removed] == ["test_vit.safetensors", "test_vit.json"]
+    assert json.loads(run("weights", "folder", "--json")[1]) == {"folder": str(weights_home), "exists": True}
+
+
+def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, weights_home: Path) -> None:
+    (file.parent / "cut.pth").write_bytes(b"PK")
+    code, stdout, _ = run("weights", "import", file.parent)
+    assert code == 0 and "-> test_vit" in stdout and "cut.pth is not a readable weights file" in stdout
+    file.unlink()
+    run("weights", "remove", "test_vit")
+    code, stdout, stderr = run("weights", "import", file.parent)
+    assert code == 2 and "cut.pth" in stdout and "Nothing in" in stderr
+
+
+def mistakes(file: Path) -> list[tuple[list[object], str]]:
+    return [
+        (["fetch", "resnet18"], "HF_HUB_OFFLINE is set"),
+        (["fetch", "vgg"], "no backbone 'vgg'"),
+        (["import", file.parent / "nowhere"], "does not exist"),
+        (["import", file, "--as", "resnet18"], "It fits test_vit"),
+        (["remove", "resnet18"], "has no weights of resnet18"),
+        (["remove", "starter_vit"], "They ship with the program"),
+    ]
+
+
+def test_each_mistake_is_one_clear_line_and_exit_2(run, file: Path, weights_home: Path) -> None:
+    for arguments, expected in mistakes(file):
+        code, stdout, stderr = run("weights", *arguments)
+        assert code == 2 and not stdout, (arguments, stderr)
+        assert expected in stderr and "Traceback" not in stderr, (arguments, stderr)
+    assert not list(weights_home.iterdir())
+
+
+def test_listing_loads_no_torch() -> None:
+    import subprocess
+
+    for arguments in (["backbones"], ["weights", "list"]):
+        code = f"import sys; sys.argv = ['', *{arguments}]; from visionft.cli import main; main(); "
+        code += "print('torch' in sys.modules)"
+        output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert output.strip().endswith("False")

@@ -1,0 +1,194 @@
+"""Importing: what a file is for is told from its names and shapes; what does not fit is refused and leaves nothing."""
+
+import hashlib
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models.catalog import BACKBONES
+from models.classifier import build_classifier
+from models.errors import ConfigError
+from models.methods import METHODS
+from models.weights import read_record
+from visionft.errors import WeightsError
+from visionft.events import Event
+from visionft.weights import fetch, import_weights, remove_weights, weights_state
+
+
+def contents(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    return folder
+
+
+def test_a_safetensors_file_is_known_by_its_shapes(given: Path, weights_home: Path, state_of) -> None:
+    file = given / "anything.safetensors"
+    save_file(state_of("test_resnet"), file, metadata={"license": "MIT"})
+    result = import_weights(file)
+    (imported,) = result.imported
+    assert imported.backbone == "test_resnet" and imported.path.read_bytes() == file.read_bytes()
+    record = read_record(imported.path)
+    assert record and record.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record.licence == "MIT" and record.origin == "anything.safetensors"
+    assert contents(weights_home) == {"test_resnet.safetensors", "test_resnet.json"}
+    assert weights_state(BACKBONES["test_resnet"]).place == "folder"
+
+
+def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_of) -> None:
+    state = state_of("test_vit")
+    torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, given / "w.pth")
+    (imported,) = import_weights(given / "w.pth").imported
+    kept = load_file(imported.path)
+    assert kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in state)
+    assert read_record(imported.path).licence == "not stated"
+    built = build_classifier(BACKBONES["test_vit"], METHODS["linear"], classes=2, image_size=64)
+    assert torch.equal(built.network.patch_embed.proj.weight, state["patch_embed.proj.weight"])
+
+
+def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
+    from models.networks import build_network
+
+    state = build_network(BACKBONES["vit_small"], classes=0, image_size=224).half().state_dict()
+    save_file(state, given / "some.safetensors")
+    with pytest.raises(WeightsError, match=r"some\.safetensors fits vit_small and deit_small.*--as vit_small"):
+        import_weights(given / "some.safetensors")
+    assert contents(weights_home) == set()
+    (imported,) = import_weights(given / "some.safetensors", backbone="deit_small").imported
+    assert imported.path == weights_home / "deit_small.safetensors"
+    (given / "config.json").write_text(json.dumps({"architecture": "vit_small_patch16_224"}))
+    (imported,) = import_weights(given / "some.safetensors").imported  # as a folder of the hub says it
+    assert imported.backbone == "vit_small"
+
+
+def test_a_wrong_name_is_refused_with_the_right_one(given: Path, weights_home: Path, state_of) -> None:
+    save_file(state_of("test_vit"), given / "w.safetensors")
+    with pytest.raises(WeightsError, match="does not fit resnet18.*It fits test_vit"):
+        import_weights(given / "w.safetensors", backbone="resnet18")
+    with pytest.raises(ConfigError, match="no backbone 'vgg'"):
+        import_weights(given / "w.safetensors", backbone="vgg")
+    assert contents(weights_home) == set()
+
+
+def test_another_architecture_is_refused_with_what_there_is(given: Path, weights_home: Path) -> None:
+    save_file({"features.0.weight": torch.zeros(64, 3, 11, 11)}, given / "alexnet.safetensors")
+    with pytest.raises(WeightsError, match="fits no backbone.*resnet50"):
+        import_weights(given / "alexnet.safetensors")
+
+
+def test_the_starters_are_not_replaced(given: Path, weights_home: Path, state_of) -> None:
+    save_file(state_of("starter_vit"), given / "w.safetensors")
+    with pytest.raises(WeightsError, match="starter_vit ships with its weights.*Train with weights="):
+        import_weights(given / "w.safetensors")
+
+
+def test_a_weights_folder_is_carried_whole(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
+    for name in ("test_vit", "test_resnet"):
+        save_file(state_of(name), given / f"{name}.safetensors")
+    assert {each.backbone for each in import_weights(given).imported} == {"test_vit", "test_resnet"}
+    elsewhere = given.parent / "elsewhere"
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(elsewhere))
+    result = import_weights(weights_home)
+    assert {each.backbone for each in result.imported} == {"test_vit", "test_resnet"} and not result.refused
+    for name in ("test_vit", "test_resnet"):
+        assert (elsewhere / f"{name}.json").read_text() == (weights_home / f"{name}.json").read_text()
+        assert fetch(BACKBONES[name]) == elsewhere / f"{name}.safetensors"
+
+
+def test_damage_on_the_way_is_noticed(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
+    save_file(state_of("test_vit"), given / "w.safetensors")
+    import_weights(given / "w.safetensors")
+    carried = weights_home / "test_vit.safetensors"
+    content = bytearray(carried.read_bytes())
+    content[-9] ^= 1
+    carried.write_bytes(content)
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(given.parent / "elsewhere"))
+    (refused,) = import_weights(weights_home).refused
+    assert "damaged on its way" in refused.reason and refused.hint == "Copy it again."
+
+
+def test_a_hub_cache_is_taken_in_with_its_origin(given: Path, weights_home: Path, state_of) -> None:
+    repository = given / "models--timm--test_vit.r160_in1k"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    (repository / "blobs").mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    blob = repository / "blobs" / ("b" * 64)
+    save_file(state_of("test_vit"), blob)
+    (snapshot / "model.safetensors").symlink_to(blob)
+    (imported,) = import_weights(given).imported
+    record = read_record(imported.path)
+    assert record and record.origin == "timm/test_vit.r160_in1k" and record.licence == "Apache-2.0"
+
+
+def test_a_mixed_folder_takes_the_good_and_names_the_rest(given: Path, weights_home: Path, state_of) -> None:
+    save_file(state_of("test_vit"), given / "good.safetensors")
+    (given / "cut.safetensors").write_bytes((given / "good.safetensors").read_bytes()[:1000])
+    (given / "graph.onnx").write_bytes(b"anything")
+    (given / "readme.txt").write_text("not weights, and not asked about")
+    result = import_weights(given)
+    assert [each.backbone for each in result.imported] == ["test_vit"]
+    assert {each.source.name: each.reason.split(":")[0] for each in result.refused} == {
+        "cut.safetensors": "cut.safetensors is not a readable weights file",
+        "graph.onnx": "graph.onnx is an ONNX graph",
+    }
+    assert all(each.hint for each in result.refused)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("nowhere", "does not exist"), ("", "no weights file in")])
+def test_nothing_to_import_is_said(name: str, expected: str, given: Path, weights_home: Path) -> None:
+    with pytest.raises(WeightsError, match=expected):
+        import_weights(given / name)
+
+
+def test_a_folder_is_not_for_one_backbone(given: Path, weights_home: Path) -> None:
+    with pytest.raises(WeightsError, match="is a folder, and --as test_vit speaks of one file"):
+        import_weights(given, backbone="test_vit")
+
+
+def test_no_space_leaves_nothing(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
+    save_file(state_of("test_vit"), given / "w.safetensors")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    with pytest.raises(WeightsError, match=r"has 0\.0 MB free"):
+        import_weights(given / "w.safetensors")
+    assert contents(weights_home) == set()
+
+
+def test_it_stops_between_files_and_within_one(given: Path, weights_home: Path, state_of) -> None:
+    for name in ("test_resnet", "test_vit"):
+        save_file(state_of(name), given / f"{name}.safetensors")
+    events: list[Event] = []
+    result = import_weights(given, on_event=events.append, should_stop=lambda: len(events) > 1)
+    assert result.stopped and not result.imported and contents(weights_home) == set()
+
+
+def test_a_second_import_replaces_the_first(given: Path, weights_home: Path, state_of) -> None:
+    save_file(state_of("test_vit"), given / "w.safetensors")
+    (first,) = import_weights(given / "w.safetensors").imported
+    state = state_of("test_vit")
+    state["norm.weight"] += 1
+    save_file(state, given / "w.safetensors")
+    (second,) = import_weights(given / "w.safetensors").imported
+    assert second.path == first.path and second.sha256 != first.sha256
+    assert read_record(second.path).sha256 == second.sha256
+
+
+def test_removing_takes_record_and_pieces_along(given: Path, weights_home: Path, state_of) -> None:
+    save_file(state_of("test_vit"), given / "w.safetensors")
+    import_weights(given / "w.safetensors")
+    (weights_home / ".test_vit.0123.part").write_bytes(b"x")
+    assert {path.name for path in remove_weights(BACKBONES["test_vit"])} == {
+        "test_vit.safetensors", "test_vit.json", ".test_vit.0123.part",
+    }  # fmt: skip
+    assert contents(weights_home) == set()
+    with pytest.raises(WeightsError, match="has no weights of test_vit"):
+        remove_weights(BACKBONES["test_vit"])

@@ -1,0 +1,150 @@
+"""Commands about pretrained weights: what is here, fetching, importing, removing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.catalog import BACKBONES, get_backbone
+from visionft.cli.output import Json, job, print_result, table
+from visionft.errors import VisionFTError
+
+if TYPE_CHECKING:
+    from visionft.weights import ImportResult, WeightsState
+
+Names = Annotated[list[str], typer.Argument(metavar="BACKBONE...", help="See `visionft backbones`.")]
+
+weights = typer.Typer(
+    help="Pretrained weights: what is here, fetch, import, remove. VISIONFT_OFFLINE=1 forbids the network.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(backbones)
+    app.add_typer(weights, name="weights")
+    for name, command in (
+        ("list", list_weights),
+        ("fetch", fetch),
+        ("import", import_files),
+        ("remove", remove),
+        ("folder", folder),
+    ):
+        weights.command(name)(command)
+
+
+def backbones(json: Json = False) -> None:
+    """List the pretrained networks, which are on this computer, and what would be downloaded."""
+    from visionft.weights import weights_state
+
+    pairs = [(row, weights_state(row)) for row in BACKBONES.values()]
+    value = [
+        {
+            "backbone": row.name,
+            "title": row.title,
+            "family": row.family,
+            "parameters": row.parameters,
+            "input_size": row.input_size,
+            "licence": row.licence,
+            "weights": str(state.path or ""),
+            "place": state.place,
+            "bytes": state.bytes,
+            "bytes_are_estimated": state.is_estimate,
+            "summary": row.summary,
+        }
+        for row, state in pairs
+    ]
+    rows = [
+        (row.name, f"{row.parameters / 1e6:.1f} M", f"{row.input_size} px", _where(state), row.licence, row.summary)
+        for row, state in pairs
+    ]
+    header = ("backbone", "parameters", "picture", "weights", "licence", "")
+    print_result(value, lambda: table(header, rows), as_json=json)
+
+
+def _where(state: "WeightsState") -> str:
+    """Say in a few words whether training can start at once, or what it would download."""
+    if state.place == "bundled":
+        return f"here, ships with VisionFT ({state.size_text})"
+    if state.is_here:
+        return f"here ({state.size_text})"
+    if state.place == "nowhere":
+        return "missing: reinstall VisionFT"
+    begun = f", {state.partial_bytes / 1e6:.0f} MB of it here" if state.partial_bytes else ""
+    return f"to download ({state.size_text}{begun})"
+
+
+def list_weights(json: Json = False) -> None:
+    """List the weights on this computer and where they lie; `visionft backbones` lists all there are."""
+    from visionft.weights import offline_reason, weights_folder, weights_states
+
+    here = [state for state in weights_states() if state.is_here or state.partial_bytes]
+    rows = [(state.backbone, _place(state), state.size_text, state.licence, state.path or "") for state in here]
+    text = "\n".join(
+        [
+            table(("backbone", "place", "size", "licence", "file"), rows),
+            "",
+            f"Weights folder: {weights_folder()}",
+            *([offline_reason()] if offline_reason() else []),
+        ]
+    )
+    print_result({"folder": weights_folder(), "offline": offline_reason(), "weights": here}, text, as_json=json)
+
+
+def _place(state: "WeightsState") -> str:
+    return state.place if state.is_here else f"broken off at {state.partial_bytes / 1e6:.0f} MB"
+
+
+def fetch(names: Names, json: Json = False) -> None:
+    """Download weights into the weights folder; a download that broke off or was stopped goes on where it was."""
+    from visionft.weights import fetch as fetch_weights
+    from visionft.weights import weights_state
+
+    chosen = [get_backbone(name) for name in names]
+    with job() as (on_event, should_stop):
+        for backbone in chosen:
+            if should_stop() or fetch_weights(backbone, on_event=on_event, should_stop=should_stop) is None:
+                break
+        states = [weights_state(backbone) for backbone in chosen]
+        rows = [(state.backbone, _where(state), state.licence, state.path or "") for state in states]
+        print_result(states, lambda: table(("backbone", "weights", "licence", "file"), rows), as_json=json)
+
+
+def import_files(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE_OR_FOLDER", help="A .safetensors or .pth file, or a folder of them.")
+    ],
+    name: Annotated[str | None, typer.Option("--as", metavar="BACKBONE", help="What the file is for.")] = None,
+    json: Json = False,
+) -> None:
+    """Copy weights from a file, or all from a folder carried here, after checking what they fit."""
+    from visionft.weights import import_weights
+
+    with job() as (on_event, should_stop):
+        result = import_weights(source, backbone=name, on_event=on_event, should_stop=should_stop)
+        print_result(result, lambda: _import_text(result), as_json=json)
+    if result.refused and not result.imported:
+        raise VisionFTError(f"Nothing in {source} could be imported.", result.refused[0].hint)
+
+
+def _import_text(result: "ImportResult") -> str:
+    lines = [f"{each.source} -> {each.backbone} ({each.bytes / 1e6:.1f} MB)" for each in result.imported]
+    lines += [f"Left out {each.source}: {each.reason} {each.hint}" for each in result.refused]
+    return "\n".join(lines) or "Nothing was imported."
+
+
+def remove(names: Names, json: Json = False) -> None:
+    """Delete weights from the weights folder, broken downloads included."""
+    from visionft.weights import remove_weights
+
+    removed = [path for backbone in [get_backbone(name) for name in names] for path in remove_weights(backbone)]
+    print_result(removed, lambda: "\n".join(f"Removed {path}" for path in removed), as_json=json)
+
+
+def folder(json: Json = False) -> None:
+    """Print the weights folder, which can be copied to a computer without a network; VISIONFT_WEIGHTS moves it."""
+    from visionft.weights import weights_folder
+
+    print_result({"folder": weights_folder(), "exists": weights_folder().is_dir()}, str(weights_folder()), as_json=json)
