@@ -29,7 +29,8 @@ from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_s
 from visionft.files import sha256_file, temporary_folder, write_error, write_json, write_text
 from visionft.images.decode import decode
 from visionft.project.snapshot import Snapshot, Task
-from visionft.training.runs import read_run
+from visionft.training.runs import StartingWeights, read_run
+from visionft.training.starting import started_from
 from visionft.training.trained import Trained, load_trained
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: di
 
 
 def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np.ndarray | None) -> dict[str, Any]:
-    config = trained.run.config
+    config, weights = trained.run.config, started_from(trained.run)
     several = {} if limits is None else {"thresholds": [round(float(limit), 6) for limit in limits]}
     return {
         **several,
@@ -142,7 +143,8 @@ def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np
         "run": trained.run.name,
         "backbone": config.backbone,
         "method": config.method,
-        "license": config.backbone_row.licence,
+        "license": weights.licence,
+        "weights": _source(weights),
         "preprocessing": preprocessing_metadata(trained.preprocessing),
         "temperature": f"{temperature:.6f}",
         "data_digest": images.digest,
@@ -150,12 +152,19 @@ def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np
     }
 
 
+def _source(weights: StartingWeights) -> dict[str, str]:
+    """Return where the weights that training started from came from, for those who must answer for their licence."""
+    return {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
+
+
 def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
-    config = trained.run.config
+    config, weights = trained.run.config, started_from(trained.run)
     return {
         "run": trained.run.name,
         "backbone": config.backbone,
         "method": config.method,
+        "license": weights.licence,
+        "weights": _source(weights),
         "class_names": list(trained.run.class_names),
         "bytes": result.bytes,
         "sha256": result.sha256,

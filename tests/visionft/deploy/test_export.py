@@ -51,7 +51,7 @@ def test_the_file_follows_the_contract(run_of, snapshot: Snapshot, tmp_path: Pat
     assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
-    assert metadata["license"] == "Apache-2.0" and metadata["run"] == "001-test_vit-lora"
+    assert metadata["license"] == "none (random weights)" and metadata["run"] == "001-test_vit-lora"
     assert json.loads(metadata["preprocessing"])["size"] == 64
     for batch, height, width in ((1, 7, 300), (5, 90, 64)):
         pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
