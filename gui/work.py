@@ -4,22 +4,22 @@ Everything heavy is imported inside the work, so in the job's thread: the window
 `Project` may be used from any thread (its changes queue), so work that writes shares the window's.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.jobs import Work
-from gui.predictions import Answers, PictureAnswer
 from visionft.events import OnEvent, Progress, ShouldStop
 
+MEASURING = ("estimate", "rates")  # kinds of jobs that only look: a training run stops them and takes their place
+
 if TYPE_CHECKING:
+    from visionft.evaluation.heat import Asked
     from visionft.project.examining import ClassMap
     from visionft.project.import_changes import FileFacts
-    from visionft.project.snapshot import Snapshot, Split
+    from visionft.project.snapshot import Snapshot, Split, Task
     from visionft.project.store import Project
     from visionft.training.config import TrainConfig
-    from visionft.training.runs import RunSummary
 
 
 def preview_pictures(project: "Project | None", source: Path) -> Work:
@@ -105,14 +105,70 @@ def train_run(config: "TrainConfig", images: "Snapshot", project_dir: Path) -> W
     return work
 
 
-def continue_run(run: "RunSummary", images: "Snapshot") -> Work:
-    """Go on with a run that was stopped or killed, from its last checkpoint; the result is a `TrainResult`."""
+def continue_run(run_dir: Path) -> Work:
+    """Go on with a run that was stopped or killed, on the pictures it began with; the result is a `TrainResult`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-        from visionft.training.loop import train
+        from visionft.training.loop import resume
 
-        return train(run.config, images, run.path, on_event=on_event, should_stop=should_stop)
+        return resume(run_dir, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+def estimate_costs(configs: Sequence["TrainConfig"], images: "Snapshot") -> Work:
+    """Measure a few steps of each of these settings; the measurements are kept for `known_estimate`.
+
+    The result is a tuple of (config, estimate, or why it cannot be trained here).
+    """
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.errors import VisionFTError
+        from visionft.training.estimate import estimate_run
+
+        found = []
+        for config in configs:
+            try:
+                found.append((config, estimate_run(config, images, on_event=on_event, should_stop=should_stop)))
+            except VisionFTError as error:
+                if len(configs) == 1 and not should_stop():
+                    raise
+                found.append((config, error.message))
+            if should_stop():
+                break
+        return tuple(found)
+
+    return work
+
+
+def find_rate(config: "TrainConfig", images: "Snapshot") -> Work:
+    """Try rising learning rates on a network that is thrown away; the result is the engine's `RateCurve`, or None."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.errors import VisionFTError
+        from visionft.training.rate_finder import find_learning_rate
+
+        try:
+            return find_learning_rate(config, images, on_event=on_event, should_stop=should_stop)
+        except VisionFTError:
+            if should_stop():
+                return None
+            raise
+
+    return work
+
+
+def suggest(run_dir: Path, images: "Snapshot") -> Work:
+    """Classify the pictures without a label; what is found is kept in the run's folder."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.evaluation.suggestions import suggest_labels
+
+        return suggest_labels(run_dir, images, on_event=on_event, should_stop=should_stop)
 
     return work
 
@@ -141,29 +197,14 @@ def evaluate(run_dir: Path, images: "Snapshot", split: "Split") -> Work:
     return work
 
 
-def predict(model: Path, sources: Sequence[Path]) -> Work:
-    """Classify pictures (or all pictures of folders) with an exported file in ONNX Runtime; returns `Answers`."""
+def explain(run_dir: Path, asked: "Sequence[Asked]", task: "Task") -> Work:
+    """Show where a run looks in pictures, and test that; the result is the engine's `Explanation` of each."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        on_event(Progress(stage="Opening the model", done=0, total=0))
-        from visionft.deploy.predictor import Predictor, expand_folders
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.evaluation.explain import explain_images
 
-        predictor, paths = Predictor(model), expand_folders(sources)
-        answers: list[PictureAnswer] = []
-        began = time.perf_counter()
-        for prediction in predictor.predict(paths):
-            answers.append(PictureAnswer(path=prediction.path, top=prediction.top5, error=prediction.error))
-            on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
-            if should_stop():
-                break
-        elapsed_ms = (time.perf_counter() - began) * 1000
-        return Answers(
-            answers=tuple(answers),
-            class_names=predictor.class_names,
-            provider=predictor.provider,
-            milliseconds_each=elapsed_ms / max(1, len(answers)),
-            was_stopped=len(answers) < len(paths),
-        )
+        return explain_images(run_dir, asked, task=task, on_event=on_event, should_stop=should_stop)
 
     return work
 

@@ -19,23 +19,25 @@ sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QDialog
 from screenshot_data import CLASSES, draw_pictures, run_events, write_runs
 
 from gui.app import create_application, create_window
 from gui.errors import BugDialog, report_text
 from gui.main_window import MainWindow
-from gui.predictions import Answers, PictureAnswer
 from gui.settings import Settings
 from gui.state import AppState, JobInfo
+from gui.trying import Answers, Frame
 from gui.widgets.new_project import NewProjectDialog
 from gui.widgets.parity_card import Parity
+from visionft.deploy.predictor import Prediction
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.scanning import Rejected
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
+SHARES = (0.712, 0.164, 0.071, 0.035, 0.018)
 SIZES = ((1280, 800), (2560, 1440))
 
 
@@ -257,10 +259,23 @@ def _try(studio: Studio) -> None:
         shares = sorted((source.random() ** 3 + 0.01 for _ in names), reverse=True)
         order = [path.parent.name, *[name for name in names if name != path.parent.name]]
         top = tuple((name, share / sum(shares)) for name, share in zip(order, shares, strict=True))
-        answers.append(PictureAnswer(path=path, top=top))
+        answers.append(Prediction(path=path, class_name=top[0][0], probability=top[0][1], top5=top, model_ms=6.2))
     page.offer_models([studio.folder / "projects/Machined parts/exports/003-resnet50-full/model.onnx"])  # type: ignore[attr-defined]
-    result = Answers(answers=tuple(answers), class_names=names, provider="CPUExecutionProvider", milliseconds_each=11.4)
+    result = Answers(
+        answers=tuple(answers), class_names=names, provider="CPUExecutionProvider", milliseconds_each=11.4,
+        temperature=1.31,
+    )  # fmt: skip
     page.show_answers(result)  # type: ignore[attr-defined]
+
+
+def _try_camera(studio: Studio) -> None:
+    page, names = studio.window.page("try"), tuple(CLASSES)
+    picture = QImage(str(next((studio.folder / "pictures" / "scratch").glob("*.jpg"))))
+    top = tuple(zip(("scratch", "dent", *[n for n in names if n not in ("scratch", "dent")]), SHARES, strict=True))
+    answer = Prediction(path=Path(), class_name="scratch", probability=SHARES[0], top5=top, model_ms=6.4)
+    page.camera.show_starting()  # type: ignore[attr-defined]
+    page.camera.show_frame(Frame(image=picture, answer=answer, provider="CPUExecutionProvider", frames_per_s=14.8))  # type: ignore[attr-defined]
+    page._stack.setCurrentWidget(page.camera)  # type: ignore[attr-defined]
 
 
 def _settings(studio: Studio) -> None:
@@ -315,6 +330,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "10-export-done": _export_done,
     "18-try-empty": _try_empty,
     "19-try": _try,
+    "25-try-camera": _try_camera,
     "20-settings": _settings,
     "11-failure": _failure,
     "21-palette": _palette,

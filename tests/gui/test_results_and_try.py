@@ -1,18 +1,14 @@
-"""Results and Try: runs as their folders tell them, confusion cells that open pictures, answers of an exported file."""
+"""Results: runs as their folders tell them, confusion cells that open pictures."""
 
-import csv
 import json
 from dataclasses import asdict
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QImage
 
-from gui import dialogs, work
+from gui import work
 from gui.evaluations import read_evaluation
 from gui.main_window import MainWindow
-from gui.predictions import Answers, PictureAnswer, exported_models
-from visionft.errors import ExportError
 from visionft.events import EpochDone
 from visionft.training.config import TrainConfig
 
@@ -141,91 +137,3 @@ def test_an_unfinished_run_can_go_on_and_its_curve_goes_on(qtbot, page, window, 
     qtbot.waitUntil(lambda: window.state.job_info is None)
     assert window.current_page.name == "train" and asked[0][0].name == "002-vit_tiny-linear"
     assert window.current_page.monitor.chart.point_counts()["epochs"] == 2
-
-
-# -- try ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def try_page(window, project_dir, monkeypatch):
-    model = project_dir / "exports" / "001-run" / "model.onnx"
-    model.parent.mkdir(parents=True)
-    model.write_bytes(b"")
-    window.state.open_project(project_dir)
-    window.show_page("try")
-    return window.page("try")
-
-
-@pytest.fixture
-def answering(monkeypatch):
-    """Answer every picture as red, without a model; return what was asked."""
-    asked = []
-
-    def predict(model, sources):
-        def run(*, on_event, should_stop):
-            paths = [
-                path for source in sources for path in (sorted(source.rglob("*.png")) if source.is_dir() else [source])
-            ]
-            answers = tuple(PictureAnswer(path=path, top=(("red", 0.9), ("blue", 0.1))) for path in paths)
-            return Answers(
-                answers=answers, class_names=("blue", "red"), provider="CPUExecutionProvider", milliseconds_each=3
-            )
-
-        asked.append((model, sources))
-        return run
-
-    monkeypatch.setattr(work, "predict", predict)
-    return asked
-
-
-def classify(qtbot, window, page, sources):
-    page.classify(sources)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-
-
-def test_the_exports_of_the_project_are_offered(try_page, project_dir):
-    assert exported_models(project_dir) == [try_page.model()]
-    assert try_page.drop_zone.isVisible()
-
-
-def test_the_answers_are_shown_with_bars_and_the_provider(qtbot, window, try_page, answering, pictures):
-    classify(qtbot, window, try_page, [pictures])
-    assert try_page.grid.count() == 25
-    assert try_page.bars.bars() == (("red", 0.9), ("blue", 0.1))
-    assert "on CPU" in try_page._facts.text() and "3 ms each" in try_page._facts.text()
-
-
-def test_the_answers_can_be_saved_as_csv(qtbot, window, try_page, answering, pictures, tmp_path, monkeypatch):
-    classify(qtbot, window, try_page, [pictures / "red"])
-    monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "answers.csv")
-    qtbot.mouseClick(try_page.csv_button, LEFT)
-    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    assert len(rows) == 10 and rows[0]["class"] == "red" and rows[0]["probability"] == "0.900000"
-    assert "written" in window.banner.message()
-
-
-def test_a_picture_can_be_pasted(qtbot, window, try_page, answering):
-    image = QImage(20, 20, QImage.Format.Format_RGB32)
-    image.fill(Qt.GlobalColor.red)
-    QGuiApplication.clipboard().setImage(image)
-    try_page.paste()
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert try_page.grid.count() == 1 and try_page.answers[0].path.suffix == ".png"
-
-
-def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(qtbot, window, try_page, monkeypatch, pictures):
-    def failing(**_):
-        raise ExportError("It is not a readable ONNX file.", "Export the run again.")
-
-    monkeypatch.setattr(work, "predict", lambda *_: failing)
-    classify(qtbot, window, try_page, [pictures])
-    assert window.banner.message() == "It is not a readable ONNX file."
-
-
-def test_without_an_export_the_page_leads_to_export(qtbot, window, project_with_runs):
-    window.show_page("try")
-    page = window.page("try")
-    assert page.empty.isVisible() and not page.files_button.isEnabled()
-    qtbot.mouseClick(page.empty.button, LEFT)
-    assert window.current_page.name == "export"

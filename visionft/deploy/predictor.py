@@ -1,6 +1,8 @@
 """Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
 
+import dataclasses
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ class Prediction:
         class_name: The most probable class.
         classes: For several labels: those whose probability reaches their threshold, best first.
         top5: (class, probability) of the five most probable, best first.
+        model_ms: Time in ONNX Runtime, without reading the picture.
         error: Why the picture could not be read; then the other fields are empty.
     """
 
@@ -31,6 +34,7 @@ class Prediction:
     probability: float = 0.0
     classes: tuple[str, ...] | None = None
     top5: tuple[tuple[str, float], ...] = ()
+    model_ms: float = 0.0
     error: str = ""
 
 
@@ -43,8 +47,8 @@ class Predictor:
         metadata: What the file says of itself.
     """
 
-    def __init__(self, model_or_folder: Path) -> None:
-        """Load `model.onnx`, given itself or its folder.
+    def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
+        """Load `model.onnx`, given itself or its folder; `device` "cpu" leaves a GPU alone.
 
         Raises:
             ExportError: There is no such file, or it is not one that VisionFT exported.
@@ -52,7 +56,7 @@ class Predictor:
         path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
         if not path.is_file():
             raise ExportError(f"There is no model {path}.", "Export a run first: visionft export PROJECT RUN OUT_DIR")
-        self._session = _open_session(path)
+        self._session = _open_session(path, may_use_gpu=device != "cpu")
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
         self.class_names = _class_names(self.metadata, path)
@@ -71,7 +75,14 @@ class Predictor:
             except ImageError as error:
                 yield Prediction(path=path, error=error.message)
                 continue
-            yield self._prediction(path, self.probabilities(pixels[None])[0])
+            yield self.predict_pixels(pixels, path)
+
+    def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
+        """Classify one uint8 (H, W, 3) RGB picture; `path` is what the answer calls it."""
+        began = time.perf_counter()
+        row = self.probabilities(pixels[None])[0]
+        model_ms = (time.perf_counter() - began) * 1000
+        return dataclasses.replace(self._prediction(path, row), model_ms=model_ms)
 
     def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
         best = np.argsort(-row, kind="stable")[:5]
@@ -83,11 +94,11 @@ class Predictor:
         return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
 
 
-def _open_session(path: Path) -> Any:
+def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
     import onnxruntime
 
     providers = ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu():
+    if may_use_gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu():
         onnxruntime.preload_dlls()
         providers.insert(0, "CUDAExecutionProvider")
     options = onnxruntime.SessionOptions()
