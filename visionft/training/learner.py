@@ -124,11 +124,10 @@ class Learner:
     def _accumulate(self, inputs: Tensor, targets: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
         loss_sum = hits = torch.zeros((), device=inputs.device)
-        starts = range(0, len(inputs), self.micro_batch)
-        for start in starts:
-            part = slice(start, start + self.micro_batch)
+        parts = parts_of(len(inputs), self.micro_batch)
+        for part in parts:
             share = len(inputs[part]) / len(inputs)
-            is_last = start == starts[-1]
+            is_last = part is parts[-1]
             with self._accelerator.autocast(), _syncing(self._accelerator, self.trained, is_last):
                 logits = self.trained(inputs[part])
                 loss = self._objective.loss(logits, targets[part]) * share
@@ -176,3 +175,14 @@ def _make_optimizer(config: TrainConfig, groups: list[dict[str, Any]], *, fused:
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=rate, fused=fused)
+
+
+def parts_of(count: int, size: int) -> list[slice]:
+    """Divide a batch into parts of at most `size`; a last part of one picture joins the one before it.
+
+    Batch norm cannot learn from a single picture. With parts of one, memory leaves no choice.
+    """
+    ends = [*range(size, count, size), count]
+    if size > 1 and len(ends) > 1 and ends[-1] - ends[-2] == 1:
+        del ends[-2]
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -1,0 +1,33 @@
+"""How a batch is divided so that it fits into memory."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from visionft.project.snapshot import Snapshot
+from visionft.training.config import TrainConfig
+from visionft.training.learner import parts_of
+from visionft.training.loop import train
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"),
+    [(8, 8, [8]), (9, 8, [9]), (10, 8, [8, 2]), (7, 3, [3, 4]), (3, 1, [1, 1, 1]), (1, 4, [1])],
+)
+def test_no_part_but_the_smallest_possible_holds_a_single_picture(count: int, size: int, sizes: list[int]) -> None:
+    parts = parts_of(count, size)
+    assert [part.stop - part.start for part in parts] == sizes
+    assert [place for part in parts for place in range(count)[part]] == list(range(count))
+
+
+def test_a_last_batch_of_one_picture_more_trains_with_batch_norm_on_one_pixel(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    chosen = [image for image in snapshot.images if image.split == "train"][:17]
+    others = [image for image in snapshot.images if image.split == "val"]
+    small = dataclasses.replace(snapshot, images=tuple(chosen + others))
+    config = TrainConfig(
+        backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, epochs=1, device="cpu"
+    )
+    assert train(config, small, tmp_path / "run").best is not None
