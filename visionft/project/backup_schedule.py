@@ -50,10 +50,12 @@ class BackupSchedule:
 
     def finish(self) -> None:
         """Back up what a session changed, unless that was done within the half hour, and wait for all backups."""
-        if self._is_modified and (not self._has_any or time.time() - self._last > INTERVAL_S):
-            self._start("at the end of a session")
         try:
+            if self._is_modified and (not self._has_any or time.time() - self._last > INTERVAL_S):
+                self._start("at the end of a session")
             self.wait()
+        except sqlite3.Error as error:  # the project folder is gone
+            self._tell(error)
         finally:
             self._thread.shutdown(wait=True)
 
@@ -77,7 +79,10 @@ class BackupSchedule:
         try:
             backups.backup_pinned(source, self._folder, reason=reason)
         except (VisionFTError, sqlite3.Error) as error:
-            logger.warning("the backup failed: %s", error)
-            self._on_failure(f"The automatic backup failed: {error}")
+            self._tell(error)
         finally:
             source.close()
+
+    def _tell(self, error: Exception) -> None:
+        logger.warning("the backup failed: %s", error)
+        self._on_failure(f"The automatic backup failed: {error}")

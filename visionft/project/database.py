@@ -46,6 +46,7 @@ class Database:
         self._readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._copy: Path | None = None
+        self._identity = (0, 0)  # of the file the writer has open
         if writable:
             self.read_only_reason = self._lock.acquire()
         try:
@@ -93,6 +94,7 @@ class Database:
         if version < schema.SCHEMA_VERSION:
             backups.make_backup(self.file, folder, reason=f"before the update from version {version}")
         self._writer = schema.connect(self.file, writable=True)
+        self._identity = _identity(self.file)
         schema.make_durable(self._writer, journal_mode="DELETE" if kind else "WAL")
         schema.migrate(self._writer)
         journal.install(self._writer)
@@ -129,6 +131,9 @@ class Database:
             if self._writer is None:
                 reason = self.read_only_reason or "it is closed"
                 raise ProjectError(f"The project cannot be changed: {reason}.", "Close it there, then open it again.")
+            if _identity(self.file) != self._identity:  # SQLite would go on writing into a file nobody can find
+                hint = "Put it back where it was, close the project and open it again; until then nothing can be saved."
+                raise ProjectError(f"The project folder is gone or was replaced: {self.file.parent}.", hint)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -152,6 +157,15 @@ class Database:
             self._writer = self._copy = None
             self._readers.clear()
             self._local = threading.local()
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return device and number of a file, which stay when it is moved; (-1, -1) when there is none."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return -1, -1
+    return facts.st_dev, facts.st_ino
 
 
 def _verify(database: Path) -> int:

@@ -323,6 +323,23 @@ def test_on_a_network_the_project_works_without_a_log_and_says_so(project: Proje
         assert "x" in again.summary().classes and not again.notices
 
 
+@pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
+def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, tmp_path: Path, way: str) -> None:
+    project.apply(AddClass("kept"))
+    if way == "removed":
+        shutil.rmtree(project.path)
+    else:
+        project.path.rename(tmp_path / "moved")
+    if way == "replaced":
+        Project.create(project.path).close()
+    with pytest.raises(ProjectError, match="gone or was replaced"):
+        project.apply(AddClass("lost"))
+    project.close()
+    if way != "removed":
+        with Project.open(tmp_path / "moved") as moved:
+            assert "kept" in moved.snapshot().class_names and "lost" not in moved.snapshot().class_names
+
+
 def test_changes_from_several_threads_queue(project: Project) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
