@@ -1,4 +1,4 @@
-"""Try: pictures, the clipboard, a folder into a table and a camera under a real exported file (a tiny one, made here)."""
+"""Try: pictures, the clipboard, a folder into a table and a camera, under a tiny exported file made here."""
 
 import csv
 import json
