@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from models.errors import ConfigError, Problem
 from models.methods import Method
 from models.options import MethodOptions
+from models.pins import PINS, UNPINNED, Pin
 from models.shapes import Family, ResNetShape, Stage, ViTShape
 
 
@@ -35,9 +36,9 @@ class Backbone:
         input_size: Default side of the square input, in pixels.
         crop_share: Share of the resized picture's shorter side that the centre crop keeps.
         hub_id: Hugging Face repository of the weights; empty where there is none.
-        revision: The repository's commit that is meant; empty takes the newest.
+        pin: The very file of that repository that is meant.
         bundled: File name under `models/starter` of weights that ship with the program; empty where none do.
-        sha256: Hash of the weights file, checked before it is loaded; empty where none is known.
+        sha256: Hash of the file that ships with the program, checked before it is loaded.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Backbone:
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_share: float = 0.95
     hub_id: str = ""
-    revision: str = ""
+    pin: Pin = UNPINNED
     licence: str = "Apache-2.0"
     bundled: str = ""
     sha256: str = ""
@@ -64,9 +65,9 @@ class Backbone:
         return "fc" if self.family == "resnet" else "head"
 
     @property
-    def estimated_bytes(self) -> int:
-        """Return about how large the hub's file is: float32, with a head for ImageNet's 1,000 classes."""
-        return 4 * (self.parameters + (self.features + 1) * 1000)
+    def hub_bytes(self) -> int:
+        """Return how large the hub's file is, or about: float32, with a head for ImageNet's 1,000 classes."""
+        return self.pin.bytes or 4 * (self.parameters + (self.features + 1) * 1000)
 
     @property
     def size_step(self) -> int:
@@ -102,6 +103,7 @@ def _resnet(
         features=stages[-1].out_channels,
         input_size=224,
         hub_id=f"timm/{name}.a1_in1k",
+        pin=PINS.get(f"timm/{name}.a1_in1k", UNPINNED),
         normalisation=_IMAGENET,
     )
 
@@ -137,6 +139,7 @@ def _vit(
         features=width,
         input_size=224,
         hub_id=f"timm/{architecture}.{tag}",
+        pin=PINS.get(f"timm/{architecture}.{tag}", UNPINNED),
         normalisation=normalisation,
         crop_share=crop_share,
     )

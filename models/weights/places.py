@@ -39,8 +39,17 @@ def hub_cached_file(backbone: Backbone) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(backbone.hub_id, HUB_FILE, revision=backbone.revision or None)
-    return Path(found) if isinstance(found, str) else None
+    for revision in (backbone.pin.revision, "main"):  # another commit may hold the very same file
+        found = try_to_load_from_cache(backbone.hub_id, HUB_FILE, revision=revision) if revision else None
+        if isinstance(found, str) and _may_be_meant(backbone, Path(found)):
+            return Path(found)
+    return None
+
+
+def _may_be_meant(backbone: Backbone, cached: Path) -> bool:
+    """Tell whether a file of the cache, which names its blobs by their hash, may be the one that the catalog means."""
+    blob = cached.resolve().name
+    return not (backbone.pin.sha256 and len(blob) == 64) or blob == backbone.pin.sha256
 
 
 def locate(backbone: Backbone) -> tuple[Place, Path] | None:

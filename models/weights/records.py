@@ -13,7 +13,7 @@ from pathlib import Path
 
 from models.catalog import Backbone
 from models.errors import WeightsError
-from models.weights.places import bundled_file, weights_folder
+from models.weights.places import bundled_file, hub_cached_file, weights_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,7 @@ def _known(backbone: Backbone, path: Path) -> tuple[str, str]:
         record = read_record(path)
         return (record.sha256 if record else ""), remove_command(path.stem)
     blob = path.resolve()
+    hint = f"Delete {blob} and fetch it again with `visionft weights fetch {backbone.name}`."
     if re.fullmatch(r"[0-9a-f]{64}", blob.name):  # the hub cache names large files by their hash
-        return blob.name, f"Delete {blob} and fetch it again with `visionft weights fetch {backbone.name}`."
-    return "", ""
+        return blob.name, hint
+    return (backbone.pin.sha256, hint) if path == hub_cached_file(backbone) else ("", "")

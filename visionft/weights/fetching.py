@@ -48,7 +48,7 @@ def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Pa
     _check_promise(backbone, remote)
     partial = _partial(backbone, remote)
     have = partial.stat().st_size if partial.exists() else 0
-    check_room((remote.bytes or backbone.estimated_bytes) - have)
+    check_room((remote.bytes or backbone.hub_bytes) - have)
     on_bytes = _reporter(backbone, remote, on_event)
     if not hub.download(backbone, remote, partial, on_bytes=on_bytes, should_stop=should_stop):
         return None
@@ -61,7 +61,7 @@ def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Pa
 
 def _check_promise(backbone: Backbone, remote: hub.RemoteFile) -> None:
     """Refuse a file whose hash, as the hub states it, is not the catalog's, before a byte of it is fetched."""
-    if backbone.sha256 and remote.sha256 and backbone.sha256 != remote.sha256:
+    if backbone.pin.sha256 and remote.sha256 and backbone.pin.sha256 != remote.sha256:
         message = f"The hub offers other weights for {backbone.name} than the ones VisionFT knows."
         raise WeightsError(message, "Update VisionFT, or import a file that you trust with `visionft weights import`.")
 
@@ -97,7 +97,7 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         WeightsError: Size, hash or form differ.
     """
     size, sha256 = partial.stat().st_size, sha256_of(partial)
-    expected = backbone.sha256 or remote.sha256
+    expected = backbone.pin.sha256 or remote.sha256
     if remote.bytes and size != remote.bytes:
         fault = f"it has {size:,} bytes, and the hub promised {remote.bytes:,}"
     elif expected and sha256 != expected:
@@ -116,7 +116,7 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         origin=backbone.hub_id,
         revision=remote.revision,
         # Without either, nobody can vouch for this first sight of the file; every load is held against it from now on.
-        sha256_from="catalog" if backbone.sha256 else "hub" if remote.sha256 else "first sight",
+        sha256_from="catalog" if backbone.pin.sha256 else "hub" if remote.sha256 else "first sight",
     )
 
 

@@ -60,7 +60,7 @@ def look_up(backbone: Backbone, *, should_stop: ShouldStop) -> RemoteFile | None
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    url = hf_hub_url(backbone.hub_id, HUB_FILE, revision=backbone.revision or None, endpoint=endpoint)
+    url = hf_hub_url(backbone.hub_id, HUB_FILE, revision=backbone.pin.revision or None, endpoint=endpoint)
 
     def ask() -> RemoteFile:
         with _explained(backbone):
@@ -219,7 +219,7 @@ def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) 
     if status in (408, 416, 425, 429) or status >= 500:
         raise _Interrupted(f"the hub answered {status}") from cause
     what = {401: "does not give", 403: "does not give", 404: "does not have"}.get(status, "refuses")
-    commit = f" at commit {backbone.revision}" if backbone.revision else ""
+    commit = f" at commit {backbone.pin.revision}" if backbone.pin.revision else ""
     message = f"The hub {what} {HUB_FILE} of {backbone.hub_id}{commit} (it answered {status})."
     raise WeightsError(message, f"Get the file elsewhere and {_import_hint(backbone)}.") from cause
 

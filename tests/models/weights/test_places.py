@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import WeightsError
 from models.methods import METHODS
+from models.pins import Pin
 from models.weights import (
     WeightsRecord,
     bundled_file,
@@ -124,6 +125,15 @@ def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Pa
     flip(link.resolve())
     with pytest.raises(WeightsError, match="is damaged.*visionft weights fetch test_vit"):
         checked_sha256(ROW, link)
+
+
+def test_the_hub_cache_counts_only_with_the_file_that_is_meant(saved: Path, weights_home, hub_cache: Path) -> None:
+    content = saved.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    link = cached(content, hub_cache, blob=sha256)
+    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256=sha256))) == ("hub cache", link)
+    assert locate(replace(ROW, pin=Pin(revision="f" * 40, sha256=sha256))) == ("hub cache", link)  # found by `main`
+    assert locate(replace(ROW, pin=Pin(revision="a" * 40, sha256="b" * 64))) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")

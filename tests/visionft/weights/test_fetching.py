@@ -1,8 +1,13 @@
 """Fetching from a hub that breaks off, lies, is busy or slow: the whole file in the end, or a word and no file."""
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +17,12 @@ import pytest
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods import METHODS
+from models.pins import Pin
 from models.weights import read_record
 from visionft.errors import WeightsError
 from visionft.events import Event, Notice, Progress
+from visionft.training.config import TrainConfig
+from visionft.training.loop import train
 from visionft.weights import fetch, hub, offline_reason, set_offline, weights_state
 
 ROW = BACKBONES["test_vit"]
@@ -51,7 +59,7 @@ def test_it_is_fetched_once(hub_server, weights_home: Path) -> None:
 
 
 def test_the_pinned_commit_is_asked_for(hub_server) -> None:
-    fetch(replace(ROW, revision="e" * 40))
+    fetch(replace(ROW, pin=Pin(revision="e" * 40)))
     assert all("e" * 40 in path for _, path, _ in hub_server.requests)
 
 
@@ -132,9 +140,9 @@ def test_a_hash_that_nobody_states_is_recorded_at_first_sight(hub_server, weight
 
 def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_server, weights_home: Path) -> None:
     with pytest.raises(WeightsError, match="other weights for test_vit than the ones VisionFT knows"):
-        fetch(replace(ROW, sha256="f" * 64))
+        fetch(replace(ROW, pin=Pin(sha256="f" * 64)))
     assert hub_server.sent == 0 and files(weights_home) == set()
-    path = fetch(replace(ROW, sha256=hub_server.sha256))
+    path = fetch(replace(ROW, pin=Pin(sha256=hub_server.sha256)))
     assert path and read_record(path).sha256_from == "catalog"
 
 
@@ -247,6 +255,34 @@ def test_offline_can_be_set_and_lifted(hub_server, monkeypatch: pytest.MonkeyPat
     assert "VISIONFT_OFFLINE" in offline_reason()
     set_offline(False)
     assert offline_reason() == "" and fetch(ROW)
+
+
+def test_training_fetches_first_and_says_so(hub_server, snapshot, tmp_path: Path) -> None:
+    events: list[Event] = []
+    config = TrainConfig(backbone="test_vit", method="linear", image_size=64, epochs=1, device="cpu")
+    result = train(config, snapshot, tmp_path / "run", on_event=events.append)
+    assert result.weights and result.weights.sha256 == hub_server.sha256 and result.weights.origin == ROW.hub_id
+    stages = [event.stage for event in events if isinstance(event, Progress)]
+    assert stages.index("MB of test_vit fetched") < stages.index("Loading the network")
+
+
+def test_ctrl_c_keeps_what_arrived_and_the_next_call_goes_on(hub_server, weights_home: Path) -> None:
+    hub_server.pause_s = 0.05
+    command = [sys.executable, "-m", "visionft", "weights", "fetch", "test_vit", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while hub_server.sent < 50_000 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    (state,) = json.loads(stdout)
+    assert state["place"] == "hub" and state["partial_bytes"] >= 50_000
+    hub_server.pause_s = 0
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (state,) = json.loads(done.stdout)
+    assert state["place"] == "folder" and Path(state["path"]).read_bytes() == hub_server.content
+    assert hub_server.requests[-1][2].startswith("bytes=")
 
 
 def test_the_bundled_ones_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
