@@ -1,0 +1,222 @@
+"""Trouble: what is lost, full, taken or broken is said with the next step, and nothing that was saved is lost."""
+
+import errno
+import os
+import shutil
+import threading
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from gui import dialogs
+from gui.app import create_window
+from gui.errors import BugDialog
+from gui.state import AppState
+from visionft.errors import RunError, as_expected
+from visionft.project.changes import AddClass
+from visionft.project.store import Project
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def labels_of(project: Project, image_id: int) -> tuple[str, ...]:
+    snapshot = project.snapshot()
+    image = next(image for image in snapshot.images if image.image_id == image_id)
+    return tuple(snapshot.class_names[index] for index in image.labels)
+
+
+@pytest.fixture
+def label(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    page = window.page("label")
+    page.grid.setFocus()
+    return page
+
+
+def run_job(qtbot, window, work, *, kind="train"):
+    window.state.start_job(kind, "A job", work, page="train")
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
+    image_id = label.grid.current_id()
+    label.grid.cell(image_id).path.unlink()
+    label.open_viewer()
+    view = label.viewer.view
+    qtbot.waitUntil(lambda: view._kept.get(label.grid.cell(image_id).path) is not None)
+    assert "the file is missing" in view._kept[label.grid.cell(image_id).path].reason
+    qtbot.keyClick(view, Qt.Key.Key_3)
+    assert labels_of(window.state.project, image_id) == ("red",)
+
+
+@pytest.mark.parametrize("way", ["removed", "moved"])
+def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label, window, project_dir, tmp_path, way):
+    image_id = label.grid.current_id()
+    before = label.grid.cell(image_id).labels
+    shutil.rmtree(project_dir) if way == "removed" else project_dir.rename(tmp_path / "elsewhere")
+    qtbot.keyClick(label.grid, Qt.Key.Key_3)
+    assert "gone or was replaced" in window.banner.message()
+    assert label.grid.cell(image_id).labels == before
+    for name in window.entries:
+        window.show_page(name)
+    window.commands.action("file.close").trigger()
+    assert window.state.project is None and window.current_page.name == "settings"
+
+
+def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, project_dir):
+    state = AppState()
+    other = create_window(qapp, state)
+    qtbot.addWidget(other)
+    other.show()
+    state.open_project(project_dir)
+    assert "can only be read" in other.banner.message()
+    other.show_page("label")
+    page = other.page("label")
+    image_id = page.grid.current_id()
+    qtbot.keyClick(page.grid, Qt.Key.Key_3)
+    assert labels_of(state.project, image_id) != ("red",)
+    assert page.saved.text() == "Read only" and other.banner.message()
+    other.close()
+    state.deleteLater()
+    qtbot.keyClick(label.grid, Qt.Key.Key_3)
+    assert labels_of(window.state.project, image_id) == ("red",)
+
+
+def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
+    folder = project_dir / "runs" / "001-broken"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "metrics.jsonl", "result.json"):
+        (folder / name).write_text('{"half":')
+    (project_dir / "runs" / "a file").write_text("")
+    window.state.open_project(project_dir)
+    for name in window.entries:
+        window.show_page(name)
+    assert window.page("results").table.model().rowCount() == 0
+
+
+# -- the disk -----------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(label, window):
+    """The database is told that the disk ends here: SQLite then fails as on a full disk."""
+    writer = window.state.project._database._writer
+    pages = writer.execute("PRAGMA page_count").fetchone()[0]
+    writer.execute(f"PRAGMA max_page_count = {pages}")
+    names = (f"class {number} {'x' * 100}" for number in range(1000))
+    refused = next(name for name in names if not window.state.apply(AddClass(name)))
+    assert "the disk is full" in window.banner.message()
+    assert refused not in window.state.project.snapshot().class_names
+    writer.execute("PRAGMA max_page_count = 1000000")
+    assert window.state.apply(AddClass(refused))
+    assert refused in window.state.project.snapshot().class_names
+
+
+def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, tmp_path, monkeypatch):
+    from visionft.files import write_text
+
+    target = tmp_path / "model.txt"
+    target.write_text("earlier")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    run_job(qtbot, window, lambda **_: write_text(target, "later"), kind="export")
+    monkeypatch.undo()
+    assert "No space left" in window.banner.message() and window.banner._hint.text()
+    assert target.read_text() == "earlier" and not list(tmp_path.glob(".model*"))
+
+
+def test_settings_that_cannot_be_saved_cost_nothing_else(window, monkeypatch, caplog):
+    def full(*_inputs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("visionft.files.write_json", full)
+    window.state.change_settings(theme="dark")
+    assert window.state.settings.theme == "dark" and "not saved" in caplog.text
+
+
+# -- memory and bugs ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "not enough memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "/big/file"), "The disk is full (/big/file)"),
+        (RunError("The run is gone.", "Train again."), "The run is gone."),
+    ],
+)
+def test_what_any_job_may_meet_is_a_banner_with_a_hint(qtbot, window, error, said):
+    def work(**_):
+        raise error
+
+    run_job(qtbot, window, work)
+    assert said in window.banner.message() and window.banner._hint.text()
+    assert not window.findChildren(BugDialog) and window.banner.details_button.isHidden()
+
+
+def test_other_errors_are_bugs():
+    assert as_expected(ValueError("out of memory")) is None
+    assert as_expected(OSError(errno.ENOENT, "No such file")) is None
+
+
+def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window, caplog):
+    def work(**_):
+        raise KeyError("lost key")
+
+    run_job(qtbot, window, work)
+    (dialog,) = window.findChildren(BugDialog)
+    qtbot.mouseClick(dialog.copy_button, LEFT)
+    assert "KeyError: 'lost key'" in QGuiApplication.clipboard().text()
+    dialog.accept()
+    assert "KeyError" in caplog.text and "Unexpected error" in window.banner.message()
+    image_id = label.grid.current_id()
+    qtbot.keyClick(label.grid, Qt.Key.Key_3)
+    assert labels_of(window.state.project, image_id) == ("red",)
+
+
+# -- closing ------------------------------------------------------------------------------------------------------
+
+
+class Waiting:
+    """Work that goes on until it is asked to stop, and then ends well."""
+
+    def __init__(self):
+        self.ended_well = threading.Event()
+
+    def __call__(self, *, on_event, should_stop):
+        while not should_stop():
+            threading.Event().wait(0.01)
+        self.ended_well.set()
+
+
+def test_closing_while_training_asks_and_stops_well(qtbot, window, project_dir, monkeypatch):
+    window.state.open_project(project_dir)
+    asked, answers, waiting = [], [False, True], Waiting()
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *inputs, **_: asked.append(inputs[1]) or answers.pop(0))
+    window.state.start_job("train", "Training ResNet-18", waiting, page="train")
+    window.close()
+    assert window.isVisible() and window.state.job_info is not None and not waiting.ended_well.is_set()
+    window.close()
+    assert not window.isVisible() and waiting.ended_well.is_set() and window.state.job_info is None
+    assert asked == ["“Training ResNet-18” is running"] * 2
+
+
+def test_the_job_is_shown_on_every_page_and_can_be_stopped_from_each(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    for name in window.entries:
+        window.show_page(name)
+        waiting = Waiting()
+        window.state.start_job("train", "Training ResNet-18", waiting, page="train")
+        assert window.job_bar.job_button.isVisible() and window.job_bar.job_button.text() == "Training ResNet-18"
+        qtbot.mouseClick(window.job_bar.stop_button, LEFT)
+        qtbot.waitUntil(lambda: window.state.job_info is None)
+        assert waiting.ended_well.is_set()
