@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from PySide6.QtCore import QCoreApplication, QEvent, QThread
+from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui import augment_preview
 from gui.app import create_window
 from gui.main_window import MainWindow
 from gui.state import AppState
@@ -27,21 +28,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
-    """Fail a test that leaves a window on the screen or a thread running."""
+    """Fail a test that leaves a window on the screen, a thread or a timer running."""
     apply_theme(qapp, "light")
     yield
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     running = [thread for thread in gc.get_objects() if issubclass(type(thread), QThread) and _is_running(thread)]
+    ticking = [timer for timer in gc.get_objects() if issubclass(type(timer), QTimer) and _is_ticking(timer)]
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     assert not running, f"threads still run: {running}"
+    assert not ticking, f"timers still run: {ticking}"
     assert not visible, f"windows are still open: {visible}"
 
 
 def _is_running(thread: QThread) -> bool:
     try:
         return thread.isRunning() and thread is not QThread.currentThread()
+    except RuntimeError:
+        return False  # its C++ half is gone already
+
+
+def _is_ticking(timer: QTimer) -> bool:
+    try:
+        return timer.isActive()
     except RuntimeError:
         return False  # its C++ half is gone already
 
@@ -79,6 +89,12 @@ def project_dir(tmp_path: Path, pictures: Path) -> Path:
         import_source(project, pictures)
         assign_splits(project)
     return tmp_path / "project"
+
+
+@pytest.fixture(autouse=True)
+def _no_preview_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the train page's preview process out of the tests that are about something else: it costs seconds."""
+    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)
 
 
 @pytest.fixture
