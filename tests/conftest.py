@@ -19,6 +19,17 @@ from visionft.project.snapshot import Snapshot, SnapshotImage
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a longer proof be asked for."""
+    parser.addoption("--kills", type=int, default=2, help="how often each method's run is killed (marked slow)")
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """Return how often a run is to be killed."""
+    return pytestconfig.getoption("--kills")
+
+
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give each test a temporary home and refuse every connection that leaves this machine."""

@@ -41,12 +41,12 @@ class StarterArchitecture:
 
 
 STARTERS: dict[str, StarterArchitecture] = {
-    # A wide last stage of one block: the pooled features are what a linear head sees.
+    # A wide last stage of one block, pooled by mean and by maximum: the pooled features are what a linear head sees.
     "starter_resnet": StarterArchitecture(
         name="starter_resnet",
         family="resnet",
-        feature_count=448,
-        timm_kwargs={"layers": (2, 2, 3, 1), "channels": (32, 64, 128, 448)},
+        feature_count=2 * 448,
+        timm_kwargs={"layers": (2, 2, 3, 1), "channels": (32, 64, 128, 448), "global_pool": "catavgmax"},
     ),
     "starter_vit": StarterArchitecture(
         name="starter_vit",

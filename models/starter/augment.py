@@ -36,13 +36,16 @@ class Targets:
     class_index: torch.Tensor
 
 
-def augment(views: torch.Tensor, targets: Targets, generator: torch.Generator) -> tuple[torch.Tensor, Targets]:
+def augment(
+    views: torch.Tensor, targets: Targets, generator: torch.Generator, *, recoloured_share: float = 0.6
+) -> tuple[torch.Tensor, Targets]:
     """Mirror, recolour, blur or sharpen, and sometimes CutMix a batch.
 
     Args:
         views: float32 in -1..1, ``(B, 3, H, H)``.
         targets: Teacher answers for ``views``.
         generator: CPU generator; equal state gives equal results.
+        recoloured_share: Share of the views whose colours change.
     """
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
@@ -54,7 +57,7 @@ def augment(views: torch.Tensor, targets: Targets, generator: torch.Generator) -
     targets = replace(targets, maps=torch.where(mirrored, targets.maps.flip(3), targets.maps))
 
     # Contrast around each view's mean, per-channel gain, saturation: one affine colour map per view.
-    is_recoloured = uniform(0, 1, batch, 1, 1, 1) < 0.6
+    is_recoloured = uniform(0, 1, batch, 1, 1, 1) < recoloured_share
     is_gray = uniform(0, 1, batch, 1, 1, 1) < 0.08
     saturation = torch.where(is_gray, torch.zeros(()), uniform(0.6, 1.4, batch, 1, 1, 1))
     gain = uniform(0.7, 1.35, batch, 1, 1, 1) * uniform(0.9, 1.1, batch, 3, 1, 1)

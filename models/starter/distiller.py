@@ -37,8 +37,9 @@ class Distiller(nn.Module):
         self.to_logits = nn.Linear(width, 1000)
         self.to_pooled = nn.Linear(width, POOLED_CHANNELS)
         self.to_classes = nn.Linear(width, class_count)
-        self.map_norm = nn.LayerNorm(width)
-        self.to_map = nn.Linear(width, MAP_CHANNELS)
+        channels = self.backbone.num_features  # of the feature map, before pooling
+        self.map_norm = nn.LayerNorm(channels)
+        self.to_map = nn.Linear(channels, MAP_CHANNELS)
         self.extract: Callable[[torch.Tensor], torch.Tensor] = self.backbone.forward_features
 
     def heads(self) -> list[nn.Parameter]:

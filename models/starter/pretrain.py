@@ -4,7 +4,9 @@
 
 The schedule is a function of the elapsed share of the time budget, so a busy machine costs views and nothing else.
 A run that was cut off goes on with the same command; a finished one is continued by ``--restart --minutes N``, a new
-cosine from a lower peak. ``--export FILE`` writes the averaged weights of the last checkpoint and trains nothing.
+cosine from a lower peak, and ``--init FILE`` does so from exported weights when the checkpoint is gone (the heads,
+which are not exported, learn alone first). ``--export FILE`` writes the averaged weights of the last checkpoint and
+trains nothing.
 """
 
 # Developer tooling that is never imported by the program, hence torch at module level.
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from timm.layers.config import set_fused_attn
 
 from models.starter.architectures import INPUT_SIZE_PX, MEAN, STARTERS, STD
@@ -40,6 +42,10 @@ logger = logging.getLogger(__name__)
 EMA_DECAY = 0.998
 WARM_UP_SHARE = 0.03
 RESTART_PEAK = 0.5
+# Heads that start anew must not pull a trained backbone about: they learn alone for this many steps.
+HEADS_ALONE_STEPS = 150
+# The first cycle, then the others: colours far from the teacher's picture cost agreement with its answers.
+RECOLOURED_SHARES = (0.6, 0.3)
 MODES, MODE_SHARES = ("bilinear", "bicubic", "nearest"), (0.6, 0.25, 0.15)
 
 
@@ -51,11 +57,15 @@ class Recipe:
         batch: Views per step.
         lr: Peak learning rate.
         sizes: ``(until, {size_px: share of steps})`` by elapsed share of the budget, rising.
+        later_batch: Views per step of every further cycle.
+        later_sizes: Sizes of every further cycle.
     """
 
     batch: int
     lr: float
     sizes: tuple[tuple[float, dict[int, float]], ...]
+    later_batch: int = 128
+    later_sizes: tuple[tuple[float, dict[int, float]], ...] = ((0.5, {96: 1.0}), (1.0, {96: 0.5, 128: 0.5}))
 
 
 RECIPES = {
@@ -111,6 +121,7 @@ class Trainer:
         self.average = copy.deepcopy(self.student.backbone).requires_grad_(False)
         self.optimizers = build_optimizers(self.student.backbone, self.student.heads(), lr=self.recipe.lr)
         self.progress = Progress()
+        self.heads_alone_until = 0
 
     def compile(self) -> None:
         """Fuse the backbone's small operations; one graph per size."""
@@ -129,6 +140,13 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         return True
 
+    def start_from(self, path: Path) -> None:
+        """Begin a second cycle from an exported backbone."""
+        state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()}
+        self.student.backbone.load_state_dict(state)
+        self.average.load_state_dict(state)
+        self.progress.cycle, self.heads_alone_until = 1, HEADS_ALONE_STEPS
+
     def save(self) -> None:
         """Write a checkpoint; an interruption leaves the previous one whole."""
         state = {
@@ -144,13 +162,15 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Train on one batch; everything random follows from the step number."""
         progress, recipe = self.progress, self.recipe
+        is_first = progress.cycle == 0
+        batch, sizes = (recipe.batch, recipe.sizes) if is_first else (recipe.later_batch, recipe.later_sizes)
         rng = np.random.default_rng([17, progress.step])
-        per_epoch = len(self.pictures) // recipe.batch
+        per_epoch = len(self.pictures) // batch
         epoch, place = divmod(progress.step, per_epoch)
         order = np.random.default_rng([18, epoch]).permutation(len(self.pictures))
-        rows = np.sort(order[place * recipe.batch : (place + 1) * recipe.batch])
+        rows = np.sort(order[place * batch : (place + 1) * batch])
         shard = self.shards[int(rng.integers(len(self.shards)))]
-        shares = next(shares for until, shares in recipe.sizes if progress.fraction <= until)
+        shares = next(shares for until, shares in sizes if progress.fraction <= until)
         size_px = int(rng.choice(list(shares), p=list(shares.values())))
         mode = str(rng.choice(MODES, p=MODE_SHARES))
 
@@ -164,7 +184,7 @@ class Trainer:
             class_index.masked_fill(is_mosaic, NO_CLASS),
         )
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        views, targets = augment(views, targets, generator)
+        views, targets = augment(views, targets, generator, recoloured_share=RECOLOURED_SHARES[not is_first])
         views = views.to(self.device, memory_format=torch.channels_last)
         targets = type(targets)(**{key: value.to(self.device) for key, value in vars(targets).items()})
 
@@ -174,12 +194,15 @@ class Trainer:
                 group["lr"] = lr
         losses = self.student(views, targets)
         torch.stack(list(losses.values())).sum().backward()
+        if progress.step < self.heads_alone_until:
+            for parameter in self.student.backbone.parameters():
+                parameter.grad = None
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._update_average()
         progress.step += 1
-        progress.views += recipe.batch
+        progress.views += batch
         return {"lr": lr, "size_px": size_px, **{key: float(value.detach()) for key, value in losses.items()}}
 
     def _learning_rate(self) -> float:
@@ -282,6 +305,7 @@ def _parse() -> argparse.Namespace:
     budget.add_argument("--minutes", type=float, help="time budget of this cycle")
     budget.add_argument("--until", help="HH:MM at which this cycle is to end, today")
     parser.add_argument("--restart", action="store_true", help="begin a new cycle from the checkpoint")
+    parser.add_argument("--init", type=Path, help="exported weights to begin from where there is no checkpoint")
     parser.add_argument("--export", type=Path, help="only write the checkpoint's averaged weights here")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
@@ -303,6 +327,8 @@ def main() -> None:
         out=arguments.out,
     )
     is_resumed = trainer.restore()
+    if arguments.init and not is_resumed:
+        trainer.start_from(arguments.init)
     if arguments.export:
         trainer.export(arguments.export)
         return

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.catalog import BACKBONES
+from models.methods import METHODS
 from visionft.errors import RunError, VisionFTError
 from visionft.events import Event, Notice
 from visionft.project.snapshot import Snapshot
@@ -24,6 +27,12 @@ from visionft.training.loop import resume, train
 from visionft.training.objective import Objective
 from visionft.training.runs import read_run
 
+EVERY_METHOD = [
+    (backbone.name, method.name)
+    for backbone in (BACKBONES["test_resnet"], BACKBONES["test_vit"])
+    for method in METHODS.values()
+    if backbone.family not in method.refusals
+]
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
 
 
@@ -185,47 +194,65 @@ def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot,
         resume(tmp_path / "run")
 
 
-_CHILD = """
-import sys
+# Starts the run again and again, each time in a fork of one process that has imported everything.
+_SERVER = """
+import os, pickle, sys
 from pathlib import Path
+import accelerate, peft, timm
+from visionft.events import RunStarted
 from visionft.training.loop import train
-import pickle
+
 config, snapshot = pickle.loads(Path(sys.argv[1]).read_bytes())
-train(config, snapshot, Path(sys.argv[2]))
+
+def say(event):
+    if isinstance(event, RunStarted):
+        print(os.getpid(), flush=True)
+
+for _ in sys.stdin:
+    if not (child := os.fork()):
+        train(config, snapshot, Path(sys.argv[2]), on_event=say)
+        os._exit(0)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def kill_and_resume(config: TrainConfig, snapshot: Snapshot, folder: Path, kills: int) -> int:
-    """Train in child processes that are killed at random moments until one ends; return how many were killed."""
-    import pickle
+def kill_and_resume(config: TrainConfig, snapshot: Snapshot, folder: Path, kills: int) -> list[int]:
+    """Kill the run's process at random moments of its training, start it again, and at last let it end.
 
+    Returns:
+        Epochs that were done at each kill.
+    """
     (folder / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
-    command = [sys.executable, "-c", _CHILD, str(folder / "job.pickle"), str(folder / "run")]
-    rng, killed = random.Random(0), 0
-    while True:
-        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if killed < kills:
-            deadline = time.monotonic() + 60
-            while not (folder / "run" / "last").exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, 1.5))
-        if killed < kills and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-            continue
-        assert process.wait() == 0
-        return killed
+    command = [sys.executable, "-c", _SERVER, str(folder / "job.pickle"), str(folder / "run")]
+    rng, done = random.Random(f"{config.backbone} {config.method}"), []
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdin and server.stdout
+        for attempt in range(kills + 1):
+            server.stdin.write("go\n")
+            server.stdin.flush()
+            child = int(server.stdout.readline())
+            if attempt < kills:
+                time.sleep(rng.uniform(0, 0.6))
+                os.kill(child, signal.SIGKILL)
+            code = int(server.stdout.readline().removeprefix("ended "))
+            assert code == (-signal.SIGKILL if attempt < kills else 0), f"attempt {attempt} ended with {code}"
+            done.append(len(read_run(folder / "run").epochs))
+        server.stdin.close()
+    return done[:-1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_vit", "prefix")]
-)
-def test_a_killed_run_ends_with_the_same_bits(backbone: str, method: str, snapshot: Snapshot, tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the proof starts its runs by fork")
+@pytest.mark.parametrize(("backbone", "method"), EVERY_METHOD)
+def test_a_killed_run_ends_with_the_same_bits(
+    backbone: str, method: str, snapshot: Snapshot, tmp_path: Path, kills: int
+) -> None:
+    """`--kills N` kills each method's run N times, for longer proofs."""
     torch.set_num_threads(1)
-    config = tiny(method, backbone, epochs=40, ema_decay=0.9)
+    config = tiny(method, backbone, epochs=20 + 8 * kills, ema_decay=0.9)
     train(config, snapshot, tmp_path / "whole")
-    assert kill_and_resume(config, snapshot, tmp_path, kills=3) >= 1
+    done = kill_and_resume(config, snapshot, tmp_path, kills=kills)
+    assert len(done) == kills and done == sorted(done) and done[-1] < config.epochs
     assert all(torch.equal(value, last(tmp_path / "run")[name]) for name, value in last(tmp_path / "whole").items())
-    assert len(read_run(tmp_path / "run").epochs) == 40
+    assert len(read_run(tmp_path / "run").epochs) == config.epochs
