@@ -56,6 +56,7 @@ class _Entry:
     """One field of the form: its widgets, and how to read and write its value."""
 
     field: dataclasses.Field[Any]
+    caption: QLabel
     editor: QWidget
     fault: QLabel
     read: Callable[[], Any]
@@ -63,14 +64,22 @@ class _Entry:
 
 
 class ConfigForm(QWidget):
-    """A form over some fields of one frozen settings dataclass."""
+    """A form over some fields of one frozen settings dataclass; its advanced part is built when it is first opened."""
 
     edited = Signal()
 
-    def __init__(self, config: Any, *, names: Sequence[str] | None = None) -> None:
+    def __init__(self, config: Any, *, names: Sequence[str] | None = None, has_reset: bool = True) -> None:
+        """Build the plain fields.
+
+        Args:
+            config: The settings to show; also the defaults until `set_default`.
+            names: The fields to offer; None takes all.
+            has_reset: Show the form's own Modified badge and Reset button.
+        """
         super().__init__()
         self._config = config
         self._default = config
+        self._has_reset = has_reset
         self._entries: dict[str, _Entry] = {}
         self._modified = pill("Modified", "accent")
         self._modified.setToolTip("Some settings differ from their defaults")
@@ -87,9 +96,12 @@ class ConfigForm(QWidget):
             grid.setHorizontalSpacing(theme.LARGE)
             grid.setVerticalSpacing(theme.TIGHT)
             grid.setColumnStretch(0, 1)
-        for field in self._fields(names):
-            self._add(field)
-        if not self._advanced.count():
+        chosen = self._fields(names)
+        self._unbuilt = {field.name: field for field in chosen if field.metadata.get("advanced")}
+        for field in chosen:
+            if field.name not in self._unbuilt:
+                self._add(field)
+        if not self._unbuilt:
             self.advanced_button.hide()
         foot = row(self.advanced_button, None, self._modified, self.reset_button)
         self.setLayout(column(self._plain, foot, self._advanced_box))
@@ -111,6 +123,11 @@ class ConfigForm(QWidget):
         self.show_problems(())
         self._show_modified()
 
+    def set_default(self, config: Any) -> None:
+        """Compare with `config` from now on: it is what Reset shows and what Modified means."""
+        self._default = config
+        self._show_modified()
+
     def reset(self) -> None:
         """Show the defaults again."""
         self.set_value(self._default)
@@ -119,11 +136,19 @@ class ConfigForm(QWidget):
     @property
     def is_modified(self) -> bool:
         """Whether any field differs from its default."""
-        return any(not _same(entry.read(), getattr(self._default, name)) for name, entry in self._entries.items())
+        return bool(self.modified_names())
+
+    def modified_names(self) -> list[str]:
+        """Return the fields that differ from their defaults."""
+        shown = self.value()
+        names = [*self._entries, *self._unbuilt]
+        return [name for name in names if not _same(getattr(shown, name), getattr(self._default, name))]
 
     def show_problems(self, problems: Sequence[Problem], *, prefix: str = "") -> bool:
         """Mark the faulty fields; return whether any of the problems belongs to this form."""
         faults = {problem.field.removeprefix(prefix): problem for problem in problems if problem.field}
+        if faults.keys() & self._unbuilt.keys():
+            self._build_advanced()
         for name, entry in self._entries.items():
             problem = faults.get(name)
             restyle(entry.editor, fault="true" if problem else "false")
@@ -138,6 +163,8 @@ class ConfigForm(QWidget):
 
     def editor(self, name: str) -> QWidget:
         """Return the widget that edits field `name`."""
+        if name in self._unbuilt:
+            self._build_advanced()
         return self._entries[name].editor
 
     # -- building -----------------------------------------------------------------------------------------------
@@ -145,6 +172,12 @@ class ConfigForm(QWidget):
     def _fields(self, names: Sequence[str] | None) -> list[dataclasses.Field[Any]]:
         every = {field.name: field for field in dataclasses.fields(self._config) if field.metadata}
         return list(every.values()) if names is None else [every[name] for name in names]
+
+    def _build_advanced(self) -> None:
+        waiting, self._unbuilt = self._unbuilt, {}
+        for field in waiting.values():
+            self._add(field)
+        self._show_modified()
 
     def _add(self, field: dataclasses.Field[Any]) -> None:
         meta = field.metadata
@@ -163,7 +196,9 @@ class ConfigForm(QWidget):
         grid.addWidget(caption, line, 0)
         grid.addWidget(editor, line, 1)
         grid.addWidget(fault, line + 1, 0, 1, 2)
-        self._entries[field.name] = _Entry(field=field, editor=editor, fault=fault, read=read, write=write)
+        self._entries[field.name] = _Entry(
+            field=field, caption=caption, editor=editor, fault=fault, read=read, write=write
+        )
 
     # -- slots --------------------------------------------------------------------------------------------------
 
@@ -172,14 +207,23 @@ class ConfigForm(QWidget):
         self.edited.emit()
 
     def _show_modified(self) -> None:
-        is_modified = self.is_modified
-        self._modified.setVisible(is_modified)
-        self.reset_button.setVisible(is_modified)
+        names = self.modified_names()
+        self._modified.setVisible(bool(names) and self._has_reset)
+        self.reset_button.setVisible(bool(names) and self._has_reset)
+        for name, entry in self._entries.items():
+            restyle(entry.caption, role="strong" if name in names else "body")
+        hidden = sum(name in names for name in (*self._advanced_names(), *self._unbuilt))
+        self.advanced_button.setText(f"Advanced ({hidden} changed)" if hidden else "Advanced")
+
+    def _advanced_names(self) -> list[str]:
+        return [name for name, entry in self._entries.items() if entry.field.metadata.get("advanced")]
 
     def _toggle_advanced(self) -> None:
         self._open_advanced(self.advanced_button.isChecked())
 
     def _open_advanced(self, is_open: bool) -> None:
+        if is_open and self._unbuilt:
+            self._build_advanced()
         self.advanced_button.setChecked(is_open)
         self.advanced_button.set_icon_name("chevron-down" if is_open else "chevron-right")
         self._advanced_box.setVisible(is_open)

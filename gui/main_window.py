@@ -90,6 +90,12 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentWidget(self.page(name))
         self.rail.show_page(name)
         self.page(name).setFocus()
+        self._show_one_stop()
+
+    def _show_one_stop(self) -> None:
+        """Hide the bar's Stop where the page has its own."""
+        info = self.state.job_info
+        self.job_bar.stop_button.setVisible(info is not None and (info.kind, self.current_page.name) != ("train",) * 2)
 
     @property
     def current_page(self) -> Page:
@@ -129,6 +135,7 @@ class MainWindow(QMainWindow):
         self.job_bar.job_chosen.connect(self._on_job_chosen)
         state.page_requested.connect(self.show_page)
         state.run_continue_requested.connect(self._on_run_continue_requested)
+        state.run_duplicate_requested.connect(lambda run: self.on_page("train", "tweak", run))
         state.pictures_requested.connect(self._on_pictures_requested)
         state.project_changed.connect(self._on_project_changed)
         state.content_changed.connect(self._show_idle)
@@ -184,6 +191,16 @@ class MainWindow(QMainWindow):
         self.rail.show_project(path.name if path else "")
         self.banner.hide()
         self._show_idle()
+        if path is not None:
+            QTimer.singleShot(0, self, self._show_offer)  # after the banners that opening it raises
+
+    def _show_offer(self) -> None:
+        """Offer to go on with a run that was interrupted, on every page but the one that has its own card."""
+        offer = self.state.runner.offer
+        is_free = self.state.job_info is None and self.banner.isHidden()
+        if offer is not None and is_free and self.current_page.name != "train":
+            way = (tr("Show it"), lambda: self.show_page("train"))
+            self.banner.show_message(tr("A training run can be continued: {run}", run=offer.name), way=way)
 
     @Slot()
     @Slot(object)
@@ -205,6 +222,7 @@ class MainWindow(QMainWindow):
     def _on_job_started(self, info: JobInfo) -> None:
         self.banner.hide()
         self.job_bar.show_job(info.title)
+        self._show_one_stop()
 
     @Slot(object)
     def _on_job_reported(self, event: Event) -> None:

@@ -6,6 +6,7 @@ Owns the only live `Project`. Screens ask it to change things; it tells all of t
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from visionft.errors import VisionFTError
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
+    from gui.runner import Runner
     from visionft.project.changes import Change
     from visionft.project.snapshot import Snapshot, Task
 
@@ -65,6 +67,7 @@ class AppState(QObject):
     message_raised = Signal(str, str, str, str)  # message, hint, tone, details
     page_requested = Signal(str)
     run_continue_requested = Signal(object)  # RunSummary: the train page goes on with it
+    run_duplicate_requested = Signal(object)  # RunSummary: the train page takes its settings, to change and start anew
     pictures_requested = Signal(object, str)  # image ids, what they are: the label page shows just these
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -151,6 +154,13 @@ class AppState(QObject):
                 "",
             )
         return True
+
+    @cached_property
+    def runner(self) -> "Runner":
+        """Return what starts training runs and keeps their queue; made when it is first asked for."""
+        from gui.runner import Runner
+
+        return Runner(self)
 
     # -- settings and messages ----------------------------------------------------------------------------------
 

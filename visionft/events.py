@@ -46,7 +46,10 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
-    """One optimiser step; throttled to about ten a second. `step` counts from 1 within `epoch` (from 1)."""
+    """One optimiser step; throttled to about ten a second. `step` counts from 1 within `epoch` (from 1).
+
+    `memory_mb` is the most memory in use so far, as in `TrainResult`.
+    """
 
     epoch: int
     step: int
@@ -55,6 +58,7 @@ class StepDone:
     learning_rate: float
     images_per_second: float
     eta_s: float
+    memory_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,58 +1,73 @@
-"""The train page: choose backbone and method from cards, set what matters, start, and watch the run live."""
+"""The train page: set a run up, start, pause and stop it, watch it live, let others wait in the queue."""
 
-import dataclasses
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui import theme, work
+from gui import theme
 from gui.forms import ConfigForm
-from gui.pages.page import Page, scrolling
+from gui.i18n import tr
+from gui.pages.page import Page
+from gui.pages.train_draft import TrainDraft, run_details
+from gui.pages.train_setup import SetupView
+from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
 from gui.state import AppState, JobInfo, JobOutcome
-from gui.widgets.banner import Banner
-from gui.widgets.choice_grid import ChoiceGrid
-from gui.widgets.parts import Button, Card, column, row, text
-from gui.widgets.run_monitor import RunMonitor, millions
-from gui.widgets.train_choices import backbone_choices, command_line, method_choices, parameter_count
+from gui.widgets.parts import Button, column, row
+from gui.widgets.queue_list import QueueList, QueueRow
+from gui.widgets.resume_card import ResumeCard
+from gui.widgets.train_choices import command_line
 from visionft.events import Event
 from visionft.training.config import TrainConfig
-from visionft.training.runs import RunSummary, TrainResult
+from visionft.training.runs import RunSummary
 
-_OWN_FIELDS = ("backbone", "method")
+if TYPE_CHECKING:
+    from gui.widgets.run_monitor import RunMonitor
+
+SETUP, LIVE = 0, 1
+_CONTEXT_RUNS = 5
+_QUEUE_WIDTH = 290
+_WARM_UP_MS = 1500
 
 
 class TrainPage(Page):
-    """Two views: *Set up* edits a draft config, *Live run* shows the run."""
+    """Two views: *Set up* edits a draft config, *Live run* shows the run and the queue."""
 
-    name = "train"
+    name = TRAIN
     title = "Train"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)
-        self.draft = TrainConfig()
-        self.backbones = ChoiceGrid(backbone_choices())
-        self.methods = ChoiceGrid(method_choices(self.draft, classes=2))
-        names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
-        self.form = ConfigForm(self.draft, names=[name for name in names if name not in _OWN_FIELDS])
-        self.method_forms = {
-            name: ConfigForm(getattr(self.draft, name)) for name in self.methods.tiles if _has_fields(self.draft, name)
-        }
-        self.monitor = RunMonitor()
-        self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
-        self.start_button.setToolTip("Start training (Ctrl+Enter)")
-        self.stop_button = Button("Stop", "stop", on_click=self.stop)
-        self.stop_button.setToolTip("End the run after the current step; the best epoch so far is kept")
-        self.results_button = Button("See results", "results", on_click=lambda: state.page_requested.emit("results"))
-        self.results_button.hide()
-        self.problems = Banner()
+        self.runner = state.runner
+        self.setup = SetupView(TrainConfig())
+        self.draft = TrainDraft(state, self.setup, page=self.name)
+        self.queue = QueueList()
+        self.resume_card = ResumeCard()
+        self._monitor: RunMonitor | None = None
+        self._make_buttons()
         self._lay_out()
         self._connect()
-        self.backbones.choose(self.draft.backbone)
-        self.methods.choose(self.draft.method)
-        self._show_draft()
+        self._show_queue()
+        self._on_offer_changed(self.runner.offer)
+        self._show_readiness()
+        QTimer.singleShot(_WARM_UP_MS, self, self._warm_up)
 
     # -- building -----------------------------------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
+        self.start_button.setToolTip("Start training (Ctrl+Enter)")
+        self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
+        self.enqueue_button.setToolTip("Let this run wait for its turn, with the settings as they are now")
+        self.pause_button = Button("Pause", "pause", on_click=self.pause)
+        self.pause_button.setToolTip("End after this step and free the device; Resume goes on at the same place")
+        self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
+        self.resume_button.setToolTip("Go on with the paused run")
+        self.stop_button = Button("Stop", "stop", on_click=self.stop)
+        self.stop_button.setToolTip("End the run after this step; the best epoch so far is kept")
+        self.results_button = Button("See results", "results", on_click=self._see_results)
+        self.results_button.hide()
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
@@ -63,205 +78,237 @@ class TrainPage(Page):
             button.setProperty("role", "segment")
             group.addButton(button, place)
         self.setup_button.setChecked(True)
-        group.idClicked.connect(self._views.setCurrentIndex)
-        self._views.currentChanged.connect(lambda place: group.button(place).setChecked(True))
+        group.idClicked.connect(self.show_view)
+        self._view_buttons = group
         self.action_row.addLayout(row(self.setup_button, self.live_button, spacing=0))
         self.action_row.addSpacing(theme.SMALL)
-        self.action_row.addWidget(self.results_button)
-        self.action_row.addWidget(self.stop_button)
-        self.action_row.addWidget(self.start_button)
-        live = QWidget()
-        live_layout = column(self.monitor)
-        live_layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-        live.setLayout(live_layout)
-        self._views.addWidget(self._setup_view())
-        self._views.addWidget(live)
+        for button in (
+            self.results_button,
+            self.enqueue_button,
+            self.pause_button,
+            self.stop_button,
+            self.resume_button,
+            self.start_button,
+        ):
+            self.action_row.addWidget(button)
+        self._live = QWidget()
+        self._live_layout = QHBoxLayout(self._live)
+        self._live_layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        self._live_layout.setSpacing(theme.LARGE)
+        self.queue.setFixedWidth(theme.scaled(_QUEUE_WIDTH))
+        self._live_layout.addWidget(self.queue)
+        self._views.addWidget(self.setup)
+        self._views.addWidget(self._live)
+        offer = QVBoxLayout()
+        offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
+        offer.addWidget(self.resume_card)
         self.body.setContentsMargins(0, 0, 0, 0)
-        self.body.addWidget(self._views)
+        self.body.addLayout(column(offer, self._views, spacing=theme.MEDIUM))
 
-    def _setup_view(self) -> QWidget:
-        self.summary = text(role="muted", wrap=True)
-        self._method_box = QStackedWidget()
-        self._no_settings = text("This method has no settings of its own.", "muted")
-        self._method_box.addWidget(self._no_settings)
-        for form in self.method_forms.values():
-            self._method_box.addWidget(form)
-        self._method_title = text("", "heading")
-        settings, own, about = Card(), Card(), Card()
-        for item in (text("Settings", "heading"), self.form):
-            settings.body.addWidget(item)
-        for item in (self._method_title, self._method_box):
-            own.body.addWidget(item)
-        self.command_button = Button("Copy command", "copy", role="quiet", on_click=self._copy_command)
-        self.command_button.setToolTip("Copy the command line that trains exactly this")
-        about.body.addLayout(row(text("This run", "heading"), None, self.command_button))
-        about.body.addWidget(self.summary)
-        right = column(self.problems, about, settings, own, None, spacing=theme.LARGE)
-        right.setContentsMargins(0, 0, theme.HUGE, theme.HUGE)
-        right_area = scrolling(right)
-        right_area.setFixedWidth(theme.scaled(390))
-        left = column(
-            text("Method", "heading"),
-            text("How much of the network learns from your pictures.", "muted", wrap=True),
-            self.methods,
-            theme.LARGE,
-            text("Backbone", "heading"),
-            text("The pretrained network to start from. Larger ones see more and take longer.", "muted", wrap=True),
-            self.backbones,
-            None,
-        )
-        left.setContentsMargins(theme.HUGE, 0, theme.TIGHT, theme.HUGE)
-        whole = QWidget()
-        layout = QHBoxLayout(whole)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.SMALL)
-        layout.addWidget(scrolling(left), 1)
-        layout.addWidget(right_area)
-        return whole
+    @property
+    def monitor(self) -> "RunMonitor":
+        """Return the live view, built when it is first needed: its charts take a while to load."""
+        if self._monitor is None:
+            from gui.widgets.run_monitor import RunMonitor
+
+            self._monitor = RunMonitor()
+            self._live_layout.insertWidget(0, self._monitor, 1)
+        return self._monitor
+
+    def _warm_up(self) -> None:
+        """Load the charts in an idle moment, before anybody waits for them."""
+        self.monitor.setVisible(True)
 
     def _connect(self) -> None:
-        self.backbones.chosen.connect(self._on_choice_made)
-        self.methods.chosen.connect(self._on_choice_made)
-        for form in (self.form, *self.method_forms.values()):
-            form.edited.connect(self._on_edited)
-        state = self.state
+        state, runner = self.state, self.runner
+        self.setup.copy_requested.connect(self._copy_command)
+        runner.run_begun.connect(self._on_run_begun)
+        runner.run_ended.connect(self._on_run_ended)
+        runner.queue_changed.connect(self._show_queue)
+        runner.offer_changed.connect(self._on_offer_changed)
+        self.resume_card.continued.connect(self._on_offer_taken)
+        self.resume_card.dismissed.connect(runner.dismiss_offer)
+        self.queue.moved.connect(runner.move)
+        self.queue.removed.connect(runner.remove)
+        self.queue.retry_requested.connect(runner.retry)
+        self.queue.start_requested.connect(runner.start_queue)
+        self.queue.tweak_requested.connect(self._on_tweak_requested)
         state.job_started.connect(self._on_job_started)
         state.job_reported.connect(self._on_job_reported)
         state.job_ended.connect(self._on_job_ended)
 
-    # -- the draft ----------------------------------------------------------------------------------------------
+    # -- what others look at ------------------------------------------------------------------------------------
+
+    @property
+    def form(self) -> ConfigForm:
+        """Return the form of the settings that every method has."""
+        return self.setup.form
+
+    def config(self) -> TrainConfig:
+        """Return the draft as the page shows it."""
+        return self.draft.config
+
+    # -- showing ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Follow the project: its pictures and classes decide what a run is."""
         path = self.state.path
-        self.subtitle.setText("" if path else "Open a project first: training needs pictures with labels.")
-        self.subtitle.setText(f"Fine-tune on the pictures of {path.name}" if path else self.subtitle.text())
-        self._show_draft()
-
-    def config(self) -> TrainConfig:
-        """Return the draft as the page shows it."""
-        chosen = dataclasses.replace(self.form.value(), backbone=self.backbones.choice(), method=self.methods.choice())
-        own = {name: form.value() for name, form in self.method_forms.items()}
-        return dataclasses.replace(chosen, **own)
-
-    @Slot(str)
-    def _on_choice_made(self, _name: str) -> None:
-        self._show_draft()
-
-    @Slot()
-    def _on_edited(self) -> None:
-        self._show_draft()
-
-    def _show_draft(self) -> None:
-        self.draft = self.config()
-        snapshot = self.state.snapshot()
-        classes = max(2, len(snapshot.class_names)) if snapshot else 2
-        self.methods.update_choices(method_choices(self.draft, classes=classes))
-        if not self.methods.tiles[self.draft.method].isEnabled():
-            self.methods.choose("lora")
-            self.draft = self.config()
-        title = self.draft.method_row.title
-        self._method_title.setText(f"{title} settings")
-        self._method_box.setCurrentWidget(self.method_forms.get(self.draft.method, self._no_settings))
-        self.summary.setText(self._summary(classes))
+        words = tr("Open a project first: training needs pictures with labels.")
+        self.subtitle.setText(tr("Fine-tune on the pictures of {name}", name=path.name) if path else words)
+        self.draft.refresh()
         self._show_readiness()
 
-    def _summary(self, classes: int) -> str:
-        count = parameter_count(self.draft, classes=classes)
-        lines = [f"{self.draft.backbone_row.title} with {self.draft.method_row.title}, {self.draft.epochs} epochs."]
-        lines.append(f"{millions(count.trainable)} of {millions(count.total)} parameters learn ({count.share:.2%}).")
-        snapshot = self.state.snapshot()
-        if snapshot is not None:
-            train, val = len(snapshot.labelled("train")), len(snapshot.labelled("val"))
-            lines.append(f"{train:,} pictures to learn from, {val:,} to check on, {len(snapshot.class_names)} classes.")
-        if self.draft.batch_size > 0 and self.draft.learning_rate >= 0:
-            lines.append(f"Learning rate {self.draft.peak_learning_rate:.2g} at its peak.")
-        return "\n".join(lines)
+    @Slot(int)
+    def show_view(self, place: int) -> None:
+        """Show *Set up* or *Live run*."""
+        if place == LIVE:
+            self.monitor.show()
+        self._view_buttons.button(place).setChecked(True)
+        self._views.setCurrentIndex(place)
+        self._show_readiness()
 
     def _show_readiness(self) -> None:
-        is_busy = self.state.job_info is not None
-        self.start_button.setEnabled(self.state.project is not None and not is_busy)
-        self.stop_button.setVisible(is_busy and self.state.job_info.kind == "train")  # type: ignore[union-attr]
-        self.start_button.setVisible(not self.stop_button.isVisibleTo(self))
+        is_open, is_training = self.state.project is not None, self.runner.is_training
+        is_live = self._views.currentIndex() == LIVE
+        paused = bool(self.runner.queue.paused)
+        self.start_button.setEnabled(is_open)
+        self.start_button.setVisible(not is_training and not (is_live and paused))
+        self.enqueue_button.setVisible(is_open and not is_live)
+        self.resume_button.setVisible(paused and is_live and not is_training)
+        self.resume_button.setEnabled(self.state.job_info is None)
+        for button in (self.pause_button, self.stop_button):
+            button.setVisible(is_training)
+            button.setEnabled(is_training and not self.state.is_stopping)
 
+    @Slot()
+    def _show_queue(self) -> None:
+        queue = self.runner.queue
+        rows = [
+            QueueRow(number=run.number, title=run.title, details=run_details(run.config), failure=run.failure)
+            for run in queue.runs
+        ]
+        self.queue.show_runs(rows, is_held=not self.runner.is_training)
+        self.queue.setVisible(bool(rows))
+        waiting = len(queue.waiting())
+        self.live_button.setText(tr("Live run, {count} waiting", count=waiting) if waiting else tr("Live run"))
+        self._show_readiness()
+
+    @Slot(object)
+    def _on_offer_changed(self, run: RunSummary | None) -> None:
+        self.resume_card.offer(offer_words(run, is_paused=run.name == self.runner.queue.paused) if run else "")
+
+    @Slot()
     def _copy_command(self) -> None:
         project = str(self.state.path or "PROJECT")
         QGuiApplication.clipboard().setText(command_line(self.config(), project))
-        self.command_button.setText("Copied")
+        self.setup.command_button.setText("Copied")
+        QTimer.singleShot(2000, self.setup, lambda: self.setup.command_button.setText("Copy command"))
 
-    # -- the run ------------------------------------------------------------------------------------------------
+    # -- acting -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Check the draft; start the run, or show every fault beside its field."""
-        snapshot, path = self.state.snapshot(), self.state.path
-        if snapshot is None or path is None or self.state.job_info is not None:
+        if self.state.project is None or not self._is_ready():
             return
-        config = self.config()
-        problems = config.problems(snapshot)
-        self._show_problems(problems)
-        if problems:
-            self._views.setCurrentIndex(0)
-            return
-        title = f"{config.backbone_row.title}, {config.method_row.title}"
-        self.monitor.start(title, epochs=config.epochs)
-        self.state.start_job("train", f"Training {title}", work.train_run(config, snapshot, path), page=self.name)
-        self._views.setCurrentIndex(1)
+        self.show_view(LIVE)
+        self.runner.start(self.config())
 
-    def go_on_with(self, run: object) -> None:
-        """Go on with a run that was stopped or killed; its curves go on as well."""
-        snapshot = self.state.snapshot()
-        if not isinstance(run, RunSummary) or snapshot is None or self.state.job_info is not None:
-            return
-        self.monitor.start(run.name, epochs=run.config.epochs)
-        for epoch in run.epochs:
-            self.monitor.handle(epoch)
-        goes_on = work.continue_run(run, snapshot)
-        self.state.start_job("train", f"Going on with {run.name}", goes_on, page=self.name)
-        self._views.setCurrentIndex(1)
+    def enqueue(self) -> None:
+        """Let the draft wait for its turn."""
+        if self.state.project is not None and self._is_ready():
+            self.runner.enqueue(self.config())
+
+    def _is_ready(self) -> bool:
+        is_ready = self.draft.is_ready()
+        if not is_ready:
+            self.show_view(SETUP)
+        return is_ready
+
+    def pause(self) -> None:
+        """End the run after this step, to go on later."""
+        self.runner.pause()
+        self.monitor.show_state("Pausing")
+        self._show_readiness()
 
     def stop(self) -> None:
         """Ask the run to end well."""
-        self.state.stop_job()
-        self.stop_button.setEnabled(False)
-        self.stop_button.setText("Stopping")
+        self.runner.stop()
+        self.monitor.show_state("Stopping")
+        self._show_readiness()
 
-    def _show_problems(self, problems) -> None:
-        self.form.show_problems(problems)
-        for name, form in self.method_forms.items():
-            form.show_problems(problems, prefix=f"{name}.")
-        shown = [problem for problem in problems if problem.field in ("", *_OWN_FIELDS)]
-        self.problems.setVisible(bool(shown))
-        if shown:
-            message = "; ".join(problem.message for problem in shown)
-            self.problems.show_message(
-                message[:1].upper() + message[1:] + ".", next((p.hint for p in shown if p.hint), ""), tone="warn"
+    def resume(self) -> None:
+        """Go on with the paused run."""
+        run = self.runner.paused_run()
+        if run is not None:
+            self.go_on_with(run)
+
+    def go_on_with(self, run: object) -> None:
+        """Go on with a run that was stopped or killed; its curves go on as well."""
+        if isinstance(run, RunSummary) and self.state.job_info is None:
+            self.show_view(LIVE)
+            self.runner.resume(run)
+
+    def tweak(self, run: object) -> None:
+        """Take the settings of a run into the draft, to change them and start anew."""
+        if isinstance(run, RunSummary):
+            self.show_view(SETUP)
+            self.draft.take(run.config)
+            self.subtitle.setText(tr("Settings of {name}, to change and start anew", name=run.name))
+
+    @Slot(int)
+    def _on_tweak_requested(self, number: int) -> None:
+        run = self.runner.remove(number)
+        if run is not None:
+            self.show_view(SETUP)
+            self.draft.take(run.config)
+
+    @Slot()
+    def _on_offer_taken(self) -> None:
+        if self.runner.offer is not None:
+            self.go_on_with(self.runner.offer)
+
+    def _see_results(self) -> None:
+        self.state.page_requested.emit("results")
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_run_begun(self, begun: RunBegun) -> None:
+        config = begun.config
+        self.monitor.start(begun.title, epochs=config.epochs, patience=config.patience)
+        self.results_button.hide()
+        for epoch in begun.earlier:
+            self.monitor.handle(epoch)
+        earlier = [run for run in self.runner.earlier_runs(_CONTEXT_RUNS) if run.name != begun.title]
+        self.monitor.chart.set_context(
+            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_top1) for epoch in run.epochs]) for run in earlier]
+        )
+
+    @Slot(object)
+    def _on_run_ended(self, ended: RunEnded) -> None:
+        if ended.result is None:
+            self.monitor.fail(ended.message)
+        else:
+            result = ended.result
+            self.monitor.finish(
+                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused"
             )
+            self.results_button.setVisible(result.best is not None and ended.how != "paused")
+        self._show_readiness()
 
     @Slot(object)
     def _on_job_started(self, _info: JobInfo) -> None:
-        self.stop_button.setEnabled(True)
-        self.stop_button.setText("Stop")
-        self.results_button.hide()
-        self._show_readiness()
+        self._show_queue()
 
     @Slot(object)
     def _on_job_reported(self, event: Event) -> None:
-        if self.state.job_info is not None and self.state.job_info.kind == "train":
+        if self.runner.is_training:
             self.monitor.handle(event)
 
     @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self._show_readiness()
-        if outcome.info.kind != "train":
-            return
-        if outcome.has_failed:
-            self.monitor.fail(outcome.message)
-        elif isinstance(outcome.result, TrainResult):
-            result = outcome.result
-            self.monitor.finish(seconds=result.seconds, was_stopped=result.stopped, run=result.run)
-            self.results_button.show()
-        self.state.runs_changed.emit()
+    def _on_job_ended(self, _outcome: JobOutcome) -> None:
+        self._show_queue()
 
-
-def _has_fields(config: TrainConfig, method: str) -> bool:
-    return bool(dataclasses.fields(getattr(config, method)))
+    def close_workers(self) -> None:
+        """Wait for background work of the page's own; called before the window goes."""
+        self.draft.close()

@@ -4,11 +4,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
+from gui.amounts import memory_text, millions
 from gui.widgets.job_bar import duration
 from gui.widgets.metric_chart import MetricChart
-from gui.widgets.parts import Card, ElidedLabel, column, pill, restyle, row
+from gui.widgets.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
 from gui.widgets.tiles import StatTile
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+
+_STATES: dict[str, Tone] = {
+    "Starting": "accent", "Running": "accent", "Pausing": "accent", "Stopping": "accent",
+    "Paused": "warn", "Stopped": "warn", "Finished": "good", "Failed": "bad",
+}  # fmt: skip
 
 
 class RunMonitor(QWidget):
@@ -28,7 +34,7 @@ class RunMonitor(QWidget):
         self._state = pill()
         self._note = ElidedLabel("", "muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._epochs, self._steps_per_epoch, self._best = 0, 1, -1.0
+        self._forget(0, 0)
         card = Card()
         card.body.addWidget(self.chart)
         head = row(self._state, self._name, self._note, spacing=theme.MEDIUM)
@@ -42,49 +48,51 @@ class RunMonitor(QWidget):
         self.setLayout(layout)
         self.show_nothing()
 
+    def _forget(self, epochs: int, patience: int) -> None:
+        self._epochs, self._patience = epochs, patience
+        self._steps_per_epoch = 1
+        self._place = 0.0  # in epochs
+        self._best: tuple[float, int] | None = None
+        self._device, self._precision = "", ""
+
+    # -- how it stands ------------------------------------------------------------------------------------------
+
     def show_nothing(self) -> None:
         """Show the empty state."""
-        self._set_state("No run yet", "")
+        self.show_state("No run yet")
         self._name.setText("")
-        self._note.setText("Choose a backbone and a method under Set up, then press Start.")
+        self._note.setText("Choose what to train under Set up, then press Start.")
         for tile in self.tiles.values():
             tile.show_figure("–")
 
-    def start(self, title: str, *, epochs: int) -> None:
-        """Begin a new run."""
-        self._epochs, self._steps_per_epoch, self._best = epochs, 1, -1.0
+    def start(self, title: str, *, epochs: int, patience: int = 0) -> None:
+        """Begin a new run; `patience` is how many epochs without a better one end it, 0 for never."""
+        self._forget(epochs, patience)
         self.chart.clear(epochs=epochs)
-        self._set_state("Starting", "accent")
+        self.show_state("Starting")
         self._name.setText(title)
         self._note.setText("")
         for tile in self.tiles.values():
             tile.show_figure("–")
         self.tiles["epoch"].show_figure(f"0 of {epochs}")
 
-    def handle(self, event: Event) -> None:
-        """Take one event of the run."""
-        match event:
-            case Progress(stage=stage, done=done, total=total):
-                self._note.setText(f"{stage}: {done:,} of {total:,}" if total else stage)
-            case Notice(message=message):
-                self._note.setText(message)
-            case RunStarted():
-                self._on_started(event)
-            case StepDone():
-                self._on_step(event)
-            case EpochDone():
-                self._on_epoch(event)
-
-    def finish(self, *, seconds: float, was_stopped: bool, run: str) -> None:
-        """Show that the run ended well."""
-        self._set_state("Stopped" if was_stopped else "Finished", "warn" if was_stopped else "good")
+    def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
+        """Show that the run ended well, or waits to be resumed."""
+        self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        self._note.setText("The best epoch so far is kept." if was_stopped else "")
+        kept = "The best epoch so far is kept." if self._best else "No epoch had ended yet."
+        note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
+        self._note.setText(note if was_stopped else self._ending())
         self.tiles["left"].show_figure("–", f"took {duration(seconds)}")
+
+    def _ending(self) -> str:
+        if self._patience and self._place < self._epochs:
+            return f"Ended early: no better epoch in {self._patience}."
+        return ""
 
     def fail(self, message: str) -> None:
         """Show that the run failed; the banner over the page has the next step."""
-        self._set_state("Failed", "bad")
+        self.show_state("Failed")
         self._note.setText(message)
         self.tiles["left"].show_figure("–")
 
@@ -92,28 +100,52 @@ class RunMonitor(QWidget):
         """Return the word on the badge."""
         return self._state.text()
 
-    def _set_state(self, word: str, tone: str) -> None:
+    def show_state(self, word: str) -> None:
+        """Show how the run stands, in one word."""
         self._state.setText(word)
-        restyle(self._state, tone=tone)
+        restyle(self._state, tone=_STATES.get(word, ""))
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """Take one event of the run."""
+        match event:
+            case Progress(stage=stage, done=done, total=total):
+                self._note.setText(f"{stage}: {done:,} of {total:,}" if total else stage)
+            case Notice(message=message, level=level):
+                self._note.setText(message)
+                if level == "warning":
+                    self.chart.add_note(self._place, message)
+            case RunStarted():
+                self._on_started(event)
+            case StepDone():
+                self._on_step(event)
+            case EpochDone():
+                self._on_epoch(event)
 
     def _on_started(self, event: RunStarted) -> None:
         self._epochs, self._steps_per_epoch = event.epochs, event.steps_per_epoch
-        self._set_state("Running", "accent")
+        self.show_state("Running")
         self._name.setText(event.run)
         learning, total = event.trainable_parameters, event.total_parameters
         self._note.setText(
             f"{event.train_images:,} training and {event.val_images:,} validation pictures; "
             f"{millions(learning)} of {millions(total)} parameters learn ({learning / max(1, total):.1%})"
         )
+        self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
 
     def _on_step(self, event: StepDone) -> None:
-        self.chart.add_step(event.epoch - 1 + event.step / event.steps, event.loss)
+        self._place = event.epoch - 1 + event.step / event.steps
+        self.chart.add_step(self._place, event.loss)
         self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
         self.tiles["left"].show_figure(duration(event.eta_s), f"loss now {event.loss:.3f}")
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures per second")
+        if event.memory_mb:
+            self.tiles["device"].show_figure(self._device, f"{self._precision}, {memory_text(event.memory_mb)}")
 
     def _on_epoch(self, event: EpochDone) -> None:
+        self._place = float(event.epoch)
         self.chart.add_epoch(
             event.epoch,
             train_loss=event.train_loss,
@@ -125,13 +157,12 @@ class RunMonitor(QWidget):
         self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures per second")
         if event.is_best:
-            self.tiles["best"].show_figure(f"{event.val_top1:.1%}", f"validation, epoch {event.epoch}")
+            self._best = (event.val_top1, event.epoch)
+        if self._best is not None:
+            top1, epoch = self._best
+            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}{self._patience_left(event.epoch, epoch)}")
 
-
-def millions(count: int) -> str:
-    """Return a parameter count for people: `950`, `12.3 K`, `11.2 M`."""
-    if count < 1000:
-        return str(count)
-    if count < 1_000_000:
-        return f"{count / 1000:.1f} K"
-    return f"{count / 1_000_000:.1f} M"
+    def _patience_left(self, epoch: int, best_epoch: int) -> str:
+        if not self._patience:
+            return ", on validation"
+        return f", patience {max(0, self._patience - (epoch - best_epoch))} of {self._patience}"

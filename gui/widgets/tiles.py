@@ -4,7 +4,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout
 
 from gui import theme
-from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, restyle, row, text
+from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, pill, restyle, row, text
 
 
 class StatTile(Card):
@@ -52,16 +52,30 @@ class ActionTile(QPushButton):
         self._words = text(words, "small", wrap=True)
         self._facts = text("", "caption", wrap=True)
         self._facts.hide()
-        head = row(*([IconLabel(icon_name, tone="accent")] if icon_name else []), self._title)
-        head.setStretch(head.count() - 1, 1)
+        self._badge = pill("", "good")
+        self._badge.hide()
+        head = row(*([IconLabel(icon_name, tone="accent")] if icon_name else []), self._title, self._badge)
+        head.setStretch(head.count() - 2, 1)
         layout = self._content = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
         layout.addLayout(column(head, self._words, None, self._facts, spacing=theme.TIGHT))
         for label in self.findChildren(QLabel):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
+    def show_words(self, words: str) -> None:
+        """Show other plain words."""
+        self._words.setText(words)
+        self.setAccessibleDescription(words)
+
+    def show_badge(self, badge: str) -> None:
+        """Show a word behind the title, or none."""
+        self._badge.setText(badge)
+        self._badge.setVisible(bool(badge))
+
     def show_facts(self, facts: str) -> None:
         """Show a line of facts at the foot."""
+        if facts == self._facts.text():
+            return
         self._facts.setText(facts)
         self._facts.setVisible(bool(facts))
         self.updateGeometry()

@@ -1,48 +1,142 @@
-"""The catalog's backbones and methods as cards, their cost in numbers, and a config as a command line. No Qt."""
+"""The catalog's presets, backbones and methods as cards with their cost, and a config as a command line. No Qt."""
 
 import dataclasses
 import shlex
+from collections.abc import Callable, Mapping
 
+from gui.amounts import memory_text, millions
+from gui.i18n import tr
 from gui.widgets.choice_grid import Choice
-from gui.widgets.run_monitor import millions
+from gui.widgets.job_bar import duration
 from models.catalog import BACKBONES, ParameterCount, count_parameters
 from models.methods import METHODS
 from visionft.training.config import TrainConfig
+from visionft.training.estimate import Estimate
+from visionft.training.presets import PRESETS, Circumstances, preset_config
 
+HERE, ELSEWHERE = "On this computer", "To download when first used"
 _TRY_OUT = ("test_resnet", "test_vit")
+# Best for most projects first; the rest follow in the catalog's order.
+_RECOMMENDED_CPU = ("starter_resnet", "starter_vit", "resnet18", "dinov2_small", "vit_tiny")
+_RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "starter_resnet")
+_MOST_HERE, _MOST_ELSEWHERE = 6, 3
+
+KnownCost = Callable[[TrainConfig], Estimate | None]
 
 
-def backbone_choices() -> list[Choice]:
-    """Return a card per backbone; those for quick trials come last."""
-    names = [name for name in BACKBONES if name not in _TRY_OUT] + [name for name in _TRY_OUT if name in BACKBONES]
-    return [_backbone_choice(name) for name in names]
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFact:
+    """Whether a backbone's weights are on this computer, and their size in words."""
+
+    is_here: bool
+    size: str = ""
 
 
-def _backbone_choice(name: str) -> Choice:
+# Presets --------------------------------------------------------------------------------------------------------------
+
+
+def preset_choices(circumstances: Circumstances, known: KnownCost) -> list[Choice]:
+    """Return a card per preset, with what it would choose here and what that costs where it is known."""
+    return [_preset_choice(name, circumstances, known) for name in PRESETS]
+
+
+def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost) -> Choice:
+    config = preset_config(name, circumstances)
+    facts = f"{config.backbone_row.title}, {config.method_row.title}, {config.epochs} epochs"
+    return Choice(
+        name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
+    )
+
+
+# Backbones ------------------------------------------------------------------------------------------------------------
+
+
+def backbone_choices(
+    weights: Mapping[str, WeightsFact], *, has_gpu: bool, chosen: str, shows_all: bool
+) -> list[Choice]:
+    """Return a card per backbone, those on this computer first, the recommended ones first in each group.
+
+    Without `shows_all` only a handful of each group and the chosen one.
+    """
+    recommended = _RECOMMENDED_GPU if has_gpu else _RECOMMENDED_CPU
+    order = sorted(BACKBONES, key=lambda name: _rank(name, recommended))
+    choices = []
+    for is_here, most in ((True, _MOST_HERE), (False, _MOST_ELSEWHERE)):
+        names = [name for name in order if weights.get(name, _NOWHERE).is_here == is_here]
+        shown = names if shows_all else [n for i, n in enumerate(names) if n == chosen or _is_first(n, i, most)]
+        for name in shown:
+            badge = "Recommended" if name == names[0] and name in recommended else ""
+            choices.append(_backbone_choice(name, weights.get(name, _NOWHERE), badge))
+    return choices
+
+
+_NOWHERE = WeightsFact(is_here=False)
+
+
+def _is_first(name: str, place: int, most: int) -> bool:
+    return place < most and name not in _TRY_OUT
+
+
+def _rank(name: str, recommended: tuple[str, ...]) -> tuple[bool, int]:
+    return name in _TRY_OUT, recommended.index(name) if name in recommended else len(recommended)
+
+
+def _backbone_choice(name: str, weights: WeightsFact, badge: str) -> Choice:
     backbone = BACKBONES[name]
     facts = f"{millions(backbone.parameters)} parameters, {backbone.input_size} px"
-    return Choice(name=name, title=backbone.title, words=backbone.summary, facts=facts)
+    if weights.size and not backbone.bundled:
+        facts += f", {weights.size}" if weights.is_here else f"; download {weights.size}"
+    return Choice(
+        name=name,
+        title=backbone.title,
+        words=backbone.summary,
+        facts=facts,
+        group=HERE if weights.is_here else ELSEWHERE,
+        badge=badge,
+    )
 
 
-def method_choices(config: TrainConfig, *, classes: int) -> list[Choice]:
-    """Return a card per method, with what it would train of the config's backbone, or why it cannot."""
-    return [_method_choice(config, name, classes) for name in METHODS]
+# Methods --------------------------------------------------------------------------------------------------------------
 
 
-def _method_choice(config: TrainConfig, name: str, classes: int) -> Choice:
-    method = METHODS[name]
+def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lambda _config: None) -> list[Choice]:
+    """Return a card per method, with what it would train of the config's backbone and its cost, or why it cannot."""
+    return [_method_choice(dataclasses.replace(config, method=name), classes, known) for name in METHODS]
+
+
+def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
+    method = config.method_row
     refusal = method.refusals.get(config.backbone_row.family, "")
     facts = ""
     if not refusal:
-        count = parameter_count(dataclasses.replace(config, method=name), classes=classes)
-        facts = f"{millions(count.trainable)} parameters learn, {share(count.share)}"
+        count = parameter_count(config, classes=classes)
+        facts = _with_cost(f"{millions(count.trainable)} parameters learn, {share(count.share)}", known(config))
     return Choice(
-        name=name,
+        name=method.name,
         title=method.title,
         words=f"{method.summary} {method.when}",
         facts=facts,
         refusal=refusal[:1].upper() + refusal[1:],
     )
+
+
+def _with_cost(facts: str, cost: Estimate | None) -> str:
+    if cost is None:
+        return facts
+    spent = tr("about {time}, {memory}", time=duration(cost.seconds), memory=memory_text(cost.memory_mb))
+    return f"{facts}\n{spent}"
+
+
+def cost_words(cost: Estimate) -> str:
+    """Return an estimate as a sentence."""
+    words = tr(
+        "About {time} and {memory} of memory, measured on this computer.",
+        time=duration(cost.seconds),
+        memory=memory_text(cost.memory_mb),
+    )
+    if not cost.fits_at_once:
+        words += " " + tr("Memory ran out at first: {count} pictures will go through at once.", count=cost.micro_batch)
+    return words
 
 
 def parameter_count(config: TrainConfig, *, classes: int) -> ParameterCount:
@@ -60,16 +154,20 @@ def share(value: float) -> str:
     return f"{percent:.{digits}f} %"
 
 
+# The command line -----------------------------------------------------------------------------------------------------
+
+
 def command_line(config: TrainConfig, project: str) -> str:
     """Return the `visionft train` command that trains exactly this config."""
     words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
     words += ["--epochs", str(config.epochs)]
-    for name, value in _changes(config).items():
+    for name, value in setting_changes(config).items():
         words += ["--set", f"{name}={value}"]
     return shlex.join(words)
 
 
-def _changes(config: TrainConfig) -> dict[str, object]:
+def setting_changes(config: TrainConfig) -> dict[str, object]:
+    """Return the settings that act and differ from the defaults, besides backbone, method and epochs."""
     default = TrainConfig()
     changes: dict[str, object] = {}
     for field in dataclasses.fields(config):

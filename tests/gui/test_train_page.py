@@ -12,6 +12,8 @@ from gui.pages.train import TrainPage
 from gui.state import JobInfo
 from visionft.errors import WeightsError
 from visionft.events import EpochDone, Notice, RunStarted, StepDone
+from visionft.project.importing import import_source
+from visionft.project.store import Project
 from visionft.training.config import TrainConfig
 from visionft.training.runs import TrainResult
 
@@ -79,30 +81,39 @@ def wait_for_job(qtbot, window):
     qtbot.waitUntil(lambda: window.state.job_info is None, timeout=10_000)
 
 
+def choose_backbone(qtbot, page, name):
+    if not page.setup.show_all_button.isChecked():
+        qtbot.mouseClick(page.setup.show_all_button, LEFT)
+    qtbot.mouseClick(page.setup.backbones.tiles[name], LEFT)
+
+
 def test_a_click_on_a_card_chooses_the_backbone_and_updates_the_costs(qtbot, page):
-    before = page.methods.tiles["lora"].facts()
-    qtbot.mouseClick(page.backbones.tiles["vit_small"], LEFT)
+    methods = page.setup.methods
+    before = methods.tiles["lora"].facts()
+    choose_backbone(qtbot, page, "vit_small")
     assert page.config().backbone == "vit_small"
-    assert page.methods.tiles["lora"].facts() != before
-    assert "parameters learn" in page.methods.tiles["full"].facts()
+    assert methods.tiles["lora"].facts() != before
+    assert "parameters learn" in methods.tiles["full"].facts()
 
 
 def test_a_method_that_the_backbone_cannot_take_says_why(qtbot, page):
-    prefix = page.methods.tiles["prefix"]
+    prefix = page.setup.methods.tiles["prefix"]
     assert not prefix.isEnabled() and "ResNet" in prefix.facts()
-    qtbot.mouseClick(page.backbones.tiles["vit_tiny"], LEFT)
+    choose_backbone(qtbot, page, "vit_tiny")
     assert prefix.isEnabled()
     qtbot.mouseClick(prefix, LEFT)
-    qtbot.mouseClick(page.backbones.tiles["resnet50"], LEFT)
+    assert page.config().method == "prefix"
+    choose_backbone(qtbot, page, "resnet50")
     assert page.config().method == "lora"
 
 
 def test_only_the_chosen_methods_settings_are_shown(qtbot, page):
-    assert page.method_forms["lora"].isVisible()
-    qtbot.mouseClick(page.methods.tiles["adapter"], LEFT)
-    assert page.method_forms["adapter"].isVisible() and not page.method_forms["lora"].isVisible()
-    qtbot.mouseClick(page.methods.tiles["linear"], LEFT)
-    assert not page.method_forms["adapter"].isVisible()
+    forms, tiles = page.setup.method_forms, page.setup.methods.tiles
+    assert forms["lora"].isVisible() and "adapter" not in forms
+    qtbot.mouseClick(tiles["adapter"], LEFT)
+    assert forms["adapter"].isVisible() and not forms["lora"].isVisible()
+    qtbot.mouseClick(tiles["linear"], LEFT)
+    assert not forms["adapter"].isVisible() and "linear" not in forms
 
 
 def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, window, scripted):
@@ -115,11 +126,11 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
 
 
 def test_pictures_without_splits_are_refused_with_the_next_step(qtbot, page, window, scripted, pictures, tmp_path):
-    window.state.create_project(tmp_path / "unsplit")
-    window.page("project").take_source(pictures)
-    wait_for_job(qtbot, window)
+    with Project.create(tmp_path / "unsplit") as project:
+        import_source(project, pictures)
+    window.state.open_project(tmp_path / "unsplit")
     page.start()
-    assert "no splits yet" in page.problems.message()
+    assert "no splits yet" in page.setup.problems.message()
     assert scripted[0] == []
 
 
@@ -130,7 +141,7 @@ def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted)
     qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     wait_for_job(qtbot, window)
     ((config, images, project_dir),) = asked
-    assert config == TrainConfig() and project_dir == window.state.path and images.labelled("train")
+    assert config == page.config() and project_dir == window.state.path and images.labelled("train")
     assert page.monitor.chart.point_counts() == {"steps": 1, "epochs": 3}
     assert page.monitor.tiles["best"].figure() == "75.0%"
     assert page.monitor.tiles["epoch"].figure() == "3 of 3"
@@ -146,6 +157,7 @@ def test_stop_ends_the_run_and_says_that_the_best_is_kept(qtbot, page, window, s
     qtbot.mouseClick(page.start_button, LEFT)
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
     assert page.stop_button.isVisible() and not page.start_button.isVisible()
+    assert not window.job_bar.stop_button.isVisible()  # one Stop is enough
     qtbot.mouseClick(page.stop_button, LEFT)
     wait_for_job(qtbot, window)
     assert page.monitor.state() == "Stopped"
@@ -162,7 +174,8 @@ def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, windo
     assert "1 min 15 s left" in window.job_bar._stage.text()
     assert window.job_bar.stop_button.isVisible()
     qtbot.mouseClick(window.job_bar.job_button, LEFT)
-    assert window.current_page is page
+    assert window.current_page is page and not window.job_bar.stop_button.isVisible()
+    window.show_page("project")
     qtbot.mouseClick(window.job_bar.stop_button, LEFT)
     wait_for_job(qtbot, window)
     assert not window.job_bar.stop_button.isVisible()
@@ -195,23 +208,27 @@ def test_a_second_job_is_refused_while_one_runs(qtbot, page, window, scripted):
 
 def test_recorded_events_are_shown_without_any_job(page, window):
     window.state.job_info = JobInfo(kind="train", title="t", page="train", started_s=0, may_write=False)
-    for event in (started(), step(1, 3), Notice(message="Half the batch size: memory ran out")):
+    for event in (started(), step(1, 3), Notice(message="Half the batch size: memory ran out", level="warning")):
         window.state.job_reported.emit(event)
     window.state.job_info = None
     assert page.monitor.tiles["speed"].figure() == "50"
     assert page.monitor.tiles["left"].figure() == "1 min 15 s"
     assert "memory ran out" in page.monitor._note.text()
+    assert page.monitor.chart.notes() == ["Half the batch size: memory ran out"]
 
 
 def test_the_copied_command_trains_the_same(qtbot, page, window):
-    qtbot.mouseClick(page.methods.tiles["lora"], LEFT)
-    page.method_forms["lora"].editor("rank").setValue(4)
+    qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
+    page.setup.method_form("lora").editor("rank").setValue(4)
     page.form.editor("batch_size").setValue(8)
-    qtbot.mouseClick(page.command_button, LEFT)
+    qtbot.mouseClick(page.setup.command_button, LEFT)
     words = shlex.split(QGuiApplication.clipboard().text())
     assert words[:3] == ["visionft", "train", str(window.state.path)]
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    rebuilt = TrainConfig(backbone=words[words.index("--backbone") + 1], method="lora").with_settings(settings)
+    rebuilt = TrainConfig(
+        backbone=words[words.index("--backbone") + 1], method="lora", epochs=int(words[words.index("--epochs") + 1])
+    )
+    rebuilt = rebuilt.with_settings(settings)
     assert rebuilt == page.config()
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import platformdirs
 
@@ -66,6 +66,28 @@ class StepCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetFacts:
+    """What the cost depends on of the pictures: counts of the labelled ones by split, classes, and where they lie."""
+
+    train: int
+    val: int
+    classes: int
+    is_single: bool
+    place: str
+
+    @classmethod
+    def of(cls, images: Snapshot) -> Self:
+        """Count a snapshot's pictures."""
+        return cls(
+            train=len(images.labelled("train")),
+            val=len(images.labelled("val")),
+            classes=len(images.class_names),
+            is_single=images.task == "single",
+            place=str(images.images[0].path.parent) if images.images else "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What a run would cost on this computer; `seconds` for all its epochs, if it does not stop early."""
 
@@ -92,18 +114,19 @@ def estimate_run(
     """
     config.check(images)
     cost = measure_steps(config, images, on_event=on_event, should_stop=should_stop)
-    remember(config, images, cost)
-    return extrapolate(cost, config, images)
+    facts = SetFacts.of(images)
+    remember(config, facts, cost)
+    return extrapolate(cost, config, facts)
 
 
-def extrapolate(cost: StepCost, config: TrainConfig, images: Snapshot) -> Estimate:
+def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimate:
     """Return the cost of all epochs from the cost of a step."""
-    train, val = len(images.labelled("train")), len(images.labelled("val"))
-    steps = math.ceil(train / config.batch_size) * config.epochs
+    steps = math.ceil(facts.train / config.batch_size) * config.epochs
     if config.method == "linear":
-        looks = train + val  # once; its epochs run on the features
+        looks = facts.train + facts.val  # once; its epochs run on the features
     else:
-        looks = val * config.epochs + 2 * min(val, 128) + (train if _has_head_start(config, images) else 0)
+        has_head_start = config.head_start and config.weights != "random" and facts.is_single
+        looks = facts.val * config.epochs + 2 * min(facts.val, 128) + (facts.train if has_head_start else 0)
     seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
         seconds=seconds,
@@ -111,12 +134,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, images: Snapshot) -> Estima
         images_per_second=config.batch_size / max(cost.step_s, 1e-9),
         device=cost.device,
         micro_batch=cost.micro_batch,
-        fits_at_once=cost.micro_batch >= min(config.batch_size, config.micro_batch_size or config.batch_size, train),
+        fits_at_once=cost.micro_batch >= (config.micro_batch_size or config.batch_size),
     )
-
-
-def _has_head_start(config: TrainConfig, images: Snapshot) -> bool:
-    return config.head_start and config.weights != "random" and images.task == "single"
 
 
 # The dry run ----------------------------------------------------------------------------------------------------------
@@ -270,19 +289,19 @@ def _watch_memory(assembly: "Assembly") -> Generator[Any]:
 # What was measured before ---------------------------------------------------------------------------------------------
 
 
-def known_estimate(config: TrainConfig, images: Snapshot) -> Estimate | None:
+def known_estimate(config: TrainConfig, facts: SetFacts) -> Estimate | None:
     """Return the estimate for settings whose step was measured on these pictures before, or None. Torch-free."""
-    entry = _read().get(_key(config, images))
+    entry = _read().get(_key(config, facts))
     try:
-        return None if entry is None else extrapolate(StepCost(**entry), config, images)
+        return None if entry is None else extrapolate(StepCost(**entry), config, facts)
     except (TypeError, ZeroDivisionError):
         return None
 
 
-def remember(config: TrainConfig, images: Snapshot, cost: StepCost) -> None:
+def remember(config: TrainConfig, facts: SetFacts, cost: StepCost) -> None:
     """Keep a measurement in the user's cache folder; the oldest go. A full disk costs only the memory of it."""
     entries = _read()
-    key = _key(config, images)
+    key = _key(config, facts)
     entries.pop(key, None)
     entries[key] = dataclasses.asdict(cost)
     target = cache_file()
@@ -306,11 +325,10 @@ def _read() -> dict[str, Any]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _key(config: TrainConfig, images: Snapshot) -> str:
+def _key(config: TrainConfig, facts: SetFacts) -> str:
     """Return what a measurement holds for: the costly settings, the input size, and where the pictures lie."""
     if config.backbone not in BACKBONES:
         return ""
     values = {name: getattr(config, name) for name in _COSTLY}
     options = dataclasses.asdict(config.method_options)
-    place = str(images.images[0].path.parent) if images.images else ""
-    return json.dumps([values, options, config.input_size, len(images.class_names), place], sort_keys=True)
+    return json.dumps([values, options, config.input_size, facts.classes, facts.place], sort_keys=True)

@@ -36,6 +36,7 @@ from visionft.training.objective import Objective, add_batch, balanced_weights, 
 from visionft.training.progress import RunProgress, Throttle
 from visionft.training.runs import TrainResult, best_epoch, read_metrics, read_run
 from visionft.training.schedule import learning_rate_factor
+from visionft.training.taking_over import take_over
 
 STEP_EVENT_INTERVAL_S = 0.1
 MAX_ROLLBACKS = 3
@@ -118,6 +119,8 @@ class _Run:
         self.weights = starting.starting_weights(config, self.classifier.loaded)
         self.is_main: bool = self.accelerator.is_main_process
         self.run_dir, self.is_fresh = self._agree_on_folder(run_dir)
+        if self.is_fresh and config.start_from:
+            take_over(self.classifier, config, images.class_names, self.run_dir.parent.parent)
         self.on_event = on_event if self.is_main else ignore_event
         self.progress = RunProgress()
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
@@ -181,7 +184,8 @@ class _Run:
 
     def _helps_from_a_head_start(self) -> bool:
         """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
-        return self.config.head_start and self.config.weights != RANDOM and self.images.task == "single"
+        is_pretrained = self.config.weights != RANDOM and not self.config.start_from
+        return self.config.head_start and is_pretrained and self.images.task == "single"
 
     def _tell_shrunk(self, size: int) -> None:
         message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
@@ -269,6 +273,7 @@ class _Run:
                 learning_rate=self._learning_rate,
                 images_per_second=seen * self.accelerator.num_processes / max(1e-9, progress.epoch_seconds),
                 eta_s=spent / share_done * (self.config.epochs - share_done),
+                memory_mb=self.memory.megabytes,
             )
         )
 

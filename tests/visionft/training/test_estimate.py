@@ -12,7 +12,15 @@ from visionft.errors import ConfigError, RunError
 from visionft.events import Progress
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
-from visionft.training.estimate import StepCost, cache_file, estimate_run, extrapolate, known_estimate, measure_steps
+from visionft.training.estimate import (
+    SetFacts,
+    StepCost,
+    cache_file,
+    estimate_run,
+    extrapolate,
+    known_estimate,
+    measure_steps,
+)
 
 TINY = TrainConfig(backbone="test_resnet", method="lora", image_size=32, batch_size=8, device="cpu")
 COST = StepCost(setup_s=1.0, step_s=0.5, look_s=0.01, memory_mb=700, device="CPU", micro_batch=8)
@@ -31,22 +39,24 @@ def test_a_dry_run_measures_without_weights_and_leaves_no_run(method: str, snaps
 
 
 def test_more_epochs_cost_more_from_the_same_measurement(snapshot: Snapshot) -> None:
-    assert known_estimate(TINY, snapshot) is None
+    assert known_estimate(TINY, SetFacts.of(snapshot)) is None
     first = estimate_run(TINY, snapshot)
-    assert known_estimate(TINY, snapshot) == first
-    longer = known_estimate(dataclasses.replace(TINY, epochs=200, learning_rate=0.1), snapshot)
+    assert known_estimate(TINY, SetFacts.of(snapshot)) == first
+    longer = known_estimate(dataclasses.replace(TINY, epochs=200, learning_rate=0.1), SetFacts.of(snapshot))
     assert longer and longer.seconds > first.seconds and longer.memory_mb == first.memory_mb
-    assert known_estimate(dataclasses.replace(TINY, batch_size=4), snapshot) is None
-    assert known_estimate(TINY.with_settings(["lora.rank=2"]), snapshot) is None
+    assert known_estimate(dataclasses.replace(TINY, batch_size=4), SetFacts.of(snapshot)) is None
+    assert known_estimate(TINY.with_settings(["lora.rank=2"]), SetFacts.of(snapshot)) is None
 
 
 def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot: Snapshot) -> None:
     config = dataclasses.replace(TINY, epochs=10)  # 30 training pictures: 4 steps; 9 to validate on
-    assert extrapolate(COST, config, snapshot).seconds == pytest.approx(1 + 40 * 0.5 + (90 + 18 + 30) * 0.01)
+    assert extrapolate(COST, config, SetFacts.of(snapshot)).seconds == pytest.approx(
+        1 + 40 * 0.5 + (90 + 18 + 30) * 0.01
+    )
     linear = dataclasses.replace(config, method="linear")
-    assert extrapolate(COST, linear, snapshot).seconds == pytest.approx(1 + 40 * 0.5 + 39 * 0.01)
+    assert extrapolate(COST, linear, SetFacts.of(snapshot)).seconds == pytest.approx(1 + 40 * 0.5 + 39 * 0.01)
     shrunk = dataclasses.replace(COST, micro_batch=4)
-    assert not extrapolate(shrunk, config, snapshot).fits_at_once
+    assert not extrapolate(shrunk, config, SetFacts.of(snapshot)).fits_at_once
 
 
 def test_out_of_memory_is_part_of_the_answer(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,17 +84,18 @@ def test_it_stops_when_asked_and_refuses_what_cannot_be_trained(snapshot: Snapsh
 def test_a_damaged_memory_is_no_memory(snapshot: Snapshot) -> None:
     cache_file().parent.mkdir(parents=True)
     cache_file().write_text("{broken")
-    assert known_estimate(TINY, snapshot) is None
+    assert known_estimate(TINY, SetFacts.of(snapshot)) is None
     estimate_run(TINY, snapshot)
     entries = json.loads(cache_file().read_text())
     cache_file().write_text(json.dumps({key: {"unknown": 1} for key in entries}))
-    assert known_estimate(TINY, snapshot) is None
+    assert known_estimate(TINY, SetFacts.of(snapshot)) is None
 
 
 def test_looking_up_loads_no_learning_library() -> None:
     story = (
-        "import sys; from visionft.training.estimate import known_estimate; from visionft.project.snapshot import *; "
+        "import sys; from visionft.training.estimate import SetFacts, known_estimate; "
+        "from visionft.project.snapshot import Snapshot; "
         "from visionft.training.config import TrainConfig; "
-        "known_estimate(TrainConfig(), Snapshot('single', (), ())); print('torch' in sys.modules)"
+        "known_estimate(TrainConfig(), SetFacts.of(Snapshot('single', (), ()))); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,0 +1,275 @@
+"""Keeps the draft of a run together: presets that follow the project, cards with their cost, the preview, the tests.
+
+Connects the state with the set-up view; starts jobs that only measure, never a training run.
+"""
+
+import dataclasses
+
+from PySide6.QtCore import QObject, Slot
+
+from gui import work
+from gui.amounts import millions
+from gui.augment_preview import AugmentPreview
+from gui.i18n import tr
+from gui.jobs import WorkerPool
+from gui.pages.train_setup import SetupView
+from gui.state import AppState, JobOutcome
+from gui.widgets.train_choices import (
+    WeightsFact,
+    backbone_choices,
+    cost_words,
+    method_choices,
+    parameter_count,
+    preset_choices,
+    setting_changes,
+)
+from models.catalog import BACKBONES
+from models.methods import METHODS
+from visionft.project.snapshot import SnapshotImage
+from visionft.training.config import TrainConfig
+from visionft.training.estimate import Estimate, SetFacts, known_estimate
+from visionft.training.presets import DEFAULT_PRESET, Circumstances, differs, preset_config
+
+ESTIMATE, RATES = work.MEASURING
+_LOOKED_AT = 2000  # pictures from which the preview takes its own
+
+
+class TrainDraft(QObject):
+    """The settings of the run to come."""
+
+    def __init__(self, state: AppState, view: SetupView, *, page: str) -> None:
+        super().__init__(view)
+        self._state, self._view, self._page = state, view, page
+        self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
+        self._shows_all = False
+        self._picture = 0
+        self.preset = DEFAULT_PRESET
+        self.preview = AugmentPreview(self)
+        self.preview.drawn.connect(self._on_preview_drawn)
+        self._weights_pool = WorkerPool(_look_for_weights, threads=1, parent=self)
+        self._weights_pool.done.connect(self._on_weights_found)
+        self._facts: SetFacts | None = None
+        self._circumstances = Circumstances()
+        self._look_at_project()
+        self._baseline = preset_config(self.preset, self._circumstances)
+        self._connect()
+        self.take_preset(self.preset)
+
+    def _connect(self) -> None:
+        view, state = self._view, self._state
+        view.edited.connect(self.show)
+        view.preset_chosen.connect(self.take_preset)
+        view.reset_requested.connect(lambda: self.take_preset(self.preset))
+        view.all_backbones_requested.connect(self._on_all_backbones_requested)
+        view.measure_requested.connect(self.measure)
+        view.rates_requested.connect(self.find_rate)
+        view.strip.others_requested.connect(self.preview.show_others)
+        view.strip.next_requested.connect(self._on_next_picture_requested)
+        state.job_started.connect(self._show_enabled)
+        state.job_ended.connect(self._on_job_ended)
+
+    # -- the draft ----------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> TrainConfig:
+        """Return the draft."""
+        return self._view.config()
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether the draft differs from the preset it began with."""
+        return differs(self.config, self._baseline)
+
+    def take(self, config: TrainConfig) -> None:
+        """Show settings from elsewhere, such as an earlier run's."""
+        self._view.set_config(config)
+        self.show()
+
+    @Slot(str)
+    def take_preset(self, name: str) -> None:
+        """Show the settings of a preset."""
+        self.preset = name
+        self._baseline = preset_config(name, self._circumstances)
+        self._view.set_default(self._baseline)
+        self._view.set_config(self._baseline)
+        self._view.show_problems(())
+        self.show(self._baseline)
+
+    def refresh(self) -> None:
+        """Follow the project; a draft that was not touched follows with its preset."""
+        self._weights_pool.request(["all"])
+        was_modified = self.is_modified
+        self._look_at_project()
+        self._follow(was_modified)
+
+    def _follow(self, was_modified: bool) -> None:
+        if was_modified:
+            self.show()
+        else:
+            self.take_preset(self.preset)
+
+    def is_ready(self) -> bool:
+        """Check the draft against the project; show every fault beside its field."""
+        snapshot = self._state.snapshot()
+        problems = self.config.problems(snapshot) if snapshot is not None else ()
+        self._view.show_problems(problems)
+        return snapshot is not None and not problems
+
+    def _look_at_project(self) -> None:
+        """Count the pictures, once for each state of the project: with many it takes a moment."""
+        snapshot = self._state.snapshot()
+        self._facts = SetFacts.of(snapshot) if snapshot else None
+        here = [name for name, fact in self._weights.items() if fact.is_here]
+        self._circumstances = Circumstances.of(snapshot, here=here, device=self._state.settings.device)
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def show(self, config: TrainConfig | None = None) -> None:
+        """Show what follows from the draft: costs, refusals, the summary, the preview."""
+        config = config or self.config
+        facts = self._facts
+        classes = max(2, facts.classes) if facts else 2
+        if config.method_row.refusals.get(config.backbone_row.family):
+            config = dataclasses.replace(config, method="lora")
+        circumstances = self._circumstances
+        self._view.presets.show_choices(preset_choices(circumstances, self._known))
+        self._view.presets.choose(self.preset)
+        methods = method_choices(config, classes=classes, known=self._known)
+        backbones = backbone_choices(
+            self._weights,
+            has_gpu=circumstances.device != "cpu",
+            chosen=config.backbone,
+            shows_all=self._shows_all,
+        )
+        self._view.show_cards(methods, backbones, config)
+        if not self._shows_all:
+            self._view.show_all_button.setText(tr("Show all {count}", count=len(BACKBONES)))
+        self._view.show_modified(differs(config, self._baseline))
+        self._view.summary.setText(_summary(config, facts, classes))
+        cost = self._known(config)
+        self._view.cost.setText(cost_words(cost) if cost else "Time and memory are not measured yet.")
+        self._show_preview(config)
+        self._show_enabled()
+
+    def _known(self, config: TrainConfig) -> Estimate | None:
+        return known_estimate(config, self._facts) if self._facts and not config.problems() else None
+
+    @Slot()
+    @Slot(object)
+    def _show_enabled(self, _info: object = None) -> None:
+        is_free = self._state.project is not None and self._state.job_info is None
+        for button in (self._view.measure_button, self._view.measure_all_button, self._view.rates_button):
+            button.setEnabled(is_free)
+
+    @Slot(bool)
+    def _on_all_backbones_requested(self, shows_all: bool) -> None:
+        self._shows_all = shows_all
+        self.show()
+
+    @Slot(object, object)
+    def _on_weights_found(self, _key: str, found: dict[str, WeightsFact]) -> None:
+        if found == self._weights:
+            return
+        was_modified = self.is_modified
+        self._weights = found
+        self._look_at_project()
+        self._follow(was_modified)
+
+    # -- the preview --------------------------------------------------------------------------------------------
+
+    def _show_preview(self, config: TrainConfig) -> None:
+        picture = self._preview_picture()
+        if picture is None:
+            self._view.strip.show_words("Import and split pictures to see what training makes of them.")
+        elif self._view.isVisible():
+            self._view.strip.show_waiting()
+            self.preview.show(picture.path, config)
+
+    def _preview_picture(self) -> SnapshotImage | None:
+        snapshot = self._state.snapshot()
+        chosen = [image for image in snapshot.images[:_LOOKED_AT] if image.split == "train"] if snapshot else []
+        # A step that shares no factor with most counts visits the classes in turn, and every picture in the end.
+        return chosen[self._picture * 37 % len(chosen)] if chosen else None
+
+    @Slot()
+    def _on_next_picture_requested(self) -> None:
+        self._picture += 1
+        self._show_preview(self.config)
+
+    @Slot(object)
+    def _on_preview_drawn(self, result: object) -> None:
+        if isinstance(result, str):
+            self._view.strip.show_words(result)
+        elif isinstance(result, tuple):
+            name = self.config.augmentation
+            words = {
+                "none": tr("Augmentation none: always the same."),
+                "light": tr("Augmentation light: the picture, then variants."),
+                "medium": tr("Augmentation medium: the picture, then variants."),
+            }
+            self._view.strip.show_pictures(result, words.get(name, name))
+
+    # -- measuring ----------------------------------------------------------------------------------------------
+
+    @Slot(bool)
+    def measure(self, every_method: bool) -> None:
+        """Measure what the draft costs, or each method with its settings."""
+        snapshot = self._state.snapshot()
+        if snapshot is None or not self.is_ready():
+            return
+        configs = [self.config]
+        if every_method:
+            variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
+            configs = [config for config in variants if not config.problems(snapshot)]
+        measured = work.estimate_costs(configs, snapshot)
+        self._state.start_job(ESTIMATE, tr("Measuring time and memory"), measured, page=self._page)
+
+    @Slot()
+    def find_rate(self) -> None:
+        """Look for a learning rate."""
+        snapshot = self._state.snapshot()
+        if snapshot is not None and self.is_ready():
+            found = work.find_rate(self.config, snapshot)
+            self._state.start_job(RATES, tr("Looking for a learning rate"), found, page=self._page)
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._show_enabled()
+        if outcome.info.kind == ESTIMATE:
+            self.show()
+            refused = [f"{config.method_row.title}: {why}" for config, why in outcome.result or () if type(why) is str]
+            if refused and not outcome.was_stopped:
+                self._state.message_raised.emit(" ".join(refused), "", "warn", "")
+        elif outcome.info.kind == RATES and outcome.result is not None:
+            curve = outcome.result
+            self._view.show_rates(curve.rates, curve.losses, curve.suggestion)
+
+    def close(self) -> None:
+        """Wait for what draws and looks in the background."""
+        self.preview.close()
+        self._weights_pool.close()
+
+
+def _look_for_weights(_key: str) -> dict[str, WeightsFact]:
+    """Return where the weights are; runs beside the window, because it asks the hub's client about its cache."""
+    from visionft.weights import weights_states
+
+    return {found.backbone: WeightsFact(is_here=found.is_here, size=found.size_text) for found in weights_states()}
+
+
+def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
+    count = parameter_count(config, classes=classes)
+    lines = [f"{config.backbone_row.title} with {config.method_row.title}, {config.epochs} epochs."]
+    lines.append(f"{millions(count.trainable)} of {millions(count.total)} parameters learn ({count.share:.2%}).")
+    if facts is not None:
+        lines.append(f"{facts.train:,} pictures to learn from, {facts.val:,} to check on, {facts.classes} classes.")
+    if config.batch_size > 0 and config.learning_rate >= 0:
+        lines.append(f"Learning rate {config.peak_learning_rate:.2g} at its peak.")
+    return "\n".join(lines)
+
+
+def run_details(config: TrainConfig) -> str:
+    """Return the settings of a queued run in a line."""
+    changes = [f"{name.rpartition('.')[2]} {value}" for name, value in setting_changes(config).items()]
+    return ", ".join([tr("{count} epochs", count=config.epochs), *changes[:4]])

@@ -1,0 +1,143 @@
+"""The queue on the disk: order, failures, what a restart finds, and damaged files."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gui.run_queue import FILE_NAME, RunQueue, is_unfinished
+from visionft.events import EpochDone
+from visionft.training.config import TrainConfig
+from visionft.training.runs import append_metrics, read_run
+
+A, B, C = (TrainConfig(epochs=number) for number in (1, 2, 3))
+
+
+def offered(project: Path) -> str:
+    run = RunQueue(project).unfinished_run()
+    return run.name if run else ""
+
+
+def epochs(queue: RunQueue) -> list[int]:
+    return [run.config.epochs for run in queue.runs]
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> RunQueue:
+    queue = RunQueue(tmp_path)
+    for config in (A, B, C):
+        queue.add(config)
+    return queue
+
+
+def write_run(project: Path, name: str, *, done: int, stopped: bool | None) -> Path:
+    """Write a run of 10 epochs as the engine does; `stopped` None leaves it without a result, as a crash does."""
+    folder = project / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(TrainConfig(epochs=10).to_dict()))
+    (folder / "classes.json").write_text('["a", "b"]')
+    for number in range(1, done + 1):
+        append_metrics(
+            folder,
+            EpochDone(
+                epoch=number, epochs=10, train_loss=1.0, train_top1=0.5, val_loss=1.0, val_top1=0.5,
+                learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
+            ),
+        )  # fmt: skip
+    if stopped is not None:
+        best = dataclasses.asdict(read_run(folder).epochs[-1])
+        result = {"run": name, "best": best, "seconds": 1.0, "stopped": stopped, "trainable_parameters": 1,
+                  "total_parameters": 2, "device": "CPU", "precision": "fp32"}  # fmt: skip
+        (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_runs_wait_in_order_and_can_be_moved_and_taken_out(queue):
+    first, second, third = (run.number for run in queue.runs)
+    queue.move(third, 0)
+    assert epochs(queue) == [3, 1, 2]
+    queue.move(third, 99)
+    assert epochs(queue) == [1, 2, 3]
+    assert queue.remove(second).config == B
+    assert queue.remove(second) is None
+    assert epochs(queue) == [1, 3] and queue.take_next().number == first
+    queue.add(B, is_first=True)
+    assert epochs(queue) == [2, 3]
+
+
+def test_a_restart_finds_everything(queue, tmp_path):
+    queue.put_back(queue.take_next(), "no memory")
+    queue.set_paused("001-x")
+    queue.dismiss("000-y")
+    again = RunQueue(tmp_path)
+    assert again.runs == queue.runs and again.paused == "001-x" and again.dismissed == {"000-y"}
+    assert [run.failure for run in again.runs] == ["", "", "no memory"]
+
+
+def test_a_failed_run_is_passed_over_until_it_is_tried_again(queue):
+    failed = queue.take_next()
+    queue.put_back(failed, "no memory")
+    assert [run.config for run in queue.waiting()] == [B, C]
+    assert [queue.take_next().config for _ in range(2)] == [B, C]
+    assert queue.take_next() is None and epochs(queue) == [1]
+    queue.retry(failed.number)
+    assert queue.take_next().config == A
+
+
+def test_a_change_of_the_form_later_does_not_reach_a_waiting_run(tmp_path):
+    queue = RunQueue(tmp_path)
+    queue.add(A)
+    stored = json.loads((tmp_path / FILE_NAME).read_text())
+    assert stored["runs"][0]["config"]["epochs"] == 1
+
+
+def test_damaged_entries_cost_only_themselves(queue, tmp_path):
+    stored = json.loads((tmp_path / FILE_NAME).read_text())
+    stored["runs"][1]["config"]["backbone"] = "no_such"
+    stored["runs"].append("nonsense")
+    stored["paused"] = 7
+    (tmp_path / FILE_NAME).write_text(json.dumps(stored))
+    again = RunQueue(tmp_path)
+    assert epochs(again) == [1, 3] and again.paused == ""
+    (tmp_path / FILE_NAME).write_text("{half")
+    assert RunQueue(tmp_path).runs == ()
+
+
+def test_a_folder_that_cannot_be_written_keeps_the_queue_in_memory(queue, tmp_path):
+    shutil.rmtree(tmp_path)
+    queue.add(A)
+    assert epochs(queue) == [1, 2, 3, 1]
+
+
+def test_without_a_project_nothing_waits():
+    queue = RunQueue(None)
+    assert queue.runs == () and queue.unfinished_run() is None
+
+
+def test_only_the_newest_run_is_offered_and_only_if_it_did_not_end(tmp_path):
+    write_run(tmp_path, "001-a", done=4, stopped=None)
+    assert offered(tmp_path) == "001-a" and is_unfinished(read_run(tmp_path / "runs" / "001-a"))
+    write_run(tmp_path, "002-b", done=10, stopped=False)
+    assert offered(tmp_path) == ""
+    write_run(tmp_path, "003-c", done=2, stopped=True)
+    queue = RunQueue(tmp_path)
+    assert offered(tmp_path) == "003-c"
+    queue.set_paused("001-a")
+    assert offered(tmp_path) == "001-a"
+    queue.dismiss("001-a")
+    queue.dismiss("003-c")
+    assert queue.unfinished_run() is None and offered(tmp_path) == ""
+
+
+def test_a_run_that_ended_early_is_not_offered(tmp_path):
+    write_run(tmp_path, "001-a", done=4, stopped=False)  # patience ran out
+    assert offered(tmp_path) == ""
+
+
+def test_a_damaged_run_folder_is_passed_over(tmp_path):
+    write_run(tmp_path, "001-a", done=4, stopped=None)
+    (tmp_path / "runs" / "002-b").mkdir()
+    (tmp_path / "runs" / "002-b" / "config.json").write_text("{")
+    assert offered(tmp_path) == "001-a"
