@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 import resources
@@ -26,6 +26,20 @@ def icon(name: str, colour: str | None = None, *, size: int = 18, gap: int = 0) 
 def pixmap(name: str, colour: str | None = None, *, size: int = 18, scale: float = 2.0) -> QPixmap:
     """Return one picture of the icon, `size` logical pixels wide."""
     return _render(name, colour or colours().text, size, scale)
+
+
+def swatch(colour: str, *, size: int = 14) -> QIcon:
+    """Return a rounded square of a colour."""
+    picture = QPixmap(QSize(size, size) * _SCALES[-1])
+    picture.setDevicePixelRatio(_SCALES[-1])
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(colour))
+    painter.drawRoundedRect(QRectF(1, 1, size - 2, size - 2), 3, 3)
+    painter.end()
+    return QIcon(picture)
 
 
 def app_icon() -> QIcon:

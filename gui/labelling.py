@@ -1,48 +1,118 @@
 """What the label page asks of a project: which pictures, what to show of them, and which key means which class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gui.theme import ClassColour
 from gui.widgets.class_panel import ClassEntry
-from gui.widgets.filter_bar import LABEL_STATES, ORDERS, SPLIT_NAMES, Wanted
-from gui.widgets.image_grid import Cell
-from visionft.project.browsing import ClassRow, ImageFilter, find_images, image_rows
-from visionft.project.snapshot import Snapshot
+from gui.widgets.filter_bar import (
+    BY_CLASS,
+    BY_NAME,
+    LABELLED,
+    NEWEST_FIRST,
+    PUT_OFF,
+    SURE_FIRST,
+    UNLABELLED,
+    UNSURE_FIRST,
+    Wanted,
+)
+from gui.widgets.image_grid import Cell, Guess
+from gui.widgets.readiness import class_colours
+from visionft.evaluation.suggestions import Suggestion
+from visionft.project.browsing import (
+    ClassRow,
+    ImageFilter,
+    class_order,
+    find_images,
+    image_rows,
+    name_order,
+)
 from visionft.project.store import Project
 
 _ALL = 1 << 60
-_SPLITS = dict(zip(SPLIT_NAMES, (None, "train", "val", "test", "unassigned"), strict=True))
 _SPLIT_SHORT = {"train": "train", "val": "val", "test": "test", None: ""}
+Suggestions = Mapping[int, Suggestion]
 
 
-def find_ids(project: Project, wanted: Wanted, snapshot: Snapshot | None) -> tuple[int, ...]:
-    """Return the pictures that the user wants to see, in the order chosen."""
-    ids = find_images(
-        project,
-        ImageFilter(
-            class_name=wanted.class_name or None,
-            is_labelled={LABEL_STATES[1]: False, LABEL_STATES[2]: True}.get(wanted.label_state),
-            split=_SPLITS[wanted.split],  # type: ignore[arg-type]
-            text=wanted.text,
-        ),
-        limit=_ALL,
+class PictureFinder:
+    """Finds pictures of one project; keeps the order by name, which is costly to read, until pictures come or go."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._by_name: tuple[int, ...] | None = None
+
+    def forget_names(self) -> None:
+        """Read the order by name anew when it is wanted next."""
+        self._by_name = None
+
+    def find(self, wanted: Wanted, suggestions: Suggestions) -> tuple[int, ...]:
+        """Return the pictures that the user wants to see, in the order chosen."""
+        ids = find_images(self._project, _image_filter(wanted), limit=_ALL)
+        if wanted.prediction:
+            ids = tuple(key for key in ids if key in suggestions and wanted.prediction in suggestions[key].classes)
+        if wanted.order == NEWEST_FIRST:
+            return ids[::-1]
+        if wanted.order in (UNSURE_FIRST, SURE_FIRST):
+            return _by_uncertainty(ids, suggestions, is_unsure_first=wanted.order == UNSURE_FIRST)
+        if wanted.order == BY_NAME:
+            if self._by_name is None:
+                self._by_name = name_order(self._project)
+            return _in_order(self._by_name, ids)
+        return _in_order(class_order(self._project), ids) if wanted.order == BY_CLASS else ids
+
+
+def _image_filter(wanted: Wanted) -> ImageFilter:
+    is_labelled = {UNLABELLED: False, LABELLED: True, PUT_OFF: False}.get(wanted.label_state)
+    return ImageFilter(
+        class_name=wanted.class_name or None,
+        is_labelled=False if wanted.prediction and is_labelled is None else is_labelled,
+        split=wanted.split or None,  # type: ignore[arg-type]
+        review="later" if wanted.label_state == PUT_OFF else None,
+        tag=wanted.tag or None,
+        text=wanted.text,
     )
-    if wanted.order == ORDERS[1]:
-        return ids[::-1]
-    if wanted.order == ORDERS[0] or snapshot is None:
-        return ids
-    if wanted.order == ORDERS[2]:
-        places = {image.image_id: image.path.name.casefold() for image in snapshot.images}
-        return tuple(sorted(ids, key=lambda image_id: places.get(image_id, "")))
-    labels = {image.image_id: image.labels for image in snapshot.images}
-    return tuple(sorted(ids, key=lambda image_id: labels.get(image_id, ()) or (len(snapshot.class_names),)))
 
 
-def cells(project: Project, image_ids: Sequence[int], places: dict[str, int]) -> Iterator[Cell]:
-    """Yield what the grid shows of pictures; `places` is each class's place in the list."""
+def _in_order(order: tuple[int, ...], ids: tuple[int, ...]) -> tuple[int, ...]:
+    """Return `ids` as they stand in `order`."""
+    if len(ids) == len(order):
+        return order
+    wanted = set(ids)
+    return tuple(image_id for image_id in order if image_id in wanted)
+
+
+def _by_uncertainty(ids: tuple[int, ...], suggestions: Suggestions, *, is_unsure_first: bool) -> tuple[int, ...]:
+    """Return pictures with a suggestion first, the least (or most) sure ahead; the others follow as they were."""
+    sign = -1.0 if is_unsure_first else 1.0
+    ranked = sorted((sign * suggestions[key].uncertainty, key) for key in ids if key in suggestions)
+    return (*(key for _, key in ranked), *(key for key in ids if key not in suggestions))
+
+
+def cells(
+    project: Project, image_ids: Sequence[int], looks: Mapping[str, ClassColour], suggestions: Suggestions
+) -> Iterator[Cell]:
+    """Yield what the grid shows of pictures; `looks` are the classes' colours."""
     for row in image_rows(project, tuple(image_ids)):
-        labels = tuple((name, places.get(name, 0)) for name in row.labels)
-        note = f"{row.width} x {row.height}"
-        yield Cell(image_id=row.image_id, path=row.path, labels=labels, split=_SPLIT_SHORT[row.split], note=note)
+        labels = tuple((name, looks.get(name, 0)) for name in row.labels)
+        guess = suggestions.get(row.image_id) if not labels else None
+        yield Cell(
+            image_id=row.image_id,
+            path=row.path,
+            labels=labels,
+            split=_SPLIT_SHORT[row.split],
+            note=f"{row.width} x {row.height}",
+            guess=_guess(guess, looks) if guess is not None else None,
+            is_put_off=row.review == "later" and not labels,
+            tags=row.tags,
+        )
+
+
+def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Guess:
+    shares = dict(suggestion.ranked)
+    return Guess(
+        names=tuple((name, looks.get(name, 0)) for name in suggestion.classes),
+        confidence=shares.get(suggestion.classes[0], suggestion.confidence),
+        ranked=suggestion.ranked,
+    )
 
 
 def class_keys(classes: Sequence[ClassRow]) -> dict[str, str]:
@@ -57,14 +127,15 @@ def class_keys(classes: Sequence[ClassRow]) -> dict[str, str]:
 def class_entries(classes: Sequence[ClassRow], chosen: Sequence[Cell]) -> list[ClassEntry]:
     """Return the class list; a class is on when every chosen picture has it."""
     keys = {name: key for key, name in class_keys(classes).items()}
+    looks = class_colours(classes)
     common = set.intersection(*({name for name, _ in cell.labels} for cell in chosen)) if chosen else set[str]()
     return [
         ClassEntry(
             name=row.name,
-            class_index=place,
+            colour=looks[row.name],
             key=keys.get(row.name, ""),
             pictures=row.pictures,
             is_on=row.name in common,
         )
-        for place, row in enumerate(classes)
+        for row in classes
     ]

@@ -124,9 +124,12 @@ CLASS_COLOURS = (
 )  # fmt: skip
 
 
-def class_colour(class_index: int) -> QColor:
-    """Return the colour of a class; colours repeat after twelve."""
-    return QColor(CLASS_COLOURS[class_index % len(CLASS_COLOURS)])
+ClassColour = int | str  # a place in the class list, or "#rrggbb" that the user chose
+
+
+def class_colour(colour: ClassColour) -> QColor:
+    """Return the colour of a class: the one chosen for it, or the one of its place; those repeat after twelve."""
+    return QColor(colour if isinstance(colour, str) else CLASS_COLOURS[colour % len(CLASS_COLOURS)])
 
 
 def contrast(first: str, second: str) -> float:

@@ -3,14 +3,18 @@
 Every key press is one durable transaction before the screen shows it; undo brings anything back.
 """
 
-from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtWidgets import QCheckBox, QInputDialog, QSplitter, QStackedWidget, QWidget
+from PySide6.QtCore import QPoint, Qt, QTimer, Slot
+from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
-from gui import keymap, theme
-from gui.labelling import cells, class_entries, class_keys, find_ids
+from gui import theme
+from gui.labelling import PictureFinder, cells, class_entries, class_keys
+from gui.pages.label_classes import ClassActions
 from gui.pages.label_keys import LabelKeys
+from gui.pages.labeller import Labeller
 from gui.pages.page import Page
 from gui.state import AppState
+from gui.suggesting import Suggesting
+from gui.theme import ClassColour
 from gui.thumbnails import ThumbnailStore
 from gui.widgets.class_panel import ClassPanel
 from gui.widgets.empty_state import EmptyState
@@ -18,10 +22,11 @@ from gui.widgets.filter_bar import FilterBar, Wanted
 from gui.widgets.image_grid import Cell, ImageGrid
 from gui.widgets.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.widgets.picture_viewer import PictureViewer
-from visionft.project.browsing import ClassRow
+from gui.widgets.readiness import class_colours
+from gui.widgets.suggestion_bar import SURE, SuggestionBar
+from visionft.project.browsing import ClassRow, tag_counts
 from visionft.project.browsing import class_rows as read_classes
-from visionft.project.changes import AddClass, Change, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.class_changes import DeleteClass, MergeClasses, OrderClasses, RenameClass, SetShortcut
+from visionft.project.changes import AddClass
 from visionft.project.journal import Effects
 from visionft.project.reading import ProjectSummary
 
@@ -38,16 +43,23 @@ class LabelPage(Page):
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False, max_width=_UNBOUNDED)
         self._classes: tuple[ClassRow, ...] = ()
-        self._places: dict[str, int] = {}
+        self._colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}
         self._summary: ProjectSummary | None = None
         self._only: tuple[int, ...] | None = None
+        self._finder: PictureFinder | None = None
+        self.suggesting = Suggesting(state, page=self.name)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
         self.grid = ImageGrid(self._load_cells, self.thumbnails)
         self.grid.set_side(state.settings.thumbnail_px)
         self.viewer = PictureViewer(self.thumbnails)
         self.panel = ClassPanel()
+        self.class_actions = ClassActions(state, self.panel, self)
+        self.labeller = Labeller(state, self)
+        self.suggestion_bar = SuggestionBar()
+        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
+        self.suggest_button.setToolTip("Let a trained model suggest a class for each picture without one")
         self.undo_button = IconButton("undo", "Undo", shortcut="Ctrl+Z")
         self.redo_button = IconButton("redo", "Redo", shortcut="Ctrl+Shift+Z")
         self.advance_box = QCheckBox("Go on after labelling")
@@ -63,7 +75,7 @@ class LabelPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        for widget in (self.advance_box, self.undo_button, self.redo_button, self.saved):
+        for widget in (self.suggest_button, self.advance_box, self.undo_button, self.redo_button, self.saved):
             self.action_row.addWidget(widget)
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = QStackedWidget()
@@ -76,8 +88,8 @@ class LabelPage(Page):
             row(self._only_text, Button("Show all pictures", "close", on_click=self.show_all), None)
         )
         self._only_bar.hide()
-        left_layout = column(self.filters, self._only_bar, self._modes, self._selection)
-        left_layout.setStretch(2, 1)
+        left_layout = column(self.filters, self._only_bar, self.suggestion_bar, self._modes, self._selection)
+        left_layout.setStretch(3, 1)
         left.setLayout(left_layout)
         split = QSplitter()
         split.addWidget(left)
@@ -102,17 +114,16 @@ class LabelPage(Page):
         self.grid.selection_changed.connect(self._on_selection_changed)
         self.grid.activated.connect(lambda _image_id: self.open_viewer())
         self.viewer.closed.connect(self.close_viewer)
-        self.viewer.step_wanted.connect(self.step)
+        self.viewer.step_wanted.connect(self.labeller.step)
+        self.viewer.accept_wanted.connect(self.labeller.accept)
         self.filters.changed.connect(self.show_all)
-        self.state.project_changed.connect(self.show_all)
+        self.state.project_changed.connect(self._on_project_changed)
+        self.suggesting.changed.connect(self._on_suggestions_changed)
+        self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
+        self.suggestion_bar.hide_wanted.connect(self.suggesting.hide)
         self.filters.size_changed.connect(self._on_size_changed)
-        self.panel.class_chosen.connect(self.assign)
+        self.panel.class_chosen.connect(self.labeller.assign)
         self.panel.class_named.connect(self._on_class_named)
-        self.panel.rename_wanted.connect(self._on_rename_wanted)
-        self.panel.merge_wanted.connect(lambda name, into: self._apply(MergeClasses((name,), into)))
-        self.panel.delete_wanted.connect(lambda name: self._apply(DeleteClass(name)))
-        self.panel.key_wanted.connect(self._on_key_wanted)
-        self.panel.reordered.connect(lambda names: self._apply(OrderClasses(tuple(names))))
         self.undo_button.clicked.connect(lambda _checked=False: self.state.undo())
         self.redo_button.clicked.connect(lambda _checked=False: self.state.redo())
         self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
@@ -140,10 +151,20 @@ class LabelPage(Page):
     def _read_classes(self) -> None:
         project = self.state.project
         self._classes = read_classes(project) if project is not None else ()
-        self._places = {row.name: place for place, row in enumerate(self._classes)}
+        self.class_actions.classes = self._classes
+        self._colours = class_colours(self._classes)
         self.keys = class_keys(self._classes)
         self.filters.show_classes([row.name for row in self._classes])
+        self.filters.show_tags(list(tag_counts(project)) if project is not None else [])
+        self._show_suggestions()
         self._show_chosen()
+
+    def _show_suggestions(self) -> None:
+        found = self.suggesting.open_ones().values()
+        sure = sum(each.confidence >= SURE for each in found)
+        self.suggestion_bar.show_counts(self.suggesting.run_name, len(found), sure)
+        suggested = {name for each in found for name in each.classes}
+        self.filters.show_predictions([row.name for row in self._classes if row.name in suggested])
 
     def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
         """Show just these pictures, in this order, until the user asks for others."""
@@ -161,17 +182,15 @@ class LabelPage(Page):
 
     @Slot()
     def _show_pictures(self) -> None:
-        project, wanted = self.state.project, self.filters.wanted()
-        if project is None:
+        if self.state.project is None:
             return
+        if self._finder is None:
+            self._finder = PictureFinder(self.state.project)
         if self._only is not None:
-            present = set(find_ids(project, Wanted(), None))
+            present = set(self._finder.find(Wanted(), {}))
             self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
-            self._show_subtitle()
-            self._show_current()
-            return
-        snapshot = self.state.snapshot() if wanted.order.startswith("By") else None
-        self.grid.set_ids(find_ids(project, wanted, snapshot))
+        else:
+            self.grid.set_ids(self._finder.find(self.filters.wanted(), self.suggesting.found))
         self._show_subtitle()
         self._show_current()
 
@@ -222,47 +241,10 @@ class LabelPage(Page):
         restyle(self.saved, tone="warn" if is_read_only else "good")
         self.saved.setToolTip("Every change is on disk before the screen shows it")
 
-    # -- labelling ----------------------------------------------------------------------------------------------
-
-    @Slot(str)
-    def assign(self, class_name: str) -> None:
-        """Give the chosen pictures a class; in a multi-label project take it off when all have it."""
-        project, chosen = self.state.project, self.grid.selected_ids()
-        if project is None or not chosen:
-            return
-        held = [cell for image_id in chosen if (cell := self.grid.cell(image_id))]
-        has_all = all(any(name == class_name for name, _ in cell.labels) for cell in held)
-        if project.task == "multi" and has_all:
-            self._apply(UnlabelImages(chosen, class_name))
-        elif self._apply(LabelImages(chosen, class_name)) or has_all:
-            self._go_on(len(chosen), is_multi=project.task == "multi")
-
-    def clear_labels(self) -> None:
-        """Take all classes off the chosen pictures."""
-        if chosen := self.grid.selected_ids():
-            self._apply(UnlabelImages(chosen))
-
-    def remove(self) -> None:
-        """Take the chosen pictures out of the project; undo brings them back."""
-        if chosen := self.grid.selected_ids():
-            self._apply(RemoveImages(chosen))
-
-    def step(self, step: int) -> None:
-        """Make the next (1) or previous (-1) picture current."""
-        self.grid.set_current(self.grid.current_place() + step)
-
-    def step_unlabelled(self, step: int) -> None:
-        """Make the next or previous picture without a label current."""
-        place = self.grid.find_place(self.grid.current_place(), step, lambda cell: not cell.labels)
-        if place >= 0:
-            self.grid.set_current(place)
-
-    def _go_on(self, count: int, *, is_multi: bool) -> None:
-        if count == 1 and not is_multi and self.advance_box.isChecked():
-            self.step(1)
-
-    def _apply(self, change: Change) -> bool:
-        return self.state.apply(change)
+    def _offer_runs(self) -> None:
+        menu = self.suggesting.menu(self)
+        menu.exec(self.suggest_button.mapToGlobal(QPoint(0, self.suggest_button.height())))
+        menu.deleteLater()
 
     @property
     def is_viewing(self) -> bool:
@@ -270,6 +252,10 @@ class LabelPage(Page):
         return self._modes.currentWidget() is self.viewer
 
     # -- viewer -------------------------------------------------------------------------------------------------
+
+    def toggle_viewer(self) -> None:
+        """Open or close the viewer."""
+        self.close_viewer() if self.is_viewing else self.open_viewer()
 
     def open_viewer(self) -> None:
         """Show the current picture large."""
@@ -289,13 +275,16 @@ class LabelPage(Page):
 
     def _load_cells(self, image_ids) -> list[Cell]:
         project = self.state.project
-        return list(cells(project, image_ids, self._places)) if project is not None else []
+        if project is None:
+            return []
+        return list(cells(project, image_ids, self._colours, self.suggesting.found))
 
     @Slot()
     @Slot(object)
     def _on_content_changed(self, effects: object = None) -> None:
-        is_small = isinstance(effects, Effects) and all(target.split(".")[0] == "label" for target in effects.targets)
-        if not (is_small and isinstance(effects, Effects) and self.isVisible()):
+        if self._finder is not None and not (isinstance(effects, Effects) and not effects.has_new_images):
+            self._finder.forget_names()
+        if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
             self.mark_stale()
             return
         self.grid.invalidate(effects.image_ids)
@@ -326,29 +315,23 @@ class LabelPage(Page):
 
     @Slot(str)
     def _on_class_named(self, name: str) -> None:
-        known = next((row.name for row in self._classes if row.name.casefold() == name.casefold()), None)
-        if known is None and not self._apply(AddClass(name)):
+        known = self.class_actions.known_name(name)
+        if known is None and not self.state.apply(AddClass(name)):
             return
-        self.assign(known or name)
+        self.labeller.assign(known or name)
         self.grid.setFocus()
 
-    @Slot(str)
-    def _on_rename_wanted(self, name: str) -> None:
-        new_name, is_accepted = QInputDialog.getText(self, "Rename class", f"New name of “{name}”", text=name)
-        if is_accepted and new_name.strip() and new_name.strip() != name:
-            self._apply(RenameClass(name, new_name.strip()))
+    @Slot()
+    def _on_project_changed(self) -> None:
+        self._finder = None
+        self.close_viewer()
+        self.show_all()
 
-    @Slot(str)
-    def _on_key_wanted(self, name: str) -> None:
-        key, is_accepted = QInputDialog.getText(self, "Set key", f"One letter or digit for “{name}”; empty for none")
-        if not is_accepted:
-            return
-        taken = keymap.letters_in_use(self.state.settings.shortcuts).get(key.strip().casefold())
-        if taken is not None:
-            message = f"“{key}” is taken by “{taken}”."
-            self.state.message_raised.emit(message, "Choose another key, or change that one in Settings.", "warn", "")
-            return
-        self._apply(SetShortcut(name, key.strip() or None))
+    @Slot()
+    def _on_suggestions_changed(self) -> None:
+        self.grid.invalidate()
+        self._show_suggestions()
+        self._show_current()
 
     def hideEvent(self, event) -> None:
         """Stop decoding pictures nobody sees."""
@@ -359,3 +342,9 @@ class LabelPage(Page):
         """Wait for what is being decoded; called before the window goes."""
         self.thumbnails.close()
         self.viewer.view.close_pool()
+        self.suggesting.close()
+
+
+def _is_small(effects: Effects) -> bool:
+    """Say whether a change leaves the pictures of the grid and the classes as they are."""
+    return all(target.split(".")[0] == "label" or target == "image.review" for target in effects.targets)

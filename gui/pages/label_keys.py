@@ -34,23 +34,25 @@ class LabelKeys(QObject):
         page = self._page
         typed, plain = event.text().casefold(), event.modifiers() & ~_HARMLESS
         if typed and not plain and typed in page.keys:
-            return lambda: page.assign(page.keys[typed])
+            return lambda: page.labeller.assign(page.keys[typed])
         places = (keymap.VIEWER, keymap.LABEL) if page.is_viewing else (keymap.LABEL,)
         name = keymap.name_of(event, places, page.state.settings.shortcuts)
         return self._actions().get(name) or (self._arrows().get(Qt.Key(event.key())) if page.is_viewing else None)
 
     def _actions(self) -> dict[str, Callable[[], object]]:
-        page, view = self._page, self._page.viewer.view
+        page, view, labeller = self._page, self._page.viewer.view, self._page.labeller
         return {
-            "label.previous": lambda: page.step(-1),
-            "label.next": lambda: page.step(1),
-            "label.previous_unlabelled": lambda: page.step_unlabelled(-1),
-            "label.next_unlabelled": lambda: page.step_unlabelled(1),
-            "label.skip": lambda: page.step(1),
-            "label.clear": page.clear_labels,
-            "label.remove": page.remove,
+            "label.previous": lambda: labeller.step(-1),
+            "label.next": lambda: labeller.step(1),
+            "label.previous_unlabelled": lambda: labeller.step_unlabelled(-1),
+            "label.next_unlabelled": lambda: labeller.step_unlabelled(1),
+            "label.skip": labeller.skip,
+            "label.clear": labeller.clear_labels,
+            "label.remove": labeller.remove,
             "label.select_all": page.grid.select_all,
-            "label.toggle_viewer": page.close_viewer if page.is_viewing else page.open_viewer,
+            "label.accept": labeller.accept,
+            "label.tag": labeller.ask_tag,
+            "label.toggle_viewer": page.toggle_viewer,
             "viewer.fit": view.fit,
             "viewer.real_pixels": view.toggle_zoom,
             "viewer.zoom_in": lambda: view.zoom_by(1.25),
@@ -59,5 +61,5 @@ class LabelKeys(QObject):
         }
 
     def _arrows(self) -> dict[Qt.Key, Callable[[], object]]:
-        page = self._page
-        return {Qt.Key.Key_Left: lambda: page.step(-1), Qt.Key.Key_Right: lambda: page.step(1)}
+        labeller = self._page.labeller
+        return {Qt.Key.Key_Left: lambda: labeller.step(-1), Qt.Key.Key_Right: lambda: labeller.step(1)}

@@ -19,10 +19,11 @@ from gui.widgets.empty_state import EmptyState
 from gui.widgets.import_report import ImportReportCard
 from gui.widgets.new_project import NewProjectDialog, free_path
 from gui.widgets.parts import Button, Card, column, row, text
-from gui.widgets.readiness import class_rows, conditions
+from gui.widgets.readiness import class_colours, class_rows, conditions
 from gui.widgets.split_bar import SplitBar
 from gui.widgets.tiles import StatTile
 from gui.widgets.welcome import Welcome
+from visionft.project.browsing import class_rows as read_classes
 from visionft.project.snapshot import Task
 from visionft.project.store import DATABASE
 
@@ -140,7 +141,7 @@ class ProjectPage(Page):
         kind = "one per picture" if project.task == "single" else "several per picture"
         self.tiles["classes"].show_figure(f"{len(summary.classes):,}", kind)
         self.tiles["runs"].show_figure(f"{len(summary.runs):,}", "see Results" if summary.runs else "none yet")
-        rows = class_rows(snapshot)
+        rows = class_rows(snapshot, class_colours(read_classes(project)))
         self.class_table.set_rows(rows)
         self.class_table.setVisible(bool(rows))
         self._no_classes.setVisible(not rows)

@@ -19,17 +19,23 @@ from PySide6.QtWidgets import (
 )
 
 from gui import theme
+from gui.i18n import tr
+from gui.icons import swatch
+from gui.theme import ClassColour
 from gui.widgets.parts import Card, text
 
+COLOUR_NAMES = (
+    "Blue", "Orange", "Green", "Pink", "Violet", "Mustard", "Cyan", "Red", "Olive", "Brown", "Indigo", "Plum",
+)  # fmt: skip
 _ROLE = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassEntry:
-    """One class: its place in the list, its key, how many pictures have it, and whether the chosen pictures do."""
+    """One class: its colour, its key, how many pictures have it, and whether the chosen pictures do."""
 
     name: str
-    class_index: int
+    colour: ClassColour
     key: str
     pictures: int
     is_on: bool = False
@@ -54,7 +60,7 @@ class _EntryDelegate(QStyledItemDelegate):
             QColor(palette.accent_soft if entry.is_on else palette.hover if is_hovered else palette.surface)
         )
         painter.drawRoundedRect(QRectF(box).adjusted(0, 1, 0, -1), 6, 6)
-        painter.setBrush(theme.class_colour(entry.class_index))
+        painter.setBrush(theme.class_colour(entry.colour))
         painter.drawRoundedRect(QRectF(box.left() + 10, box.center().y() - 5, 11, 11), 3, 3)
         right = self._draw_key(painter, box, entry)
         painter.setPen(QColor(palette.muted))
@@ -92,6 +98,7 @@ class ClassPanel(Card):
     merge_wanted = Signal(str, str)
     delete_wanted = Signal(str)
     key_wanted = Signal(str)
+    colour_wanted = Signal(str, str)  # name; "#rrggbb", empty for the one of its place, "?" to ask for any
     reordered = Signal(list)
 
     def __init__(self) -> None:
@@ -142,17 +149,38 @@ class ClassPanel(Card):
     def menu_for(self, name: str) -> QMenu:
         """Return the menu of a class."""
         menu = QMenu(self)
-        menu.addAction(self._action("Rename", menu, lambda: self.rename_wanted.emit(name)))
-        menu.addAction(self._action("Set key", menu, lambda: self.key_wanted.emit(name)))
-        into = menu.addMenu("Merge into")
+        menu.addAction(self._action(tr("Rename"), menu, lambda: self.rename_wanted.emit(name)))
+        menu.addAction(self._action(tr("Set key"), menu, lambda: self.key_wanted.emit(name)))
+        self._add_colours(menu.addMenu(tr("Colour")), name)
+        into = menu.addMenu(tr("Merge into"))
         for entry in self._entries:
             if entry.name != name:
                 target = entry.name
                 into.addAction(self._action(target, menu, lambda target=target: self.merge_wanted.emit(name, target)))
         into.setEnabled(len(self._entries) > 1)
+        place, last = self.names().index(name), self.list.count() - 1
+        for title, step in ((tr("Move up"), -1), (tr("Move down"), 1)):
+            move = self._action(title, menu, lambda step=step: self._move(name, step))
+            move.setEnabled(self.list.dragEnabled() and 0 <= place + step <= last)
+            menu.addAction(move)
         menu.addSeparator()
-        menu.addAction(self._action("Delete", menu, lambda: self.delete_wanted.emit(name)))
+        menu.addAction(self._action(tr("Delete"), menu, lambda: self.delete_wanted.emit(name)))
         return menu
+
+    def _move(self, name: str, step: int) -> None:
+        names = self.names()
+        place = names.index(name)
+        names.insert(place + step, names.pop(place))
+        self.reordered.emit(names)
+
+    def _add_colours(self, menu: QMenu, name: str) -> None:
+        for colour, title in zip(theme.CLASS_COLOURS, COLOUR_NAMES, strict=True):
+            action = self._action(tr(title), menu, lambda colour=colour: self.colour_wanted.emit(name, colour.lower()))
+            action.setIcon(swatch(colour))
+            menu.addAction(action)
+        menu.addSeparator()
+        menu.addAction(self._action(tr("Another colour"), menu, lambda: self.colour_wanted.emit(name, "?")))
+        menu.addAction(self._action(tr("The one of its place"), menu, lambda: self.colour_wanted.emit(name, "")))
 
     def _action(self, title: str, parent: QMenu, act) -> QAction:
         action = QAction(title.replace("&", "&&"), parent)

@@ -26,9 +26,9 @@ _BAR_COLUMN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
-    """One class: its place in the list, and how many labelled pictures each split has of it."""
+    """One class: its colour, and how many labelled pictures each split has of it."""
 
-    class_index: int
+    colour: theme.ClassColour
     name: str
     total: int
     train: int
@@ -95,7 +95,7 @@ class _NameDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.class_colour(index.data(ROW_ROLE).class_index))
+        painter.setBrush(theme.class_colour(index.data(ROW_ROLE).colour))
         painter.drawRoundedRect(swatch, 3, 3)
         painter.restore()
         option.rect.adjust(20, 0, 0, 0)

@@ -7,33 +7,47 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLineEdit, QSlider, QWidget
 
 from gui import theme
-from gui.widgets.parts import IconLabel, row
+from gui.i18n import tr
+from gui.widgets.parts import Button, IconLabel, row
 
-ANY = "All classes"
-LABEL_STATES = ("Any label", "Without label", "Labelled")
+ANY_CLASS, ANY_TAG, ANY_PREDICTION = "All classes", "Any tag", "Any suggestion"
+ANY_STATE, UNLABELLED, LABELLED, PUT_OFF = range(4)
+LABEL_STATES = ("Any label", "Without label", "Labelled", "Put off")
 SPLIT_NAMES = ("Any split", "Training", "Validation", "Test", "Not divided")
-ORDERS = ("As imported", "Newest first", "By name", "By class")
+SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
+AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST = range(6)
+ORDERS = ("As imported", "Newest first", "By name", "By class", "Unsure first", "Sure first")
 TYPING_PAUSE_MS = 200
+_WIDE = 1020
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the user wants to see; empty fields do not narrow."""
+    """What the user wants to see; empty fields and zeros do not narrow.
+
+    Attributes:
+        prediction: Pictures for which this class is suggested.
+        label_state: A place in `LABEL_STATES`.
+        split: One of `SPLIT_KEYS`.
+        order: A place in `ORDERS`.
+    """
 
     text: str = ""
     class_name: str = ""
-    label_state: str = LABEL_STATES[0]
-    split: str = SPLIT_NAMES[0]
-    order: str = ORDERS[0]
+    tag: str = ""
+    prediction: str = ""
+    label_state: int = ANY_STATE
+    split: str = ""
+    order: int = AS_IMPORTED
 
     @property
     def narrows(self) -> bool:
         """Whether any picture may be left out."""
-        return bool(self.text or self.class_name) or self.label_state != LABEL_STATES[0] or self.split != SPLIT_NAMES[0]
+        return bool(self.text or self.class_name or self.tag or self.prediction or self.label_state or self.split)
 
 
 class FilterBar(QWidget):
-    """One line of choices over the grid."""
+    """One or two lines of choices over the grid; those for tags and suggestions show where there are any."""
 
     changed = Signal()
     size_changed = Signal(int)
@@ -41,14 +55,21 @@ class FilterBar(QWidget):
     def __init__(self, *, thumbnail_px: int) -> None:
         super().__init__()
         self.text_edit = QLineEdit()
-        self.text_edit.setPlaceholderText("Find by file name")
-        self.text_edit.setAccessibleName("Find by file name")
+        self.text_edit.setPlaceholderText("Find by name or note")
+        self.text_edit.setAccessibleName("Find by file name or note")
         self.text_edit.setClearButtonEnabled(True)
-        self.text_edit.setMinimumWidth(theme.scaled(110))
-        self.class_box = self._box((ANY,), "Filter by class")
-        self.label_box = self._box(LABEL_STATES, "Filter by label")
-        self.split_box = self._box(SPLIT_NAMES, "Filter by split")
-        self.order_box = self._box(ORDERS, "Order")
+        self.text_edit.setMinimumWidth(theme.scaled(150))
+        self.class_box = _box((ANY_CLASS,), "Filter by class")
+        self.label_box = _box(LABEL_STATES, "Filter by label")
+        self.split_box = _box(SPLIT_NAMES, "Filter by split")
+        self.tag_box = _box((ANY_TAG,), "Filter by tag")
+        self.prediction_box = _box((ANY_PREDICTION,), "Filter by suggested class")
+        self.order_box = _box(ORDERS[:UNSURE_FIRST], "Order")
+        self.tag_box.hide()
+        self.prediction_box.hide()
+        self.clear_button = Button("Clear", "close", role="quiet", on_click=self.clear)
+        self.clear_button.setToolTip("Show all pictures again")
+        self.clear_button.hide()
         self.size_slider = QSlider(Qt.Orientation.Horizontal)
         self.size_slider.setRange(72, 256)
         self.size_slider.setValue(thumbnail_px)
@@ -57,22 +78,25 @@ class FilterBar(QWidget):
         self.size_slider.setToolTip("Size of the pictures")
         self.size_slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.size_slider.valueChanged.connect(self.size_changed)
-        boxes = (self.class_box, self.label_box, self.split_box, self.order_box)
+        self._narrowing = (self.class_box, self.label_box, self.split_box, self.tag_box, self.prediction_box)
+        look = row(self.order_box, IconLabel("grid", size=16, tone="muted"), self.size_slider)
+        self._first = row(self.text_edit, look, spacing=theme.SMALL)
+        self._first.setStretch(0, 1)
         self._lines = QHBoxLayout()
         self._lines.setContentsMargins(0, 0, 0, 0)
         self._lines.setSpacing(theme.SMALL)
-        self._lines.addWidget(self.text_edit, 1)
-        self._lines.addLayout(row(*boxes, IconLabel("grid", size=16, tone="muted"), self.size_slider))
+        self._lines.addLayout(self._first, 1)
+        self._lines.addLayout(row(*self._narrowing, self.clear_button, None))
         self.setLayout(self._lines)
         self._pause = QTimer(self, singleShot=True, interval=TYPING_PAUSE_MS)
-        self._pause.timeout.connect(self.changed)
+        self._pause.timeout.connect(self._on_choice_changed)
         self.text_edit.textChanged.connect(lambda _text: self._pause.start())
-        for box in boxes:
-            box.currentTextChanged.connect(lambda _text: self.changed.emit())
+        for box in (*self._narrowing, self.order_box):
+            box.currentIndexChanged.connect(lambda _place: self._on_choice_changed())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use two lines where one is too short."""
-        is_wide = event.size().width() >= theme.scaled(720)
+        is_wide = event.size().width() >= theme.scaled(_WIDE)
         self._lines.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
         super().resizeEvent(event)
 
@@ -80,42 +104,76 @@ class FilterBar(QWidget):
         """Return what the user wants to see."""
         return Wanted(
             text=self.text_edit.text().strip(),
-            class_name="" if self.class_box.currentIndex() <= 0 else self.class_box.currentText(),
-            label_state=self.label_box.currentText(),
-            split=self.split_box.currentText(),
-            order=self.order_box.currentText(),
+            class_name=_chosen(self.class_box),
+            tag=_chosen(self.tag_box),
+            prediction=_chosen(self.prediction_box),
+            label_state=self.label_box.currentIndex(),
+            split=SPLIT_KEYS[self.split_box.currentIndex()],
+            order=self.order_box.currentIndex(),
         )
 
     def show_classes(self, names: list[str]) -> None:
         """Offer these classes, keeping the chosen one where it still exists."""
-        if names == [self.class_box.itemText(place) for place in range(1, self.class_box.count())]:
-            return
-        chosen = self.class_box.currentText()
-        with QSignalBlocker(self.class_box):
-            self.class_box.clear()
-            self.class_box.addItems([ANY, *names])
-            self.class_box.setCurrentText(chosen if chosen in names else ANY)
-        if self.class_box.currentText() != chosen:
-            self.changed.emit()
+        self._offer(self.class_box, ANY_CLASS, names)
+
+    def show_tags(self, names: list[str]) -> None:
+        """Offer these tags; without any there is nothing to choose."""
+        self._offer(self.tag_box, ANY_TAG, names)
+        self.tag_box.setVisible(bool(names))
+
+    def show_predictions(self, names: list[str]) -> None:
+        """Offer the classes that are suggested; without any there is nothing to choose or to sort by."""
+        self._offer(self.prediction_box, ANY_PREDICTION, names)
+        self.prediction_box.setVisible(bool(names))
+        orders = ORDERS if names else ORDERS[:UNSURE_FIRST]
+        if self.order_box.count() != len(orders):
+            chosen = self.order_box.currentIndex()
+            with QSignalBlocker(self.order_box):
+                self.order_box.clear()
+                self.order_box.addItems([tr(name) for name in orders])
+                self.order_box.setCurrentIndex(chosen if chosen < len(orders) else AS_IMPORTED)
+            if chosen >= len(orders):
+                self._on_choice_changed()
 
     def clear(self) -> None:
         """Show everything again."""
-        for box in (self.class_box, self.label_box, self.split_box):
+        for box in self._narrowing:
             with QSignalBlocker(box):
                 box.setCurrentIndex(0)
         with QSignalBlocker(self.text_edit):
             self.text_edit.clear()
+        self._on_choice_changed()
+
+    def _offer(self, box: QComboBox, anything: str, names: list[str]) -> None:
+        if names == [box.itemText(place) for place in range(1, box.count())]:
+            return
+        chosen = _chosen(box)
+        with QSignalBlocker(box):
+            box.clear()
+            box.addItems([tr(anything), *names])
+            box.setCurrentIndex(names.index(chosen) + 1 if chosen in names else 0)
+        if _chosen(box) != chosen:
+            self._on_choice_changed()
+
+    def _on_choice_changed(self) -> None:
+        self._pause.stop()
+        self.clear_button.setVisible(self.wanted().narrows)
         self.changed.emit()
 
-    def _box(self, choices: tuple[str, ...], name: str) -> QComboBox:
-        box = QComboBox()
-        box.addItems(list(choices))
-        box.setAccessibleName(name)
-        box.setToolTip(name)
-        box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        if len(choices) > 1:
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        else:
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(8)
-        return box
+
+def _chosen(box: QComboBox) -> str:
+    return "" if box.currentIndex() <= 0 else box.currentText()
+
+
+def _box(choices: tuple[str, ...], name: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems([tr(choice) for choice in choices])
+    box.setAccessibleName(name)
+    box.setToolTip(name)
+    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if len(choices) > 1:
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    else:
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(9)
+    return box

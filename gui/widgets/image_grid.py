@@ -1,31 +1,20 @@
 """A grid of any number of pictures: only what is in view is asked for, drawn and kept. Knows Qt and plain data only."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPixmap, QResizeEvent
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea
 
 from gui import theme
-from gui.thumbnails import ThumbnailStore, Unreadable
+from gui.thumbnails import ThumbnailStore
+from gui.widgets.tile_painter import CAPTION_PX, INSET, Cell, Guess, TilePainter
 
+__all__ = ("Cell", "Guess", "ImageGrid")
 GAP = theme.SMALL
-CAPTION_PX = 24
 PREFETCH_ROWS = 2
 MAX_CELLS = 4000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """What the grid shows of one picture. `labels` pairs a class name with its place in the class list."""
-
-    image_id: int
-    path: Path
-    labels: tuple[tuple[str, int], ...]
-    split: str = ""
-    note: str = ""
 
 
 class ImageGrid(QAbstractScrollArea):
@@ -47,6 +36,8 @@ class ImageGrid(QAbstractScrollArea):
         self._current = -1
         self._anchor = 0
         self._side = 152
+        self._painter = TilePainter()
+        self._scrolled_to = 0
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -147,17 +138,11 @@ class ImageGrid(QAbstractScrollArea):
         self.viewport().update()
         self.selection_changed.emit()
 
-    def find_place(self, start: int, step: int, wanted: Callable[[Cell], bool]) -> int:
-        """Return the first place after `start` (step 1) or before it (step -1) whose cell is wanted, else -1."""
-        place = start + step
-        while 0 <= place < len(self._ids):
-            span = self._ids[place : place + 200] if step > 0 else self._ids[max(0, place - 199) : place + 1]
-            self._fetch([image_id for image_id in span if image_id not in self._cells])
-            for image_id in span if step > 0 else reversed(span):
-                if (cell := self._cells.get(image_id)) is not None and wanted(cell):
-                    return self._places[image_id]
-            place += step * len(span)
-        return -1
+    def find_place(self, step: int, wanted: Collection[int]) -> int:
+        """Return the first place after the current one (step 1) or before it (-1) whose picture is wanted, else -1."""
+        end = len(self._ids) if step > 0 else -1
+        places = range(self._current + step, end, step)
+        return next((place for place in places if self._ids[place] in wanted), -1)
 
     # -- geometry -----------------------------------------------------------------------------------------------
 
@@ -218,7 +203,8 @@ class ImageGrid(QAbstractScrollArea):
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._painter.forget()
             self.viewport().update()
         super().changeEvent(event)
 
@@ -262,7 +248,15 @@ class ImageGrid(QAbstractScrollArea):
 
     @Slot()
     def _on_scrolled(self) -> None:
-        self.viewport().update()
+        """Move what is on the screen already; only what comes into view is drawn."""
+        moved, self._scrolled_to = (
+            self._scrolled_to - self.verticalScrollBar().value(),
+            self.verticalScrollBar().value(),
+        )
+        if abs(moved) < self.viewport().height():
+            self.viewport().scroll(0, moved)
+        else:
+            self.viewport().update()
 
     @Slot(Path)
     def _on_thumbnail_loaded(self, path: Path) -> None:
@@ -274,7 +268,7 @@ class ImageGrid(QAbstractScrollArea):
     # -- drawing ------------------------------------------------------------------------------------------------
 
     def _take_side(self) -> None:
-        self._thumbnails.set_side(round(self._side * self.devicePixelRatioF()))
+        self._thumbnails.set_side(round((self._side - 2 * INSET) * self.devicePixelRatioF()))
 
     def _fetch(self, image_ids: Sequence[int]) -> None:
         if len(self._cells) > MAX_CELLS:
@@ -289,7 +283,6 @@ class ImageGrid(QAbstractScrollArea):
         if missing:
             self._fetch(missing)
         painter = QPainter(self.viewport())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         wanted: list[Path] = []
         for place in places:
             box, cell = self.rect_of(place), self._cells.get(self._ids[place])
@@ -299,60 +292,16 @@ class ImageGrid(QAbstractScrollArea):
             if kept is None:
                 wanted.append(cell.path)
             if box.intersects(event.rect()):
-                self._draw(painter, box, cell, kept, is_current=place == self._current)
+                self._painter.draw(
+                    painter,
+                    box,
+                    cell,
+                    kept,
+                    is_selected=cell.image_id in self._selected,
+                    is_current=place == self._current,
+                )
         painter.end()
         near = [self._ids[place] for place in self.visible_places(margin_rows=PREFETCH_ROWS) if place not in places]
         paths = [self._cells[image_id].path for image_id in near if image_id in self._cells]
         wanted += [path for path in paths if self._thumbnails.get(path) is None]
         self._thumbnails.want(wanted)
-
-    def _draw(
-        self, painter: QPainter, box: QRect, cell: Cell, kept: QPixmap | Unreadable | None, *, is_current: bool
-    ) -> None:
-        palette = theme.colours()
-        is_selected = cell.image_id in self._selected
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(palette.accent_soft if is_selected else palette.surface))
-        painter.drawRoundedRect(QRectF(box), 7, 7)
-        caption = theme.scaled(CAPTION_PX)
-        frame = box.adjusted(4, 4, -4, -caption)
-        if isinstance(kept, QPixmap):
-            self._draw_picture(painter, frame, kept)
-        else:
-            painter.setPen(QColor(palette.muted))
-            words = f"Cannot be shown:\n{kept.reason}" if isinstance(kept, Unreadable) else ""
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(frame, int(flags), words)
-        self._draw_caption(painter, QRect(box.left() + 8, box.bottom() - caption + 1, box.width() - 16, caption), cell)
-        if is_selected or is_current:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(palette.accent), 2.5 if is_current else 1.5))
-            painter.drawRoundedRect(QRectF(box).adjusted(1, 1, -1, -1), 7, 7)
-
-    def _draw_picture(self, painter: QPainter, frame: QRect, picture: QPixmap) -> None:
-        ratio = self.devicePixelRatioF()
-        width, height = picture.width() / ratio, picture.height() / ratio
-        scale = min(1.0, frame.width() / width, frame.height() / height)
-        target = QRectF(0, 0, width * scale, height * scale)
-        target.moveCenter(QRectF(frame).center())
-        painter.drawPixmap(target, picture, QRectF(picture.rect()))
-
-    def _draw_caption(self, painter: QPainter, box: QRect, cell: Cell) -> None:
-        palette = theme.colours()
-        metrics = painter.fontMetrics()
-        split_width = 0
-        if cell.split:
-            painter.setPen(QColor(palette.muted))
-            split_width = metrics.horizontalAdvance(cell.split) + theme.SMALL
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), cell.split)
-        left = box.left()
-        for _, index in cell.labels[:4]:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.class_colour(index))
-            painter.drawRoundedRect(QRectF(left, box.center().y() - 4, 9, 9), 2.5, 2.5)
-            left += 13
-        words = ", ".join(name for name, _ in cell.labels) or "no label"
-        painter.setPen(QColor(palette.text if cell.labels else palette.muted))
-        room = box.right() - left - split_width
-        elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(QRect(left, box.top(), room, box.height()), int(Qt.AlignmentFlag.AlignVCenter), elided)

@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.thumbnails import ThumbnailStore
 from gui.widgets.image_grid import Cell
 from gui.widgets.image_view import ImageView
@@ -15,6 +16,7 @@ class PictureViewer(QWidget):
 
     closed = Signal()
     step_wanted = Signal(int)
+    accept_wanted = Signal()
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
@@ -29,12 +31,14 @@ class PictureViewer(QWidget):
         self._place = text("", "small")
         self._facts = text("", "small")
         self._labels = pill()
+        self._accept = Button("Accept", "check", on_click=self.accept_wanted.emit)
+        self._accept.hide()
         self._zoom = text("", "small")
         fit, real = IconButton("fit", "Fit", shortcut="F"), Button("1:1", on_click=self.view.show_real_pixels)
         fit.clicked.connect(lambda _checked=False: self.view.fit())
         real.setToolTip("One pixel of the picture is one pixel of the screen (Z)")
         moves = (self.back_button, previous, following, self._place)
-        bar = row(*moves, self._name, self._facts, self._labels, self._zoom, fit, real)
+        bar = row(*moves, self._name, self._facts, self._labels, self._accept, self._zoom, fit, real)
         bar.setSpacing(theme.MEDIUM)
         bar.setStretch(4, 1)
         layout = column(bar, self.view, spacing=theme.SMALL)
@@ -47,11 +51,21 @@ class PictureViewer(QWidget):
         self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
         self._place.setText(f"{place + 1:,} of {count:,}" if cell else "")
-        self._facts.setText(f"{cell.note}  {cell.split}" if cell else "")
-        names = ", ".join(name for name, _ in cell.labels) if cell else ""
-        self._labels.setText(names[:60] or "no label")
-        restyle(self._labels, tone="accent" if names else "warn")
+        facts = (cell.note, cell.split, *(f"#{tag}" for tag in cell.tags)) if cell else ()
+        self._facts.setText("  ".join(fact for fact in facts if fact))
+        self._labels.setText(_shortened(cell.caption()) if cell else "")
+        self._labels.setVisible(cell is not None)
+        restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
+        guess = cell.guess if cell else None
+        self._accept.setVisible(guess is not None)
+        if guess is not None:
+            ranked = ", ".join(f"{name} {share:.0%}" for name, share in guess.ranked)
+            self._accept.setToolTip(tr("Enter accepts it. The model says: {ranked}", ranked=ranked))
 
     def label_text(self) -> str:
         """Return the labels shown over the picture."""
         return self._labels.text()
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= 60 else f"{words[:59]}…"

@@ -1,15 +1,24 @@
 """What a project has and what it lacks before training, in rows and conditions for the widgets. No Qt, no state."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from gui.theme import ClassColour
 from gui.widgets.checklist import Condition
 from gui.widgets.class_table import ClassRow
+from visionft.project.browsing import ClassRow as StoredClass
 from visionft.project.reading import ProjectSummary
 from visionft.project.snapshot import Snapshot
 
 
-def class_rows(snapshot: Snapshot) -> list[ClassRow]:
+def class_colours(classes: Sequence[StoredClass]) -> dict[str, ClassColour]:
+    """Return each class's colour: the one chosen for it, else its place in the list."""
+    return {row.name: row.color or place for place, row in enumerate(classes)}
+
+
+def class_rows(snapshot: Snapshot, colours: Mapping[str, ClassColour] | None = None) -> list[ClassRow]:
     """Return one row per class with its labelled pictures per split."""
+    colours = colours or {}
     counts: Counter[tuple[int, str]] = Counter()
     for image in snapshot.images:
         for index in image.labels:
@@ -18,7 +27,7 @@ def class_rows(snapshot: Snapshot) -> list[ClassRow]:
     for index, name in enumerate(snapshot.class_names):
         train, val, test, rest = (counts[index, split] for split in ("train", "val", "test", ""))
         total = train + val + test + rest
-        rows.append(ClassRow(class_index=index, name=name, total=total, train=train, val=val, test=test))
+        rows.append(ClassRow(colour=colours.get(name, index), name=name, total=total, train=train, val=val, test=test))
     return rows
 
 

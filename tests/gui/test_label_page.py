@@ -163,7 +163,7 @@ def choose(page: LabelPage, name: str, action: str) -> None:
 def test_a_letter_can_become_a_key_and_a_reserved_one_is_refused(qtbot, page, monkeypatch, window):
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("d", True))
     choose(page, "red", "Set key")
-    assert "is taken" in window.banner.message()
+    assert "is the key of “Next picture”" in window.banner.message()
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("r", True))
     choose(page, "red", "Set key")
     first = page.grid.current_id()

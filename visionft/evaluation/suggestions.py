@@ -5,7 +5,8 @@ Torch loads inside `suggest_labels` only; reading is cheap.
 
 import json
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
-KEPT = 5  # probabilities per picture
+KEPT = 3  # probabilities per picture
 TASK_LIMIT = 0.5  # for several labels: the probability from which a class is suggested when none was fitted
 
 
@@ -92,7 +93,7 @@ def suggest_labels(
             stopped = should_stop()
             if stopped:
                 break
-    _write(run_dir / FILE, found)
+    write_suggestions(run_dir, found)
     missing = 0 if stopped else len(unlabelled) - len(found)
     return SuggestReport(run=trained.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
 
@@ -138,7 +139,8 @@ def _suggestions(
         yield Suggestion(image.image_id, image.sha256, classes, ranked, round(uncertainty, 6))
 
 
-def _write(path: Path, suggestions: Iterable[Suggestion]) -> None:
+def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
+    """Keep suggestions in a run's folder, in place of earlier ones."""
     lines = [
         json.dumps(
             {
@@ -152,15 +154,14 @@ def _write(path: Path, suggestions: Iterable[Suggestion]) -> None:
         )
         for each in suggestions
     ]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    write_text(run_dir / FILE, "".join(f"{line}\n" for line in lines))
 
 
-def current_suggestions(project: Project, run_dir: Path) -> dict[int, Suggestion]:
-    """Return the suggestions that still hold, by picture id.
+def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> dict[int, Suggestion]:
+    """Return those of the stored suggestions that still hold, by picture id.
 
     Left out are pictures that have a label by now, were removed or edited, and classes the project no longer has.
     """
-    stored = read_suggestions(run_dir)
     if not stored:
         return {}
     with project.reading() as connection:
@@ -187,8 +188,8 @@ def read_suggestions(run_dir: Path) -> dict[int, Suggestion]:
 
 
 def _suggestion(line: dict[str, Any]) -> Suggestion:
-    ranked = tuple((str(name), float(share)) for name, share in line["ranked"])
-    classes = tuple(map(str, line["classes"]))
+    ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
+    classes = tuple(sys.intern(str(name)) for name in line["classes"])
     return Suggestion(int(line["image_id"]), str(line["sha256"]), classes, ranked, float(line["uncertainty"]))
 
 

@@ -1,7 +1,9 @@
 """Filtering and counting pictures for screens and commands; all of it answers from indexes, also for a million rows."""
 
+import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -114,21 +116,45 @@ def find_images(
         return tuple(row[0] for row in rows.fetchall())
 
 
+def name_order(project: Project) -> tuple[int, ...]:
+    """Return the pictures by file name, letters compared without case, then as they were imported."""
+    with project.reading() as connection:
+        rows = connection.execute("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL").fetchall()
+    named = [(path.rpartition("/")[2].casefold(), image_id) for image_id, path in rows]
+    named.sort()
+    return tuple(image_id for _, image_id in named)
+
+
+def class_order(project: Project) -> tuple[int, ...]:
+    """Return the pictures by their (first) class in the order of the class list, those without one last."""
+    with project.reading() as connection:
+        classes = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
+        ids = connection.execute("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id").fetchall()
+        ranks = {class_id: rank for rank, (class_id,) in enumerate(classes)}
+        first: dict[int, int] = {}
+        for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label").fetchall():
+            rank = ranks.get(class_id, len(ranks))
+            if rank < first.get(image_id, len(ranks)):
+                first[image_id] = rank
+    last = len(ranks)
+    return tuple(sorted((image_id for (image_id,) in ids), key=lambda image_id: first.get(image_id, last)))
+
+
 def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
     """Return what lists show of pictures, in the order of their ids as given; unknown ids are left out."""
-    roots = project.roots()
-    rows: dict[int, ImageRow] = {}
+    roots, chosen = project.roots(), json.dumps(image_ids)
     with project.reading() as connection:
-        for image_id in image_ids:
-            found = connection.execute(
-                "SELECT root_id, path, width, height, split, review, note FROM image WHERE id = ?", (image_id,)
-            ).fetchone()
-            if found is not None:
-                root_id, path, width, height, split, review, note = found
-                labels = _names(connection, "label", "class", image_id)
-                tags = _names(connection, "image_tag", "tag", image_id)
-                place = roots.path_of(root_id, path)
-                rows[image_id] = ImageRow(image_id, place, width, height, labels, split, review, note, tags)
+        labels = _names(connection, "label", "class", chosen)
+        tags = _names(connection, "image_tag", "tag", chosen)
+        found = connection.execute(
+            """SELECT id, root_id, path, width, height, split, review, note FROM image
+                WHERE id IN (SELECT value FROM json_each(?))""",
+            (chosen,),
+        ).fetchall()
+    rows: dict[int, ImageRow] = {}
+    for image_id, root_id, path, width, height, split, review, note in found:
+        place, named = roots.path_of(root_id, path), labels.get(image_id, ())
+        rows[image_id] = ImageRow(image_id, place, width, height, named, split, review, note, tags.get(image_id, ()))
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
 
 
@@ -138,6 +164,14 @@ def class_rows(project: Project) -> tuple[ClassRow, ...]:
     with project.reading() as connection:
         rows = connection.execute("SELECT id, name, color, shortcut FROM class ORDER BY position, id").fetchall()
     return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
+
+
+def count_with_class(project: Project, image_ids: Sequence[int], class_name: str) -> int:
+    """Count those of the pictures that have the class; 0 when there is no such class."""
+    with project.reading() as connection:
+        class_id = find_class(connection, class_name)
+        query = "SELECT count(*) FROM label WHERE class_id = ? AND image_id IN (SELECT value FROM json_each(?))"
+        return int(connection.execute(query, (class_id, json.dumps(sorted(set(image_ids))))).fetchone()[0])
 
 
 def tag_counts(project: Project) -> dict[str, int]:
@@ -180,10 +214,15 @@ def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, li
     return f"{joins} WHERE {' AND '.join(conditions)}", values
 
 
-def _names(connection: sqlite3.Connection, links: str, names: str, image_id: int) -> tuple[str, ...]:
+def _names(connection: sqlite3.Connection, links: str, names: str, image_ids: str) -> dict[int, tuple[str, ...]]:
+    """Return the names of the classes or tags of pictures (a JSON array of ids), in the order of lists."""
     order = "position, class.id" if names == "class" else "name"
     rows = connection.execute(
-        f"SELECT {names}.name FROM {links} JOIN {names} ON {names}.id = {names}_id WHERE image_id = ? ORDER BY {order}",
-        (image_id,),
+        f"""SELECT image_id, {names}.name FROM {links} JOIN {names} ON {names}.id = {names}_id
+            WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY {order}""",
+        (image_ids,),
     )
-    return tuple(row[0] for row in rows.fetchall())
+    found: dict[int, tuple[str, ...]] = {}
+    for image_id, name in rows.fetchall():
+        found[image_id] = (*found.get(image_id, ()), name)
+    return found
