@@ -11,6 +11,7 @@ import typer
 
 from models.catalog import BACKBONES, count_parameters, get_backbone
 from models.methods import METHODS
+from models.weights import PRETRAINED, RANDOM
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
 from visionft.project.snapshot import Snapshot, Split
@@ -97,6 +98,9 @@ def _base_config(
 
 def _config(base: TrainConfig, epochs: int | None, assignments: list[str]) -> TrainConfig:
     config = base.with_settings(assignments)
+    if config.weights not in (PRETRAINED, RANDOM):
+        # The run may be continued and exported from another folder.
+        config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().absolute()))
     return config if epochs is None else dataclasses.replace(config, epochs=epochs)
 
 

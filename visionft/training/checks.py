@@ -44,7 +44,7 @@ def _input_problems(config: "TrainConfig") -> list[Problem]:
 
 def _file_problems(config: "TrainConfig") -> list[Problem]:
     found = []
-    if config.weights not in ("pretrained", "random") and not Path(config.weights).is_file():
+    if config.weights not in ("pretrained", "random") and not Path(config.weights).expanduser().is_file():
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
         found.append(Problem("weights", f"there is no file {config.weights}", hint))
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:

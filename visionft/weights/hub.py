@@ -152,8 +152,13 @@ def _opened(partial: Path, mode: str) -> Generator[Callable[[bytes], Any]]:
         except OSError as error:
             raise write_error(partial, error) from error
 
-    with handle:
+    try:
         yield write
+    finally:
+        try:
+            handle.close()  # writes what is left
+        except OSError as error:
+            raise write_error(partial, error) from error
 
 
 class _Patience:

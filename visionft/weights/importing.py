@@ -5,7 +5,6 @@ folder, with a record of its hash; the original is only read.
 """
 
 import json
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +113,8 @@ def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_
     on_event(Progress(stage=f"Reading {path.name}", done=0, total=0))
     carried = _carried_record(path)
     state = read_state(path)
-    backbone = wanted or _told_by_place(path, carried) or _told_by_shapes(path, state)
+    pinned = _told_by_hash(sha256_of(path))
+    backbone = wanted or pinned or _told_by_place(path, carried) or _told_by_shapes(path, state)
     _check_fit(path, backbone, state)
     if backbone.bundled:
         raise WeightsError(f"{backbone.name} ships with its weights.", f"Train with weights={path} to use this file.")
@@ -150,6 +150,11 @@ def _carried_record(path: Path) -> WeightsRecord | None:
     return record
 
 
+def _told_by_hash(sha256: str) -> Backbone | None:
+    """Return the backbone whose file on the hub this very one is."""
+    return next((each for each in BACKBONES.values() if each.pin.sha256 == sha256), None)
+
+
 def _told_by_place(path: Path, carried: WeightsRecord | None) -> Backbone | None:
     """Return the backbone that a record, the file's name, a hub folder's name or a timm `config.json` speaks of."""
     if carried and carried.backbone in BACKBONES:
@@ -158,10 +163,14 @@ def _told_by_place(path: Path, carried: WeightsRecord | None) -> Backbone | None
         return BACKBONES[path.stem]
     parts = {part.lower() for part in (*path.absolute().parts, path.stem)}
     for backbone in BACKBONES.values():
-        folder = backbone.hub_id.lower()
-        if folder and {f"models--{folder.replace('/', '--')}", folder.partition("/")[2]} & parts:
+        if backbone.hub_id and {_cache_folder(backbone), backbone.hub_id.lower().partition("/")[2]} & parts:
             return backbone
     return _told_by_config(path.with_name("config.json"))
+
+
+def _cache_folder(backbone: Backbone) -> str:
+    """Return what the hub's cache calls the folder of a repository, in small letters."""
+    return f"models--{backbone.hub_id.replace('/', '--')}".lower()
 
 
 def _told_by_config(path: Path) -> Backbone | None:
@@ -226,12 +235,14 @@ def _record(backbone: Backbone, path: Path, written: Path, carried: WeightsRecor
     sha256 = sha256_of(written)
     if carried and carried.sha256 == sha256 and carried.backbone == backbone.name:
         return carried
-    came_from_hub = re.search(r"models--([^/\\]+)", str(path.absolute()))
-    is_hubs = bool(came_from_hub and came_from_hub[1].replace("--", "/").lower() == backbone.hub_id.lower())
+    is_pinned = sha256 == backbone.pin.sha256
+    is_hubs = is_pinned or _cache_folder(backbone) in (part.lower() for part in path.absolute().parts)
     return WeightsRecord(
         backbone=backbone.name,
         sha256=sha256,
         bytes=written.stat().st_size,
         licence=backbone.licence if is_hubs else stated_licence(path),
         origin=backbone.hub_id if is_hubs else path.name,
+        revision=backbone.pin.revision if is_pinned else "",
+        sha256_from="catalog" if is_pinned else "first sight",
     )

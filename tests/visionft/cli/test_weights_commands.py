@@ -71,6 +71,15 @@ def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, w
     assert code == 2 and "cut.pth" in stdout and "Nothing in" in stderr
 
 
+def test_a_relative_path_of_weights_is_kept_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from visionft.cli.model_commands import _config
+    from visionft.training.config import TrainConfig
+
+    monkeypatch.chdir(file.parent)
+    assert _config(TrainConfig(), None, ["weights=w.safetensors"]).weights == str(file)
+    assert _config(TrainConfig(), None, []).weights == "pretrained"
+
+
 def mistakes(file: Path) -> list[tuple[list[object], str]]:
     return [
         (["fetch", "resnet18"], "HF_HUB_OFFLINE is set"),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods import METHODS
+from models.pins import Pin
 from models.weights import read_record
 from visionft.errors import WeightsError
 from visionft.events import Event
@@ -68,6 +70,17 @@ def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
     (given / "config.json").write_text(json.dumps({"architecture": "vit_small_patch16_224"}))
     (imported,) = import_weights(given / "some.safetensors").imported  # as a folder of the hub says it
     assert imported.backbone == "vit_small"
+
+
+def test_the_hubs_very_file_is_known_by_its_hash(given: Path, weights_home: Path, state_of, monkeypatch) -> None:
+    save_file(state_of("test_vit"), given / "some.safetensors")
+    row = BACKBONES["test_vit"]
+    pin = Pin("d" * 40, hashlib.sha256((given / "some.safetensors").read_bytes()).hexdigest())
+    monkeypatch.setitem(BACKBONES, "test_vit", replace(row, pin=pin))
+    (imported,) = import_weights(given / "some.safetensors").imported
+    record = read_record(imported.path)
+    assert record and (record.origin, record.licence, record.revision) == (row.hub_id, "Apache-2.0", "d" * 40)
+    assert record.sha256_from == "catalog"
 
 
 def test_a_wrong_name_is_refused_with_the_right_one(given: Path, weights_home: Path, state_of) -> None:
