@@ -13,7 +13,15 @@ import typer
 from typer.exceptions import TyperException
 
 import visionft
-from visionft.cli import history_commands, model_commands, program_commands, project_commands, weights_commands
+from visionft.cli import (
+    history_commands,
+    model_commands,
+    program_commands,
+    project_commands,
+    run_commands,
+    suggest_command,
+    weights_commands,
+)
 from visionft.cli.output import print_error
 from visionft.errors import VisionFTError, as_expected
 
@@ -24,7 +32,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (project_commands, model_commands, weights_commands, history_commands, program_commands):
+for module in (
+    project_commands,
+    model_commands,
+    run_commands,
+    suggest_command,
+    weights_commands,
+    history_commands,
+    program_commands,
+):
     module.register(app)
 
 

@@ -1,6 +1,5 @@
 """Commands about training, evaluating, exporting and predicting."""
 
-import csv
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,22 +12,21 @@ from models.catalog import BACKBONES, count_parameters, get_backbone
 from models.methods import METHODS
 from models.weights import PRETRAINED, RANDOM
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.cli.run_commands import RunName, checked_split
 from visionft.errors import VisionFTError
-from visionft.project.snapshot import Snapshot, Split
+from visionft.project.snapshot import Snapshot
 from visionft.project.store import Project
 from visionft.training.config import TrainConfig
-from visionft.training.runs import RunSummary, TrainResult, list_runs, load_run, new_run_dir
+from visionft.training.runs import TrainResult, load_run, new_run_dir
 
 if TYPE_CHECKING:
     from visionft.deploy.predictor import Prediction
     from visionft.evaluation.report import Evaluation
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (train, runs, evaluate, export, predict, methods):
+    for command in (train, evaluate, export, predict, methods):
         app.command()(command)
 
 
@@ -141,38 +139,6 @@ def _train_text(project: Path, result: TrainResult) -> str:
     )
 
 
-def runs(project: ProjectDir, json: Json = False) -> None:
-    """List the project's training runs."""
-    with Project.open(project, read_only=True) as opened:
-        found = list_runs(opened.path)
-    rows = [
-        (run.name, run.config.backbone, run.config.method, len(run.epochs), _top1(run), _state(run)) for run in found
-    ]
-    header = ("run", "backbone", "method", "epochs", "top-1", "state")
-    value = [
-        {
-            "run": name,
-            "backbone": backbone,
-            "method": method,
-            "epochs": count,
-            "top1": run.best and run.best.val_top1,
-            "state": state,
-        }
-        for (name, backbone, method, count, _, state), run in zip(rows, found, strict=True)
-    ]
-    print_result(value, lambda: table(header, rows) if rows else "No runs yet.", as_json=json)
-
-
-def _top1(run: RunSummary) -> str:
-    return f"{run.best.val_top1:.1%}" if run.best else "-"
-
-
-def _state(run: RunSummary) -> str:
-    if run.result is None:
-        return "unfinished"
-    return "stopped" if run.result.stopped else "finished"
-
-
 def evaluate(
     project: ProjectDir,
     run: RunName,
@@ -180,18 +146,12 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a run's best checkpoint on a split."""
-    snapshot, summary, chosen = _snapshot(project), load_run(project, run), _split(split)
+    snapshot, summary, chosen = _snapshot(project), load_run(project, run), checked_split(split)
     from visionft.evaluation.report import evaluate_run
 
     with job() as (on_event, should_stop):
         result = evaluate_run(summary.path, snapshot, chosen, on_event=on_event, should_stop=should_stop)
         print_result(result, lambda: _evaluation_text(result), as_json=json)
-
-
-def _split(name: str) -> Split:
-    if name not in ("val", "test"):
-        raise VisionFTError(f"Cannot evaluate on {name!r}.", "Give --split val or --split test.")
-    return name  # type: ignore[return-value]
 
 
 def _evaluation_text(result: "Evaluation") -> str:
@@ -248,6 +208,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Classify pictures with an exported file, by ONNX Runtime alone."""
+    from visionft.deploy.answers import write_csv
     from visionft.deploy.predictor import Predictor, expand_folders
 
     predictor = Predictor(model)
@@ -259,7 +220,7 @@ def predict(
             if should_stop():
                 break
         if csv_file is not None:
-            _write_csv(csv_file, results)
+            write_csv(csv_file, results)
         print_result([_prediction_value(each) for each in results], lambda: _prediction_text(results), as_json=json)
 
 
@@ -283,16 +244,6 @@ def _prediction_text(results: Sequence["Prediction"]) -> str:
 
 def _named(prediction: "Prediction") -> str:
     return prediction.class_name if prediction.classes is None else ", ".join(prediction.classes)
-
-
-def _write_csv(path: Path, results: Sequence["Prediction"]) -> None:
-    from visionft.files import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("path", "class", "probability", "error"))
-        for each in results:
-            writer.writerow((each.path, _named(each), "" if each.error else f"{each.probability:.6f}", each.error))
 
 
 def methods(

@@ -95,6 +95,33 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *
     return float(gaps.sum() / len(targets))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """The pictures whose confidence falls into one of the equal-width bins; shares of 1.
+
+    Attributes:
+        confidence: Their mean confidence.
+        accuracy: The share of them that is right.
+        count: How many; bins without any are left out.
+    """
+
+    confidence: float
+    accuracy: float
+    count: int
+
+
+def reliability(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> tuple[ReliabilityBin, ...]:
+    """Return the bins behind `expected_calibration_error`, lowest confidence first."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts, sums, hits = (np.bincount(which, part, bins) for part in (None, confidence, right))
+    return tuple(
+        ReliabilityBin(confidence=float(total / count), accuracy=float(hit / count), count=int(count))
+        for count, total, hit in zip(counts, sums, hits, strict=True)
+        if count
+    )
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the softmax of (N, C) logits along the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))

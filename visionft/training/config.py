@@ -40,6 +40,12 @@ class TrainConfig:
         help="pretrained; random (from scratch); or the path of a .safetensors or .pth file.",
         advanced=True,
     )
+    start_from: str = setting(
+        "",
+        label="Start from run",
+        help="Another run of this project whose best weights this one begins with. Empty: the pretrained network.",
+        advanced=True,
+    )
     epochs: int = setting(20, label="Epochs", help="How often training sees every picture.", minimum=1, maximum=10_000)
     batch_size: int = setting(
         32, label="Batch size", help="Pictures per step; smaller needs less memory.", minimum=1, maximum=4096

@@ -1,22 +1,29 @@
 """Run folders: where a run's config, metrics and checkpoints live, and reading them back. Torch-free.
 
 `<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
-`best/` checkpoints and, once training ended, `result.json`. The window and the command line read the same files.
+`best/` checkpoints and, once training ended, `result.json`. What a person decided about the run (its title, whether it
+is pinned) is in `notes.json`. The window and the command line read the same files.
 """
 
 import dataclasses
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
-from visionft.files import write_text
+from visionft.files import write_json, write_text
 from visionft.training.config import TrainConfig
 
 RUNS_FOLDER = "runs"
+NOTES_FILE = "notes.json"
+MAX_TITLE = 120
+# Every folder of a run that holds weights; the names are those of `visionft.training.checkpoint` and of peft's export.
+BEST_FOLDER = "best"
+WEIGHT_FOLDERS = (BEST_FOLDER, "last", "prev", "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +89,25 @@ class TrainResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunNotes:
+    """What a person decided about a run.
+
+    Attributes:
+        title: The name to show; empty for the folder's own.
+        is_pinned: Whether the run stays on top of the list.
+    """
+
+    title: str = ""
+    is_pinned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """One run as its folder tells it.
 
     Attributes:
         result: None while the run is going, or when it was killed before its end.
+        has_weights: Whether its best checkpoint is there; it can be deleted to free space, the metrics stay.
     """
 
     name: str
@@ -95,6 +116,13 @@ class RunSummary:
     class_names: tuple[str, ...]
     epochs: tuple[EpochDone, ...]
     result: TrainResult | None
+    notes: RunNotes = RunNotes()
+    has_weights: bool = True
+
+    @property
+    def title(self) -> str:
+        """Return the name to show."""
+        return self.notes.title or self.name
 
     @property
     def best(self) -> EpochDone | None:
@@ -122,15 +150,26 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
 
 def list_runs(project_dir: Path) -> list[RunSummary]:
     """Return every readable run of a project, oldest first; folders that are no run are passed over."""
+    return scan_runs(project_dir)[0]
+
+
+def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
+    """Return every readable run of a project, oldest first, and {folder name: what is wrong} of the damaged ones.
+
+    A folder without `config.json` never became a run and is passed over.
+    """
     runs = project_dir / RUNS_FOLDER
     folders = sorted(runs.iterdir()) if runs.is_dir() else []
-    summaries = []
+    summaries: list[RunSummary] = []
+    damaged: dict[str, str] = {}
     for folder in folders:
+        if not (folder / "config.json").is_file():
+            continue
         try:
             summaries.append(read_run(folder))
-        except RunError:
-            continue
-    return summaries
+        except RunError as error:
+            damaged[folder.name] = error.message
+    return summaries, damaged
 
 
 def load_run(project_dir: Path, name: str) -> RunSummary:
@@ -163,8 +202,89 @@ def read_run(run_dir: Path) -> RunSummary:
         hint = "Restore the folder from a copy, or train again."
         raise RunError(f"{run_dir} is not a readable run: {error}.", hint) from error
     return RunSummary(
-        name=run_dir.name, path=run_dir, config=config, class_names=class_names, epochs=epochs, result=result
+        name=run_dir.name,
+        path=run_dir,
+        config=config,
+        class_names=class_names,
+        epochs=epochs,
+        result=result,
+        notes=_read_notes(run_dir),
+        has_weights=(run_dir / BEST_FOLDER / "manifest.json").is_file(),
     )
+
+
+def _read_notes(run_dir: Path) -> RunNotes:
+    """Return the notes of a run; damaged ones are as good as none: a lost title is no reason to lose the run."""
+    try:
+        values = _read_json(run_dir / NOTES_FILE)
+        return RunNotes(title=str(values["title"]), is_pinned=bool(values["is_pinned"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return RunNotes()
+
+
+def change_notes(run: RunSummary, **values: Any) -> RunNotes:
+    """Give a run another `title`, or pin it (`is_pinned`); returns the notes as they are now.
+
+    Raises:
+        RunError: The title is too long, or the run's folder is gone.
+        VisionFTError: The folder cannot be written.
+    """
+    notes = dataclasses.replace(_read_notes(run.path), **values)
+    title = " ".join(notes.title.split())
+    if len(title) > MAX_TITLE:
+        raise RunError(f"A run's name has at most {MAX_TITLE} characters; this one has {len(title)}.", "Shorten it.")
+    notes = dataclasses.replace(notes, title="" if title == run.name else title)
+    _require_folder(run)
+    write_json(run.path / NOTES_FILE, dataclasses.asdict(notes))
+    return notes
+
+
+def weights_bytes(run: RunSummary) -> int:
+    """Return the size of all weights in a run's folder: the best ones, and those that the run could go on from."""
+    files = (path for name in WEIGHT_FOLDERS for path in (run.path / name).rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def delete_weights(run: RunSummary) -> int:
+    """Delete the weights of a run and keep its settings, metrics and evaluations; returns the bytes freed.
+
+    Raises:
+        RunError: The run's folder is gone, or a file cannot be deleted.
+    """
+    _require_folder(run)
+    freed = weights_bytes(run)
+    try:
+        for name in WEIGHT_FOLDERS:
+            doomed = run.path / f".{name}.deleted"
+            shutil.rmtree(doomed, ignore_errors=True)
+            if (run.path / name).is_dir():
+                # Renamed first: a folder that is half deleted must not look like a checkpoint.
+                (run.path / name).rename(doomed)
+                shutil.rmtree(doomed)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"The weights of {run.title} cannot be deleted: {reason}.", "Close what uses them.") from error
+    return freed
+
+
+def require_weights(run: RunSummary) -> None:
+    """Return when a run has the weights that evaluating, exporting, explaining and going on need.
+
+    Raises:
+        RunError: It has none; the message says why.
+    """
+    _require_folder(run)
+    if run.best is None:
+        hint = "Train it for at least one epoch, or choose another run."
+        raise RunError(f"{run.title} was stopped before its first epoch had ended.", hint)
+    if not run.has_weights:
+        hint = "Its curves and figures are still there. Choose another run, or train again with the same settings."
+        raise RunError(f"The weights of {run.title} were deleted.", hint)
+
+
+def _require_folder(run: RunSummary) -> None:
+    if not run.path.is_dir():
+        raise RunError(f"The folder of {run.title} is gone: {run.path}", "Restore it from a copy, or train again.")
 
 
 def _read_json(path: Path) -> Any:

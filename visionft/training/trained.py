@@ -9,7 +9,7 @@ from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.images.preprocess import Preprocessing
 from visionft.training.checkpoint import BEST, load_checkpoint
-from visionft.training.runs import RunSummary
+from visionft.training.runs import RunSummary, require_weights
 from visionft.training.starting import check_starting, ensure_weights, starting_weights
 
 
@@ -27,13 +27,11 @@ def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_st
     """Rebuild the best classifier of a run; pretrained weights that are no longer here are fetched again.
 
     Raises:
-        RunError: No epoch has ended yet, the checkpoint is damaged, the weights that the run started
+        RunError: No epoch has ended yet, the checkpoint was deleted or is damaged, the weights that the run started
             from are others now, or the user stopped.
         WeightsError: The pretrained weights that the run started from cannot be had.
     """
-    if run.best is None:
-        hint = "Train it for at least one epoch, or choose another run."
-        raise RunError(f"{run.name} was stopped before its first epoch had ended.", hint)
+    require_weights(run)
     checkpoint = load_checkpoint(run.path / BEST)
     config = run.config
     holds_everything = config.method == "full" and not config.full.frozen_stages

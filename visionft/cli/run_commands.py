@@ -1,0 +1,246 @@
+"""Commands about training runs: list, rename, pin, free their space, compare two of them, explain what one says."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.errors import ImageError, VisionFTError
+from visionft.evaluation.comparison import Changed, Comparison, compare_runs
+from visionft.files import atomic_path
+from visionft.project.snapshot import Split
+from visionft.project.store import Project
+from visionft.training.runs import (
+    RunSummary,
+    change_notes,
+    delete_weights,
+    load_run,
+    read_run,
+    scan_runs,
+)
+
+if TYPE_CHECKING:
+    from visionft.evaluation.heat import Explanation
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
+SHOWN_CHANGES = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (runs, compare, explain):
+        app.command()(command)
+
+
+def checked_split(name: str) -> Split:
+    """Return a split that a run can be evaluated on.
+
+    Raises:
+        VisionFTError: It is none.
+    """
+    if name not in ("val", "test"):
+        raise VisionFTError(f"Cannot evaluate on {name!r}.", "Give --split val or --split test.")
+    return name  # type: ignore[return-value]
+
+
+def runs(
+    project: ProjectDir,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Just this run: its name, or its number.")] = None,
+    rename: Annotated[
+        str | None, typer.Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
+    ] = None,
+    pin: Annotated[bool | None, typer.Option("--pin/--unpin", help="Keep it on top of the list, or no longer.")] = None,
+    without_weights: Annotated[
+        bool, typer.Option("--delete-weights", help="Free the space of its weights; its settings and figures stay.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the project's training runs; rename, pin or lighten one of them."""
+    with Project.open(project, read_only=True) as opened:
+        path = opened.path
+    if run is None and (rename is not None or pin is not None or without_weights):
+        raise VisionFTError("Which run is not said.", f"Give its name or number: visionft runs {project} RUN ...")
+    if run is None:
+        found, damaged = scan_runs(path)
+        found.sort(key=lambda each: not each.notes.is_pinned)
+        value: Any = [_run_value(each) for each in found]
+        print_result(value, lambda: _runs_text(found, damaged), as_json=json)
+        return
+    chosen = load_run(path, run)
+    freed = delete_weights(chosen) if without_weights else None
+    notes = {"title": rename, "is_pinned": pin}
+    if any(each is not None for each in notes.values()):
+        change_notes(chosen, **{name: each for name, each in notes.items() if each is not None})
+    chosen = read_run(chosen.path)
+    value = _run_value(chosen) | ({} if freed is None else {"freed_bytes": freed})
+    words = "" if freed is None else f"\n{freed / 1e6:.1f} MB of weights deleted; settings and figures are kept."
+    print_result(value, lambda: _runs_text([chosen], {}) + words, as_json=json)
+
+
+def _run_value(run: RunSummary) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "title": run.title,
+        "pinned": run.notes.is_pinned,
+        "backbone": run.config.backbone,
+        "method": run.config.method,
+        "epochs": len(run.epochs),
+        "top1": run.best and run.best.val_top1,
+        "state": _state(run),
+        "weights": run.has_weights,
+    }
+
+
+def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
+    header = ("run", "name", "backbone", "method", "epochs", "top-1", "state", "weights")
+    rows = [
+        (
+            run.name,
+            f"{'* ' if run.notes.is_pinned else ''}{run.notes.title}",
+            run.config.backbone,
+            run.config.method,
+            len(run.epochs),
+            f"{run.best.val_top1:.1%}" if run.best else "-",
+            _state(run),
+            "yes" if run.has_weights else "no",
+        )
+        for run in found
+    ]
+    lines = [table(header, rows) if rows else "No runs yet."]
+    lines += [f"Cannot be read: {message}" for message in damaged.values()]
+    return "\n".join(lines)
+
+
+def _state(run: RunSummary) -> str:
+    if run.result is None:
+        return "unfinished"
+    return "stopped" if run.result.stopped else "finished"
+
+
+def compare(
+    project: ProjectDir,
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A run that was evaluated.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another one, to see what it changes.")],
+    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    json: Json = False,
+) -> None:
+    """Show which pictures two runs disagree on: fixed, newly broken, still wrong."""
+    chosen = checked_split(split)
+    with Project.open(project, read_only=True) as opened:
+        names = {image.image_id: str(image.path) for image in opened.snapshot().images}
+        found = compare_runs(load_run(opened.path, before), load_run(opened.path, after), chosen)
+    groups = {"fixed": found.fixed, "broken": found.broken, "still_wrong": found.still_wrong}
+    value = {
+        "before": found.before,
+        "after": found.after,
+        "split": found.split,
+        "pictures": found.shared,
+        "both_right": found.both_right,
+        "left_out": found.left_out,
+        "p_value": found.p_value,
+        **{name: [_changed_value(each, names) for each in group] for name, group in groups.items()},
+    }
+    print_result(value, lambda: _compare_text(found, groups, names), as_json=json)
+
+
+def _changed_value(changed: Changed, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "image": names.get(changed.image_id, ""),
+        "class": changed.true_class,
+        "before": changed.before,
+        "after": changed.after,
+        "probability": changed.probability,
+    }
+
+
+def _compare_text(found: Comparison, groups: dict[str, tuple[Changed, ...]], names: dict[int, str]) -> str:
+    counts = ", ".join(f"{len(group)} {name.replace('_', ' ')}" for name, group in groups.items())
+    lines = [
+        f"From {found.before} to {found.after} on {found.shared} {found.split} pictures: {counts}, "
+        f"{found.both_right} right in both.",
+        found.verdict,
+    ]
+    for name, group in groups.items():
+        rows = [
+            (each.true_class, each.before, each.after, names.get(each.image_id, "gone"))
+            for each in group[:SHOWN_CHANGES]
+        ]
+        if rows:
+            lines += ["", name.replace("_", " "), table(("class", "before", "after", "picture"), rows)]
+    return "\n".join(lines)
+
+
+def explain(
+    project: ProjectDir,
+    run: RunName,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="The class to explain; else the one that it says.")
+    ] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
+    json: Json = False,
+) -> None:
+    """Show where a run looks in pictures, and whether that holds when those places are covered."""
+    from visionft.deploy.predictor import expand_folders
+
+    with Project.open(project, read_only=True) as opened:
+        summary, task = load_run(opened.path, run), opened.task
+    paths = expand_folders(images)
+    from visionft.evaluation.explain import explain_images
+    from visionft.evaluation.heat import Asked
+
+    with job() as (on_event, should_stop):
+        found = explain_images(
+            summary.path,
+            [Asked(image_id=place, path=path, class_name=class_name) for place, path in enumerate(paths)],
+            task=task,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        files = [_write_overlay(each, out_dir) for each in found]
+        value = [_explanation_value(each, file) for each, file in zip(found, files, strict=True)]
+        print_result(value, lambda: _explanation_text(found), as_json=json)
+
+
+def _write_overlay(explanation: "Explanation", out_dir: Path | None) -> Path | None:
+    if out_dir is None or explanation.error:
+        return None
+    from PIL import Image
+
+    from visionft.evaluation.heat import overlay
+    from visionft.images.decode import decode
+
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        target = out_dir / f"{explanation.image_id + 1:04d}-{explanation.path.stem}.png"
+        with atomic_path(target) as temporary:
+            Image.fromarray(overlay(decode(explanation.path), explanation)).save(temporary, format="PNG")
+    except ImageError:
+        return None  # it vanished since it was explained
+    except OSError as error:
+        raise VisionFTError(f"Cannot write into {out_dir}: {error.strerror}.", "Choose another folder.") from error
+    return target
+
+
+def _explanation_value(explanation: "Explanation", file: Path | None) -> dict[str, Any]:
+    if explanation.error:
+        return {"path": explanation.path, "error": explanation.error}
+    return {
+        "path": explanation.path,
+        "class": explanation.class_name,
+        "probability": explanation.probability,
+        "method": explanation.method,
+        "trustworthy": explanation.is_trustworthy,
+        "deletion": explanation.deletion,
+        "random_deletion": explanation.random_deletion,
+        "heat_map": file,
+    }
+
+
+def _explanation_text(found: tuple["Explanation", ...]) -> str:
+    return "\n".join(
+        f"{each.path}\n  {f'{each.class_name} {each.probability:.1%}, {each.method}. ' if each.class_name else ''}"
+        f"{each.verdict}"
+        for each in found
+    )

@@ -1,0 +1,126 @@
+"""Two runs on the same pictures: what the second mended, what it broke, and whether that is more than luck. Torch-free.
+
+Only pictures that both runs were evaluated on count, so the groups add up to both runs' right and wrong ones.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.errors import RunError
+from visionft.evaluation.stored import Predicted, StoredEvaluation, read_evaluation
+from visionft.project.snapshot import Split
+from visionft.training.runs import RunSummary
+
+CHANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One picture that not both runs have right. `true_class` is its class in the later evaluation."""
+
+    image_id: int
+    true_class: str
+    before: str
+    after: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What changes from the run `before` to the run `after`, the surest answers of `after` first.
+
+    Attributes:
+        shared: Pictures that both were evaluated on.
+        both_right: How many of them both have right.
+        left_out: Pictures that only one of them was evaluated on, or whose label changed in between.
+    """
+
+    before: str
+    after: str
+    split: str
+    shared: int
+    both_right: int
+    left_out: int
+    fixed: tuple[Changed, ...]
+    broken: tuple[Changed, ...]
+    still_wrong: tuple[Changed, ...]
+
+    @property
+    def p_value(self) -> float:
+        """Return how often chance alone parts fixed and broken at least this unevenly (McNemar's exact test)."""
+        return sign_test(len(self.fixed), len(self.broken))
+
+    @property
+    def verdict(self) -> str:
+        """Return in plain words which run is better on these pictures."""
+        fixed, broken = len(self.fixed), len(self.broken)
+        if fixed == broken:
+            return "Neither is better on these pictures."
+        better = "better" if fixed > broken else "worse"
+        if self.p_value < CHANCE:
+            return f"Really {better}: luck alone gives such a difference in {self.p_value:.1%} of cases."
+        return f"Perhaps {better}, perhaps luck: chance alone gives such a difference in {self.p_value:.0%} of cases."
+
+
+def compare_runs(before: RunSummary, after: RunSummary, split: Split) -> Comparison:
+    """Compare two runs by their stored evaluations on a split.
+
+    Raises:
+        RunError: One of them was not evaluated on the split, or they share no picture.
+    """
+    first, second = (_stored(run, split) for run in (before, after))
+    comparison = compare(first, second)
+    if not comparison.shared:
+        hint = "Evaluate both again, then compare."
+        raise RunError(f"{before.title} and {after.title} were evaluated on no picture in common.", hint)
+    return comparison
+
+
+def _stored(run: RunSummary, split: Split) -> StoredEvaluation:
+    found = read_evaluation(Path(run.path), split)
+    if found is None:
+        hint = f"Evaluate it first: visionft evaluate PROJECT {run.name} --split {split}"
+        raise RunError(f"{run.title} has not been evaluated on the {split} pictures.", hint)
+    return found
+
+
+def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
+    """Compare two evaluations picture by picture."""
+    before = {each.image_id: each for each in first.predictions}
+    pairs = [(before[each.image_id], each) for each in second.predictions if each.image_id in before]
+    # A picture that was relabelled in between was judged by two measures.
+    pairs = [(old, new) for old, new in pairs if old.true_class == new.true_class]
+    groups: dict[tuple[bool, bool], list[Changed]] = {}
+    for old, new in sorted(pairs, key=lambda pair: -pair[1].probability):
+        groups.setdefault((old.is_right, new.is_right), []).append(_changed(old, new))
+    return Comparison(
+        before=first.run,
+        after=second.run,
+        split=second.split,
+        shared=len(pairs),
+        both_right=len(groups.get((True, True), ())),
+        left_out=len(before.keys() | {each.image_id for each in second.predictions}) - len(pairs),
+        fixed=tuple(groups.get((False, True), ())),
+        broken=tuple(groups.get((True, False), ())),
+        still_wrong=tuple(groups.get((False, False), ())),
+    )
+
+
+def _changed(old: Predicted, new: Predicted) -> Changed:
+    return Changed(
+        image_id=new.image_id,
+        true_class=new.true_class,
+        before=old.predicted,
+        after=new.predicted,
+        probability=new.probability,
+    )
+
+
+def sign_test(first: int, second: int) -> float:
+    """Return the two-sided p-value of a fair coin that falls `first` and `second` times on its sides; 1 for none."""
+    count = first + second
+    ways, tail = 1, 0
+    for hits in range(min(first, second) + 1):
+        tail += ways
+        ways = ways * (count - hits) // (hits + 1)
+    return min(1.0, 2 * tail / 2**count)

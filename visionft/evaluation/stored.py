@@ -1,0 +1,163 @@
+"""Reading what an evaluation left in a run's folder: figures, confusion, each picture's prediction. Torch-free."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionft.evaluation.metrics import ReliabilityBin, wilson_interval
+
+logger = logging.getLogger(__name__)
+
+
+def evaluation_file(split: str) -> str:
+    """Return the name of the file that holds a split's figures."""
+    return f"evaluation-{split}.json"
+
+
+def predictions_file(split: str) -> str:
+    """Return the name of the file that holds what was said of each picture of a split."""
+    return f"predictions-{split}.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What a run said of one picture. For several labels both classes are lists joined by commas.
+
+    Attributes:
+        true_class: Its class when it was evaluated.
+        probability: How sure the run was of what it said.
+        true_probability: What it gave the true class; None where an earlier program did not note it.
+    """
+
+    image_id: int
+    true_class: str
+    predicted: str
+    probability: float
+    true_probability: float | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether the run was right."""
+        return self.true_class == self.predicted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One class: shares of 1; `recall_interval` is the 95 % interval of its recall."""
+
+    name: str
+    precision: float
+    recall: float
+    recall_interval: tuple[float, float]
+    f1: float
+    support: int
+    average_precision: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvaluation:
+    """An evaluation as the run's folder tells it.
+
+    Attributes:
+        confusion: Counts with the true class by row; for several labels one row of (true negatives, false positives,
+            false negatives, true positives) per class.
+        is_several: Whether a picture may have several labels.
+        reliability: Bins of the calibrated probabilities; empty where an earlier program did not note them.
+    """
+
+    run: str
+    split: str
+    images: int
+    unreadable: int
+    top1: float
+    top1_interval: tuple[float, float]
+    balanced_accuracy: float
+    ece: float
+    ece_before: float
+    temperature: float
+    reliability: tuple[ReliabilityBin, ...]
+    reliability_before: tuple[ReliabilityBin, ...]
+    is_several: bool
+    class_names: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    scores: tuple[ScoreRow, ...]
+    predictions: tuple[Predicted, ...]
+
+    def cell(self, true_index: int, predicted_index: int) -> tuple[Predicted, ...]:
+        """Return the pictures of one confusion cell, the surest first."""
+        names = (self.class_names[true_index], self.class_names[predicted_index])
+        return _surest_first(each for each in self.predictions if (each.true_class, each.predicted) == names)
+
+    def mistakes(self) -> tuple[Predicted, ...]:
+        """Return the wrongly classified pictures, the surest mistake first."""
+        return _surest_first(each for each in self.predictions if not each.is_right)
+
+
+def _surest_first(chosen: Any) -> tuple[Predicted, ...]:
+    return tuple(sorted(chosen, key=lambda each: -each.probability))
+
+
+def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
+    """Return the evaluation of a run on a split; None when there is none or it cannot be read."""
+    try:
+        stored = json.loads((run_dir / evaluation_file(split)).read_text(encoding="utf-8"))
+        lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
+        return _evaluation(stored, [json.loads(line) for line in lines if line])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        logger.warning("The evaluation in %s cannot be read: %s", run_dir, error)
+        return None
+
+
+def _evaluation(stored: dict[str, Any], lines: list[dict[str, Any]]) -> StoredEvaluation:
+    per_class: dict[str, dict[str, Any]] = stored["per_class"]
+    low, high = stored["top1_interval"]
+    return StoredEvaluation(
+        run=stored["run"],
+        split=stored["split"],
+        images=stored["images"],
+        unreadable=stored["unreadable"],
+        top1=stored["top1"],
+        top1_interval=(low, high),
+        balanced_accuracy=stored["balanced_accuracy"],
+        ece=stored["ece"],
+        ece_before=stored.get("ece_before", stored["ece"]),
+        temperature=stored["temperature"],
+        reliability=_bins(stored, "reliability"),
+        reliability_before=_bins(stored, "reliability_before"),
+        is_several=stored.get("mean_average_precision") is not None,
+        class_names=tuple(per_class),
+        confusion=tuple(tuple(line) for line in stored["confusion"]),
+        scores=tuple(_score(name, values) for name, values in per_class.items()),
+        predictions=tuple(_predicted(line) for line in lines),
+    )
+
+
+def _bins(stored: dict[str, Any], name: str) -> tuple[ReliabilityBin, ...]:
+    return tuple(ReliabilityBin(**values) for values in stored.get(name, ()))
+
+
+def _predicted(line: dict[str, Any]) -> Predicted:
+    return Predicted(
+        image_id=line["image_id"],
+        true_class=line["class"],
+        predicted=line["predicted"],
+        probability=line["probability"],
+        true_probability=line.get("true_probability"),
+    )
+
+
+def _score(name: str, values: dict[str, Any]) -> ScoreRow:
+    support = values["support"]
+    return ScoreRow(
+        name=name,
+        precision=values["precision"],
+        recall=values["recall"],
+        recall_interval=wilson_interval(values["recall"] * support, support),
+        f1=values["f1"],
+        support=support,
+        average_precision=values.get("average_precision"),
+    )
