@@ -31,7 +31,9 @@ class Checklist(Card):
         self._badge = pill()
         self._lines = column(spacing=theme.MEDIUM)
         self.buttons: dict[str, Button] = {}
-        self.body.addLayout(row(text("Ready to train?", "heading"), None, self._badge))
+        head = row(text("Ready to train?", "heading", wrap=True), self._badge)
+        head.setStretch(0, 1)
+        self.body.addLayout(head)
         self.body.addLayout(self._lines)
 
     def show_conditions(self, conditions: list[Condition]) -> None:

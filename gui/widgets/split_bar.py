@@ -5,7 +5,8 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from gui import theme
-from gui.widgets.parts import column, text
+from gui.i18n import tr
+from gui.widgets.parts import ElidedLabel, column, text
 
 _PARTS = (
     ("train", "Training", "train_line", "the model learns from these"),
@@ -66,7 +67,7 @@ class SplitBar(QWidget):
             self._numbers[name] = text("0", "strong")
             grid.addWidget(_Dot(token), line, 0)
             grid.addWidget(text(title), line, 1)
-            grid.addWidget(text(note, "small"), line, 2)
+            grid.addWidget(ElidedLabel(tr(note), "small"), line, 2)
             grid.addWidget(self._numbers[name], line, 3, Qt.AlignmentFlag.AlignRight)
         self.setLayout(column(self._bar, grid, spacing=theme.MEDIUM))
 

@@ -1,4 +1,4 @@
-"""The window as a whole: palette, shortcuts, settings, messages, bugs, long words and large text."""
+"""The window as a whole: palette, shortcuts, settings, messages, bugs."""
 
 import logging
 import sys
@@ -6,17 +6,14 @@ import sys
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit
 
 from gui import errors
-from gui.app import create_window
 from gui.errors import BugReporter
-from gui.settings import Settings
 from gui.state import AppState
 from gui.theme import DARK, colours
 from gui.thumbnails import cache_folder
 from gui.widgets.palette import score
-from gui.widgets.parts import ElidedLabel
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 
@@ -127,39 +124,3 @@ def _is_ours(button: QAbstractButton) -> bool:
     """Leave out the buttons that Qt puts into its own fields and tables."""
     is_qt_corner = button.objectName().startswith("qt_")
     return not button.isHidden() and not is_qt_corner and not isinstance(button.parentWidget(), QLineEdit)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_no_text_is_cut_at_the_smallest_size(qtbot, qapp, project_dir, scale):
-    state = AppState()
-    state.settings = Settings(theme="light", font_scale=scale)
-    window = create_window(qapp, state)
-    qtbot.addWidget(window)
-    window.resize(1280, 800)
-    window.show()
-    state.open_project(project_dir)
-    clipped = []
-    for name in window.entries:
-        window.show_page(name)
-        for _ in range(5):
-            qapp.processEvents()
-        clipped += [f"{name}: {label}" for label in _clipped(window.page(name))]
-    window.close()
-    state.deleteLater()
-    assert not clipped
-
-
-def _clipped(page: QWidget) -> list[str]:
-    visible = [widget for widget in page.findChildren(QWidget) if widget.isVisible()]
-    texts = [widget for widget in visible if isinstance(widget, QLabel | QAbstractButton) and _is_cut(widget)]
-    return [f"{widget.text()} {widget.size().toTuple()} of {widget.sizeHint().toTuple()}" for widget in texts]
-
-
-def _is_cut(widget: QLabel | QAbstractButton) -> bool:
-    """Tell whether a text has less room than it asks for; what shortens itself on purpose never is."""
-    if isinstance(widget, ElidedLabel) or not widget.text():
-        return False
-    if isinstance(widget, QLabel) and widget.wordWrap():
-        return widget.height() + 1 < widget.heightForWidth(widget.width())
-    needed = widget.sizeHint() if isinstance(widget, QLabel) else widget.minimumSizeHint()
-    return widget.width() + 1 < needed.width() or widget.height() + 1 < needed.height()

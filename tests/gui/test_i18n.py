@@ -1,0 +1,113 @@
+"""Messages pass one place: catalogues fit the program, placeholders stay, data is never translated."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QCheckBox, QLineEdit
+
+import gui
+from gui import i18n, keymap
+from gui.app import PAGES, create_window
+from gui.i18n import tr
+from gui.settings import Settings
+from gui.state import AppState
+from gui.widgets.parts import Button, ElidedLabel, key, text, translate
+
+SOURCE = Path(gui.__file__).parent
+LANGUAGES = [code for code in i18n.languages() if code != i18n.ENGLISH]
+
+
+@pytest.fixture(autouse=True)
+def _english_again():
+    yield
+    i18n.use_language(i18n.ENGLISH)
+
+
+def constants() -> set[str]:
+    """Return every string that the window's source names."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_there_is_a_second_language():
+    assert "de" in LANGUAGES and i18n.languages()["de"] == "Deutsch"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_catalogue_has_no_message_that_the_program_does_not_say(code):
+    stale = set(i18n.read_catalogue(code)) - constants()
+    assert not stale
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_translation_keeps_the_placeholders(code):
+    names = re.compile(r"{(\w+)}")
+    catalogue = i18n.read_catalogue(code)
+    wrong = {m: t for m, t in catalogue.items() if sorted(names.findall(m)) != sorted(names.findall(t))}
+    assert not wrong
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_translating_twice_changes_nothing(code):
+    catalogue = i18n.read_catalogue(code)
+    assert not {t: catalogue[t] for t in catalogue.values() if catalogue.get(t, t) != t}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_rail_menus_and_commands_are_translated_whole(code):
+    said = {entry.title for entry in keymap.ENTRIES} | {entry.menu for entry in keymap.ENTRIES if entry.menu}
+    said |= {page.title for page in PAGES}
+    assert not said - set(i18n.read_catalogue(code))
+
+
+def test_the_window_speaks_german(qtbot, qapp):
+    state = AppState()
+    state.settings = Settings(language="de")
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    assert window.rail.button("settings").text() == "Einstellungen"
+    assert [action.text() for action in window.menuBar().actions()][:2] == ["&Datei", "&Bearbeiten"]
+    assert "Projekt öffnen" in [command.title for command in window.commands.possible()]
+    window.show_page("settings")
+    assert window.current_page.offline_box.text() == "Ohne Netz arbeiten"
+    window.close()
+    state.deleteLater()
+
+
+def test_values_are_put_in_and_unknown_messages_stay():
+    i18n.use_language("de")
+    assert tr("{count} files, {size}", count=3, size="2 MB") == "3 Dateien, 2 MB"
+    assert tr("no such message") == "no such message"
+
+
+def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(i18n, "_FOLDER", tmp_path)
+    (tmp_path / "xx.json").write_text("{")
+    i18n.use_language("xx")
+    assert tr("Export") == "Export" and "No translation into xx" in caplog.text
+
+
+def test_words_are_translated_and_data_is_not(qtbot):
+    i18n.use_language("de")
+    button, label = Button("Undo"), text("Undo")
+    assert button.text() == label.text() == "Rückgängig"
+    button.setText("Redo")
+    assert button.text() == "Wiederholen"
+    assert ElidedLabel("Undo").text() == "Undo" and key("Undo").text() == "Undo"
+    box, field = QCheckBox("Undo"), QLineEdit()
+    field.setPlaceholderText("Undo")
+    box.setToolTip("Undo")
+    for widget in (box, field):
+        translate(widget)
+    assert box.text() == box.toolTip() == field.placeholderText() == "Rückgängig"
+
+
+def test_the_pseudo_language_is_40_percent_longer_and_stays_so():
+    i18n.use_language(i18n.PSEUDO)
+    for message in ("Export", "{count} files, {size}", "Every change takes effect at once and is kept"):
+        longer = tr(message)
+        assert len(longer) >= 1.4 * len(message) and tr(longer) == longer
+    assert tr("128") == "128"
