@@ -1,5 +1,6 @@
 """What a run survives: full memory, infinities, a full disk, kill -9; and that nothing is lost."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -11,8 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from models.catalog import BACKBONES
@@ -256,3 +259,27 @@ def test_a_killed_run_ends_with_the_same_bits(
     assert len(done) == kills and done == sorted(done) and done[-1] < config.epochs
     assert all(torch.equal(value, last(tmp_path / "run")[name]) for name, value in last(tmp_path / "whole").items())
     assert len(read_run(tmp_path / "run").epochs) == config.epochs
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method"), [("test_resnet", "full"), ("test_resnet", "linear"), ("test_vit", "lora")]
+)
+def test_one_picture_of_each_class_is_enough_to_train(
+    backbone: str, method: str, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    kept = [image for number in (0, 10) for image in snapshot.images if (image.image_id - 1) % 16 == number]
+    few = Snapshot("single", snapshot.class_names, tuple(sorted(kept, key=lambda image: image.image_id)))
+    assert [len(few.labelled(split)) for split in ("train", "val")] == [3, 3]
+    result = train(tiny(method, backbone), few, tmp_path / "run")
+    assert result.best and all(value.isfinite().all() for value in last(tmp_path / "run").values())
+
+
+def test_a_picture_of_nans_is_left_out_or_harmless(snapshot: Snapshot, tmp_path: Path) -> None:
+    spoiled = tmp_path / "nan.tiff"
+    Image.fromarray(np.full((40, 48), np.nan, np.float32)).save(spoiled)
+    first, *others = snapshot.images
+    images = Snapshot("single", snapshot.class_names, (dataclasses.replace(first, path=spoiled), *others))
+    events: list[Event] = []
+    result = train(tiny(), images, tmp_path / "run", on_event=events.append)
+    assert result.best and all(value.isfinite().all() for value in last(tmp_path / "run").values())
+    assert not any("infinite" in event.message for event in events if isinstance(event, Notice))
