@@ -35,7 +35,7 @@ class NewProjectDialog(QDialog):
         self._multi = ActionTile("Several classes per picture", "Each picture may show any number.", checkable=True)
         tasks = QButtonGroup(self)
         for tile in (self._single, self._multi):
-            tile.setFixedHeight(theme.scaled(64))
+            tile.setMinimumHeight(theme.scaled(64))
             tasks.addButton(tile)
         (self._multi if task == "multi" else self._single).setChecked(True)
         self._fault = text(role="fault", wrap=True)
@@ -45,7 +45,7 @@ class NewProjectDialog(QDialog):
         browse = Button("Browse", "folder-open", on_click=self._browse)
         layout = column(
             text("New project", "title"),
-            text("A project keeps labels, splits and training runs. Your pictures are never altered.", "muted"),
+            text("A project keeps labels, splits and training runs. Your pictures are never altered.", "muted", wrap=True),
             theme.SMALL,
             text("Name", "caption"),
             self.name_edit,

@@ -54,11 +54,12 @@ class ActionTile(QPushButton):
         self._facts.hide()
         self._badge = pill("", "good")
         self._badge.hide()
-        head = row(*([IconLabel(icon_name, tone="accent")] if icon_name else []), self._title, self._badge)
-        head.setStretch(head.count() - 2, 1)
+        head = row(*([IconLabel(icon_name, tone="accent")] if icon_name else []), self._title)
+        head.setStretch(head.count() - 1, 1)
         layout = self._content = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
-        layout.addLayout(column(head, self._words, None, self._facts, spacing=theme.TIGHT))
+        badge = row(self._badge, None)  # on a line of its own: beside a long title it would be cut
+        layout.addLayout(column(head, badge, self._words, None, self._facts, spacing=theme.TIGHT))
         for label in self.findChildren(QLabel):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
