@@ -161,6 +161,10 @@ class ConfigForm(QWidget):
             self._entries[faulty[0]].editor.setFocus()
         return bool(faulty)
 
+    def first_fault(self) -> QWidget | None:
+        """Return the editor of the first fault shown."""
+        return next((entry.editor for entry in self._entries.values() if not entry.fault.isHidden()), None)
+
     def editor(self, name: str) -> QWidget:
         """Return the widget that edits field `name`."""
         if name in self._unbuilt:

@@ -18,19 +18,20 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
+import screenshot_train
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QDialog
-from screenshot_data import CLASSES, draw_pictures, run_events, write_runs
+from screenshot_data import CLASSES, draw_pictures, made_up_explanation, write_runs
 
 from gui.app import create_application, create_window
 from gui.errors import BugDialog, report_text
 from gui.main_window import MainWindow
 from gui.settings import Settings
-from gui.state import AppState, JobInfo
+from gui.state import AppState
 from gui.trying import Answers, Frame
 from gui.widgets.new_project import NewProjectDialog
-from gui.widgets.parity_card import Parity
+from visionft.deploy.parity import ExportResult, Latency, Parity
 from visionft.deploy.predictor import Prediction
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.scanning import Rejected
@@ -63,7 +64,7 @@ class Studio:
             if is_filled:
                 import_source(project, self.folder / "pictures")
                 assign_splits(project)
-                write_runs(path, project.snapshot().class_names)
+                write_runs(path, project.snapshot())
         self.state.open_project(path)
 
     def photograph(self, target: Path, *, width: int, height: int) -> None:
@@ -73,7 +74,7 @@ class Studio:
         self.window.activateWindow()
         for _ in range(6):
             self.app.processEvents()
-        if self.window.current_page.name in ("label", "try"):
+        if self.window.current_page.name in ("label", "try", "results"):
             self.wait_for_pictures(400)
         shown = self.window.grab()
         for dialog in self._dialogs():
@@ -181,32 +182,8 @@ def _label_viewer(studio: Studio) -> None:
     studio.wait_for_pictures()
 
 
-def _train_setup(studio: Studio) -> None:
-    studio.window.page("project").report.hide()  # type: ignore[attr-defined]
-    studio.window.show_page("train")
-
-
-def _train_faults(studio: Studio) -> None:
-    page = studio.window.page("train")
-    page.form.editor("learning_rate").setText("fast")  # type: ignore[attr-defined]
-    page.method_forms["lora"].editor("alpha").setText("0")  # type: ignore[attr-defined]
-    page.start()  # type: ignore[attr-defined]
-
-
-def _train_live(studio: Studio) -> None:
-    page, state = studio.window.page("train"), studio.state
-    page.form.reset()  # type: ignore[attr-defined]
-    page.method_forms["lora"].reset()  # type: ignore[attr-defined]
-    page.live_button.click()  # type: ignore[attr-defined]
-    page.monitor.start("ResNet-18, LoRA", epochs=20)  # type: ignore[attr-defined]
-    state.job_info = JobInfo(kind="train", title="Training ResNet-18, LoRA", page="train", started_s=0, may_write=False)
-    state.job_started.emit(state.job_info)
-    for event in run_events(20, until=12):
-        state.job_reported.emit(event)
-    page.monitor.chart.redraw()  # type: ignore[attr-defined]
-
-
 def _results(studio: Studio) -> None:
+    screenshot_train.put_away(studio)
     studio.state.job_info = None
     studio.window._show_idle()
     studio.window.show_page("results")
@@ -220,17 +197,34 @@ def _results_matrix(studio: Studio) -> None:
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full"])  # type: ignore[attr-defined]
     page.view_buttons.button(1).click()  # type: ignore[attr-defined]
-    page.matrix.choose(4, 2)  # type: ignore[attr-defined]
+    studio.wait_for_pictures(200)
 
 
 def _results_classes(studio: Studio) -> None:
     studio.window.page("results").view_buttons.button(2).click()  # type: ignore[attr-defined]
 
 
+def _results_pictures(studio: Studio) -> None:
+    page = studio.window.page("results")
+    page.view_buttons.button(3).click()  # type: ignore[attr-defined]
+    first = page.pictures.explain.strip.items()[0]  # type: ignore[attr-defined]
+    page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "good")])  # type: ignore[attr-defined]
+    studio.wait_for_pictures(300)
+
+
+def _results_calibration(studio: Studio) -> None:
+    studio.window.page("results").view_buttons.button(4).click()  # type: ignore[attr-defined]
+
+
+def _results_changes(studio: Studio) -> None:
+    studio.window.page("results").view_buttons.button(5).click()  # type: ignore[attr-defined]
+    studio.wait_for_pictures(200)
+
+
 def _results_settings(studio: Studio) -> None:
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full", "002-vit_small-lora"])  # type: ignore[attr-defined]
-    page.view_buttons.button(3).click()  # type: ignore[attr-defined]
+    page.view_buttons.button(6).click()  # type: ignore[attr-defined]
 
 
 def _export(studio: Studio) -> None:
@@ -242,9 +236,15 @@ def _export(studio: Studio) -> None:
 def _export_done(studio: Studio) -> None:
     folder = studio.folder / "projects" / "Machined parts" / "exports" / "003-resnet50-full"
     card = studio.window.page("export").parity_card  # type: ignore[attr-defined]
-    card.show_parity(
-        Parity(model=folder / "model.onnx", bytes=94_113_220, images=19, max_abs_diff=3.2e-6, top1_agreement=1.0)
-    )
+    studio.window.page("export").promises.hide()  # type: ignore[attr-defined]
+    latency = Latency(median_ms=11.4, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=320, height=240)
+    parity = Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7))
+    card.show_result(
+        ExportResult(
+            model=folder / "model.onnx", bytes=94_113_220, sha256="", temperature=1.2, opset=20, parity=parity,
+            latency=latency, float_model=folder / "model_float.onnx",
+        )
+    )  # fmt: skip
 
 
 def _try_empty(studio: Studio) -> None:
@@ -319,12 +319,18 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "05-project-import": _project_import,
     "12-label": _label,
     "13-label-viewer": _label_viewer,
-    "06-train-setup": _train_setup,
-    "07-train-faults": _train_faults,
-    "08-train-live": _train_live,
+    "06-train-setup": screenshot_train.setup,
+    "25-train-measured": screenshot_train.measured,
+    "26-train-backbones": screenshot_train.all_backbones,
+    "07-train-faults": screenshot_train.faults,
+    "08-train-live": screenshot_train.live,
+    "27-train-offer": screenshot_train.offered,
     "14-results-curves": _results,
     "15-results-matrix": _results_matrix,
     "16-results-classes": _results_classes,
+    "25-results-pictures": _results_pictures,
+    "26-results-calibration": _results_calibration,
+    "27-results-changes": _results_changes,
     "17-results-settings": _results_settings,
     "09-export": _export,
     "10-export-done": _export_done,

@@ -10,14 +10,14 @@ from gui import theme
 from gui.forms import ConfigForm
 from gui.i18n import tr
 from gui.pages.page import Page
-from gui.pages.train_draft import TrainDraft, run_details
+from gui.pages.train_draft import TrainDraft
 from gui.pages.train_setup import SetupView
 from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
 from gui.state import AppState, JobInfo, JobOutcome
 from gui.widgets.parts import Button, column, row
 from gui.widgets.queue_list import QueueList, QueueRow
 from gui.widgets.resume_card import ResumeCard
-from gui.widgets.train_choices import command_line
+from gui.widgets.train_choices import command_line, run_details
 from visionft.events import Event
 from visionft.training.config import TrainConfig
 from visionft.training.runs import RunSummary
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SETUP, LIVE = 0, 1
 _CONTEXT_RUNS = 5
-_QUEUE_WIDTH = 290
+_QUEUE_WIDTH = 260
 _WARM_UP_MS = 1500
 
 

@@ -21,7 +21,6 @@ from gui.widgets.train_choices import (
     method_choices,
     parameter_count,
     preset_choices,
-    setting_changes,
 )
 from models.catalog import BACKBONES
 from models.methods import METHODS
@@ -42,6 +41,7 @@ class TrainDraft(QObject):
         self._state, self._view, self._page = state, view, page
         self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
         self._shows_all = False
+        self._is_closed = False
         self._picture = 0
         self.preset = DEFAULT_PRESET
         self.preview = AugmentPreview(self)
@@ -97,6 +97,8 @@ class TrainDraft(QObject):
 
     def refresh(self) -> None:
         """Follow the project; a draft that was not touched follows with its preset."""
+        if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
+            return
         self._weights_pool.request(["all"])
         was_modified = self.is_modified
         self._look_at_project()
@@ -247,6 +249,7 @@ class TrainDraft(QObject):
 
     def close(self) -> None:
         """Wait for what draws and looks in the background."""
+        self._is_closed = True
         self.preview.close()
         self._weights_pool.close()
 
@@ -267,9 +270,3 @@ def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
     if config.batch_size > 0 and config.learning_rate >= 0:
         lines.append(f"Learning rate {config.peak_learning_rate:.2g} at its peak.")
     return "\n".join(lines)
-
-
-def run_details(config: TrainConfig) -> str:
-    """Return the settings of a queued run in a line."""
-    changes = [f"{name.rpartition('.')[2]} {value}" for name, value in setting_changes(config).items()]
-    return ", ".join([tr("{count} epochs", count=config.epochs), *changes[:4]])

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from gui import theme
@@ -54,10 +54,11 @@ class SetupView(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.SMALL)
-        layout.addWidget(scrolling(self._left()), 1)
-        right = scrolling(self._right())
-        right.setFixedWidth(theme.scaled(_RIGHT_WIDTH))
-        layout.addWidget(right)
+        self.left_area = scrolling(self._left())
+        layout.addWidget(self.left_area, 1)
+        self.right_area = scrolling(self._right())
+        self.right_area.setFixedWidth(theme.scaled(_RIGHT_WIDTH))
+        layout.addWidget(self.right_area)
         self.presets.chosen.connect(self.preset_chosen)
         for grid in (self.methods, self.backbones):
             grid.chosen.connect(lambda _name: self._on_edited())
@@ -192,6 +193,11 @@ class SetupView(QWidget):
             message = "; ".join(problem.message for problem in shown)
             hint = next((problem.hint for problem in shown if problem.hint), "")
             self.problems.show_message(message[:1].upper() + message[1:] + ".", hint, tone="warn")
+        forms = (self.form, *self.method_forms.values())
+        faulty = self.problems if shown else next(filter(None, (form.first_fault() for form in forms)), None)
+        if faulty is not None:
+            # Once the fault texts have their place.
+            QTimer.singleShot(0, self, lambda: self.right_area.ensureWidgetVisible(faulty, 0, theme.scaled(60)))
 
     def show_rates(self, rates: Sequence[float], losses: Sequence[float], suggestion: float) -> None:
         """Show what the learning-rate test saw."""

@@ -97,7 +97,7 @@ class MetricChart(QWidget):
     def _tools(self) -> QWidget:
         self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
         self.smoothing_slider.setRange(0, _MAX_SMOOTHING)
-        self.smoothing_slider.setFixedWidth(theme.scaled(110))
+        self.smoothing_slider.setFixedSize(theme.scaled(110), 22)
         self.smoothing_slider.setAccessibleName("Smoothing of the lines")
         self.smoothing_slider.setToolTip("Average each line over its past; the dots stay where they were measured")
         self.smoothing_slider.valueChanged.connect(self._on_smoothing_changed)

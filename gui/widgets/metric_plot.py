@@ -3,6 +3,7 @@
 Knows Qt, pyqtgraph and plain numbers. It redraws only what changed, because a training run competes for the same cores.
 """
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,8 +46,12 @@ class Curve:
 
 
 def smoothed(values: Sequence[float], weight: float) -> np.ndarray:
-    """Return the exponential moving average with `weight` (0 to 1) on the past, corrected for its start; NaN stays."""
+    """Return the exponential moving average with `weight` (0 to 1) on the past, corrected for its start.
+
+    NaN and infinity come back as NaN.
+    """
     result = np.array(values, dtype=float)
+    result[~np.isfinite(result)] = np.nan  # infinity would break the scene's arithmetic
     if weight <= 0:
         return result
     average, mass = 0.0, 0.0
@@ -109,7 +114,7 @@ class MetricPlot(pg.PlotWidget):
         item.getAxis("bottom").setHeight(theme.scaled(22))
         self.setMouseEnabled(x=True, y=False)
         if self.is_share:
-            item.setYRange(-0.05, 1.05, padding=0)
+            item.setYRange(-0.12, 1.14, padding=0)  # room for the labels at both ends
             item.getAxis("left").setTicks([[(v, f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]])
 
     # -- looks --------------------------------------------------------------------------------------------------
@@ -174,8 +179,8 @@ class MetricPlot(pg.PlotWidget):
         """Draw all points; single points get a dot so that the first epoch is visible."""
         for name, curve in (("train", self.train), ("val", self.val)):
             self._lines[name].setData(curve.x, smoothed(curve.y, self.smoothing), connect="finite")
-            dots = curve if len(curve.x) <= _FEW else Curve()
-            self._dots[name].setData(dots.x, dots.y)
+            dots = [point for point in zip(curve.x, curve.y, strict=True) if math.isfinite(point[1])]
+            self._dots[name].setData(pos=dots if len(dots) <= _FEW else [])
         stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
         steps = smoothed(self.steps.y, self.smoothing)[::stride]
         self._steps_item.setData(self.steps.x[::stride], steps, connect="finite")
@@ -183,6 +188,7 @@ class MetricPlot(pg.PlotWidget):
 
     def _draw_best(self) -> None:
         value = self.val.nearest(self.best) if self.best is not None else None
+        value = value if value is not None and math.isfinite(value) else None
         for item in (self._best_line, self._best_dot):
             item.setVisible(value is not None)
         if self.best is not None and value is not None:

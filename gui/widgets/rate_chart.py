@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, Signal
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
 from gui.i18n import tr
 from gui.widgets.metric_plot import line_pen
-from gui.widgets.parts import Button, ElidedLabel, column, row
+from gui.widgets.parts import Button, column, row, text
 
 
 class RateChart(QWidget):
@@ -30,7 +30,7 @@ class RateChart(QWidget):
         self.rate = 0.0
         self._plot: Any = pg.PlotWidget()
         self._plot.setAccessibleName("Loss over the learning rate")
-        self._plot.setMinimumHeight(theme.scaled(170))
+        self._plot.setFixedHeight(theme.scaled(190))
         item = self._plot.getPlotItem()
         item.setMenuEnabled(False)
         item.hideButtons()
@@ -42,11 +42,9 @@ class RateChart(QWidget):
         self._mark = pg.InfiniteLine(angle=90)
         item.addItem(self._mark, ignoreBounds=True)
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
-        self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._words = text("", "small", wrap=True)
         self.use_button = Button("Use this rate", "check", on_click=lambda: self.rate_chosen.emit(self.rate))
-        foot = row(self._words, self.use_button)
-        foot.setStretch(0, 1)
-        self.setLayout(column(self._plot, foot))
+        self.setLayout(column(self._plot, self._words, row(self.use_button, None)))
         self._restyle()
 
     def show_curve(self, rates: Sequence[float], losses: Sequence[float], suggestion: float) -> None:
@@ -64,7 +62,9 @@ class RateChart(QWidget):
         """Mark a rate."""
         self.rate = rate
         self._mark.setValue(np.log10(max(rate, 1e-12)))
-        self._words.setText(tr("Rate {rate}: the loss falls fastest here. Click for another.", rate=f"{rate:.2g}"))
+        self._words.setText(
+            tr("At a rate of {rate} the loss falls fastest. Click into the chart for another.", rate=f"{rate:.2g}")
+        )
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""

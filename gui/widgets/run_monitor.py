@@ -25,10 +25,10 @@ class RunMonitor(QWidget):
         self.chart = MetricChart()
         self.tiles = {
             "epoch": StatTile("Epoch", "refresh"),
-            "best": StatTile("Best accuracy", "check-circle"),
+            "best": StatTile("Best", "check-circle"),
             "left": StatTile("Time left", "clock"),
             "speed": StatTile("Speed", "play"),
-            "device": StatTile("Computing on", "chip"),
+            "device": StatTile("Device", "chip"),
         }
         self._name = ElidedLabel("", "heading")
         self._state = pill()
@@ -139,8 +139,8 @@ class RunMonitor(QWidget):
         self._place = event.epoch - 1 + event.step / event.steps
         self.chart.add_step(self._place, event.loss)
         self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
-        self.tiles["left"].show_figure(duration(event.eta_s), f"loss now {event.loss:.3f}")
-        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures per second")
+        self.tiles["left"].show_figure(duration(event.eta_s), self._patience_words(event.epoch - 1))
+        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         if event.memory_mb:
             self.tiles["device"].show_figure(self._device, f"{self._precision}, {memory_text(event.memory_mb)}")
 
@@ -155,14 +155,15 @@ class RunMonitor(QWidget):
             is_best=event.is_best,
         )
         self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
-        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures per second")
+        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         if event.is_best:
             self._best = (event.val_top1, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
-            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}{self._patience_left(event.epoch, epoch)}")
+            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}")
 
-    def _patience_left(self, epoch: int, best_epoch: int) -> str:
-        if not self._patience:
-            return ", on validation"
-        return f", patience {max(0, self._patience - (epoch - best_epoch))} of {self._patience}"
+    def _patience_words(self, done: int) -> str:
+        """Return how many epochs without a better one are left before the run ends early."""
+        if not self._patience or self._best is None:
+            return ""
+        return f"patience {max(0, self._patience - (done - self._best[1]))} of {self._patience}"

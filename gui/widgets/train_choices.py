@@ -65,7 +65,7 @@ def backbone_choices(
         names = [name for name in order if weights.get(name, _NOWHERE).is_here == is_here]
         shown = names if shows_all else [n for i, n in enumerate(names) if n == chosen or _is_first(n, i, most)]
         for name in shown:
-            badge = "Recommended" if name == names[0] and name in recommended else ""
+            badge = "Suggested" if name == names[0] and name in recommended else ""
             choices.append(_backbone_choice(name, weights.get(name, _NOWHERE), badge))
     return choices
 
@@ -155,6 +155,16 @@ def share(value: float) -> str:
 
 
 # The command line -----------------------------------------------------------------------------------------------------
+
+
+def run_details(config: TrainConfig) -> str:
+    """Return what is special about a run, in a line: its epochs and the settings that differ from the defaults."""
+    labels = {field.name: field.metadata["label"] for field in dataclasses.fields(config) if field.metadata}
+    labels |= {
+        f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
+    }
+    changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
+    return ", ".join([tr("{count} epochs", count=config.epochs), *changes[:4]])
 
 
 def command_line(config: TrainConfig, project: str) -> str:

@@ -127,7 +127,7 @@ def main() -> None:
         window.show_page("train")
         page = window.page("train")
         assert isinstance(page, TrainPage)
-        page.form.set_value(replace(page.config(), epochs=40, batch_size=8, workers=0))
+        page.draft.take(replace(page.config(), method="lora", epochs=40, batch_size=8, workers=0))
         lateness = Lateness()
         spin(3)
         lateness.take("idle")

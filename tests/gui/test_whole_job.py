@@ -47,8 +47,8 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
 
     window.show_page("train")
     train = window.page("train")
-    qtbot.mouseClick(train.backbones.tiles["starter_resnet"], LEFT)
-    qtbot.mouseClick(train.methods.tiles["linear"], LEFT)
+    qtbot.mouseClick(train.setup.backbones.tiles["starter_resnet"], LEFT)
+    qtbot.mouseClick(train.setup.methods.tiles["linear"], LEFT)
     train.form.editor("epochs").setValue(3)
     train.form.editor("batch_size").setValue(8)
     qtbot.keyClick(train, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)

@@ -1,6 +1,4 @@
-"""Widgets by themselves: the chart, the checklist, readiness, the split bar's figures, durations, image view."""
-
-import math
+"""Widgets by themselves: the checklist, readiness, the split bar's figures, durations, image view."""
 
 import numpy as np
 import pytest
@@ -9,12 +7,11 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
+from gui.amounts import millions
 from gui.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
 from gui.widgets.image_view import ImageView
 from gui.widgets.job_bar import duration
-from gui.widgets.metric_chart import Curve, MetricChart
 from gui.widgets.readiness import class_rows, conditions
-from gui.widgets.run_monitor import millions
 from visionft.project.reading import ProjectSummary
 from visionft.project.snapshot import Snapshot, SnapshotImage
 
@@ -29,36 +26,6 @@ def test_durations_are_for_people(seconds, words):
 @pytest.mark.parametrize(("count", "words"), [(950, "950"), (12_300, "12.3 K"), (11_176_512, "11.2 M")])
 def test_parameter_counts_are_for_people(count, words):
     assert millions(count) == words
-
-
-def test_a_curve_finds_its_nearest_point():
-    curve = Curve([1, 2, 3], [10, 20, 30])
-    assert [curve.nearest(x) for x in (0, 1.4, 1.6, 9)] == [10, 10, 20, 30]
-    assert Curve().nearest(1) is None
-
-
-def test_the_chart_draws_ten_times_a_second_at_most(qtbot, monkeypatch):
-    chart = MetricChart()
-    qtbot.addWidget(chart)
-    chart.show()
-    drawn = []
-    monkeypatch.setattr(chart, "redraw", lambda: drawn.append(1))
-    chart._redraw_timer.timeout.disconnect()
-    chart._redraw_timer.timeout.connect(chart.redraw)
-    for step in range(2000):
-        chart.add_step(step / 100, 1.0)
-    qtbot.wait(150)
-    assert 1 <= len(drawn) <= 2
-    assert chart.point_counts()["steps"] == 2000
-
-
-def test_the_chart_survives_nan_and_infinity(qtbot):
-    chart = MetricChart()
-    qtbot.addWidget(chart)
-    chart.add_step(0.1, math.nan)
-    chart.add_epoch(1, train_loss=math.inf, val_loss=1.0, train_top1=0.5, val_top1=0.5, is_best=True)
-    chart.redraw()
-    assert chart.point_counts() == {"steps": 1, "epochs": 1}
 
 
 def snapshot(labels: list[tuple[int, str | None]]) -> Snapshot:

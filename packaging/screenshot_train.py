@@ -1,0 +1,100 @@
+"""The scenes of the train page for the screenshots."""
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+from screenshot_data import run_events
+
+from gui.state import JobInfo
+from visionft.events import Notice
+from visionft.training.estimate import SetFacts, StepCost, remember
+from visionft.training.presets import Circumstances, preset_config
+
+PREVIEW_S = 30
+
+
+def setup(studio: Any) -> None:
+    """Show a fresh draft."""
+    studio.window.page("project").report.hide()
+    studio.window.show_page("train")
+
+
+def measured(studio: Any) -> None:
+    """Show a draft whose costs were measured, whose pictures were looked at, and whose rate was searched."""
+    page = studio.window.page("train")
+    facts = SetFacts.of(studio.state.snapshot())
+    for name, step_s in (("quick", 0.004), ("balanced", 0.21), ("best", 0.34)):
+        config = preset_config(name, Circumstances.of(studio.state.snapshot()))
+        cost = StepCost(setup_s=0.4, step_s=step_s, look_s=0.006, memory_mb=740, device="CPU", micro_batch=32)
+        remember(config, facts, cost)
+    page.setup.form.editor("augmentation").setCurrentText("medium")
+    deadline = time.monotonic() + PREVIEW_S
+    while not page.setup.strip.shown() and time.monotonic() < deadline:
+        studio.wait_for_pictures(200)
+    rates = [10 ** (-6 + number / 13) for number in range(76)]
+    losses = [1.7 - 0.9 / (1 + math.exp(-(math.log10(r) + 2.9) * 3)) + max(0, math.log10(r) + 0.9) ** 2 for r in rates]
+    page.setup.show_rates(rates, losses, 1.3e-3)
+    page.setup.form.editor("epochs").setValue(12)
+
+
+def all_backbones(studio: Any) -> None:
+    """Show every backbone, scrolled to them."""
+    page = studio.window.page("train")
+    page.setup.show_all_button.click()
+    for _ in range(4):
+        studio.app.processEvents()
+    for area in page.setup.findChildren(type(page.setup.left_area)):
+        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+
+
+def faults(studio: Any) -> None:
+    """Press Start on a draft with faults in it."""
+    page = studio.window.page("train")
+    page.setup.show_all_button.click()
+    page.setup.reset_requested.emit()
+    page.form.editor("learning_rate").setText("fast")
+    page.setup.method_form("lora").editor("alpha").setText("0")
+    page.start()
+
+
+def live(studio: Any) -> None:
+    """Show a run half way, one note on its chart, three runs in the queue, earlier runs in grey."""
+    page, state = studio.window.page("train"), studio.state
+    page.setup.reset_requested.emit()
+    for changes in ({"epochs": 40}, {"method": "full", "augmentation": "medium"}, {"backbone": "starter_vit"}):
+        page.runner.queue.add(dataclasses.replace(page.config(), **changes))
+    page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one picture fits into the device's memory.")
+    page.runner.queue_changed.emit()
+    page.live_button.click()
+    page.monitor.start("ResNet-18, LoRA", epochs=20, patience=6)
+    earlier = page.runner.earlier_runs(5)
+    page.monitor.chart.set_context(
+        [(run.name, [(each.epoch, each.val_loss, each.val_top1) for each in run.epochs]) for run in earlier]
+    )
+    state.job_info = JobInfo(kind="train", title="Training ResNet-18, LoRA", page="train", started_s=0, may_write=False)
+    state.job_started.emit(state.job_info)
+    for number, event in enumerate(run_events(20, until=12)):
+        page.monitor.handle(event)
+        if number == 75:
+            message = "The device ran out of memory; going on with 16 pictures at once, at the same batch size."
+            page.monitor.handle(Notice(message=message, level="warning"))
+    page.monitor.chart.smoothing_slider.setValue(40)
+    page.monitor.chart.redraw()
+
+
+def offered(studio: Any) -> None:
+    """Offer to go on with a run that was interrupted."""
+    page, state = studio.window.page("train"), studio.state
+    state.job_info = None
+    studio.window._show_idle()
+    for run in page.runner.queue.runs:
+        page.runner.remove(run.number)
+    page.setup_button.click()
+    page.resume_card.offer("003-resnet50-full was interrupted at epoch 4 of 10.")
+
+
+def put_away(studio: Any) -> None:
+    """Leave the page as the other scenes expect it."""
+    studio.window.page("train").resume_card.offer("")
