@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 from gui.errors import BugReporter, start_logging
@@ -77,16 +77,31 @@ def create_application() -> QApplication:
 
 def create_window(app: QApplication, state: AppState) -> MainWindow:
     """Return the window over `state`, in the theme and font size of the settings, following their changes."""
-    in_force: list[tuple[str, float]] = []
-
-    def take_settings() -> None:
-        put_into_force(state.settings)
-        wanted = (state.settings.theme, state.settings.font_scale)
-        if in_force != [wanted]:  # other settings change too, and a new style sheet touches every widget
-            in_force[:] = [wanted]
-            theme: ThemeName = state.settings.theme  # type: ignore[assignment]
-            apply_theme(app, theme, font_scale=state.settings.font_scale)
-
-    take_settings()
-    state.settings_changed.connect(take_settings)
+    SettingsKeeper(app, state).take_settings()
     return MainWindow(state, PAGES, bottom_pages=("settings",))
+
+
+class SettingsKeeper(QObject):
+    """Puts the settings into force, at the start and whenever they or the computer's own colours change."""
+
+    def __init__(self, app: QApplication, state: AppState) -> None:
+        super().__init__(state)
+        self._app, self._state = app, state
+        self._in_force: tuple[object, ...] = ()
+        state.settings_changed.connect(self.take_settings)
+        app.styleHints().colorSchemeChanged.connect(self._take_theme)  # the theme "system" follows at once
+
+    @Slot()
+    def take_settings(self) -> None:
+        """Put all settings into force."""
+        put_into_force(self._state.settings)
+        self._take_theme()
+
+    @Slot()
+    def _take_theme(self, _scheme: object = None) -> None:
+        theme: ThemeName = self._state.settings.theme  # type: ignore[assignment]
+        scheme = self._app.styleHints().colorScheme() if theme == "system" else None
+        wanted = (theme, self._state.settings.font_scale, scheme)
+        if self._in_force != wanted:  # other settings change too, and a new style sheet touches every widget
+            self._in_force = wanted
+            apply_theme(self._app, theme, font_scale=self._state.settings.font_scale)

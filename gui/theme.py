@@ -72,7 +72,7 @@ LIGHT = Colours(
     sunken="#EBEDF2",
     hover="#F0F2F6",
     border="#DCE0E8",
-    outline="#868F9F",
+    outline="#848D9D",
     text="#151A24",
     muted="#525C6B",
     accent="#2B59D9",
@@ -88,7 +88,7 @@ LIGHT = Colours(
     train_line="#2B59D9",
     val_line="#C2500C",
     test_line="#6B4FBB",
-    grey_line="#B4BBC8",
+    grey_line="#868E9D",
 )
 
 DARK = Colours(
@@ -114,12 +114,12 @@ DARK = Colours(
     train_line="#88A9FF",
     val_line="#FFAC66",
     test_line="#BDA6FF",
-    grey_line="#4A5363",
+    grey_line="#636D7E",
 )
 
 # Twelve class colours, told apart by most colour-blind eyes in this order; never the only carrier of a meaning.
 CLASS_COLOURS = (
-    "#3B73E0", "#E07B1F", "#2E9E6B", "#C2458B", "#8F63D2", "#B59A18",
+    "#3B73E0", "#DD771C", "#2E9E6B", "#C2458B", "#8F63D2", "#A68D14",
     "#1E9DB3", "#C9493F", "#6C8A2B", "#7A6A5B", "#5563B8", "#9A4FA0",
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The colours can be read in both themes; every token of the style sheet exists; every icon draws."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,35 @@ def test_every_text_has_a_contrast_of_at_least_4_5(colours):
 
 
 @pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
-def test_outlines_and_chart_lines_have_a_contrast_of_at_least_3(colours):
-    lines = (colours.outline, colours.train_line, colours.val_line, colours.test_line)
-    assert min(theme.contrast(line, colours.surface) for line in lines) >= 3.0
+def test_every_rule_of_the_style_sheet_that_names_both_colours_can_be_read(colours):
+    """Disabled controls are exempt (WCAG 2.2, 1.4.3)."""
+    rules = [(selector, colour_pair(body)) for selector, body in style_rules() if "disabled" not in selector]
+    pairs = {selector: pair for selector, pair in rules if pair is not None}
+    assert len(pairs) > 10
+    faint = {
+        selector: (ink, ground)
+        for selector, (ink, ground) in pairs.items()
+        if theme.contrast(getattr(colours, ink), getattr(colours, ground)) < 4.5
+    }
+    assert not faint
+
+
+def style_rules() -> list[tuple[str, str]]:
+    sheet = (Path(resources.__file__).parent / "style" / "app.qss").read_text(encoding="utf-8")
+    return re.findall(r"([^{}]+){([^{}]*)}", re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL))
+
+
+def colour_pair(body: str) -> tuple[str, str] | None:
+    """Return the (text, background) tokens of a rule that names both."""
+    found = dict(re.findall(r"(?:^|[;\s])(color|background)\s*:\s*\$(\w+)", body))
+    return (found["color"], found["background"]) if len(found) == 2 else None
+
+
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_outlines_chart_lines_and_class_colours_have_a_contrast_of_at_least_3(colours):
+    lines = (colours.outline, colours.train_line, colours.val_line, colours.test_line, colours.grey_line)
+    assert min(theme.contrast(line, colours.surface) for line in (*lines, *theme.CLASS_COLOURS)) >= 3.0
+    assert theme.contrast(colours.outline, colours.canvas) >= 3.0
 
 
 def test_contrast_follows_wcag():
