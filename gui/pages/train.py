@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SETUP, LIVE = 0, 1
 _CONTEXT_RUNS = 5
 _QUEUE_WIDTH = 260
-_WARM_UP_MS = 1500
+_WARM_UP_MS, _COPIED_MS = 1500, 2000
 
 
 class TrainPage(Page):
@@ -45,13 +45,17 @@ class TrainPage(Page):
         self.queue = QueueList()
         self.resume_card = ResumeCard()
         self._monitor: RunMonitor | None = None
+        self._warm_up_timer = QTimer(self, singleShot=True, interval=_WARM_UP_MS)
+        self._warm_up_timer.timeout.connect(self._warm_up)
+        self._copied_timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied_timer.timeout.connect(self._on_copied_timer_timeout)
         self._make_buttons()
         self._lay_out()
         self._connect()
         self._show_queue()
         self._on_offer_changed(self.runner.offer)
         self._show_readiness()
-        QTimer.singleShot(_WARM_UP_MS, self, self._warm_up)
+        self._warm_up_timer.start()
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -115,9 +119,10 @@ class TrainPage(Page):
             self._live_layout.insertWidget(0, self._monitor, 1)
         return self._monitor
 
+    @Slot()
     def _warm_up(self) -> None:
         """Load the charts in an idle moment, before anybody waits for them."""
-        self.monitor.setVisible(True)
+        self.monitor.show()
 
     def _connect(self) -> None:
         state, runner = self.state, self.runner
@@ -202,7 +207,11 @@ class TrainPage(Page):
         project = str(self.state.path or "PROJECT")
         QGuiApplication.clipboard().setText(command_line(self.config(), project))
         self.setup.command_button.setText("Copied")
-        QTimer.singleShot(2000, self.setup, lambda: self.setup.command_button.setText("Copy command"))
+        self._copied_timer.start()
+
+    @Slot()
+    def _on_copied_timer_timeout(self) -> None:
+        self.setup.command_button.setText("Copy command")
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -311,4 +320,6 @@ class TrainPage(Page):
 
     def close_workers(self) -> None:
         """Wait for background work of the page's own; called before the window goes."""
+        self._warm_up_timer.stop()
+        self._copied_timer.stop()
         self.draft.close()

@@ -1,0 +1,349 @@
+"""Runs one after the other: the queue goes on, also past a failure; pause, stop and resume; offers after a crash."""
+
+import dataclasses
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui import work
+from gui.main_window import MainWindow
+from gui.pages.train import LIVE, SETUP, TrainPage
+from gui.run_queue import RunQueue
+from visionft.errors import RunError
+from visionft.events import EpochDone, Progress, RunStarted
+from visionft.training.config import TrainConfig
+from visionft.training.recording import write_snapshot
+from visionft.training.runs import TrainResult, append_metrics, new_run_dir, read_run
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def epoch_done(number: int, epochs: int) -> EpochDone:
+    return EpochDone(
+        epoch=number, epochs=epochs, train_loss=1 / number, train_top1=0.5, val_loss=1 / number, val_top1=0.1 * number,
+        learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
+    )  # fmt: skip
+
+
+class Engine:
+    """Stands in for the learning libraries: writes run folders as they do, an epoch each time `step` is set."""
+
+    def __init__(self, state) -> None:
+        self.state = state
+        self.trained: list[int] = []  # epochs asked for, to tell runs apart
+        self.fails_at: set[int] = set()
+        self.step = threading.Event()
+        self.is_slow = True
+
+    def train_run(self, config: TrainConfig, images, project_dir: Path):
+        run_dir = new_run_dir(project_dir, config)
+        return lambda *, on_event, should_stop: self._run(config, images, run_dir, on_event, should_stop)
+
+    def continue_run(self, run_dir: Path):
+        config, images = read_run(run_dir).config, self.state.snapshot()
+        return lambda *, on_event, should_stop: self._run(config, images, run_dir, on_event, should_stop)
+
+    def _run(self, config, images, run_dir, on_event, should_stop):
+        from visionft.files import write_json
+
+        self.trained.append(config.epochs)
+        on_event(Progress(stage="Loading", done=0, total=0))
+        if config.epochs in self.fails_at:
+            raise RunError("Not even one picture fits into memory.", "Choose a smaller size.")
+        first = 1
+        if run_dir.exists():
+            first = len(read_run(run_dir).epochs) + 1
+        else:
+            run_dir.mkdir(parents=True)
+            write_json(run_dir / "classes.json", list(images.class_names))
+            write_snapshot(run_dir, images)
+            write_json(run_dir / "config.json", config.to_dict())
+        (run_dir / "result.json").unlink(missing_ok=True)
+        on_event(
+            RunStarted(
+                run=run_dir.name, backbone=config.backbone, method=config.method, epochs=config.epochs,
+                first_epoch=first, steps_per_epoch=4, train_images=17, val_images=4, trainable_parameters=10,
+                total_parameters=100, device="CPU", precision="fp32",
+            )
+        )  # fmt: skip
+        stopped = False
+        for number in range(first, config.epochs + 1):
+            if self.is_slow:
+                stopped = self._wait(should_stop)
+            if stopped:
+                break
+            append_metrics(run_dir, epoch_done(number, config.epochs))
+            on_event(epoch_done(number, config.epochs))
+        run = read_run(run_dir)
+        result = TrainResult(
+            run=run_dir.name, best=run.best, seconds=1.0, stopped=stopped, trainable_parameters=10,
+            total_parameters=100, device="CPU", precision="fp32",
+        )  # fmt: skip
+        write_json(run_dir / "result.json", dataclasses.asdict(result))
+        return result
+
+    def _wait(self, should_stop) -> bool:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if should_stop():
+                return True
+            if self.step.is_set():
+                self.step.clear()
+                return False
+            time.sleep(0.003)
+        return True
+
+
+@pytest.fixture
+def engine(monkeypatch, state) -> Engine:
+    engine = Engine(state)
+    monkeypatch.setattr(work, "train_run", engine.train_run)
+    monkeypatch.setattr(work, "continue_run", engine.continue_run)
+    return engine
+
+
+@pytest.fixture
+def page(window: MainWindow, project_dir, engine) -> TrainPage:
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    return page
+
+
+def draft(page: TrainPage, epochs: int) -> None:
+    page.form.editor("epochs").setValue(epochs)
+
+
+def idle(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: window.state.job_info is None and not window.state.runner._goes_on, timeout=10_000)
+
+
+def epochs_shown(page: TrainPage) -> int:
+    return page.monitor.chart.point_counts()["epochs"]
+
+
+def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine):
+    engine.fails_at = {3}
+    draft(page, 2)
+    qtbot.mouseClick(page.start_button, LEFT)
+    for epochs in (3, 4, 5):
+        qtbot.mouseClick(page.setup_button, LEFT)
+        draft(page, epochs)
+        qtbot.mouseClick(page.enqueue_button, LEFT)
+    assert page.queue.numbers() == [1, 2, 3] and "3 waiting" in page.live_button.text()
+    engine.is_slow = False
+    engine.step.set()
+    idle(qtbot, window)
+    assert engine.trained == [2, 3, 4, 5]
+    (failed,) = window.state.runner.queue.runs
+    assert failed.config.epochs == 3 and "Not even one picture" in failed.failure
+    assert "Not even one picture" in page.queue.list.item(0).text()
+    assert page._views.currentIndex() == SETUP  # the next run does not snatch the form away
+
+
+def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine):
+    engine.is_slow, engine.fails_at = False, {3}
+    draft(page, 3)
+    qtbot.mouseClick(page.enqueue_button, LEFT)
+    qtbot.mouseClick(page.live_button, LEFT)
+    qtbot.mouseClick(page.queue.start_button, LEFT)
+    idle(qtbot, window)
+    page.queue.list.setCurrentRow(0)
+    assert not page.queue.start_button.isVisible()
+    engine.fails_at = set()
+    qtbot.mouseClick(page.queue.retry_button, LEFT)
+    qtbot.mouseClick(page.queue.start_button, LEFT)
+    idle(qtbot, window)
+    assert engine.trained == [3, 3] and window.state.runner.queue.runs == ()
+
+
+def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
+    for epochs in (2, 3, 4):
+        draft(page, epochs)
+        page.enqueue()
+    page.show_view(LIVE)
+    queue = page.queue
+    queue.list.setCurrentRow(2)
+    qtbot.mouseClick(queue.up_button, LEFT)
+    assert queue.numbers() == [1, 3, 2] and queue.chosen() == 3
+    queue.list.setFocus()
+    qtbot.keyClick(queue.list, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert queue.numbers() == [3, 1, 2]
+    queue.list.setCurrentRow(1)
+    qtbot.keyClick(queue.list, Qt.Key.Key_Delete)
+    assert queue.numbers() == [3, 2]
+    queue.list.setCurrentRow(0)
+    qtbot.mouseClick(queue.tweak_button, LEFT)
+    assert queue.numbers() == [2] and page.config().epochs == 4 and page._views.currentIndex() == SETUP
+
+
+def test_dragging_a_row_moves_its_run(qtbot, page, window):
+    for epochs in (2, 3, 4):
+        draft(page, epochs)
+        page.enqueue()
+    model = page.queue.list.model()
+    model.moveRow(model.index(0, 0).parent(), 0, model.index(0, 0).parent(), 3)
+    qtbot.waitUntil(lambda: [run.number for run in window.state.runner.queue.runs] == [2, 3, 1])
+    assert page.queue.numbers() == [2, 3, 1]
+
+
+def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page, window, project_dir):
+    draft(page, 7)
+    page.enqueue()
+    draft(page, 9)
+    window.state.close_project()
+    assert window.state.runner.queue.runs == () and not page.queue.isVisible()
+    window.state.open_project(project_dir)
+    (run,) = window.state.runner.queue.runs
+    assert run.config.epochs == 7 and page.queue.numbers() == [1]
+
+
+def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine):
+    draft(page, 4)
+    page.start()
+    engine.step.set()
+    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
+    page.setup_button.click()
+    draft(page, 2)
+    page.enqueue()
+    page.show_view(LIVE)
+    qtbot.mouseClick(page.pause_button, LEFT)
+    assert page.monitor.state() == "Pausing"
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert page.monitor.state() == "Paused" and page.resume_button.isVisible()
+    assert not page.pause_button.isVisible() and not page.start_button.isVisible()
+    qtbot.wait(30)
+    assert window.state.job_info is None  # what waits does not overtake it
+    engine.is_slow = False
+    qtbot.mouseClick(page.resume_button, LEFT)
+    idle(qtbot, window)
+    assert engine.trained == [4, 4, 2]
+    finished = read_run(window.state.path / "runs" / "001-starter_resnet-lora")
+    assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
+    assert not finished.result.stopped and window.state.runner.queue.paused == ""
+
+
+def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
+    draft(page, 4)
+    page.start()
+    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    page.runner.enqueue(TrainConfig(epochs=2))
+    qtbot.mouseClick(page.stop_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.wait(30)
+    assert page.monitor.state() == "Stopped" and window.state.job_info is None
+    assert page.start_button.isVisible() and not page.resume_button.isVisible()
+    assert len(page.runner.queue.waiting()) == 1 and page.queue.start_button.isVisible()
+
+
+def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):
+    def train_run(config, images, project_dir):
+        def run(*, on_event, should_stop):
+            while not should_stop():
+                time.sleep(0.003)
+            return TrainResult(
+                run="001-x", best=None, seconds=0.0, stopped=True, trainable_parameters=1, total_parameters=1,
+                device="CPU", precision="fp32",
+            )  # fmt: skip
+
+        return run
+
+    monkeypatch.setattr(work, "train_run", train_run)
+    draft(page, 6)
+    page.start()
+    qtbot.waitUntil(lambda: window.state.job_info is not None)
+    page.pause()
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert page.monitor.state() == "Stopped" and window.state.runner.queue.paused == ""
+    assert [run.config.epochs for run in window.state.runner.queue.waiting()] == [6]
+
+
+def crashed_run(project_dir: Path, images, done: int) -> Path:
+    config = TrainConfig(epochs=5)
+    from visionft.files import write_json
+
+    run_dir = new_run_dir(project_dir, config)
+    run_dir.mkdir(parents=True)
+    write_json(run_dir / "classes.json", list(images.class_names))
+    write_snapshot(run_dir, images)
+    write_json(run_dir / "config.json", config.to_dict())
+    for number in range(1, done + 1):
+        append_metrics(run_dir, epoch_done(number, 5))
+    return run_dir
+
+
+def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir):
+    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    window.state.close_project()
+    window.show_page("project")
+    window.state.open_project(project_dir)
+    qtbot.waitUntil(lambda: run_dir.name in window.banner.message())
+    qtbot.mouseClick(window.banner.way_button, LEFT)
+    assert window.current_page is page
+    assert page.resume_card.message() == f"{run_dir.name} was interrupted at epoch 4 of 5."
+    engine.is_slow = False
+    qtbot.mouseClick(page.resume_card.continue_button, LEFT)
+    idle(qtbot, window)
+    assert page.resume_card.message() == "" and epochs_shown(page) == 5
+    assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2, 3, 4, 5]
+
+
+def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
+    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    window.state.open_project(project_dir)
+    qtbot.mouseClick(page.resume_card.dismiss_button, LEFT)
+    assert page.resume_card.message() == ""
+    window.state.close_project()
+    window.state.open_project(project_dir)
+    assert page.resume_card.message() == "" and window.state.runner.offer is None
+    assert RunQueue(project_dir).dismissed == {run_dir.name}
+
+
+def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch):
+    def estimate_costs(configs, images):
+        def measure(*, on_event, should_stop):
+            while not should_stop():
+                time.sleep(0.003)
+            return ()
+
+        return measure
+
+    monkeypatch.setattr(work, "estimate_costs", estimate_costs)
+    engine.is_slow = False
+    draft(page, 2)
+    qtbot.mouseClick(page.setup.measure_button, LEFT)
+    assert window.state.job_info.kind == "estimate" and not page.setup.measure_button.isEnabled()
+    qtbot.mouseClick(page.start_button, LEFT)
+    idle(qtbot, window)
+    assert engine.trained == [2] and window.state.runner.queue.runs == ()
+
+
+def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine):
+    engine.is_slow = False
+    page.runner.enqueue(TrainConfig(backbone="starter_resnet", method="prefix"))
+    page.runner.enqueue(TrainConfig(epochs=2))
+    page.runner.start_queue()
+    idle(qtbot, window)
+    assert engine.trained == [2]
+    assert "no attention" in window.state.runner.queue.runs[0].failure
+
+
+def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_dir):
+    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    window.show_page("results")
+    window.state.run_duplicate_requested.emit(read_run(run_dir))
+    assert window.current_page is page and page.config() == read_run(run_dir).config
+    assert run_dir.name in page.subtitle.text()
+
+
+def test_earlier_runs_are_the_grey_context(qtbot, page, window, engine, project_dir):
+    earlier = crashed_run(project_dir, window.state.snapshot(), 3)
+    draft(page, 2)
+    engine.is_slow = False
+    page.start()
+    idle(qtbot, window)
+    assert earlier.name in page.monitor.chart._context_key.toolTip()
