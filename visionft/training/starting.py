@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.catalog import count_parameters
-from models.weights import NOT_STATED, PRETRAINED, RANDOM, bundled_file, read_record, stated_licence, weights_folder
-from visionft.errors import RunError
+from models.weights import NOT_STATED, PRETRAINED, RANDOM, WeightsRecord, bundled_file, read_record, stated_licence
+from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import write_json
 from visionft.training.config import TrainConfig
@@ -66,7 +66,7 @@ def starting_weights(config: TrainConfig, loaded: "LoadReport | None") -> Starti
     if loaded is None:
         return StartingWeights(source=RANDOM, licence=NO_LICENCE)
     backbone, path = config.backbone_row, loaded.path
-    record = read_record(path) if path.parent == weights_folder() else None
+    record = _record_of(path, loaded.sha256)
     if record:
         licence, origin, revision = record.licence, record.origin, record.revision
     elif config.weights != PRETRAINED:
@@ -88,6 +88,15 @@ def starting_weights(config: TrainConfig, loaded: "LoadReport | None") -> Starti
         left_out=loaded.left_out,
         resized_from=loaded.resized_from,
     )
+
+
+def _record_of(path: Path, sha256: str) -> WeightsRecord | None:
+    """Return the record beside a file of any weights folder, when it speaks of this very file."""
+    try:
+        record = read_record(path)
+    except WeightsError:
+        return None  # some other program's JSON beside a file that was given by its path
+    return record if record and record.sha256 == sha256 else None
 
 
 def describe(weights: StartingWeights) -> str:

@@ -57,6 +57,12 @@ def test_a_file_given_by_path_names_itself(snapshot: Snapshot, tmp_path: Path, s
     assert "This network has no place for decoder.weight." in said
 
 
+def test_a_file_of_another_weights_folder_keeps_its_licence(here: Path, snapshot, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "elsewhere"))
+    kept = train(config(weights=str(here)), snapshot, tmp_path / "run").weights
+    assert kept and (kept.licence, kept.origin) == ("CC-BY-4.0", "w.safetensors")
+
+
 def test_the_bundled_ones_are_known_by_their_hash(snapshot: Snapshot, tmp_path: Path) -> None:
     result = train(config(backbone="starter_vit", method="linear"), snapshot, tmp_path / "run")
     assert result.weights and result.weights.sha256 == BACKBONES["starter_vit"].sha256
