@@ -82,7 +82,7 @@ def diagnose() -> Diagnosis:
     providers = _providers(faults)
     faults += _gpu_faults(devices, providers)
     free_disk_gb = round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
-    faults += disk_faults(free_disk_gb)
+    faults += disk_faults(free_disk_gb) + offline_faults()
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         visionft=__version__,
@@ -203,6 +203,16 @@ def disk_faults(free_gb: float) -> list[Fault]:
         return []
     message = f"Only {free_gb:.1f} GB are free here; runs and exports need room for several copies of a model."
     return [Fault(severity="warning", message=message, advice="Free some space or keep the project on another disk.")]
+
+
+def offline_faults() -> list[Fault]:
+    """Return a note where a setting forbids the network: weights that are not here cannot be fetched then."""
+    from visionft.weights import offline_reason
+
+    if not (reason := offline_reason()):
+        return []
+    advice = "Nothing is wrong with that; `visionft weights import` brings in weights as files."
+    return [Fault(severity="note", message=reason, advice=advice)]
 
 
 def _qt_faults() -> list[Fault]:

@@ -116,6 +116,14 @@ def test_little_free_space_is_a_warning() -> None:
     assert doctor.disk_faults(0.4)[0].severity == "warning"
 
 
+def test_working_offline_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert doctor.offline_faults() == []
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    (fault,) = doctor.offline_faults()
+    assert fault.severity == "note" and "VISIONFT_OFFLINE" in fault.message
+
+
 def test_weights_are_counted_once_although_the_hub_cache_links_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
