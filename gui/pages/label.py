@@ -106,7 +106,7 @@ class LabelPage(Page):
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
-        self.setFocusProxy(self.grid)
+        self.focus_target = self.grid
         keys = LabelKeys(self)
         self.grid.installEventFilter(keys)
         self.viewer.view.installEventFilter(keys)
@@ -150,7 +150,8 @@ class LabelPage(Page):
 
     def _read_classes(self) -> None:
         project = self.state.project
-        self._classes = read_classes(project) if project is not None else ()
+        counts = self._summary.classes if self._summary is not None else None
+        self._classes = read_classes(project, counts) if project is not None else ()
         self.class_actions.classes = self._classes
         self._colours = class_colours(self._classes)
         self.keys = class_keys(self._classes)
@@ -262,13 +263,13 @@ class LabelPage(Page):
         if self.grid.current_id():
             self._modes.setCurrentWidget(self.viewer)
             self._show_current()
-            self.setFocusProxy(self.viewer.view)
+            self.focus_target = self.viewer.view
             self.viewer.view.setFocus()
 
     def close_viewer(self) -> None:
         """Go back to the grid."""
         self._modes.setCurrentWidget(self.grid)
-        self.setFocusProxy(self.grid)
+        self.focus_target = self.grid
         self.grid.setFocus()
 
     # -- slots --------------------------------------------------------------------------------------------------

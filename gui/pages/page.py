@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from gui import theme
@@ -24,6 +24,7 @@ class Page(QWidget):
         super().__init__()
         self.state = state
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.focus_target: QWidget | None = None  # what takes the focus for the page; a focus proxy would break Tab
         self._is_stale = True
         self.heading = text(self.title, "title")
         self.subtitle = ElidedLabel(role="muted")
@@ -80,6 +81,12 @@ class Page(QWidget):
         if self.isVisible():
             self._is_stale = False
             self.refresh()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Hand the focus on to what the page is about."""
+        super().focusInEvent(event)
+        if self.focus_target is not None:
+            self.focus_target.setFocus(event.reason())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while another page was shown."""

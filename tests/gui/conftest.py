@@ -38,7 +38,7 @@ def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
     ticking = [timer for timer in gc.get_objects() if issubclass(type(timer), QTimer) and _is_ticking(timer)]
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     assert not running, f"threads still run: {running}"
-    assert not ticking, f"timers still run: {ticking}"
+    assert not ticking, f"timers still run: {[(timer.interval(), timer.parent()) for timer in ticking]}"
     assert not visible, f"windows are still open: {visible}"
 
 

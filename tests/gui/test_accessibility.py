@@ -1,0 +1,99 @@
+"""Every control can be reached by the Tab key and has a name that a screen reader can say."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QHeaderView,
+    QLineEdit,
+    QScrollBar,
+    QWidget,
+)
+
+PAGES = ("project", "label", "train", "results", "export", "try", "settings")
+CONTROLS = (QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
+
+
+def controls(window: QWidget) -> list[QWidget]:
+    """Return what a mouse could use now, without the inner parts of Qt's own widgets."""
+    found = [each for each in window.findChildren(QWidget) if isinstance(each, CONTROLS)]
+    return [each for each in found if each.isVisible() and each.isEnabled() and not is_inner(each)]
+
+
+def is_inner(widget: QWidget) -> bool:
+    parent = widget.parentWidget()
+    is_qt_part = widget.objectName().startswith("qt_") or isinstance(widget, QHeaderView | QScrollBar)
+    in_field = isinstance(parent, QLineEdit | QAbstractSpinBox | QComboBox | QAbstractItemView)
+    in_popup = parent is not None and parent.metaObject().className() == "QComboBoxPrivateContainer"
+    return is_qt_part or in_field or in_popup
+
+
+def is_other_of_group(widget: QWidget, reached: list[QWidget]) -> bool:
+    """Tell whether the arrow keys lead here from a button of its exclusive group that Tab reaches."""
+    group = widget.group() if isinstance(widget, QAbstractButton) else None
+    return group is not None and group.exclusive() and bool(set(group.buttons()) & set(reached))
+
+
+def tab_through(qtbot, window: QWidget) -> list[QWidget]:
+    """Press Tab until the focus comes round."""
+    seen: list[QWidget] = []
+    for _ in range(600):
+        now = QApplication.focusWidget()
+        assert now is not None and now.window() is window
+        if now in seen:
+            return seen
+        seen.append(now)
+        qtbot.keyClick(now, Qt.Key.Key_Tab)
+    raise AssertionError("the focus never comes round")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_tab_key_reaches_every_control(qtbot, window, project_dir, name):
+    window.state.open_project(project_dir)
+    window.show_page(name)
+    QApplication.processEvents()
+    window.rail.button(name).setFocus(Qt.FocusReason.TabFocusReason)
+    reached = tab_through(qtbot, window)
+    missed = [each for each in controls(window) if each not in reached and not is_other_of_group(each, reached)]
+    assert not [describe(each) for each in missed]
+    assert len(reached) >= 2
+
+
+def test_every_control_has_a_name(window, project_dir):
+    window.state.open_project(project_dir)
+    nameless = []
+    for name in PAGES:
+        window.show_page(name)
+        QApplication.processEvents()
+        nameless += [f"{name}: {describe(each)}" for each in controls(window) if not spoken(each)]
+    assert not nameless
+
+
+def spoken(widget: QWidget) -> str:
+    interface = QAccessible.queryAccessibleInterface(widget)
+    said = interface.text(QAccessible.Text.Name) if interface is not None else ""
+    return said or widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton) else "")
+
+
+def describe(widget: QWidget) -> str:
+    words = widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton | QLineEdit) else "")
+    return f"{type(widget).__name__} “{words}” in {type(widget.parentWidget()).__name__}"
+
+
+def test_the_menus_are_reached_by_their_letters(qtbot, window):
+    titles = [action.text() for action in window.menuBar().actions()]
+    letters = [title[title.index("&") + 1] for title in titles]
+    assert len(set(letters)) == len(letters) == len(titles)
+
+
+def test_a_dialog_closes_by_escape_and_gives_the_focus_back(qtbot, window):
+    window.rail.button("label").setFocus()
+    window.show_palette()
+    qtbot.keyClick(window.palette_dialog.field, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is window.rail.button("label"))
