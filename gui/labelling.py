@@ -46,6 +46,8 @@ class PictureFinder:
 
     def find(self, wanted: Wanted, suggestions: Suggestions) -> tuple[int, ...]:
         """Return the pictures that the user wants to see, in the order chosen."""
+        if not wanted.narrows and wanted.order in (BY_NAME, BY_CLASS):  # nothing to leave out: the order is all
+            return self._names() if wanted.order == BY_NAME else class_order(self._project)
         ids = find_images(self._project, _image_filter(wanted), limit=_ALL)
         if wanted.prediction:
             ids = tuple(key for key in ids if key in suggestions and wanted.prediction in suggestions[key].classes)
@@ -54,10 +56,13 @@ class PictureFinder:
         if wanted.order in (UNSURE_FIRST, SURE_FIRST):
             return _by_uncertainty(ids, suggestions, is_unsure_first=wanted.order == UNSURE_FIRST)
         if wanted.order == BY_NAME:
-            if self._by_name is None:
-                self._by_name = name_order(self._project)
-            return _in_order(self._by_name, ids)
+            return _in_order(self._names(), ids)
         return _in_order(class_order(self._project), ids) if wanted.order == BY_CLASS else ids
+
+    def _names(self) -> tuple[int, ...]:
+        if self._by_name is None:
+            self._by_name = name_order(self._project)
+        return self._by_name
 
 
 def _image_filter(wanted: Wanted) -> ImageFilter:
@@ -74,8 +79,6 @@ def _image_filter(wanted: Wanted) -> ImageFilter:
 
 def _in_order(order: tuple[int, ...], ids: tuple[int, ...]) -> tuple[int, ...]:
     """Return `ids` as they stand in `order`."""
-    if len(ids) == len(order):
-        return order
     wanted = set(ids)
     return tuple(image_id for image_id in order if image_id in wanted)
 

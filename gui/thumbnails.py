@@ -104,6 +104,18 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
     return image
 
 
+def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
+    """Return a thumbnail no larger than `side`, in the format that the screen copies fastest."""
+    path, side = key
+    image = load_thumbnail(path)
+    if isinstance(image, Unreadable):
+        return image
+    if max(image.width(), image.height()) > side:
+        mode = Qt.TransformationMode.SmoothTransformation
+        image = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
+    return image.convertToFormat(QImage.Format.Format_RGB32)
+
+
 def load_picture(path: Path) -> QImage | Unreadable:
     """Return a picture at full size (at most `VIEW_PX` on its longest side); safe in any thread."""
     try:
@@ -147,7 +159,7 @@ class ThumbnailStore(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = WorkerPool(load_thumbnail, parent=self)
+        self._pool = WorkerPool(_load_scaled, parent=self)
         self._pool.done.connect(self._on_done)
         self._kept: OrderedDict[Path, QPixmap | Unreadable] = OrderedDict()
         self._bytes = 0
@@ -169,7 +181,7 @@ class ThumbnailStore(QObject):
 
     def want(self, paths: Sequence[Path]) -> None:
         """Load these, the first one soonest, and nothing else."""
-        self._pool.request([path for path in paths if path not in self._kept])
+        self._pool.request([(path, self._side) for path in paths if path not in self._kept])
 
     @property
     def bytes_kept(self) -> int:
@@ -181,18 +193,17 @@ class ThumbnailStore(QObject):
         self._pool.close()
 
     @Slot(object, object)
-    def _on_done(self, path: Path, result: QImage | Unreadable) -> None:
-        self._kept[path] = kept = self._pixmap(result) if isinstance(result, QImage) else result
-        self._bytes += _size(kept)
+    def _on_done(self, key: tuple[Path, int], result: QImage | Unreadable) -> None:
+        path, side = key
+        if side != self._side:  # the size was changed meanwhile; who still wants it asks again
+            self.loaded.emit(path)
+            return
+        kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+        self._bytes += _size(kept) - (_size(self._kept.pop(path)) if path in self._kept else 0)
+        self._kept[path] = kept
         while self._bytes > MEMORY_MB << 20 and len(self._kept) > 1:
             self._bytes -= _size(self._kept.popitem(last=False)[1])
         self.loaded.emit(path)
-
-    def _pixmap(self, image: QImage) -> QPixmap:
-        side, mode = self._side, Qt.TransformationMode.SmoothTransformation
-        if max(image.width(), image.height()) > side:
-            image = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
-        return QPixmap.fromImage(image)
 
 
 def _size(kept: QPixmap | Unreadable) -> int:

@@ -138,9 +138,13 @@ class ClassPanel(Card):
         """Show these classes."""
         if entries == self._entries:
             return
+        is_same_list = [entry.name for entry in entries] == [entry.name for entry in self._entries]
         self._entries = entries
         self._empty.setVisible(not entries)
-        self._show_matches()
+        if is_same_list:
+            self._renew()
+        else:
+            self._show_matches()
 
     def names(self) -> list[str]:
         """Return the names as listed."""
@@ -187,14 +191,23 @@ class ClassPanel(Card):
         action.triggered.connect(lambda _checked=False: act())
         return action
 
+    def _matches(self) -> list[ClassEntry]:
+        wanted = self.search_edit.text().strip().casefold()
+        return [entry for entry in self._entries if wanted in entry.name.casefold()]
+
+    def _renew(self) -> None:
+        """Show what changed of the classes that are listed, and draw nothing else anew."""
+        for line, entry in enumerate(self._matches()):
+            item = self.list.item(line)
+            if item.data(_ROLE) != entry:
+                _fill(item, entry)
+
     def _show_matches(self, *_: object) -> None:
         wanted = self.search_edit.text().strip().casefold()
-        shown = [entry for entry in self._entries if wanted in entry.name.casefold()]
         self.list.clear()
-        for entry in shown:
+        for entry in self._matches():
             item = QListWidgetItem(entry.name)
-            item.setData(_ROLE, entry)
-            item.setToolTip(f"{entry.name}: {entry.pictures:,} pictures")
+            _fill(item, entry)
             self.list.addItem(item)
         self.list.setDragEnabled(not wanted)
         is_new = bool(wanted) and all(entry.name.casefold() != wanted for entry in self._entries)
@@ -215,3 +228,8 @@ class ClassPanel(Card):
 
     def _on_rows_moved(self, *_: object) -> None:
         self.reordered.emit(self.names())
+
+
+def _fill(item: QListWidgetItem, entry: ClassEntry) -> None:
+    item.setData(_ROLE, entry)
+    item.setToolTip(tr("{name}: {count} pictures", name=entry.name, count=f"{entry.pictures:,}"))

@@ -30,7 +30,7 @@ class ImageGrid(QAbstractScrollArea):
         self._thumbnails = thumbnails
         thumbnails.loaded.connect(self._on_thumbnail_loaded)
         self._ids: tuple[int, ...] = ()
-        self._places: dict[int, int] = {}
+        self._places_read: dict[int, int] | None = None
         self._cells: dict[int, Cell] = {}
         self._selected: set[int] = set()
         self._current = -1
@@ -52,14 +52,22 @@ class ImageGrid(QAbstractScrollArea):
         """Show these pictures; the current one stays current where it is still among them."""
         kept = self.current_id()
         self._ids = ids
-        self._places = {image_id: place for place, image_id in enumerate(ids)}
-        self._selected &= self._places.keys()
+        self._places_read = None
+        if self._selected - {kept}:
+            self._selected &= self._places.keys()
         self._cells.clear()
         self._set_extent()
-        place = self._places.get(kept, min(max(self._current, 0), len(ids) - 1))
+        place = ids.index(kept) if kept in ids else min(max(self._current, 0), len(ids) - 1)
         self._current = -1
         self.set_current(place)
         self.viewport().update()
+
+    @property
+    def _places(self) -> dict[int, int]:
+        """Each picture's place; made when first asked for, because 100,000 entries take a frame's time."""
+        if self._places_read is None:
+            self._places_read = {image_id: place for place, image_id in enumerate(self._ids)}
+        return self._places_read
 
     def invalidate(self, image_ids: Iterable[int] | None = None) -> None:
         """Ask again for what is shown of these pictures (None: of all)."""
@@ -76,7 +84,7 @@ class ImageGrid(QAbstractScrollArea):
 
     def cell(self, image_id: int) -> Cell | None:
         """Return what is shown of a picture."""
-        if image_id not in self._cells and image_id in self._places:
+        if image_id not in self._cells:
             self._fetch((image_id,))
         return self._cells.get(image_id)
 
@@ -104,8 +112,11 @@ class ImageGrid(QAbstractScrollArea):
 
     def selected_ids(self) -> tuple[int, ...]:
         """Return the selected pictures in grid order; the current one when nothing is selected."""
-        chosen = sorted(self._selected, key=lambda image_id: self._places[image_id])
-        return tuple(chosen) or ((self.current_id(),) if self.current_id() else ())
+        chosen = tuple(self._selected)
+        if len(chosen) > 1:
+            places = self._places
+            chosen = tuple(sorted(chosen, key=places.__getitem__))
+        return chosen or ((self.current_id(),) if self.current_id() else ())
 
     def set_current(self, place: int, *, extend: bool = False, toggle: bool = False) -> None:
         """Make the picture at `place` current and select it, from the anchor on (`extend`) or beside others."""

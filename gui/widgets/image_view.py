@@ -12,6 +12,7 @@ from gui.thumbnails import ThumbnailStore, Unreadable, load_picture
 
 MAX_ZOOM = 16.0
 KEPT_PICTURES = 5
+KEPT_MB = 320  # a picture of 6000 x 4500 pixels takes 103
 
 
 class ImageView(QWidget):
@@ -186,12 +187,17 @@ class ImageView(QWidget):
 
     @Slot(object, object)
     def _on_done(self, path: Path, result: QImage | Unreadable) -> None:
-        while len(self._kept) >= KEPT_PICTURES:
+        kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+        while len(self._kept) >= KEPT_PICTURES or sum(map(_megabytes, (*self._kept.values(), kept))) > KEPT_MB:
             victim = next((each for each in self._kept if each != self._path), None)
             if victim is None:
                 break
             del self._kept[victim]
-        self._kept[path] = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+        self._kept[path] = kept
         if path == self._path:
             self.update()
             self.zoom_changed.emit(self.scale())
+
+
+def _megabytes(kept: QPixmap | Unreadable) -> float:
+    return kept.width() * kept.height() * 4 / 2**20 if isinstance(kept, QPixmap) else 0.0

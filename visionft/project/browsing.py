@@ -3,8 +3,9 @@
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -113,7 +114,7 @@ def find_images(
         rows = connection.execute(
             f"SELECT {key} FROM image {where} AND {key} > ? ORDER BY {key} LIMIT ?", (*values, after, limit)
         )
-        return tuple(row[0] for row in rows.fetchall())
+        return tuple(chain.from_iterable(rows.fetchall()))
 
 
 def name_order(project: Project) -> tuple[int, ...]:
@@ -158,9 +159,9 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
 
 
-def class_rows(project: Project) -> tuple[ClassRow, ...]:
-    """Return the classes in their order."""
-    counts = project.summary().classes
+def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:
+    """Return the classes in their order; `counts` are those of a summary that is at hand."""
+    counts = project.summary().classes if counts is None else counts
     with project.reading() as connection:
         rows = connection.execute("SELECT id, name, color, shortcut FROM class ORDER BY position, id").fetchall()
     return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
