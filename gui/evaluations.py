@@ -1,109 +1,161 @@
-"""Reading what an evaluation left in a run's folder: figures, confusion, each picture's prediction. Torch-free."""
+"""Evaluations, comparisons and settings of runs as what the widgets show. No state, no learning library."""
 
-import json
-import logging
-from dataclasses import dataclass
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from visionft.evaluation.metrics import wilson_interval
+from gui.i18n import tr
+from gui.widgets.compare_chart import RunCurve
+from gui.widgets.picture_strip import PictureItem
+from visionft.evaluation.comparison import Changed
+from visionft.evaluation.stored import Predicted, ScoreRow, StoredEvaluation
+from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.training.config import TrainConfig
+from visionft.training.runs import RunSummary
 
-logger = logging.getLogger(__name__)
+MISTAKES, DOUBTFUL, SUREST = "Mistakes, the surest first", "Right, the least sure first", "Right, the surest first"
+ORDERS = (MISTAKES, DOUBTFUL, SUREST)
+SCORE_HEADERS = ("Class", "Pictures", "Precision", "F1", "Recall", "Recall with its 95 % interval")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """What a run said of one picture."""
-
-    image_id: int
-    true_class: str
-    predicted: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreRow:
-    """One class: shares of 1; `recall_interval` is the 95 % interval of its recall."""
-
-    name: str
-    precision: float
-    recall: float
-    recall_interval: tuple[float, float]
-    f1: float
-    support: int
+Cells = list[tuple[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvaluation:
-    """An evaluation as the run's folder tells it; `confusion` has the true class by row."""
+class Pictures:
+    """The project's pictures by id, with the labels they have now."""
 
-    split: str
-    images: int
-    top1: float
-    top1_interval: tuple[float, float]
-    balanced_accuracy: float
-    ece: float
-    class_names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    scores: tuple[ScoreRow, ...]
-    predictions: tuple[Predicted, ...]
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self._names = snapshot.class_names if snapshot else ()
+        self._images = {image.image_id: image for image in snapshot.images} if snapshot else {}
 
-    def cell(self, true_index: int, predicted_index: int) -> tuple[int, ...]:
-        """Return the pictures of one confusion cell, the surest first."""
-        names = (self.class_names[true_index], self.class_names[predicted_index])
-        chosen = [each for each in self.predictions if (each.true_class, each.predicted) == names]
-        return tuple(each.image_id for each in sorted(chosen, key=lambda each: -each.probability))
+    def get(self, image_id: int) -> SnapshotImage | None:
+        """Return a picture, or None when it is no longer in the project."""
+        return self._images.get(image_id)
 
-    def mistakes(self) -> tuple[int, ...]:
-        """Return the wrongly classified pictures, the surest mistake first."""
-        wrong = [each for each in self.predictions if each.true_class != each.predicted]
-        return tuple(each.image_id for each in sorted(wrong, key=lambda each: -each.probability))
+    def label(self, image: SnapshotImage) -> str:
+        """Return the labels a picture has now, in the way an evaluation writes them down."""
+        return ", ".join(sorted(self._names[index] for index in image.labels))
 
+    def mark(self, image: SnapshotImage, true_class: str) -> str:
+        """Return what to say of a picture whose label is another one than when it was evaluated; else nothing."""
+        now = self.label(image)
+        if now == ", ".join(sorted(true_class.split(", "))):
+            return ""
+        return tr("now {label}", label=now or tr("without label"))
 
-def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
-    """Return the evaluation of a run on a split; None when there is none or it cannot be read."""
-    try:
-        stored = json.loads((run_dir / f"evaluation-{split}.json").read_text(encoding="utf-8"))
-        lines = (run_dir / f"predictions-{split}.jsonl").read_text(encoding="utf-8").splitlines()
-        return _evaluation(stored, [json.loads(line) for line in lines])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("The evaluation in %s cannot be read: %s", run_dir, error)
-        return None
+    def relabelled(self, predictions: Iterable[Predicted]) -> int:
+        """Return how many of these pictures have another label by now."""
+        pairs = ((self.get(each.image_id), each.true_class) for each in predictions)
+        return sum(image is not None and bool(self.mark(image, true)) for image, true in pairs)
 
 
-def _evaluation(stored: dict[str, Any], lines: list[dict[str, Any]]) -> StoredEvaluation:
-    per_class: dict[str, dict[str, Any]] = stored["per_class"]
-    return StoredEvaluation(
-        split=stored["split"],
-        images=stored["images"],
-        top1=stored["top1"],
-        top1_interval=tuple(stored["top1_interval"]),
-        balanced_accuracy=stored["balanced_accuracy"],
-        ece=stored["ece"],
-        class_names=tuple(per_class),
-        confusion=tuple(tuple(line) for line in stored["confusion"]),
-        scores=tuple(_score(name, values) for name, values in per_class.items()),
-        predictions=tuple(
-            Predicted(
-                image_id=line["image_id"],
-                true_class=line["class"],
-                predicted=line["predicted"],
-                probability=line["probability"],
-            )
-            for line in lines
-        ),
+def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> list[PictureItem]:
+    """Return predictions as pictures; those that left the project are left out."""
+    found = ((each, pictures.get(each.image_id)) for each in predictions)
+    return [
+        PictureItem(
+            image_id=each.image_id,
+            path=image.path,
+            title=f"{each.predicted or '–'}  {each.probability:.0%}",
+            detail=tr("right") if each.is_right else tr("is {name}", name=each.true_class),
+            mark=pictures.mark(image, each.true_class),
+            tone="good" if each.is_right else "bad",
+        )
+        for each, image in found
+        if image is not None
+    ]
+
+
+def changed_items(changes: Sequence[Changed], pictures: Pictures) -> list[PictureItem]:
+    """Return what changed between two runs as pictures."""
+    found = ((each, pictures.get(each.image_id)) for each in changes)
+    return [
+        PictureItem(
+            image_id=each.image_id,
+            path=image.path,
+            title=f"{each.before or '–'} → {each.after or '–'}",
+            detail=tr("is {name}", name=each.true_class),
+            mark=pictures.mark(image, each.true_class),
+            tone="good" if each.after == each.true_class else "bad",
+        )
+        for each, image in found
+        if image is not None
+    ]
+
+
+def ordered(evaluation: StoredEvaluation, order: str) -> list[Predicted]:
+    """Return the pictures of an evaluation in one of `ORDERS`."""
+    if order == MISTAKES:
+        return list(evaluation.mistakes())
+    right = [each for each in evaluation.predictions if each.is_right]
+    return sorted(right, key=lambda each: each.probability, reverse=order == SUREST)
+
+
+def score_cells(score: ScoreRow) -> Cells:
+    """Return a class's scores in the order of `SCORE_HEADERS`."""
+    low, high = score.recall_interval
+    return [
+        (score.name, score.name.casefold()),
+        (f"{score.support:,}", score.support),
+        (f"{score.precision:.1%}", score.precision),
+        (f"{score.f1:.1%}", score.f1),
+        (f"{score.recall:.1%}", score.recall),
+        (f"{low:.0%} to {high:.0%}", (low, score.recall, high)),
+    ]
+
+
+def figures(evaluation: StoredEvaluation) -> str:
+    """Return an evaluation in a line."""
+    low, high = evaluation.top1_interval
+    unread = tr(", {n} unreadable", n=f"{evaluation.unreadable:,}") if evaluation.unreadable else ""
+    return tr(
+        "{right} right ({low} to {high}), balanced {balanced}{unread}",
+        right=f"{evaluation.top1:.1%}",
+        low=f"{low:.1%}",
+        high=f"{high:.1%}",
+        balanced=f"{evaluation.balanced_accuracy:.1%}",
+        unread=unread,
     )
 
 
-def _score(name: str, values: dict[str, Any]) -> ScoreRow:
-    support = values["support"]
-    return ScoreRow(
-        name=name,
-        precision=values["precision"],
-        recall=values["recall"],
-        recall_interval=wilson_interval(values["recall"] * support, support),
-        f1=values["f1"],
-        support=support,
+def curve(run: RunSummary, colour: int) -> RunCurve:
+    """Return a run's validation curves."""
+    return RunCurve(
+        name=run.title,
+        colour=colour,
+        epochs=tuple(epoch.epoch for epoch in run.epochs),
+        loss=tuple(epoch.val_loss for epoch in run.epochs),
+        accuracy=tuple(epoch.val_top1 for epoch in run.epochs),
+        best_epoch=run.best.epoch if run.best else None,
     )
+
+
+def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
+    """Return the settings of runs by row, and which rows differ; those come first."""
+    columns = [_flat(run.config) for run in runs]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    differing = [name for name in names if len({str(column.get(name)) for column in columns}) > 1]
+    shown = differing + ([] if only_differing else [name for name in names if name not in differing])
+    rows: list[Cells] = [
+        [(f"≠  {name}" if name in differing else name, name)] + [(_shown(each.get(name)), 0) for each in columns]
+        for name in shown
+    ]
+    return rows, list(range(len(differing)))
+
+
+def _shown(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    return (tr("yes") if value else tr("no")) if isinstance(value, bool) else str(value)
+
+
+def _flat(config: TrainConfig) -> dict[str, object]:
+    """Return the settings by label; those of the methods that were not used are left out."""
+    values: dict[str, object] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not dataclasses.is_dataclass(value):
+            values[field.metadata.get("label", field.name)] = value
+    for inner in dataclasses.fields(config.method_options):
+        name = f"{config.method_row.title}: {inner.metadata.get('label', inner.name)}"
+        values[name] = getattr(config.method_options, inner.name)
+    return values

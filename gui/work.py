@@ -173,14 +173,16 @@ def suggest(run_dir: Path, images: "Snapshot") -> Work:
     return work
 
 
-def export_model(run_dir: Path, images: "Snapshot", out_dir: Path) -> Work:
+def export_model(run_dir: Path, images: "Snapshot", out_dir: Path, *, float_input: bool, opset: int) -> Work:
     """Export a run to one ONNX file and compare it with PyTorch; the result is the engine's `ExportResult`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
         from visionft.deploy.export import export_run
 
-        return export_run(run_dir, images, out_dir, on_event=on_event, should_stop=should_stop)
+        return export_run(
+            run_dir, images, out_dir, float_input=float_input, opset=opset, on_event=on_event, should_stop=should_stop
+        )
 
     return work
 

@@ -1,51 +1,69 @@
-"""The results page: all runs, their curves over each other, where one is wrong, and what differs between settings."""
+"""The results page: all runs, their curves over each other, where one is wrong, why, and what another one changes."""
 
-import dataclasses
+from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
+from PySide6.QtCore import QPoint, Qt, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QMenu, QStackedWidget, QWidget
 
-from gui import theme, work
-from gui.evaluations import StoredEvaluation, read_evaluation
+from gui import evaluations, theme, work
+from gui.i18n import tr
 from gui.pages.page import Page
+from gui.pages.results_pictures import PictureViews
+from gui.run_actions import RunActions
 from gui.state import AppState, JobOutcome
-from gui.widgets.compare_chart import CompareChart, RunCurve
-from gui.widgets.confusion_matrix import ConfusionMatrix
+from gui.widgets.banner import Banner
+from gui.widgets.compare_chart import CompareChart
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
-from gui.widgets.run_rows import can_continue, run_row
+from gui.widgets.parts import Button, Card, ElidedLabel, column, row
+from gui.widgets.reliability_chart import ReliabilityChart
+from gui.widgets.run_rows import can_continue, run_rows
 from gui.widgets.run_table import RunTable
+from gui.widgets.score_table import ScoreTable
 from gui.widgets.value_table import ValueTable
-from visionft.training.config import TrainConfig
-from visionft.training.runs import RunSummary, list_runs
+from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.training.runs import RunSummary, scan_runs
 
 SPLITS = {"Validation": "val", "Test": "test"}
-VIEWS = ("Curves", "Confusion matrix", "Classes", "Settings")
+CURVES, MATRIX, CLASSES, PICTURES, CALIBRATION, CHANGES, SETTINGS = range(7)
+VIEWS = ("Curves", "Confusion", "Classes", "Pictures", "Calibration", "Changes", "Settings")
+COMPARED_RUNS = 4
 
 
 class ResultsPage(Page):
-    """Runs on top, four views of the chosen ones below."""
+    """Runs on top, views of the chosen ones below."""
 
     name = "results"
     title = "Results"
 
     def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False)
+        super().__init__(state, scrolls=False, max_width=2240)
         self._runs: dict[str, RunSummary] = {}
+        self._colours: dict[str, int] = {}
+        self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
         self.evaluation: StoredEvaluation | None = None
+        self.actions_of_runs = RunActions(state, self)
         self.table = RunTable(is_multiple=True)
         self.chart = CompareChart()
-        self.matrix = ConfusionMatrix()
-        self.classes = ValueTable(("Class", "Precision", "Recall", "95 % interval", "F1", "Pictures"), name="Classes")
+        self.classes = ScoreTable(evaluations.SCORE_HEADERS)
+        self.calibration = ReliabilityChart()
         self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False)
+        self.only_differing = QCheckBox("Only what differs")
+        self.pictures = PictureViews(state, self)
         self.split_box = QComboBox()
-        self.split_box.addItems(list(SPLITS))
+        self.split_box.addItems([tr(name) for name in SPLITS])
         self.split_box.setAccessibleName("Split to evaluate on")
         self.evaluate_button = Button("Evaluate", "play", role="primary", on_click=self.evaluate)
         self.evaluate_button.setToolTip("Measure the chosen run on the pictures of this split")
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
         self.continue_button.setToolTip("Go on with this stopped or interrupted run, from its last checkpoint")
+        self.again_button = Button("Train again", "train", on_click=self.train_again)
+        self.again_button.setToolTip(
+            "A new run with these settings, from this run's best weights, on the labels of now"
+        )
         self.export_button = Button("Export", "export", on_click=lambda: state.page_requested.emit("export"))
+        self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
+        self.more_button.setToolTip("Rename, pin, open folder, delete weights")
         self.empty = EmptyState("results", "", "", "Train a model")
         self._lay_out()
         self._connect()
@@ -53,35 +71,34 @@ class ResultsPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        for widget in (self.continue_button, self.split_box, self.evaluate_button, self.export_button):
+        self._own_actions = (
+            self.split_box,
+            self.evaluate_button,
+            self.again_button,
+            self.export_button,
+            self.more_button,
+        )
+        for widget in (self.continue_button, *self._own_actions):
             self.action_row.addWidget(widget)
-        runs = Card(margin=theme.MEDIUM)
-        runs.body.addWidget(self.table)
-        self.table.setMinimumHeight(theme.scaled(150))
-        runs.setMaximumHeight(theme.scaled(240))
+        self._runs_card = Card(margin=theme.MEDIUM)
+        self._runs_card.body.addWidget(self.table)
+        self.damaged = Banner()
+        self.relabelled = Banner()
         self._figures = ElidedLabel("", "strong", mode=Qt.TextElideMode.ElideRight)
         self._figures.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.views = QStackedWidget()
-        for view in (self.chart, self._matrix_view(), self.classes, self.settings):
-            self.views.addWidget(view)
-        self.view_buttons = QButtonGroup(self)
-        switch = row(spacing=0)
-        for place, name in enumerate(VIEWS):
-            button = Button(name, role="segment")
-            button.setCheckable(True)
-            button.setChecked(place == 0)
-            self.view_buttons.addButton(button, place)
-            switch.addWidget(button)
-        self.view_buttons.idClicked.connect(self.views.setCurrentIndex)
+        self._missing: dict[int, EmptyState] = {}
+        for place, view in enumerate(self._view_widgets()):
+            self.views.addWidget(self._with_missing(place, view) if MATRIX <= place <= CALIBRATION else view)
         below = Card()
-        head = row(switch, self._figures, spacing=theme.LARGE)
+        head = row(self._switch(), self._figures, spacing=theme.LARGE)
         head.setStretch(1, 1)
         below.body.addLayout(head)
+        below.body.addWidget(self.relabelled)
         below.body.addWidget(self.views, 1)
         content = QWidget()
-        layout = column(runs, below, spacing=theme.LARGE)
-        layout.setStretch(0, 2)
-        layout.setStretch(1, 5)
+        layout = column(self.damaged, self._runs_card, below, spacing=theme.MEDIUM)
+        layout.setStretch(2, 1)
         content.setLayout(layout)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -89,34 +106,44 @@ class ResultsPage(Page):
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.addWidget(self._stack)
 
-    def _matrix_view(self) -> QWidget:
-        self._cell_text = text("Press a cell to see its pictures.", wrap=True)
-        self.show_button = Button("Show these pictures", "pictures", on_click=self.show_cell)
-        self.mistakes_button = Button("Show all mistakes", "warning", on_click=self.show_mistakes)
-        self.mistakes_button.setToolTip("All wrongly classified pictures, the surest mistake first")
-        side = QWidget()
-        words = "On the Label page they can be looked at and relabelled with the same keys."
-        note = text(words, "small", wrap=True)
-        side.setLayout(column(self._cell_text, self.show_button, theme.LARGE, self.mistakes_button, note, None))
-        side.setFixedWidth(theme.scaled(250))
-        view = QWidget()
-        layout = row(self.matrix, side, spacing=theme.HUGE)
-        layout.setStretch(0, 1)
-        view.setLayout(layout)
-        self._matrix_stack = QStackedWidget()
-        self._not_evaluated = EmptyState(
-            "results", "Not evaluated yet", "Evaluate this run to see which classes it takes for which."
-        )
-        self._matrix_stack.addWidget(self._not_evaluated)
-        self._matrix_stack.addWidget(view)
-        return self._matrix_stack
+    def _view_widgets(self) -> tuple[QWidget, ...]:
+        settings = QWidget()
+        layout = column(row(self.only_differing, None), self.settings)
+        layout.setStretch(1, 1)
+        settings.setLayout(layout)
+        views = self.pictures
+        return (self.chart, views.matrix, self.classes, views.explain, self.calibration, views.changes, settings)
+
+    def _with_missing(self, place: int, view: QWidget) -> QStackedWidget:
+        """Return a view that gives way to an empty state while the run has not been evaluated."""
+        self._missing[place] = EmptyState("results", "Not evaluated yet", "", "Evaluate", "play")
+        self._missing[place].button.clicked.connect(lambda _checked=False: self.evaluate())
+        stack = QStackedWidget()
+        stack.addWidget(self._missing[place])
+        stack.addWidget(view)
+        return stack
+
+    def _switch(self):
+        self.view_buttons = QButtonGroup(self)
+        switch = row(spacing=0)
+        for place, name in enumerate(VIEWS):
+            button = Button(name, role="segment")
+            button.setCheckable(True)
+            button.setChecked(place == CURVES)
+            self.view_buttons.addButton(button, place)
+            switch.addWidget(button)
+        self.view_buttons.idClicked.connect(self.views.setCurrentIndex)
+        return switch
 
     def _connect(self) -> None:
         state = self.state
         self.table.selection_changed.connect(self._on_selection_changed)
+        self.table.renamed.connect(self._on_renamed)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._on_menu_requested)
         self.split_box.currentTextChanged.connect(lambda _name: self._show_evaluation())
-        self.matrix.cell_chosen.connect(self._on_cell_chosen)
-        self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
+        self.only_differing.toggled.connect(lambda _is_on: self._show_settings(self._chosen()))
+        self.empty.button.clicked.connect(lambda _checked=False: self._leave())
         state.runs_changed.connect(self._on_content_changed)
         state.job_started.connect(self._on_job_started)
         state.job_ended.connect(self._on_job_ended)
@@ -126,106 +153,182 @@ class ResultsPage(Page):
     def refresh(self) -> None:
         """Read the runs of the project."""
         path = self.state.path
-        runs = [run for run in list_runs(path) if run.epochs] if path else []
+        found, damaged = scan_runs(path) if path else ([], {})
+        runs = [run for run in found if run.epochs]
         self._runs = {run.name: run for run in runs}
-        self._stack.setCurrentIndex(1 if runs else 0)
+        rows = run_rows(runs)
+        self._colours = {each.name: each.colour for each in rows}
+        self._stack.setCurrentIndex(1 if runs or damaged else 0)
         if path is None:
             self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
         else:
-            self.empty.show_words("No runs yet", "Train a model; its curves and mistakes show here.", "Train a model")
-        self.subtitle.setText(f"{len(runs)} training runs" if len(runs) != 1 else "1 training run")
-        self.table.set_rows([run_row(run) for run in runs])
+            words = "Train a model. Its curves, its mistakes and the reasons for them show here."
+            self.empty.show_words("No runs yet", words, "Train a model")
+        one, many = "1 training run", "{count} training runs"
+        self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
+        self._show_damaged(damaged)
+        self.pictures.read_pictures()
+        self.table.set_rows(rows)
+        self._fit_table()
         self._on_selection_changed(self.table.selected())
+
+    def _show_damaged(self, damaged: dict[str, str]) -> None:
+        self.damaged.setVisible(bool(damaged))
+        if damaged:
+            names = ", ".join(damaged)
+            one, many = (
+                "The folder of one run cannot be read: {names}",
+                "The folders of some runs cannot be read: {names}",
+            )
+            hint = "Restore it from a copy, or delete it. The other runs are not affected."
+            message = tr(one if len(damaged) == 1 else many, names=names)
+            self.damaged.show_message(message, hint, tone="warn", details="\n".join(damaged.values()))
+
+    def _fit_table(self) -> None:
+        """Show all runs where there is room; at most a third of the page."""
+        room = max(theme.scaled(130), self.height() // 3)
+        self._runs_card.setFixedHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the table its share of the new height."""
+        super().resizeEvent(event)
+        self._fit_table()
 
     def run(self) -> RunSummary | None:
         """Return the first chosen run."""
-        names = self.table.selected()
-        return self._runs.get(names[0]) if names else None
+        chosen = self._chosen()
+        return chosen[0] if chosen else None
+
+    def _chosen(self) -> list[RunSummary]:
+        return [self._runs[name] for name in self.table.selected() if name in self._runs]
+
+    def split(self) -> str:
+        """Return the split that is shown."""
+        return tuple(SPLITS.values())[self.split_box.currentIndex()]
+
+    def stored(self, run: RunSummary) -> StoredEvaluation | None:
+        """Return a run's evaluation on the split that is shown; read again only when it has changed."""
+        file = Path(run.path) / evaluation_file(self.split())
+        key, time = (run.name, self.split()), file.stat().st_mtime_ns if file.exists() else 0
+        if key not in self._read or self._read[key][0] != time:
+            self._read[key] = (time, read_evaluation(run.path, self.split()))
+        return self._read[key][1]
 
     @Slot(list)
-    def _on_selection_changed(self, names: list[str]) -> None:
-        chosen = [self._runs[name] for name in names if name in self._runs]
-        self.chart.show_curves([_curve(run) for run in chosen])
+    def _on_selection_changed(self, _names: list[str]) -> None:
+        chosen = self._chosen()
+        self.chart.show_curves([evaluations.curve(run, self._colours[run.name]) for run in chosen])
         self._show_settings(chosen)
         self._show_evaluation()
 
     def _show_evaluation(self) -> None:
         run = self.run()
-        split = SPLITS[self.split_box.currentText()]
-        self.evaluation = evaluation = read_evaluation(run.path, split) if run else None
-        self._matrix_stack.setCurrentIndex(1 if evaluation else 0)
-        self.show_button.setEnabled(False)
-        self._cell_text.setText("Press a cell to see its pictures.")
+        self.evaluation = evaluation = self.stored(run) if run else None
+        for place, empty in self._missing.items():
+            stack = self.views.widget(place)
+            assert isinstance(stack, QStackedWidget)
+            stack.setCurrentIndex(1 if evaluation else 0)
+            empty.show_words(*self._missing_words(run))
         self._show_enabled()
-        if evaluation is None:
-            self._figures.setText("")
-            self.classes.show_rows([])
-            return
-        low, high = evaluation.top1_interval
-        self._figures.setText(
-            f"{evaluation.top1:.1%} right on {self.split_box.currentText().lower()} "
-            f"({low:.1%} to {high:.1%}), balanced {evaluation.balanced_accuracy:.1%}"
-        )
-        self.matrix.show_counts(evaluation.class_names, evaluation.confusion)
-        self.classes.show_rows([_score_cells(score) for score in evaluation.scores])
+        self.pictures.show_run(run, evaluation, chosen=self._chosen(), runs=list(self._runs.values()))
+        self._show_relabelled()
+        self._figures.setText("")
+        self.classes.show_scores([])
+        if evaluation is not None:
+            self._figures.setText(evaluations.figures(evaluation))
+            self.classes.show_scores([evaluations.score_cells(score) for score in evaluation.scores])
+            self.calibration.show_bins(
+                evaluation.reliability_before,
+                evaluation.reliability,
+                ece_before=evaluation.ece_before,
+                ece=evaluation.ece,
+                temperature=evaluation.temperature,
+            )
+
+    def _missing_words(self, run: RunSummary | None) -> tuple[str, str, str]:
+        if run is not None and not run.has_weights:
+            words = "The weights of this run were deleted, so it cannot be evaluated. Its curves and settings remain."
+            return "Not evaluated, and no weights", words, ""
+        words = "Evaluating shows which classes this run takes for which, how sure it is, and its worst mistakes."
+        return "Not evaluated on this split yet", words, "Evaluate"
+
+    def _show_relabelled(self) -> None:
+        count = self.pictures.relabelled()
+        self.relabelled.setVisible(bool(count))
+        if count:
+            one, many = (
+                "{count} of these pictures has another label now.",
+                "{count} of these pictures have other labels now.",
+            )
+            message = tr(one if count == 1 else many, count=count)
+            hint = "Train again learns from the new labels; Evaluate again measures against them."
+            run = self.run()
+            way = (tr("Train again from here"), self.train_again) if run and run.has_weights else None
+            self.relabelled.show_message(message, hint, tone="info", way=way)
 
     def _show_settings(self, runs: list[RunSummary]) -> None:
-        headers = ["Setting", *[run.name for run in runs[:4]]] if runs else ["Setting", "Value"]
-        self.settings.setColumnCount(len(headers))
-        self.settings.setHorizontalHeaderLabels(headers)
-        columns = [_flat(run.config) for run in runs[:4]]
-        names = list(dict.fromkeys(name for column in columns for name in column))
-        differing = [line for line, name in enumerate(names) if _differs(name, columns)]
-        rows = [
-            [(f"≠  {name}" if line in differing else name, name)] + [(str(each.get(name, "–")), 0) for each in columns]
-            for line, name in enumerate(names)
-        ]
-        self.settings.show_rows(rows, marked=differing)
+        compared = runs[:COMPARED_RUNS]
+        self.only_differing.setEnabled(len(compared) > 1)
+        rows, marked = evaluations.setting_rows(
+            compared, only_differing=self.only_differing.isChecked() and len(compared) > 1
+        )
+        self.settings.show_columns(["Setting", *[run.title for run in compared]])
+        self.settings.show_rows(rows, marked=marked)
 
     def _show_enabled(self) -> None:
-        is_free = self.state.job_info is None and self.run() is not None
-        self.evaluate_button.setEnabled(is_free)
-        self.continue_button.setEnabled(is_free)
         run = self.run()
+        is_free = self.state.job_info is None and run is not None
+        has_weights = run is not None and run.has_weights
+        for button in (self.evaluate_button, self.again_button):
+            button.setEnabled(is_free and has_weights)
+        self.continue_button.setEnabled(is_free)
         self.continue_button.setVisible(run is not None and can_continue(run))
-        for widget in (self.split_box, self.evaluate_button, self.export_button):
+        for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
         self.evaluate_button.setText("Evaluate again" if self.evaluation else "Evaluate")
+        self.pictures.show_enabled(is_free and has_weights)
 
-    def _go_on(self) -> None:
+    def _leave(self) -> None:
         self.state.page_requested.emit("train" if self.state.project is not None else "project")
 
-    # -- evaluating ---------------------------------------------------------------------------------------------
+    # -- acting -------------------------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
         """Measure the chosen run on the chosen split in a job."""
         run, snapshot = self.run(), self.state.snapshot()
-        if run is None or snapshot is None:
-            return
-        split = SPLITS[self.split_box.currentText()]
-        measured = work.evaluate(run.path, snapshot, split)  # type: ignore[arg-type]
-        self.state.start_job("evaluate", f"Evaluating {run.name}", measured, page=self.name)
+        if run is not None and snapshot is not None and self.evaluate_button.isEnabled():
+            measured = work.evaluate(run.path, snapshot, self.split())  # type: ignore[arg-type]
+            self.state.start_job("evaluate", f"Evaluating {run.title}", measured, page=self.name)
 
     def go_on(self) -> None:
         """Go on training the chosen run on the train page."""
         if (run := self.run()) is not None:
             self.state.run_continue_requested.emit(run)
 
-    def show_cell(self) -> None:
-        """Show the pictures of the pressed cell on the label page."""
-        if self.evaluation is not None and (cell := self.matrix.chosen()) is not None:
-            self.state.pictures_requested.emit(self.evaluation.cell(*cell), self.matrix.describe(*cell))
+    def train_again(self) -> None:
+        """Begin a new run from the chosen run's best weights, on the labels as they are now."""
+        if (run := self.run()) is not None:
+            self.actions_of_runs.train_again(run)
 
-    def show_mistakes(self) -> None:
-        """Show all mistakes on the label page."""
-        if self.evaluation is not None:
-            self.state.pictures_requested.emit(self.evaluation.mistakes(), "Mistakes, the surest first")
+    def menu(self) -> QMenu | None:
+        """Return the menu of the chosen run."""
+        run = self.run()
+        return self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name) if run else None
 
-    @Slot(int, int)
-    def _on_cell_chosen(self, true_index: int, predicted_index: int) -> None:
-        assert self.evaluation is not None
-        self._cell_text.setText(self.matrix.describe(true_index, predicted_index))
-        self.show_button.setEnabled(bool(self.evaluation.cell(true_index, predicted_index)))
+    def show_menu(self) -> None:
+        """Show the menu of the chosen run below its button."""
+        if (menu := self.menu()) is not None:
+            menu.popup(self.more_button.mapToGlobal(QPoint(0, self.more_button.height())))
+
+    @Slot(QPoint)
+    def _on_menu_requested(self, at: QPoint) -> None:
+        if (menu := self.menu()) is not None:
+            menu.popup(self.table.viewport().mapToGlobal(at))
+
+    @Slot(str, str)
+    def _on_renamed(self, name: str, title: str) -> None:
+        if name in self._runs:
+            self.actions_of_runs.rename(self._runs[name], title)
 
     @Slot(object)
     def _on_job_started(self, _info: object) -> None:
@@ -236,42 +339,11 @@ class ResultsPage(Page):
         self._show_enabled()
         if outcome.info.kind == "evaluate" and not outcome.has_failed:
             self._show_evaluation()
+        elif outcome.info.kind == "explain" and not outcome.has_failed:
+            self.pictures.take_explanations(outcome.result)
+        elif outcome.info.kind in ("evaluate", "explain"):
+            self.mark_stale()  # the run's folder may be gone, or its weights
 
-
-def _curve(run: RunSummary) -> RunCurve:
-    return RunCurve(
-        name=run.name,
-        epochs=tuple(epoch.epoch for epoch in run.epochs),
-        loss=tuple(epoch.val_loss for epoch in run.epochs),
-        accuracy=tuple(epoch.val_top1 for epoch in run.epochs),
-        best_epoch=run.best.epoch if run.best else None,
-    )
-
-
-def _differs(name: str, columns: list[dict[str, object]]) -> bool:
-    return len({str(column.get(name)) for column in columns}) > 1
-
-
-def _score_cells(score) -> list[tuple[str, object]]:
-    low, high = score.recall_interval
-    return [
-        (score.name, score.name.casefold()),
-        (f"{score.precision:.1%}", score.precision),
-        (f"{score.recall:.1%}", score.recall),
-        (f"{low:.0%} to {high:.0%}", low),
-        (f"{score.f1:.1%}", score.f1),
-        (f"{score.support:,}", score.support),
-    ]
-
-
-def _flat(config: TrainConfig) -> dict[str, object]:
-    """Return the settings by label; those of the methods that were not used are left out."""
-    values: dict[str, object] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if not dataclasses.is_dataclass(value):
-            values[field.metadata.get("label", field.name)] = value
-    for inner in dataclasses.fields(config.method_options):
-        name = f"{config.method_row.title}: {inner.metadata.get('label', inner.name)}"
-        values[name] = getattr(config.method_options, inner.name)
-    return values
+    def close_workers(self) -> None:
+        """Wait for pictures that are being decoded."""
+        self.pictures.close()

@@ -9,6 +9,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui import dialogs, keymap, theme, work
+from gui.amounts import size_text
 from gui.errors import log_folder
 from gui.i18n import languages, tr
 from gui.jobs import WorkerPool
@@ -17,7 +18,6 @@ from gui.places import offline_is_given, weights_are_given
 from gui.settings import FONT_SCALES, settings_path
 from gui.state import AppState, JobOutcome
 from gui.thumbnails import CacheUse, cache_folder, trim_cache
-from gui.widgets.parity_card import megabytes
 from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
 from gui.widgets.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.widgets.side_by_side import SideBySide
@@ -169,7 +169,7 @@ class SettingsPage(Page):
     @Slot(object, object)
     def _on_looked(self, _what: str, found: CacheUse | tuple[str, ...]) -> None:
         if isinstance(found, CacheUse):
-            size = megabytes(found.bytes)
+            size = size_text(found.bytes)
             self._thumbnail_note.setText(tr("{count} files, {size}", count=f"{found.files:,}", size=size))
             self.clear_button.setEnabled(found.files > 0)
         else:

@@ -1,10 +1,11 @@
-"""Several runs in one chart: validation loss and accuracy, one colour and one line style per run. Knows plain data."""
+"""Several runs in one chart: validation loss and accuracy, each run in the colour it has in the table. Plain data."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui import theme
@@ -15,9 +16,10 @@ STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCurve:
-    """A run's validation figures by epoch, and its best epoch."""
+    """A run's validation figures by epoch, and its best epoch; `colour` is its place among the colours."""
 
     name: str
+    colour: int
     epochs: tuple[int, ...]
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
@@ -88,7 +90,7 @@ class CompareChart(QWidget):
         for plot in self._plots:
             plot.clear()
         for place, curve in enumerate(self._curves):
-            pen = pg.mkPen(theme.class_colour(place), width=2, style=STYLES[(place // 3) % len(STYLES)])
+            pen = pg.mkPen(theme.class_colour(curve.colour), width=2, style=STYLES[place % len(STYLES)])
             for plot, values in zip(self._plots, (curve.loss, curve.accuracy), strict=True):
                 plot.plot(curve.epochs, values, pen=pen, symbol="o" if len(values) < 3 else None)
                 if curve.best_epoch in curve.epochs:
@@ -96,21 +98,32 @@ class CompareChart(QWidget):
                     dot = pg.ScatterPlotItem([curve.best_epoch], [best], size=10, brush=pen.color())
                     dot.setPen(pg.mkPen(theme.colours().surface, width=2))
                     plot.addItem(dot)
-            self._legend.addWidget(_Key(place, curve.name), 1)
+            self._legend.addWidget(_Key(pen, curve.name), 1)
         self._legend.addStretch(1)
 
 
-class _Key(QWidget):
-    """A run's colour and name."""
+class _Line(QWidget):
+    """A piece of a curve, with its colour and its style."""
 
-    def __init__(self, place: int, name: str) -> None:
+    def __init__(self, pen: QPen) -> None:
         super().__init__()
-        swatch = text()
-        swatch.setFixedSize(18, 4)
-        swatch.setStyleSheet(f"background: {theme.class_colour(place).name()}; border-radius: 2px;")
+        self._pen = pen
+        self.setFixedSize(26, 8)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self._pen)
+        painter.drawLine(1, 4, self.width() - 1, 4)
+
+
+class _Key(QWidget):
+    """A run's line and name."""
+
+    def __init__(self, pen: QPen, name: str) -> None:
+        super().__init__()
         label = ElidedLabel(name, "small")
         label.setMinimumWidth(60)
-        layout = row(swatch, label)
+        layout = row(_Line(pen), label)
         layout.setStretch(1, 1)
         self.setLayout(layout)
         self.setMaximumWidth(theme.scaled(260))

@@ -5,9 +5,13 @@ from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, 
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from gui import theme
+from gui.i18n import tr
 
-MIN_CELL_PX, MAX_CELL_PX = 26, 84
-NAME_PX = 130
+MIN_CELL_PX, MAX_CELL_PX = 26, 156
+WIDE_CELL_PX = 80  # from here on a name lies over its column, shortened where it must be
+MAX_NAME_PX = 190  # longer names lose their middle
+HEAD_PX = 22
+MAX_HEAD_PX = 120  # of names on end
 
 
 class ConfusionMatrix(QWidget):
@@ -44,23 +48,42 @@ class ConfusionMatrix(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Return the size at which all cells can be read."""
         side = len(self._names) * MIN_CELL_PX
-        return QSize(theme.scaled(NAME_PX) + side, theme.scaled(58) + side)
+        return QSize(self._name_width() + side, self._head_height(MIN_CELL_PX) + side + 4)
 
     def sizeHint(self) -> QSize:
         """Return a comfortable size."""
         side = len(self._names) * 52
-        return QSize(theme.scaled(NAME_PX) + side, theme.scaled(58) + side)
+        return QSize(self._name_width() + side, self._head_height(52) + side + 4)
 
     def cell_rect(self, true_index: int, predicted_index: int) -> QRect:
         """Return where a cell is drawn."""
         left, top, side = self._geometry()
         return QRect(left + predicted_index * side, top + true_index * side, side, side)
 
+    def _longest(self) -> int:
+        metrics = self.fontMetrics()
+        return min(theme.scaled(MAX_NAME_PX), max((metrics.horizontalAdvance(name) for name in self._names), default=0))
+
+    def _name_width(self) -> int:
+        return max(self._longest(), self.fontMetrics().horizontalAdvance(tr("True class"))) + 12
+
+    def _are_upright(self, side: int) -> bool:
+        """Whether the names over the columns stand on end, because a cell is too narrow for them."""
+        return self._longest() > side - 6 and side < theme.scaled(WIDE_CELL_PX)
+
+    def _head_height(self, side: int) -> int:
+        upright = min(self._longest() + 8, theme.scaled(MAX_HEAD_PX))
+        names = upright if self._are_upright(side) else theme.scaled(HEAD_PX)
+        return theme.scaled(HEAD_PX) + names + 2
+
     def _geometry(self) -> tuple[int, int, int]:
-        left, top = theme.scaled(NAME_PX), theme.scaled(46)
-        count = max(1, len(self._names))
-        side = min((self.width() - left) // count, (self.height() - top - 4) // count)
-        return left, top, max(MIN_CELL_PX, min(theme.scaled(MAX_CELL_PX), side))
+        count, left = max(1, len(self._names)), self._name_width()
+        across = (self.width() - left) // count
+        side = across
+        for _ in range(2):  # the height of the head depends on the cells, and they on it
+            side = min(across, (self.height() - self._head_height(side) - 4) // count)
+        side = max(MIN_CELL_PX, min(theme.scaled(MAX_CELL_PX), side))
+        return left, self._head_height(side), side
 
     def _cell_at(self, point: QPoint) -> tuple[int, int] | None:
         left, top, side = self._geometry()
@@ -96,9 +119,13 @@ class ConfusionMatrix(QWidget):
     def describe(self, true_index: int, predicted_index: int) -> str:
         """Return a cell in words."""
         count, true_name = self._counts[true_index][predicted_index], self._names[true_index]
+        pictures = f"{count:,}"
         if true_index == predicted_index:
-            return f"{count:,} pictures of “{true_name}” were recognised"
-        return f"{count:,} pictures of “{true_name}” were taken for “{self._names[predicted_index]}”"
+            one, many = "{n} picture of “{name}” was recognised", "{n} pictures of “{name}” were recognised"
+            return tr(one if count == 1 else many, n=pictures, name=true_name)
+        said = self._names[predicted_index]
+        one, many = "{n} picture of “{name}” was taken for “{said}”", "{n} pictures of “{name}” were taken for “{said}”"
+        return tr(one if count == 1 else many, n=pictures, name=true_name, said=said)
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
@@ -139,15 +166,28 @@ class ConfusionMatrix(QWidget):
     def _draw_names(self, painter: QPainter) -> None:
         palette = theme.colours()
         left, top, side = self._geometry()
-        metrics = painter.fontMetrics()
+        metrics, head = painter.fontMetrics(), theme.scaled(HEAD_PX)
         painter.setPen(QColor(palette.muted))
-        painter.drawText(QRect(left, 0, self.width() - left, 18), int(Qt.AlignmentFlag.AlignLeft), "Predicted")
-        painter.drawText(QRect(0, top - 22, left - 10, 18), int(Qt.AlignmentFlag.AlignRight), "True class")
+        painter.drawText(QRect(left, 0, self.width() - left, head), int(Qt.AlignmentFlag.AlignLeft), tr("Predicted"))
+        bottom = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(QRect(0, top - head - 4, left - 10, head), int(bottom), tr("True class"))
         painter.setPen(QColor(palette.text))
         for place, name in enumerate(self._names):
             row_box = QRect(0, top + place * side, left - 10, side)
             shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, row_box.width())
             painter.drawText(row_box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), shown)
-            column_box = QRect(left + place * side + 2, top - 24, side - 4, 20)
-            shown = metrics.elidedText(name, Qt.TextElideMode.ElideRight, column_box.width())
-            painter.drawText(column_box, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignVCenter), shown)
+            column_box = QRect(left + place * side, head, side, top - head - 4)
+            self._draw_column_name(painter, column_box, name)
+
+    def _draw_column_name(self, painter: QPainter, box: QRect, name: str) -> None:
+        metrics, middle = painter.fontMetrics(), Qt.AlignmentFlag.AlignVCenter
+        if not self._are_upright(box.width()):
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, box.width() - 6)
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignHCenter | middle), shown)
+            return
+        shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, box.height())
+        painter.save()
+        painter.translate(box.left(), box.bottom())
+        painter.rotate(-90)
+        painter.drawText(QRect(0, 0, box.height(), box.width()), int(Qt.AlignmentFlag.AlignLeft | middle), shown)
+        painter.restore()

@@ -1,40 +1,43 @@
-"""The outcome of an export: the verdict of the comparison with PyTorch, and the file. Knows Qt and plain data only."""
+"""The outcome of an export: the verdict of the comparison with PyTorch, its speed, and the file. Plain data only."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout
+from PySide6.QtWidgets import QGridLayout, QLabel
 
 from gui import theme
+from gui.amounts import size_text
+from gui.i18n import tr
 from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
+from visionft.deploy.parity import MAX_ABS_DIFF, ExportResult
 
-MAX_DIFFERENCE = 1e-3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """What an export measured: the same pictures through PyTorch and through ONNX Runtime."""
-
-    model: Path
-    bytes: int
-    images: int
-    max_abs_diff: float
-    top1_agreement: float
+_CAPTIONS = {
+    "agreement": "Same top class",
+    "difference": "Largest difference",
+    "images": "Pictures compared",
+    "speed": "Time for one picture",
+    "slow": "95 % within",
+    "size": "File size",
+}
+_COLUMNS = 3
 
 
 class ParityCard(Card):
     """A verdict first, then the figures behind it, then the file."""
 
     folder_chosen = Signal(Path)
+    try_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
-        self._verdict = text("", "title", wrap=True)
+        self._verdict = text("", "heading", wrap=True)
         self._meaning = text("", "muted", wrap=True)
-        self._figures = {name: text("", "number") for name in ("agreement", "difference", "images", "size")}
+        self._figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
+        self._notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
         self._file = ElidedLabel("", "strong")
+        self._others = text("", "small", wrap=True)
         self.open_button = Button("Open folder", "folder-open", role="primary", on_click=self._open)
+        self.try_button = Button("Try it", "try", on_click=self.try_wanted.emit)
         self._folder = Path()
         head = row(
             IconLabel("shield", size=36, tone="good"),
@@ -42,47 +45,66 @@ class ParityCard(Card):
             spacing=theme.LARGE,
         )
         head.setStretch(1, 1)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(theme.HUGE)
-        grid.setVerticalSpacing(theme.HAIR)
-        captions = {
-            "agreement": ("Same top class", "share of the pictures"),
-            "difference": ("Largest difference", f"of a probability; the limit is {MAX_DIFFERENCE:g}"),
-            "images": ("Pictures compared", "from the validation split"),
-            "size": ("File size", "one self-contained file"),
-        }
-        for place, (name, (caption, note)) in enumerate(captions.items()):
-            grid.addWidget(text(caption, "caption"), 0, place)
-            grid.addWidget(self._figures[name], 1, place)
-            grid.addWidget(text(note, "small", wrap=True), 2, place)
-            grid.setColumnStretch(place, 1)
-        foot = row(IconLabel("file", tone="muted"), self._file, self.open_button, spacing=theme.MEDIUM)
-        foot.setStretch(1, 1)
+        file = row(IconLabel("file", tone="muted"), self._file, spacing=theme.MEDIUM)
+        file.setStretch(1, 1)
         self.body.addLayout(head)
-        self.body.addLayout(grid)
-        self.body.addLayout(foot)
+        self.body.addLayout(self._grid())
+        self.body.addLayout(file)
+        self.body.addWidget(self._others)
+        self.body.addLayout(row(self.open_button, self.try_button, None))
         self.hide()
 
-    def show_parity(self, parity: Parity) -> None:
-        """Show the outcome of an export; the engine has refused it already when it did not hold."""
-        self._verdict.setText("Verified: the file answers like the trained model")
-        self._meaning.setText(
-            f"{parity.images:,} pictures went through PyTorch and through ONNX Runtime and were compared."
-        )
-        self._figures["agreement"].setText(f"{parity.top1_agreement:.1%}")
-        self._figures["difference"].setText(f"{parity.max_abs_diff:.1e}")
-        self._figures["images"].setText(f"{parity.images:,}")
-        self._figures["size"].setText(megabytes(parity.bytes))
-        self._file.setText(str(parity.model))
-        self._folder = parity.model.parent
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(theme.LARGE)
+        grid.setVerticalSpacing(theme.HAIR)
+        for place, (name, caption) in enumerate(_CAPTIONS.items()):
+            line, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
+            grid.addWidget(text(caption, "caption", wrap=True), line, column_place)
+            grid.addWidget(self._figures[name], line + 1, column_place)
+            grid.addWidget(self._notes[name], line + 2, column_place)
+            grid.setColumnStretch(column_place, 1)
+            grid.setRowMinimumHeight(line + 3, theme.SMALL)
+        return grid
+
+    def show_result(self, result: ExportResult, *, when: str = "") -> None:
+        """Show an export; the engine has refused it already when the comparison did not hold."""
+        parity, latency = result.parity, result.latency
+        self._verdict.setText(tr("Verified: the file answers like the trained model"))
+        compared = tr("The same pictures went through PyTorch and through ONNX Runtime.")
+        self._meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
+        shown = {
+            "agreement": (f"{parity.top1_agreement:.1%}", tr("of the pictures")),
+            "difference": (
+                f"{parity.max_abs_diff:.1e}",
+                tr("of a probability; the limit is {n}", n=f"{MAX_ABS_DIFF:g}"),
+            ),
+            "images": (f"{parity.images:,}", tr("of the validation split")),
+            "speed": (
+                f"{latency.median_ms:.1f} ms",
+                tr("median on this machine, {n} runs, {chip}", n=latency.runs, chip=latency.hardware),
+            ),
+            "slow": (f"{latency.p95_ms:.1f} ms", tr("with a picture of {w} x {h}", w=latency.width, h=latency.height)),
+            "size": (size_text(result.bytes), tr("one file, opset {n}", n=result.opset)),
+        }
+        for name, (figure, note) in shown.items():
+            self._figures[name].setText(figure)
+            self._notes[name].setText(note)
+        self._file.setText(str(result.model))
+        beside = ["labels.txt", "predict.py", "export.json"]
+        if result.float_model is not None:
+            beside.insert(0, result.float_model.name)
+        self._others.setText(tr("Beside it: {names}", names=", ".join(beside)))
+        self._folder = result.model.parent
         self.show()
+
+    def figures(self) -> dict[str, str]:
+        """Return the figures by name, as they are shown."""
+        return {name: label.text() for name, label in self._figures.items()}
+
+    def notes(self) -> dict[str, str]:
+        """Return what stands below each figure."""
+        return {name: label.text() for name, label in self._notes.items()}
 
     def _open(self) -> None:
         self.folder_chosen.emit(self._folder)
-
-
-def megabytes(size: int) -> str:
-    """Return a file size for people."""
-    if size < 1_000_000:
-        return f"{size / 1000:.0f} KB"
-    return f"{size / 1_000_000:.1f} MB"

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from gui import theme
+from gui.i18n import tr
+
+VALUE_ROLE = Qt.ItemDataRole.UserRole
 
 
 class _ValueItem(QTableWidgetItem):
@@ -15,6 +19,7 @@ class _ValueItem(QTableWidgetItem):
     def __init__(self, shown: str, value: Any) -> None:
         super().__init__(shown)
         self._value = value
+        self.setData(VALUE_ROLE, value)
         self.setToolTip(shown)
 
     def __lt__(self, other: QTableWidgetItem) -> bool:
@@ -26,7 +31,7 @@ class ValueTable(QTableWidget):
 
     def __init__(self, headers: Sequence[str], *, name: str, is_sortable: bool = True) -> None:
         super().__init__(0, len(headers))
-        self.setHorizontalHeaderLabels(list(headers))
+        self.setHorizontalHeaderLabels([tr(name) for name in headers])
         self.setAccessibleName(name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -42,13 +47,22 @@ class ValueTable(QTableWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._is_sortable = is_sortable
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
-        for place in range(len(headers)):
+        self._align_titles()
+
+    def show_columns(self, headers: Sequence[str]) -> None:
+        """Show other columns; the rows are to be shown anew afterwards."""
+        self.setColumnCount(len(headers))
+        self.setHorizontalHeaderLabels([tr(name) for name in headers])
+        self._align_titles()
+
+    def _align_titles(self) -> None:
+        for place in range(self.columnCount()):
             side = Qt.AlignmentFlag.AlignRight if place else Qt.AlignmentFlag.AlignLeft
             if (title := self.horizontalHeaderItem(place)) is not None:
                 title.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
 
     def show_rows(self, rows: Sequence[Sequence[tuple[str, Any]]], *, marked: Sequence[int] = ()) -> None:
-        """Show rows of (text, value to sort by); `marked` rows are bold."""
+        """Show rows of (text, value to sort by); `marked` rows are bold, on a tinted ground."""
         self.setSortingEnabled(False)
         self.setRowCount(len(rows))
         for line, cells in enumerate(rows):
@@ -61,7 +75,22 @@ class ValueTable(QTableWidget):
                     font.setBold(True)
                     item.setFont(font)
                 self.setItem(line, place, item)
+        self._tint()
         self.setSortingEnabled(self._is_sortable)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._tint()
+        super().changeEvent(event)
+
+    def _tint(self) -> None:
+        ground = QColor(theme.colours().warn_soft)
+        for line in range(self.rowCount()):
+            for place in range(self.columnCount()):
+                item = self.item(line, place)
+                if item is not None and item.font().bold():
+                    item.setBackground(ground)
 
     def texts(self) -> list[list[str]]:
         """Return what the rows say, in the order shown."""

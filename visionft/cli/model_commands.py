@@ -183,6 +183,7 @@ def export(
     float_input: Annotated[
         bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
     ] = False,
+    opset: Annotated[int, typer.Option(help="18, 20 or 22: a lower one is read by older runtimes.")] = 20,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
@@ -191,12 +192,21 @@ def export(
 
     with job() as (on_event, should_stop):
         result = export_run(
-            summary.path, snapshot, out_dir, float_input=float_input, on_event=on_event, should_stop=should_stop
+            summary.path,
+            snapshot,
+            out_dir,
+            float_input=float_input,
+            opset=opset,
+            on_event=on_event,
+            should_stop=should_stop,
         )
-        parity = result.parity
+        parity, latency = result.parity, result.latency
         text = (
             f"{result.model} ({result.bytes / 1e6:.1f} MB)\nSame answers as PyTorch on {parity.images} pictures: "
-            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}."
+            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
+            f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
+            f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
+            f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)
 

@@ -4,6 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,27 +16,39 @@ import visionft
 from visionft.deploy.graph import (
     LOGITS,
     NETWORK_INPUT,
+    OPSET,
+    OPSETS,
     assemble,
     export_network,
     preprocessing_metadata,
     set_metadata,
 )
-from visionft.deploy.parity import MAX_ABS_DIFF, ExportResult, Parity
-from visionft.deploy.predictor import MODEL_FILE, Predictor
+from visionft.deploy.latency import measure_latency
+from visionft.deploy.parity import (
+    FLOAT_MODEL_FILE,
+    MAX_ABS_DIFF,
+    MODEL_FILE,
+    RECORD_FILE,
+    ExportResult,
+    Latency,
+    Parity,
+)
+from visionft.deploy.predictor import Predictor
+from visionft.deploy.sample_code import SCRIPT_FILE, sample_code
 from visionft.errors import ExportError, ImageError, RunError
 from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
 from visionft.evaluation.report import run_images, run_logits, thresholds
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import sha256_file, temporary_folder, write_error, write_json, write_text
 from visionft.images.decode import decode
-from visionft.project.snapshot import Snapshot, Task
+from visionft.project.snapshot import Snapshot, SnapshotImage, Task
 from visionft.training.runs import StartingWeights, read_run
 from visionft.training.starting import started_from
 from visionft.training.trained import Trained, load_trained
 
 logger = logging.getLogger(__name__)
 
-NETWORK_FILE, FLOAT_MODEL_FILE = "network.onnx", "model_float.onnx"
+NETWORK_FILE = "network.onnx"
 PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
@@ -48,10 +61,11 @@ def export_run(
     out_dir: Path,
     *,
     float_input: bool = False,
+    opset: int = OPSET,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
-    """Export a run's best checkpoint as `model.onnx` with `labels.txt` and `export.json` in `out_dir`.
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, `predict.py` and `export.json` in `out_dir`.
 
     Args:
         run_dir: Folder of the run.
@@ -59,6 +73,7 @@ def export_run(
         out_dir: Where to; made when it is missing.
         float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
             `logits`: for those who preprocess themselves.
+        opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -69,6 +84,8 @@ def export_run(
     """
     if out_dir.is_file():
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
+    if opset not in OPSETS:
+        raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
@@ -76,7 +93,7 @@ def export_run(
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(out_dir) as folder:
         metadata = _metadata(trained, images, temperature, limits)
-        model_path = _write_model(trained, images, folder, temperature, metadata, on_event)
+        model_path = _write_model(trained, images, folder, temperature, metadata, opset, on_event)
         parity = compare(
             trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
         )
@@ -89,26 +106,37 @@ def export_run(
         if float_input:
             _keep_network(trained, images, folder, metadata)
         (folder / NETWORK_FILE).unlink(missing_ok=True)
+        on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
             model=out_dir / MODEL_FILE,
             bytes=model_path.stat().st_size,
             sha256=sha256_file(model_path),
             temperature=temperature,
+            opset=opset,
             parity=parity,
+            latency=_latency(trained, images, model_path, should_stop),
+            float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
         )
+        write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / "labels.txt", "\n".join(trained.run.class_names) + "\n")
-        write_json(folder / "export.json", _record(trained, result))
+        write_json(folder / RECORD_FILE, _record(trained, result))
         _move_into(folder, out_dir)
     return result
 
 
 def _write_model(
-    trained: Trained, images: Snapshot, folder: Path, temperature: float, metadata: dict[str, Any], on_event: OnEvent
+    trained: Trained,
+    images: Snapshot,
+    folder: Path,
+    temperature: float,
+    metadata: dict[str, Any],
+    opset: int,
+    on_event: OnEvent,
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
     network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    export_network(trained.classifier.merged(), trained.preprocessing.size, network_path)
-    model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task)
+    export_network(trained.classifier.merged(), trained.preprocessing.size, network_path, opset=opset)
+    model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task, opset=opset)
     set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     return model_path
@@ -169,11 +197,19 @@ def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
         "bytes": result.bytes,
         "sha256": result.sha256,
         "temperature": result.temperature,
+        "opset": result.opset,
         "parity": asdict(result.parity),
+        "latency": asdict(result.latency),
         "preprocessing": preprocessing_metadata(trained.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
+
+
+def _latency(trained: Trained, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
+    """Measure the file on the first validation picture that can be read."""
+    pixels = next(_readable_pictures(run_images(trained.run, images, "val")[0]))
+    return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
 def _move_into(folder: Path, out_dir: Path) -> None:
@@ -246,15 +282,18 @@ def _parity_pictures(trained: Trained, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
     chosen, _ = run_images(trained.run, images, "val")
     step = max(1, len(chosen) // PARITY_IMAGES)
-    pictures: list[np.ndarray] = []
-    for image in chosen[::step][:PARITY_IMAGES]:
-        try:
-            pictures.append(decode(image.path))
-        except ImageError as error:
-            logger.info("left out of the comparison: %s: %s", image.path, error.message)
+    pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:
         raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
     return pictures
+
+
+def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
+    for image in chosen:
+        try:
+            yield decode(image.path)
+        except ImageError as error:
+            logger.info("left out of the comparison: %s: %s", image.path, error.message)
 
 
 def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:

@@ -16,11 +16,12 @@ from visionft.images.preprocess import Preprocessing
 from visionft.project.snapshot import Task
 
 OPSET = 20
+OPSETS = (18, 20, 22)  # 18 is the first with an antialiased Resize; each is a choice that the tests try
 IR_VERSION = 10
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
-def export_network(network: Any, size: int, path: Path) -> None:
+def export_network(network: Any, size: int, path: Path, *, opset: int = OPSET) -> None:
     """Write a plain network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits`."""
     import torch
 
@@ -30,7 +31,7 @@ def export_network(network: Any, size: int, path: Path) -> None:
         (sample,),
         path,
         dynamo=True,
-        opset_version=OPSET,
+        opset_version=opset,
         external_data=False,
         input_names=[NETWORK_INPUT],
         output_names=[LOGITS],
@@ -39,16 +40,21 @@ def export_network(network: Any, size: int, path: Path) -> None:
     )
 
 
-def assemble(network_path: Path, preprocessing: Preprocessing, *, temperature: float, task: Task) -> Any:
+def assemble(
+    network_path: Path, preprocessing: Preprocessing, *, temperature: float, task: Task, opset: int = OPSET
+) -> Any:
     """Return one ONNX model from the network's file, with preprocessing before it and probabilities behind it."""
     import onnx
-    from onnx import compose
+    from onnx import compose, helper
 
     network = compose.add_prefix(onnx.load(network_path), "network/")
     network.ir_version = IR_VERSION
-    before = _preprocessing_model(preprocessing)
+    before = _preprocessing_model(preprocessing, opset)
     joined = compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
     _append_probabilities(joined, temperature=temperature, task=task)
+    opsets = {each.domain: each.version for each in joined.opset_import}  # merging lists the common one twice
+    del joined.opset_import[:]
+    joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
     del joined.graph.value_info[:]  # shapes that the exporter noted for its own inputs no longer hold
     onnx.checker.check_model(joined, full_check=True)
     return joined
@@ -69,7 +75,7 @@ def preprocessing_metadata(preprocessing: Preprocessing) -> dict[str, Any]:
     return {**asdict(preprocessing), "color_order": "RGB", "steps": "centre square, antialiased resize, normalise"}
 
 
-def _preprocessing_model(preprocessing: Preprocessing) -> Any:
+def _preprocessing_model(preprocessing: Preprocessing, opset: int) -> Any:
     from onnx import TensorProto, helper
 
     mean, std = (
@@ -99,7 +105,7 @@ def _preprocessing_model(preprocessing: Preprocessing) -> Any:
         ],
         [_constant(name, value) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
 
 
 def _constant(name: str, value: Any) -> Any:

@@ -1,9 +1,12 @@
 """What an export was measured to be. Torch-free, so that screens and reports can read it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MAX_ABS_DIFF = 1e-3
+MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +31,65 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long the file takes for one decoded picture, measured by ONNX Runtime on this machine.
+
+    Attributes:
+        provider: What really ran it, such as CPUExecutionProvider.
+        width: Of the picture in pixels, as is `height`: resizing it is part of the time.
+    """
+
+    median_ms: float
+    p95_ms: float
+    runs: int
+    provider: str
+    width: int
+    height: int
+
+    @property
+    def hardware(self) -> str:
+        """Return what ran it, for people."""
+        return self.provider.removesuffix("ExecutionProvider")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportResult:
-    """Where the export is and what it was measured to be."""
+    """Where the export is and what it was measured to be.
+
+    Attributes:
+        float_model: The second file, for those who preprocess themselves; None where it was not wanted.
+    """
 
     model: Path
     bytes: int
     sha256: str
     temperature: float
+    opset: int
     parity: Parity
+    latency: Latency
+    float_model: Path | None = None
+
+
+def read_export(folder: Path) -> ExportResult | None:
+    """Return what an earlier export into `folder` was measured to be; None when there is none that can be read.
+
+    The record holds only for the file that it was written with: another size means that it was replaced.
+    """
+    model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        parity = record["parity"]
+        if model.stat().st_size != record["bytes"]:
+            return None
+        return ExportResult(
+            model=model,
+            bytes=record["bytes"],
+            sha256=record["sha256"],
+            temperature=record["temperature"],
+            opset=record["opset"],
+            parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
+            latency=Latency(**record["latency"]),
+            float_model=float_model if float_model.is_file() else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from visionft.deploy.parity import MODEL_FILE
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError
 from visionft.images.decode import IMAGE_SUFFIXES, decode
-
-MODEL_FILE = "model.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)

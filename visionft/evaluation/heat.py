@@ -16,7 +16,7 @@ COVERED_SHARES = (0.0, 0.03, 0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
 RANDOM_ORDERS = 12
 MUST_BEAT = 11  # of them; chance alone beats so many in 2 of 13 cases, and seldom by MIN_GAIN as well
 # Below this gain, in probability, nobody would notice the difference between the map and chance.
-MIN_GAIN = 0.03
+MIN_GAIN = 0.05
 _STOPS = np.array([[49, 54, 149], [69, 173, 190], [250, 230, 110], [240, 120, 50], [190, 20, 40]], float)
 _MAX_ALPHA = 0.72
 
@@ -72,7 +72,7 @@ class Explanation:
     @property
     def is_trustworthy(self) -> bool:
         """Tell whether covering the marked places did more than covering others at random."""
-        return self.beaten >= MUST_BEAT and self.gain >= MIN_GAIN
+        return not self.error and self.beaten >= MUST_BEAT and self.gain >= MIN_GAIN
 
     @property
     def verdict(self) -> str:

@@ -16,6 +16,7 @@ from models.catalog import BACKBONES
 from models.methods import METHODS
 from visionft.deploy import export
 from visionft.deploy.export import export_run
+from visionft.deploy.parity import read_export
 from visionft.deploy.predictor import Predictor, expand_folders
 from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import evaluate_run
@@ -37,7 +38,8 @@ def test_every_method_exports_one_equal_file(
     result = export_run(run_of(backbone, method), snapshot, tmp_path / "out")
     assert result.parity.max_abs_diff <= 1e-4 and result.parity.top1_agreement == 1.0
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["export.json", "labels.txt", "model.onnx"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["export.json", "labels.txt", "model.onnx", "predict.py"]
     assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -110,7 +112,7 @@ def test_exports_are_the_same_bytes_each_time(run_of, snapshot: Snapshot, tmp_pa
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", float_input=True).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx"]
+    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -124,6 +126,32 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
     assert model.name == "model.onnx"
+
+
+@pytest.mark.parametrize("opset", [18, 22])
+def test_other_operator_versions_can_be_chosen(opset: int, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    result = export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=opset)
+    (imported,) = [each for each in onnx.load(result.model).opset_import if not each.domain]
+    assert imported.version == opset == result.opset and result.parity.is_equal
+
+
+def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="Opset 11 is not supported") as caught:
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=11)
+    assert "18, 20, 22" in caught.value.hint and not (tmp_path / "out").exists()
+
+
+def test_the_speed_was_measured_and_the_record_reads_back(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out")
+    latency = result.latency
+    assert latency.runs >= 10 and 0 < latency.median_ms <= latency.p95_ms
+    assert latency.provider == "CPUExecutionProvider" and (latency.width, latency.height) == (48, 40)
+    assert read_export(tmp_path / "out") == result
+    with result.model.open("ab") as handle:
+        handle.write(b"x")
+    assert read_export(tmp_path / "out") is None  # what was measured was another file
+    (tmp_path / "out" / "export.json").write_text("{")
+    assert read_export(tmp_path / "out") is None and read_export(tmp_path / "nowhere") is None
 
 
 def test_prediction_needs_no_torch(run_of, snapshot: Snapshot, tmp_path: Path) -> None:

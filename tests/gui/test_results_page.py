@@ -1,0 +1,420 @@
+"""Results: runs as their folders tell them, kept in order by their owner; where they are wrong, why, what changed."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
+
+from gui import dialogs, work
+from gui.main_window import MainWindow
+from gui.pages.results import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, SETTINGS
+from gui.thumbnails import Unreadable
+from visionft.errors import RunError
+from visionft.evaluation.heat import Asked, Explanation
+from visionft.evaluation.stored import read_evaluation
+from visionft.events import EpochDone
+from visionft.project.changes import RemoveImages
+from visionft.training.config import TrainConfig
+from visionft.training.runs import read_run
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+Answers = Sequence[tuple[str, str, float]]  # true class, predicted, probability
+
+
+def write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies: list[float]) -> None:
+    folder = project_dir / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
+    lines = [
+        asdict(EpochDone(
+            epoch=number, epochs=5, train_loss=1, train_top1=0.5, val_loss=1 - accuracy, val_top1=accuracy,
+            learning_rate=0.1, seconds=1, images_per_second=1, is_best=accuracy == max(accuracies[:number]),
+        ))
+        for number, accuracy in enumerate(accuracies, 1)
+    ]  # fmt: skip
+    (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    for part in ("best", "last"):
+        (folder / part).mkdir()
+        (folder / part / "manifest.json").write_text("{}")
+
+
+def write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:
+    folder = project_dir / "runs" / name
+    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
+    bins = [{"confidence": 0.5, "accuracy": 0.5, "count": 2}, {"confidence": 0.9, "accuracy": 1.0, "count": 2}]
+    stored = {
+        "run": name, "split": "val", "images": 4, "top1": 0.5, "top1_interval": [0.15, 0.85], "top5": 1.0,
+        "balanced_accuracy": 0.5, "ece": 0.021, "ece_before": 0.094, "temperature": 1.5, "unreadable": 0,
+        "per_class": {"blue": score, "green": score, "red": score}, "confusion": [[1, 1, 0], [0, 1, 0], [1, 0, 0]],
+        "reliability": bins, "reliability_before": bins[1:], **values,
+    }  # fmt: skip
+    lines = [
+        {"image_id": image_id, "class": true, "predicted": said, "probability": sure}
+        for image_id, (true, said, sure) in zip(image_ids, answers, strict=True)
+    ]
+    (folder / "evaluation-val.json").write_text(json.dumps(stored))
+    (folder / "predictions-val.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+
+
+ANSWERS: Answers = (
+    ("blue", "blue", 0.8), ("blue", "green", 0.7), ("green", "green", 0.9), ("red", "blue", 0.95),
+)  # fmt: skip
+
+
+@pytest.fixture
+def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
+    """Return four pictures of a project with two runs; the newer run is evaluated on them."""
+    window.state.open_project(project_dir)
+    snapshot = window.state.snapshot()
+    assert snapshot is not None
+    by_class = {name: index for index, name in enumerate(snapshot.class_names)}
+
+    def first(name: str, count: int) -> list[int]:
+        return [image.image_id for image in snapshot.images if image.labels == (by_class[name],)][:count]
+
+    ids = [*first("blue", 2), *first("green", 1), *first("red", 1)]
+    write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8, 0.7])
+    config = TrainConfig(backbone="vit_tiny", method="linear", epochs=5)
+    write_run(project_dir, NEW, config, accuracies=[0.6, 0.9])
+    write_evaluation(project_dir, NEW, ids, ANSWERS)
+    return ids
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int]):
+    window.show_page("results")
+    return window.page("results")
+
+
+@pytest.fixture
+def show(qtbot, page) -> Callable[[int], None]:
+    """Return a function that opens a view by a click."""
+    return lambda place: qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+
+
+def cells(table, columns: int = 7) -> list[list[str]]:
+    model = table.model()
+    return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
+
+
+# -- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_shows_each_run_and_the_newest_is_chosen(page):
+    assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "2 of 5", "90.0%", "0.100", "Unfinished"]
+    assert page.table.selected() == [NEW] and page.chart.run_names() == [NEW]
+
+
+def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, project_dir):
+    page.table.setFocus()
+    qtbot.keyClick(page.table, Qt.Key.Key_F2)
+    editor = page.table.findChild(QLineEdit)
+    qtbot.keyClicks(editor, "Best so far")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best so far")
+    assert "Best so far" in [line[0] for line in cells(page.table)]
+    assert page.table.selected() == [NEW] and page.chart.run_names() == ["Best so far"]
+
+
+def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
+    page.actions_of_runs.rename(read_run(project_dir / "runs" / NEW), "x" * 200)
+    assert "at most 120 characters" in window.banner.message()
+    assert cells(page.table)[0][0] == NEW
+
+
+def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
+    menu = {action.text().split("\t")[0]: action for action in page.menu().actions()}
+    page.table.select([OLD])
+    page.actions_of_runs.toggle_pin(page.run())
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        for column in (0, 4):
+            page.table.sortByColumn(column, order)
+            assert cells(page.table, 1)[0] == [OLD]
+    assert "Pin on top" in menu and read_run(project_dir / "runs" / OLD).notes.is_pinned
+    assert "Unpin" in [action.text() for action in page.menu().actions()]
+
+
+def test_the_table_sorts_by_value_not_by_text(page):
+    page.table.sortByColumn(5, Qt.SortOrder.AscendingOrder)
+    assert [line[5] for line in cells(page.table)] == ["0.100", "0.200"]
+    page.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
+    assert [line[4] for line in cells(page.table)] == ["80.0%", "90.0%"]
+
+
+def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, window, project_dir, monkeypatch):
+    asked = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, words, **_: asked.append((title, words)) or True)
+    (project_dir / "runs" / NEW / "best" / "model.safetensors").write_bytes(b"x" * 2_000_000)
+    page.actions_of_runs.delete_weights(page.run())
+    assert NEW in asked[0][0] and "frees 2.0 MB" in asked[0][1]
+    assert not (project_dir / "runs" / NEW / "best").exists()
+    assert cells(page.table)[0][-1] == "No weights"
+    assert page.evaluation is not None and page.chart.run_names() == [NEW]
+    for button in (page.evaluate_button, page.again_button, page.pictures.explain.explain_button):
+        assert not button.isEnabled()
+    assert not page.continue_button.isVisible()
+    assert "were deleted" in window.banner.message()
+
+
+def test_thinking_better_of_it_deletes_nothing(page, project_dir, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: False)
+    page.actions_of_runs.delete_weights(page.run())
+    assert (project_dir / "runs" / NEW / "best").exists()
+
+
+# -- several runs -------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page):
+    page.table.select([OLD, NEW])
+    assert page.chart.run_names() == [NEW, OLD]
+    rows = {row.name: row.colour for row in page.table._rows.rows}
+    assert [curve.colour for curve in page.chart._curves] == [rows[NEW], rows[OLD]]
+
+
+def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, show):
+    page.table.select([OLD, NEW])
+    show(SETTINGS)
+    lines = page.settings.texts()
+    assert lines[0] == ["≠  Backbone", "vit_tiny", "resnet18"]
+    assert ["Batch size", "32", "32"] in lines
+    assert page.settings.item(0, 0).font().bold() and not page.settings.item(len(lines) - 1, 0).font().bold()
+    qtbot.mouseClick(page.only_differing, LEFT)
+    assert all(line[0].startswith("≠") for line in page.settings.texts())
+
+
+def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(qtbot, page, show, project_dir, image_ids):
+    before: Answers = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
+    write_evaluation(project_dir, OLD, image_ids, before)
+    page.refresh()
+    show(CHANGES)
+    view = page.pictures.changes
+    assert [view.buttons[name].text().split()[-1] for name in ("fixed", "broken", "still_wrong")] == ["1", "1", "1"]
+    assert [item.title for item in view.strip.items()] == ["red → blue"]
+    qtbot.mouseClick(view.buttons["broken"], LEFT)
+    assert [item.image_id for item in view.strip.items()] == [image_ids[3]]
+    verdict, facts = view.texts()
+    assert "Neither is better" in verdict and "4 pictures in common, 1 right in both" in facts
+    qtbot.mouseClick(view.open_button, LEFT)
+    assert page.state.path is not None and page.window().current_page.name == "label"
+    assert page.window().current_page.grid.count() == 1
+
+
+def test_a_run_without_an_evaluation_cannot_be_compared_and_says_what_to_do(page, show):
+    show(CHANGES)
+    view = page.pictures.changes
+    assert view.empty.isVisible() and view.other() == OLD
+    assert "has not been evaluated" in view.empty._title.text() and "press Evaluate" in view.empty._words.text()
+
+
+# -- one run ------------------------------------------------------------------------------------------------------
+
+
+def test_the_evaluation_of_a_run_is_read_back(page, show):
+    show(CLASSES)
+    assert page.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "50.0%", "15% to 85%"]
+    assert page._figures.text() == "50.0% right (15.0% to 85.0%), balanced 50.0%"
+
+
+def test_the_worst_cell_is_pressed_and_any_cell_shows_its_pictures(qtbot, page, show, image_ids):
+    show(MATRIX)
+    view = page.pictures.matrix
+    assert view.cell_text() == "1 picture of “blue” was taken for “green”"
+    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+    qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
+    (item,) = view.strip.items()
+    assert (item.image_id, item.title, item.detail) == (image_ids[3], "blue  95%", "is red")
+    qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
+    assert view.cell_text() == "0 pictures of “green” were taken for “blue”" and not view.open_button.isEnabled()
+
+
+def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot, page, show, window, monkeypatch):
+    show(MATRIX)
+    strip = page.pictures.matrix.strip
+    strip.setFocus()
+    qtbot.keyClick(strip, Qt.Key.Key_2)  # the second class of the list: green
+    snapshot = window.state.snapshot()
+    image = next(each for each in snapshot.images if each.image_id == strip.items()[0].image_id)
+    assert snapshot.class_names[image.labels[0]] == "green"
+    assert strip.items()[0].mark == "now green"
+    assert "1 of these pictures has another label now" in page.relabelled.message()
+    started = []
+    monkeypatch.setattr(work, "train_run", lambda config, *_: started.append(config) or (lambda **_: None))
+    qtbot.mouseClick(page.relabelled.way_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert started[0].start_from == NEW and started[0].backbone == "vit_tiny" and started[0].method == "linear"
+    assert window.current_page.name == "train"
+    window.state.undo()
+    window.show_page("results")
+    assert not strip.items()[0].mark and page.relabelled.isHidden()
+
+
+def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
+    show(PICTURES)
+    view = page.pictures.explain
+    assert [item.image_id for item in view.strip.items()] == [image_ids[3], image_ids[1]]
+    view.order_box.setCurrentIndex(1)
+    assert [item.title for item in view.strip.items()] == ["blue  80%", "green  90%"]
+    view.order_box.setCurrentIndex(0)
+    qtbot.mouseClick(view.open_button, LEFT)
+    label = window.current_page
+    assert label.name == "label" and label.grid.count() == 2 and label.grid.current_id() == image_ids[3]
+    label.show_all()
+    assert label.grid.count() == 25
+
+
+def test_calibration_shows_both_errors_and_their_bins(page, show):
+    show(CALIBRATION)
+    before, after = page.calibration.titles()
+    assert "off by 9.4%" in before and "off by 2.1%" in after
+    assert page.calibration.bar_counts() == (1, 2)
+
+
+def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, project_dir, image_ids):
+    answers = (("blue, red", "blue", 0.9), ("blue", "blue", 0.8), ("green", "green, red", 0.7), ("red", "red", 0.9))
+    counts = [[1, 0, 1, 2], [3, 0, 0, 1], [1, 1, 1, 1]]
+    write_evaluation(project_dir, NEW, image_ids, answers, confusion=counts, mean_average_precision=0.8)
+    page.refresh()
+    show(MATRIX)
+    view = page.pictures.matrix
+    assert view.several.isVisible() and not view.matrix.isVisible()
+    assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
+    assert [item.image_id for item in page.pictures.explain.strip.items()] == [image_ids[0], image_ids[2]]
+
+
+def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monkeypatch):
+    asked = []
+    monkeypatch.setattr(work, "evaluate", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    page.table.select([OLD])
+    show(PICTURES)
+    assert page.evaluation is None and page.evaluate_button.text() == "Evaluate"
+    page.split_box.setCurrentIndex(1)
+    qtbot.mouseClick(page._missing[PICTURES].button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert asked[0][0].name == OLD and asked[0][2] == "test"
+
+
+# -- reasons ------------------------------------------------------------------------------------------------------
+
+
+def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
+    return tuple(
+        Explanation(
+            image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
+            method="Grad-CAM", size=(40, 48), box=(1, 5, 38), heat=np.eye(4, dtype=np.float32), deletion=deletion,
+            random_deletion=(0.5,) * 12,
+        )
+        for each in asked
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("deletion", "badge"), [(0.2, "Held up"), (0.49, "Untrustworthy")])
+def test_explaining_shows_where_it_looked_and_whether_that_held(
+    qtbot, page, show, window, monkeypatch, image_ids, deletion, badge
+):
+    asked = []
+
+    def explain(_run_dir, wanted, _task):
+        asked.extend(wanted)
+        return lambda **_: explained(wanted, deletion=deletion)
+
+    monkeypatch.setattr(work, "explain", explain)
+    show(PICTURES)
+    view = page.pictures.explain
+    qtbot.waitUntil(lambda: view.heat.picture() is not None)
+    assert view.badge() == "" and view.heat.heat_rect().isEmpty()
+    qtbot.mouseClick(view.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
+    assert view.badge() == badge and badge in view.verdict()
+    whole, seen = view.heat.picture_rect(), view.heat.heat_rect()
+    assert seen.width() / whole.width() == pytest.approx(38 / 48) and seen.height() / whole.height() == 38 / 40
+    assert (seen.left() - whole.left()) / whole.width() == pytest.approx(5 / 48)
+    view.target_box.setCurrentIndex(1)  # the true class: not explained yet
+    assert view.badge() == ""
+    qtbot.mouseClick(view.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert asked[-1].class_name == "red" and view.badge() == badge
+
+
+# -- trouble ------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_evaluation_is_as_good_as_none(page, project_dir, caplog):
+    folder = project_dir / "runs" / NEW
+    (folder / "evaluation-val.json").write_text("{")
+    assert read_evaluation(folder, "val") is None
+    assert "cannot be read" in caplog.text
+
+
+def test_a_corrupt_run_folder_is_named_and_the_others_are_shown(page, project_dir):
+    (project_dir / "runs" / OLD / "config.json").write_text("garbage")
+    page.refresh()
+    assert page.table.model().rowCount() == 1
+    assert OLD in page.damaged.message() and page.damaged.isVisible()
+    shutil.rmtree(project_dir / "runs" / OLD)
+    page.refresh()
+    assert page.damaged.isHidden()
+
+
+def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(qtbot, page, window, project_dir):
+    shutil.rmtree(project_dir / "runs" / NEW)
+    qtbot.mouseClick(page.evaluate_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=30_000)
+    assert "is not a readable run" in window.banner.message()
+    assert page.table.selected() == [OLD]
+
+
+def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
+    run = page.run()
+    shutil.rmtree(project_dir / "runs" / NEW)
+    page.actions_of_runs.train_again(run)
+    assert "is gone" in window.banner.message() and window.current_page is page
+
+
+def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
+    show(PICTURES)
+    view = page.pictures.explain
+    view.strip.items()[0].path.unlink()
+    view.heat._kept.clear()
+    view.show_picture(view.strip.items()[0], None)
+    qtbot.waitUntil(lambda: view.heat.picture() is not None)
+    assert isinstance(view.heat.picture(), Unreadable)
+    item = view.strip.items()[0]
+    asked = Asked(image_id=item.image_id, path=item.path)
+    vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
+    page.pictures.take_explanations([vanished])
+    assert "cannot be read: there is no such file" in view.verdict() and view.badge() == ""
+    window.state.apply(RemoveImages((image_ids[3],)))
+    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+
+
+def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch):
+    def failing(*_inputs):
+        def run(**_):
+            raise RunError("The checkpoint is unusable.", "Use another run.")
+
+        return run
+
+    monkeypatch.setattr(work, "explain", failing)
+    show(PICTURES)
+    qtbot.mouseClick(page.pictures.explain.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert "unusable" in window.banner.message() and page.pictures.explain.explain_button.isEnabled()
+
+
+def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):
+    asked = []
+    monkeypatch.setattr(work, "continue_run", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    qtbot.mouseClick(page.continue_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert window.current_page.name == "train" and asked[0][0].name == NEW

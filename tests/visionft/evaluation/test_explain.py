@@ -1,0 +1,236 @@
+"""Heat maps: they lie where the reason is known to lie, and those that cannot be trusted say so."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from models.catalog import get_backbone
+from models.classifier import Classifier, build_classifier
+from models.methods import METHODS, get_method
+from visionft.errors import RunError
+from visionft.evaluation import heat
+from visionft.evaluation.explain import Explainer, explain_images
+from visionft.evaluation.heat import Asked, Explanation
+from visionft.evaluation.maps import explain_batch
+from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.training.config import TrainConfig
+from visionft.training.loop import train
+from visionft.training.runs import delete_weights, read_run
+from visionft.training.trained import load_trained
+
+COLOURS = {"blue": (50, 70, 220), "green": (40, 180, 60), "red": (210, 40, 40)}
+SIDE = 128
+PAIRS = [
+    (backbone, method)
+    for backbone in ("test_resnet", "test_vit")
+    for method in METHODS
+    if get_backbone(backbone).family not in get_method(method).refusals
+]
+
+
+@pytest.fixture(scope="module")
+def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path, tuple[int, int]]]:
+    """Return noisy grey pictures whose class is the colour of a spot in one of the corners, and where each spot is."""
+    folder, random = tmp_path_factory.mktemp("spots"), np.random.default_rng(0)
+    images: list[SnapshotImage] = []
+    places: dict[Path, tuple[int, int]] = {}
+    for index, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(20):
+            grey = random.integers(90, 150, (12, 12, 3)).astype(np.uint8)
+            picture = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            x, y = ((24, 24), (104, 24), (24, 104), (104, 104))[number % 4]
+            ImageDraw.Draw(picture).ellipse((x - 18, y - 18, x + 18, y + 18), fill=colour)
+            path = folder / f"{name}_{number:02d}.png"
+            picture.save(path)
+            places[path] = (x, y)
+            split = "train" if number < 12 else "val"
+            images.append(SnapshotImage(100 * index + number + 1, path, path.stem, (index,), split))
+    return Snapshot("single", tuple(COLOURS), tuple(images)), places
+
+
+@pytest.fixture(scope="module")
+def spot_run(spots, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function: backbone -> a run that tells the spots apart."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def run_of(backbone: str) -> Path:
+        run_dir = folder / backbone
+        if not run_dir.exists():
+            config = TrainConfig(backbone=backbone, method="linear", epochs=4, device="cpu", workers=0)
+            result = train(config, spots[0], run_dir)
+            assert result.best is not None and result.best.val_top1 > 0.9
+        return run_dir
+
+    return run_of
+
+
+def asked_of(snapshot: Snapshot) -> list[Asked]:
+    return [Asked(image_id=image.image_id, path=image.path) for image in snapshot.labelled("val")]
+
+
+def mass_near(explanation: Explanation, place: tuple[int, int]) -> float:
+    """Return the share of the map's mass in the quarter of the picture where the spot is."""
+    top, left, side = explanation.box
+    spread = np.zeros(explanation.size, np.float32)
+    spread[top : top + side, left : left + side] = heat.resized(explanation.heat, side, side)
+    half, (x, y) = SIDE // 2, place
+    rows, columns = (slice(0, half) if at < half else slice(half, SIDE) for at in (y, x))
+    return float(spread[rows, columns].sum() / max(1e-9, spread.sum()))
+
+
+@pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
+def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -> None:
+    snapshot, places = spots
+    found = explain_images(spot_run(backbone), asked_of(snapshot)[::3])
+    shares = [mass_near(each, places[each.path]) for each in found]
+    # A quarter would be chance. A class that wins because the others lose has no place of its own.
+    assert np.mean([share > 0.4 for share in shares]) >= 0.6, shares
+    trusted = [share for share, each in zip(shares, found, strict=True) if each.is_trustworthy]
+    assert len(trusted) >= len(found) // 2, [each.verdict for each in found]
+    assert np.mean(trusted) > 0.5
+    again = explain_images(spot_run(backbone), asked_of(snapshot)[:1])[0]
+    np.testing.assert_array_equal(again.heat, found[0].heat)
+    assert again.random_deletion == found[0].random_deletion
+
+
+@pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
+def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, spots, spot_run) -> None:
+    snapshot, places = spots
+    trained = load_trained(read_run(spot_run(backbone)))
+    row = trained.run.config.backbone_row
+    random = build_classifier(row, get_method("linear"), classes=3, weights="random", seed=3).eval()
+    explainer = Explainer(dataclasses.replace(trained, classifier=random))
+    found = [explainer.explain(asked) for asked in asked_of(snapshot)[::3]]
+    # A map may be true to a network that answers at random; it then points at no place in particular.
+    assert sum(each.is_trustworthy for each in found) < len(found) / 2
+    assert np.mean([mass_near(each, places[each.path]) for each in found]) < 0.4
+    assert all("Untrustworthy" in each.verdict for each in found if not each.is_trustworthy)
+
+
+# -- how maps are made --------------------------------------------------------------------------------------------
+
+
+def small_classifier(backbone: str, method: str, **options) -> Classifier:
+    row, chosen = get_backbone(backbone), get_method(method)
+    classifier = build_classifier(
+        row, chosen, classes=3, options=chosen.options(**options), weights="random", image_size=64, seed=1
+    )
+    return classifier.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(("backbone", "method"), PAIRS)
+def test_every_method_can_be_explained_and_is_left_as_it_was(backbone: str, method: str) -> None:
+    classifier = small_classifier(backbone, method)
+    inputs = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    with torch.no_grad():
+        logits = classifier(inputs)
+        found = explain_batch(classifier, inputs, torch.tensor([0, 2]))
+        alone = explain_batch(classifier, inputs[1:], torch.tensor([2]))
+    assert found.shape[0] == 2 and found.ndim == 3 and bool((found >= 0).all()) and bool(found.isfinite().all())
+    assert not found.requires_grad and bool(found.any())
+    torch.testing.assert_close(found[1:], alone, rtol=1e-3, atol=1e-6)  # pictures of a batch do not mix
+    torch.testing.assert_close(classifier(inputs), logits)  # no hook is left
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+    assert all(parameter.grad is None for parameter in classifier.parameters())
+
+
+def test_grad_cam_is_the_class_activation_map_where_one_layer_follows() -> None:
+    classifier = small_classifier("test_resnet", "full")
+    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    features = classifier.network.forward_features(inputs)[0]  # (D, h, w)
+    expected = torch.einsum("d,dhw->hw", classifier.head.weight[1], features).clamp_min(0) / features[0].numel()
+    torch.testing.assert_close(explain_batch(classifier, inputs, torch.tensor([1]))[0], expected)
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "adapter", "prefix"])
+def test_recording_attention_does_not_change_what_a_vit_says(method: str) -> None:
+    from visionft.evaluation.maps import _RecordedAttention
+
+    classifier = small_classifier("test_vit", method)
+    inputs = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with _RecordedAttention() as recorded:
+        said = classifier(inputs)
+    torch.testing.assert_close(said, classifier(inputs), rtol=1e-4, atol=1e-5)
+    assert len(recorded.maps) == len(classifier.network.blocks)
+    for attention in recorded.maps:
+        torch.testing.assert_close(attention.sum(dim=-1), torch.ones(attention.shape[:-1]))
+
+
+# -- the test of a map --------------------------------------------------------------------------------------------
+
+
+def explanation(**values) -> Explanation:
+    fields = {"image_id": 1, "path": Path("a.png"), "class_name": "cat", "heat": np.ones((2, 2), np.float32)}
+    return Explanation(**{**fields, **values})
+
+
+def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() -> None:
+    others = tuple(0.5 + place / 100 for place in range(12))
+    assert explanation(deletion=0.2, random_deletion=others).is_trustworthy
+    assert explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_trustworthy  # one may be better
+    assert not explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_trustworthy
+    assert not explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_trustworthy  # beats all, by nothing
+    assert not explanation(deletion=0.2).is_trustworthy
+    words = explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).verdict
+    assert "Untrustworthy" in words and "beats 10 of 12" in words
+    nothing = explanation(heat=np.zeros((2, 2), np.float32), deletion=0.5, random_deletion=(0.5,) * 12)
+    assert "nothing in the picture spoke" in nothing.verdict and not nothing.is_trustworthy
+
+
+def test_the_hottest_cells_are_covered_first_and_in_the_end_all() -> None:
+    values = np.zeros((8, 8), np.float32)
+    values[2, 5] = 1.0
+    own, *others = heat.covering_orders(values, seed=7)
+    assert own[2, 5] == 0 and len(others) == heat.RANDOM_ORDERS
+    assert all(sorted(ranks.ravel()) == list(range(64)) for ranks in (own, *others))
+    covered = heat.covers(own, 64)
+    assert covered.shape == (len(heat.COVERED_SHARES) - 2, 64, 64)
+    first = covered[0]
+    assert first[20, 44] > 0.8 and first[16:24, 40:48].mean() > 2 * first.mean()
+    share = covered.mean(axis=(1, 2))
+    np.testing.assert_allclose(share, heat.COVERED_SHARES[1:-1], atol=0.02)
+    assert heat.deletion_score(np.ones(len(heat.COVERED_SHARES))) == pytest.approx(1.0)
+
+
+def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
+    pixels = np.full((60, 100, 3), 100, np.uint8)
+    hot = explanation(size=(60, 100), box=(5, 25, 50), heat=np.ones((4, 4), np.float32))
+    shown = heat.overlay(pixels, hot)
+    assert (shown[:, :25] == 100).all() and (shown[:, 75:] == 100).all() and (shown[:5] == 100).all()
+    assert shown[30, 50, 0] > 140 > shown[30, 50, 1]  # red where it is hot
+    assert (shown[5, 25:75] == 255).all()
+    assert (pixels == 100).all()
+
+
+# -- trouble ------------------------------------------------------------------------------------------------------
+
+
+def test_trouble_is_said_in_words(spots, spot_run, tmp_path: Path) -> None:
+    snapshot, _ = spots
+    run_dir, asked = spot_run("starter_resnet"), asked_of(snapshot)
+    with pytest.raises(RunError, match="does not know the class 'purple'") as caught:
+        explain_images(run_dir, [dataclasses.replace(asked[0], class_name="purple")])
+    assert "blue, green, red" in caught.value.hint
+    gone = Asked(image_id=9, path=tmp_path / "gone.png")
+    vanished, seen = explain_images(run_dir, [gone, dataclasses.replace(asked[0], class_name="red")])
+    assert vanished.error and not vanished.is_trustworthy and "cannot be read" in vanished.verdict
+    assert seen.class_name == "red" and not seen.error
+    counted = iter(range(9))
+    stopped = explain_images(run_dir, asked, should_stop=lambda: next(counted) >= 3)
+    assert 1 <= len(stopped) <= 3
+
+
+def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> None:
+    config = TrainConfig(
+        backbone="test_resnet", method="linear", weights="random", image_size=32, epochs=1, device="cpu", workers=0
+    )
+    train(config, spots[0], tmp_path / "001-run")
+    delete_weights(read_run(tmp_path / "001-run"))
+    with pytest.raises(RunError, match="weights of 001-run were deleted"):
+        explain_images(tmp_path / "001-run", asked_of(spots[0]))
