@@ -29,6 +29,8 @@ class Hub:
         statuses: Answers to give instead of the file, one a request; the last is given for ever when `is_for_ever`.
         breaks_after: Bytes after which each answer breaks off; None never.
         honours_range: Whether it goes on where the client left off.
+        stalls_after: Bytes after which the first answer says nothing more for a second; None never.
+        redirects: Whether it sends those who want the file elsewhere, as the hub does.
         pause_s: Rest after each 10 kB.
         requests: What was asked: (method, path, value of the Range header).
     """
@@ -40,6 +42,8 @@ class Hub:
     is_for_ever: bool = False
     breaks_after: int | None = None
     honours_range: bool = True
+    stalls_after: int | None = None
+    redirects: bool = False
     pause_s: float = 0.0
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     sent: int = 0
@@ -56,11 +60,11 @@ class Handler(BaseHTTPRequestHandler):
     hub: Hub
 
     def do_HEAD(self) -> None:
-        if not self._is_refused():
+        if not self._is_refused() and not self._is_sent_elsewhere():
             self._headers(200, len(self.hub.content))
 
     def do_GET(self) -> None:
-        if self._is_refused():
+        if self._is_refused() or self._is_sent_elsewhere():
             return
         start = 0
         if (wanted := self.headers.get("Range")) and self.hub.honours_range:
@@ -76,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
         limit = self.hub.breaks_after
         for place in range(0, len(rest), 10_000):
             piece = rest[place : place + 10_000]
+            if self.hub.stalls_after is not None and place >= self.hub.stalls_after:
+                self.hub.stalls_after = None
+                time.sleep(1)
             if limit is not None and place >= limit:
                 self.close_connection = True
                 self.connection.close()
@@ -88,6 +95,13 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.sent += len(piece)
             time.sleep(self.hub.pause_s)
 
+    def _is_sent_elsewhere(self) -> bool:
+        if not self.hub.redirects or self.path.startswith("/elsewhere"):
+            return False
+        port = self.server.server_address[1]
+        self._headers(302, 0, location=f"http://localhost:{port}/elsewhere?signed=yes")
+        return True
+
     def _is_refused(self) -> bool:
         self.hub.requests.append((self.command, self.path, self.headers.get("Range", "")))
         if not self.hub.statuses:
@@ -98,9 +112,11 @@ class Handler(BaseHTTPRequestHandler):
         self._headers(status, 0)
         return True
 
-    def _headers(self, status: int, length: int, *, start: int = 0) -> None:
+    def _headers(self, status: int, length: int, *, start: int = 0, location: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(length))
+        if location:
+            self.send_header("Location", location)
         self.send_header("X-Repo-Commit", COMMIT)
         stated = self.hub.sha256 if self.hub.stated_sha256 is None else self.hub.stated_sha256
         self.send_header("X-Linked-Etag", f'"{stated or "d" * 40}"')

@@ -72,6 +72,23 @@ def test_a_connection_that_breaks_off_is_taken_up_again(hub_server, weights_home
     assert hub_server.sent == len(hub_server.content)
 
 
+def test_a_silent_hub_is_asked_again_for_the_rest(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.3)
+    hub_server.stalls_after = 400_000
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+    assert hub_server.requests[-1][2] == "bytes=400000-"
+
+
+def test_a_hub_that_keeps_its_files_elsewhere_is_followed(hub_server, weights_home: Path) -> None:
+    hub_server.redirects, hub_server.breaks_after = True, 800_000
+    path = fetch(ROW)
+    assert path and path.read_bytes() == hub_server.content
+    record = read_record(path)
+    assert record and record.sha256_from == "hub" and record.revision == "c" * 40  # told before the redirect
+    assert hub_server.requests[-1] == ("GET", "/elsewhere?signed=yes", "bytes=800000-")
+
+
 def test_what_arrived_before_a_failure_is_not_fetched_twice(hub_server, weights_home: Path) -> None:
     hub_server.statuses = [200, 200, *[503] * hub.TRIES]
     hub_server.breaks_after = 400_000
