@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gui.i18n import use_language
 from gui.settings import Settings
-from gui.thumbnails import keep_thumbnails
+from gui.thumbnail_cache import keep_thumbnails
 from visionft.weights import offline_reason, set_offline
 
 WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"

@@ -1,28 +1,22 @@
-"""Pictures for the screen: decoded off the main thread by the one decoder, thumbnails kept on disk and in memory.
+"""Pictures for the screen: decoded off the main thread by the one decoder, thumbnails kept on disk and in memory."""
 
-A thumbnail's file is named after path, size and time of the original, so that an edited picture gets a new one.
-"""
-
-import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from gui.jobs import WorkerPool
+from gui.thumbnail_cache import file_of, note_written
 from visionft.errors import ImageError
 from visionft.images.decode import decode
 
 THUMBNAIL_PX = 256
 MEMORY_MB = 96
 VIEW_PX = 6000
-_MEGABYTE = 1_000_000
-_TRIM_EVERY = 1000  # thumbnails written; looking through 100,000 of them takes a worker about a second
 _JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
 
 
@@ -33,65 +27,10 @@ class Unreadable:
     reason: str
 
 
-class _Cache:
-    """Where thumbnails are kept, how much they may take, and how many were written since that was last looked at."""
-
-    folder: Path | None = None
-    limit_mb: int = 0
-    written: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CacheUse:
-    """What the thumbnails take on disk."""
-
-    files: int
-    bytes: int
-
-
-def keep_thumbnails(folder: Path | None, *, limit_mb: int) -> None:
-    """Keep thumbnails in `folder` (None: the system's place for caches), `limit_mb` at most (0: without a limit)."""
-    _Cache.folder = folder / "visionft thumbnails" if folder is not None else None
-    _Cache.limit_mb = limit_mb
-
-
-def cache_folder() -> Path:
-    """Return where thumbnails are kept: a folder of their own, so that clearing it takes nothing else."""
-    return _Cache.folder or platformdirs.user_cache_path("visionft", appauthor=False) / "thumbnails"
-
-
-def trim_cache(limit_mb: float | None = None) -> CacheUse:
-    """Delete the thumbnails unused for the longest until the rest fits; safe in any thread.
-
-    Args:
-        limit_mb: None takes the limit in force; 0 deletes all.
-    """
-    limit = (_Cache.limit_mb or float("inf")) if limit_mb is None else limit_mb
-    entries = sorted(_cached_files(), reverse=True)  # the latest used first
-    total = 0
-    for place, (_used, size, _path) in enumerate(entries):
-        if total + size > limit * _MEGABYTE:
-            for _, _, unused in entries[place:]:
-                unused.unlink(missing_ok=True)
-            return CacheUse(place, total)
-        total += size
-    return CacheUse(len(entries), total)
-
-
-def _cached_files() -> Iterator[tuple[int, int, Path]]:
-    """Yield (last use in ns, bytes, file) of each thumbnail on disk."""
-    for path in cache_folder().glob("??/*.jpg"):
-        try:
-            facts = path.stat()
-        except OSError:  # another window cleared it
-            continue
-        yield facts.st_mtime_ns, facts.st_size, path
-
-
 def load_thumbnail(path: Path) -> QImage | Unreadable:
     """Return a picture's thumbnail, from disk when it is there; safe in any thread."""
     try:
-        kept = _cache_file(path)
+        kept = file_of(path)
         if kept.exists() and not (image := QImageReader(str(kept), _JPEG).read()).isNull():
             os.utime(kept)  # the time of its last use: what `trim_cache` goes by
             return image
@@ -130,12 +69,6 @@ def _to_image(path: Path, max_side: int) -> QImage:
     return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
-def _cache_file(path: Path) -> Path:
-    facts = path.stat()
-    name = hashlib.sha256(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}".encode(errors="surrogatepass")).hexdigest()
-    return cache_folder() / name[:2] / f"{name}.jpg"
-
-
 def _keep(image: QImage, target: Path) -> None:
     """Write the thumbnail beside and rename; a full disk costs only the next start's speed."""
     try:
@@ -145,9 +78,7 @@ def _keep(image: QImage, target: Path) -> None:
         writer.setQuality(85)
         if writer.write(image):
             temporary.replace(target)
-            _Cache.written += 1
-            if _Cache.written % _TRIM_EVERY == 0:
-                trim_cache()
+            note_written()
     except OSError:
         return
 

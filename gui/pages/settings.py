@@ -17,7 +17,7 @@ from gui.pages.page import Page
 from gui.places import offline_is_given, weights_are_given
 from gui.settings import FONT_SCALES, settings_path
 from gui.state import AppState, JobOutcome
-from gui.thumbnails import CacheUse, cache_folder, trim_cache
+from gui.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
 from gui.widgets.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.widgets.side_by_side import SideBySide

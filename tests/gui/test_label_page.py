@@ -189,7 +189,7 @@ def test_enter_opens_the_viewer_where_the_same_keys_label(qtbot, page):
 
 
 def test_thumbnails_come_from_the_background_and_are_kept_on_disk(qtbot, page):
-    from gui.thumbnails import cache_folder
+    from gui.thumbnail_cache import cache_folder
 
     path = page.grid.cell(page.grid.current_id()).path
     qtbot.waitUntil(lambda: page.thumbnails.get(path) is not None)

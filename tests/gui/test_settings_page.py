@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QApplication
 
 from gui import dialogs, places
 from gui.settings import Settings, load_settings
-from gui.thumbnails import cache_folder, load_thumbnail, trim_cache
+from gui.thumbnail_cache import cache_folder, trim_cache
+from gui.thumbnails import load_thumbnail
 from gui.widgets.side_by_side import SideBySide
 from models.weights import weights_folder
 from visionft.devices import likely_kinds

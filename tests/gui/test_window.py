@@ -12,7 +12,7 @@ from gui import errors
 from gui.errors import BugReporter
 from gui.state import AppState
 from gui.theme import DARK, colours
-from gui.thumbnails import cache_folder
+from gui.thumbnail_cache import cache_folder
 from gui.widgets.palette import score
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
