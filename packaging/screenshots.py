@@ -33,6 +33,8 @@ from gui.trying import Answers, Frame
 from gui.widgets.new_project import NewProjectDialog
 from visionft.deploy.parity import ExportResult, Latency, Parity
 from visionft.deploy.predictor import Prediction
+from visionft.evaluation.suggestions import Suggestion, write_suggestions
+from visionft.project.changes import UnlabelImages
 from visionft.project.importing import ImportReport, import_source
 from visionft.project.scanning import Rejected
 from visionft.project.splits import assign_splits
@@ -166,7 +168,26 @@ def _project_preview(studio: Studio) -> None:
         studio.wait_for_pictures(50)
 
 
+def _label_suggestions(studio: Studio) -> None:
+    project, source = studio.state.project, random.Random(2)
+    assert project is not None
+    images = project.snapshot().images[4:60:3]
+    studio.state.apply(UnlabelImages(tuple(image.image_id for image in images)))
+    shares = [source.uniform(0.42, 0.999) for _ in images]
+    write_suggestions(
+        project.path / "runs" / "003-resnet50-full",
+        [Suggestion(image.image_id, image.sha256, ("good",), (("good", share), ("dent", 1 - share)), 1 - share)
+         for image, share in zip(images, shares, strict=True)],
+    )  # fmt: skip
+    studio.window.show_page("label")
+    studio.window.page("label").suggesting.reload()  # type: ignore[attr-defined]
+    studio.wait_for_pictures()
+    studio.window.page("label").grid.set_current(4)  # type: ignore[attr-defined]
+
+
 def _label(studio: Studio) -> None:
+    studio.window.page("label").suggesting.hide()  # type: ignore[attr-defined]
+    studio.state.undo()
     studio.window.page("project").report.hide()  # type: ignore[attr-defined]
     studio.window.show_page("label")
     studio.wait_for_pictures()
@@ -317,6 +338,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "25-project-preview": _project_preview,
     "04-project": _project,
     "05-project-import": _project_import,
+    "26-label-suggestions": _label_suggestions,
     "12-label": _label,
     "13-label-viewer": _label_viewer,
     "06-train-setup": screenshot_train.setup,
