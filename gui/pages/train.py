@@ -12,6 +12,7 @@ from gui.i18n import tr
 from gui.pages.page import Page
 from gui.pages.train_draft import TrainDraft
 from gui.pages.train_setup import SetupView
+from gui.run_queue import QueuedRun
 from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
 from gui.state import AppState, JobInfo, JobOutcome
 from gui.widgets.parts import Button, column, row
@@ -42,9 +43,9 @@ class TrainPage(Page):
         self.runner = state.runner
         self.setup = SetupView(TrainConfig())
         self.draft = TrainDraft(state, self.setup, page=self.name)
-        self.queue = QueueList()
         self.resume_card = ResumeCard()
         self._monitor: RunMonitor | None = None
+        self._queue: QueueList | None = None
         self._warm_up_timer = QTimer(self, singleShot=True, interval=_WARM_UP_MS)
         self._warm_up_timer.timeout.connect(self._warm_up)
         self._copied_timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
@@ -99,8 +100,6 @@ class TrainPage(Page):
         self._live_layout = QHBoxLayout(self._live)
         self._live_layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._live_layout.setSpacing(theme.LARGE)
-        self.queue.setFixedWidth(theme.scaled(_QUEUE_WIDTH))
-        self._live_layout.addWidget(self.queue)
         self._views.addWidget(self.setup)
         self._views.addWidget(self._live)
         offer = QVBoxLayout()
@@ -119,6 +118,21 @@ class TrainPage(Page):
             self._live_layout.insertWidget(0, self._monitor, 1)
         return self._monitor
 
+    @property
+    def queue(self) -> QueueList:
+        """Return the list of the runs that wait, built when it is first needed."""
+        if self._queue is None:
+            self._queue = queue = QueueList()
+            queue.setFixedWidth(theme.scaled(_QUEUE_WIDTH))
+            queue.moved.connect(self.runner.move)
+            queue.removed.connect(self.runner.remove)
+            queue.retry_requested.connect(self.runner.retry)
+            queue.start_requested.connect(self.runner.start_queue)
+            queue.tweak_requested.connect(self._on_tweak_requested)
+            self._live_layout.addWidget(queue)
+            self._show_queue()
+        return self._queue
+
     @Slot()
     def _warm_up(self) -> None:
         """Load the charts in an idle moment, before anybody waits for them."""
@@ -133,11 +147,6 @@ class TrainPage(Page):
         runner.offer_changed.connect(self._on_offer_changed)
         self.resume_card.continued.connect(self._on_offer_taken)
         self.resume_card.dismissed.connect(runner.dismiss_offer)
-        self.queue.moved.connect(runner.move)
-        self.queue.removed.connect(runner.remove)
-        self.queue.retry_requested.connect(runner.retry)
-        self.queue.start_requested.connect(runner.start_queue)
-        self.queue.tweak_requested.connect(self._on_tweak_requested)
         state.job_started.connect(self._on_job_started)
         state.job_reported.connect(self._on_job_reported)
         state.job_ended.connect(self._on_job_ended)
@@ -187,14 +196,11 @@ class TrainPage(Page):
 
     @Slot()
     def _show_queue(self) -> None:
-        queue = self.runner.queue
-        rows = [
-            QueueRow(number=run.number, title=run.title, details=run_details(run.config), failure=run.failure)
-            for run in queue.runs
-        ]
-        self.queue.show_runs(rows, is_held=not self.runner.is_training)
-        self.queue.setVisible(bool(rows))
-        waiting = len(queue.waiting())
+        runs = self.runner.queue.runs
+        if runs or self._queue is not None:
+            self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self.runner.is_training)
+            self.queue.setVisible(bool(runs))
+        waiting = len(self.runner.queue.waiting())
         self.live_button.setText(tr("Live run, {count} waiting", count=waiting) if waiting else tr("Live run"))
         self._show_readiness()
 
@@ -323,3 +329,7 @@ class TrainPage(Page):
         self._warm_up_timer.stop()
         self._copied_timer.stop()
         self.draft.close()
+
+
+def _queue_row(run: QueuedRun) -> QueueRow:
+    return QueueRow(number=run.number, title=run.title, details=run_details(run.config), failure=run.failure)

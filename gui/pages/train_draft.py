@@ -4,6 +4,7 @@ Connects the state with the set-up view; starts jobs that only measure, never a 
 """
 
 import dataclasses
+from typing import NamedTuple
 
 from PySide6.QtCore import QObject, Slot
 
@@ -27,7 +28,7 @@ from models.methods import METHODS
 from visionft.project.snapshot import SnapshotImage
 from visionft.training.config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
-from visionft.training.presets import DEFAULT_PRESET, Circumstances, differs, preset_config
+from visionft.training.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
 
 ESTIMATE, RATES = work.MEASURING
 _LOOKED_AT = 2000  # pictures from which the preview takes its own
@@ -40,14 +41,15 @@ class TrainDraft(QObject):
         super().__init__(view)
         self._state, self._view, self._page = state, view, page
         self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
+        self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
         self._shows_all = False
         self._is_closed = False
         self._picture = 0
         self.preset = DEFAULT_PRESET
         self.preview = AugmentPreview(self)
         self.preview.drawn.connect(self._on_preview_drawn)
-        self._weights_pool = WorkerPool(_look_for_weights, threads=1, parent=self)
-        self._weights_pool.done.connect(self._on_weights_found)
+        self._looking = WorkerPool(_look_at_computer, threads=1, parent=self)
+        self._looking.done.connect(self._on_computer_looked_at)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()
         self._look_at_project()
@@ -89,7 +91,8 @@ class TrainDraft(QObject):
     def take_preset(self, name: str) -> None:
         """Show the settings of a preset."""
         self.preset = name
-        self._baseline = preset_config(name, self._circumstances)
+        device = self._state.settings.device
+        self._baseline = dataclasses.replace(preset_config(name, self._circumstances), device=device)
         self._view.set_default(self._baseline)
         self._view.set_config(self._baseline)
         self._view.show_problems(())
@@ -99,10 +102,13 @@ class TrainDraft(QObject):
         """Follow the project; a draft that was not touched follows with its preset."""
         if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
             return
-        self._weights_pool.request(["all"])
-        was_modified = self.is_modified
+        self._looking.request(["all"])
+        was_modified, before = self.is_modified, (self._facts, self._circumstances)
         self._look_at_project()
-        self._follow(was_modified)
+        if before != (self._facts, self._circumstances):
+            self._follow(was_modified)
+        else:
+            self._show_preview(self.config)
 
     def _follow(self, was_modified: bool) -> None:
         if was_modified:
@@ -122,7 +128,9 @@ class TrainDraft(QObject):
         snapshot = self._state.snapshot()
         self._facts = SetFacts.of(snapshot) if snapshot else None
         here = [name for name, fact in self._weights.items() if fact.is_here]
-        self._circumstances = Circumstances.of(snapshot, here=here, device=self._state.settings.device)
+        wanted = self._state.settings.device
+        device = self._auto_device if wanted == "auto" else wanted
+        self._circumstances = Circumstances.of(snapshot, here=here, device=device)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -170,11 +178,11 @@ class TrainDraft(QObject):
         self.show()
 
     @Slot(object, object)
-    def _on_weights_found(self, _key: str, found: dict[str, WeightsFact]) -> None:
-        if found == self._weights:
+    def _on_computer_looked_at(self, _key: str, found: "_Computer") -> None:
+        if self._is_closed or found == (self._weights, self._auto_device):
             return
         was_modified = self.is_modified
-        self._weights = found
+        self._weights, self._auto_device = found
         self._look_at_project()
         self._follow(was_modified)
 
@@ -251,14 +259,22 @@ class TrainDraft(QObject):
         """Wait for what draws and looks in the background."""
         self._is_closed = True
         self.preview.close()
-        self._weights_pool.close()
+        self._looking.close()
 
 
-def _look_for_weights(_key: str) -> dict[str, WeightsFact]:
-    """Return where the weights are; runs beside the window, because it asks the hub's client about its cache."""
+class _Computer(NamedTuple):
+    """Which weights are on this computer, and what computes."""
+
+    weights: dict[str, WeightsFact]
+    device: str
+
+
+def _look_at_computer(_key: str) -> _Computer:
+    """Run beside the window: this asks the hub's client about its cache, and the driver about GPUs."""
     from visionft.weights import weights_states
 
-    return {found.backbone: WeightsFact(is_here=found.is_here, size=found.size_text) for found in weights_states()}
+    found = {each.backbone: WeightsFact(is_here=each.is_here, size=each.size_text) for each in weights_states()}
+    return _Computer(found, likely_device())
 
 
 def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:

@@ -69,6 +69,7 @@ class MetricChart(QWidget):
         pg.setConfigOptions(antialias=True)
         self._epochs = 0
         self._is_zoomed = False
+        self._has_new_epoch = False
         self._hovered: float | None = None
         self._notes: list[tuple[float, str]] = []
         self._loss, self._share = MetricPlot(is_share=False), MetricPlot(is_share=True)
@@ -91,7 +92,9 @@ class MetricChart(QWidget):
         layout.addWidget(self._note_label)
         self.setLayout(layout)
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
-        self._redraw_timer.timeout.connect(self.redraw)
+        self._redraw_timer.timeout.connect(self._redraw_what_changed)
+        self._share_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS // 4)
+        self._share_timer.timeout.connect(self._share.redraw)
         self.redraw()
 
     def _tools(self) -> QWidget:
@@ -140,7 +143,7 @@ class MetricChart(QWidget):
     def add_step(self, epoch_share: float, loss: float) -> None:
         """Add the loss of one step at `epoch_share` epochs (1.5: half through the second)."""
         self._loss.steps.add(epoch_share, loss)
-        self._schedule()
+        self._schedule(is_step=True)
 
     def add_epoch(
         self, epoch: int, *, train_loss: float, val_loss: float, train_top1: float, val_top1: float, is_best: bool
@@ -172,11 +175,26 @@ class MetricChart(QWidget):
     # -- drawing ------------------------------------------------------------------------------------------------
 
     def redraw(self) -> None:
-        """Draw what has come since the last time."""
+        """Draw everything."""
+        self._has_new_epoch = False
         for plot in self._plots:
             plot.redraw()
         self._fit()
         self._show_values()
+
+    def _redraw_what_changed(self) -> None:
+        """Draw what has come since the last time: between epochs only steps, which the accuracy does not have.
+
+        Painting is the window's largest cost while a run goes on, and the run's threads wait for it.
+        """
+        if self._has_new_epoch:
+            self._has_new_epoch = False
+            self._loss.redraw()
+            self._show_values()
+            self._share_timer.start()  # one plot at a time: both together would hold the window up for a frame
+        else:
+            self._loss.redraw_steps()
+        self._fit()
 
     def _fit(self) -> None:
         if not self._is_zoomed:
@@ -216,7 +234,8 @@ class MetricChart(QWidget):
         self._show_values()
         super().leaveEvent(event)
 
-    def _schedule(self) -> None:
+    def _schedule(self, *, is_step: bool = False) -> None:
+        self._has_new_epoch = self._has_new_epoch or not is_step
         if not self._redraw_timer.isActive():
             self._redraw_timer.start()
 

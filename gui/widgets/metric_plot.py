@@ -142,7 +142,7 @@ class MetricPlot(pg.PlotWidget):
         self._best_dot.setPen(pg.mkPen(palette.surface, width=2))
         self._hover_line.setPen(pg.mkPen(palette.outline, width=1))
         for grey in self._context_items:
-            grey.setPen(pg.mkPen(palette.grey_line, width=1.5))
+            grey.setPen(pg.mkPen(palette.grey_line, width=1))
         for line in self._notes:
             line.setPen(pg.mkPen(palette.warn, width=1, style=Qt.PenStyle.DashDotLine))
             line.label.setColor(palette.warn)
@@ -162,7 +162,7 @@ class MetricPlot(pg.PlotWidget):
         for old in self._context_items:
             self._item.removeItem(old)
         self._context = curves
-        pen = pg.mkPen(theme.colours().grey_line, width=1.5)
+        pen = pg.mkPen(theme.colours().grey_line, width=1)
         self._context_items = [self._item.plot(curve.x, curve.y, pen=pen, connect="finite") for curve in curves]
         for grey in self._context_items:
             grey.setZValue(-10)
@@ -175,15 +175,19 @@ class MetricPlot(pg.PlotWidget):
         self._notes.append(line)
         self.restyle()
 
+    def redraw_steps(self) -> None:
+        """Draw the step values alone."""
+        stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
+        steps = smoothed(self.steps.y, self.smoothing)[::stride]
+        self._steps_item.setData(self.steps.x[::stride], steps, connect="finite")
+
     def redraw(self) -> None:
         """Draw all points; single points get a dot so that the first epoch is visible."""
         for name, curve in (("train", self.train), ("val", self.val)):
             self._lines[name].setData(curve.x, smoothed(curve.y, self.smoothing), connect="finite")
             dots = [point for point in zip(curve.x, curve.y, strict=True) if math.isfinite(point[1])]
             self._dots[name].setData(pos=dots if len(dots) <= _FEW else [])
-        stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
-        steps = smoothed(self.steps.y, self.smoothing)[::stride]
-        self._steps_item.setData(self.steps.x[::stride], steps, connect="finite")
+        self.redraw_steps()
         self._draw_best()
 
     def _draw_best(self) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -319,9 +320,16 @@ def cache_file() -> Path:
 
 def _read() -> dict[str, Any]:
     try:
-        entries = json.loads(cache_file().read_text(encoding="utf-8"))
+        facts = cache_file().stat()
+        return dict(_parsed(cache_file(), facts.st_mtime_ns, facts.st_size))
     except (OSError, ValueError):
         return {}
+
+
+@lru_cache(maxsize=1)
+def _parsed(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
+    """Return the file's entries; read again only when it has changed, for a form asks at every key."""
+    entries = json.loads(path.read_text(encoding="utf-8"))
     return entries if isinstance(entries, dict) else {}
 
 
