@@ -81,7 +81,7 @@ def suggest_labels(
     from visionft.evaluation.report import logit_batches
     from visionft.training.trained import load_trained
 
-    trained = load_trained(read_run(run_dir))
+    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     unlabelled = [image for image in images.images if not image.labels]
     temperature, limits = _calibration(trained, images, on_event, should_stop)
     found: list[Suggestion] = []

@@ -242,6 +242,11 @@ class TrainConfig:
         return self.image_size or self.backbone_row.input_size
 
     @property
+    def learns_everything(self) -> bool:
+        """Tell whether a checkpoint holds the whole network, which then needs the pretrained weights no longer."""
+        return self.method == "full" and not self.full.frozen_stages
+
+    @property
     def peak_learning_rate(self) -> float:
         """Return the chosen rate, or the method's own scaled by the square root of batch / 32 (AdamW)."""
         return self.learning_rate or self.method_row.learning_rate * math.sqrt(self.batch_size / 32)

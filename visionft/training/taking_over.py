@@ -13,6 +13,7 @@ from visionft.errors import RunError
 from visionft.training.checkpoint import BEST, load_checkpoint
 from visionft.training.config import TrainConfig
 from visionft.training.runs import RunSummary, load_run, require_weights
+from visionft.training.starting import check_starting, starting_weights
 
 
 def take_over(classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path) -> None:
@@ -24,6 +25,8 @@ def take_over(classifier: Classifier, config: TrainConfig, class_names: tuple[st
     run = load_run(project_dir, config.start_from)
     require_weights(run)
     _check_alike(run, config)
+    if not config.learns_everything:
+        check_starting(run.path, starting_weights(config, classifier.loaded))
     state = load_checkpoint(run.path / BEST).model
     if run.class_names != class_names:
         state = _with_classes(state, classifier, run.class_names, class_names)

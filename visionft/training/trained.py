@@ -34,19 +34,18 @@ def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_st
     require_weights(run)
     checkpoint = load_checkpoint(run.path / BEST)
     config = run.config
-    holds_everything = config.method == "full" and not config.full.frozen_stages
-    if not holds_everything and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+    if not config.learns_everything and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
     classifier = build_classifier(
         config.backbone_row,
         config.method_row,
         classes=len(run.class_names),
         options=config.method_options,
-        weights=RANDOM if holds_everything else config.weights,
+        weights=RANDOM if config.learns_everything else config.weights,
         image_size=config.input_size,
         seed=config.seed,
     )
-    if not holds_everything:
+    if not config.learns_everything:
         check_starting(run.path, starting_weights(config, classifier.loaded))
     try:
         classifier.load_trainable_state(checkpoint.model)

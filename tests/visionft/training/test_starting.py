@@ -90,6 +90,18 @@ def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_pat
             use()
 
 
+def test_a_run_that_starts_from_another_needs_its_weights(here: Path, snapshot, tmp_path: Path, state_of) -> None:
+    runs = tmp_path / "runs"
+    train(config(), snapshot, runs / "001")
+    later = config(start_from="001")
+    assert train(later, snapshot, runs / "002").best
+    save_file(state_of("test_vit", image_size=96, classes=5), tmp_path / "w.safetensors")
+    import_weights(tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match="001 was started from other weights"):
+        train(later, snapshot, runs / "003")
+    assert not (runs / "003").exists()
+
+
 def test_a_full_run_needs_them_no_longer(here: Path, snapshot: Snapshot, tmp_path: Path) -> None:
     train(config(method="full"), snapshot, tmp_path / "run")
     remove_weights(BACKBONES["test_vit"])
