@@ -111,7 +111,7 @@ class _Run:
         self, config: TrainConfig, images: Snapshot, run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
     ) -> None:
         self.config, self.images = config, images
-        self.should_stop = should_stop
+        self.should_stop, self._began = should_stop, time.monotonic()
         on_event(Progress(stage="Loading the network", done=0, total=0))
         assembly = Assembly(config, classes=len(images.class_names))
         self.device, self.precision = assembly.device, assembly.precision
@@ -178,6 +178,7 @@ class _Run:
         self.accelerator.wait_for_everyone()
         self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
         self._take_up_checkpoint()
+        self.progress.setup_seconds += time.monotonic() - self._began
         if self.is_fresh:
             self.save_last()
         self._announce()
@@ -361,7 +362,7 @@ class _Run:
         result = TrainResult(
             run=self.run_dir.name,
             best=best,
-            seconds=self.progress.seconds + self.progress.epoch_seconds,
+            seconds=self.progress.setup_seconds + self.progress.seconds + self.progress.epoch_seconds,
             stopped=stopped,
             trainable_parameters=trainable,
             total_parameters=total,

@@ -21,6 +21,7 @@ class RunProgress:
         seen: Pictures among them.
         epoch_seconds: Time spent in it so far, earlier sessions included.
         seconds: Time spent in finished epochs.
+        setup_seconds: Time spent before the first step: network, head start, features of a linear probe.
         best_top1: Validation accuracy of the best epoch; below 0 before the first.
         best_val_loss: Its validation loss, which decides between equal accuracies.
         best_epoch: Its number; 0 before the first.
@@ -35,6 +36,7 @@ class RunProgress:
     seen: float = 0.0
     epoch_seconds: float = 0.0
     seconds: float = 0.0
+    setup_seconds: float = 0.0
     best_top1: float = -1.0
     best_val_loss: float = 0.0
     best_epoch: int = 0

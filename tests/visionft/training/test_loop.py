@@ -52,6 +52,7 @@ def test_every_method_leaves_a_run_that_can_be_read_back(method: str, snapshot: 
     result = train(config, snapshot, run_dir)
     run = read_run(run_dir)
     assert run.config == config and run.result == result and len(run.epochs) == 2
+    assert result.seconds > sum(epoch.seconds for epoch in run.epochs)  # with reading pictures and setting up
     assert run.class_names == snapshot.class_names
     trained = load_trained(run)
     saved = load_file(run_dir / "best" / "model.safetensors")
