@@ -6,6 +6,7 @@ from typing import Literal
 from visionft.errors import ConfigError, Problem
 
 Precision = Literal["fp32", "bf16", "fp16"]
+DeviceKind = Literal["cuda", "mps", "cpu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,13 @@ def list_devices() -> tuple[Device, ...]:
     return (*devices, _cpu())
 
 
-def likely_kinds() -> tuple[str, ...]:
+def likely_kinds() -> tuple[DeviceKind, ...]:
     """Return the kinds of device this computer seems to have, the fastest first, without loading torch."""
     import platform
 
     is_apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
-    return (*(("cuda",) if has_nvidia_gpu() else ()), *(("mps",) if is_apple else ()), "cpu")
+    gpus: list[DeviceKind] = [*(["cuda"] if has_nvidia_gpu() else []), *(["mps"] if is_apple else [])]
+    return (*gpus, "cpu")
 
 
 def _cuda(index: int) -> Device:

@@ -140,6 +140,7 @@ class TrainPage(Page):
 
     def _connect(self) -> None:
         state, runner = self.state, self.runner
+        state.settings_changed.connect(self.mark_stale)  # the device to train on
         self.setup.copy_requested.connect(self._copy_command)
         runner.run_begun.connect(self._on_run_begun)
         runner.run_ended.connect(self._on_run_ended)

@@ -103,9 +103,10 @@ class TrainDraft(QObject):
         if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
             return
         self._looking.request(["all"])
-        was_modified, before = self.is_modified, (self._facts, self._circumstances)
+        was_modified = self.is_modified
+        before = (self._facts, self._circumstances, self._baseline.device)
         self._look_at_project()
-        if before != (self._facts, self._circumstances):
+        if before != (self._facts, self._circumstances, self._state.settings.device):
             self._follow(was_modified)
         else:
             self._show_preview(self.config)

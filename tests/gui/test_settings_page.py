@@ -84,6 +84,15 @@ def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):
     assert load_settings().device == "cpu"
 
 
+def test_a_new_run_takes_the_chosen_device(window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    train = window.page("train")
+    assert train.config().device == "auto"
+    window.state.change_settings(device="cpu")
+    assert train.config().device == "cpu"
+
+
 def test_working_offline_reaches_the_engine(qtbot, page):
     assert offline_reason() == ""
     page.offline_box.click()

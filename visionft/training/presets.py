@@ -6,19 +6,16 @@ are on this computer. It never asks for a download: a preset that fails without 
 
 import dataclasses
 import math
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, Self
+from typing import Self
 
 from models.catalog import BACKBONES
-from visionft.devices import has_nvidia_gpu
+from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
-
-DeviceKind = Literal["cpu", "cuda", "mps"]
 
 UNEVEN = 3.0  # from here on the rarest class is weighted up
 _SMALL_PARAMETERS = 30_000_000  # below, full fine-tuning costs little more than LoRA and fits more
@@ -103,9 +100,7 @@ class Circumstances:
 @cache
 def likely_device() -> DeviceKind:
     """Return what `auto` will most likely compute on, without loading torch."""
-    if has_nvidia_gpu():
-        return "cuda"
-    return "mps" if sys.platform == "darwin" else "cpu"
+    return likely_kinds()[0]
 
 
 def preset_config(name: str, circumstances: Circumstances) -> TrainConfig:
