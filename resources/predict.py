@@ -26,7 +26,8 @@ def probabilities(path: str) -> np.ndarray:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
-    return session.run(["probabilities"], {"image": pixels})[0][0]
+    (answers,) = session.run(["probabilities"], {"image": pixels})
+    return np.asarray(answers)[0]
 
 
 for name in sys.argv[1:]:

@@ -26,7 +26,7 @@ EXPORTS_FOLDER = "exports"
 OPSETS = {20: "Opset 20, the usual one", 18: "Opset 18, for older runtimes", 22: "Opset 22, for newer runtimes"}
 PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
-    ("shield", "Verified", "Up to 200 of your pictures go through PyTorch and through the file; it is kept only if equal."),
+    ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
     ("copy", "Ready to use", "A script of forty lines runs it anywhere, without this program."),
 )  # fmt: skip

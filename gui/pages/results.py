@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QMenu, QStacke
 
 from gui import evaluations, theme, work
 from gui.i18n import tr
-from gui.pages.page import Page
+from gui.pages.page import Page, scrolling
 from gui.pages.results_pictures import PictureViews
 from gui.run_actions import RunActions
 from gui.state import AppState, JobOutcome
@@ -28,6 +28,7 @@ SPLITS = {"Validation": "val", "Test": "test"}
 CURVES, MATRIX, CLASSES, PICTURES, CALIBRATION, CHANGES, SETTINGS = range(7)
 VIEWS = ("Curves", "Confusion", "Classes", "Pictures", "Calibration", "Changes", "Settings")
 COMPARED_RUNS = 4
+LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
 
 
 class ResultsPage(Page):
@@ -96,14 +97,14 @@ class ResultsPage(Page):
         below.body.addLayout(head)
         below.body.addWidget(self.relabelled)
         below.body.addWidget(self.views, 1)
-        content = QWidget()
+        self.views.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
         layout = column(self.damaged, self._runs_card, below, spacing=theme.MEDIUM)
         layout.setStretch(2, 1)
-        content.setLayout(layout)
+        layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(content)
-        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
+        self._stack.addWidget(scrolling(layout))
+        self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(self._stack)
 
     def _view_widgets(self) -> tuple[QWidget, ...]:
@@ -164,7 +165,7 @@ class ResultsPage(Page):
         else:
             words = "Train a model. Its curves, its mistakes and the reasons for them show here."
             self.empty.show_words("No runs yet", words, "Train a model")
-        one, many = "1 training run", "{count} training runs"
+        one, many = "1 training run", "{count} training runs; choose several with Ctrl to lay them over each other"
         self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
@@ -186,6 +187,7 @@ class ResultsPage(Page):
 
     def _fit_table(self) -> None:
         """Show all runs where there is room; at most a third of the page."""
+        self.views.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
         room = max(theme.scaled(130), self.height() // 3)
         self._runs_card.setFixedHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
 

@@ -1,6 +1,6 @@
 """Which pictures two runs disagree on: fixed, newly broken, still wrong. Knows Qt and plain data only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
@@ -34,7 +34,7 @@ class ChangesView(QWidget):
         self.strip = PictureStrip(thumbnails, name="Pictures that changed")
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
         self.buttons: dict[str, Button] = {}
-        self._groups: dict[str, Sequence[PictureItem]] = dict.fromkeys(GROUPS, ())
+        self._groups: Mapping[str, Sequence[PictureItem]] = dict.fromkeys(GROUPS, ())
         choice = QButtonGroup(self)
         switch = row(spacing=0)
         for name, title in GROUPS.items():
@@ -78,7 +78,9 @@ class ChangesView(QWidget):
         self._stack.setCurrentIndex(0)
         self.empty.show_words(message, hint, "")
 
-    def show_changes(self, groups: dict[str, Sequence[PictureItem]], counts: dict[str, int], verdict: str, facts: str):
+    def show_changes(
+        self, groups: Mapping[str, Sequence[PictureItem]], counts: Mapping[str, int], verdict: str, facts: str
+    ) -> None:
         """Show the three groups; `counts` also counts pictures that are no longer in the project."""
         self._stack.setCurrentIndex(1)
         self._groups = groups

@@ -13,7 +13,7 @@ from gui.widgets.parts import Button, ElidedLabel, column, pill, restyle, row, t
 from gui.widgets.picture_strip import PictureItem, PictureStrip
 from visionft.evaluation.heat import Explanation
 
-SAID, TRUE = "what it said", "the true class"
+SAID, TRUE = "For what it said", "For the true class"
 
 
 class ExplainView(QWidget):
@@ -29,6 +29,8 @@ class ExplainView(QWidget):
         self.order_box = QComboBox()
         self.order_box.addItems([tr(order) for order in orders])
         self.order_box.setAccessibleName("Which pictures")
+        self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.order_box.setMinimumContentsLength(12)
         self.order_box.currentIndexChanged.connect(lambda place: self.order_changed.emit(orders[place]))
         self.strip = PictureStrip(thumbnails, name="Pictures with what the run said")
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
@@ -56,20 +58,19 @@ class ExplainView(QWidget):
 
     def _lay_out(self) -> None:
         left, right = QWidget(), QWidget()
-        head = row(self.order_box, None, self.open_button)
+        head = row(self.order_box, self.open_button)
+        head.setStretch(0, 1)
         hint = text("A class key (1-9) relabels the chosen pictures here.", "small", wrap=True)
         left_layout = column(head, self.strip, hint)
         left_layout.setStretch(1, 1)
         left.setLayout(left_layout)
-        left.setMinimumWidth(theme.scaled(300))
-        controls = row(text("Show what spoke for"), self.target_box, self.explain_button, None, self.opacity)
-        title = row(self._name, self._badge, spacing=theme.MEDIUM)
+        controls = row(self.target_box, self.explain_button, None)
+        title = row(self._name, self.opacity, self._badge, spacing=theme.MEDIUM)
         title.setStretch(0, 1)
         right_layout = column(controls, self.heat, title, self._verdict, self._scores, spacing=theme.SMALL)
         right_layout.setStretch(1, 1)
         right_layout.setContentsMargins(theme.SMALL, 0, 0, 0)
         right.setLayout(right_layout)
-        right.setMinimumWidth(theme.scaled(380))
         split = QSplitter()
         split.addWidget(left)
         split.addWidget(right)

@@ -93,7 +93,7 @@ class PictureStrip(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(False)
         self.setAccessibleName(name)
-        self.setMinimumSize(theme.scaled(side_px + 40), theme.scaled(side_px))
+        self.setMinimumSize(theme.scaled(side_px + 32), theme.scaled(side_px))
         self.selectionModel().selectionChanged.connect(lambda *_: self.chosen_changed.emit())
         thumbnails.loaded.connect(self._on_loaded)
 
@@ -144,7 +144,7 @@ class PictureStrip(QListView):
         """Fill the width with columns; as few of them as show all pictures at once, if that can be."""
         gap, room = self.spacing(), self.width() - self.spacing() - SCROLL_BAR_PX
         least, most = theme.scaled(self._side_px), theme.scaled(MAX_SIDE_PX)
-        fitting = max(1, room // (least + 2 * theme.SMALL + gap))
+        fitting, side = max(1, room // (least + 2 * theme.SMALL + gap)), least
         for columns in range(1, fitting + 1):
             side = max(least, min(most, room // columns - 2 * theme.SMALL - gap))
             lines = (self.viewport().height() - gap) // (self.item_size(side).height() + gap)

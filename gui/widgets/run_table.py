@@ -216,7 +216,7 @@ class RunTable(QTableView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave columns out where there is no room for all."""
         width = event.size().width()
-        for column, needed in ((5, 820), (3, 720), (1, 600), (2, 460), (6, 360)):
+        for column, needed in ((5, 820), (3, 720), (1, 620), (2, 520), (6, 400)):
             self.setColumnHidden(column, width < theme.scaled(needed))
         super().resizeEvent(event)
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui import theme
 from gui.widgets.value_table import VALUE_ROLE, ValueTable
 
 _Index = QModelIndex | QPersistentModelIndex
-BAR_PX, TEXT_PX = 180, 120
+BAR_PX, TEXT_PX = 140, 96
 
 
 class ScoreTable(ValueTable):
@@ -25,6 +25,12 @@ class ScoreTable(ValueTable):
         self.horizontalHeader().setSectionResizeMode(last, QHeaderView.ResizeMode.Stretch)
         if (title := self.horizontalHeaderItem(last)) is not None:
             title.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave columns out where there is no room for all: the interval says most."""
+        for place, needed in ((3, 640), (2, 560)):
+            self.setColumnHidden(place, event.size().width() < theme.scaled(needed))
+        super().resizeEvent(event)
 
     def show_scores(self, rows: Sequence[Sequence[tuple[str, Any]]]) -> None:
         """Show classes; the names get as much room as they need, up to a third of the width."""

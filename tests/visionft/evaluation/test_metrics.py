@@ -100,3 +100,16 @@ def test_temperature_of_several_labels() -> None:
     logits = rng.normal(size=(3000, 3))
     targets = (rng.random((3000, 3)) < metrics.sigmoid(logits)).astype(float)
     assert metrics.fit_temperature(logits * 2.5, targets) == pytest.approx(2.5, rel=0.1)
+
+
+def test_reliability_bins_add_up_to_the_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = metrics.softmax(rng.normal(size=(400, 3)) * 2)
+    targets = rng.integers(0, 3, 400)
+    bins = metrics.reliability(probabilities, targets)
+    assert sum(each.count for each in bins) == 400
+    assert [each.confidence for each in bins] == sorted(each.confidence for each in bins)
+    gap = sum(each.count * abs(each.confidence - each.accuracy) for each in bins) / 400
+    assert gap == pytest.approx(metrics.expected_calibration_error(probabilities, targets))
+    sure = metrics.reliability(np.array([[1.0, 0.0]]), np.array([0]))
+    assert sure == (metrics.ReliabilityBin(confidence=1.0, accuracy=1.0, count=1),)

@@ -1,0 +1,109 @@
+"""Runs on the command line: kept in order, compared picture by picture, explained, and trained on from."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.cli import main
+
+TINY = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return a function: arguments -> (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def project(run, picture_folder: Path, tmp_path: Path) -> Path:
+    """Return a project with one trained run."""
+    path = tmp_path / "project"
+    run("new", path)
+    run("import", path, picture_folder)
+    run("split", path)
+    code, _, stderr = run("train", path, "--backbone", "test_resnet", "--method", "lora", "--epochs", 1, *TINY)
+    assert code == 0, stderr
+    return path
+
+
+def test_runs_are_kept_compared_explained_and_trained_on_from(run, project: Path, picture_folder: Path) -> None:
+    def value(*arguments: object):
+        code, stdout, stderr = run(*arguments, "--json")
+        assert code == 0, stderr
+        return json.loads(stdout)
+
+    first = "001-test_resnet-lora"
+    named = value("runs", project, 1, "--rename", "First light", "--pin")
+    assert (named["run"], named["title"], named["pinned"]) == (first, "First light", True)
+
+    again = value(
+        "train", project, "--backbone", "test_resnet", "--method", "lora", "--epochs", 1, *TINY, "--set",
+        f"start_from={first}",
+    )  # fmt: skip
+    listed = value("runs", project)
+    assert [(each["run"], each["pinned"]) for each in listed] == [(first, True), (again["run"], False)]
+    assert "* First light" in run("runs", project)[1]
+
+    code, _, stderr = run("compare", project, 1, 2)
+    assert code == 2 and "has not been evaluated" in stderr and "visionft evaluate" in stderr
+    for number in (1, 2):
+        evaluated = value("evaluate", project, number)
+        assert evaluated["reliability"] and evaluated["ece_before"] >= 0
+    compared = value("compare", project, 1, 2)
+    groups = [len(compared[name]) for name in ("fixed", "broken", "still_wrong")]
+    assert sum(groups) + compared["both_right"] == compared["pictures"] > 0
+    assert "From 001-test_resnet-lora to 002-test_resnet-lora" in run("compare", project, 1, 2)[1]
+
+    picture, out = picture_folder / "red" / "00.png", project.parent / "maps"
+    (explained,) = value("explain", project, 1, picture, "--class", "blue", "--out", out)
+    assert explained["class"] == "blue" and explained["method"] == "Grad-CAM"
+    assert isinstance(explained["trustworthy"], bool) and len(explained["random_deletion"]) == 12
+    with Image.open(explained["heat_map"]) as shown, Image.open(picture) as original:
+        assert shown.size == original.size
+        assert not np.array_equal(np.asarray(shown), np.asarray(original.convert("RGB")))
+    code, _, stderr = run("explain", project, 1, picture, "--class", "purple")
+    assert code == 2 and "does not know the class 'purple'" in stderr
+
+    lightened = value("runs", project, 1, "--delete-weights")
+    assert lightened["freed_bytes"] > 0 and not lightened["weights"] and lightened["top1"] is not None
+    for command in (["evaluate", project, 1], ["explain", project, 1, picture], ["export", project, 1, out]):
+        code, _, stderr = run(*command)
+        assert code == 2 and "weights of First light were deleted" in stderr
+
+
+def test_mistakes_about_runs_are_one_clear_line(run, project: Path) -> None:
+    train = ["train", project, "--backbone", "test_resnet", "--method", "lora", *TINY, "--epochs", 1]
+    for arguments, expected in (
+        (["runs", project, "--pin"], "Which run is not said"),
+        (["runs", project, 9], "no run '9'"),
+        (["runs", project, 1, "--rename", "x" * 121], "at most 120 characters"),
+        (["compare", project, 1, 9], "no run '9'"),
+        (["compare", project, 1, 1, "--split", "train"], "Cannot evaluate on 'train'"),
+        ([*train, "--set", "start_from=9"], "no run '9'"),
+        (
+            ["train", project, "--backbone", "test_vit", "--method", "lora", *TINY, "--set", "start_from=1"],
+            "test_resnet",
+        ),
+    ):
+        code, stdout, stderr = run(*arguments)
+        assert code == 2 and not stdout, (arguments, stderr)
+        assert expected in stderr and "Traceback" not in stderr, (arguments, stderr)
+    assert [path.name for path in (project / "runs").iterdir()] == ["001-test_resnet-lora"]
+
+
+def test_a_damaged_run_is_named_below_the_list(run, project: Path) -> None:
+    (project / "runs" / "001-test_resnet-lora" / "classes.json").write_text("[")
+    code, stdout, _ = run("runs", project)
+    assert code == 0 and "Cannot be read" in stdout and "001-test_resnet-lora" in stdout
