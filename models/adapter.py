@@ -1,7 +1,8 @@
 """Bottleneck adapters: down, non-linearity, up, added to what flows by (Houlsby et al. 2019, arXiv:1902.00751).
 
 On a ViT one sits after each MLP (Pfeiffer et al. 2021, arXiv:2005.00247) and, for Houlsby's placement, after each
-attention; on a ResNet a 1x1-convolution adapter follows each block. The up-projection starts at zero, so an
+attention, or one stands beside each MLP (parallel: Chen et al. 2022, arXiv:2205.13535); on a ResNet a 1x1-convolution
+adapter follows each block. The up-projection starts at zero, so an
 untrained adapter changes nothing. Adapters are not linear and cannot fold into weights: an export holds them as
 plain layers.
 """
@@ -28,7 +29,11 @@ class Adapter(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map (B, N, D) tokens or a (B, D, H, W) map to the same shape."""
-        return hidden + self.scaling * self.up(self.activation(self.down(hidden)))
+        return hidden + self.change(hidden)
+
+    def change(self, hidden: Tensor) -> Tensor:
+        """Return what is added, in the shape of `hidden`."""
+        return self.scaling * self.up(self.activation(self.down(hidden)))
 
 
 def _convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -48,6 +53,19 @@ class Adapted(nn.Module):
         return self.adapter(self.layer(*args, **kwargs))
 
 
+class Parallel(nn.Module):
+    """A frozen layer with an adapter beside it: both read the same input, their outputs add up."""
+
+    def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
+        super().__init__()
+        self.layer = layer
+        self.adapter = adapter
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (B, N, D) tokens to the same shape."""
+        return self.layer(hidden) + self.adapter.change(hidden)
+
+
 def inject(network: nn.Module, options: AdapterOptions, family: str) -> None:
     """Put trainable adapters behind the layers of a timm network, in place."""
     if family == "resnet":
@@ -58,7 +76,8 @@ def inject(network: nn.Module, options: AdapterOptions, family: str) -> None:
 
 def _inject_vit(network: Any, options: AdapterOptions) -> None:
     for block in network.blocks:
-        block.mlp = Adapted(block.mlp, Adapter(network.embed_dim, options, convolutional=False))
+        wrap = Parallel if options.placement == "parallel" else Adapted
+        block.mlp = wrap(block.mlp, Adapter(network.embed_dim, options, convolutional=False))
         if options.placement == "houlsby":
             block.attn = Adapted(block.attn, Adapter(network.embed_dim, options, convolutional=False))
 

@@ -65,12 +65,14 @@ class Classifier(nn.Module):
         """
         if isinstance(self.options, FullOptions):
             return full.parameter_groups(self.network, weight_decay, self.options.layer_decay)
-        decayed, free = [], []
+        head = {id(parameter) for parameter in self.head.parameters()}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                (free if parameter.ndim < 2 or ".prefix." in name else decayed).append(parameter)
-        groups = [(decayed, weight_decay), (free, 0.0)]
-        return [{"params": params, "weight_decay": decay, "lr_scale": 1.0} for params, decay in groups if params]
+                decay = 0.0 if parameter.ndim < 2 or ".prefix." in name else weight_decay
+                rate = getattr(self.options, "head_rate", 1.0) if id(parameter) in head else 1.0
+                groups.setdefault((decay, rate), []).append(parameter)
+        return [{"params": params, "weight_decay": decay, "lr_scale": rate} for (decay, rate), params in groups.items()]
 
     def trainable_names(self) -> list[str]:
         """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""

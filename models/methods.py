@@ -22,7 +22,9 @@ class Method:
 
     Attributes:
         options: Its settings class.
-        learning_rate: Peak rate that suits it under AdamW at batch 32.
+        learning_rate: Peak rate that suits it under AdamW at batch 32 and, where the rate follows the width, for a
+            network 768 wide.
+        follows_width: Whether the rate falls as the network gets wider; a head alone has none of its layers.
         refusals: Reason by family for which it does not exist.
         injected_parameters: Count of what it adds, given shape and options.
     """
@@ -33,6 +35,7 @@ class Method:
     when: str
     options: type[MethodOptions]
     learning_rate: float
+    follows_width: bool
     refusals: dict[Family, str]
     injected_parameters: Callable[[ViTShape | ResNetShape, MethodOptions], int]
 
@@ -46,7 +49,8 @@ METHODS: dict[str, Method] = {
             summary="Every weight of the network learns.",
             when="You have many pictures, or they look nothing like everyday photographs.",
             options=FullOptions,
-            learning_rate=5e-4,
+            learning_rate=3e-4,
+            follows_width=True,
             refusals={},
             injected_parameters=no_parameters,
         ),
@@ -57,6 +61,7 @@ METHODS: dict[str, Method] = {
             when="You want an answer in seconds, or have only a few pictures.",
             options=LinearOptions,
             learning_rate=3e-3,
+            follows_width=False,
             refusals={},
             injected_parameters=no_parameters,
         ),
@@ -66,7 +71,8 @@ METHODS: dict[str, Method] = {
             summary="Small low-rank updates learn beside the frozen weights and fold into them at export.",
             when="Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice.",
             options=LoraOptions,
-            learning_rate=2e-3,
+            learning_rate=3e-3,
+            follows_width=True,
             refusals={},
             injected_parameters=lora_parameters,
         ),
@@ -77,6 +83,7 @@ METHODS: dict[str, Method] = {
             when="As LoRA, and when the new task differs more from the old one.",
             options=AdapterOptions,
             learning_rate=2e-3,
+            follows_width=True,
             refusals={},
             injected_parameters=adapter_parameters,
         ),
@@ -86,7 +93,8 @@ METHODS: dict[str, Method] = {
             summary="A few learned tokens steer each attention of a frozen ViT.",
             when="The smallest possible change: about a thousandth of the weights.",
             options=PrefixOptions,
-            learning_rate=5e-3,
+            learning_rate=3e-2,
+            follows_width=True,
             refusals={"resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"},
             injected_parameters=prefix_parameters,
         ),

@@ -69,6 +69,18 @@ def _range_fault(value: Any, metadata: Any) -> str:
     return ""
 
 
+def _head_rate() -> Any:
+    """Declare the rate of the classifier head, which starts near its goal and would be thrown off by the method's."""
+    return setting(
+        0.1,
+        label="Head rate",
+        help="Learning rate of the classifier head relative to the rest; small, for the head starts near its goal.",
+        minimum=0.001,
+        maximum=10.0,
+        advanced=True,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class FullOptions:
     """Full fine-tuning: every parameter of the backbone moves."""
@@ -134,6 +146,7 @@ class LoraOptions:
         choices=("lora", "rslora", "dora"),
         advanced=True,
     )
+    head_rate: float = _head_rate()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,18 +159,21 @@ class AdapterOptions:
     placement: str = setting(
         "pfeiffer",
         label="ViT placement",
-        help="pfeiffer: one adapter a block, after the MLP; houlsby: a second one after the attention.",
-        choices=("pfeiffer", "houlsby"),
+        help="pfeiffer: one adapter a block, after the MLP; houlsby: a second one after the attention; parallel: one "
+        "beside the MLP.",
+        choices=("pfeiffer", "houlsby", "parallel"),
         advanced=True,
     )
     scaling: float = setting(
-        1.0,
+        4.0,
         label="Scaling",
-        help="Factor on the adapter's output before it is added.",
+        help="Factor on the adapter's output before it is added; what flows by is several times larger than an "
+        "adapter's first outputs.",
         minimum=0.01,
         maximum=10.0,
         advanced=True,
     )
+    head_rate: float = _head_rate()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +189,7 @@ class PrefixOptions:
         help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.",
         advanced=True,
     )
+    head_rate: float = _head_rate()
 
 
 MethodOptions = FullOptions | LinearOptions | LoraOptions | AdapterOptions | PrefixOptions

@@ -95,7 +95,19 @@ def _new_prefix(layer: Any, options: PrefixOptions) -> nn.Module:
     if options.reparameterise:
         return ReparameterisedPrefix(options.length, layer.num_heads, layer.head_dim)
     shape = (layer.num_heads, options.length, layer.head_dim)
-    return Prefix(torch.randn(shape) * 0.02, torch.randn(shape) * 0.02)
+    key_scale, value_scale = _activation_scales(layer)
+    return Prefix(torch.randn(shape) * key_scale, torch.randn(shape) * value_scale)
+
+
+@torch.no_grad()
+def _activation_scales(layer: Any) -> tuple[float, float]:
+    """Return the size of the layer's own keys and values, for inputs of unit variance.
+
+    A prefix far smaller than what it competes with is hardly attended to and hardly learns; Li and Liang (4.3) start
+    from activations for the same reason.
+    """
+    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt().tolist()
+    return key if isinstance(layer.k_norm, nn.Identity) else 1.0, value
 
 
 def merge(network: nn.Module) -> None:

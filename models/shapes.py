@@ -58,6 +58,16 @@ class ResNetShape:
         return convolutions
 
 
+def rate_factor(shape: ViTShape | ResNetShape) -> float:
+    """Return the learning rate that suits a network, relative to one 768 wide: 768 / width, at most 4.
+
+    Under Adam the best rate of hidden layers falls with their width (Yang et al. 2022, arXiv:2203.03466). The width of
+    a ResNet is that of its last stage.
+    """
+    width = shape.width if isinstance(shape, ViTShape) else shape.stages[-1].out_channels
+    return min(4.0, 768 / width)
+
+
 def largest_rank(shape: ViTShape | ResNetShape) -> int:
     """Return the largest LoRA rank that makes sense: the narrowest side of any layer that LoRA reaches."""
     if isinstance(shape, ViTShape):

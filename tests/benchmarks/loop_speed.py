@@ -104,12 +104,16 @@ def main() -> None:
     options = parser.parse_args()
     snapshot = snapshot_of(options.folder, train_count=options.train, test_count=10)
     for backbone in options.backbones:
+        ours = {}
         for method in ("full", "lora"):
             config = TrainConfig(backbone=backbone, method=method, device="cpu", workers=0)
             pairs = [(bare_epoch_s(config, snapshot), our_epoch_s(config, snapshot)) for _ in range(options.rounds)]
             ratio = median(bare / ours for bare, ours in pairs)
+            ours[method] = [our for _, our in pairs]
             print(f"{backbone} {method}: {ratio:.2f} of the bare loop's steps/s")
             sys.stdout.flush()
+        ratio = median(lora / full for full, lora in zip(ours["full"], ours["lora"], strict=True))
+        print(f"{backbone}: a LoRA step takes {ratio:.2f} of a full step")
         config = TrainConfig(backbone=backbone, method="linear", device="cpu", workers=0)
         pairs = [(forward_epoch_s(config, snapshot), probe_s(config, snapshot)) for _ in range(options.rounds)]
         ratio = median(probe / forward for forward, probe in pairs)

@@ -1,10 +1,10 @@
 """Compare the fine-tuning methods on real pictures with the starter backbones, several seeds each.
 
-    python tests/benchmarks/methods_table.py ../shared/data/sign_digits --seeds 0 1 2
+    python tests/benchmarks/methods_table.py ../shared/data/sign_digits --seeds 0 1 2 --methods full lora:lora.targets=all
 
 One row a set, backbone and method: mean test top-1 of the seeds and its range, the 95 % interval of one test set,
 trainable share, seconds, peak memory of the process, size of what was learnt, drift of the features, and the ratio to
-full fine-tuning's accuracy. `scratch` is full fine-tuning from random weights.
+full fine-tuning's accuracy. `scratch` is full fine-tuning from random weights. Settings behind a method's colon (comma between them) are that method's own.
 """
 
 import argparse
@@ -80,10 +80,11 @@ def main() -> None:
         snapshot = snapshot_of(folder, train_count=options.train, test_count=options.test)
         for backbone in options.backbones:
             full = None
-            for method in options.methods:
+            for spec in options.methods:
+                method, _, own = spec.partition(":")
                 name, weights = ("full", "random") if method == "scratch" else (method, "pretrained")
                 config = TrainConfig(backbone=backbone, method=name, weights=weights, epochs=options.epochs)
-                config = config.with_settings(options.set)
+                config = config.with_settings([*options.set, *filter(None, own.split(","))])
                 if config.problems(snapshot):
                     continue
                 with tempfile.TemporaryDirectory() as temporary:
@@ -91,7 +92,7 @@ def main() -> None:
                 full = row["top1"] if method == "full" else full
                 ratio = f"{row['top1'] / full:.3f}" if full else "-"
                 print(
-                    f"| {folder.name} | {backbone} | {method} | {row['top1']:.3f} | {row['low']:.3f}-{row['high']:.3f} "
+                    f"| {folder.name} | {backbone} | {spec} | {row['top1']:.3f} | {row['low']:.3f}-{row['high']:.3f} "
                     f"| {row['interval_low']:.3f}-{row['interval_high']:.3f} | {row['share']:.2%} "
                     f"| {row['seconds']:.0f} | {row['memory']:.0f} | {row['bytes'] / 1e6:.2f} | {row['drift']:.3f} "
                     f"| {ratio} |"

@@ -18,6 +18,7 @@ from models.options import (
     range_problems,
     setting,
 )
+from models.shapes import rate_factor
 from visionft.errors import ConfigError, Problem
 from visionft.project.snapshot import Snapshot
 from visionft.training.checks import combination_problems, data_problems
@@ -248,8 +249,10 @@ class TrainConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        """Return the chosen rate, or the method's own scaled by the square root of batch / 32 (AdamW)."""
-        return self.learning_rate or self.method_row.learning_rate * math.sqrt(self.batch_size / 32)
+        """Return the chosen rate, or what suits the method, the network's width and, by its square root, the batch."""
+        method = self.method_row
+        factor = rate_factor(self.backbone_row.shape) if method.follows_width else 1.0
+        return self.learning_rate or method.learning_rate * factor * math.sqrt(self.batch_size / 32)
 
     def problems(self, images: Snapshot | None = None) -> tuple[Problem, ...]:
         """Return every fault of the settings, and of `images` as training material when they are given."""
