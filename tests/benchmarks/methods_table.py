@@ -1,10 +1,11 @@
 """Compare the fine-tuning methods on real pictures with the starter backbones, several seeds each.
 
-    python tests/benchmarks/methods_table.py ../shared/data/sign_digits --seeds 0 1 2 --methods full lora:lora.targets=all
+    python tests/benchmarks/methods_table.py ../shared/data/sign_digits --methods full linear lora:lora.targets=all
 
 One row a set, backbone and method: mean test top-1 of the seeds and its range, the 95 % interval of one test set,
 trainable share, seconds, peak memory of the process, size of what was learnt, drift of the features, and the ratio to
-full fine-tuning's accuracy. `scratch` is full fine-tuning from random weights. Settings behind a method's colon (comma between them) are that method's own.
+full fine-tuning's accuracy. `scratch` is full fine-tuning from random weights. Settings behind a method's colon (comma
+between them) are that method's own.
 """
 
 import argparse

@@ -1,0 +1,102 @@
+"""The five methods on a CUDA GPU: pictures a second and peak memory of a training step, random weights and pictures.
+
+    python tests/benchmarks/gpu_methods.py                                   # ViT-B/16, batch 64, bf16
+    python tests/benchmarks/gpu_methods.py --backbone resnet50 --batch 64
+
+Weights do not matter for either number, so none are fetched. Prints each method's ratio to full fine-tuning.
+"""
+
+import argparse
+import time
+from types import SimpleNamespace
+
+import torch
+
+from models.classifier import build_classifier
+from models.methods import METHODS
+from visionft.images.loading import Batch
+from visionft.training.config import TrainConfig
+from visionft.training.learner import Learner
+from visionft.training.objective import Objective, new_totals
+
+CLASSES = 100
+
+
+def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
+    """Return (pictures a second, peak MiB) of `steps` optimiser steps after three to warm up."""
+    from visionft.training.assembly import Assembly
+
+    assembly = Assembly(config, classes=CLASSES)
+    device = assembly.accelerator.device
+    learner = Learner(
+        assembly.classifier,
+        assembly.classifier,
+        config,
+        Objective("single", CLASSES),
+        accelerator=assembly.accelerator,
+        on_shrink=print,
+    )
+    size, count = config.input_size, config.batch_size
+    batch: Batch = SimpleNamespace(  # type: ignore[assignment]
+        images=torch.randn(count, 3, size, size, device=device),
+        targets=torch.randint(0, CLASSES, (count,), device=device),
+        indices=torch.arange(count),
+    )
+    totals = new_totals(device)
+    assembly.classifier.train()
+    for number in range(steps + 3):
+        if number == 3:
+            _wait(device)
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            began = time.monotonic()
+        learner.set_rate(1e-5)
+        learner.learn(batch, totals, epoch=1, number=number)
+    _wait(device)
+    seconds = time.monotonic() - began
+    return steps * count / seconds, torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else float("nan")
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    """Read the arguments and print one row a method."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="vit_base")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    options = parser.parse_args()
+    print(torch.cuda.get_device_name() if options.device == "cuda" else "CPU")
+    full = None
+    print("| method | trainable | pictures/s | of full | peak MiB | of full |\n|---|---|---|---|---|---|")
+    for method in METHODS.values():
+        config = TrainConfig(
+            backbone=options.backbone,
+            method=method.name,
+            weights="random",
+            batch_size=options.batch,
+            device=options.device,
+            precision="bf16",
+        )
+        if config.problems():
+            continue
+        classifier = build_classifier(
+            config.backbone_row, method, classes=CLASSES, options=config.method_options, weights="random"
+        )
+        trainable, total = classifier.parameter_counts()
+        del classifier
+        speed, memory = measure(config, steps=options.steps)
+        full = full or (speed, memory)
+        print(
+            f"| {method.name} | {trainable / total:.2%} | {speed:.0f} | {speed / full[0]:.2f} "
+            f"| {memory:.0f} | {memory / full[1]:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
