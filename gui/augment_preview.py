@@ -35,8 +35,8 @@ class AugmentPreview(QObject):
         self._idle = QTimer(self, singleShot=True, interval=IDLE_MS)
         self._idle.timeout.connect(self.rest)
 
-    def show(self, path: Path, config: TrainConfig) -> None:
-        """Want the variants of a picture under these settings."""
+    def show(self, path: Path, config: TrainConfig) -> bool:
+        """Want the variants of a picture under these settings; return whether that is news."""
         backbone = BACKBONES[config.backbone]
         wanted = PreviewRequest(
             path=path,
@@ -45,9 +45,11 @@ class AugmentPreview(QObject):
             crop_share=backbone.crop_share,
             seeds=self._seeds(),
         )
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self._wait.start()
+        if wanted == self._wanted:
+            return False
+        self._wanted = wanted
+        self._wait.start()
+        return True
 
     def show_others(self) -> None:
         """Want other variants of the same picture."""

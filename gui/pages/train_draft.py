@@ -60,6 +60,7 @@ class TrainDraft(QObject):
     def _connect(self) -> None:
         view, state = self._view, self._state
         view.edited.connect(self.show)
+        view.shown.connect(self._on_view_shown)
         view.preset_chosen.connect(self.take_preset)
         view.reset_requested.connect(lambda: self.take_preset(self.preset))
         view.all_backbones_requested.connect(self._on_all_backbones_requested)
@@ -108,8 +109,6 @@ class TrainDraft(QObject):
         self._look_at_project()
         if before != (self._facts, self._circumstances, self._state.settings.device):
             self._follow(was_modified)
-        else:
-            self._show_preview(self.config)
 
     def _follow(self, was_modified: bool) -> None:
         if was_modified:
@@ -189,13 +188,16 @@ class TrainDraft(QObject):
 
     # -- the preview --------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _on_view_shown(self) -> None:
+        self._show_preview(self.config)
+
     def _show_preview(self, config: TrainConfig) -> None:
         picture = self._preview_picture()
         if picture is None:
             self._view.strip.show_words("Import and split pictures to see what training makes of them.")
-        elif self._view.isVisible():
+        elif self._view.isVisible() and self.preview.show(picture.path, config):
             self._view.strip.show_waiting()
-            self.preview.show(picture.path, config)
 
     def _preview_picture(self) -> SnapshotImage | None:
         snapshot = self._state.snapshot()

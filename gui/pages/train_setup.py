@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from gui import theme
@@ -38,6 +39,7 @@ class SetupView(QWidget):
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
     copy_requested = Signal()
+    shown = Signal()
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -63,6 +65,11 @@ class SetupView(QWidget):
         for grid in (self.methods, self.backbones):
             grid.chosen.connect(lambda _name: self._on_edited())
         self.form.edited.connect(self._on_edited)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell that what only costs while it is looked at is wanted now."""
+        super().showEvent(event)
+        self.shown.emit()
 
     # -- building -----------------------------------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ def _serve(connection: Connection) -> None:
             try:
                 answer: list[np.ndarray] | str = render(request)
             except VisionFTError as error:
-                answer = error.message
+                answer = f"{request.path.name}: {error.message}"
             except Exception as error:  # a bug in the preview must not take it down for good
                 answer = f"The preview could not be drawn: {error}"
             connection.send(answer)

@@ -44,7 +44,7 @@ def test_the_process_draws_the_same_and_survives_a_bad_picture(request_for: Prev
     try:
         first = previews.render(request_for)
         assert all(np.array_equal(a, b) for a, b in zip(first, render(request_for), strict=True))
-        with pytest.raises(VisionFTError):
+        with pytest.raises(VisionFTError, match="bad.png"):
             previews.render(replace(request_for, path=tmp_path / "bad.png"))
         os.kill(previews._process.pid, signal.SIGTERM)
         previews._process.join()
