@@ -63,10 +63,17 @@ class Commands(QObject):
             "view.smaller": lambda: self._scale_text(-1),
             "view.full_screen": window.toggle_full_screen,
             "run.start": lambda: window.on_page("train", "start"),
+            "run.enqueue": lambda: window.on_page("train", "enqueue"),
+            "run.pause": lambda: window.on_page("train", "pause"),
             "run.stop": window.stop_job,
+            "run.evaluate": lambda: window.on_page("results", "evaluate"),
+            "run.again": lambda: window.on_page("results", "train_again"),
+            "run.export": lambda: window.on_page("export", "export"),
             "run.check": lambda: window.on_page("settings", "check"),
             "try.paste": lambda: window.on_page("try", "paste"),
             "try.open": lambda: window.on_page("try", "browse_model"),
+            "try.camera": lambda: window.on_page("try", "toggle_camera"),
+            "try.csv": lambda: window.on_page("try", "choose_folder_to_csv"),
             "help.commands": window.show_palette,
             "help.shortcuts": window.show_shortcuts,
             "help.log": lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder()))),
@@ -135,7 +142,13 @@ class Commands(QObject):
             "edit.undo": bool(project and project.undo_title),
             "edit.redo": bool(project and project.redo_title),
             "run.start": is_open and is_free,
+            "run.enqueue": is_open,
+            "run.pause": state.job_info is not None and state.job_info.kind == "train" and not state.is_stopping,
+            "run.export": is_open and is_free,
+            "try.csv": is_free,
             "run.stop": not is_free and not state.is_stopping,
+            "run.evaluate": is_open and is_free,
+            "run.again": is_open and is_free,
             "run.check": is_free,
             "try.paste": is_free,
             "view.larger": settings.font_scale < FONT_SCALES[-1],
@@ -193,4 +206,4 @@ def _caps(name: str, chosen: keymap.Chosen) -> str:
 
 
 _THEMES = ("light", "dark", "system")
-_AFTER_LINE = {"file.import", "file.quit", "view.next_page", "view.light", "view.larger", "run.check", "help.log"}
+_AFTER_LINE = {"file.import", "file.quit", "view.next_page", "view.light", "view.larger", "run.export", "run.check", "try.paste", "help.log"}

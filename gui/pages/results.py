@@ -263,7 +263,7 @@ class ResultsPage(Page):
                 "{count} of these pictures have other labels now.",
             )
             message = tr(one if count == 1 else many, count=count)
-            hint = "Train again learns from the new labels; Evaluate again measures against them."
+            hint = "Train again learns from the new labels; Evaluate measures against them."
             run = self.run()
             way = (tr("Train again from here"), self.train_again) if run and run.has_weights else None
             self.relabelled.show_message(message, hint, tone="info", way=way)
@@ -284,10 +284,11 @@ class ResultsPage(Page):
         for button in (self.evaluate_button, self.again_button):
             button.setEnabled(is_free and has_weights)
         self.continue_button.setEnabled(is_free)
-        self.continue_button.setVisible(run is not None and can_continue(run))
+        is_short = run is not None and can_continue(run)
+        self.continue_button.setVisible(is_short)
         for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
-        self.evaluate_button.setText("Evaluate again" if self.evaluation else "Evaluate")
+        self.export_button.setVisible(bool(self._runs) and not is_short)  # one of the two: a row has room for five
         self.pictures.show_enabled(is_free and has_weights)
 
     def _leave(self) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from gui import augment_preview
 from gui.app import create_window
 from gui.main_window import MainWindow
 from gui.state import AppState
 from gui.theme import apply_theme
+from gui.widgets.parts import ElidedLabel
 from visionft.project.importing import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -119,3 +120,38 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
     yield window
     qtbot.waitUntil(lambda: state.job_info is None, timeout=20_000)
     window.close()
+
+
+# -- cut texts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def look() -> Callable[[QWidget, str, QWidget], list[str]]:
+    """Return the function that names the texts which are cut on a screen."""
+    return _look
+
+
+@pytest.fixture
+def is_cut() -> Callable[[QLabel | QAbstractButton], bool]:
+    """Return the function that tells whether one text is cut."""
+    return _is_cut
+
+
+def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
+    """Return what is cut, once the layouts have settled."""
+    for _ in range(6):
+        QApplication.processEvents()
+    assert window.width() == 1280 and window.height() == 800, f"{where} pushes the window apart"
+    visible = [widget for widget in root.findChildren(QWidget) if widget.isVisible()]
+    cut = [widget for widget in visible if isinstance(widget, QLabel | QAbstractButton) and _is_cut(widget)]
+    return [f"{where}: {each.text()} {each.size().toTuple()} of {each.sizeHint().toTuple()}" for each in cut]
+
+
+def _is_cut(widget: QLabel | QAbstractButton) -> bool:
+    """Tell whether a text has less room than it asks for; what shortens itself on purpose never is."""
+    if isinstance(widget, ElidedLabel) or not widget.text():
+        return False
+    if isinstance(widget, QLabel) and widget.wordWrap():
+        return widget.height() + 1 < widget.heightForWidth(widget.width())
+    needed = widget.sizeHint() if isinstance(widget, QLabel) else widget.minimumSizeHint()
+    return widget.width() + 1 < needed.width() or widget.height() + 1 < needed.height()

@@ -12,9 +12,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
-from gui import dialogs, work
+from gui import dialogs, i18n, work
+from gui.app import create_window
 from gui.main_window import MainWindow
 from gui.pages.results import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, SETTINGS
+from gui.settings import Settings
+from gui.state import AppState
+from gui.theme import apply_theme
 from gui.thumbnails import Unreadable
 from visionft.errors import RunError
 from visionft.evaluation.heat import Asked, Explanation
@@ -22,7 +26,7 @@ from visionft.evaluation.stored import read_evaluation
 from visionft.events import EpochDone
 from visionft.project.changes import RemoveImages
 from visionft.training.config import TrainConfig
-from visionft.training.runs import read_run
+from visionft.training.runs import change_notes, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -104,6 +108,40 @@ def show(qtbot, page) -> Callable[[int], None]:
 def cells(table, columns: int = 7) -> list[list[str]]:
     model = table.model()
     return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
+
+
+# -- layout -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scale", "language"), [(1.5, "en"), (1.0, i18n.PSEUDO)])
+def test_no_text_of_any_view_is_cut_with_long_names(qtbot, qapp, project_dir, look, scale, language):
+    state = AppState()
+    state.settings = Settings(theme="light", font_scale=scale, language=language)
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    state.open_project(project_dir)
+    snapshot = state.snapshot()
+    assert snapshot is not None
+    write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
+    write_run(project_dir, NEW, TrainConfig(backbone="vit_tiny"), accuracies=[0.6, 0.9])
+    change_notes(read_run(project_dir / "runs" / NEW), title="The run after the camera of line four was replaced " * 2)
+    for name in (OLD, NEW):
+        write_evaluation(project_dir, name, [image.image_id for image in snapshot.images[:4]], ANSWERS)
+    window.show_page("results")
+    page = window.page("results")
+    clipped: list[str] = []
+    for place in range(page.views.count()):
+        qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+        clipped += look(page, f"view {place}", window)
+    window.show_page("export")
+    clipped += look(window.page("export"), "export", window)
+    window.close()
+    state.deleteLater()
+    i18n.use_language(i18n.ENGLISH)
+    apply_theme(qapp, "light")
+    assert not clipped, "\n".join(clipped)
 
 
 # -- the table ----------------------------------------------------------------------------------------------------
