@@ -206,4 +206,7 @@ def _caps(name: str, chosen: keymap.Chosen) -> str:
 
 
 _THEMES = ("light", "dark", "system")
-_AFTER_LINE = {"file.import", "file.quit", "view.next_page", "view.light", "view.larger", "run.export", "run.check", "try.paste", "help.log"}
+_AFTER_LINE = {
+    "file.import", "file.quit", "view.next_page", "view.light", "view.larger", "run.evaluate", "run.check", "try.paste",
+    "help.log",
+}  # fmt: skip

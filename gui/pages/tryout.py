@@ -336,7 +336,8 @@ class TryPage(Page):
 
     def choose_folder_to_csv(self) -> None:
         """Let the user choose a folder and a table, and classify the one into the other in a job."""
-        folder, model = dialogs.ask_folder(self, tr("Choose a folder of pictures to classify")), self.model()
+        model = self.model()
+        folder = dialogs.ask_folder(self, tr("Choose a folder of pictures to classify")) if model else None
         if folder is None or model is None:
             return
         proposed = folder.parent / f"{folder.name} predictions.csv"
