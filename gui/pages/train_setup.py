@@ -44,6 +44,7 @@ class SetupView(QWidget):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self._config = config
+        self._chosen = {name: getattr(config, name) for name in OWN_FIELDS}
         self.presets, self.methods, self.backbones = ChoiceGrid([]), ChoiceGrid([]), ChoiceGrid([])
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
         self.form = ConfigForm(config, names=[name for name in names if name not in OWN_FIELDS], has_reset=False)
@@ -62,8 +63,8 @@ class SetupView(QWidget):
         self.right_area.setFixedWidth(theme.scaled(_RIGHT_WIDTH))
         layout.addWidget(self.right_area)
         self.presets.chosen.connect(self.preset_chosen)
-        for grid in (self.methods, self.backbones):
-            grid.chosen.connect(lambda _name: self._on_edited())
+        self.methods.chosen.connect(lambda name: self._choose("method", name))
+        self.backbones.chosen.connect(lambda name: self._choose("backbone", name))
         self.form.edited.connect(self._on_edited)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -149,22 +150,16 @@ class SetupView(QWidget):
 
     def config(self) -> TrainConfig:
         """Return the draft as it is shown."""
-        chosen = {name: form.value() for name, form in self.method_forms.items()}
-        if backbone := self.backbones.choice():
-            chosen["backbone"] = backbone
-        if method := self.methods.choice():
-            chosen["method"] = method
-        return dataclasses.replace(self.form.value(), **chosen)
+        own = {name: form.value() for name, form in self.method_forms.items()}
+        return dataclasses.replace(self.form.value(), **self._chosen, **own)
 
     def set_config(self, config: TrainConfig) -> None:
-        """Show other settings, without a signal; cards that are not there yet are chosen once they are shown."""
+        """Show other settings, without a signal; `show_cards` follows."""
         self._config = config
+        self._chosen = {name: getattr(config, name) for name in OWN_FIELDS}
         self.form.set_value(config)
         for name, form in self.method_forms.items():
             form.set_value(getattr(config, name))
-        for grid, name in ((self.backbones, config.backbone), (self.methods, config.method)):
-            if name in grid.tiles:
-                grid.choose(name)
 
     def set_default(self, config: TrainConfig) -> None:
         """Compare with these settings from now on."""
@@ -174,7 +169,8 @@ class SetupView(QWidget):
             form.set_default(getattr(config, name))
 
     def show_cards(self, methods: Sequence[Choice], backbones: Sequence[Choice], config: TrainConfig) -> None:
-        """Show the cards with `config`'s own ones chosen."""
+        """Show the cards; those of `config` become the chosen ones."""
+        self._chosen = {name: getattr(config, name) for name in OWN_FIELDS}
         self.backbones.show_choices(backbones)
         self.methods.show_choices(methods)
         self.backbones.choose(config.backbone)
@@ -222,6 +218,10 @@ class SetupView(QWidget):
         self._on_edited()
 
     # -- slots --------------------------------------------------------------------------------------------------
+
+    def _choose(self, field: str, name: str) -> None:
+        self._chosen[field] = name
+        self._on_edited()
 
     def _on_edited(self) -> None:
         self.edited.emit()

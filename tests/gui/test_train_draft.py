@@ -121,6 +121,12 @@ def test_show_all_shows_every_backbone_and_fewer_again(qtbot, page):
     assert not tiles["resnet101"].isVisibleTo(page.setup) and tiles["starter_resnet"].isVisibleTo(page.setup)
 
 
+def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
+    page.draft.take(TrainConfig(backbone="vit_base", method="prefix"))
+    assert (page.config().backbone, page.config().method) == ("vit_base", "prefix")
+    assert page.setup.backbones.choice() == "vit_base" and page.setup.methods.choice() == "prefix"
+
+
 def test_weights_found_on_this_computer_move_their_card(page, qtbot):
     found = facts("starter_resnet", "starter_vit", "resnet101")
     page.draft._on_computer_looked_at("all", (found, "cpu"))

@@ -1,0 +1,54 @@
+"""Pause and Resume with the real engine: the memory is free in between, and the run is one run."""
+
+import dataclasses
+import gc
+import json
+
+import pytest
+
+from gui.main_window import MainWindow
+from gui.pages.train import TrainPage
+from visionft.training.config import TrainConfig
+from visionft.training.runs import read_run
+
+TINY = TrainConfig(
+    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=4, epochs=200, device="cpu",
+    augmentation="none",
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: MainWindow, project_dir):
+    import torch
+
+    def live_numbers() -> int:
+        found = (thing for thing in gc.get_objects() if issubclass(type(thing), torch.nn.Parameter))
+        return sum(tensor.numel() for tensor in found)
+
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    before = live_numbers()
+    page.draft.take(TINY)
+    page.start()
+    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
+    assert live_numbers() > before
+    page.pause()
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    assert page.monitor.state() == "Paused" and live_numbers() == before
+    run_dir = project_dir / "runs" / window.state.runner.queue.paused
+    place = json.loads((run_dir / "last" / "state.json").read_text())["progress"]
+    done = len(read_run(run_dir).epochs)
+    assert place["epoch"] == done + 1
+
+    page.resume()
+    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= done + 2, timeout=120_000)
+    page.stop()
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    run = read_run(run_dir)
+    numbers = [epoch.epoch for epoch in run.epochs]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= done + 2
+    assert page.monitor.chart.point_counts()["epochs"] == len(numbers)
+    assert len(list((project_dir / "runs").glob("0*"))) == 1
+    assert dataclasses.replace(run.config, epochs=0) == dataclasses.replace(TINY, epochs=0)
