@@ -242,15 +242,17 @@ class TrainPage(Page):
 
     def pause(self) -> None:
         """End the run after this step, to go on later."""
-        self.runner.pause()
-        self.monitor.show_state("Pausing")
-        self._show_readiness()
+        if self.runner.is_training:
+            self.runner.pause()
+            self.monitor.show_state("Pausing")
+            self._show_readiness()
 
     def stop(self) -> None:
         """Ask the run to end well."""
-        self.runner.stop()
-        self.monitor.show_state("Stopping")
-        self._show_readiness()
+        if self.runner.is_training:
+            self.runner.stop()
+            self.monitor.show_state("Stopping")
+            self._show_readiness()
 
     def resume(self) -> None:
         """Go on with the paused run."""
