@@ -17,8 +17,10 @@ from visionft.events import Event, Progress
 
 if TYPE_CHECKING:
     from visionft.project.preview import ImportPreview
+    from visionft.public_sets import PublicSet
 
-LOOK, IMPORT = "look", "import"
+LOOK, IMPORT, FETCH = "look", "import", "fetch"
+_OURS = (LOOK, IMPORT, FETCH)
 
 
 class ImportFlow(QObject):
@@ -50,6 +52,14 @@ class ImportFlow(QObject):
             self.panel.show_busy(title)
             self._set_active(True)
 
+    def fetch(self, wanted: "PublicSet", folder: Path) -> None:
+        """Fetch a public set into `folder` and show what it offers, as for any other source."""
+        title = tr("Downloading {name}", name=wanted.title)
+        self._is_leaving = False
+        if self._state.start_job(FETCH, title, work.fetch_public_set(wanted, folder), page=self._page):
+            self.panel.show_busy(title)
+            self._set_active(True)
+
     @Slot()
     def confirm(self) -> None:
         """Import what is shown, under the names that the user chose."""
@@ -75,8 +85,8 @@ class ImportFlow(QObject):
     def cancel(self) -> None:
         """Leave the preview; while something is under way, stop it. What is imported by then stays."""
         info = self._state.job_info
-        if info is not None and info.kind in (LOOK, IMPORT):
-            self._is_leaving = info.kind == LOOK
+        if info is not None and info.kind in _OURS:
+            self._is_leaving = info.kind != IMPORT
             self._state.stop_job()
             self.panel.progress.show_stopping()
         elif info is None:
@@ -100,7 +110,7 @@ class ImportFlow(QObject):
     @Slot(object)
     def _on_job_reported(self, event: Event) -> None:
         info = self._state.job_info
-        if isinstance(event, Progress) and info is not None and info.kind in (LOOK, IMPORT):
+        if isinstance(event, Progress) and info is not None and info.kind in _OURS:
             self.panel.progress.show_progress(event.stage, event.done, event.total)
 
     @Slot(object)
@@ -109,6 +119,11 @@ class ImportFlow(QObject):
             self._leave()
         elif outcome.info.kind == LOOK:
             self._on_look_ended(outcome)
+        elif outcome.info.kind == FETCH:
+            if outcome.result is None or self._is_leaving:
+                self._leave()
+            else:
+                self.look_at(outcome.result)
 
     def _on_look_ended(self, outcome: JobOutcome) -> None:
         preview: ImportPreview | None = outcome.result

@@ -4,6 +4,7 @@ Everything heavy is imported inside the work, so in the job's thread: the window
 `Project` may be used from any thread (its changes queue), so work that writes shares the window's.
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from visionft.project.import_changes import FileFacts
     from visionft.project.snapshot import Snapshot, Split, Task
     from visionft.project.store import Project
+    from visionft.public_sets import PublicSet
     from visionft.training.config import TrainConfig
 
 
@@ -71,8 +73,23 @@ def split_pictures(project: "Project", *, val: float = 0.15, test: float = 0.15,
     return work
 
 
+def fetch_public_set(wanted: "PublicSet", folder: Path) -> Work:
+    """Fetch a public set of pictures; the result is the file that lists them, None when it was stopped."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+        from visionft.public_sets import fetch_set
+
+        return fetch_set(wanted, folder, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
 def make_sample(project: "Project") -> Work:
-    """Draw the sample pictures inside a new project, import and split them; the result is the `ImportReport`."""
+    """Draw the sample pictures inside a new project, import and split them; the result is the `ImportReport`.
+
+    Stopped while it draws, it leaves nothing and returns None.
+    """
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         from resources.samples import generate_samples
@@ -80,8 +97,14 @@ def make_sample(project: "Project") -> Work:
         from visionft.project.splits import assign_splits
 
         pictures = project.path / "sample pictures"
-        on_event(Progress(stage="Drawing sample pictures", done=0, total=0))
-        generate_samples(pictures)
+        generate_samples(
+            pictures,
+            on_picture=lambda done, total: on_event(Progress(stage="Drawing sample pictures", done=done, total=total)),
+            should_stop=should_stop,
+        )
+        if should_stop():
+            shutil.rmtree(pictures, ignore_errors=True)
+            return None
         report = import_source(project, pictures, copy=False, on_event=on_event, should_stop=should_stop)
         if not report.stopped:
             assign_splits(project)

@@ -6,6 +6,7 @@ numbers and reflections lie on good and faulty parts alike. A leaf: it knows num
 """
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +27,15 @@ _BENCHES = np.array(
 )
 
 
-def generate_samples(folder: Path, *, per_class: int = 40, seed: int = 0, size: int = 224) -> tuple[Path, ...]:
+def generate_samples(
+    folder: Path,
+    *,
+    per_class: int = 40,
+    seed: int = 0,
+    size: int = 224,
+    on_picture: Callable[[int, int], None] = lambda _done, _total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Path, ...]:
     """Write `per_class` pictures of each class as `folder/<class>/<number>.jpg` and return their paths in that order.
 
     Args:
@@ -34,15 +43,20 @@ def generate_samples(folder: Path, *, per_class: int = 40, seed: int = 0, size: 
         per_class: Pictures of each of `CLASSES`.
         seed: Equal seeds give equal pictures; picture n does not depend on how many follow it.
         size: Side of the square pictures in pixels.
+        on_picture: Called after each picture with how many are done, of how many.
+        should_stop: Asked before each picture; those written until then are returned.
     """
     paths: list[Path] = []
     for name in CLASSES:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(per_class):
+            if should_stop():
+                return tuple(paths)
             rng = np.random.default_rng([seed, CLASSES.index(name), number])
             path = folder / name / f"{name}_{number:03d}.jpg"
             Image.fromarray(draw_sample(rng, name, size)).save(path, quality=int(rng.integers(84, 95)))
             paths.append(path)
+            on_picture(len(paths), per_class * len(CLASSES))
     return tuple(paths)
 
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import dialogs, drops, theme, work
+from gui.i18n import tr
 from gui.importing import ImportFlow
 from gui.pages.page import Page, scrolling
 from gui.settings import without_recent
@@ -16,6 +17,7 @@ from gui.state import AppState, JobOutcome
 from gui.widgets.checklist import Checklist
 from gui.widgets.class_table import ClassTable
 from gui.widgets.empty_state import EmptyState
+from gui.widgets.import_preview import byte_size
 from gui.widgets.import_report import ImportReportCard
 from gui.widgets.new_project import NewProjectDialog, free_path
 from gui.widgets.parts import Button, Card, column, row, text
@@ -26,6 +28,8 @@ from gui.widgets.welcome import Welcome
 from visionft.project.browsing import class_rows as read_classes
 from visionft.project.snapshot import Task
 from visionft.project.store import DATABASE
+from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
+from visionft.weights import offline_reason
 
 if TYPE_CHECKING:
     from visionft.project.preview import ImportPreview
@@ -36,6 +40,11 @@ SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
 def projects_folder() -> Path:
     """Return where new projects are kept unless the user says otherwise."""
     return platformdirs.user_documents_path() / "VisionFT"
+
+
+def public_folder() -> Path:
+    """Return where public sets are kept, for all projects."""
+    return projects_folder() / "Public sets"
 
 
 class ProjectPage(Page):
@@ -108,6 +117,7 @@ class ProjectPage(Page):
         welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
         welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
         welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
+        welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.checklist.action_chosen.connect(self._on_action_chosen)
@@ -115,6 +125,7 @@ class ProjectPage(Page):
         self.state.job_started.connect(self._on_job_changed)
         self.state.job_ended.connect(self._on_job_ended)
         self.state.runs_changed.connect(self._on_content_changed)
+        self.state.settings_changed.connect(self._on_content_changed)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -127,6 +138,8 @@ class ProjectPage(Page):
             self._show_project()
         else:
             self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
+            here = [each.name for each in PUBLIC_SETS if list_file(each, public_folder()).is_file()]
+            self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
 
     def _show_project(self) -> None:
         project, snapshot = self.state.project, self.state.snapshot()
@@ -215,6 +228,20 @@ class ProjectPage(Page):
     def _on_recent_forgotten(self, path: Path) -> None:
         self.state.change_settings(without_recent(self.state.settings, path))
         self.refresh()
+
+    @Slot(object)
+    def _on_public_chosen(self, wanted: PublicSet) -> None:
+        if not list_file(wanted, public_folder()).is_file():
+            question = tr(
+                "{size} come from the internet into {folder}. Licence: {licence}.",
+                size=byte_size(wanted.bytes),
+                folder=public_folder(),
+                licence=tr(wanted.licence),
+            )
+            title = tr("Download {name}?", name=wanted.title)
+            if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
+                return
+        self.imports.fetch(wanted, public_folder())
 
     @Slot(str)
     def _on_action_chosen(self, action: str) -> None:

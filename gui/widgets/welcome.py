@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWi
 
 from gui import theme
 from gui.widgets.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, restyle, row, text
+from gui.widgets.public_list import PublicList
 from gui.widgets.tiles import ActionTile
 
 
@@ -101,6 +102,7 @@ class Welcome(QWidget):
             "Choose folder",
         )
         self.recent = RecentList()
+        self.public = PublicList()
         self.sample_tile = ActionTile(
             "Try a sample", "Draws 4 classes of machined parts and opens them, ready to train.", "sample"
         )
@@ -121,7 +123,9 @@ class Welcome(QWidget):
         both = QHBoxLayout()
         both.setSpacing(theme.HUGE)
         both.addLayout(main, 5)
-        both.addWidget(self.recent, 3)
+        side = column(self.recent, self.public, spacing=theme.LARGE)
+        side.setStretch(0, 1)
+        both.addLayout(side, 3)
         layout = column(intro, both, spacing=theme.HUGE)
         layout.setStretch(1, 1)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)

@@ -14,6 +14,7 @@ from gui.pages import project as project_module
 from gui.pages.project import ProjectPage
 from gui.widgets.new_project import NewProjectDialog
 from visionft.project.store import Project
+from visionft.public_sets import get_set, list_file
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -176,3 +177,41 @@ def test_the_sample_project_is_ready_to_train(qtbot, window, page):
     qtbot.waitUntil(lambda: window.state.job_info is None, timeout=120_000)
     assert page.checklist.badge() == "Ready to train"
     assert len(window.state.snapshot().class_names) == 4
+
+
+def test_drawing_the_sample_can_be_cancelled(qtbot, window, page):
+    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
+    qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert not page.imports.is_active and window.state.project.summary().images == 0
+    assert not list(window.state.path.rglob("*.jpg"))
+
+
+def test_offline_public_sets_say_why_they_are_not_offered(page, window, monkeypatch):
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    assert not any(button.isEnabled() for button in page.welcome.public.buttons.values())
+    assert "works offline" in page.welcome.public._reason.text()
+
+
+def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, window, page, pictures, monkeypatch):
+    target = list_file(get_set("EuroSAT"), project_module.public_folder())
+    target.parent.mkdir(parents=True)
+    (pictures / "red").rename(target.parent / "red")
+    lines = [f'{{"file_name": "red/red_{number:03d}.png", "label": "Forest"}}' for number in range(10)]
+    target.write_text("\n".join(lines))
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["EuroSAT"], LEFT)
+    qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=30_000)
+    assert page.imports.panel.tiles["new"].figure() == "10"
+
+
+def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "VISIONFT_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
+    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and window.state.job_info is None

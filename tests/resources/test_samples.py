@@ -80,3 +80,16 @@ def test_the_generator_imports_nothing_of_ours_but_resources() -> None:
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {str(name).split(".")[0] for name in imported} & {"visionft", "gui", "models"}
+
+
+def test_drawing_stops_when_asked_and_tells_how_far_it_is(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    paths = generate_samples(
+        tmp_path,
+        per_class=2,
+        size=48,
+        on_picture=lambda done, total: seen.append((done, total)),
+        should_stop=lambda: len(seen) == 3,
+    )
+    assert seen == [(1, 8), (2, 8), (3, 8)]
+    assert len(paths) == len(list(tmp_path.rglob("*.jpg"))) == 3

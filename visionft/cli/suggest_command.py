@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from visionft.cli.run_commands import RunName
 from visionft.cli.output import Json, ProjectDir, job, print_result
+from visionft.cli.run_commands import RunName
 from visionft.errors import VisionFTError
 from visionft.project.changes import AcceptSuggestions
 from visionft.project.store import Project
