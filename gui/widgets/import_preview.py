@@ -95,7 +95,7 @@ class ImportPreviewPanel(QStackedWidget):
         self.classes = FoundClasses()
         self.classes.changed.connect(self._show_count)
         self.table = LeftOutTable()
-        self._title, self._place = text("", "title"), ElidedLabel("", "muted")
+        self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
         self._facts = text("", "muted", wrap=True)
         self.tiles = {
             "new": StatTile("New pictures", "pictures"),
@@ -107,9 +107,8 @@ class ImportPreviewPanel(QStackedWidget):
         self.addWidget(self._findings())
 
     def _findings(self) -> QWidget:
-        head = row(
-            column(self._title, self._place, spacing=theme.HAIR), self.copy_box, self.cancel_button, self.import_button
-        )
+        words = column(self._title, self._place, 2, self.copy_box, spacing=theme.HAIR)
+        head = row(words, self.cancel_button, self.import_button)
         head.setStretch(0, 1)
         head.setSpacing(theme.MEDIUM)
         classes = Card(margin=theme.LARGE)
