@@ -48,7 +48,7 @@ class ResultsPage(Page):
         self.chart = CompareChart()
         self.classes = ScoreTable(evaluations.SCORE_HEADERS)
         self.calibration = ReliabilityChart()
-        self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False)
+        self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False, is_of_texts=True)
         self.only_differing = QCheckBox("Only what differs")
         self.pictures = PictureViews(state, self)
         self.split_box = QComboBox()

@@ -29,6 +29,7 @@ from visionft.training.runs import RunSummary
 if TYPE_CHECKING:
     from gui.pages.results import ResultsPage
 
+_Key = tuple[str, int, int, str | None]  # run, its best epoch, picture, class that was asked for
 MOST_EXPLAINED = 24  # at once: a picture takes a second or two without a GPU
 
 
@@ -50,7 +51,8 @@ class PictureViews(QObject):
         self._order = evaluations.MISTAKES
         self._predicted: dict[int, Predicted] = {}
         self._comparison: Comparison | None = None
-        self._explanations: dict[tuple[str, int, str | None], Explanation] = {}
+        self._explanations: dict[_Key, Explanation] = {}
+        self._asked: dict[int, _Key] = {}  # what the running job explains: the user may look elsewhere meanwhile
         self._connect()
 
     def _connect(self) -> None:
@@ -189,6 +191,7 @@ class PictureViews(QObject):
             for item in self.explain.strip.chosen()[:MOST_EXPLAINED]
         ]
         if asked:
+            self._asked = {each.image_id: self._key(each.image_id) for each in asked}
             title = f"Explaining {len(asked)} pictures" if len(asked) > 1 else "Explaining a picture"
             explained = work.explain(run.path, asked, snapshot.task)
             self._state.start_job("explain", title, explained, page=self._page.name)
@@ -200,13 +203,15 @@ class PictureViews(QObject):
             return None
         return predicted.true_class.split(", ")[0]
 
-    def _key(self, image_id: int) -> tuple[str, int, str | None]:
-        return (self._run.name if self._run else "", image_id, self._target(image_id))
+    def _key(self, image_id: int) -> _Key:
+        run = self._run
+        epoch = run.best.epoch if run is not None and run.best is not None else 0
+        return (run.name if run else "", epoch, image_id, self._target(image_id))
 
     def take_explanations(self, found: Sequence[Explanation]) -> None:
         """Show what a job explained."""
         for each in found:
-            self._explanations[self._key(each.image_id)] = each
+            self._explanations[self._asked.get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()
 
     def relabel(self, strip: PictureStrip, key: str) -> None:

@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+)
 
 from gui import theme
 from gui.i18n import tr
 
-VALUE_ROLE = Qt.ItemDataRole.UserRole
+VALUE_ROLE, MARK_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 
 
 class _ValueItem(QTableWidgetItem):
@@ -26,15 +33,32 @@ class _ValueItem(QTableWidgetItem):
         return self._value < other._value if isinstance(other, _ValueItem) else False
 
 
-class ValueTable(QTableWidget):
-    """Read-only; the first column stretches, the others are as wide as their text."""
+class _MarkDelegate(QStyledItemDelegate):
+    """Tints marked rows: the style sheet would draw over a background that an item brings along."""
 
-    def __init__(self, headers: Sequence[str], *, name: str, is_sortable: bool = True) -> None:
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        if index.data(MARK_ROLE):
+            painter.fillRect(option.rect, QColor(theme.colours().hover))
+        super().paint(painter, option, index)
+
+
+class ValueTable(QTableWidget):
+    """Read-only; the first column stretches, the others are as wide as their text.
+
+    Where the values are texts rather than figures (`is_of_texts`), they stand to the left, close to what they are of.
+    """
+
+    def __init__(
+        self, headers: Sequence[str], *, name: str, is_sortable: bool = True, is_of_texts: bool = False
+    ) -> None:
         super().__init__(0, len(headers))
         self.setHorizontalHeaderLabels([tr(name) for name in headers])
         self.setAccessibleName(name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setItemDelegate(_MarkDelegate(self))
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -44,7 +68,11 @@ class ValueTable(QTableWidget):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        if is_of_texts:
+            header.setStretchLastSection(True)
+        else:
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._is_of_texts = is_of_texts
         self._is_sortable = is_sortable
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self._align_titles()
@@ -57,9 +85,13 @@ class ValueTable(QTableWidget):
 
     def _align_titles(self) -> None:
         for place in range(self.columnCount()):
-            side = Qt.AlignmentFlag.AlignRight if place else Qt.AlignmentFlag.AlignLeft
             if (title := self.horizontalHeaderItem(place)) is not None:
-                title.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+                title.setTextAlignment(self._alignment(place))
+
+    def _alignment(self, place: int) -> Qt.AlignmentFlag:
+        is_figure = place > 0 and not self._is_of_texts
+        side = Qt.AlignmentFlag.AlignRight if is_figure else Qt.AlignmentFlag.AlignLeft
+        return side | Qt.AlignmentFlag.AlignVCenter
 
     def show_rows(self, rows: Sequence[Sequence[tuple[str, Any]]], *, marked: Sequence[int] = ()) -> None:
         """Show rows of (text, value to sort by); `marked` rows are bold, on a tinted ground."""
@@ -68,29 +100,14 @@ class ValueTable(QTableWidget):
         for line, cells in enumerate(rows):
             for place, (shown, value) in enumerate(cells):
                 item = _ValueItem(shown, value)
-                side = Qt.AlignmentFlag.AlignRight if place else Qt.AlignmentFlag.AlignLeft
-                item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+                item.setTextAlignment(self._alignment(place))
                 if line in marked:
                     font = item.font()
-                    font.setBold(True)
+                    font.setWeight(QFont.Weight.DemiBold)
                     item.setFont(font)
+                    item.setData(MARK_ROLE, True)
                 self.setItem(line, place, item)
-        self._tint()
         self.setSortingEnabled(self._is_sortable)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self._tint()
-        super().changeEvent(event)
-
-    def _tint(self) -> None:
-        ground = QColor(theme.colours().warn_soft)
-        for line in range(self.rowCount()):
-            for place in range(self.columnCount()):
-                item = self.item(line, place)
-                if item is not None and item.font().bold():
-                    item.setBackground(ground)
 
     def texts(self) -> list[list[str]]:
         """Return what the rows say, in the order shown."""
