@@ -84,6 +84,11 @@ def live(studio: Any) -> None:
     page.monitor.chart.redraw()
 
 
+def queue(studio: Any) -> None:
+    """Show what waits."""
+    studio.window.page("train").queue_button.click()
+
+
 def offered(studio: Any) -> None:
     """Offer to go on with a run that was interrupted."""
     page, state = studio.window.page("train"), studio.state

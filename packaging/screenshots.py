@@ -41,6 +41,7 @@ from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
 SHARES = (0.712, 0.164, 0.071, 0.035, 0.018)
+HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
 SIZES = ((1280, 800), (2560, 1440))
 
 
@@ -71,18 +72,11 @@ class Studio:
 
     def photograph(self, target: Path, *, width: int, height: int) -> None:
         """Write one picture of the window."""
-        self.window.resize(width, height)
-        self.window.show()
-        self.window.activateWindow()
-        for _ in range(6):
-            self.app.processEvents()
+        self.settle(width, height)
         if self.window.current_page.name in ("label", "try", "results"):
             self.wait_for_pictures(400)
         shown = self.window.grab()
-        for dialog in self._dialogs():
-            dialog.adjustSize()
-            dialog.show()
-            self.app.processEvents()
+        for dialog in self.dialogs():
             painter = QPainter(shown)
             painter.fillRect(shown.rect(), QColor(0, 0, 0, 90))
             picture = dialog.grab()
@@ -90,7 +84,18 @@ class Studio:
             painter.end()
         shown.save(str(target))
 
-    def _dialogs(self) -> list[QDialog]:
+    def settle(self, width: int, height: int) -> None:
+        """Show the window, and the dialog over it, at their sizes and let the layouts come to rest."""
+        self.window.resize(width, height)
+        self.window.show()
+        self.window.activateWindow()
+        for dialog in self.dialogs():
+            dialog.adjustSize()
+            dialog.show()
+        for _ in range(6):
+            self.app.processEvents()
+
+    def dialogs(self) -> list[QDialog]:
         """Return the dialog that is open over this window."""
         dialogs = [widget for widget in self.app.topLevelWidgets() if isinstance(widget, QDialog)]
         shown = [dialog for dialog in dialogs if dialog.isVisible() and dialog.parentWidget() is self.window]
@@ -346,6 +351,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "26-train-backbones": screenshot_train.all_backbones,
     "07-train-faults": screenshot_train.faults,
     "08-train-live": screenshot_train.live,
+    "28-train-queue": screenshot_train.queue,
     "27-train-offer": screenshot_train.offered,
     "14-results-curves": _results,
     "15-results-matrix": _results_matrix,
@@ -372,7 +378,7 @@ def main(out_dir: Path) -> None:
     """Write every scene in both themes and all sizes into `out_dir`."""
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        for name in HOMES:
             os.environ[name] = home
         for theme in ("light", "dark"):
             studio = Studio(Path(home) / theme, theme=theme)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QVBoxLayout, QWidget
 
 from gui import theme
 from gui.forms import ConfigForm
@@ -26,14 +26,14 @@ from visionft.training.runs import RunSummary
 if TYPE_CHECKING:
     from gui.widgets.run_monitor import RunMonitor
 
-SETUP, LIVE = 0, 1
+SETUP, LIVE, QUEUE = 0, 1, 2
 _CONTEXT_RUNS = 5
-_QUEUE_WIDTH = 260
+_QUEUE_WIDTH = 760
 _WARM_UP_MS, _COPIED_MS = 1500, 2000
 
 
 class TrainPage(Page):
-    """Two views: *Set up* edits a draft config, *Live run* shows the run and the queue."""
+    """Three views: *Set up* edits a draft config, *Live run* shows the run, *Queue* the runs that wait."""
 
     name = TRAIN
     title = "Train"
@@ -76,16 +76,18 @@ class TrainPage(Page):
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
-        self.setup_button, self.live_button = Button("Set up"), Button("Live run")
+        self.setup_button, self.live_button, self.queue_button = Button("Set up"), Button("Live run"), Button("Queue")
+        segments = (self.setup_button, self.live_button, self.queue_button)
         group = QButtonGroup(self)
-        for place, button in enumerate((self.setup_button, self.live_button)):
+        for place, button in enumerate(segments):
             button.setCheckable(True)
             button.setProperty("role", "segment")
             group.addButton(button, place)
         self.setup_button.setChecked(True)
         group.idClicked.connect(self.show_view)
         self._view_buttons = group
-        self.action_row.addLayout(row(self.setup_button, self.live_button, spacing=0))
+        self.action_row.addLayout(row(*segments, spacing=0))
+        self.queue_button.hide()
         self.action_row.addSpacing(theme.SMALL)
         for button in (
             self.results_button,
@@ -96,12 +98,13 @@ class TrainPage(Page):
             self.start_button,
         ):
             self.action_row.addWidget(button)
-        self._live = QWidget()
-        self._live_layout = QHBoxLayout(self._live)
-        self._live_layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-        self._live_layout.setSpacing(theme.LARGE)
+        self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
         self._views.addWidget(self.setup)
-        self._views.addWidget(self._live)
+        for layout in (self._live_layout, self._queue_layout):
+            layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+            view = QWidget()
+            view.setLayout(layout)
+            self._views.addWidget(view)
         offer = QVBoxLayout()
         offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
         offer.addWidget(self.resume_card)
@@ -115,7 +118,7 @@ class TrainPage(Page):
             from gui.widgets.run_monitor import RunMonitor
 
             self._monitor = RunMonitor()
-            self._live_layout.insertWidget(0, self._monitor, 1)
+            self._live_layout.addWidget(self._monitor)
         return self._monitor
 
     @property
@@ -123,13 +126,13 @@ class TrainPage(Page):
         """Return the list of the runs that wait, built when it is first needed."""
         if self._queue is None:
             self._queue = queue = QueueList()
-            queue.setFixedWidth(theme.scaled(_QUEUE_WIDTH))
+            queue.setMaximumWidth(theme.scaled(_QUEUE_WIDTH))
             queue.moved.connect(self.runner.move)
             queue.removed.connect(self.runner.remove)
             queue.retry_requested.connect(self.runner.retry)
             queue.start_requested.connect(self.runner.start_queue)
             queue.tweak_requested.connect(self._on_tweak_requested)
-            self._live_layout.addWidget(queue)
+            self._queue_layout.addWidget(queue)
             self._show_queue()
         return self._queue
 
@@ -175,7 +178,7 @@ class TrainPage(Page):
 
     @Slot(int)
     def show_view(self, place: int) -> None:
-        """Show *Set up* or *Live run*."""
+        """Show *Set up*, *Live run* or *Queue*."""
         if place == LIVE:
             self.monitor.show()
         self._view_buttons.button(place).setChecked(True)
@@ -184,12 +187,12 @@ class TrainPage(Page):
 
     def _show_readiness(self) -> None:
         is_open, is_training = self.state.project is not None, self.runner.is_training
-        is_live = self._views.currentIndex() == LIVE
+        place = self._views.currentIndex()
         paused = bool(self.runner.queue.paused)
         self.start_button.setEnabled(is_open)
-        self.start_button.setVisible(not is_training and not (is_live and paused))
-        self.enqueue_button.setVisible(is_open and not is_live)
-        self.resume_button.setVisible(paused and is_live and not is_training)
+        self.start_button.setVisible(not is_training and place != QUEUE and not (place == LIVE and paused))
+        self.enqueue_button.setVisible(is_open and place == SETUP)
+        self.resume_button.setVisible(paused and place == LIVE and not is_training)
         self.resume_button.setEnabled(self.state.job_info is None)
         for button in (self.pause_button, self.stop_button):
             button.setVisible(is_training)
@@ -200,9 +203,10 @@ class TrainPage(Page):
         runs = self.runner.queue.runs
         if runs or self._queue is not None:
             self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self.runner.is_training)
-            self.queue.setVisible(bool(runs))
-        waiting = len(self.runner.queue.waiting())
-        self.live_button.setText(tr("Live run, {count} waiting", count=waiting) if waiting else tr("Live run"))
+        self.queue_button.setText(tr("Queue: {count}", count=len(runs)))
+        self.queue_button.setVisible(bool(runs))
+        if not runs and self._views.currentIndex() == QUEUE:
+            self.show_view(LIVE if self.runner.is_training else SETUP)
         self._show_readiness()
 
     @Slot(object)

@@ -77,7 +77,8 @@ class SetupView(QWidget):
     def _build_parts(self) -> None:
         self.modified_pill = pill("Modified", "accent")
         self.modified_pill.setToolTip("Some settings differ from the preset; they are written in bold")
-        self.reset_button = Button("Reset to preset", role="quiet", on_click=self.reset_requested.emit)
+        self.reset_button = Button("Reset", role="quiet", on_click=self.reset_requested.emit)
+        self.reset_button.setToolTip("Take the preset's settings again")
         self.show_all_button = Button("Show all", role="quiet", on_click=self._toggle_all)
         self.show_all_button.setCheckable(True)
         self.summary = text(role="muted", wrap=True)
@@ -97,7 +98,7 @@ class SetupView(QWidget):
         self._method_title = text("", "heading")
 
     def _left(self):
-        head = row(text("How much effort", "heading"), self.modified_pill, None, self.reset_button)
+        head = row(text("Preset", "heading"), self.modified_pill, None, self.reset_button)
         backbones = row(text("Backbone", "heading"), None, self.show_all_button)
         left = column(
             head,

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 
 from gui import theme
 
 MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
+_ROOMY = 125  # pixels of height
 _FEW = 40  # up to here every epoch gets a dot
 _SLACK = 1.25  # the y range follows the data only when it is off by this factor: each change redraws the axis
 
@@ -115,7 +117,21 @@ class MetricPlot(pg.PlotWidget):
         self.setMouseEnabled(x=True, y=False)
         if self.is_share:
             item.setYRange(-0.12, 1.14, padding=0)  # room for the labels at both ends
-            item.getAxis("left").setTicks([[(v, f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]])
+        self._space_ticks(_ROOMY)
+
+    def resizeEvent(self, ev: QResizeEvent | None) -> None:
+        """Let the labels of a low plot stand further apart."""
+        super().resizeEvent(ev)
+        if ev is not None:
+            self._space_ticks(ev.size().height())
+
+    def _space_ticks(self, height: int) -> None:
+        axis, is_roomy = self._item.getAxis("left"), height >= theme.scaled(_ROOMY)
+        if self.is_share:
+            places = (0, 0.25, 0.5, 0.75, 1) if is_roomy else (0, 0.5, 1)
+            axis.setTicks([[(place, f"{place:.0%}") for place in places]])
+        else:
+            axis.setTickDensity(1.0 if is_roomy else 0.5)
 
     # -- looks --------------------------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
         qtbot.mouseClick(page.setup_button, LEFT)
         draft(page, epochs)
         qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2, 3] and "3 waiting" in page.live_button.text()
+    assert page.queue.numbers() == [1, 2, 3] and "3" in page.queue_button.text()
     engine.is_slow = False
     engine.step.set()
     idle(qtbot, window)
@@ -149,7 +149,7 @@ def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine)
     engine.is_slow, engine.fails_at = False, {3}
     draft(page, 3)
     qtbot.mouseClick(page.enqueue_button, LEFT)
-    qtbot.mouseClick(page.live_button, LEFT)
+    qtbot.mouseClick(page.queue_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
     idle(qtbot, window)
     page.queue.list.setCurrentRow(0)
@@ -165,7 +165,7 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     for epochs in (2, 3, 4):
         draft(page, epochs)
         page.enqueue()
-    page.show_view(LIVE)
+    qtbot.mouseClick(page.queue_button, LEFT)
     queue = page.queue
     queue.list.setCurrentRow(2)
     qtbot.mouseClick(queue.up_button, LEFT)
@@ -196,7 +196,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     page.enqueue()
     draft(page, 9)
     window.state.close_project()
-    assert window.state.runner.queue.runs == () and not page.queue.isVisible()
+    assert window.state.runner.queue.runs == () and not page.queue_button.isVisible()
     window.state.open_project(project_dir)
     (run,) = window.state.runner.queue.runs
     assert run.config.epochs == 7 and page.queue.numbers() == [1]
@@ -237,7 +237,9 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     qtbot.wait(30)
     assert page.monitor.state() == "Stopped" and window.state.job_info is None
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
-    assert len(page.runner.queue.waiting()) == 1 and page.queue.start_button.isVisible()
+    assert len(page.runner.queue.waiting()) == 1
+    qtbot.mouseClick(page.queue_button, LEFT)
+    assert page.queue.start_button.isVisible()
 
 
 def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):

@@ -126,7 +126,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
     if config.method == "linear":
         looks = facts.train + facts.val  # once; its epochs run on the features
     else:
-        has_head_start = config.head_start and config.weights != "random" and facts.is_single
+        is_pretrained = config.weights != "random" and not config.start_from
+        has_head_start = config.head_start and is_pretrained and facts.is_single
         looks = facts.val * config.epochs + 2 * min(facts.val, 128) + (facts.train if has_head_start else 0)
     seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
