@@ -66,7 +66,7 @@ class ProjectPage(Page):
         self.welcome = Welcome()
         self.imports = ImportFlow(state, ask_project=self._ask_project_for, page=self.name)
         self._stack = QStackedWidget()
-        self._stack.addWidget(self.welcome)
+        self._stack.addWidget(scrolling(column(self.welcome)))
         self._stack.addWidget(scrolling(self._overview()))
         self._stack.addWidget(self.imports.panel)
         self.body.setContentsMargins(0, 0, 0, 0)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from gui import theme
 from gui.i18n import tr
 from gui.widgets.import_preview import byte_size
-from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, clear, column, text
+from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, clear, column, row, text
 
 if TYPE_CHECKING:
     from visionft.public_sets import PublicSet
@@ -50,18 +50,13 @@ class PublicList(Card):
         inside.setSpacing(theme.MEDIUM)
         inside.addWidget(IconLabel("check-circle" if is_here else "import", tone="good" if is_here else "accent"))
         size = tr("on this computer") if is_here else byte_size(wanted.bytes)
-        facts = tr(
-            "{about}: {pictures} pictures, {classes} classes, {size}, {licence}",
-            about=tr(wanted.about),
-            pictures=f"{wanted.pictures:,}",
-            classes=wanted.classes,
-            size=size,
-            licence=tr(wanted.licence),
-        )
+        pictures = tr("{count} pictures, {classes} classes", count=f"{wanted.pictures:,}", classes=wanted.classes)
+        terms = tr("{size}, {licence}", size=size, licence=tr(wanted.licence))
         elide = Qt.TextElideMode.ElideRight
-        words = column(ElidedLabel(wanted.title, "strong"), ElidedLabel(facts, "small", mode=elide), spacing=0)
-        inside.addLayout(words, 1)
-        button.setToolTip(facts)
+        head = row(ElidedLabel(wanted.title, "strong", mode=elide), text(terms, "small"))
+        head.setStretch(0, 1)
+        inside.addLayout(column(head, ElidedLabel(pictures, "small", mode=elide), spacing=0), 1)
+        button.setToolTip(f"{tr(wanted.about)}: {pictures}, {terms}")
         for child in button.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.buttons[wanted.name] = button

@@ -135,6 +135,5 @@ class Welcome(QWidget):
     def _framed(self, layout: QVBoxLayout) -> QWidget:
         frame = QWidget()
         frame.setLayout(layout)
-        frame.setMaximumWidth(1180)
-        frame.setMaximumHeight(820)
+        frame.setMaximumSize(theme.scaled(1400), theme.scaled(900))
         return frame
