@@ -32,7 +32,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     before = live_numbers()
     page.draft.take(TINY)
     page.start()
-    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
+    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= 2, timeout=200_000)
     assert live_numbers() > before
     page.pause()
     qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
@@ -43,7 +43,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     assert place["epoch"] == done + 1
 
     page.resume()
-    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= done + 2, timeout=120_000)
+    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= done + 2, timeout=200_000)
     page.stop()
     qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
     run = read_run(run_dir)
