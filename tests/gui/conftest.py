@@ -1,6 +1,7 @@
 """What the window's tests share: an application in the light theme, small real projects, and a watch on leftovers."""
 
 import gc
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from gui.app import create_window
 from gui.main_window import MainWindow
 from gui.state import AppState
 from gui.theme import apply_theme
-from gui.widgets.parts import ElidedLabel
 from visionft.project.importing import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -124,6 +124,11 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
 
 # -- cut texts ----------------------------------------------------------------------------------------------------
 
+_spec = importlib.util.spec_from_file_location("cut_texts", Path(__file__).parents[2] / "packaging" / "cut_texts.py")
+assert _spec is not None and _spec.loader is not None
+_cut_texts = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_cut_texts)
+
 
 @pytest.fixture
 def look() -> Callable[[QWidget, str, QWidget], list[str]]:
@@ -134,7 +139,7 @@ def look() -> Callable[[QWidget, str, QWidget], list[str]]:
 @pytest.fixture
 def is_cut() -> Callable[[QLabel | QAbstractButton], bool]:
     """Return the function that tells whether one text is cut."""
-    return _is_cut
+    return _cut_texts.is_cut
 
 
 def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
@@ -142,16 +147,4 @@ def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
     for _ in range(6):
         QApplication.processEvents()
     assert window.width() == 1280 and window.height() == 800, f"{where} pushes the window apart"
-    visible = [widget for widget in root.findChildren(QWidget) if widget.isVisible()]
-    cut = [widget for widget in visible if isinstance(widget, QLabel | QAbstractButton) and _is_cut(widget)]
-    return [f"{where}: {each.text()} {each.size().toTuple()} of {each.sizeHint().toTuple()}" for each in cut]
-
-
-def _is_cut(widget: QLabel | QAbstractButton) -> bool:
-    """Tell whether a text has less room than it asks for; what shortens itself on purpose never is."""
-    if isinstance(widget, ElidedLabel) or not widget.text():
-        return False
-    if isinstance(widget, QLabel) and widget.wordWrap():
-        return widget.height() + 1 < widget.heightForWidth(widget.width())
-    needed = widget.sizeHint() if isinstance(widget, QLabel) else widget.minimumSizeHint()
-    return widget.width() + 1 < needed.width() or widget.height() + 1 < needed.height()
+    return [f"{where}: {line}" for line in _cut_texts.cut_texts(root)]

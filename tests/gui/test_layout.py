@@ -1,5 +1,9 @@
 """Nothing is cut at the smallest size: with large text, with words 40 % longer, on every page and in every dialog."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from gui import i18n
@@ -9,6 +13,8 @@ from gui.state import AppState
 from gui.theme import apply_theme
 from gui.widgets.new_project import NewProjectDialog
 from gui.widgets.parts import Button, Label, text
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(
@@ -50,6 +56,18 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
     dialog.close()
     dialog.deleteLater()
     assert not clipped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scale", "language"), [("1.5", "en"), ("1.0", "pseudo"), ("1.0", "de")])
+def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
+    """Pages with real projects, runs, evaluations, exports and answers, and the dialogs over them."""
+    check = [sys.executable, str(ROOT / "packaging" / "layout_check.py"), scale, language]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    *cut, end = done.stdout.splitlines()
+    assert not cut
+    assert int(end.split()[0]) > 25
 
 
 def test_the_check_finds_a_cut_text(qtbot, is_cut):

@@ -1,0 +1,48 @@
+"""Lists the texts that are cut in any scene of the screenshots: `python packaging/layout_check.py SCALE LANGUAGE`.
+
+SCALE is the size of the text (1.0, 1.5), LANGUAGE a code, or `pseudo` for words 40 % longer. Prints one line per cut
+text, and at the end how many scenes were looked at.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).resolve().parents[1]
+for place in (ROOT / "packaging", ROOT):
+    sys.path.insert(0, str(place))
+# ruff: noqa: E402
+
+import screenshots
+from cut_texts import cut_texts
+
+from gui import i18n
+from gui.settings import Settings
+
+SIZE = (1280, 800)
+
+
+def main(scale: float, language: str) -> None:
+    """Pose each scene at the smallest size that is promised and print what is cut."""
+    with tempfile.TemporaryDirectory() as home:
+        for name in screenshots.HOMES:
+            os.environ[name] = home
+        settings = Settings(theme="light", font_scale=scale, language=language)
+        screenshots.Settings = lambda **values: Settings(**{**values, "language": language})  # type: ignore[misc]
+        i18n.use_language(settings.language)
+        studio = screenshots.Studio(Path(home) / "studio", theme="light", font_scale=scale)
+        for scene, pose in screenshots.SCENES.items():
+            pose(studio)
+            studio.settle(*SIZE)
+            if studio.window.size().toTuple() != SIZE:
+                print(f"{scene}: the window grows to {studio.window.size().toTuple()}")
+            for root in (studio.window, *studio.dialogs()):
+                print(*(f"{scene}: {line}\n" for line in cut_texts(root)), sep="", end="")
+        studio.close()
+        print(f"{len(screenshots.SCENES)} scenes")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), sys.argv[2])
