@@ -140,7 +140,10 @@ def _project_empty(studio: Studio) -> None:
 def _project(studio: Studio) -> None:
     studio.window.page("project").imports.cancel()  # type: ignore[attr-defined]
     studio.open("Machined parts", is_filled=True)
+    studio.window.resize(*SIZES[-1])
+    studio.window.show()
     studio.window.show_page("project")
+    studio.wait_for_pictures(1500)
 
 
 def _project_import(studio: Studio) -> None:

@@ -1,5 +1,6 @@
 """The project page: where to begin; then what the project holds and what is missing before training."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,13 @@ from gui.widgets.split_bar import SplitBar
 from gui.widgets.tiles import StatTile
 from gui.widgets.welcome import Welcome
 from visionft.project.browsing import class_rows as read_classes
-from visionft.project.snapshot import Task
+from visionft.project.snapshot import Snapshot, Task
 from visionft.project.store import DATABASE
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights import offline_reason
 
 if TYPE_CHECKING:
+    from gui.widgets.contact_sheet import ContactSheet
     from visionft.project.preview import ImportPreview
 
 SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
@@ -106,7 +108,13 @@ class ProjectPage(Page):
         lower.setSpacing(theme.LARGE)
         lower.addWidget(classes, 1)
         lower.addWidget(side, 0)
-        body = column(row(*self.tiles.values(), spacing=theme.LARGE), self.report, lower, None, spacing=theme.LARGE)
+        self._sheet: ContactSheet | None = None
+        self._sheet_card = Card(margin=theme.LARGE)
+        self._sheet_card.body.addWidget(text("A look at the pictures", "heading"))
+        self._sheet_card.hide()
+        tiles = row(*self.tiles.values(), spacing=theme.LARGE)
+        body = column(tiles, self.report, lower, self._sheet_card, None, spacing=theme.LARGE)
+        body.setStretch(3, 100)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return body
 
@@ -160,6 +168,28 @@ class ProjectPage(Page):
         self._no_classes.setVisible(not rows)
         self.split_bar.show_counts(summary.splits)
         self.checklist.show_conditions(conditions(summary, rows))
+        self._show_sheet(snapshot, [row.colour for row in rows])
+
+    def _show_sheet(self, snapshot: Snapshot, colours: list[theme.ClassColour]) -> None:
+        """Show some pictures of each class; what decodes them loads with the first project, not at the start."""
+        from gui.widgets.contact_sheet import ContactSheet, sheet_rows
+
+        if self._sheet is None:
+            self._sheet = ContactSheet()
+            self._sheet.picture_chosen.connect(self._on_picture_chosen)
+            self._sheet_card.body.addWidget(self._sheet, 1)
+        by_class: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
+        for image in snapshot.images:
+            for place in image.labels[:1]:
+                by_class[place].append((image.image_id, image.path))
+        rows = sheet_rows(snapshot.class_names, colours, by_class)
+        self._sheet.show_rows(rows)
+        self._sheet_card.setVisible(bool(rows))
+
+    def close_workers(self) -> None:
+        """Wait for pictures that are being decoded."""
+        if self._sheet is not None:
+            self._sheet.thumbnails.close()
 
     def _set_busy(self, is_busy: bool) -> None:
         self.import_button.setEnabled(not is_busy)
@@ -228,6 +258,15 @@ class ProjectPage(Page):
     def _on_recent_forgotten(self, path: Path) -> None:
         self.state.change_settings(without_recent(self.state.settings, path))
         self.refresh()
+
+    @Slot(int)
+    def _on_picture_chosen(self, image_id: int) -> None:
+        snapshot = self.state.snapshot()
+        assert snapshot is not None
+        labels = next(image.labels for image in snapshot.images if image.image_id == image_id)
+        ids = tuple(image.image_id for image in snapshot.images if set(image.labels) & set(labels))
+        name = snapshot.class_names[labels[0]]
+        self.state.pictures_requested.emit(ids, tr("Pictures of “{name}”", name=name))
 
     @Slot(object)
     def _on_public_chosen(self, wanted: PublicSet) -> None:

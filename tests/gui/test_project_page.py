@@ -215,3 +215,14 @@ def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, m
     page.refresh()
     qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
     assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and window.state.job_info is None
+
+
+def test_the_overview_shows_pictures_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):
+    window.state.open_project(project_dir)
+    sheet = page._sheet
+    assert sheet.isVisible() and [row.name for row in sheet._rows] == ["blue", "green", "red"]
+    first = sheet._boxes()[0]
+    qtbot.waitUntil(lambda: sheet.thumbnails.get(first[2]) is not None)
+    qtbot.mouseClick(sheet, LEFT, pos=first[0].center())
+    label = window.page("label")
+    assert window.current_page is label and label.grid.count() == 7
