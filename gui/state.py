@@ -88,6 +88,9 @@ class AppState(QObject):
 
     def open_project(self, path: Path) -> bool:
         """Open a project in place of the one that is open; on failure say why and keep what was open."""
+        is_open = self.project is not None and self.project.path.resolve() == path.resolve()
+        if is_open and self.project is not None and not self.project.is_read_only:
+            return True  # opened a second time, it could only be read
         return self._take(lambda: Project.open(path))
 
     def create_project(self, path: Path, *, task: "Task" = "single") -> bool:

@@ -87,6 +87,19 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
     assert labels_of(window.state.project, image_id) == ("red",)
 
 
+def test_opening_the_open_project_again_keeps_it_writable(label, window, project_dir):
+    project = window.state.project
+    assert window.state.open_project(project_dir) and window.state.project is project
+    assert window.state.apply(AddClass("new")) and not window.banner.message()
+
+
+def test_a_project_that_could_only_be_read_can_be_opened_again_for_writing(window, project_dir):
+    with Project.open(project_dir):
+        window.state.open_project(project_dir)
+        assert window.state.project.is_read_only
+    assert window.state.open_project(project_dir) and not window.state.project.is_read_only
+
+
 def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
     folder = project_dir / "runs" / "001-broken"
     folder.mkdir(parents=True)
