@@ -2,7 +2,9 @@
 
 import gc
 import importlib.util
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ from gui.app import create_window
 from gui.main_window import MainWindow
 from gui.state import AppState
 from gui.theme import apply_theme
+from visionft.events import EpochDone
 from visionft.project.importing import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
+from visionft.training.config import TrainConfig
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -148,3 +152,87 @@ def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
         QApplication.processEvents()
     assert window.width() == 1280 and window.height() == 800, f"{where} pushes the window apart"
     return [f"{where}: {line}" for line in _cut_texts.cut_texts(root)]
+
+
+# -- runs ---------------------------------------------------------------------------------------------------------
+
+OLD_RUN, NEW_RUN = "001-resnet18-lora", "002-vit_tiny-linear"
+Answers = Sequence[tuple[str, str, float]]  # true class, predicted, probability
+
+
+def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies: list[float]) -> None:
+    folder = project_dir / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
+    lines = [
+        asdict(EpochDone(
+            epoch=number, epochs=5, train_loss=1, train_top1=0.5, val_loss=1 - accuracy, val_top1=accuracy,
+            learning_rate=0.1, seconds=1, images_per_second=1, is_best=accuracy == max(accuracies[:number]),
+        ))
+        for number, accuracy in enumerate(accuracies, 1)
+    ]  # fmt: skip
+    (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    for part in ("best", "last"):
+        (folder / part).mkdir()
+        (folder / part / "manifest.json").write_text("{}")
+
+
+def _write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:
+    folder = project_dir / "runs" / name
+    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
+    bins = [{"confidence": 0.5, "accuracy": 0.5, "count": 2}, {"confidence": 0.9, "accuracy": 1.0, "count": 2}]
+    stored = {
+        "run": name, "split": "val", "images": 4, "top1": 0.5, "top1_interval": [0.15, 0.85], "top5": 1.0,
+        "balanced_accuracy": 0.5, "ece": 0.021, "ece_before": 0.094, "temperature": 1.5, "unreadable": 0,
+        "per_class": {"blue": score, "green": score, "red": score}, "confusion": [[1, 1, 0], [0, 1, 0], [1, 0, 0]],
+        "reliability": bins, "reliability_before": bins[1:], **values,
+    }  # fmt: skip
+    lines = [
+        {"image_id": image_id, "class": true, "predicted": said, "probability": sure}
+        for image_id, (true, said, sure) in zip(image_ids, answers, strict=True)
+    ]
+    (folder / "evaluation-val.json").write_text(json.dumps(stored))
+    (folder / "predictions-val.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+
+
+ANSWERS: Answers = (
+    ("blue", "blue", 0.8), ("blue", "green", 0.7), ("green", "green", 0.9), ("red", "blue", 0.95),
+)  # fmt: skip
+
+
+@pytest.fixture
+def write_run() -> Callable[..., None]:
+    """Return the function that writes a run folder with both checkpoints."""
+    return _write_run
+
+
+@pytest.fixture
+def write_evaluation() -> Callable[..., None]:
+    """Return the function that writes what an evaluation leaves."""
+    return _write_evaluation
+
+
+@pytest.fixture
+def answers() -> Answers:
+    """Return what the newer run says of the four pictures of `image_ids`."""
+    return ANSWERS
+
+
+@pytest.fixture
+def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
+    """Return four pictures of a project with two runs; the newer run is evaluated on them."""
+    window.state.open_project(project_dir)
+    snapshot = window.state.snapshot()
+    assert snapshot is not None
+    by_class = {name: index for index, name in enumerate(snapshot.class_names)}
+
+    def first(name: str, count: int) -> list[int]:
+        return [image.image_id for image in snapshot.images if image.labels == (by_class[name],)][:count]
+
+    ids = [*first("blue", 2), *first("green", 1), *first("red", 1)]
+    _write_run(project_dir, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8, 0.7])
+    config = TrainConfig(backbone="vit_tiny", method="linear", epochs=5)
+    _write_run(project_dir, NEW_RUN, config, accuracies=[0.6, 0.9])
+    _write_evaluation(project_dir, NEW_RUN, ids, ANSWERS)
+    return ids

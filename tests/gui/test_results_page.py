@@ -1,13 +1,7 @@
 """Results: runs as their folders tell them, kept in order by their owner; where they are wrong, why, what changed."""
 
-import dataclasses
-import json
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
@@ -19,79 +13,12 @@ from gui.pages.results import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, S
 from gui.settings import Settings
 from gui.state import AppState
 from gui.theme import apply_theme
-from gui.thumbnails import Unreadable
 from gui.widgets.value_table import MARK_ROLE
-from visionft.errors import RunError
-from visionft.evaluation.heat import Asked, Explanation
-from visionft.evaluation.stored import read_evaluation
-from visionft.events import EpochDone
-from visionft.project.changes import RemoveImages
 from visionft.training.config import TrainConfig
 from visionft.training.runs import change_notes, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
-Answers = Sequence[tuple[str, str, float]]  # true class, predicted, probability
-
-
-def write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies: list[float]) -> None:
-    folder = project_dir / "runs" / name
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(config.to_dict()))
-    (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
-    lines = [
-        asdict(EpochDone(
-            epoch=number, epochs=5, train_loss=1, train_top1=0.5, val_loss=1 - accuracy, val_top1=accuracy,
-            learning_rate=0.1, seconds=1, images_per_second=1, is_best=accuracy == max(accuracies[:number]),
-        ))
-        for number, accuracy in enumerate(accuracies, 1)
-    ]  # fmt: skip
-    (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    for part in ("best", "last"):
-        (folder / part).mkdir()
-        (folder / part / "manifest.json").write_text("{}")
-
-
-def write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:
-    folder = project_dir / "runs" / name
-    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
-    bins = [{"confidence": 0.5, "accuracy": 0.5, "count": 2}, {"confidence": 0.9, "accuracy": 1.0, "count": 2}]
-    stored = {
-        "run": name, "split": "val", "images": 4, "top1": 0.5, "top1_interval": [0.15, 0.85], "top5": 1.0,
-        "balanced_accuracy": 0.5, "ece": 0.021, "ece_before": 0.094, "temperature": 1.5, "unreadable": 0,
-        "per_class": {"blue": score, "green": score, "red": score}, "confusion": [[1, 1, 0], [0, 1, 0], [1, 0, 0]],
-        "reliability": bins, "reliability_before": bins[1:], **values,
-    }  # fmt: skip
-    lines = [
-        {"image_id": image_id, "class": true, "predicted": said, "probability": sure}
-        for image_id, (true, said, sure) in zip(image_ids, answers, strict=True)
-    ]
-    (folder / "evaluation-val.json").write_text(json.dumps(stored))
-    (folder / "predictions-val.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-
-
-ANSWERS: Answers = (
-    ("blue", "blue", 0.8), ("blue", "green", 0.7), ("green", "green", 0.9), ("red", "blue", 0.95),
-)  # fmt: skip
-
-
-@pytest.fixture
-def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
-    """Return four pictures of a project with two runs; the newer run is evaluated on them."""
-    window.state.open_project(project_dir)
-    snapshot = window.state.snapshot()
-    assert snapshot is not None
-    by_class = {name: index for index, name in enumerate(snapshot.class_names)}
-
-    def first(name: str, count: int) -> list[int]:
-        return [image.image_id for image in snapshot.images if image.labels == (by_class[name],)][:count]
-
-    ids = [*first("blue", 2), *first("green", 1), *first("red", 1)]
-    write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8, 0.7])
-    config = TrainConfig(backbone="vit_tiny", method="linear", epochs=5)
-    write_run(project_dir, NEW, config, accuracies=[0.6, 0.9])
-    write_evaluation(project_dir, NEW, ids, ANSWERS)
-    return ids
 
 
 @pytest.fixture
@@ -115,7 +42,9 @@ def cells(table, columns: int = 7) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("scale", "language"), [(1.5, "en"), (1.0, i18n.PSEUDO)])
-def test_no_text_of_any_view_is_cut_with_long_names(qtbot, qapp, project_dir, look, scale, language):
+def test_no_text_of_any_view_is_cut_with_long_names(
+    qtbot, qapp, project_dir, look, scale, language, write_run, write_evaluation, answers
+):
     state = AppState()
     state.settings = Settings(theme="light", font_scale=scale, language=language)
     window = create_window(qapp, state)
@@ -129,7 +58,7 @@ def test_no_text_of_any_view_is_cut_with_long_names(qtbot, qapp, project_dir, lo
     write_run(project_dir, NEW, TrainConfig(backbone="vit_tiny"), accuracies=[0.6, 0.9])
     change_notes(read_run(project_dir / "runs" / NEW), title="The run after the camera of line four was replaced " * 2)
     for name in (OLD, NEW):
-        write_evaluation(project_dir, name, [image.image_id for image in snapshot.images[:4]], ANSWERS)
+        write_evaluation(project_dir, name, [image.image_id for image in snapshot.images[:4]], answers)
     window.show_page("results")
     page = window.page("results")
     clipped: list[str] = []
@@ -231,8 +160,10 @@ def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, sho
     assert all(line[0].startswith("≠") for line in page.settings.texts())
 
 
-def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(qtbot, page, show, project_dir, image_ids):
-    before: Answers = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
+def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(
+    qtbot, page, show, project_dir, image_ids, write_evaluation
+):
+    before = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
     write_evaluation(project_dir, OLD, image_ids, before)
     page.refresh()
     show(CHANGES)
@@ -318,7 +249,7 @@ def test_calibration_shows_both_errors_and_their_bins(page, show):
     assert page.calibration.bar_counts() == (1, 2)
 
 
-def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, project_dir, image_ids):
+def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, project_dir, image_ids, write_evaluation):
     answers = (("blue, red", "blue", 0.9), ("blue", "blue", 0.8), ("green", "green, red", 0.7), ("red", "red", 0.9))
     counts = [[1, 0, 1, 2], [3, 0, 0, 1], [1, 1, 1, 1]]
     write_evaluation(project_dir, NEW, image_ids, answers, confusion=counts, mean_average_precision=0.8)
@@ -340,124 +271,3 @@ def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monke
     qtbot.mouseClick(page._missing[PICTURES].button, LEFT)
     qtbot.waitUntil(lambda: window.state.job_info is None)
     assert asked[0][0].name == OLD and asked[0][2] == "test"
-
-
-# -- reasons ------------------------------------------------------------------------------------------------------
-
-
-def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
-    return tuple(
-        Explanation(
-            image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
-            method="Grad-CAM", size=(40, 48), box=(1, 5, 38), heat=np.eye(4, dtype=np.float32), deletion=deletion,
-            random_deletion=(0.5,) * 12,
-        )
-        for each in asked
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("deletion", "badge"), [(0.2, "Held up"), (0.49, "Untrustworthy")])
-def test_explaining_shows_where_it_looked_and_whether_that_held(
-    qtbot, page, show, window, monkeypatch, image_ids, deletion, badge
-):
-    asked = []
-
-    def explain(_run_dir, wanted, _task):
-        asked.extend(wanted)
-        return lambda **_: explained(wanted, deletion=deletion)
-
-    monkeypatch.setattr(work, "explain", explain)
-    show(PICTURES)
-    view = page.pictures.explain
-    qtbot.waitUntil(lambda: view.heat.picture() is not None)
-    assert view.badge() == "" and view.heat.heat_rect().isEmpty()
-    qtbot.mouseClick(view.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
-    assert view.badge() == badge and badge in view.verdict()
-    whole, seen = view.heat.picture_rect(), view.heat.heat_rect()
-    assert seen.width() / whole.width() == pytest.approx(38 / 48) and seen.height() / whole.height() == 38 / 40
-    assert (seen.left() - whole.left()) / whole.width() == pytest.approx(5 / 48)
-    view.target_box.setCurrentIndex(1)  # the true class: not explained yet
-    assert view.badge() == ""
-    qtbot.mouseClick(view.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert asked[-1].class_name == "red" and view.badge() == badge
-
-
-# -- trouble ------------------------------------------------------------------------------------------------------
-
-
-def test_a_damaged_evaluation_is_as_good_as_none(page, project_dir, caplog):
-    folder = project_dir / "runs" / NEW
-    (folder / "evaluation-val.json").write_text("{")
-    assert read_evaluation(folder, "val") is None
-    assert "cannot be read" in caplog.text
-
-
-def test_a_corrupt_run_folder_is_named_and_the_others_are_shown(page, project_dir):
-    (project_dir / "runs" / OLD / "config.json").write_text("garbage")
-    page.refresh()
-    assert page.table.model().rowCount() == 1
-    assert OLD in page.damaged.message() and page.damaged.isVisible()
-    shutil.rmtree(project_dir / "runs" / OLD)
-    page.refresh()
-    assert page.damaged.isHidden()
-
-
-def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
-    qtbot, page, window, project_dir, monkeypatch
-):
-    # What the engine does first; the rest of it would load torch.
-    monkeypatch.setattr(work, "evaluate", lambda run_dir, *_: lambda **_: read_run(run_dir))
-    shutil.rmtree(project_dir / "runs" / NEW)
-    qtbot.mouseClick(page.evaluate_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert "is not a readable run" in window.banner.message()
-    assert page.table.selected() == [OLD]
-
-
-def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
-    run = page.run()
-    shutil.rmtree(project_dir / "runs" / NEW)
-    page.actions_of_runs.train_again(run)
-    assert "is gone" in window.banner.message() and window.current_page is page
-
-
-def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
-    show(PICTURES)
-    view = page.pictures.explain
-    view.strip.items()[0].path.unlink()
-    view.heat._kept.clear()
-    view.show_picture(view.strip.items()[0], None)
-    qtbot.waitUntil(lambda: view.heat.picture() is not None)
-    assert isinstance(view.heat.picture(), Unreadable)
-    item = view.strip.items()[0]
-    asked = Asked(image_id=item.image_id, path=item.path)
-    vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
-    page.pictures.take_explanations([vanished])
-    assert "cannot be read: there is no such file" in view.verdict() and view.badge() == ""
-    window.state.apply(RemoveImages((image_ids[3],)))
-    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
-
-
-def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch):
-    def failing(*_inputs):
-        def run(**_):
-            raise RunError("The checkpoint is unusable.", "Use another run.")
-
-        return run
-
-    monkeypatch.setattr(work, "explain", failing)
-    show(PICTURES)
-    qtbot.mouseClick(page.pictures.explain.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert "unusable" in window.banner.message() and page.pictures.explain.explain_button.isEnabled()
-
-
-def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):
-    asked = []
-    monkeypatch.setattr(work, "continue_run", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
-    qtbot.mouseClick(page.continue_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert window.current_page.name == "train" and asked[0][0].name == NEW
