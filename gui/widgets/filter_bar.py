@@ -18,7 +18,8 @@ SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
 AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST = range(6)
 ORDERS = ("As imported", "Newest first", "By name", "By class", "Unsure first", "Sure first")
 TYPING_PAUSE_MS = 200
-_WIDE = 1020
+_WIDE, _MIDDLE = 1020, 560
+_SIDE_BY_SIDE = QBoxLayout.Direction.LeftToRight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class FilterBar(QWidget):
         self.text_edit.setPlaceholderText("Find by name or note")
         self.text_edit.setAccessibleName("Find by file name or note")
         self.text_edit.setClearButtonEnabled(True)
-        self.text_edit.setMinimumWidth(theme.scaled(150))
+        self.text_edit.setMinimumWidth(theme.scaled(104))
         self.class_box = _box((ANY_CLASS,), "Filter by class")
         self.label_box = _box(LABEL_STATES, "Filter by label")
         self.split_box = _box(SPLIT_NAMES, "Filter by split")
@@ -86,7 +87,11 @@ class FilterBar(QWidget):
         self._lines.setContentsMargins(0, 0, 0, 0)
         self._lines.setSpacing(theme.SMALL)
         self._lines.addLayout(self._first, 1)
-        self._lines.addLayout(row(*self._narrowing, self.clear_button, None))
+        self._filters = QHBoxLayout()
+        self._filters.setSpacing(theme.SMALL)
+        self._filters.addLayout(row(*self._narrowing[:3]))
+        self._filters.addLayout(row(*self._narrowing[3:], self.clear_button, None))
+        self._lines.addLayout(self._filters)
         self.setLayout(self._lines)
         self._pause = QTimer(self, singleShot=True, interval=TYPING_PAUSE_MS)
         self._pause.timeout.connect(self._on_choice_changed)
@@ -95,9 +100,10 @@ class FilterBar(QWidget):
             box.currentIndexChanged.connect(lambda _place: self._on_choice_changed())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Use two lines where one is too short."""
-        is_wide = event.size().width() >= theme.scaled(_WIDE)
-        self._lines.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        """Use two lines, or three, where one is too short."""
+        width, side_by_side, below = event.size().width(), _SIDE_BY_SIDE, QBoxLayout.Direction.TopToBottom
+        self._lines.setDirection(side_by_side if width >= theme.scaled(_WIDE) else below)
+        self._filters.setDirection(side_by_side if width >= theme.scaled(_MIDDLE) else below)
         super().resizeEvent(event)
 
     def wanted(self) -> Wanted:

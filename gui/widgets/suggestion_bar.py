@@ -1,6 +1,6 @@
 """The line that says whose suggestions are shown, and takes the sure ones at once. Knows Qt and plain data only."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 
 from gui import theme
 from gui.i18n import tr
@@ -17,7 +17,7 @@ class SuggestionBar(Card):
 
     def __init__(self) -> None:
         super().__init__(tone="info", margin=theme.SMALL)
-        self._words = ElidedLabel("")
+        self._words = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
         self.accept_button = Button("", "check", on_click=self.accept_wanted.emit)
         self.hide_button = IconButton("close", "Hide the suggestions")
         self.hide_button.clicked.connect(lambda _checked=False: self.hide_wanted.emit())
@@ -29,11 +29,9 @@ class SuggestionBar(Card):
     def show_counts(self, run: str, count: int, sure: int) -> None:
         """Say how many pictures have a suggestion, and how many of those are sure; none hides the line."""
         self.setVisible(count > 0)
-        self._words.setText(
-            tr("{count} pictures have a suggestion from {run}. Enter accepts it.", count=f"{count:,}", run=run)
-        )
-        share = f"{SURE:.0%}"
-        self.accept_button.setText(tr("Accept the {count} at least {share} sure", count=f"{sure:,}", share=share))
+        self._words.setText(tr("{count} suggestions by {run}; Enter accepts", count=f"{count:,}", run=run))
+        self.accept_button.setText(tr("Accept the {count} sure ones", count=f"{sure:,}"))
+        self.accept_button.setToolTip(tr("Those that are at least {share} sure, in one step", share=f"{SURE:.0%}"))
         self.accept_button.setVisible(sure > 0)
 
     def words(self) -> str:

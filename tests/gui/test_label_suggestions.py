@@ -65,7 +65,7 @@ def shown_ids(page: LabelPage) -> list[int]:
 def test_a_suggestion_is_shown_with_its_confidence_on_tile_and_in_the_viewer(qtbot, page, suggested):
     cell = page.grid.cell(suggested[0])
     assert cell.caption() == "red? 99%" and cell.labels == ()
-    assert "5 pictures have a suggestion from 007-resnet18-lora" in page.suggestion_bar.words()
+    assert "5 suggestions by 007-resnet18-lora" in page.suggestion_bar.words()
     page.grid.set_current(0)
     press(qtbot, page, Qt.Key.Key_Space)
     assert page.viewer.label_text() == "red? 99%"
@@ -76,7 +76,7 @@ def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested)
     press(qtbot, page, Qt.Key.Key_Return)
     assert stored(page)[suggested[0]] == ["red"] and page.grid.current_place() == 1
     assert page.grid.cell(suggested[0]).caption() == "red"
-    qtbot.waitUntil(lambda: "4 pictures" in page.suggestion_bar.words())
+    qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.words())
     page.state.undo()
     assert stored(page)[suggested[0]] == [] and page.grid.cell(suggested[0]).caption() == "red? 99%"
 
@@ -98,7 +98,7 @@ def test_without_a_suggestion_enter_opens_and_closes_the_viewer(qtbot, page):
 
 
 def test_the_sure_ones_are_accepted_at_once(qtbot, page, suggested):
-    assert page.suggestion_bar.accept_button.text() == "Accept the 2 at least 95% sure"
+    assert page.suggestion_bar.accept_button.text() == "Accept the 2 sure ones"
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
     assert [image_id for image_id in suggested if stored(page)[image_id]] == [suggested[0], suggested[2]]
 
