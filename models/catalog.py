@@ -166,7 +166,7 @@ BACKBONES: dict[str, Backbone] = {
             normalisation=_HALF,
             crop_share=1.0,
             bundled="starter_resnet.safetensors",
-            sha256="e8701dfb9e6b24b7aaa53bbc149f7bae4cbcf38009ae3c7c8f4d37fe14aef989",
+            sha256="b5b035f423cd16c574cba6eb0b3d105f51c5051d8739781df176e2363e22cd54",
         ),
         Backbone(
             name="starter_vit",
