@@ -45,7 +45,9 @@ class NewProjectDialog(QDialog):
         browse = Button("Browse", "folder-open", on_click=self._browse)
         layout = column(
             text("New project", "title"),
-            text("A project keeps labels, splits and training runs. Your pictures are never altered.", "muted", wrap=True),
+            text(
+                "A project keeps labels, splits and training runs. Your pictures are never altered.", "muted", wrap=True
+            ),
             theme.SMALL,
             text("Name", "caption"),
             self.name_edit,

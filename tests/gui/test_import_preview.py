@@ -1,4 +1,4 @@
-"""Importing by clicks: what was found is shown first, classes are merged and left out, and nothing is written before."""
+"""Importing by clicks: what was found is shown first, classes are merged or left out, nothing is written before."""
 
 import zipfile
 from pathlib import Path
