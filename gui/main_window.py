@@ -54,6 +54,7 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Page] = {}
         self._epochs = 0
         self._steps_per_epoch = 1
+        self._offer_words = ""
         self.setWindowIcon(app_icon())
         self.setMinimumSize(*MIN_SIZE)
         self.resize(*START_SIZE)
@@ -90,6 +91,8 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentWidget(self.page(name))
         self.rail.show_page(name)
         self.page(name).setFocus()
+        if name == "train" and self.banner.message() == self._offer_words:
+            self.banner.hide()  # the page has its own card for that
         self._show_one_stop()
 
     def _show_one_stop(self) -> None:
@@ -200,7 +203,8 @@ class MainWindow(QMainWindow):
         is_free = self.state.job_info is None and self.banner.isHidden()
         if offer is not None and is_free and self.current_page.name != "train":
             way = (tr("Show it"), lambda: self.show_page("train"))
-            self.banner.show_message(tr("A training run can be continued: {run}", run=offer.name), way=way)
+            self._offer_words = tr("A training run can be continued: {run}", run=offer.name)
+            self.banner.show_message(self._offer_words, way=way)
 
     @Slot()
     @Slot(object)

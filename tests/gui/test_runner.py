@@ -296,7 +296,9 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
 
 def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
     run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    window.state.close_project()
     window.state.open_project(project_dir)
+    assert run_dir.name in page.resume_card.message()
     qtbot.mouseClick(page.resume_card.dismiss_button, LEFT)
     assert page.resume_card.message() == ""
     window.state.close_project()
