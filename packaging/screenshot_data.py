@@ -65,8 +65,11 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
         for step in range(1, 25 if epoch <= until else 13):
             noisy = (1.55 * math.exp(-(epoch - 1 + step / 24) / 5) + 0.16) * source.uniform(0.75, 1.35)
             left = (epochs - epoch + 1 - step / 24) * 3.4
-            figures = {"loss": noisy, "learning_rate": 1e-3, "images_per_second": 418.0, "eta_s": left}
-            events.append(StepDone(epoch=epoch, step=step, steps=24, **figures))
+            events.append(
+                StepDone(
+                    epoch=epoch, step=step, steps=24, loss=noisy, learning_rate=1e-3, images_per_second=418.0, eta_s=left
+                )
+            )  # fmt: skip
         if epoch <= until:
             val = 1.45 * math.exp(-epoch / 4.5) + 0.27 + max(0, epoch - 9) * 0.012 + source.uniform(-0.02, 0.02)
             is_best, best = val < best, min(best, val)

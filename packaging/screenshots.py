@@ -171,7 +171,7 @@ def _project_preview(studio: Studio) -> None:
                 file.rename(source / alike / file.name)
             shutil.copy(next((source / name).iterdir()), source / alike)
         (source / "dent" / "part_019.jpg").write_bytes(b"no picture")
-    studio.window.page("project").take_source(source)
+    studio.window.page("project").take_source(source)  # type: ignore[attr-defined]
     while studio.state.job_info is not None:
         studio.wait_for_pictures(50)
 
