@@ -67,7 +67,8 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
             left = (epochs - epoch + 1 - step / 24) * 3.4
             events.append(
                 StepDone(
-                    epoch=epoch, step=step, steps=24, loss=noisy, learning_rate=1e-3, images_per_second=418.0, eta_s=left
+                    epoch=epoch, step=step, steps=24, loss=noisy, learning_rate=1e-3, images_per_second=418.0,
+                    eta_s=left,
                 )
             )  # fmt: skip
         if epoch <= until:
