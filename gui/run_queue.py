@@ -153,7 +153,7 @@ class RunQueue:
 def is_unfinished(run: RunSummary) -> bool:
     """Tell whether a run can go on: it was stopped, paused or killed before its end."""
     has_ended = run.result is not None and not run.result.stopped
-    return not has_ended and len(run.epochs) < run.config.epochs
+    return not has_ended and not run.is_going and len(run.epochs) < run.config.epochs
 
 
 def _runs(stored: Any) -> tuple[QueuedRun, ...]:

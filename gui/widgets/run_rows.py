@@ -37,6 +37,8 @@ def run_state(run: RunSummary) -> str:
     """Return how a run stands, in a word or two."""
     if run.best is not None and not run.has_weights:
         return tr("No weights")
+    if run.is_going:
+        return tr("Running")
     if run.result is None:
         return tr("Unfinished")
     return tr("Stopped") if run.result.stopped else tr("Finished")
@@ -45,4 +47,4 @@ def run_state(run: RunSummary) -> str:
 def can_continue(run: RunSummary) -> bool:
     """Return whether a run ended before its time: it was stopped, or killed; without weights it cannot go on."""
     is_short = len(run.epochs) < run.config.epochs and (run.result is None or run.result.stopped)
-    return is_short and (run.has_weights or run.best is None)
+    return is_short and not run.is_going and (run.has_weights or run.best is None)

@@ -113,6 +113,8 @@ def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
 
 
 def _state(run: RunSummary) -> str:
+    if run.is_going:
+        return "running"
     if run.result is None:
         return "unfinished"
     return "stopped" if run.result.stopped else "finished"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import torch  # noqa: TID253
+from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from models.weights import RANDOM
@@ -34,6 +35,7 @@ from visionft.training.learner import Learner, NotFinite
 from visionft.training.material import Material
 from visionft.training.objective import Objective, add_batch, balanced_weights, new_totals
 from visionft.training.progress import RunProgress, Throttle
+from visionft.training.run_lock import lock_run
 from visionft.training.runs import TrainResult, best_epoch, read_metrics, read_run
 from visionft.training.schedule import learning_rate_factor
 from visionft.training.taking_over import take_over
@@ -64,8 +66,7 @@ def train(
     Raises:
         ConfigError: A setting or the pictures cannot be trained on; every fault at once.
         WeightsError: The pretrained weights cannot be had.
-        RunError: No picture can be read, the loss stays infinite, memory does not suffice, or the folder holds
-            another run.
+        RunError: No picture can be read, memory does not suffice, or the folder holds another or a going run.
     """
     config.check(images)
     if not starting.ensure_weights(config, on_event=on_event, should_stop=should_stop):
@@ -126,6 +127,7 @@ class _Run:
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
         self.memory = PeakMemory(self.accelerator.device)
         self.learner: Learner | None = None
+        self._lock: FileLock | None = None
 
     def _agree_on_folder(self, run_dir: Path) -> tuple[Path, bool]:
         """Return the main process's run folder and whether it is new: another process may have seen it half made."""
@@ -173,6 +175,7 @@ class _Run:
             on_shrink=self._tell_shrunk,
         )
         if self.is_main:
+            self._lock = lock_run(self.run_dir)
             recording.open_run(self.run_dir, config, self.images)
             starting.keep_starting(self.run_dir, self.weights)
         self.accelerator.wait_for_everyone()
@@ -383,6 +386,8 @@ class _Run:
     def let_go(self) -> None:
         """Give the device's memory back, also after a failure; the run is over."""
         release(self.classifier, self.learner.optimizer if self.learner else None)
+        if self._lock:
+            self._lock.release()
         vars(self).clear()
 
     def _drift(self) -> float | None:
@@ -390,8 +395,6 @@ class _Run:
         if self.features_before is None:
             return 0.0
         recording.load_best(self.run_dir, self.classifier)
-        try:
+        with contextlib.suppress(Stopped):
             after = self.material.drift_features("Measuring what was forgotten")
-        except Stopped:
-            return None
-        return None if after is None else feature_drift(self.features_before, after)
+            return None if after is None else feature_drift(self.features_before, after)

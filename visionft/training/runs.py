@@ -17,6 +17,7 @@ from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
 from visionft.files import write_json, write_text
 from visionft.training.config import TrainConfig
+from visionft.training.run_lock import is_going
 
 RUNS_FOLDER = "runs"
 NOTES_FILE = "notes.json"
@@ -107,6 +108,7 @@ class RunSummary:
 
     Attributes:
         result: None while the run is going, or when it was killed before its end.
+        is_going: Whether it is being trained now, by any process on this computer.
         has_weights: Whether its best checkpoint is there; it can be deleted to free space, the metrics stay.
     """
 
@@ -118,6 +120,7 @@ class RunSummary:
     result: TrainResult | None
     notes: RunNotes = RunNotes()
     has_weights: bool = True
+    is_going: bool = False
 
     @property
     def title(self) -> str:
@@ -210,6 +213,7 @@ def read_run(run_dir: Path) -> RunSummary:
         result=result,
         notes=_read_notes(run_dir),
         has_weights=(run_dir / BEST_FOLDER / "manifest.json").is_file(),
+        is_going=is_going(run_dir),
     )
 
 
@@ -249,9 +253,11 @@ def delete_weights(run: RunSummary) -> int:
     """Delete the weights of a run and keep its settings, metrics and evaluations; returns the bytes freed.
 
     Raises:
-        RunError: The run's folder is gone, or a file cannot be deleted.
+        RunError: The run's folder is gone, it is being trained, or a file cannot be deleted.
     """
     _require_folder(run)
+    if is_going(run.path):
+        raise RunError(f"{run.title} is being trained.", "Wait for its end, or stop it first.")
     freed = weights_bytes(run)
     try:
         for name in WEIGHT_FOLDERS:

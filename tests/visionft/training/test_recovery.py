@@ -28,7 +28,7 @@ from visionft.training.config import TrainConfig
 from visionft.training.learner import Learner, is_out_of_memory
 from visionft.training.loop import resume, train
 from visionft.training.objective import Objective
-from visionft.training.runs import read_run
+from visionft.training.runs import delete_weights, read_run
 
 EVERY_METHOD = [
     (backbone.name, method.name)
@@ -283,3 +283,20 @@ def test_a_picture_of_nans_is_left_out_or_harmless(snapshot: Snapshot, tmp_path:
     result = train(tiny(), images, tmp_path / "run", on_event=events.append)
     assert result.best and all(value.isfinite().all() for value in last(tmp_path / "run").values())
     assert not any("infinite" in event.message for event in events if isinstance(event, Notice))
+
+
+def test_a_run_that_is_going_is_left_alone(snapshot: Snapshot, tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    def meddle() -> bool:
+        if not seen and (tmp_path / "run" / "best").exists():
+            seen.append(read_run(tmp_path / "run").is_going)
+            with pytest.raises(RunError, match="in another window or command"):
+                resume(tmp_path / "run")
+            with pytest.raises(RunError, match="being trained"):
+                delete_weights(read_run(tmp_path / "run"))
+        return False
+
+    result = train(tiny(), snapshot, tmp_path / "run", should_stop=meddle)
+    assert seen == [True] and result.best and not result.stopped
+    assert not read_run(tmp_path / "run").is_going
