@@ -100,14 +100,14 @@ def _new_prefix(layer: Any, options: PrefixOptions) -> nn.Module:
 
 
 @torch.no_grad()
-def _activation_scales(layer: Any) -> tuple[float, float]:
-    """Return the size of the layer's own keys and values, for inputs of unit variance.
+def _activation_scales(layer: Any) -> tuple[Tensor, Tensor]:
+    """Return the sizes, (), of the layer's own keys and values, for inputs of unit variance.
 
     A prefix far smaller than what it competes with is hardly attended to and hardly learns; Li and Liang (4.3) start
     from activations for the same reason.
     """
-    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt().tolist()
-    return key if isinstance(layer.k_norm, nn.Identity) else 1.0, value
+    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
+    return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key), value
 
 
 def merge(network: nn.Module) -> None:

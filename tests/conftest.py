@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a longer proof be asked for."""
-    parser.addoption("--kills", type=int, default=2, help="how often each method's run is killed (marked slow)")
+    parser.addoption("--kills", type=int, default=1, help="how often each method's run is killed (marked slow)")
 
 
 @pytest.fixture

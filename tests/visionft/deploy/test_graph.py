@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from visionft.deploy.graph import _preprocessing_model
+from visionft.deploy.graph import OPSET, _preprocessing_model
 from visionft.images.preprocess import Preprocessing
 
 SHAPES = [(1, 1), (1, 700), (700, 1), (2, 2), (31, 33), (64, 64), (100, 80), (65, 480), (900, 1200), (3000, 4000)]
@@ -17,7 +17,7 @@ def test_the_graph_prepares_pictures_as_training_does(interpolation: str, share:
         size=64, crop_share=share, interpolation=interpolation, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
     )
     session = onnxruntime.InferenceSession(
-        _preprocessing_model(plain).SerializeToString(), providers=["CPUExecutionProvider"]
+        _preprocessing_model(plain, OPSET).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     rng = np.random.default_rng(0)
     for shape in SHAPES:

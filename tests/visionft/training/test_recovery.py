@@ -253,7 +253,7 @@ def test_a_killed_run_ends_with_the_same_bits(
 ) -> None:
     """`--kills N` kills each method's run N times, for longer proofs."""
     torch.set_num_threads(1)
-    epochs = (20 + 8 * kills) * (4 if method == "linear" else 1)  # an epoch on cached features takes milliseconds
+    epochs = (10 + 8 * kills) * (4 if method == "linear" else 1)  # an epoch on cached features takes milliseconds
     config = tiny(method, backbone, epochs=epochs, ema_decay=0.9)
     train(config, snapshot, tmp_path / "whole")
     done = kill_and_resume(config, snapshot, tmp_path, kills=kills)
