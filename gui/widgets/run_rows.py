@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gui.i18n import tr
+from gui.run_queue import is_unfinished
 from gui.widgets.run_table import RunRow
 from models.catalog import BACKBONES
 from models.methods import METHODS
@@ -46,5 +47,4 @@ def run_state(run: RunSummary) -> str:
 
 def can_continue(run: RunSummary) -> bool:
     """Return whether a run ended before its time: it was stopped, or killed; without weights it cannot go on."""
-    is_short = len(run.epochs) < run.config.epochs and (run.result is None or run.result.stopped)
-    return is_short and not run.is_going and (run.has_weights or run.best is None)
+    return is_unfinished(run) and (run.has_weights or run.best is None)
