@@ -1,11 +1,13 @@
 """Opening what time, other programs and bad disks made of a project: never worse than it was, and said clearly."""
 
+import contextlib
 import json
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -270,6 +272,21 @@ for name in sys.argv[1:]:
 """
 
 
+@contextlib.contextmanager
+def opened_to_all(folder: Path):
+    """Let every user reach a folder under the temporary one, for a while."""
+    root = Path(tempfile.gettempdir()).resolve()
+    folder = folder.resolve()
+    modes = {each: each.stat().st_mode for each in (folder, *folder.parents) if root in each.parents}
+    for each in modes:
+        each.chmod(0o755)
+    try:
+        yield
+    finally:
+        for each, mode in modes.items():
+            each.chmod(mode)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
     project.apply(LabelImages((1,), "in the log"))
@@ -281,9 +298,8 @@ def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
     everything = [path for folder in names for path in (folder, *folder.rglob("*"))]
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
-    result = run(READ_ONLY, *map(str, names))
+    with opened_to_all(tmp_path):
+        result = run(READ_ONLY, *map(str, names))
     for path in everything:
         path.chmod(0o755 if path.is_dir() else 0o644)
     assert result.returncode == 0, result.stderr
