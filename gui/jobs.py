@@ -124,15 +124,24 @@ def _failure(error: BaseException) -> tuple[str, str, str]:
 class WorkerPool(QObject):
     """Small tasks beside the window, such as decoding the pictures in view; the newest wishes come first.
 
-    `request` replaces what was wished for before: work nobody waits for any more is not begun. Threads wait a moment
-    for more before they end, because starting one costs a frame.
+    `request` replaces what was wished for before: work nobody waits for any more is not begun. What is being done
+    already is not done twice, except where answers age: there it may have begun before the change that was the reason
+    to ask again. Threads wait a moment for more before they end, because starting one costs a frame.
     """
 
     done = Signal(object, object)  # key, result
 
-    def __init__(self, task: Callable[[Any], Any], *, threads: int = 2, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        task: Callable[[Any], Any],
+        *,
+        threads: int = 2,
+        answers_age: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._task = task
+        self._answers_age = answers_age
         self._wake = threading.Condition()
         self._wishes: list[Any] = []
         self._begun: set[Any] = set()
@@ -146,7 +155,7 @@ class WorkerPool(QObject):
         """Wish for these results, the first one soonest; earlier wishes that are not repeated are dropped."""
         with self._wake:
             self._is_closed = False
-            self._wishes = [key for key in reversed(keys) if key not in self._begun]
+            self._wishes = [key for key in reversed(keys) if self._answers_age or key not in self._begun]
             new = min(self._threads - self._running, len(self._wishes))
             self._running += new
             self._wake.notify(len(self._wishes))
@@ -163,23 +172,25 @@ class WorkerPool(QObject):
 
     def work_off(self) -> None:
         """Do wishes until none has come for a while; runs in a pool thread. Tasks turn their faults into results."""
+        while (key := self._begin()) is not None:
+            try:
+                self.done.emit(key, self._answer(key))
+            except Exception:
+                logger.exception("A small task failed unexpectedly")
+
+    def _answer(self, key: Any) -> Any:
         try:
-            while (key := self._begin()) is not None:
-                result = self._task(key)
-                with self._wake:
-                    self._begun.discard(key)
-                self.done.emit(key, result)
-        except Exception:
-            logger.exception("A small task failed unexpectedly")
+            return self._task(key)
         finally:
             with self._wake:
-                self._running -= 1
+                self._begun.discard(key)
 
     def _begin(self) -> Any:
         with self._wake:
             if not self._wishes and not self._is_closed:
                 self._wake.wait(IDLE_S)
             if not self._wishes:
+                self._running -= 1  # under the lock that found nothing: a wish from now on starts a thread of its own
                 return None
             key = self._wishes.pop()
             self._begun.add(key)

@@ -46,7 +46,7 @@ class SettingsPage(Page):
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self.subtitle.setText(tr("Every change takes effect at once and is kept"))
-        self._looking = WorkerPool(_look, threads=1, parent=self)
+        self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
         left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
                 self._places(), self._computer())  # fmt: skip
         self.body.addWidget(SideBySide(left, (self._keys(),)))

@@ -48,7 +48,7 @@ class TrainDraft(QObject):
         self.preset = DEFAULT_PRESET
         self.preview = AugmentPreview(self)
         self.preview.drawn.connect(self._on_preview_drawn)
-        self._looking = WorkerPool(_look_at_computer, threads=1, parent=self)
+        self._looking = WorkerPool(_look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()

@@ -1,12 +1,14 @@
 """Jobs: one outcome, events on the main thread and throttled, stop, and bugs that become reports."""
 
 import gc
+import threading
 import time
 
 import pytest
-from PySide6.QtCore import QObject, QThread, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
 
-from gui.jobs import EventThrottle, Job, MainThreadCollector
+from gui import jobs
+from gui.jobs import EventThrottle, Job, MainThreadCollector, WorkerPool
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Notice, Progress
 
@@ -117,6 +119,59 @@ def test_the_throttle_never_drops_an_epoch():
     for number in range(1, 30):
         throttle(EpochDone(epoch=number, epochs=29, seconds=1, images_per_second=1, is_best=False, **epoch))
     assert [event.epoch for event in heard] == list(range(1, 30))
+
+
+@pytest.mark.parametrize(("answers_age", "answers"), [(True, ["old", "new"]), (False, ["old"])])
+def test_a_wish_for_what_is_begun_is_done_again_where_answers_age(qtbot, answers_age, answers):
+    def task(_key: str) -> str:
+        seen = world[-1]
+        begun.set()
+        assert may_end.wait(5)
+        return seen
+
+    world, heard = ["old"], []
+    begun, may_end = threading.Event(), threading.Event()
+    pool = WorkerPool(task, threads=1, answers_age=answers_age)
+    pool.done.connect(lambda _key, answer: heard.append(answer))
+    pool.request(["count"])
+    assert begun.wait(5)
+    world.append("new")
+    pool.request(["count"])
+    may_end.set()
+    qtbot.waitUntil(lambda: len(heard) == len(answers))
+    pool.close()
+    QCoreApplication.processEvents()
+    assert heard == answers
+
+
+def test_a_wish_that_comes_while_the_last_thread_ends_is_done(qtbot, monkeypatch):
+    def begin() -> object:
+        key = really_begin()
+        if key is None:  # the thread found nothing to do and is about to end
+            ending.set()
+            assert may_end.wait(5)
+        return key
+
+    monkeypatch.setattr(jobs, "IDLE_S", 0)
+    pool, heard = WorkerPool(lambda key: key, threads=1), []
+    ending, may_end, really_begin = threading.Event(), threading.Event(), pool._begin
+    monkeypatch.setattr(pool, "_begin", begin)
+    pool.done.connect(lambda key, _answer: heard.append(key))
+    pool.request([1])
+    assert ending.wait(5)
+    pool.request([2])
+    may_end.set()
+    qtbot.waitUntil(lambda: heard == [1, 2])
+    pool.close()
+
+
+def test_a_task_that_fails_unexpectedly_loses_only_itself(qtbot, caplog):
+    pool, heard = WorkerPool(lambda key: 1 // key, threads=1), []
+    pool.done.connect(lambda key, _answer: heard.append(key))
+    pool.request([0, 1])
+    qtbot.waitUntil(lambda: heard == [1])
+    pool.close()
+    assert not pool._begun and "A small task failed" in caplog.text
 
 
 def test_collection_happens_on_the_main_thread_only(qtbot, qapp):
