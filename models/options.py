@@ -69,12 +69,12 @@ def _range_fault(value: Any, metadata: Any) -> str:
     return ""
 
 
-def _head_rate() -> Any:
-    """Declare the rate of the classifier head, which starts near its goal and would be thrown off by the method's."""
+def _head_rate(default: float) -> Any:
+    """Declare the rate of the classifier head, for methods whose own rate may not suit it."""
     return setting(
-        0.1,
+        default,
         label="Head rate",
-        help="Learning rate of the classifier head relative to the rest; small, for the head starts near its goal.",
+        help="Learning rate of the classifier head relative to the rest.",
         minimum=0.001,
         maximum=10.0,
         advanced=True,
@@ -146,7 +146,7 @@ class LoraOptions:
         choices=("lora", "rslora", "dora"),
         advanced=True,
     )
-    head_rate: float = _head_rate()
+    head_rate: float = _head_rate(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ class AdapterOptions:
         maximum=10.0,
         advanced=True,
     )
-    head_rate: float = _head_rate()
+    head_rate: float = _head_rate(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ class PrefixOptions:
         help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.",
         advanced=True,
     )
-    head_rate: float = _head_rate()
+    head_rate: float = _head_rate(0.1)
 
 
 MethodOptions = FullOptions | LinearOptions | LoraOptions | AdapterOptions | PrefixOptions

@@ -105,7 +105,7 @@ class Material:
             features = self.train_batches.features
         else:
             features = self._features(self.train_images, "Preparing the classifier head")
-        set_head(self._classifier.head, features.images, features.targets)
+        set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
 
     def drift_features(self, stage: str) -> Tensor | None:
         """Return features (N, D) of some validation pictures, to compare before and after; None for a linear probe."""

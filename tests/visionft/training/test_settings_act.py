@@ -150,6 +150,19 @@ def test_the_closed_form_head_separates_what_is_separable() -> None:
     assert torch.nn.functional.cross_entropy(logits, labels) < 0.2
 
 
+def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, labels = torch.randn(60, 100, generator=generator), torch.arange(60) % 4
+    features += torch.randn(4, 100, generator=generator)[labels]
+    whole, gentle = torch.nn.Linear(100, 4), torch.nn.Linear(100, 4)
+    set_head(whole, features, labels)
+    set_head(gentle, features, labels, features_learn=True)
+    with torch.no_grad():
+        losses = [float(torch.nn.functional.cross_entropy(head(features), labels)) for head in (whole, gentle)]
+    assert losses[0] < losses[1] / 3 < np.log(4) / 3
+    assert (gentle(features).argmax(dim=1) == labels).float().mean() > 0.95
+
+
 def test_the_closed_form_head_survives_fewer_pictures_than_features() -> None:
     head = torch.nn.Linear(50, 3)
     set_head(head, torch.randn(6, 50), torch.tensor([0, 1, 2, 0, 1, 2]))
