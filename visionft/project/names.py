@@ -44,4 +44,4 @@ def count_of(number: int, noun: str) -> str:
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key by which runs of digits count as numbers: class 10 follows class 9."""
-    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(name) if part)

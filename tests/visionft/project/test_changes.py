@@ -13,6 +13,7 @@ from visionft.project.class_changes import (
     RenameClass,
     SetShortcut,
 )
+from visionft.project.names import natural_key
 from visionft.project.picture_changes import (
     RestoreImages,
     ReviewImages,
@@ -105,11 +106,12 @@ def test_names_are_equal_in_nfc_and_kept_as_given(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["<script>alert(1)</script>", "🦊", "a/b\\c", "..", "CON", "x" * 300, "=1+1", "  padded  ", "train", "😀" * 50],
+    ["<script>alert(1)</script>", "🦊", "a/b\\c", "..", "CON", "x" * 300, "=1+1", " padded ", "train", "😀" * 50, "2²"],
 )
 def test_odd_class_names_are_taken_as_they_are(project: Project, name: str) -> None:
     project.apply(LabelImages((1,), name))
     assert project.snapshot().class_names[-1] == name.strip()
+    assert natural_key(name)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\0b", "x" * 301, "\ud800", "\u2028"])
