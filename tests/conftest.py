@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a longer proof be asked for."""
+    """Let longer proofs be asked for."""
+    parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--kills", type=int, default=1, help="how often each method's run is killed (marked slow)")
 
 
@@ -28,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kills(pytestconfig: pytest.Config) -> int:
     """Return how often a run is to be killed."""
     return pytestconfig.getoption("--kills")
+
+
+@pytest.fixture
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Tell whether the proofs are to run at their full length."""
+    return pytestconfig.getoption("--long")
 
 
 @pytest.fixture(autouse=True)

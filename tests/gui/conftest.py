@@ -35,12 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
     """Fail a test that leaves a window on the screen, a thread or a timer running."""
     apply_theme(qapp, "light")
+    gc.freeze()  # what libraries hold, a million objects, is walked neither to collect nor to look for leftovers
     yield
     qapp.processEvents()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
-    running = [thread for thread in gc.get_objects() if issubclass(type(thread), QThread) and _is_running(thread)]
-    ticking = [timer for timer in gc.get_objects() if issubclass(type(timer), QTimer) and _is_ticking(timer)]
+    living = gc.get_objects()
+    running = [thread for thread in living if issubclass(type(thread), QThread) and _is_running(thread)]
+    ticking = [timer for timer in living if issubclass(type(timer), QTimer) and _is_ticking(timer)]
+    del living
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
     assert not running, f"threads still run: {running}"
     assert not ticking, f"timers still run: {[(timer.interval(), timer.parent()) for timer in ticking]}"

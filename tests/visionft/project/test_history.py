@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from PIL import Image
 
 from visionft.errors import ProjectError
@@ -195,5 +195,6 @@ TestHistory.settings = settings(max_examples=12, stateful_step_count=20, **COMMO
 
 
 @pytest.mark.slow
-class TestLongHistory(History.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=40, **COMMON)
+def test_long_histories(is_long: bool) -> None:
+    examples = 150 if is_long else 30
+    run_state_machine_as_test(History, settings=settings(max_examples=examples, stateful_step_count=40, **COMMON))

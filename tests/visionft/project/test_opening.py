@@ -277,9 +277,10 @@ def opened_to_all(folder: Path):
     """Let every user reach a folder under the temporary one, for a while."""
     root = Path(tempfile.gettempdir()).resolve()
     folder = folder.resolve()
-    modes = {each: each.stat().st_mode for each in (folder, *folder.parents) if root in each.parents}
-    for each in modes:
-        each.chmod(0o755)
+    ours = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    modes = {each: mode for each in ours if (mode := each.stat().st_mode) & 0o005 != 0o005}
+    for each, mode in modes.items():
+        each.chmod(mode | 0o055)
     try:
         yield
     finally:
