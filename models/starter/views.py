@@ -11,6 +11,7 @@ render the same window at their own sizes. Must not know about models.
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def load_pictures(data_folder: Path, cache_folder: Path) -> np.ndarray:
         parts = [_decode(archive) for archive in sorted(data_folder.glob("train_*.npz"))]
         if not parts:
             raise FileNotFoundError(f"No train_*.npz in {data_folder}")
-        partial = path.with_suffix(".partial.npy")
+        partial = path.with_suffix(f".{os.getpid()}.partial.npy")  # two that start at once do not share it
         np.save(partial, np.concatenate(parts))
         partial.replace(path)
     return np.load(path, mmap_mode="r")
