@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from visionft.deploy.predictor import Prediction
 from visionft.evaluation import metrics
 from visionft.evaluation.heat import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
@@ -156,3 +157,16 @@ def made_up_explanation(image_id: int, path: Path, class_name: str) -> Explanati
         box=((height - side) // 2, (width - side) // 2, side), heat=normalised(values), deletion=0.24,
         random_deletion=tuple(source.uniform(0.38, 0.55) for _ in range(12)),
     )  # fmt: skip
+
+
+def made_up_answers(paths: list[Path]) -> tuple[Prediction, ...]:
+    """Return what a good model might say of pictures in class folders: right, and mostly sure."""
+    source, answers = random.Random(4), []
+    for path in paths:
+        surest = 0.985 - source.random() ** 2 * 0.45
+        others = sorted((source.random() ** 3 + 0.01 for _ in range(len(CLASSES) - 1)), reverse=True)
+        shares = (surest, *((1 - surest) * share / sum(others) for share in others))
+        names = (path.parent.name, *(name for name in CLASSES if name != path.parent.name))
+        top = tuple(zip(names, shares, strict=True))
+        answers.append(Prediction(path=path, class_name=names[0], probability=surest, top5=top, model_ms=6.2))
+    return tuple(answers)

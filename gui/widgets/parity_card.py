@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel
 
 from gui import theme
@@ -62,6 +62,7 @@ class ParityCard(Card):
             line, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
             grid.addWidget(text(caption, "caption", wrap=True), line, column_place)
             grid.addWidget(self._figures[name], line + 1, column_place)
+            self._notes[name].setAlignment(Qt.AlignmentFlag.AlignTop)
             grid.addWidget(self._notes[name], line + 2, column_place)
             grid.setColumnStretch(column_place, 1)
             grid.setRowMinimumHeight(line + 3, theme.SMALL)
