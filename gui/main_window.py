@@ -315,10 +315,9 @@ class MainWindow(QMainWindow):
             return
         self._wait_for_job()
         self.notifier.put_away()
-        # First, because the settings page looks at the computer again when settings change.
-        self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
         for page in self._pages.values():
             page.close_workers()
+        self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
         self.state.close_project()
         event.accept()
 

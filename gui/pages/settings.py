@@ -46,6 +46,7 @@ class SettingsPage(Page):
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self.subtitle.setText(tr("Every change takes effect at once and is kept"))
+        self._is_closed = False
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
         left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
                 self._places(), self._computer())  # fmt: skip
@@ -164,7 +165,8 @@ class SettingsPage(Page):
 
     def refresh(self) -> None:
         """Look, beside the window, at what the thumbnails take and which devices there seem to be."""
-        self._looking.request(["devices", "thumbnails"])
+        if not self._is_closed:  # the window's place is saved, and the project closed, after the workers
+            self._looking.request(["devices", "thumbnails"])
 
     @Slot(object, object)
     def _on_looked(self, _what: str, found: CacheUse | tuple[str, ...]) -> None:
@@ -272,6 +274,7 @@ class SettingsPage(Page):
 
     def close_workers(self) -> None:
         """Wait for what is being looked at; called before the window goes."""
+        self._is_closed = True
         self._looking.close()
 
 

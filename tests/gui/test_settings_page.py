@@ -161,3 +161,9 @@ def test_columns_go_below_each_other_where_there_is_no_room(page, window, qapp):
     window.state.change_settings(font_scale=1.5)
     QApplication.processEvents()
     assert not columns.is_wide()
+
+
+def test_closing_the_window_begins_no_new_look(qtbot, page, window):
+    qtbot.waitUntil(lambda: "Found" in page._device_note.text())
+    window.close()
+    assert page._looking._running == 0
