@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui import theme
+from gui.widgets.metric_plot import dress
 from gui.widgets.parts import ElidedLabel, clear, column, row, text
 
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
@@ -75,15 +76,8 @@ class CompareChart(QWidget):
         return plot
 
     def _restyle(self) -> None:
-        palette = theme.colours()
         for plot in self._plots:
-            plot.setBackground(palette.surface)
-            for side in ("left", "bottom"):
-                axis = plot.getPlotItem().getAxis(side)
-                axis.setPen(pg.mkPen(palette.border))
-                axis.setTextPen(pg.mkPen(palette.muted))
-                axis.setTickFont(self.font())
-                axis.setGrid(110)
+            dress(plot)
 
     def _redraw(self) -> None:
         clear(self._legend)

@@ -65,6 +65,19 @@ def smoothed(values: Sequence[float], weight: float) -> np.ndarray:
     return result
 
 
+def dress(plot: Any, *, grid: int | None = 110) -> None:
+    """Give a plot the theme's colours and the widget's own font; `grid` is how strong its lines are, 0 to 255."""
+    palette = theme.colours()
+    plot.setBackground(palette.surface)
+    for side in ("left", "bottom"):
+        axis = plot.getPlotItem().getAxis(side)
+        axis.setPen(pg.mkPen(palette.border))
+        axis.setTextPen(pg.mkPen(palette.muted))
+        axis.setTickFont(plot.font())
+        if grid is not None:
+            axis.setGrid(grid)
+
+
 def line_pen(name: str, *, width: float = 2.0) -> Any:
     """Return the pen of the training (solid) or validation (dashed) line."""
     palette = theme.colours()
@@ -138,14 +151,9 @@ class MetricPlot(pg.PlotWidget):
     def restyle(self) -> None:
         """Take the colours of the theme in force."""
         palette = theme.colours()
-        self.setBackground(palette.surface)
+        dress(self)
         for name in ("left", "bottom"):
-            axis = self._item.getAxis(name)
-            axis.setPen(pg.mkPen(palette.border))
-            axis.setTextPen(pg.mkPen(palette.muted))
-            axis.setTickFont(self.font())
-            axis.setStyle(hideOverlappingLabels=False)
-            axis.setGrid(110)
+            self._item.getAxis(name).setStyle(hideOverlappingLabels=False)
         faint = pg.mkColor(palette.train_line)
         faint.setAlpha(110)
         self._steps_item.setPen(pg.mkPen(faint, width=1))

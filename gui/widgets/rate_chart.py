@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui import theme
 from gui.i18n import tr
-from gui.widgets.metric_plot import line_pen
+from gui.widgets.metric_plot import dress, line_pen
 from gui.widgets.parts import Button, column, row, text
 
 
@@ -73,16 +73,9 @@ class RateChart(QWidget):
         super().changeEvent(event)
 
     def _restyle(self) -> None:
-        palette = theme.colours()
-        self._plot.setBackground(palette.surface)
-        for side in ("left", "bottom"):
-            axis = self._plot.getPlotItem().getAxis(side)
-            axis.setPen(pg.mkPen(palette.border))
-            axis.setTextPen(pg.mkPen(palette.muted))
-            axis.setTickFont(self.font())
-            axis.setGrid(90)
+        dress(self._plot, grid=90)
         self._line.setPen(line_pen("train"))
-        self._mark.setPen(pg.mkPen(palette.good, width=2))
+        self._mark.setPen(pg.mkPen(theme.colours().good, width=2))
 
     def _on_clicked(self, event: Any) -> None:
         self.choose_at(event.scenePos())

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui import theme
 from gui.i18n import tr
+from gui.widgets.metric_plot import dress
 from gui.widgets.parts import column, row, text
 from visionft.evaluation.metrics import ReliabilityBin
 
@@ -90,15 +91,10 @@ class ReliabilityChart(QWidget):
         return plot
 
     def _restyle(self) -> None:
-        palette = theme.colours()
         for plot in self._plots:
-            plot.setBackground(palette.surface)
+            dress(plot, grid=None)
             for side in ("left", "bottom"):
-                axis = plot.getPlotItem().getAxis(side)
-                axis.setPen(pg.mkPen(palette.border))
-                axis.setTextPen(pg.mkPen(palette.muted))
-                axis.setTickFont(self.font())
-                axis.label.setFont(self.font())
+                plot.getPlotItem().getAxis(side).label.setFont(self.font())
 
     def _redraw(self) -> None:
         palette = theme.colours()
