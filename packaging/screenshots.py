@@ -247,7 +247,7 @@ def _results_pictures(studio: Studio) -> None:
     page = studio.window.page("results")
     page.view_buttons.button(3).click()  # type: ignore[attr-defined]
     first = page.pictures.explain.strip.items()[0]  # type: ignore[attr-defined]
-    page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "good")])  # type: ignore[attr-defined]
+    page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])  # type: ignore[attr-defined]
     studio.wait_for_pictures(300)
 
 

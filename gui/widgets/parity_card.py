@@ -85,7 +85,10 @@ class ParityCard(Card):
                 f"{latency.median_ms:.1f} ms",
                 tr("median on this machine, {n} runs, {chip}", n=latency.runs, chip=latency.hardware),
             ),
-            "slow": (f"{latency.p95_ms:.1f} ms", tr("with a picture of {w} x {h}", w=latency.width, h=latency.height)),
+            "slow": (
+                f"{latency.p95_ms:.1f} ms",
+                tr("with a picture of {size}", size=f"{latency.width}\u00a0x\u00a0{latency.height}"),
+            ),
             "size": (size_text(result.bytes), tr("one file, opset {n}", n=result.opset)),
         }
         for name, (figure, note) in shown.items():
