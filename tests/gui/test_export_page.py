@@ -89,7 +89,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     figures, notes = card.figures(), card.notes()
     assert figures["agreement"] == "100.0%" and figures["difference"] == "3.2e-06" and figures["images"] == "19"
     assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
-    assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48 x 40" in notes["slow"]
+    assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
     assert "opset 18" in notes["size"] and "model_float.onnx" in card._others.text()
 
 
