@@ -4,8 +4,6 @@ import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-DRIFT_PICTURES = 128
-
 
 class PeakMemory:
     """The most memory that was in use: the device's on CUDA, else the process's, as far as it was sampled."""

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +23,9 @@ from models.catalog import BACKBONES
 from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json
-from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
+from visionft.training.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
@@ -128,7 +129,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         has_head_start = config.head_start and is_pretrained and facts.is_single
-        looks = facts.val * config.epochs + 2 * min(facts.val, 128) + (facts.train if has_head_start else 0)
+        looks = facts.val * config.epochs + 2 * min(facts.val, DRIFT_PICTURES)
+        looks += min(facts.train, HEAD_START_PER_CLASS * facts.classes) if has_head_start else 0
     seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
         seconds=seconds,
@@ -172,14 +174,8 @@ def measure_steps(
 
 def _some(images: Snapshot, config: TrainConfig) -> Snapshot:
     """Return a part of the pictures, spread over all of them, that is enough to measure."""
-    few = _spread(images.labelled("train"), config.batch_size * (MOST_STEPS + 1))
-    return dataclasses.replace(images, images=(*few, *_spread(images.labelled("val"), CHECK_PICTURES)))
-
-
-def _spread(chosen: Sequence[SnapshotImage], most: int) -> list[SnapshotImage]:
-    if len(chosen) <= most:
-        return list(chosen)
-    return [chosen[i * len(chosen) // most] for i in range(most)]
+    few = spread(images.labelled("train"), config.batch_size * (MOST_STEPS + 1))
+    return dataclasses.replace(images, images=(*few, *spread(images.labelled("val"), CHECK_PICTURES)))
 
 
 def _take_steps(

@@ -22,8 +22,8 @@ from visionft.training.batches import (
     training_batches,
 )
 from visionft.training.config import TrainConfig
-from visionft.training.costs import DRIFT_PICTURES
 from visionft.training.head_start import set_head
+from visionft.training.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread, spread_by_class
 
 
 class Material:
@@ -100,19 +100,19 @@ class Material:
                 self._on_event(Notice(message=f"Left out {path}: {reason}.", level="warning"))
 
     def set_head(self) -> None:
-        """Give the classifier the head that ridge regression finds on the training pictures' features."""
+        """Give the classifier the head that ridge regression finds on features of training pictures."""
         if isinstance(self.train_batches, FeatureBatches):
             features = self.train_batches.features
         else:
-            features = self._features(self.train_images, "Preparing the classifier head")
+            chosen = spread_by_class(self.train_images, HEAD_START_PER_CLASS)
+            features = self._features(chosen, "Preparing the classifier head")
         set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
 
     def drift_features(self, stage: str) -> Tensor | None:
         """Return features (N, D) of some validation pictures, to compare before and after; None for a linear probe."""
         if self.is_cached:
             return None
-        step = max(1, len(self.val_images) // DRIFT_PICTURES)
-        return self._features(self.val_images[::step][:DRIFT_PICTURES], stage).images
+        return self._features(spread(self.val_images, DRIFT_PICTURES), stage).images
 
     def class_counts(self) -> Tensor:
         """Return (C,) counts of the training split's labels."""
