@@ -1,4 +1,4 @@
-"""A classifier head in closed form: ridge regression on features, so that epoch 1 starts at linear-probe accuracy.
+"""A classifier head in closed form: ridge regression on features, so that a linear probe starts near its end.
 
 W = (X'X + k I)^-1 X'Y on centred features (Hoerl and Kennard 1970). The strength k is the one whose leave-one-out
 predictions fit best; these come in closed form too: y_loo = (y_hat - h y) / (1 - h) with the leverage h.

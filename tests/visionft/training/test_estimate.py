@@ -53,6 +53,8 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot: Sna
     assert extrapolate(COST, config, SetFacts.of(snapshot)).seconds == pytest.approx(
         1 + 40 * 0.5 + (90 + 18 + 30) * 0.01
     )
+    many = dataclasses.replace(SetFacts.of(snapshot), train=8000)  # of three classes; 32 of each are looked at
+    assert extrapolate(COST, config, many).seconds == pytest.approx(1 + 10_000 * 0.5 + (90 + 18 + 96) * 0.01)
     linear = dataclasses.replace(config, method="linear")
     assert extrapolate(COST, linear, SetFacts.of(snapshot)).seconds == pytest.approx(1 + 40 * 0.5 + 39 * 0.01)
     shrunk = dataclasses.replace(COST, micro_batch=4)

@@ -14,6 +14,7 @@ from models.methods import METHODS
 from visionft.errors import ConfigError
 from visionft.images.loading import EpochSampler
 from visionft.project.snapshot import Snapshot
+from visionft.training import material
 from visionft.training.average import WeightAverage
 from visionft.training.batches import GrowingSize, sampling_weights
 from visionft.training.config import TrainConfig
@@ -161,6 +162,21 @@ def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None
         losses = [float(torch.nn.functional.cross_entropy(head(features), labels)) for head in (whole, gentle)]
     assert losses[0] < losses[1] / 3 < np.log(4) / 3
     assert (gentle(features).argmax(dim=1) == labels).float().mean() > 0.95
+
+
+@pytest.mark.parametrize(("method", "pictures", "learn"), [("lora", 6, True), ("linear", 30, False)])
+def test_a_head_start_looks_at_some_of_each_class_where_features_learn(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, pictures: int, learn: bool
+) -> None:
+    def record(_head, features, targets, *, features_learn):
+        seen.append((len(features), sorted(set(targets.tolist())), features_learn))
+
+    seen: list[tuple[int, list[int], bool]] = []
+    monkeypatch.setattr(material, "set_head", record)
+    monkeypatch.setattr(material, "HEAD_START_PER_CLASS", 2)
+    config = TrainConfig(backbone="starter_resnet", method=method, **{**TINY, "weights": "pretrained", "epochs": 1})
+    train(config, snapshot, tmp_path / "run")
+    assert seen == [(pictures, [0, 1, 2], learn)]
 
 
 def test_the_closed_form_head_survives_fewer_pictures_than_features() -> None:
