@@ -161,3 +161,14 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
     with torch.no_grad():
         torch.testing.assert_close(loaded(pictures()), classifier.eval()(pictures()), atol=1e-6, rtol=1e-5)
     assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == "LORA"
+
+
+def test_placing_orders_convolutions_for_speed_and_merging_puts_them_back() -> None:
+    classifier = build("test_resnet", "lora").eval()
+    plain = build("test_resnet", "lora").eval()
+    with torch.no_grad():
+        expected = plain(pictures())
+        torch.testing.assert_close(classifier.place("cpu")(pictures()), expected, atol=1e-5, rtol=1e-4)
+    kernels = [value for value in classifier.network.parameters() if value.ndim == 4]
+    assert kernels and all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
+    assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())

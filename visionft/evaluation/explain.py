@@ -70,7 +70,7 @@ class Explainer:
         self._names, self._preprocessing = trained.run.class_names, trained.preprocessing
         self._is_single = task == "single"
         self._device = pick_device(trained.run.config.device).kind
-        self._classifier = trained.classifier.to(self._device).eval().requires_grad_(False)
+        self._classifier = trained.classifier.place(self._device).eval().requires_grad_(False)
 
     def explain(self, asked: Asked) -> Explanation:
         """Explain one picture; one that cannot be read comes back with its error."""

@@ -163,7 +163,7 @@ def logit_batches(
     Pictures that cannot be read are named in a `Notice` and left out.
     """
     device = pick_device(trained.run.config.device).kind
-    classifier = trained.classifier.to(device)
+    classifier = trained.classifier.place(device)
     loader = _loader(trained, chosen, device)
     for number, batch in enumerate(loader, start=1):
         for position, reason in batch.unreadable:

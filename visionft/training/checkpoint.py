@@ -120,8 +120,14 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Load what `flatten_optimizer` gave; the settings of the groups stay as they are."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
+        state.setdefault(int(number), {})[name] = _ordered_like(parameters[int(number)], value)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _ordered_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return a moment in its parameter's memory order, which a fused step asks for; a counter as it is."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

@@ -1,11 +1,13 @@
-"""How a batch is divided so that it fits into memory."""
+"""How a batch is divided so that it fits into memory, and what an optimiser needs to go on."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
 from visionft.project.snapshot import Snapshot
+from visionft.training.checkpoint import flatten_optimizer, restore_optimizer
 from visionft.training.config import TrainConfig
 from visionft.training.learner import parts_of
 from visionft.training.loop import train
@@ -32,3 +34,21 @@ def test_a_last_batch_of_one_picture_more_trains_with_batch_norm_on_one_pixel(
         backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, epochs=1, device="cpu"
     )
     assert train(config, small, tmp_path / "run").best is not None
+
+
+def test_moments_come_back_in_the_memory_order_of_their_parameters() -> None:
+    """A fused step refuses, and any other slows down, where the order of a moment and its parameter differ."""
+    layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.randn(2, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    written = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in flatten_optimizer(optimizer).items()
+    }
+    other = torch.optim.AdamW(layer.parameters())
+    restore_optimizer(other, written)
+    for parameter in layer.parameters():
+        before, after = optimizer.state[parameter], other.state[parameter]
+        assert after["step"] == before["step"] == 1
+        for name in ("exp_avg", "exp_avg_sq"):
+            assert torch.equal(after[name], before[name]) and after[name].stride() == parameter.stride()
