@@ -178,10 +178,18 @@ class AdapterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixOptions:
-    """Learned key and value prefixes in each attention (Li and Liang 2021, arXiv:2101.00190; Jia et al. 2022)."""
+    """Learned keys and values in each attention (Li and Liang 2021, arXiv:2101.00190; Zhang et al. 2023)."""
 
     length: int = setting(
         5, label="Prefix length", help="How many learned tokens each attention also looks at.", minimum=0, maximum=256
+    )
+    softmax: str = setting(
+        "own",
+        label="Softmax",
+        help="own: each attention adds what it finds in the prefix to what it finds in the picture; starts without "
+        "effect. shared: the prefix competes with the picture, as Li and Liang had it; learns less well.",
+        choices=("own", "shared"),
+        advanced=True,
     )
     reparameterise: bool = setting(
         False,

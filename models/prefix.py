@@ -1,7 +1,11 @@
 """Prefix tuning: learned keys and values that every attention of a frozen ViT also attends to.
 
-After Li and Liang 2021 (arXiv:2101.00190); Jia et al. 2022 (arXiv:2203.12119) show learned tokens for vision.
-Length 0 is the base network. A prefix cannot fold into weights; an export holds it as constants in the graph.
+Li and Liang 2021 (arXiv:2101.00190) put them before the layer's own, under one softmax. That is the same as a second
+attention, over the prefix alone, mixed with the first by a share that the scores decide (He et al. 2022,
+arXiv:2110.04366, eq. 7): whatever the prefix gets, the picture loses. Here the second attention is added instead, with
+a softmax of its own and values that start at zero, so that an untrained prefix changes nothing and a trained one takes
+nothing away (as in Zhang et al. 2023, arXiv:2303.16199, whose gate it does without). The shared softmax remains as an
+option. Length 0 is the base network. A prefix cannot fold into weights; an export holds it as constants in the graph.
 """
 
 from typing import Any
@@ -31,12 +35,17 @@ class Prefix(nn.Module):
 class ReparameterisedPrefix(nn.Module):
     """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3)."""
 
-    def __init__(self, length: int, heads: int, head_width: int) -> None:
+    def __init__(self, length: int, heads: int, head_width: int, *, without_effect: bool) -> None:
+        """Make a prefix of random values, or of zeros where it is to start `without_effect`."""
         super().__init__()
         width = heads * head_width
         self.heads = heads
         self.embedding = nn.Parameter(torch.randn(length, width) * 0.02)
-        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), nn.Linear(width // 2, 2 * width))
+        last = nn.Linear(width // 2, 2 * width)
+        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), last)
+        if without_effect:
+            nn.init.zeros_(last.weight[width:])
+            nn.init.zeros_(last.bias[width:])
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return keys and values, (heads, length, head width) each."""
@@ -52,12 +61,13 @@ class ReparameterisedPrefix(nn.Module):
 
 
 class PrefixAttention(nn.Module):
-    """timm's ViT attention with a learned prefix before the keys and values of the picture's tokens."""
+    """timm's ViT attention with a learned prefix: beside the picture's tokens, or among them (`shares_softmax`)."""
 
-    def __init__(self, attention: Any, prefix: nn.Module) -> None:
+    def __init__(self, attention: Any, prefix: nn.Module, *, shares_softmax: bool) -> None:
         super().__init__()
         self.attention = attention
         self.prefix = prefix
+        self.shares_softmax = shares_softmax
 
     def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
         """Map (B, N, D) tokens to (B, N, D)."""
@@ -67,11 +77,15 @@ class PrefixAttention(nn.Module):
         qkv = layer.qkv(tokens).reshape(batch, length, 3, layer.num_heads, layer.head_dim)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, head width) each
         query, key = layer.q_norm(query), layer.k_norm(key)
-        prefix_key, prefix_value = self.prefix()
-        key = torch.cat([prefix_key.to(key.dtype).expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, width)
-        value = torch.cat([prefix_value.to(value.dtype).expand(batch, -1, -1, -1), value], dim=2)
+        prefix_key, prefix_value = (part.to(key.dtype) for part in self.prefix())  # (heads, n, head width) each
+        if self.shares_softmax:
+            key = torch.cat([prefix_key.expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, head width)
+            value = torch.cat([prefix_value.expand(batch, -1, -1, -1), value], dim=2)
         dropout = layer.attn_drop.p if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        if not self.shares_softmax and prefix_key.shape[1]:
+            scores = query @ prefix_key.transpose(1, 2) * layer.head_dim**-0.5  # (B, heads, N, n)
+            mixed = mixed + scores.softmax(dim=-1) @ prefix_value
         mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
         return layer.proj_drop(layer.proj(mixed))
 
@@ -88,15 +102,18 @@ def inject(network: nn.Module, options: PrefixOptions) -> None:
         layer = block.attn
         if type(layer) is not Attention or layer.gate is not None:
             raise ConfigError((Problem("method", f"prefix does not cover {type(layer).__name__}", "Choose LoRA."),))
-        block.attn = PrefixAttention(layer, _new_prefix(layer, options))
+        shares = options.softmax == "shared"
+        block.attn = PrefixAttention(layer, _new_prefix(layer, options), shares_softmax=shares)
 
 
 def _new_prefix(layer: Any, options: PrefixOptions) -> nn.Module:
+    adds = options.softmax == "own"
     if options.reparameterise:
-        return ReparameterisedPrefix(options.length, layer.num_heads, layer.head_dim)
+        return ReparameterisedPrefix(options.length, layer.num_heads, layer.head_dim, without_effect=adds)
     shape = (layer.num_heads, options.length, layer.head_dim)
     key_scale, value_scale = _activation_scales(layer)
-    return Prefix(torch.randn(shape) * key_scale, torch.randn(shape) * value_scale)
+    key, value = torch.randn(shape) * key_scale, torch.randn(shape) * value_scale
+    return Prefix(key, torch.zeros_like(value) if adds else value)
 
 
 @torch.no_grad()

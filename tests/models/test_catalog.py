@@ -50,6 +50,20 @@ def test_counts_follow_the_picture_size() -> None:
     assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "least", "most"),
+    [
+        ("lora", LoraOptions(rank=16), 0.002, 0.01),
+        ("adapter", AdapterOptions(), 0.005, 0.08),
+        ("adapter", AdapterOptions(bottleneck=64, placement="houlsby"), 0.005, 0.08),
+        ("prefix", PrefixOptions(), 0.0005, 0.0015),
+    ],
+)
+def test_small_methods_are_small_on_a_vit_b(method: str, options, least: float, most: float) -> None:
+    count = count_parameters(BACKBONES["vit_base"], METHODS[method], classes=10, options=options)
+    assert least < count.trainable / count.total < most
+
+
 def test_unknown_names_list_what_there_is() -> None:
     with pytest.raises(ConfigError, match="no backbone 'vgg'.*resnet18"):
         get_backbone("vgg")

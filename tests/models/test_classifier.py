@@ -26,6 +26,8 @@ CASES = [
     ("test_resnet", "lora", LoraOptions(rank=2, variant="dora")),
     ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="houlsby", scaling=0.5)),
     ("test_vit", "prefix", PrefixOptions(length=3, reparameterise=True)),
+    ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared")),
+    ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared", reparameterise=True)),
     ("test_vit", "full", FullOptions(frozen_stages=2)),
     ("test_resnet", "full", FullOptions(frozen_stages=1)),
 ]
@@ -91,7 +93,10 @@ def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None
         ("test_resnet", "lora", None),
         ("test_vit", "adapter", None),
         ("test_resnet", "adapter", None),
+        ("test_vit", "prefix", None),
+        ("test_vit", "prefix", PrefixOptions(reparameterise=True)),
         ("test_vit", "prefix", PrefixOptions(length=0)),
+        ("test_vit", "prefix", PrefixOptions(length=0, softmax="shared")),
     ],
 )
 def test_starts_as_the_base_network(backbone: str, method: str, options) -> None:

@@ -24,7 +24,7 @@ from visionft.project.snapshot import Snapshot
 from visionft.training.checks import combination_problems, data_problems
 from visionft.training.settings import assign, build
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,9 +282,12 @@ class TrainConfig:
             ConfigError: The values come from a newer program or have unknown or mistyped entries.
         """
         values = dict(values)
-        if values.pop("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+        version = values.pop("format_version", FORMAT_VERSION)
+        if version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
+        if version < 2:
+            values["prefix"] = {"softmax": "shared", **values.get("prefix", {})}
         return build(cls, values)
 
     def with_settings(self, assignments: Iterable[str]) -> Self:

@@ -49,6 +49,13 @@ def test_settings_of_a_newer_program_are_refused() -> None:
         TrainConfig.from_dict({"epochs": "many"})
 
 
+def test_a_prefix_run_of_an_older_program_keeps_its_softmax() -> None:
+    values = TrainConfig(backbone="test_vit", method="prefix").to_dict()
+    del values["prefix"]["softmax"]
+    assert TrainConfig.from_dict({**values, "format_version": 1}).prefix.softmax == "shared"
+    assert TrainConfig.from_dict(values).prefix.softmax == "own"
+
+
 def test_bad_assignments_are_all_named() -> None:
     with pytest.raises(ConfigError) as caught:
         TrainConfig().with_settings(["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "prefix.reparameterise=maybe"])
