@@ -28,7 +28,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A training run has its model and data ready. `first_epoch` is above 1 when a run is continued."""
+    """A training run has its model and data ready.
+
+    `first_epoch` is above 1 when a run is continued; `processes` train together, on a device each.
+    """
 
     run: str
     backbone: str
@@ -42,6 +45,7 @@ class RunStarted:
     total_parameters: int
     device: str
     precision: str
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

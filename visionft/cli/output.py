@@ -70,10 +70,11 @@ def print_event(event: Event) -> None:
     match event:
         case RunStarted():
             share = event.trainable_parameters / event.total_parameters
+            devices = f"{event.processes} x {event.device}" if event.processes > 1 else event.device
             _say(
                 f"{event.run}: {event.train_images} training and {event.val_images} validation pictures, "
                 f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters train ({share:.2%}), "
-                f"{event.device}, {event.precision}"
+                f"{devices}, {event.precision}"
             )
         case EpochDone():
             _say(

@@ -76,7 +76,7 @@ class FeatureBatches:
         self.sampler.epoch, self.sampler.skip = epoch, skip
         cached = self.features
         for keys in self.sampler:
-            chosen = torch.tensor([key.position for key in keys], device=cached.images.device)
+            chosen = torch.tensor([key.position for key in keys], dtype=torch.long, device=cached.images.device)
             yield Batch(cached.images[chosen], cached.targets[chosen], cached.indices[chosen], ())
 
 

@@ -220,6 +220,7 @@ class _Run:
                 total_parameters=total,
                 device=self.device.name,
                 precision=self.precision,
+                processes=self.accelerator.num_processes,
             )
         )
 

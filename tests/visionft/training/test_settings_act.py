@@ -12,11 +12,11 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods import METHODS
 from visionft.errors import ConfigError
-from visionft.images.loading import EpochSampler
+from visionft.images.loading import Batch, EpochSampler
 from visionft.project.snapshot import Snapshot
 from visionft.training import material
 from visionft.training.average import WeightAverage
-from visionft.training.batches import GrowingSize, sampling_weights
+from visionft.training.batches import FeatureBatches, GrowingSize, sampling_weights
 from visionft.training.config import TrainConfig
 from visionft.training.costs import feature_drift
 from visionft.training.head_start import set_head
@@ -100,6 +100,12 @@ def test_processes_share_each_batch() -> None:
 
     whole, first, second = batches(0, 1), batches(0, 2), batches(1, 2)
     assert [sorted(a + b) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in whole]
+
+
+def test_a_process_without_a_part_in_the_last_batch_gets_an_empty_one() -> None:
+    features = Batch(torch.randn(9, 4), torch.arange(9), torch.arange(9), ())
+    sampler = EpochSampler(9, 8, seed=0, shuffle=False, rank=1, world=2)
+    assert [len(batch.images) for batch in FeatureBatches(features, sampler).epoch(0)] == [4, 0]
 
 
 def test_a_single_last_picture_joins_its_neighbours() -> None:
