@@ -81,10 +81,13 @@ class PrefixAttention(nn.Module):
         if self.shares_softmax:
             key = torch.cat([prefix_key.expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, head width)
             value = torch.cat([prefix_value.expand(batch, -1, -1, -1), value], dim=2)
-        dropout = layer.attn_drop.p if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        if layer.fused_attn:
+            dropout = layer.attn_drop.p if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        else:
+            mixed = layer.attn_drop((query * layer.scale @ key.transpose(-2, -1)).softmax(dim=-1)) @ value
         if not self.shares_softmax and prefix_key.shape[1]:
-            scores = query @ prefix_key.transpose(1, 2) * layer.head_dim**-0.5  # (B, heads, N, n)
+            scores = query * layer.scale @ prefix_key.transpose(1, 2)  # (B, heads, N, n)
             mixed = mixed + scores.softmax(dim=-1) @ prefix_value
         mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
         return layer.proj_drop(layer.proj(mixed))

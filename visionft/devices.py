@@ -1,7 +1,7 @@
 """What can compute here: devices with name, memory and the precision that suits them. Loads torch when asked."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from visionft.errors import ConfigError, Problem
 
@@ -58,10 +58,21 @@ def _cpu() -> Device:
     import platform
 
     import psutil
+    import torch
 
     name = platform.processor() or platform.machine()
     memory_mb = psutil.virtual_memory().total >> 20
-    return Device(kind="cpu", index=0, name=f"CPU ({name})", memory_mb=memory_mb, precision="fp32")
+    return Device(kind="cpu", index=0, name=f"CPU ({name})", memory_mb=memory_mb, precision=_cpu_precision(torch.cpu))
+
+
+def _cpu_precision(cpu: Any) -> Precision:
+    """Return bf16 for a CPU that multiplies it by itself, which halves a training step or better; emulated, it is slow.
+
+    Args:
+        cpu: `torch.cpu`, whose questions are not public yet: one that is gone counts as answered with no.
+    """
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return "bf16" if any(getattr(cpu, question, bool)() for question in questions) else "fp32"
 
 
 def pick_device(kind: str = "auto") -> Device:

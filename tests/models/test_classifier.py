@@ -168,6 +168,18 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
     assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == "LORA"
 
 
+@pytest.mark.parametrize(
+    ("method", "options"), [("lora", None), ("prefix", None), ("prefix", PrefixOptions(softmax="shared"))]
+)
+def test_attention_is_the_same_by_the_fused_kernel_and_without(method: str, options) -> None:
+    classifier = build("test_vit", method, options)
+    take_steps(classifier)
+    with torch.no_grad():
+        fused = classifier.eval().place("cpu")(pictures())
+        torch.testing.assert_close(classifier.place("cpu", precision="bf16")(pictures()), fused, atol=1e-5, rtol=1e-4)
+    assert not any(getattr(module, "fused_attn", False) for module in classifier.network.modules())
+
+
 def test_placing_orders_convolutions_for_speed_and_merging_puts_them_back() -> None:
     classifier = build("test_resnet", "lora").eval()
     plain = build("test_resnet", "lora").eval()

@@ -35,7 +35,7 @@ class Assembly:
             classifier.checkpoint_gradients()
         if self.device.kind == "cuda" and self.precision == "bf16":
             classifier.shrink_frozen(torch.bfloat16)
-        return classifier.place(self.accelerator.device)
+        return classifier.place(self.accelerator.device, precision=self.precision)
 
 
 def _make_accelerator(device: Device, precision: str) -> Any:

@@ -115,7 +115,7 @@ class TrainConfig:
     precision: str = setting(
         "auto",
         label="Precision",
-        help="auto: bf16 or fp16 on a GPU, fp32 on the CPU.",
+        help="auto: bf16 or fp16 on a GPU, bf16 on a CPU that is made for it, else fp32. The weights are always fp32.",
         choices=("auto", "fp32", "bf16", "fp16"),
         advanced=True,
     )

@@ -13,6 +13,7 @@ from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
 SETTINGS = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
+SETTINGS += ["--set", "precision=fp32"]
 LAUNCH = ["-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
 LAUNCH += ["--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
 # By its `--cpu`, accelerate starts a single process whatever number is asked for; `--multi_gpu` starts them all, and

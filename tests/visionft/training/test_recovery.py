@@ -50,7 +50,8 @@ def last(run_dir: Path) -> dict[str, torch.Tensor]:
 def test_running_out_of_memory_halves_what_goes_through_at_once(
     snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(tiny(), snapshot, tmp_path / "plain")
+    config = tiny(precision="fp32")  # so that sums in another order stay close
+    train(config, snapshot, tmp_path / "plain")
     honest, sizes = Objective.loss, []
 
     def tight(self, logits, targets):
@@ -62,7 +63,7 @@ def test_running_out_of_memory_halves_what_goes_through_at_once(
 
     monkeypatch.setattr(Objective, "loss", tight)
     events: list[Event] = []
-    train(tiny(), snapshot, tmp_path / "tight", on_event=events.append)
+    train(config, snapshot, tmp_path / "tight", on_event=events.append)
     notices = [event.message for event in events if isinstance(event, Notice) and event.level == "warning"]
     assert len(notices) == 2 and "with 4 pictures" in notices[0] and "with 2 pictures" in notices[1]
     assert max(sizes[2:]) == 2

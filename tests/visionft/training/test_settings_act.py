@@ -56,7 +56,7 @@ def test_training_works_with_each_option(changes: dict, snapshot: Snapshot, tmp_
 
 
 def test_micro_batches_change_nothing_but_memory(snapshot: Snapshot, tmp_path: Path) -> None:
-    config = TrainConfig(backbone="test_vit", method="lora", **TINY)
+    config = TrainConfig(backbone="test_vit", method="lora", precision="fp32", **TINY)
     whole = train(config, snapshot, tmp_path / "a").best
     parts = train(dataclasses.replace(config, micro_batch_size=3), snapshot, tmp_path / "b").best
     assert whole and parts and parts.val_loss == pytest.approx(whole.val_loss, abs=1e-4)
