@@ -207,7 +207,8 @@ class TrainConfig:
     compile: bool = setting(
         False,
         label="Compile",
-        help="Let torch.compile speed the network up; the first steps take a minute longer.",
+        help="Let torch.compile speed the network up; the first steps take a minute longer. Needs a C++ compiler (CPU) "
+        "or Triton (GPU); without, training goes on uncompiled.",
         advanced=True,
     )
     tensorboard: bool = setting(

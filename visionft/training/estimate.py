@@ -198,9 +198,10 @@ def _take_steps(
         )
         looked = len(material.train_images) + len(material.val_images)
         look_s = (time.perf_counter() - began) / looked  # of a linear probe, which has looked at every picture
-        trained = classifier.head if material.is_cached else classifier
         objective = Objective(images.task, len(images.class_names), config.label_smoothing)
-        learner = Learner(classifier, trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None)
+        learner = Learner(
+            classifier, material.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
+        )
         learner.set_rate(1e-8)
         totals = new_totals(accelerator.device)
         classifier.train()

@@ -29,16 +29,18 @@ from visionft.project.snapshot import Snapshot
 from visionft.training import recording, starting
 from visionft.training.assembly import Assembly, release
 from visionft.training.batches import Stopped
+from visionft.training.compiling import settings_that_compile
 from visionft.training.config import TrainConfig
 from visionft.training.costs import PeakMemory, feature_drift
 from visionft.training.learner import Learner, NotFinite
 from visionft.training.material import Material
-from visionft.training.objective import Objective, add_batch, balanced_weights, new_totals
+from visionft.training.objective import Objective, balanced_weights, new_totals
 from visionft.training.progress import RunProgress, Throttle
 from visionft.training.run_lock import lock_run
 from visionft.training.runs import TrainResult, best_epoch, read_metrics, read_run
 from visionft.training.schedule import learning_rate_factor
 from visionft.training.taking_over import take_over
+from visionft.training.validating import validate
 
 STEP_EVENT_INTERVAL_S = 0.1
 MAX_ROLLBACKS = 3
@@ -168,8 +170,8 @@ class _Run:
         )
         self.learner = Learner(
             self.classifier,
-            self.classifier.head if self.material.is_cached else self.classifier,
-            config,
+            self.material.trained,
+            settings_that_compile(config, self.accelerator.device, self.on_event),
             self.objective,
             accelerator=self.accelerator,
             on_shrink=self._tell_shrunk,
@@ -306,7 +308,8 @@ class _Run:
             raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
         average = self.learner.average
         with average.in_place() if average else contextlib.nullcontext():
-            val_loss, val_top1 = self._validate()
+            self.classifier.eval()
+            val_loss, val_top1 = validate(self.material.trained, self.material, self.objective, self.accelerator)
             done = EpochDone(
                 epoch=progress.epoch,
                 epochs=self.config.epochs,
@@ -328,25 +331,6 @@ class _Run:
             self.curves.add(done)
         self.save_last()
         self.on_event(done)
-
-    @torch.no_grad()
-    def _validate(self) -> tuple[float, float]:
-        """Return (loss, top-1) over the validation split."""
-        self.classifier.eval()
-        evaluated = self.classifier.head if self.material.is_cached else self.classifier
-        totals = new_totals(self.accelerator.device)
-        for batch in self.material.val_batches.epoch(0):
-            self.material.check(batch, self.material.val_images)
-            if not len(batch.images):
-                continue
-            with self.accelerator.autocast():
-                logits = evaluated(batch.images)
-            loss, hits = (f(logits, batch.targets) for f in (self.objective.evaluation_loss, self.objective.hits))
-            add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
-        loss_sum, hits, seen = self.accelerator.reduce(totals, "sum").tolist()
-        if not seen:
-            raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
-        return loss_sum / seen, hits / seen
 
     # The end --------------------------------------------------------------------------------------------------------
 

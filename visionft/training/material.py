@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253
-from torch import Tensor  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.events import Notice, OnEvent
@@ -59,6 +59,11 @@ class Material:
         else:
             self.train_batches = training_batches(config, images, self.sharding)
             self.val_batches = plain_batches(config, images, self.val_images, self.sharding)
+
+    @property
+    def trained(self) -> nn.Module:
+        """Return what takes a batch: the classifier, or its head where batches hold features."""
+        return self._classifier.head if self.is_cached else self._classifier
 
     def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
         features = self._features(chosen, f"Reading {'training' if shuffle else 'validation'} pictures")

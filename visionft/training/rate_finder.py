@@ -60,7 +60,7 @@ def find_learning_rate(
         ConfigError: The settings or the pictures cannot be trained on.
         RunError: The user stopped, or the loss exploded at once.
     """
-    config = replace(config, head_start=False, ema_decay=0.0)
+    config = replace(config, head_start=False, ema_decay=0.0, compile=False)
     config.check(images)
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
@@ -89,9 +89,10 @@ def _sweep(
     material = Material(
         config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
     )
-    trained = classifier.head if material.is_cached else classifier
     objective = Objective(images.task, len(images.class_names), config.label_smoothing)
-    learner = Learner(classifier, trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None)
+    learner = Learner(
+        classifier, material.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
+    )
     classifier.train()
     tried: list[float] = []
     losses: list[float] = []
