@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from visionft.errors import ConfigError, RunError
-from visionft.events import EpochDone, Event, Notice, RunStarted, StepDone
+from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
 from visionft.training.loop import train
@@ -84,6 +84,17 @@ def test_stopping_before_the_first_epoch_ends_well(snapshot: Snapshot, tmp_path:
     assert result.stopped and result.best is None
     with pytest.raises(RunError, match="before its first epoch"):
         load_trained(read_run(tmp_path / "run"))
+
+
+def test_stopping_while_features_are_computed_ends_within_a_batch(snapshot: Snapshot, tmp_path: Path) -> None:
+    events: list[Event] = []
+    config = tiny("linear", batch_size=2)
+    result = train(config, snapshot, tmp_path / "run", on_event=events.append, should_stop=StopAfter(2))
+    read = [
+        event.done for event in events if isinstance(event, Progress) and event.stage == "Reading training pictures"
+    ]
+    assert result.stopped and result.best is None and read == [1, 2]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(snapshot: Snapshot, tmp_path: Path) -> None:
