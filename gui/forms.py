@@ -14,6 +14,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QSpinBox, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, column, pill, restyle, row, text
 from visionft.errors import Problem
 
@@ -186,8 +187,8 @@ class ConfigForm(QWidget):
     def _add(self, field: dataclasses.Field[Any]) -> None:
         meta = field.metadata
         editor, read, write = _editor(getattr(self._config, field.name), meta, self._on_edited)
-        unit = f" ({meta['unit']})" if meta.get("unit") else ""
-        caption = text(meta.get("label", field.name) + unit)
+        unit = f" ({tr(meta['unit'])})" if meta.get("unit") else ""
+        caption = text(tr(meta.get("label", field.name)) + unit)
         caption.setBuddy(editor)
         fault = text(role="fault", wrap=True)
         fault.hide()
@@ -276,7 +277,7 @@ def _whole_number_editor(
     low, high = meta.get("min"), meta.get("max")
     box.setRange(int(low) if low is not None else -(2**31), int(high) if high is not None else 2**31 - 1)
     if any(f"{box.minimum()} {verb}" in meta.get("help", "") for verb in ("takes", "decides")):
-        box.setSpecialValueText("automatic")
+        box.setSpecialValueText(tr("automatic"))
     box.setValue(value)
     box.setMinimumWidth(_EDITOR_WIDTH)
     box.valueChanged.connect(on_edited)

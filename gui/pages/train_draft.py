@@ -282,10 +282,20 @@ def _look_at_computer(_key: str) -> _Computer:
 
 def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
     count = parameter_count(config, classes=classes)
-    lines = [f"{config.backbone_row.title} with {config.method_row.title}, {config.epochs} epochs."]
-    lines.append(f"{millions(count.trainable)} of {millions(count.total)} parameters learn ({count.share:.2%}).")
+    backbone, method = config.backbone_row.title, tr(config.method_row.title)
+    lines = [
+        tr("{backbone} with {method}, {count} epochs.", backbone=backbone, method=method, count=config.epochs),
+        tr(
+            "{count} of {total} parameters learn ({share}).",
+            count=millions(count.trainable),
+            total=millions(count.total),
+            share=f"{count.share:.2%}",
+        ),
+    ]
     if facts is not None:
-        lines.append(f"{facts.train:,} pictures to learn from, {facts.val:,} to check on, {facts.classes} classes.")
+        train, val = f"{facts.train:,}", f"{facts.val:,}"
+        words = "{train} pictures to learn from, {val} to check on, {classes} classes."
+        lines.append(tr(words, train=train, val=val, classes=facts.classes))
     if config.batch_size > 0 and config.learning_rate >= 0:
-        lines.append(f"Learning rate {config.peak_learning_rate:.2g} at its peak.")
+        lines.append(tr("Learning rate {rate} at its peak.", rate=f"{config.peak_learning_rate:.2g}"))
     return "\n".join(lines)

@@ -176,7 +176,7 @@ class SetupView(QWidget):
         self.methods.show_choices(methods)
         self.backbones.choose(config.backbone)
         self.methods.choose(config.method)
-        self._method_title.setText(tr("{method} settings", method=config.method_row.title))
+        self._method_title.setText(tr("{method} settings", method=tr(config.method_row.title)))
         self._method_box.setCurrentWidget(self.method_form(config.method) or self._no_settings)
 
     def show_modified(self, is_modified: bool) -> None:

@@ -42,7 +42,12 @@ def preset_choices(circumstances: Circumstances, known: KnownCost) -> list[Choic
 
 def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost) -> Choice:
     config = preset_config(name, circumstances)
-    facts = f"{config.backbone_row.title}, {config.method_row.title}, {config.epochs} epochs"
+    facts = tr(
+        "{backbone}, {method}, {count} epochs",
+        backbone=config.backbone_row.title,
+        method=tr(config.method_row.title),
+        count=config.epochs,
+    )
     return Choice(
         name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
     )
@@ -83,9 +88,9 @@ def _rank(name: str, recommended: tuple[str, ...]) -> tuple[bool, int]:
 
 def _backbone_choice(name: str, weights: WeightsFact, badge: str) -> Choice:
     backbone = BACKBONES[name]
-    facts = f"{millions(backbone.parameters)} parameters, {backbone.input_size} px"
+    facts = tr("{count} parameters, {size} px", count=millions(backbone.parameters), size=backbone.input_size)
     if weights.size and not backbone.bundled:
-        facts += f", {weights.size}" if weights.is_here else f"; download {weights.size}"
+        facts += f", {weights.size}" if weights.is_here else "; " + tr("download {size}", size=weights.size)
     return Choice(
         name=name,
         title=backbone.title,
@@ -106,15 +111,16 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
 
 def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
     method = config.method_row
-    refusal = method.refusals.get(config.backbone_row.family, "")
+    refusal = tr(method.refusals.get(config.backbone_row.family, ""))
     facts = ""
     if not refusal:
         count = parameter_count(config, classes=classes)
-        facts = _with_cost(f"{millions(count.trainable)} parameters learn, {share(count.share)}", known(config))
+        facts = tr("{count} parameters learn, {share}", count=millions(count.trainable), share=share(count.share))
+        facts = _with_cost(facts, known(config))
     return Choice(
         name=method.name,
         title=method.title,
-        words=f"{method.summary} {method.when}",
+        words=f"{tr(method.summary)} {tr(method.when)}",
         facts=facts,
         refusal=refusal[:1].upper() + refusal[1:],
     )

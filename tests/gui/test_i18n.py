@@ -1,6 +1,7 @@
 """Messages pass one place: catalogues fit the program, placeholders stay, data is never translated."""
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from gui.i18n import tr
 from gui.settings import Settings
 from gui.state import AppState
 from gui.widgets.parts import Button, ElidedLabel, key, text, translate
+from models.catalog import BACKBONES
+from models.methods import METHODS
+from visionft.training.config import TrainConfig
+from visionft.training.presets import PRESETS
 
 SOURCE = Path(gui.__file__).parent
 LANGUAGES = [code for code in i18n.languages() if code != i18n.ENGLISH]
@@ -32,13 +37,25 @@ def constants() -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
+def engine_words() -> set[str]:
+    """Return what the window says of settings, methods, presets and backbones: the engine holds these words."""
+    config = TrainConfig()
+    groups = [config, *(getattr(config, name) for name in METHODS)]
+    fields = [field.metadata for group in groups for field in dataclasses.fields(group) if field.metadata]
+    words = {each[key] for each in fields for key in ("label", "help", "unit") if each[key]}
+    words |= {word for method in METHODS.values() for word in (method.title, method.summary, method.when)}
+    words |= {reason for method in METHODS.values() for reason in method.refusals.values()}
+    words |= {word for preset in PRESETS.values() for word in (preset.title, preset.words)}
+    return words | {backbone.summary for backbone in BACKBONES.values()}
+
+
 def test_there_is_a_second_language():
     assert "de" in LANGUAGES and i18n.languages()["de"] == "Deutsch"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_catalogue_has_no_message_that_the_program_does_not_say(code):
-    stale = set(i18n.read_catalogue(code)) - constants()
+    stale = set(i18n.read_catalogue(code)) - constants() - engine_words()
     assert not stale
 
 
@@ -61,6 +78,11 @@ def test_rail_menus_and_commands_are_translated_whole(code):
     said = {entry.title for entry in keymap.ENTRIES} | {entry.menu for entry in keymap.ENTRIES if entry.menu}
     said |= {page.title for page in PAGES}
     assert not said - set(i18n.read_catalogue(code))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_words_of_the_engine_on_the_train_page_are_translated_whole(code):
+    assert not engine_words() - set(i18n.read_catalogue(code))
 
 
 def test_the_window_speaks_german(qtbot, qapp):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from models.methods import METHODS
 from visionft.errors import ConfigError
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import FORMAT_VERSION, TrainConfig
@@ -30,6 +31,18 @@ def test_every_fault_is_reported_with_its_field() -> None:
 )
 def test_impossible_combinations_are_refused(changes: dict, field: str) -> None:
     assert [problem.field for problem in TrainConfig(**changes).problems()] == [field]
+
+
+def test_the_automatic_rate_follows_width_and_batch_and_a_chosen_one_stays() -> None:
+    def rate(**changes) -> float:
+        return TrainConfig(**{"backbone": "vit_base", **changes}).peak_learning_rate
+
+    assert rate() == pytest.approx(METHODS["lora"].learning_rate)
+    assert rate(backbone="vit_small") == pytest.approx(2 * rate())
+    assert rate(backbone="resnet50") < rate() < rate(backbone="resnet18") < rate(backbone="starter_resnet")
+    assert rate(method="linear", backbone="starter_vit") == rate(method="linear")
+    assert rate(batch_size=128) == pytest.approx(2 * rate())
+    assert rate(learning_rate=0.5, batch_size=128) == 0.5
 
 
 def test_dict_round_trip() -> None:
