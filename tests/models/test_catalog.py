@@ -14,7 +14,12 @@ OPTIONS = {
     "full": [None],
     "linear": [None],
     "lora": [None, LoraOptions(rank=3, targets="all"), LoraOptions(targets="attention", variant="dora")],
-    "adapter": [None, AdapterOptions(bottleneck=5, placement="houlsby")],
+    "adapter": [
+        None,
+        AdapterOptions(bottleneck=5, placement="houlsby"),
+        AdapterOptions(bottleneck=5, placement="pfeiffer"),
+        AdapterOptions(bottleneck=5, placement="parallel"),
+    ],
     "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
 }
 
