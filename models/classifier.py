@@ -61,18 +61,19 @@ class Classifier(nn.Module):
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Return the trainable parameters for an optimiser: no decay on norms, biases, prefixes.
 
-        Each group's `lr_scale` multiplies the learning rate.
+        Each group's `lr_scale` multiplies the learning rate: the method's `head_rate`, or what a layer asks for.
         """
         if isinstance(self.options, FullOptions):
             return full.parameter_groups(self.network, weight_decay, self.options.layer_decay)
-        head = {id(parameter) for parameter in self.head.parameters()}
+        layers = [module for module in self.network.modules() if isinstance(module, prefix.ReparameterisedPrefix)]
+        scales = {id(parameter): layer.lr_scale for layer in layers for parameter in layer.parameters()}
+        scales |= {id(parameter): getattr(self.options, "head_rate", 1.0) for parameter in self.head.parameters()}
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
                 decay = 0.0 if parameter.ndim < 2 or ".prefix." in name else weight_decay
-                rate = getattr(self.options, "head_rate", 1.0) if id(parameter) in head else 1.0
-                groups.setdefault((decay, rate), []).append(parameter)
-        return [{"params": params, "weight_decay": decay, "lr_scale": rate} for (decay, rate), params in groups.items()]
+                groups.setdefault((decay, scales.get(id(parameter), 1.0)), []).append(parameter)
+        return [{"params": params, "weight_decay": decay, "lr_scale": scale} for (decay, scale), params in groups.items()]
 
     def trainable_names(self) -> list[str]:
         """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""

@@ -197,7 +197,7 @@ class PrefixOptions:
         help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.",
         advanced=True,
     )
-    head_rate: float = _head_rate(0.05)
+    head_rate: float = _head_rate(0.015)
 
 
 MethodOptions = FullOptions | LinearOptions | LoraOptions | AdapterOptions | PrefixOptions

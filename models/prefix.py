@@ -33,7 +33,13 @@ class Prefix(nn.Module):
 
 
 class ReparameterisedPrefix(nn.Module):
-    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3)."""
+    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3).
+
+    Each of its outputs moves with a whole row of weights, so these take smaller steps than a plain prefix (measured: at
+    the same rate it fell to chance).
+    """
+
+    lr_scale = 0.15
 
     def __init__(self, length: int, heads: int, head_width: int, *, without_effect: bool) -> None:
         """Make a prefix of random values, or of zeros where it is to start `without_effect`."""

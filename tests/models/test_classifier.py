@@ -148,6 +148,18 @@ def test_full_lowers_the_rate_towards_the_input() -> None:
     assert scale[id(network.patch_embed.proj.weight)] < scale[id(network.blocks[0].mlp.fc1.weight)] < 0.5
 
 
+def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None:
+    """At a plain prefix's rate, the MLP that makes it breaks the network: accuracy fell to chance."""
+    classifier = build("test_vit", "prefix", PrefixOptions(reparameterise=True, head_rate=0.5))
+    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
+    network = classifier.network
+    prefix = {scale[id(parameter)] for block in network.blocks for parameter in block.attn.prefix.parameters()}
+    assert prefix == {0.15}
+    assert scale[id(network.head.weight)] == 0.5
+    plain = build("test_vit", "prefix").network.blocks[0].attn.prefix
+    assert not hasattr(plain, "lr_scale")
+
+
 def test_a_state_of_another_method_is_refused() -> None:
     with pytest.raises(ValueError, match="differs from the model"):
         build("test_vit", "lora").load_trainable_state(build("test_vit", "linear").trainable_state())
