@@ -73,7 +73,10 @@ class Classifier(nn.Module):
             if parameter.requires_grad:
                 decay = 0.0 if parameter.ndim < 2 or ".prefix." in name else weight_decay
                 groups.setdefault((decay, scales.get(id(parameter), 1.0)), []).append(parameter)
-        return [{"params": params, "weight_decay": decay, "lr_scale": scale} for (decay, scale), params in groups.items()]
+        return [
+            {"params": parameters, "weight_decay": decay, "lr_scale": scale}
+            for (decay, scale), parameters in groups.items()
+        ]
 
     def trainable_names(self) -> list[str]:
         """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""
