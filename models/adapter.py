@@ -1,10 +1,10 @@
 """Bottleneck adapters: down, non-linearity, up, added to what flows by (Houlsby et al. 2019, arXiv:1902.00751).
 
-On a ViT one sits after each MLP (Pfeiffer et al. 2021, arXiv:2005.00247) and, for Houlsby's placement, after each
-attention, or one stands beside each MLP (Chen et al. 2022, arXiv:2205.13535) and, for `parallel_all`, beside each
-attention too (He et al. 2022, arXiv:2110.04366): beside a layer it reads the normalised tokens that the layer reads. On
-a ResNet a 1x1-convolution adapter follows each block. The up-projection starts at zero, so an untrained adapter changes
-nothing. Adapters are not linear and cannot fold into weights: an export holds them as plain layers.
+On a ViT one stands before each attention and each MLP and changes the normalised tokens that these read: queries, keys
+and values change with it. The classic places remain: after each MLP (Pfeiffer et al. 2021, arXiv:2005.00247), after
+each attention too (Houlsby), or beside each MLP (parallel: Chen et al. 2022, arXiv:2205.13535). On a ResNet a
+1x1-convolution adapter follows each block. The up-projection starts at zero, so an untrained adapter changes nothing.
+Adapters are not linear and cannot fold into weights: an export holds them as plain layers.
 """
 
 from typing import Any
@@ -53,8 +53,8 @@ class Adapted(nn.Module):
         return self.adapter(self.layer(*args, **kwargs))
 
 
-class Parallel(nn.Module):
-    """A frozen layer with an adapter beside it: both read the same input, their outputs add up."""
+class Preceded(nn.Module):
+    """A frozen layer that reads what its adapter makes of the input."""
 
     def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
         super().__init__()
@@ -63,7 +63,20 @@ class Parallel(nn.Module):
 
     def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Map (B, N, D) tokens to the same shape; the layer is run as it was called."""
-        return self.layer(hidden, *args, **kwargs) + self.adapter.change(hidden)
+        return self.layer(self.adapter(hidden), *args, **kwargs)
+
+
+class Parallel(nn.Module):
+    """A frozen layer with an adapter beside it: both read the same input, their outputs add up."""
+
+    def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
+        super().__init__()
+        self.layer = layer
+        self.adapter = adapter
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (B, N, D) tokens to the same shape."""
+        return self.layer(hidden) + self.adapter.change(hidden)
 
 
 def inject(network: nn.Module, options: AdapterOptions, family: str) -> None:
@@ -75,10 +88,10 @@ def inject(network: nn.Module, options: AdapterOptions, family: str) -> None:
 
 
 def _inject_vit(network: Any, options: AdapterOptions) -> None:
-    wrap = Parallel if options.placement in ("parallel", "parallel_all") else Adapted
+    wrap = {"before": Preceded, "parallel": Parallel}.get(options.placement, Adapted)
     for block in network.blocks:
         block.mlp = wrap(block.mlp, Adapter(network.embed_dim, options, convolutional=False))
-        if options.placement in ("houlsby", "parallel_all"):
+        if options.placement in ("before", "houlsby"):
             block.attn = wrap(block.attn, Adapter(network.embed_dim, options, convolutional=False))
 
 

@@ -151,17 +151,17 @@ class LoraOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterOptions:
-    """Bottleneck adapters (Houlsby et al. 2019, arXiv:1902.00751; He et al. 2022, arXiv:2110.04366)."""
+    """Bottleneck adapters (Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2021, arXiv:2005.00247)."""
 
     bottleneck: int = setting(
         32, label="Bottleneck", help="Width of the adapter's narrow layer.", minimum=1, maximum=1024, unit="channels"
     )
     placement: str = setting(
-        "parallel_all",
+        "before",
         label="ViT placement",
-        help="pfeiffer: one adapter a block, after the MLP; houlsby: a second one after the attention; parallel: one "
-        "beside the MLP; parallel_all: beside the attention and the MLP.",
-        choices=("pfeiffer", "houlsby", "parallel", "parallel_all"),
+        help="before: two adapters a block, before the attention and before the MLP; houlsby: after both; pfeiffer: "
+        "one, after the MLP; parallel: one, beside the MLP.",
+        choices=("before", "houlsby", "pfeiffer", "parallel"),
         advanced=True,
     )
     scaling: float = setting(

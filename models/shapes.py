@@ -105,7 +105,7 @@ def adapter_parameters(shape: ViTShape | ResNetShape, options: MethodOptions) ->
     if isinstance(shape, ResNetShape):
         widths = [stage.out_channels for stage in shape.stages for _ in range(stage.count)]
     else:
-        widths = [shape.width] * shape.depth * (2 if options.placement in ("houlsby", "parallel_all") else 1)
+        widths = [shape.width] * shape.depth * (2 if options.placement in ("before", "houlsby") else 1)
     return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
 
 

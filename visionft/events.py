@@ -67,7 +67,10 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochDone:
-    """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1."""
+    """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
+
+    `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
+    """
 
     epoch: int
     epochs: int
@@ -79,6 +82,7 @@ class EpochDone:
     seconds: float
     images_per_second: float
     is_best: bool
+    waited: int = 0
 
 
 Event = Progress | Notice | RunStarted | StepDone | EpochDone

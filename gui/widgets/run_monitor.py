@@ -53,6 +53,7 @@ class RunMonitor(QWidget):
         self._steps_per_epoch = 1
         self._place = 0.0  # in epochs
         self._best: tuple[float, int] | None = None
+        self._waited = 0
         self._device, self._precision = "", ""
 
     # -- how it stands ------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class RunMonitor(QWidget):
         self._place = event.epoch - 1 + event.step / event.steps
         self.chart.add_step(self._place, event.loss)
         self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
-        self.tiles["left"].show_figure(duration(event.eta_s), self._patience_words(event.epoch - 1))
+        self.tiles["left"].show_figure(duration(event.eta_s), self._patience_words())
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         if event.memory_mb:
             self.tiles["device"].show_figure(self._device, f"{self._precision}, {memory_text(event.memory_mb)}")
@@ -156,14 +157,15 @@ class RunMonitor(QWidget):
         )
         self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
+        self._waited = event.waited
         if event.is_best:
             self._best = (event.val_top1, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
             self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}")
 
-    def _patience_words(self, done: int) -> str:
+    def _patience_words(self) -> str:
         """Return how many epochs without a better one are left before the run ends early."""
         if not self._patience or self._best is None:
             return ""
-        return f"patience {max(0, self._patience - (done - self._best[1]))} of {self._patience}"
+        return f"patience {max(0, self._patience - self._waited)} of {self._patience}"

@@ -320,7 +320,8 @@ class _Run:
                 learning_rate=self._learning_rate,
                 seconds=progress.epoch_seconds + time.monotonic() - began,
                 images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
-                is_best=progress.is_better(val_top1, val_loss),
+                is_best=progress.judge(val_top1, val_loss, count=len(self.material.val_images)),
+                waited=progress.epoch - progress.best_epoch,
             )
             if done.is_best and self.is_main:
                 recording.save_best(self.run_dir, self.classifier, done.epoch)

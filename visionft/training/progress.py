@@ -1,6 +1,7 @@
 """Where a run is: the plain numbers that a checkpoint keeps and that a continued run starts from."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ class RunProgress:
         epoch_seconds: Time spent in it so far, earlier sessions included.
         seconds: Time spent in finished epochs.
         setup_seconds: Time spent before the first step: network, head start, features of a linear probe.
-        best_top1: Validation accuracy of the best epoch; below 0 before the first.
-        best_val_loss: Its validation loss, which decides between equal accuracies.
-        best_epoch: Its number; 0 before the first.
+        best_top1: The highest validation accuracy so far; below 0 before the first epoch has ended.
+        best_val_loss: The validation loss there, which decides between equal accuracies.
+        best_epoch: The epoch of it, 0 before the first; patience counts from here.
         rollbacks: How often the run went back because a loss was not finite; each time the rate was halved.
         averaged: Steps that the moving average of the weights has seen.
     """
@@ -57,9 +58,15 @@ class RunProgress:
         """Rebuild from `to_state`'s values."""
         return cls(**values)
 
-    def is_better(self, top1: float, val_loss: float) -> bool:
-        """Tell whether an epoch beats the best so far: accuracy first, then loss."""
-        return (top1, -val_loss) > (self.best_top1, -self.best_val_loss)
+    def judge(self, top1: float, val_loss: float, *, count: int) -> bool:
+        """Take in this epoch's validation over `count` pictures; return whether the epoch is the one to keep so far.
+
+        That is the latest within one standard error of the highest accuracy (the rule of Breiman et al. 1984, 3.4.3):
+        which one is highest is luck, and a later one has learnt more, at a lower rate.
+        """
+        if (top1, -val_loss) > (self.best_top1, -self.best_val_loss):
+            self.best_top1, self.best_val_loss, self.best_epoch = top1, val_loss, self.epoch
+        return top1 >= self.best_top1 - math.sqrt(self.best_top1 * (1 - self.best_top1) / count)
 
     def take_totals(self, totals: Sequence[float]) -> None:
         """Set (loss sum, hits, pictures) of the epoch under way."""
@@ -68,8 +75,6 @@ class RunProgress:
     def finish_epoch(self, done: EpochDone) -> None:
         """Move on to the next epoch."""
         self.seconds += done.seconds
-        if done.is_best:
-            self.best_top1, self.best_val_loss, self.best_epoch = done.val_top1, done.val_loss, done.epoch
         self.epoch += 1
         self.batches_done = 0
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0

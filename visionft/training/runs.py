@@ -139,7 +139,7 @@ class RunSummary:
 
 
 def best_epoch(epochs: tuple[EpochDone, ...]) -> EpochDone | None:
-    """Return the epoch whose checkpoint `best` holds: the last one marked better than all before it."""
+    """Return the epoch whose checkpoint `best` holds: the last one marked."""
     return next((epoch for epoch in reversed(epochs) if epoch.is_best), None)
 
 

@@ -23,6 +23,7 @@ from visionft.training.head_start import set_head
 from visionft.training.loop import train
 from visionft.training.mixing import Mixing
 from visionft.training.objective import Objective, balanced_weights
+from visionft.training.runs import read_metrics
 from visionft.training.schedule import learning_rate_factor
 
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu", "epochs": 2}
@@ -66,8 +67,8 @@ def test_patience_ends_a_run_that_gets_no_better(snapshot: Snapshot, tmp_path: P
     config = TrainConfig(backbone="test_vit", method="linear", patience=2, learning_rate=1e-9, **{**TINY, "epochs": 50})
     result = train(config, snapshot, tmp_path / "run")
     assert not result.stopped
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert result.best and len(lines) == result.best.epoch + 2 < 50
+    waited = [epoch.waited for epoch in read_metrics(tmp_path / "run")]
+    assert waited[-1] == 2 and max(waited[:-1]) < 2 and len(waited) < 50
 
 
 def test_the_schedule_rises_then_falls_along_a_cosine() -> None:
