@@ -1,9 +1,9 @@
 """Our loop against a bare PyTorch loop, and a linear probe against one forward pass: ratios from one process.
 
-    python tests/benchmarks/loop_speed.py ../shared/data/sign_digits
+    python tests/benchmarks/loop_speed.py ../shared/data/sign_digits --set precision=bf16
 
-The bare loop is what a tutorial writes: the same network, loader, batch, optimiser and precision, no events, no
-checkpoints, no checks. Both take turns, so that a noisy machine disturbs both.
+The bare loop is what a tutorial writes: the same network, memory layout, loader, batch, optimiser and precision (fp32
+unless set), no events, no checkpoints, no checks. Both take turns, so that a noisy machine disturbs both.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def loader_of(config: TrainConfig, snapshot: Snapshot):
 
 
 def build(config: TrainConfig, snapshot: Snapshot):
-    """Return the classifier that the settings describe."""
-    return build_classifier(
+    """Return the classifier that the settings describe, laid out in memory as training does it."""
+    classifier = build_classifier(
         config.backbone_row,
         config.method_row,
         classes=len(snapshot.class_names),
@@ -48,6 +48,12 @@ def build(config: TrainConfig, snapshot: Snapshot):
         image_size=config.input_size,
         seed=config.seed,
     )
+    return classifier.place("cpu", precision=config.precision)
+
+
+def autocast(config: TrainConfig) -> torch.autocast:
+    """Return the context in which a network computes in the precision that is set."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16")
 
 
 def bare_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
@@ -57,7 +63,9 @@ def bare_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
     optimizer = torch.optim.AdamW(parameters, lr=1e-4)
     began = time.monotonic()
     for batch in loader_of(config, snapshot):
-        loss = torch.nn.functional.cross_entropy(model(batch.images), batch.targets, label_smoothing=0.1)
+        with autocast(config):
+            logits = model(batch.images)
+        loss = torch.nn.functional.cross_entropy(logits.float(), batch.targets, label_smoothing=0.1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -82,7 +90,8 @@ def forward_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
     chosen = replace(snapshot, images=tuple(replace(i, split="train") for i in snapshot.images if i.split != "test"))
     began = time.monotonic()
     for batch in loader_of(plain, chosen):
-        model(batch.images)
+        with autocast(config):
+            model(batch.images)
     return time.monotonic() - began
 
 
@@ -101,12 +110,18 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="+", default=["starter_resnet", "starter_vit"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--train", type=int, default=400)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     snapshot = snapshot_of(options.folder, train_count=options.train, test_count=10)
+
+    def config_of(backbone: str, method: str) -> TrainConfig:
+        config = TrainConfig(backbone=backbone, method=method, device="cpu", workers=0, precision="fp32")
+        return config.with_settings(options.set)
+
     for backbone in options.backbones:
         ours = {}
         for method in ("full", "lora"):
-            config = TrainConfig(backbone=backbone, method=method, device="cpu", workers=0)
+            config = config_of(backbone, method)
             pairs = [(bare_epoch_s(config, snapshot), our_epoch_s(config, snapshot)) for _ in range(options.rounds)]
             ratio = median(bare / ours for bare, ours in pairs)
             ours[method] = [our for _, our in pairs]
@@ -114,7 +129,7 @@ def main() -> None:
             sys.stdout.flush()
         ratio = median(lora / full for full, lora in zip(ours["full"], ours["lora"], strict=True))
         print(f"{backbone}: a LoRA step takes {ratio:.2f} of a full step")
-        config = TrainConfig(backbone=backbone, method="linear", device="cpu", workers=0)
+        config = config_of(backbone, "linear")
         pairs = [(forward_epoch_s(config, snapshot), probe_s(config, snapshot)) for _ in range(options.rounds)]
         ratio = median(probe / forward for forward, probe in pairs)
         print(f"{backbone} linear: 20 epochs cost {ratio:.2f} forward epochs")
