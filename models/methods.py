@@ -79,7 +79,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="adapter",
             title="Adapter",
-            summary="Small bottleneck layers learn between the frozen blocks.",
+            summary="Small bottleneck layers learn between the frozen ones.",
             when="As LoRA, and when the new task differs more from the old one.",
             options=AdapterOptions,
             learning_rate=6e-4,

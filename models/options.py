@@ -167,8 +167,7 @@ class AdapterOptions:
     scaling: float = setting(
         4.0,
         label="Scaling",
-        help="Factor on the adapter's output before it is added; what flows by is several times larger than an "
-        "adapter's first outputs.",
+        help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.",
         minimum=0.01,
         maximum=10.0,
         advanced=True,

@@ -70,7 +70,7 @@ class TrainPage(Page):
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip("Go on with the paused run")
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
-        self.stop_button.setToolTip("End the run after this step; the best epoch so far is kept")
+        self.stop_button.setToolTip("End the run after this step; what was best so far is kept")
         self.results_button = Button("See results", "results", on_click=self._see_results)
         self.results_button.hide()
 

@@ -17,7 +17,7 @@ STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCurve:
-    """A run's validation figures by epoch, and its best epoch; `colour` is its place among the colours."""
+    """A run's validation figures by epoch, and the epoch it kept; `colour` is its place among the colours."""
 
     name: str
     colour: int

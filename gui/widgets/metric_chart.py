@@ -1,4 +1,4 @@
-"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, best epoch marked.
+"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, kept epoch marked.
 
 Wheel or the buttons zoom, dragging pans, and both stay as they are while points come. Knows Qt and plain numbers.
 """
@@ -14,6 +14,10 @@ from gui import theme
 from gui.widgets.metric_plot import Curve, MetricPlot, line_pen
 from gui.widgets.parts import ElidedLabel, IconButton, IconLabel, column, row, text
 
+WHY_KEPT = (
+    "The latest epoch within one standard error of the highest validation accuracy.\n"
+    "Which one is highest is luck within that error, and a later one has learnt more."
+)
 REDRAW_INTERVAL_MS = 200
 _ZOOM = 0.6
 _MAX_SMOOTHING = 95
@@ -113,11 +117,13 @@ class MetricChart(QWidget):
         self._context_key = QWidget()
         self._context_key.setLayout(row(_LineSample("earlier"), text("Earlier runs", "small")))
         self._context_key.hide()
-        best = row(IconLabel("check-circle", size=14, tone="good"), text("Best epoch, kept", "small"), spacing=6)
+        caption = text("Epoch kept", "small")
+        caption.setToolTip(WHY_KEPT)
+        kept = row(IconLabel("check-circle", size=14, tone="good"), caption, spacing=6)
         tools = QWidget()
         buttons = row(self.zoom_in_button, self.zoom_out_button, self.fit_button, spacing=0)
         smoothing = row(text("Smoothing", "small"), self.smoothing_slider)
-        tools.setLayout(row(best, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, buttons))
+        tools.setLayout(row(kept, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, buttons))
         return tools
 
     # -- data ---------------------------------------------------------------------------------------------------
@@ -268,7 +274,7 @@ class MetricChart(QWidget):
             at = x if x is not None else (plot.train.x[-1] if plot.train.x else 0.0)
             lines = {"train": plot.train, "val": plot.val}
             values = {name: _number(curve.nearest(at), plot.is_share) for name, curve in lines.items()}
-            best = f"best epoch {plot.best:.0f}" if plot.best else ""
+            best = f"kept epoch {plot.best:.0f}" if plot.best else ""
             legend.show_values(values, f"at epoch {at:.0f}" if x is not None else best)
 
 

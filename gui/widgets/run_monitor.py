@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 from gui import theme
 from gui.amounts import memory_text, millions
 from gui.widgets.job_bar import duration
-from gui.widgets.metric_chart import MetricChart
+from gui.widgets.metric_chart import WHY_KEPT, MetricChart
 from gui.widgets.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
 from gui.widgets.tiles import StatTile
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
@@ -25,11 +25,12 @@ class RunMonitor(QWidget):
         self.chart = MetricChart()
         self.tiles = {
             "epoch": StatTile("Epoch", "refresh"),
-            "best": StatTile("Best", "check-circle"),
+            "best": StatTile("Kept", "check-circle"),
             "left": StatTile("Time left", "clock"),
             "speed": StatTile("Speed", "play"),
             "device": StatTile("Device", "chip"),
         }
+        self.tiles["best"].setToolTip(WHY_KEPT)
         self._name = ElidedLabel("", "heading")
         self._state = pill()
         self._note = ElidedLabel("", "muted")
@@ -81,7 +82,7 @@ class RunMonitor(QWidget):
         """Show that the run ended well, or waits to be resumed."""
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        kept = "The best epoch so far is kept." if self._best else "No epoch had ended yet."
+        kept = "What was best so far is kept." if self._best else "No epoch had ended yet."
         note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
         self._note.setText(note if was_stopped else self._ending())
         self.tiles["left"].show_figure("–", f"took {duration(seconds)}")

@@ -23,7 +23,7 @@ from gui.icons import pixmap
 
 _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_COLUMNS = ("Run", "Backbone", "Method", "Epochs", "Best accuracy", "Lowest loss", "State")
+_COLUMNS = ("Run", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
 _NUMERIC = (3, 4, 5)
 ROW_PX = 32
 
@@ -36,7 +36,7 @@ class RunRow:
         name: Its folder's name, by which it is known.
         title: The name to show.
         colour: Its place among the colours; the same in the chart.
-        accuracy: Of its best epoch, as is `loss`; None before the first has ended.
+        accuracy: On validation, of the epoch it kept, as is `loss`; None before the first has ended.
     """
 
     name: str

@@ -10,7 +10,7 @@ from gui.widgets.parts import ElidedLabel, column, text
 
 _PARTS = (
     ("train", "Training", "train_line", "the model learns from these"),
-    ("val", "Validation", "val_line", "choose the best epoch"),
+    ("val", "Validation", "val_line", "choose the epoch to keep"),
     ("test", "Test", "test_line", "kept for the final figure"),
     ("unassigned", "Not divided", "grey_line", ""),
 )

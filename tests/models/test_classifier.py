@@ -153,11 +153,11 @@ def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None
     classifier = build("test_vit", "prefix", PrefixOptions(reparameterise=True, head_rate=0.5))
     scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
     network = classifier.network
-    prefix = {scale[id(parameter)] for block in network.blocks for parameter in block.attn.prefix.parameters()}
-    assert prefix == {0.15}
+    assert all(scale[id(made)] < 0.3 for block in network.blocks for made in block.attn.prefix.parameters())
     assert scale[id(network.head.weight)] == 0.5
-    plain = build("test_vit", "prefix").network.blocks[0].attn.prefix
-    assert not hasattr(plain, "lr_scale")
+    plain = build("test_vit", "prefix")
+    scale = {id(p): group["lr_scale"] for group in plain.parameter_groups(0.1) for p in group["params"]}
+    assert scale[id(plain.network.blocks[0].attn.prefix.key)] == 1.0
 
 
 def test_a_state_of_another_method_is_refused() -> None:

@@ -55,7 +55,7 @@ def train(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps the best epoch."""
+    """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps what was best."""
     from visionft.training.loop import resume as continue_training
     from visionft.training.loop import train as run_training
 
@@ -132,8 +132,9 @@ def _train_value(result: TrainResult) -> dict[str, Any]:
 def _train_text(project: Path, result: TrainResult) -> str:
     if result.best is None:
         return f"{result.run} was stopped before its first epoch had ended."
+    why = " (the latest within one standard error of the highest)" if result.best.waited else ""
     return (
-        f"{result.run}: best epoch {result.best.epoch}, validation top-1 {result.best.val_top1:.1%}, "
+        f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_top1:.1%}{why}, "
         f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n"
         f"Next: visionft export {project} {result.run} OUT_DIR"
     )

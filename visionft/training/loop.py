@@ -56,7 +56,7 @@ def train(
 ) -> TrainResult:
     """Fine-tune a classifier on the training pictures of a snapshot, or continue the run that `run_dir` holds.
 
-    Stopping is a normal end: a checkpoint is written and the best epoch so far comes back.
+    Stopping is a normal end: a checkpoint is written and the epoch kept so far comes back.
 
     Args:
         config: The settings.

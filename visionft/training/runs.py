@@ -129,7 +129,7 @@ class RunSummary:
 
     @property
     def best(self) -> EpochDone | None:
-        """Return the best epoch so far, or None before the first has ended."""
+        """Return the epoch kept so far, or None before the first has ended."""
         return best_epoch(self.epochs)
 
     @property
