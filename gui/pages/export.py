@@ -84,7 +84,7 @@ class ExportPage(Page):
     def _runs_card(self) -> Card:
         runs = Card(margin=theme.HUGE)
         runs.body.addWidget(text("Run", "heading"))
-        runs.body.addWidget(text("The weights of the epoch it kept are exported.", "muted", wrap=True))
+        runs.body.addWidget(text("The weights of the epoch kept are exported.", "muted", wrap=True))
         runs.body.addWidget(self.table)
         return runs
 
