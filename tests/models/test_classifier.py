@@ -148,6 +148,29 @@ def test_full_lowers_the_rate_towards_the_input() -> None:
     assert scale[id(network.patch_embed.proj.weight)] < scale[id(network.blocks[0].mlp.fc1.weight)] < 0.5
 
 
+@pytest.mark.parametrize(
+    ("placement", "reads", "changes_what_the_layer_reads"),
+    [("before", "in", True), ("houlsby", "out", False), ("pfeiffer", "out", False), ("parallel", "in", False)],
+)
+def test_an_adapter_stands_where_its_placement_says(
+    placement: str, reads: str, changes_what_the_layer_reads: bool
+) -> None:
+    classifier = build("test_vit", "adapter", AdapterOptions(placement=placement)).eval()
+    block = classifier.network.blocks[0]
+    wrapped = block.mlp
+    torch.nn.init.ones_(wrapped.adapter.up.bias)
+    seen = {}
+    block.norm2.register_forward_hook(lambda _module, _inputs, output: seen.update(normalised=output))
+    wrapped.layer.register_forward_hook(lambda _module, inputs, output: seen.update({"in": inputs[0], "out": output}))
+    wrapped.adapter.down.register_forward_hook(lambda _module, inputs, _output: seen.update(adapter=inputs[0]))
+    with torch.no_grad():
+        classifier(pictures())
+    assert torch.equal(seen["adapter"], seen["normalised" if reads == "in" else "out"])
+    assert torch.equal(seen["in"], seen["normalised"]) != changes_what_the_layer_reads
+    has_one_at_the_attention = hasattr(block.attn, "adapter")
+    assert has_one_at_the_attention == (placement in ("before", "houlsby"))
+
+
 def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None:
     """At a plain prefix's rate, the MLP that makes it breaks the network: accuracy fell to chance."""
     classifier = build("test_vit", "prefix", PrefixOptions(reparameterise=True, head_rate=0.5))
