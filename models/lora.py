@@ -27,7 +27,12 @@ def inject(network: nn.Module, options: LoraOptions, family: str) -> None:
     """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
     from peft import inject_adapter_in_model
 
-    inject_adapter_in_model(_peft_config(family, options), network)
+    from models.lora_linear import UpdatedLinear
+
+    config = _peft_config(family, options)
+    if options.variant != "dora" and not options.dropout:
+        config._register_custom_module({nn.Linear: UpdatedLinear})
+    inject_adapter_in_model(config, network)
 
 
 def _peft_config(family: str, options: LoraOptions) -> Any:

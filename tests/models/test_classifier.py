@@ -23,6 +23,7 @@ CASES = [
     *((backbone, method, None) for backbone, method in PAIRS),
     ("test_vit", "lora", LoraOptions(rank=2, targets="all", variant="dora")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="attention", variant="rslora")),
+    ("test_vit", "lora", LoraOptions(rank=2, targets="all", dropout=0.1)),
     ("test_resnet", "lora", LoraOptions(rank=2, variant="dora")),
     ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="houlsby", scaling=0.5)),
     ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="parallel")),
