@@ -24,7 +24,6 @@ class Method:
         options: Its settings class.
         learning_rate: Peak rate that suits it under AdamW at batch 32 and, where the rate follows the width, for a
             network 768 wide.
-        resnet_rate: Factor on that rate for a ResNet.
         follows_width: Whether the rate falls as the network gets wider; a head alone has none of its layers.
         refusals: Reason by family for which it does not exist.
         injected_parameters: Count of what it adds, given shape and options.
@@ -39,7 +38,6 @@ class Method:
     follows_width: bool
     refusals: dict[Family, str]
     injected_parameters: Callable[[ViTShape | ResNetShape, MethodOptions], int]
-    resnet_rate: float = 1.0
 
 
 METHODS: dict[str, Method] = {
@@ -74,7 +72,6 @@ METHODS: dict[str, Method] = {
             when="Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice.",
             options=LoraOptions,
             learning_rate=1.5e-3,
-            resnet_rate=0.4,  # its A is a 3x3 convolution, with nine times the inputs of a linear layer as wide
             follows_width=True,
             refusals={},
             injected_parameters=lora_parameters,

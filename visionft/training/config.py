@@ -250,11 +250,9 @@ class TrainConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        """Return the chosen rate, or what suits the method, the network and, by its square root, the batch."""
-        method, backbone = self.method_row, self.backbone_row
-        factor = rate_factor(backbone.shape) if method.follows_width else 1.0
-        if backbone.family == "resnet":
-            factor *= method.resnet_rate
+        """Return the chosen rate, or what suits the method, the network's width and, by its square root, the batch."""
+        method = self.method_row
+        factor = rate_factor(self.backbone_row.shape) if method.follows_width else 1.0
         return self.learning_rate or method.learning_rate * factor * math.sqrt(self.batch_size / 32)
 
     def problems(self, images: Snapshot | None = None) -> tuple[Problem, ...]:

@@ -40,8 +40,6 @@ def test_the_automatic_rate_follows_width_and_batch_and_a_chosen_one_stays() -> 
     assert rate() == pytest.approx(METHODS["lora"].learning_rate)
     assert rate(backbone="vit_small") == pytest.approx(2 * rate())
     assert rate(backbone="resnet50") < rate() < rate(backbone="resnet18") < rate(backbone="starter_resnet")
-    assert rate(method="full", backbone="starter_resnet") > 2.8 * rate(method="full")  # LoRA's falls on a ResNet
-    assert rate(backbone="starter_resnet") < 2 * rate()
     assert rate(method="linear", backbone="starter_vit") == rate(method="linear")
     assert rate(batch_size=128) == pytest.approx(2 * rate())
     assert rate(learning_rate=0.5, batch_size=128) == 0.5
