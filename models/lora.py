@@ -30,7 +30,7 @@ def inject(network: nn.Module, options: LoraOptions, family: str) -> None:
     from models.lora_linear import UpdatedLinear
 
     config = _peft_config(family, options)
-    if options.variant != "dora" and not options.dropout:
+    if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
         config._register_custom_module({nn.Linear: UpdatedLinear})
     inject_adapter_in_model(config, network)
 
