@@ -135,7 +135,12 @@ class Classifier(nn.Module):
             if hasattr(module, "fused_attn"):
                 module.fused_attn = place.type != "cpu" or precision == "fp32"
         order = torch.contiguous_format if place.type == "mps" else torch.channels_last
-        return self.to(device=place, memory_format=order)  # type: ignore[call-overload]
+        self.to(device=place, memory_format=order)  # type: ignore[call-overload]
+        if isinstance(self.options, LoraOptions) and self.options.variant == "dora":
+            for name, parameter in self.network.named_parameters():
+                if ".lora_" in name:  # peft's DoRA of a convolution takes views that want the plain order
+                    parameter.data = parameter.data.contiguous()
+        return self
 
     def checkpoint_gradients(self) -> None:
         """Compute activations anew in the backward pass instead of keeping them: less memory, more time."""

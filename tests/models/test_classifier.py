@@ -38,7 +38,8 @@ CASES = [
 
 def build(backbone: str, method: str, options=None, **changes) -> Classifier:
     arguments = {"classes": 3, "weights": "random", "image_size": 64, **changes}
-    return build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
+    classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
+    return classifier.place("cpu")  # as the loop does: the order in memory is part of what must work
 
 
 def pictures(count: int = 4) -> torch.Tensor:
