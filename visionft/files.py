@@ -27,6 +27,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def fsync_tree(folder: Path) -> None:
+    """Make every file and folder below `folder`, and `folder` itself, durable; then it may be renamed into place.
+
+    Raises:
+        OSError: Something in it cannot be flushed.
+    """
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            with (Path(parent) / name).open("rb+") as handle:
+                os.fsync(handle.fileno())
+        fsync_folder(Path(parent))
+
+
 @contextmanager
 def atomic_path(target: Path) -> Generator[Path]:
     """Yield a temporary path beside `target`; on success fsync it and rename it over `target`, else remove it.
