@@ -31,7 +31,35 @@ Severity = Literal["error", "warning", "note"]
 Version = tuple[int, ...]
 
 _MIN_FREE_GB = 5.0
-_QT_LIBRARIES = {"EGL": "libegl1", "GL": "libgl1", "xkbcommon": "libxkbcommon0", "xcb-cursor": "libxcb-cursor0"}
+# What Qt and its plugin for X11 load beyond their wheel (a test compares), and Debian's package of each. Where one is
+# missing the window aborts.
+_QT_LIBRARIES = {
+    "EGL": "libegl1",
+    "GL": "libgl1",
+    "X11": "libx11-6",
+    "X11-xcb": "libx11-xcb1",
+    "atomic": "libatomic1",
+    "dbus-1": "libdbus-1-3",
+    "fontconfig": "libfontconfig1",
+    "freetype": "libfreetype6",
+    "glib-2.0": "libglib2.0-0",
+    "xcb": "libxcb1",
+    "xcb-cursor": "libxcb-cursor0",
+    "xcb-icccm": "libxcb-icccm4",
+    "xcb-image": "libxcb-image0",
+    "xcb-keysyms": "libxcb-keysyms1",
+    "xcb-randr": "libxcb-randr0",
+    "xcb-render": "libxcb-render0",
+    "xcb-render-util": "libxcb-render-util0",
+    "xcb-shape": "libxcb-shape0",
+    "xcb-shm": "libxcb-shm0",
+    "xcb-sync": "libxcb-sync1",
+    "xcb-util": "libxcb-util1",
+    "xcb-xfixes": "libxcb-xfixes0",
+    "xcb-xkb": "libxcb-xkb1",
+    "xkbcommon": "libxkbcommon0",
+    "xkbcommon-x11": "libxkbcommon-x11-0",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +105,7 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds, because torch and ONNX Runtime have to load."""
     libraries = library_versions()
-    faults = [*library_faults(libraries), *sqlite_faults(sqlite3.sqlite_version), *_qt_faults()]
+    faults = [*library_faults(libraries), *sqlite_faults(sqlite3.sqlite_version), *qt_faults()]
     devices = _devices(faults)
     providers = _providers(faults)
     faults += _gpu_faults(devices, providers)
@@ -215,7 +243,7 @@ def offline_faults() -> list[Fault]:
     return [Fault(severity="note", message=reason, advice=advice)]
 
 
-def _qt_faults() -> list[Fault]:
+def qt_faults() -> list[Fault]:
     """Return the system libraries that the window needs and a bare Linux lacks."""
     if sys.platform != "linux":
         return []

@@ -1,6 +1,7 @@
 """The doctor: true about this computer, and each fault that it knows is found and comes with advice."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -51,6 +52,21 @@ def test_sqlite_with_the_wal_reset_bug_is_noted(version: str) -> None:
 @pytest.mark.parametrize("version", ["3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.53.0", "4.0.0"])
 def test_sqlite_without_it_is_not(version: str) -> None:
     assert doctor.sqlite_faults(version) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Qt brings all that it needs")
+def test_every_library_that_the_window_loads_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = Path(
+        str(metadata.distribution("PySide6_Essentials").locate_file("PySide6/Qt/plugins/platforms/libqxcb.so"))
+    )
+    listed = subprocess.run(["ldd", str(plugin)], capture_output=True, text=True, check=True).stdout
+    loaded = set(re.findall(r"^\s*(lib(?:xcb|xkb|X11)[\w-]*)\.so", listed, re.MULTILINE))
+    assert {"libxcb-icccm", "libxcb-keysyms", "libxkbcommon-x11"} <= loaded
+    monkeypatch.setattr("ctypes.util.find_library", lambda _name: None)
+    (fault,) = doctor.qt_faults()
+    packages = fault.advice.removeprefix("Run: sudo apt install ").split()
+    named = {name for name in loaded if any(re.fullmatch(rf"{name.lower()}-?\d+", package) for package in packages)}
+    assert named == loaded
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
