@@ -97,7 +97,7 @@ def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
     if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
         return False
     question = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([str(python_in_venv()), "-c", question], capture_output=True, text=True, check=False)
+    answer = subprocess.run([*safe_python(), "-c", question], capture_output=True, text=True, check=False)
     return answer.stdout.strip() == wanted["python"]
 
 
@@ -106,16 +106,21 @@ def python_in_venv() -> Path:
     return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def safe_python() -> list[str]:
+    """Return how that interpreter is called: files in the current folder, whatever their names, must not run."""
+    return [str(python_in_venv()), "-P"]
+
+
 def pip(*arguments: str) -> None:
     """Run pip of the environment; its chatter goes to stderr, so that stdout stays the command's own."""
-    line = [str(python_in_venv()), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
+    line = [*safe_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
     subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT)
 
 
 def command_line(command: str, rest: list[str]) -> list[str]:
     """Return the command to run in the environment."""
     module = ["pytest"] if command == "test" else ["visionft", command]
-    return [str(python_in_venv()), "-m", *module, *rest]
+    return [*safe_python(), "-m", *module, *rest]
 
 
 def run(line: list[str]) -> int:

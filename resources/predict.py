@@ -3,8 +3,15 @@
 Needs nothing but: pip install onnxruntime numpy pillow
 """
 
-import json
+import os
 import sys
+
+# What lies beside this file (pictures, and whatever came with them) must not run in place of the libraries.
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers
+
+import json
 from pathlib import Path
 
 import numpy as np

@@ -107,9 +107,9 @@ def test_an_environment_of_another_place_or_python_is_not_used(start: ModuleType
 
 
 def test_arguments_reach_the_command(start: ModuleType) -> None:
-    assert start.command_line("test", ["-k", "decode", "-x"])[1:] == ["-m", "pytest", "-k", "decode", "-x"]
-    assert start.command_line("demo", ["--out", "a b"])[1:] == ["-m", "visionft", "demo", "--out", "a b"]
-    assert start.command_line("app", [])[1:] == ["-m", "visionft", "app"]
+    assert start.command_line("test", ["-k", "decode", "-x"])[1:] == ["-P", "-m", "pytest", "-k", "decode", "-x"]
+    assert start.command_line("demo", ["--out", "a b"])[1:] == ["-P", "-m", "visionft", "demo", "--out", "a b"]
+    assert start.command_line("app", [])[1:] == ["-P", "-m", "visionft", "app"]
 
 
 def test_the_exit_code_passes_through(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,4 +65,4 @@ def test_the_script_beside_the_model_answers_like_the_program(
 
 def test_the_script_needs_nothing_else() -> None:
     imported = set(re.findall(r"^(?:import|from) (\w+)", sample_code(), re.MULTILINE))
-    assert imported <= {"json", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
+    assert imported <= {"json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}

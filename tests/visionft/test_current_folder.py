@@ -1,0 +1,117 @@
+"""Files in the current folder never run, whatever their names: at the start, in loader processes, in the preview's."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from visionft.deploy.sample_code import sample_code
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "logging", "pathlib", "json", "numpy",
+         "PIL", "cv2", "pickle", "subprocess", "albumentations", "onnxruntime", "psutil")  # fmt: skip
+TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "1", "--device", "cpu", "--set", "weights=random",
+        "--set", "image_size=32", "--set", "workers=1")  # fmt: skip
+PREVIEW = """
+import sys
+from pathlib import Path
+from visionft.images.preview import PreviewProcess, PreviewRequest
+if __name__ == "__main__":
+    process = PreviewProcess()
+    request = PreviewRequest(path=Path(sys.argv[1]), augmentation="light", size=24, crop_share=0.9, seeds=(1,))
+    print(len(process.render(request)))
+    process.close()
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """Return a folder of modules that leave a mark beside them when they run."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'a').write({name!r} + ' ')\n")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, picture_folder: Path) -> Path:
+    """Return a project of pictures with splits."""
+    from visionft.project.importing import import_source
+    from visionft.project.splits import assign_splits
+    from visionft.project.store import Project
+
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, picture_folder)
+        assign_splits(project, val=0.2, test=0.1, seed=0)
+        return project.path
+
+
+def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user's shell would: without the settings that importing `visionft` has made here."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env={**inherited, **env}, capture_output=True, text=True, timeout=200,
+        check=False,
+    )  # fmt: skip
+
+
+def ran(folder: Path) -> str:
+    """Return the modules of `hostile` that ran."""
+    return (folder / "ran").read_text() if (folder / "ran").exists() else ""
+
+
+def test_the_start_runs_nothing_of_it(hostile: Path, project: Path) -> None:
+    done = run(sys.executable, "-m", "visionft", "info", project, cwd=hostile)
+    assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
+    assert "48 pictures" in done.stdout
+
+
+def test_the_command_runs_nothing_of_it_where_pythonpath_names_the_current_folder(
+    hostile: Path, project: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "bin" / "visionft"  # as pip writes it
+    script.parent.mkdir()
+    script.write_text("import sys\nfrom visionft.__main__ import main\nsys.exit(main())\n")
+    done = run(sys.executable, script, "info", project, cwd=hostile, PYTHONPATH=f"{os.pathsep}/nowhere")
+    assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
+
+
+def test_the_start_from_a_folder_of_the_path_keeps_it(project: Path) -> None:
+    done = run(sys.executable, "-m", "visionft", "info", project, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> None:
+    done = run(sys.executable, "-m", "visionft", "train", project, *TINY, cwd=hostile)
+    assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
+
+
+def test_the_preview_runs_nothing_of_it(hostile: Path, picture_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "preview.py"
+    script.parent.mkdir()
+    script.write_text(PREVIEW)
+    done = run(sys.executable, script, picture_folder / "red" / "00.png", cwd=hostile)
+    assert (done.stdout, ran(hostile)) == ("1\n", ""), done.stderr
+
+
+def test_the_script_beside_a_model_runs_none_of_its_neighbours(hostile: Path) -> None:
+    (hostile / "predict.py").write_text(sample_code())
+    done = run(sys.executable, hostile / "predict.py", cwd=ROOT)
+    assert ran(hostile) == ""
+    assert "model.onnx" in done.stderr  # it came as far as looking for its model
+
+
+def test_the_set_up_script_starts_the_program_itself(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (hostile / "visionft.py").write_text("raise SystemExit('not the program')\n")
+    spec = importlib.util.spec_from_file_location("start_under_test", ROOT / "packaging" / "start.py")
+    assert spec is not None and spec.loader is not None
+    start = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(start)
+    monkeypatch.setattr(start, "python_in_venv", lambda: Path(sys.executable))
+    done = run(*start.command_line("demo", ["--help"]), cwd=hostile)
+    assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
+    assert "generated pictures" in done.stdout
