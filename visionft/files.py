@@ -44,9 +44,18 @@ def fsync_tree(folder: Path) -> None:
 def atomic_path(target: Path) -> Generator[Path]:
     """Yield a temporary path beside `target`; on success fsync it and rename it over `target`, else remove it.
 
+    A link stays, and the file it leads to is replaced. A device or a pipe is yielded itself, to be written into.
+
     Raises:
         VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
     """
+    if is_stream(target):
+        try:
+            yield target
+        except OSError as error:
+            raise write_error(target, error) from error
+        return
+    target = Path(os.path.realpath(target)) if target.is_symlink() else target
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -58,6 +67,11 @@ def atomic_path(target: Path) -> Generator[Path]:
         raise write_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_stream(path: Path) -> bool:
+    """Tell whether a path names a device, a pipe or a socket."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:

@@ -1,12 +1,15 @@
 """The command line: one command per verb, thin over the same functions that the window calls. Only this package prints.
 
-Exit codes: 0; 2 for an expected error (one line and a hint on stderr); 1 for a bug; 130 after Ctrl-C. Every command
-takes `--json` for one JSON value on stdout; everything else goes to stderr.
+Exit codes: 0; 2 for an expected error (one line and a hint on stderr); 1 for a bug; 130 after Ctrl-C; 141 when nobody
+reads the output any more. Every command takes `--json` for one JSON value on stdout; everything else goes to stderr.
 """
 
+import io
 import logging
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +26,9 @@ from visionft.cli import (
     suggest_command,
     weights_commands,
 )
-from visionft.cli.output import print_error
+from visionft.cli.output import NO_READER, print_error, write_err, write_out
 from visionft.errors import VisionFTError, as_expected
+from visionft.foreign_text import printable
 
 app = typer.Typer(
     name="visionft",
@@ -48,7 +52,7 @@ for module in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"visionft {visionft.__version__}")
+        write_out(f"visionft {visionft.__version__}")
         raise typer.Exit
 
 
@@ -61,16 +65,30 @@ def _options(
 ) -> None:
     if not verbose:
         warnings.simplefilter("ignore")  # libraries warn developers; a user can do nothing about it
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
 
 
 def _usage_error(error: Any) -> int:
-    error.show()  # the parser's own words, with the usage line of the command
+    words = io.StringIO()
+    error.show(words)  # the parser's own, with the usage line of the command
+    write_err(words.getvalue(), end="")
     return error.exit_code
+
+
+class _Lines(logging.Formatter):
+    """Log lines and tracebacks quote names that others gave."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
 
 
 def main() -> int:
     """Run the command line and return its exit code; never lets a traceback out but for a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks signs
     try:
         return app(standalone_mode=False) or 0
     except VisionFTError as error:
@@ -79,11 +97,30 @@ def main() -> int:
     except TyperException as error:
         return _usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
-        print("Stopped.", file=sys.stderr)
+        write_err("Stopped.")
         return 130
+    except SystemExit as error:
+        return _broken_pipe(error)
     except Exception as error:
         if (expected := as_expected(error)) is not None:
             print_error(expected)
             return 2
-        logging.getLogger(__name__).exception("This is a bug in VisionFT; please report it with the lines below.")
-        return 1
+        return _bug(error)
+
+
+def _broken_pipe(error: SystemExit) -> int:
+    """Return the exit code where typer has met a broken pipe, for which it leaves without a word.
+
+    It may have been its own, of a help text that nobody reads; any other, such as one to a process of ours, is a bug.
+    """
+    met = error.__context__
+    if not isinstance(met, OSError):
+        return error.code if isinstance(error.code, int) else 1
+    place = traceback.extract_tb(met.__traceback__)[-1].filename
+    return NO_READER if Path(place).is_relative_to(Path(typer.__file__).parent) else _bug(met)
+
+
+def _bug(error: BaseException) -> int:
+    words = "This is a bug in VisionFT; please report it with the lines below."
+    logging.getLogger(__name__).error(words, exc_info=error)
+    return 1

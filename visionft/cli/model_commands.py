@@ -1,6 +1,7 @@
 """Commands about training, evaluating, exporting and predicting."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,10 @@ import typer
 from models.catalog import BACKBONES, count_parameters, get_backbone
 from models.methods import METHODS
 from models.weights import PRETRAINED, RANDOM
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, checked_split
 from visionft.errors import VisionFTError
+from visionft.events import Progress
 from visionft.project.snapshot import Snapshot
 from visionft.project.store import Project
 from visionft.training.config import TrainConfig
@@ -215,24 +217,54 @@ def export(
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
-    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write a CSV file.")] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write a CSV file; - is stdout, and nothing else.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Classify pictures with an exported file, by ONNX Runtime alone."""
-    from visionft.deploy.answers import write_csv
-    from visionft.deploy.predictor import Predictor, expand_folders
+    from visionft.deploy.answers import csv_text, write_csv
+    from visionft.deploy.predictor import Predictor
 
+    is_csv_result = csv_file is not None and is_stdout(csv_file)
+    if is_csv_result and json:
+        raise VisionFTError("--json and this --csv both write to stdout.", "Give --csv the name of a file.")
     predictor = Predictor(model)
-    paths = expand_folders(images)
-    with job() as (_, should_stop):
-        results = []
+    paths, missing = _pictures(images)
+    with job() as (on_event, should_stop):
+        results: list[Prediction] = []
         for prediction in predictor.predict(paths):
             results.append(prediction)
+            on_event(Progress(stage="Classifying", done=len(results), total=len(paths)))
             if should_stop():
                 break
-        if csv_file is not None:
-            write_csv(csv_file, results)
-        print_result([_prediction_value(each) for each in results], lambda: _prediction_text(results), as_json=json)
+        if is_csv_result:
+            print_result(None, lambda: csv_text(results).rstrip("\n"), as_json=False)
+        else:
+            if csv_file is not None:
+                write_csv(csv_file, results)
+            print_result([_prediction_value(each) for each in results], lambda: _prediction_text(results), as_json=json)
+    if all(each.error for each in results):
+        raise VisionFTError("None of the pictures could be read.", "The answers say why of each.")
+    if missing:
+        raise VisionFTError(f"{missing[0]} does not exist.", "Check the path; the other pictures were classified.")
+
+
+def _pictures(named: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the pictures that the user named, folders replaced by those in them, and the names that lead nowhere.
+
+    Raises:
+        VisionFTError: There is nothing to classify.
+    """
+    from visionft.deploy.predictor import expand_folders
+
+    missing = [path for path in named if not os.path.exists(path)]  # noqa: PTH110  (Path's raises without permission)
+    paths = expand_folders(named)
+    if len(missing) == len(named):
+        raise VisionFTError(f"{missing[0]} does not exist.", "Check the path.")
+    if not paths:
+        raise VisionFTError(f"{named[0]} holds no pictures.", "Name pictures, or a folder of them.")
+    return paths, missing
 
 
 def _prediction_value(prediction: "Prediction") -> dict[str, Any]:

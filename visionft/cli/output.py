@@ -1,34 +1,87 @@
 """How the command line talks: results on stdout, as text or JSON; events, notices and errors on stderr; Ctrl-C."""
 
 import dataclasses
+import errno
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
+from visionft.foreign_text import printable, printable_json
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.")]
 INTERRUPTED = 130
+NO_READER = 141  # what a shell reports of a tool that SIGPIPE ends
+_NO_READER = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
 
 
 def print_result(value: Any, text: str | Callable[[], str], *, as_json: bool) -> None:
     """Print a command's result: `value` as JSON, or `text` for a person; of processes that train together, one does."""
     if os.environ.get("RANK", "0") != "0":
         return
-    if as_json:
-        print(json.dumps(plain(value), ensure_ascii=False))
-    else:
-        print(text if isinstance(text, str) else text())
+    write_out(json_text(value) if as_json else text if isinstance(text, str) else text())
+
+
+def json_text(value: Any) -> str:
+    """Return `value` as one line of JSON."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "")
+    return printable_json(json.dumps(plain(value), ensure_ascii=not is_utf8))
+
+
+def write_out(text: str) -> None:
+    """Print text on stdout, with nothing in it that steers the terminal.
+
+    Raises:
+        typer.Exit: Nobody reads it any more, as in `visionft runs PROJECT | head -1`.
+    """
+    if sys.stderr.isatty():
+        _write_err(_CLEAR)
+    try:
+        print(printable(text, keep="\n"), flush=True)
+    except OSError as error:
+        drop_output(sys.stdout)
+        if error.errno not in _NO_READER:
+            raise
+        raise typer.Exit(NO_READER) from error
+
+
+def is_stdout(target: Path) -> bool:
+    """Tell whether an option that names a file means stdout: `-`, or what stands behind it, such as /dev/stdout."""
+    if str(target) == "-":
+        return True
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), target.stat())
+    except (OSError, ValueError):  # no such file, or no real stdout in tests
+        return False
+
+
+def write_err(text: str, *, end: str = "\n") -> None:
+    """Print text on stderr like `write_out`; where nobody reads it any more the work goes on."""
+    _write_err(printable(text, keep="\n") + end)
+
+
+def _write_err(text: str) -> None:
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        drop_output(sys.stderr)
+
+
+def drop_output(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere; else Python's own last flush of it would fail as well."""
+    with suppress(OSError, ValueError):  # no real file stands behind it in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain(value: Any) -> Any:
@@ -44,14 +97,14 @@ def plain(value: Any) -> Any:
 
 def print_error(error: VisionFTError) -> None:
     """Print an expected error as one line, and its hint as the next."""
-    print(f"visionft: {' '.join(error.message.split())}", file=sys.stderr)
+    write_err(f"visionft: {' '.join(error.message.split())}")
     if error.hint:
-        print(f"  {' '.join(error.hint.split())}", file=sys.stderr)
+        write_err(f"  {' '.join(error.hint.split())}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return aligned columns; numbers to the right."""
-    texts = [[str(cell) for cell in row] for row in (header, *rows)]
+    texts = [[printable(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
     numeric = [all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
 
@@ -97,12 +150,15 @@ def _left(seconds: float) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"{_CLEAR if sys.stderr.isatty() else ''}{line}", file=sys.stderr)
+    if sys.stderr.isatty():
+        _write_err(_CLEAR)
+    write_err(line)
 
 
 def _running(line: str) -> None:
     if sys.stderr.isatty():
-        print(f"{_CLEAR}{line[:100]}", end="", file=sys.stderr, flush=True)
+        room = shutil.get_terminal_size().columns - 1  # a line that wraps could not be cleared
+        _write_err(_CLEAR + printable(line)[:room])
 
 
 _CLEAR = "\r\x1b[2K"
@@ -138,6 +194,6 @@ def job() -> Generator[tuple[OnEvent, ShouldStop]]:
         for number, handler in before.items():
             signal.signal(number, handler)
         if sys.stderr.isatty():
-            print(_CLEAR, end="", file=sys.stderr)
+            _write_err(_CLEAR)
     if interrupt.asked:
         raise typer.Exit(INTERRUPTED)

@@ -1,6 +1,11 @@
-"""Answers of an exported file as a CSV table, one line per picture: from memory, or written while a folder is read."""
+"""Answers of an exported file as a CSV table, one line per picture: from memory, or written while a folder is read.
+
+People open it with a spreadsheet: names of files and classes, which others may have chosen, are made safe for one.
+"""
 
 import csv
+import io
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +15,7 @@ from typing import Any
 from visionft.deploy.predictor import Prediction, Predictor
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.files import atomic_path
+from visionft.foreign_text import printable, spreadsheet_cell
 
 _COLUMNS = ("path", "class", "probability", "error")
 
@@ -73,12 +79,24 @@ def classify_to_csv(
     )  # fmt: skip
 
 
-def _start(handle: Any) -> Any:
-    writer = csv.writer(handle)
+def csv_text(answers: Iterable[Prediction]) -> str:
+    """Return what `write_csv` writes, with the line ends of text."""
+    text = io.StringIO()
+    writer = _start(text, line_end="\n")
+    writer.writerows(_row(answer) for answer in answers)
+    return text.getvalue()
+
+
+def _start(handle: Any, *, line_end: str = "\r\n") -> Any:
+    writer = csv.writer(handle, lineterminator=line_end)
     writer.writerow(_COLUMNS)
     return writer
 
 
-def _row(answer: Prediction) -> tuple[object, ...]:
+def _row(answer: Prediction) -> list[str]:
     name = answer.class_name if answer.classes is None else ", ".join(answer.classes)
-    return answer.path, name, "" if answer.error else f"{answer.probability:.6f}", answer.error
+    path = printable(answer.path)
+    if spreadsheet_cell(path) != path:
+        path = f".{os.sep}{path}"  # the same file, and no formula
+    probability = "" if answer.error else f"{answer.probability:.6f}"
+    return [path, spreadsheet_cell(printable(name)), probability, spreadsheet_cell(printable(answer.error))]

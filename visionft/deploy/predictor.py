@@ -13,6 +13,7 @@ import numpy as np
 from visionft.deploy.parity import MODEL_FILE
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError
+from visionft.foreign_text import is_unicode
 from visionft.images.decode import IMAGE_SUFFIXES, decode
 
 
@@ -104,7 +105,8 @@ def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        source = path if is_unicode(path) else path.read_bytes()  # it opens no other name
+        return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
         raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
 

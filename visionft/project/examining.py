@@ -11,6 +11,7 @@ from typing import Any
 
 from visionft.errors import ImageError, ProjectError
 from visionft.files import sha256_file
+from visionft.foreign_text import is_unicode
 from visionft.images.decode import IMAGE_SUFFIXES, read_header
 from visionft.project.import_changes import EditedImage, FileFacts, SourceFacts
 from visionft.project.labels_file import ClassLook
@@ -65,9 +66,9 @@ class Examiner:
         self.unreadable.extend(self.source.listing.unreadable)
 
     def classes(self) -> tuple[ClassLook, ...]:
-        """Return the classes that the source lists, under the names they get; those left out are missing."""
+        """Return the classes that the source lists, under the names they get; those left out or without one miss."""
         looks = ((look, self.class_map.get(look.name, look.name)) for look in self.source.listing.classes)
-        return tuple(replace(look, name=name) for look, name in looks if name is not None)
+        return tuple(replace(look, name=name) for look, name in looks if name is not None and _is_name(name))
 
     def examine(
         self, batch: Sequence[SourceFile], should_stop: Callable[[], bool]
@@ -90,7 +91,7 @@ class Examiner:
         places = {place: file.path for file in batch if (place := roots.containing(file.path))}
         paths: dict[int, list[str]] = {}
         for root_id, path in places:
-            if _is_text(path):
+            if is_unicode(path):
                 paths.setdefault(root_id, []).append(path)
         result: dict[Path, dict[str, Any]] = {}
         columns = ("root_id", "path", "id", "sha256", "bytes", "mtime_ns", "removed_at")
@@ -115,7 +116,7 @@ class Examiner:
             if source.labels and not facts.labels:
                 self.skipped.append(Rejected(shown, f"its class “{source.labels[0].strip()}” is left out"))
                 return
-            if not _is_text(source.path.as_posix()):
+            if not is_unicode(source.path):
                 raise ImageError("its name is not valid Unicode; rename the file")
             stat = source.path.stat() if source.path.is_file() else None
             if stat is None and source.sha256 is not None:
@@ -198,6 +199,14 @@ class Examiner:
         return {sha256: (roots.path_of(root_id, path), removed_at) for sha256, root_id, path, removed_at in rows}
 
 
+def _is_name(name: str) -> bool:
+    try:
+        clean_name(name, "class")
+    except ProjectError:
+        return False
+    return True
+
+
 def read_facts(path: Path) -> FileFacts:
     """Read a file's header and content hash.
 
@@ -214,12 +223,3 @@ def read_facts(path: Path) -> FileFacts:
         height=header.height,
         format=header.format,
     )
-
-
-def _is_text(name: str) -> bool:
-    """Say whether a file name is valid Unicode, which the database and every label file need."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

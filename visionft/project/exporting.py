@@ -15,7 +15,8 @@ from typing import Literal, get_args
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import atomic_path, fsync_folder, temporary_folder, write_error
+from visionft.files import atomic_path, fsync_folder, is_stream, temporary_folder, write_error
+from visionft.foreign_text import spreadsheet_cell
 from visionft.project.labels_file import (
     CLASSES_FILE,
     LabelRecord,
@@ -30,7 +31,6 @@ from visionft.project.scanning import SPLIT_FOLDERS, UNASSIGNED_FOLDER
 from visionft.project.store import Project
 
 ExportFormat = Literal["auto", "folders", "csv", "jsonl"]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_FOLDER_BYTES = 120
@@ -59,7 +59,8 @@ def export_labels(
 
     Args:
         project: What to export.
-        target: A `.jsonl` or `.csv` file, which is replaced; or a new (or empty) folder for class folders.
+        target: A `.jsonl` or `.csv` file, which is replaced; a pipe or a device, which is written into; or a new (or
+            empty) folder for class folders.
         export_format: What to write, where the target's name does not say.
         for_spreadsheets: Put `'` before cells of a CSV that a spreadsheet would run as a formula. Our own import takes
             it off again; other programs see it.
@@ -83,7 +84,7 @@ def export_labels(
         raise ProjectError(f"The folder {target.parent} does not exist.", "Create it first.")
     if kind == "jsonl":
         with project.reading() as connection:
-            write_labels(connection, project.path, target)
+            write_labels(connection, project.path, target, seen_from=_seen_from(target))
     else:
         _write_csv(project, target, for_spreadsheets=for_spreadsheets)
     return LabelExport(path=target, pictures=project.summary().images)
@@ -98,11 +99,17 @@ def _write_csv(project: Project, target: Path, *, for_spreadsheets: bool) -> Non
             writer = csv.writer(handle)
             writer.writerow([*columns, "escaped"] if for_spreadsheets else columns)
             for record in read_records(connection, project.roots()):
-                cells = [_cell(value) for value in as_json(record, target.parent, project.task).values()]
+                cells = [_cell(value) for value in as_json(record, _seen_from(target), project.task).values()]
                 if for_spreadsheets:
-                    cells = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells] + ["yes"]
+                    cells = [*map(spreadsheet_cell, cells), "yes"]
                 writer.writerow(cells)
-        write_classes(connection, classes_file(target))
+        if not is_stream(target):
+            write_classes(connection, classes_file(target))
+
+
+def _seen_from(target: Path) -> Path:
+    """Return the folder that file names are relative to: the target's, or where the user is for a pipe or a device."""
+    return Path.cwd() if is_stream(target) else target.parent
 
 
 def _cell(value: object) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 from visionft.errors import ProjectError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import atomic_path
+from visionft.foreign_text import printable
 from visionft.project.examining import ClassMap, Examined, Examiner
 from visionft.project.import_changes import AddImages, EditedImage, FileFacts, KnownImage, NewImage, Place
 from visionft.project.names import count_of
 from visionft.project.roots import IMAGES_FOLDER
-from visionft.project.scanning import Rejected, SourceFile, printable
+from visionft.project.scanning import Rejected, SourceFile
 from visionft.project.sources import Source, SourceFormat, opened_source
 from visionft.project.store import Project
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from visionft.errors import ProjectError
 from visionft.files import sha256_file
+from visionft.foreign_text import is_unicode
 from visionft.project.changes import LabelImages
 from visionft.project.journal import Effects
 from visionft.project.store import Project
@@ -27,7 +28,7 @@ def find_image(project: Project, path: Path) -> int:
         ProjectError: There is no such file, or it is not in the project.
     """
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    place = project.roots().containing(absolute)
+    place = project.roots().containing(absolute) if is_unicode(absolute) else None
     with project.reading() as connection:
         query = "SELECT id FROM image WHERE removed_at IS NULL AND "
         row = connection.execute(query + "root_id = ? AND path = ?", place).fetchone() if place else None

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visionft.files import atomic_path, write_json
+from visionft.files import atomic_path, is_stream, write_json
+from visionft.foreign_text import is_unicode
 from visionft.project.roots import Roots
 from visionft.project.snapshot import Split
 
@@ -57,7 +58,8 @@ def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
         looks = [{key: entry.get(key) for key in _LOOK} for entry in entries]
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return ()
-    are_texts = all(isinstance(value, str | None) for look in looks for value in look.values())
+    values = [value for look in looks for value in look.values() if value is not None]
+    are_texts = all(isinstance(value, str) and is_unicode(value) for value in values)
     return tuple(ClassLook(**look) for look in looks) if are_texts and all(look["name"] for look in looks) else ()
 
 
@@ -90,7 +92,7 @@ def write_labels(
     Args:
         connection: Where to read; the project's or a backup's database.
         project_folder: The project, which the pictures' places are known from.
-        target: The JSONL file to write, atomically.
+        target: The JSONL file to write, atomically, or a pipe or device, which has no classes beside it.
         seen_from: The folder that file names are relative to, when it is not the one `target` is in now.
     """
     base = seen_from or target.parent
@@ -102,7 +104,8 @@ def write_labels(
         while last is not None:
             last, lines = connection.execute(_LINES.format(label=label), (json.dumps(prefixes), last)).fetchone()
             handle.write(f"{lines}\n" if lines else "")
-    write_classes(connection, classes_file(target))
+    if not is_stream(target):
+        write_classes(connection, classes_file(target))
 
 
 # A thousand lines at a time, put together by SQLite: while it works, other threads of this process do too, so that a

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from visionft.foreign_text import is_unicode
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.scanning import walk
 
@@ -33,6 +34,8 @@ class PictureFinder:
         """
         if not name.strip() or "\0" in name:
             raise ValueError("no file name")
+        if not is_unicode(name):
+            raise ValueError("the file name is not valid Unicode")
         literal = Path(os.path.normpath(self._base / _native(name)))
         if self._is_confined and not literal.is_relative_to(self._base):
             raise ValueError("the file name leads out of the archive")

@@ -1,9 +1,11 @@
-"""Names a person gives to classes and tags: any Unicode, compared in NFC form, kept as they were given."""
+"""Names a person gives to classes, tags and projects: any Unicode, compared in NFC form, kept as they were given."""
 
 import re
 import unicodedata
+from pathlib import Path
 
 from visionft.errors import ProjectError
+from visionft.foreign_text import is_unicode
 
 MAX_NAME_LENGTH = 300
 _DIGITS = re.compile("([0-9]+)")
@@ -30,6 +32,17 @@ def clean_name(name: str, what: str) -> str:
             "Use letters, digits, signs and blanks.",
         )
     return cleaned
+
+
+def project_path(path: Path) -> Path:
+    """Return a project's absolute path.
+
+    Raises:
+        ProjectError: It is not valid Unicode; neither the database nor a label file could name the pictures in it.
+    """
+    if not is_unicode(path.absolute()):
+        raise ProjectError(f"The path {path} is not valid Unicode.", "Rename that folder, or choose another one.")
+    return path.absolute()
 
 
 def name_key(name: str) -> str:

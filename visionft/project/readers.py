@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from visionft.errors import ProjectError
+from visionft.foreign_text import from_spreadsheet_cell, printable
 from visionft.project.labels_file import classes_file, read_classes_file
 from visionft.project.locating import PictureFinder
-from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, SourceFile, printable
+from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, SourceFile
 
 MAX_CELL = 1_000_000
 FILE_KEYS = ("file_name", "filename", "file", "path", "image", "image_name", "image_path", "filepath", "name")
@@ -22,7 +23,6 @@ SPLIT_KEYS = ("split", "set", "subset", "partition")
 OTHER_KEYS = ("tags", "review", "note", "sha256", "escaped")
 _KNOWN_KEYS = frozenset({*FILE_KEYS, *LABEL_KEYS, *SPLIT_KEYS, *OTHER_KEYS})
 _SHA256 = re.compile("[0-9a-f]{64}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
@@ -146,7 +146,7 @@ def _named(keys: list[str], header: list[str], cells: list[str] | str) -> dict[s
         for key, title, cell in zip(keys, header, cells, strict=False)
     }
     if row.get("escaped") == "yes":
-        row = {key: cell[1:] if cell.startswith("'") and cell[1:2] in _FORMULA else cell for key, cell in row.items()}
+        row = {key: from_spreadsheet_cell(cell) for key, cell in row.items()}
     return row
 
 

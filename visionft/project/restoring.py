@@ -14,6 +14,7 @@ from visionft.project import backups, schema
 from visionft.project.backups import BACKUPS_FOLDER, Backup
 from visionft.project.database import DATABASE
 from visionft.project.locking import ProjectLock
+from visionft.project.names import project_path
 from visionft.project.sqlite_errors import expected_errors
 
 _LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm")
@@ -34,7 +35,7 @@ def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
     Raises:
         ProjectError: There is no such intact backup, or the project is open or cannot be written.
     """
-    project_folder = project_folder.absolute()
+    project_folder = project_path(project_folder)
     if not project_folder.is_dir():
         raise ProjectError(f"{project_folder} is not a project.", "Give the project folder.")
     lock = ProjectLock(project_folder)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.foreign_text import printable
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.names import natural_key
@@ -64,12 +65,6 @@ class Listing:
     skipped: tuple[Rejected, ...] = ()
     unreadable: tuple[Rejected, ...] = ()
     classes: tuple[ClassLook, ...] = ()
-
-
-def printable(path: Path) -> str:
-    """Return a path as text for terminals and JSON: what is no Unicode, or would steer a terminal, is escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Listing:

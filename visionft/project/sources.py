@@ -11,11 +11,12 @@ from typing import Literal, get_args
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, ShouldStop
 from visionft.files import write_error
+from visionft.foreign_text import printable
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.archives import extract_zip
 from visionft.project.labels_file import classes_file
 from visionft.project.readers import read_csv, read_jsonl
-from visionft.project.scanning import METADATA_FILES, SPLIT_FOLDERS, Listing, Rejected, printable, scan_folder, unwrap
+from visionft.project.scanning import METADATA_FILES, SPLIT_FOLDERS, Listing, Rejected, scan_folder, unwrap
 
 SourceFormat = Literal["auto", "folders", "csv", "jsonl", "zip"]
 UNPACKED_PREFIX = ".unpacked-"

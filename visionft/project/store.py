@@ -18,6 +18,7 @@ from visionft.project.backup_schedule import BackupSchedule
 from visionft.project.changes import Change, now_ms, task_of
 from visionft.project.database import DATABASE, Database, RollBack
 from visionft.project.journal import Effects, Step
+from visionft.project.names import project_path
 from visionft.project.reading import ProjectSummary, read_snapshot, read_summary
 from visionft.project.roots import IMAGES_FOLDER, Roots
 from visionft.project.snapshot import Snapshot, Task
@@ -53,7 +54,7 @@ class Project:
     @classmethod
     def create(cls, path: Path, *, task: Task = "single") -> Self:
         """Create a project in a new (or empty) folder and open it. Nothing is left behind when that fails."""
-        path = path.absolute()
+        path = project_path(path)
         if task not in get_args(Task):
             raise ProjectError(f"There is no task “{task}”.", "Use “single” or “multi”.")
         if path.exists() and not path.is_dir():
@@ -84,7 +85,7 @@ class Project:
         Raises:
             ProjectError: There is no project, it is damaged, or a newer program wrote it. Nothing was changed.
         """
-        path = path.absolute()
+        path = project_path(path)
         if path.is_file():
             raise ProjectError(f"{path} is a file, not a project folder.", "Give the folder that holds project.db.")
         if not (path / DATABASE).is_file():

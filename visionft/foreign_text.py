@@ -1,0 +1,48 @@
+"""Text that others wrote (names of files and classes, licences), made safe for a terminal, JSON or a spreadsheet."""
+
+import re
+from pathlib import Path
+
+# What steers a terminal, breaks or reorders a line, or is no Unicode (half of a pair; a byte that is no UTF-8).
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# A cell that starts with one of these is run by a spreadsheet, in some languages also with a wide one. `'` is what we
+# put before them.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+
+
+def printable(text: str | Path, *, keep: str = "") -> str:
+    r"""Return text as one line that a terminal shows as it is; what would steer it is written as `\x1b`, `\u202e`.
+
+    Args:
+        text: Text or a path; a byte of its name that is no UTF-8 is written as `\xe9`.
+        keep: Characters to leave alone, such as the line breaks of a text that we put together.
+    """
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), str(text))
+
+
+def _escaped(sign: str) -> str:
+    number = ord(sign)
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else ascii(sign)[1:-1]
+
+
+def printable_json(text: str) -> str:
+    r"""Return JSON that holds the same and can be printed: `\udce9` stands for a byte that is no UTF-8.
+
+    JavaScript and Python write it so; `os.fsencode` gives the name back.
+    """
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def is_unicode(text: str | Path) -> bool:
+    """Tell whether a name is valid Unicode, which the database and every label file need."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in str(text))
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Return a cell that no spreadsheet runs as a formula: `'` before one that would be."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def from_spreadsheet_cell(cell: str) -> str:
+    """Return what `spreadsheet_cell` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
