@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,23 @@ def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) ->
         cells = [cell for row in csv.reader(handle) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert '\'=HYPERLINK("x")' in cells
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(
+    kind: str, project: Project, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures)
+    pipe, got = tmp_path / "pipes" / "pipe", []
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()), daemon=True)
+    reader.start()
+    export_labels(project, pipe, export_format=kind)
+    reader.join(30)
+    assert "cat/0.png" in got[0] and "../" not in got[0]
+    assert pipe.is_fifo() and list(pipe.parent.iterdir()) == [pipe]
 
 
 def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: Path, pictures: Path) -> None:
