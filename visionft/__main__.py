@@ -13,7 +13,10 @@ def leave_current_folder() -> None:
     """Take the current folder off the path, unless the program or Python's own libraries lie in it."""
     program = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     kept = [program, os.path.dirname(os.__file__), *site.getsitepackages(), site.getusersitepackages()]
-    here = os.path.realpath(os.curdir)
+    try:
+        here = os.path.realpath(os.getcwd())
+    except OSError:  # it was deleted
+        return
     if here not in map(os.path.realpath, kept):
         sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder or os.curdir) != here]
 

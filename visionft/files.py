@@ -7,9 +7,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def atomic_path(target: Path) -> Generator[Path]:
         except OSError as error:
             raise write_error(target, error) from error
         return
-    target = Path(os.path.realpath(target)) if target.is_symlink() else target
+    target = Path(os.path.realpath(target)) if os.path.islink(target) else target  # noqa: PTH114  (Path's raises)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -66,12 +67,17 @@ def atomic_path(target: Path) -> Generator[Path]:
     except OSError as error:
         raise write_error(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # mostly there is none any more; any other reason stopped the writing and is said
+            temporary.unlink()
 
 
 def is_stream(path: Path) -> bool:
     """Tell whether a path names a device, a pipe or a socket."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # there is none, or none that we may see: who writes there learns why not
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:

@@ -85,6 +85,15 @@ def test_the_start_from_a_folder_of_the_path_keeps_it(project: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no folder can be deleted there while it is somebody's current one")
+def test_the_start_from_a_deleted_folder(project: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = 'rmdir "$PWD" && exec "$0" -m visionft info "$1"'
+    done = run("sh", "-c", line, sys.executable, project, cwd=gone)
+    assert done.returncode == 0 and "48 pictures" in done.stdout, done.stderr
+
+
 def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> None:
     done = run(sys.executable, "-m", "visionft", "train", project, *TINY, cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
