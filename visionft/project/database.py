@@ -58,12 +58,12 @@ class Database:
 
     def _open(self, folder: Path) -> None:
         try:
-            version = _verify(self.file)
+            version = verify(self.file, may_recover=not self.read_only_reason)
         except sqlite3.OperationalError as error:
             if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            self._read_a_copy(folder)  # a log that was left behind cannot be read in a folder that cannot be written
-            version = _verify(self.read_file)
+            self._read_a_copy(folder)  # what a killed process left can only be read by one that may write
+            version = verify(self.read_file, may_recover=True)
         if not self.read_only_reason:
             self._open_for_writing(folder, version)
         elif version < schema.SCHEMA_VERSION:
@@ -109,9 +109,9 @@ class Database:
         return self._copy / DATABASE if self._copy else self.file
 
     def _read_a_copy(self, folder: Path) -> None:
-        """Copy the database and its log to a temporary folder and read that. Only done where nobody can write."""
+        """Copy the database and its logs to a temporary folder and read that. Only done where nobody writes."""
         self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
-        for name in (DATABASE, f"{DATABASE}-wal"):
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal"):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, self._copy / name)
 
@@ -168,18 +168,41 @@ def _identity(file: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _verify(database: Path) -> int:
+def verify(database: Path, *, may_recover: bool) -> int:
     """Check a database without a chance to write to it, so that opening never makes a damaged one worse.
+
+    One exception: a process killed in the middle of a transaction may have left a rollback journal, without which the
+    file is half old and half new. SQLite takes that transaction back when it opens the file for writing.
+
+    Args:
+        database: The file; nobody else may be writing when `may_recover` is set.
+        may_recover: Whether such a transaction may be taken back.
 
     Returns:
         Its schema version.
+
+    Raises:
+        ProjectError: It is damaged, no project, or of a newer program.
+        sqlite3.Error: It cannot be read, or not without the recovery that was not allowed.
     """
-    connection = schema.connect(database, writable=False)
     try:
+        return _verify(database, writable=False)
+    except sqlite3.OperationalError as error:
+        if not may_recover or code_of(error) != sqlite3.SQLITE_READONLY:
+            raise
+    return _verify(database, writable=True)
+
+
+def _verify(database: Path, *, writable: bool) -> int:
+    """Check the file's structure and the layout of its version; a writable connection recovers, and writes no more."""
+    connection = schema.connect(database, writable=writable)
+    try:
+        connection.execute("PRAGMA query_only = ON")
         version = schema.version_of(connection)
         fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if fault != "ok":
+            raise schema.damage_error(fault)
+        schema.check_layout(connection)
     finally:
         connection.close()
-    if fault != "ok":
-        raise ProjectError(f"{database} is damaged: {fault}.", "Restore a backup: visionft restore PROJECT.")
     return version
