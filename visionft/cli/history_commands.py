@@ -8,7 +8,7 @@ import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
-from visionft.project.backups import Backup, list_backups
+from visionft.project.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.checking import CheckReport, check_project
 from visionft.project.exporting import export_labels
 from visionft.project.relinking import relink_images
@@ -78,16 +78,24 @@ def _check_text(report: CheckReport) -> str:
 
 
 def backup(project: ProjectDir, json: Json = False) -> None:
-    """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are."""
+    """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are.
+
+    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GiB together.
+    """
     with Project.open(project) as opened:
         opened.back_up()
     found = list_backups(project.absolute())
-    print_result(found, lambda: _backups_text(found), as_json=json)
+    print_result(found, lambda: _backups_text(project.absolute(), found), as_json=json)
 
 
-def _backups_text(found: tuple[Backup, ...]) -> str:
-    rows = [(each.name, _moment(each.created), each.reason) for each in found]
-    return table(("backup", "when", "why"), rows)
+def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
+    sizes = [folder_bytes(project, each) / 2**20 for each in found]
+    rows = [
+        (each.name, _moment(each.created), f"{size:,.1f}", each.reason) for each, size in zip(found, sizes, strict=True)
+    ]
+    automatic = sum(size for each, size in zip(found, sizes, strict=True) if not each.is_own)
+    limit = f"Automatic backups: {automatic:,.1f} of at most {KEEP_BYTES / 2**20:,.0f} MiB; those on request stay."
+    return "\n".join([table(("backup", "when", "MiB", "why"), rows), limit])
 
 
 def restore(

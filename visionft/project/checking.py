@@ -14,7 +14,7 @@ from pathlib import Path
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import sha256_file
-from visionft.project.backups import BACKUPS_FOLDER
+from visionft.project.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
 from visionft.project.changes import now_ms, task_of
 from visionft.project.names import count_of, name_key
 from visionft.project.relinking import find_missing
@@ -214,7 +214,11 @@ def _repair_derived(project: Project) -> list[str]:
 def _clear_leftovers(project_folder: Path) -> list[str]:
     """Delete what an interrupted copy, unpacking or backup left: temporary files of ours, by their names."""
     images, kept = project_folder / IMAGES_FOLDER, project_folder / BACKUPS_FOLDER
-    leftovers = [*images.glob("*/.*.tmp"), *kept.glob(".partial-*"), *project_folder.glob(f"{UNPACKED_PREFIX}*")]
+    leftovers = [
+        *images.glob("*/.*.tmp"),
+        *kept.glob(f"{PARTIAL_PREFIX}*"),
+        *project_folder.glob(f"{UNPACKED_PREFIX}*"),
+    ]
     leftovers += project_folder.glob(".project.db.*.tmp")
     for path in leftovers:
         if path.is_dir():

@@ -126,8 +126,8 @@ class Project:
     def apply(self, change: Change, *, continues: int = 0) -> Effects:
         """Write a change and its inverse in one durable transaction, and return what it altered.
 
-        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue. A backup
-        is started before a bulk change.
+        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue. The state
+        before a bulk change becomes a backup, unless the change altered nothing.
 
         Args:
             change: What to do.
@@ -136,9 +136,22 @@ class Project:
         Raises:
             ProjectError: The change does not fit the project, or the project cannot be written. Nothing was changed.
         """
-        if self._schedule is not None:
-            with expected_errors(self._database.file):
-                self._schedule.before(change.title, is_bulk=change.is_bulk and not continues)
+        schedule = self._schedule
+        pinned = schedule.pin(change.title, is_bulk=change.is_bulk and not continues) if schedule is not None else None
+        try:
+            effects = self._write(change, continues)
+        except BaseException:
+            if pinned is not None:
+                pinned.close()
+            raise
+        if pinned is not None and schedule is not None:
+            schedule.keep(pinned) if effects else pinned.close()
+        if effects:
+            self._note_change()
+        return effects
+
+    def _write(self, change: Change, continues: int) -> Effects:
+        """Write a change as a step of the history, in a transaction of its own."""
         effects = Effects()
         with self._database.transaction() as connection:
             step_id = journal.begin_step(connection, now_ms(), continues=continues)
@@ -147,7 +160,6 @@ class Project:
             effects = journal.end_step(connection, step_id, last, title=change.title)
             if not effects:  # leave no empty step, and keep what could be redone
                 raise RollBack
-        self._note_change()
         return effects
 
     def undo(self) -> Effects:
@@ -197,8 +209,8 @@ class Project:
             return Roots(connection, self.path)
 
     def back_up(self, reason: str = "on request") -> backups.Backup:
-        """Make a verified backup now and return it."""
-        backup = backups.make_backup(self._database.read_file, self.path, reason=reason)
+        """Make a verified backup now and return it. It is the user's own: only the user deletes it."""
+        backup = backups.make_backup(self._database.read_file, self.path, reason=reason, is_own=True)
         if self._schedule is not None:
             self._schedule.note_backup()
         return backup
