@@ -9,17 +9,20 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from visionft.errors import ProjectError
+from visionft.errors import ProjectError, VisionFTError
+from visionft.files import sha256_file
 from visionft.project import backups, journal, schema
 from visionft.project.filesystems import network_file_system
 from visionft.project.locking import ProjectLock
 from visionft.project.roots import remember_folder
-from visionft.project.sqlite_errors import code_of, expected_errors
+from visionft.project.sealing import Seal, break_seal, has_log, read_seal, write_seal
+from visionft.project.sqlite_errors import code_of, damage_error, expected_errors
 
 DATABASE = "project.db"
+CHANGED_OUTSIDE = "project.db is not as it was left: another program or the disk changed it."
 DEFAULT_UNDO_STEPS = 1000
 
 
@@ -32,6 +35,7 @@ class Database:
 
     Attributes:
         read_only_reason: Empty when it can be written, else why not.
+        seal: Whether the file was as the last session left it when it was opened; see `sealing`.
         notices: What the user should know about how it was opened.
     """
 
@@ -39,6 +43,7 @@ class Database:
         """Open `folder/project.db`; it is checked through a read-only connection before anything may write to it."""
         self.file = folder / DATABASE
         self.read_only_reason = "it was opened for reading"
+        self.seal: Seal = "none"
         self.notices: list[str] = []
         self._lock = ProjectLock(folder)
         self._writing = threading.RLock()
@@ -57,8 +62,11 @@ class Database:
             raise
 
     def _open(self, folder: Path) -> None:
+        self.seal = read_seal(self.file)
+        if self.seal == "broken":
+            self.notices.append(CHANGED_OUTSIDE + " Check it: visionft check PROJECT.")
         try:
-            version = verify(self.file, may_recover=not self.read_only_reason)
+            version = verify(self.file, may_recover=not self.read_only_reason, is_known=self.seal == "whole")
         except sqlite3.OperationalError as error:
             if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
@@ -85,6 +93,8 @@ class Database:
             connection.close()
 
     def _open_for_writing(self, folder: Path, version: int) -> None:
+        if self.seal != "broken":  # a broken one stays until `check` has told
+            break_seal(self.file)
         kind = network_file_system(folder)
         if kind:
             self.notices.append(
@@ -144,6 +154,18 @@ class Database:
                 if not isinstance(error, RollBack):
                     raise
 
+    def accept_outside_changes(self) -> None:
+        """Take the file for good as it is, once the user was told that it was changed outside; it is sealed again."""
+        if self.seal == "broken":
+            self.seal = "none"
+            break_seal(self.file)
+
+    def _write_seal(self) -> None:
+        """Seal the file that was just closed, unless a log says that somebody else has it open or closing failed."""
+        with suppress(OSError, VisionFTError):  # without one a check sees less; nothing is lost
+            if self.seal != "broken" and not has_log(self.file) and _identity(self.file) == self._identity:
+                write_seal(self.file, sha256_file(self.file))
+
     def close(self) -> None:
         """Fold the log into the database file and free the lock, whatever fails. Closing twice is harmless."""
         with self._writing, ExitStack() as last_to_first:
@@ -151,6 +173,7 @@ class Database:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
             last_to_first.callback(self._lock.release)
             if self._writer is not None:
+                last_to_first.callback(self._write_seal)
                 last_to_first.callback(self._writer.close)
             for reader in self._readers:
                 last_to_first.callback(reader.close)
@@ -168,7 +191,7 @@ def _identity(file: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def verify(database: Path, *, may_recover: bool) -> int:
+def verify(database: Path, *, may_recover: bool, is_known: bool = False) -> int:
     """Check a database without a chance to write to it, so that opening never makes a damaged one worse.
 
     One exception: a process killed in the middle of a transaction may have left a rollback journal, without which the
@@ -177,6 +200,7 @@ def verify(database: Path, *, may_recover: bool) -> int:
     Args:
         database: The file; nobody else may be writing when `may_recover` is set.
         may_recover: Whether such a transaction may be taken back.
+        is_known: Whether every byte of it is known to be right, so that only its version is asked for.
 
     Returns:
         Its schema version.
@@ -186,23 +210,25 @@ def verify(database: Path, *, may_recover: bool) -> int:
         sqlite3.Error: It cannot be read, or not without the recovery that was not allowed.
     """
     try:
-        return _verify(database, writable=False)
+        return _verify(database, writable=False, is_known=is_known)
     except sqlite3.OperationalError as error:
         if not may_recover or code_of(error) != sqlite3.SQLITE_READONLY:
             raise
-    return _verify(database, writable=True)
+    return _verify(database, writable=True, is_known=False)
 
 
-def _verify(database: Path, *, writable: bool) -> int:
+def _verify(database: Path, *, writable: bool, is_known: bool) -> int:
     """Check the file's structure and the layout of its version; a writable connection recovers, and writes no more."""
     connection = schema.connect(database, writable=writable)
     try:
         connection.execute("PRAGMA query_only = ON")
         version = schema.version_of(connection)
-        fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if fault != "ok":
-            raise schema.damage_error(fault)
-        schema.check_layout(connection)
+        if not is_known:
+            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if fault != "ok":
+                raise damage_error(fault)
+            schema.check_layout(connection)
+            schema.check_kinds(connection)
     finally:
         connection.close()
     return version

@@ -16,11 +16,13 @@ from visionft.project import backups, schema
 from visionft.project.backups import BACKUPS_FOLDER, Backup
 from visionft.project.database import DATABASE, verify
 from visionft.project.locking import ProjectLock
+from visionft.project.sealing import write_seal
 from visionft.project.sqlite_errors import expected_errors
 
 logger = logging.getLogger(__name__)
 
-_LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
+# What belongs to the database it lies beside, and to no other.
+_BESIDE = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", f"{DATABASE}.sha256")
 
 
 def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
@@ -52,6 +54,7 @@ def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
         with atomic_path(database) as temporary:
             shutil.copyfile(source, temporary)
             _set_aside(project_folder)
+        write_seal(database, chosen.sha256)
         return chosen
     except OSError as error:
         raise write_error(project_folder, error) from error
@@ -83,14 +86,14 @@ def _set_aside(project_folder: Path) -> None:
     except Exception as error:  # whatever damage does to those who read it, nobody has to read it
         logger.warning("the present database is kept unread: %s", error)
         _move_away(project_folder)
-    for name in _LOGS:
+    for name in _BESIDE:
         (project_folder / name).unlink(missing_ok=True)
     fsync_folder(project_folder)
 
 
 def _move_away(project_folder: Path) -> None:
     """Move the database and its logs to a folder beside the backups: nothing is read, and it takes no space."""
-    names = [name for name in (*_LOGS, DATABASE) if (project_folder / name).exists()]
+    names = [name for name in (*_BESIDE, DATABASE) if (project_folder / name).exists()]
     if names:
         kept = _free_folder(project_folder / BACKUPS_FOLDER)
         for name in names:

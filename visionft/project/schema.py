@@ -214,6 +214,30 @@ def check_layout(connection: sqlite3.Connection) -> None:
         raise damage_error(f"{', '.join(lost[:3])} missing or changed")
 
 
+def check_kinds(connection: sqlite3.Connection) -> None:
+    """Check that every value is of the kind its column takes: a changed bit may turn a text into bytes.
+
+    Raises:
+        ProjectError: One is not; the file is damaged.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        columns = [(row[1], row[2].lower()) for row in connection.execute(f"PRAGMA table_info({table})") if row[2]]
+        wrong = " OR ".join(f"typeof({name}) NOT IN ('{kind}', 'null')" for name, kind in columns)
+        if wrong and connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {wrong})").fetchone()[0]:
+            raise damage_error(f"a value in {table} is of another kind than its column")
+
+
+def read_everything(connection: sqlite3.Connection) -> None:
+    """Read every value, so that a text that is none is found.
+
+    Raises:
+        sqlite3.OperationalError: There is one.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        for _ in connection.execute(f"SELECT * FROM {table}"):
+            pass
+
+
 @cache
 def _layout(version: int) -> frozenset[tuple[str, str, str | None]]:
     """Return type, name and SQL of all that the migrations up to a version create."""

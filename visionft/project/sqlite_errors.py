@@ -42,6 +42,8 @@ def expected_errors(database: Path) -> Generator[None]:
     """Raise `ProjectError` for what the disk or a damaged file does; programming errors pass through."""
     try:
         yield
+    except UnicodeDecodeError as error:  # met in SQLite's own message about a damaged name
+        raise ProjectError(f"{database}: the database is damaged.", _RESTORE) from error
     except sqlite3.DatabaseError as error:
         advice = _ADVICE.get(code_of(error))
         if advice is None and any(words in str(error) for words in _DAMAGE):

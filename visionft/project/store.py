@@ -7,7 +7,7 @@ A project is a folder: `project.db` (everything the user decided), `images/` (pi
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Self, get_args
 
@@ -20,6 +20,7 @@ from visionft.project.database import DATABASE, Database, RollBack
 from visionft.project.journal import Effects, Step
 from visionft.project.reading import ProjectSummary, read_snapshot, read_summary
 from visionft.project.roots import IMAGES_FOLDER, Roots
+from visionft.project.sealing import Seal
 from visionft.project.snapshot import Snapshot, Task
 from visionft.project.sqlite_errors import expected_errors
 
@@ -123,6 +124,15 @@ class Project:
         """Why changes are refused, as the end of a sentence; empty when they are not."""
         return self._database.read_only_reason
 
+    @property
+    def seal(self) -> Seal:
+        """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
+        return self._database.seal
+
+    def accept_outside_changes(self) -> None:
+        """Take the database for good as it is, once the user was told that it was changed outside."""
+        self._database.accept_outside_changes()
+
     def apply(self, change: Change, *, continues: int = 0) -> Effects:
         """Write a change and its inverse in one durable transaction, and return what it altered.
 
@@ -164,14 +174,14 @@ class Project:
 
     def undo(self) -> Effects:
         """Take back the newest step, also one of an earlier session."""
-        with self._database.transaction() as connection:
+        with _replaying(), self._database.transaction() as connection:
             effects = journal.undo(connection)
         self._note_change()
         return effects
 
     def redo(self) -> Effects:
         """Bring back the step that was undone last."""
-        with self._database.transaction() as connection:
+        with _replaying(), self._database.transaction() as connection:
             effects = journal.redo(connection)
         self._note_change()
         return effects
@@ -236,6 +246,16 @@ class Project:
     def _note_change(self) -> None:
         if self._schedule is not None:
             self._schedule.note_change()
+
+
+@contextmanager
+def _replaying() -> Generator[None]:
+    """Say in words when a step does not fit the project: it would bring back what a repair put right, or is damaged."""
+    try:
+        yield
+    except IntegrityError as error:
+        hint = "Nothing was changed. To go back further: visionft restore PROJECT."
+        raise ProjectError("The project would contradict itself after this step.", hint) from error
 
 
 def _build(folder: Path, task: Task) -> None:
