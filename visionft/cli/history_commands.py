@@ -75,6 +75,7 @@ def check(
 
 def _check_text(report: CheckReport) -> str:
     lines = [f"{CHANGED_OUTSIDE} {_CHANGED_HINT}"] if report.seal == "broken" else []
+    lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
     lines += [f"Repaired: {each}" for each in report.repaired]
     lines += [f"Missing: {path}" for path in report.missing]
     lines += [f"Edited since it was imported: {path}" for path in report.edited]

@@ -16,6 +16,8 @@ from visionft.files import sha256_file
 from visionft.project import schema
 from visionft.project.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
 from visionft.project.changes import now_ms, task_of
+from visionft.project.comparing import unexplained_changes
+from visionft.project.database import DATABASE
 from visionft.project.names import count_of, name_key
 from visionft.project.relinking import find_missing
 from visionft.project.roots import IMAGES_FOLDER, folder_of
@@ -34,13 +36,16 @@ class CheckReport:
         missing: Pictures whose files are gone; `visionft relink` finds them.
         edited: Pictures whose files have other content than when they were imported (only when contents were checked).
         seal: Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or
-            "none" when that session was killed, and a single changed value cannot be seen.
+            "none" when that session was killed, and a single changed value may go unseen.
+        unexplained: What differs from the newest backup though no change did it, one sentence each. It is told and not
+            repaired: nobody knows which of the two is right.
     """
 
     repaired: tuple[str, ...]
     missing: tuple[Path, ...]
     edited: tuple[Path, ...] = ()
     seal: Seal = "none"
+    unexplained: tuple[str, ...] = ()
 
 
 def check_project(
@@ -68,7 +73,7 @@ def check_project(
         schema.check_layout(connection)
         schema.check_kinds(connection)
         schema.read_everything(connection)
-    seal = project.seal
+    seal, unexplained = project.seal, unexplained_changes(project.path / DATABASE, project.path)
     project.accept_outside_changes()
     repair = Repair()
     project.apply(repair)
@@ -76,7 +81,7 @@ def check_project(
     repaired = [*repair.done, *_repair_derived(project), *_clear_leftovers(project.path)]
     missing = tuple(image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop))
     edited = _find_edited(project, set(missing), on_event, should_stop) if check_contents else ()
-    return CheckReport(repaired=tuple(repaired), missing=missing, edited=edited, seal=seal)
+    return CheckReport(repaired=tuple(repaired), missing=missing, edited=edited, seal=seal, unexplained=unexplained)
 
 
 @dataclass(frozen=True, slots=True)

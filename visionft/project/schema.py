@@ -140,6 +140,11 @@ def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
     return connection
 
 
+def attach(connection: sqlite3.Connection, database: Path, name: str) -> None:
+    """Let a connection read another database too, under a name of its own."""
+    connection.execute(f"ATTACH ? AS {name}", (_uri(database, "ro"),))
+
+
 def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
     """Set what makes a commit survive a power cut: WAL with a sync per commit, and Apple's real sync on macOS."""
     connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()
