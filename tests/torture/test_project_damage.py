@@ -138,13 +138,15 @@ def use(folder: Path) -> str:
             project.snapshot(), project.summary(), project.history(), class_rows(project)
             image_rows(project, find_images(project)[:5])
             reached = "checking"
-            repaired = check_project(project).repaired
+            report = check_project(project)
             reached = "working"
             project.apply(LabelImages((1,), "after"))
             while project.undo_title:
                 project.undo()
             reached = "closing"
-        return "repaired" if repaired else "found in order"
+        if report.seal == "broken" or report.unexplained:
+            return "told by the check"
+        return "repaired" if report.repaired else "found in order"
     except VisionFTError as error:
         assert error.hint, error
         return f"refused while {reached}"

@@ -160,8 +160,9 @@ class Database:
             self.seal = "none"
             break_seal(self.file)
 
-    def _write_seal(self) -> None:
-        """Seal the file that was just closed, unless a log says that somebody else has it open or closing failed."""
+    def _close_writer(self, writer: sqlite3.Connection) -> None:
+        """Close the writer and seal the file, unless a log says that somebody else has it open."""
+        writer.close()
         with suppress(OSError, VisionFTError):  # without one a check sees less; nothing is lost
             if self.seal != "broken" and not has_log(self.file) and _identity(self.file) == self._identity:
                 write_seal(self.file, sha256_file(self.file))
@@ -173,8 +174,7 @@ class Database:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
             last_to_first.callback(self._lock.release)
             if self._writer is not None:
-                last_to_first.callback(self._write_seal)
-                last_to_first.callback(self._writer.close)
+                last_to_first.callback(self._close_writer, self._writer)
             for reader in self._readers:
                 last_to_first.callback(reader.close)
             self._writer = self._copy = None
