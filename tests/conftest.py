@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let longer proofs be asked for."""
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
+    parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
     parser.addoption("--kills", type=int, default=1, help="how often each method's run is killed (marked slow)")
 
 
@@ -35,6 +37,13 @@ def kills(pytestconfig: pytest.Config) -> int:
 def is_long(pytestconfig: pytest.Config) -> bool:
     """Tell whether the proofs are to run at their full length."""
     return pytestconfig.getoption("--long")
+
+
+@pytest.fixture
+def torture_rounds(pytestconfig: pytest.Config, is_long: bool) -> int:
+    """Return how often a loop of `tests/torture` is to run: as asked for, else 200 times in long proofs, else 20."""
+    asked: int | None = pytestconfig.getoption("--torture")
+    return asked if asked is not None else 200 if is_long else 20
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +113,18 @@ def state_of():
         return build_network(BACKBONES[backbone], classes=classes, image_size=image_size).state_dict()
 
     return state_of
+
+
+@pytest.fixture
+def draw() -> Callable[..., Path]:
+    """Return a function that draws a picture of its own content for each number."""
+
+    def draw_picture(path: Path, number: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, 200)).save(path)
+        return path
+
+    return draw_picture
 
 
 @pytest.fixture(scope="session")

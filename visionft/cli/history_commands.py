@@ -8,8 +8,9 @@ import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
-from visionft.project.backups import Backup, list_backups
+from visionft.project.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.checking import CheckReport, check_project
+from visionft.project.database import CHANGED_OUTSIDE
 from visionft.project.exporting import export_labels
 from visionft.project.relinking import relink_images
 from visionft.project.restoring import restore_backup
@@ -62,32 +63,53 @@ def check(
     contents: Annotated[bool, typer.Option("--contents", help="Also read every picture and compare it.")] = False,
     json: Json = False,
 ) -> None:
-    """Check the project and repair what can be repaired; a second check finds nothing."""
+    """Check the project and repair what can be repaired; a second check finds nothing.
+
+    After a session that ended well it sees every changed bit of the database; after one that was killed it sees what
+    contradicts itself, but not a single value that is wrong.
+    """
     with Project.open(project) as opened, job() as (on_event, should_stop):
         report = check_project(opened, check_contents=contents, on_event=on_event, should_stop=should_stop)
         print_result(report, lambda: _check_text(report), as_json=json)
 
 
 def _check_text(report: CheckReport) -> str:
-    lines = [f"Repaired: {each}" for each in report.repaired]
+    lines = [f"{CHANGED_OUTSIDE} {_CHANGED_HINT}"] if report.seal == "broken" else []
+    lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
+    lines += [f"Repaired: {each}" for each in report.repaired]
     lines += [f"Missing: {path}" for path in report.missing]
     lines += [f"Edited since it was imported: {path}" for path in report.edited]
     if report.missing:
         lines.append("Find them again with: visionft relink PROJECT FOLDER")
-    return "\n".join(lines) or "Everything is in order."
+    return "\n".join(lines) or f"Everything is in order. {_SEEN[report.seal]}"
+
+
+_CHANGED_HINT = "What is in it agrees with itself, but a value may be wrong; if in doubt: visionft restore PROJECT."
+_SEEN = {
+    "whole": "Every byte of the database is as the last session left it.",
+    "none": "The last session left no checksum (it was killed, or an older program): one wrong value could go unseen.",
+}
 
 
 def backup(project: ProjectDir, json: Json = False) -> None:
-    """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are."""
+    """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are.
+
+    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GiB together.
+    """
     with Project.open(project) as opened:
         opened.back_up()
     found = list_backups(project.absolute())
-    print_result(found, lambda: _backups_text(found), as_json=json)
+    print_result(found, lambda: _backups_text(project.absolute(), found), as_json=json)
 
 
-def _backups_text(found: tuple[Backup, ...]) -> str:
-    rows = [(each.name, _moment(each.created), each.reason) for each in found]
-    return table(("backup", "when", "why"), rows)
+def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
+    sizes = [folder_bytes(project, each) / 2**20 for each in found]
+    rows = [
+        (each.name, _moment(each.created), f"{size:,.1f}", each.reason) for each, size in zip(found, sizes, strict=True)
+    ]
+    automatic = sum(size for each, size in zip(found, sizes, strict=True) if not each.is_own)
+    limit = f"Automatic backups: {automatic:,.1f} of at most {KEEP_BYTES / 2**20:,.0f} MiB; those on request stay."
+    return "\n".join([table(("backup", "when", "MiB", "why"), rows), limit])
 
 
 def restore(

@@ -11,15 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import sha256_file
-from visionft.project.backups import BACKUPS_FOLDER
+from visionft.project import schema
+from visionft.project.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
 from visionft.project.changes import now_ms, task_of
+from visionft.project.comparing import unexplained_changes
+from visionft.project.database import DATABASE
 from visionft.project.names import count_of, name_key
 from visionft.project.relinking import find_missing
 from visionft.project.roots import IMAGES_FOLDER, folder_of
+from visionft.project.sealing import Seal
 from visionft.project.sources import UNPACKED_PREFIX
+from visionft.project.sqlite_errors import damage_error
 from visionft.project.store import Project
 
 
@@ -31,11 +35,17 @@ class CheckReport:
         repaired: What was wrong and has been put right, one sentence each. Empty when the project was sound.
         missing: Pictures whose files are gone; `visionft relink` finds them.
         edited: Pictures whose files have other content than when they were imported (only when contents were checked).
+        seal: Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or
+            "none" when that session was killed, and a single changed value may go unseen.
+        unexplained: What differs from the newest backup though no change did it, one sentence each. It is told and not
+            repaired: nobody knows which of the two is right.
     """
 
     repaired: tuple[str, ...]
     missing: tuple[Path, ...]
     edited: tuple[Path, ...] = ()
+    seal: Seal = "none"
+    unexplained: tuple[str, ...] = ()
 
 
 def check_project(
@@ -58,15 +68,20 @@ def check_project(
     """
     with project.reading() as connection:
         fault = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if fault != "ok":
-        raise ProjectError(f"The database is damaged: {fault}.", f"visionft restore {project.path}")
+        if fault != "ok":
+            raise damage_error(fault)
+        schema.check_layout(connection)
+        schema.check_kinds(connection)
+        schema.read_everything(connection)
+    seal, unexplained = project.seal, unexplained_changes(project.path / DATABASE, project.path)
+    project.accept_outside_changes()
     repair = Repair()
     project.apply(repair)
     project.wait_for_backups()  # their unfinished folders are no leftovers
     repaired = [*repair.done, *_repair_derived(project), *_clear_leftovers(project.path)]
     missing = tuple(image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop))
     edited = _find_edited(project, set(missing), on_event, should_stop) if check_contents else ()
-    return CheckReport(repaired=tuple(repaired), missing=missing, edited=edited)
+    return CheckReport(repaired=tuple(repaired), missing=missing, edited=edited, seal=seal, unexplained=unexplained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +229,11 @@ def _repair_derived(project: Project) -> list[str]:
 def _clear_leftovers(project_folder: Path) -> list[str]:
     """Delete what an interrupted copy, unpacking or backup left: temporary files of ours, by their names."""
     images, kept = project_folder / IMAGES_FOLDER, project_folder / BACKUPS_FOLDER
-    leftovers = [*images.glob("*/.*.tmp"), *kept.glob(".partial-*"), *project_folder.glob(f"{UNPACKED_PREFIX}*")]
+    leftovers = [
+        *images.glob("*/.*.tmp"),
+        *kept.glob(f"{PARTIAL_PREFIX}*"),
+        *project_folder.glob(f"{UNPACKED_PREFIX}*"),
+    ]
     leftovers += project_folder.glob(".project.db.*.tmp")
     for path in leftovers:
         if path.is_dir():

@@ -9,17 +9,20 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from visionft.errors import ProjectError
+from visionft.errors import ProjectError, VisionFTError
+from visionft.files import sha256_file
 from visionft.project import backups, journal, schema
 from visionft.project.filesystems import network_file_system
 from visionft.project.locking import ProjectLock
 from visionft.project.roots import remember_folder
-from visionft.project.sqlite_errors import code_of, expected_errors
+from visionft.project.sealing import Seal, break_seal, has_log, read_seal, write_seal
+from visionft.project.sqlite_errors import code_of, damage_error, expected_errors
 
 DATABASE = "project.db"
+CHANGED_OUTSIDE = "project.db is not as it was left: another program or the disk changed it."
 DEFAULT_UNDO_STEPS = 1000
 
 
@@ -32,6 +35,7 @@ class Database:
 
     Attributes:
         read_only_reason: Empty when it can be written, else why not.
+        seal: Whether the file was as the last session left it when it was opened; see `sealing`.
         notices: What the user should know about how it was opened.
     """
 
@@ -39,6 +43,7 @@ class Database:
         """Open `folder/project.db`; it is checked through a read-only connection before anything may write to it."""
         self.file = folder / DATABASE
         self.read_only_reason = "it was opened for reading"
+        self.seal: Seal = "none"
         self.notices: list[str] = []
         self._lock = ProjectLock(folder)
         self._writing = threading.RLock()
@@ -57,13 +62,16 @@ class Database:
             raise
 
     def _open(self, folder: Path) -> None:
+        self.seal = read_seal(self.file)
+        if self.seal == "broken":
+            self.notices.append(CHANGED_OUTSIDE + " Check it: visionft check PROJECT.")
         try:
-            version = _verify(self.file)
+            version = verify(self.file, may_recover=not self.read_only_reason, is_known=self.seal == "whole")
         except sqlite3.OperationalError as error:
             if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            self._read_a_copy(folder)  # a log that was left behind cannot be read in a folder that cannot be written
-            version = _verify(self.read_file)
+            self._read_a_copy(folder)  # what a killed process left can only be read by one that may write
+            version = verify(self.read_file, may_recover=True)
         if not self.read_only_reason:
             self._open_for_writing(folder, version)
         elif version < schema.SCHEMA_VERSION:
@@ -85,6 +93,8 @@ class Database:
             connection.close()
 
     def _open_for_writing(self, folder: Path, version: int) -> None:
+        if self.seal != "broken":  # a broken one stays until `check` has told
+            break_seal(self.file)
         kind = network_file_system(folder)
         if kind:
             self.notices.append(
@@ -109,9 +119,9 @@ class Database:
         return self._copy / DATABASE if self._copy else self.file
 
     def _read_a_copy(self, folder: Path) -> None:
-        """Copy the database and its log to a temporary folder and read that. Only done where nobody can write."""
+        """Copy the database and its logs to a temporary folder and read that. Only done where nobody writes."""
         self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
-        for name in (DATABASE, f"{DATABASE}-wal"):
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal"):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, self._copy / name)
 
@@ -144,6 +154,19 @@ class Database:
                 if not isinstance(error, RollBack):
                     raise
 
+    def accept_outside_changes(self) -> None:
+        """Take the file for good as it is, once the user was told that it was changed outside; it is sealed again."""
+        if self.seal == "broken":
+            self.seal = "none"
+            break_seal(self.file)
+
+    def _close_writer(self, writer: sqlite3.Connection) -> None:
+        """Close the writer and seal the file, unless a log says that somebody else has it open."""
+        writer.close()
+        with suppress(OSError, VisionFTError):  # without one a check sees less; nothing is lost
+            if self.seal != "broken" and not has_log(self.file) and _identity(self.file) == self._identity:
+                write_seal(self.file, sha256_file(self.file))
+
     def close(self) -> None:
         """Fold the log into the database file and free the lock, whatever fails. Closing twice is harmless."""
         with self._writing, ExitStack() as last_to_first:
@@ -151,7 +174,7 @@ class Database:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)
             last_to_first.callback(self._lock.release)
             if self._writer is not None:
-                last_to_first.callback(self._writer.close)
+                last_to_first.callback(self._close_writer, self._writer)
             for reader in self._readers:
                 last_to_first.callback(reader.close)
             self._writer = self._copy = None
@@ -168,18 +191,44 @@ def _identity(file: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _verify(database: Path) -> int:
+def verify(database: Path, *, may_recover: bool, is_known: bool = False) -> int:
     """Check a database without a chance to write to it, so that opening never makes a damaged one worse.
+
+    One exception: a process killed in the middle of a transaction may have left a rollback journal, without which the
+    file is half old and half new. SQLite takes that transaction back when it opens the file for writing.
+
+    Args:
+        database: The file; nobody else may be writing when `may_recover` is set.
+        may_recover: Whether such a transaction may be taken back.
+        is_known: Whether every byte of it is known to be right, so that only its version is asked for.
 
     Returns:
         Its schema version.
+
+    Raises:
+        ProjectError: It is damaged, no project, or of a newer program.
+        sqlite3.Error: It cannot be read, or not without the recovery that was not allowed.
     """
-    connection = schema.connect(database, writable=False)
     try:
+        return _verify(database, writable=False, is_known=is_known)
+    except sqlite3.OperationalError as error:
+        if not may_recover or code_of(error) != sqlite3.SQLITE_READONLY:
+            raise
+    return _verify(database, writable=True, is_known=False)
+
+
+def _verify(database: Path, *, writable: bool, is_known: bool) -> int:
+    """Check the file's structure and the layout of its version; a writable connection recovers, and writes no more."""
+    connection = schema.connect(database, writable=writable)
+    try:
+        connection.execute("PRAGMA query_only = ON")
         version = schema.version_of(connection)
-        fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if not is_known:
+            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if fault != "ok":
+                raise damage_error(fault)
+            schema.check_layout(connection)
+            schema.check_kinds(connection)
     finally:
         connection.close()
-    if fault != "ok":
-        raise ProjectError(f"{database} is damaged: {fault}.", "Restore a backup: visionft restore PROJECT.")
     return version

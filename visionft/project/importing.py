@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionft.errors import ProjectError
+from visionft.errors import ProjectError, VisionFTError, as_expected
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import atomic_path
 from visionft.foreign_text import printable
@@ -117,8 +117,12 @@ class _Import:
         files, stopped = self.source.listing.files, False
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
-            examined, edited, stopped = self.examiner.examine(batch, should_stop)
-            self._commit(examined, edited)
+            try:
+                examined, edited, stopped = self.examiner.examine(batch, should_stop)
+                self._commit(examined, edited)
+            except (VisionFTError, OSError) as error:
+                self._say_what_is_in(error)
+                raise
             if stopped:
                 break
             on_event(Progress(stage="Import", done=start + len(batch), total=len(files)))
@@ -131,6 +135,13 @@ class _Import:
             classes=dict(self.classes),
             stopped=stopped,
         )
+
+    def _say_what_is_in(self, error: VisionFTError | OSError) -> None:
+        """Raise an expected failure anew with the pictures of earlier batches, which are in the project and stay."""
+        expected = as_expected(error)
+        if expected is not None and self.added:
+            hint = f"{count_of(self.added, 'picture')} came in before and stay; importing again continues there."
+            raise ProjectError(expected.message, f"{expected.hint} {hint}") from error
 
     def _tell(self, stopped: bool, on_event: OnEvent) -> None:
         if stopped:

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from visionft.errors import ProjectError
 from visionft.project.schema import DERIVED_COLUMNS
+from visionft.project.sqlite_errors import damage_error
 
 JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag")
 _CHUNK = 20_000
@@ -203,11 +204,17 @@ def _replay(connection: sqlite3.Connection, step_id: int, *, undone: bool) -> Ef
 
 
 def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tuple[object, ...]]) -> None:
-    """Revert journal rows of one kind: (id, op, target, key, key2, old)."""
+    """Revert journal rows of one kind: (id, op, target, key, key2, old).
+
+    Raises:
+        ProjectError: They name something that no change alters; the database is damaged.
+    """
     table, _, column = target.partition(".")
-    keys = [
-        row[1] for row in sorted(connection.execute(f"PRAGMA table_info({table})"), key=lambda row: row[5]) if row[5]
-    ]
+    info = connection.execute(f"PRAGMA table_info({table})").fetchall() if table in JOURNALED_TABLES else []
+    columns: set[str] = {row[1] for row in info}
+    if not info or (op == "update") != (column in columns):
+        raise damage_error(f"its history names “{target}”")
+    keys: list[str] = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
     where = " AND ".join(f"{name} = ?" for name in keys)
     if op == "insert":
         connection.executemany(f"DELETE FROM {table} WHERE {where}", [row[3 : 3 + len(keys)] for row in rows])
@@ -215,11 +222,22 @@ def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tup
         values = [(row[5], *row[3 : 3 + len(keys)]) for row in rows]
         connection.executemany(f"UPDATE {table} SET {column} = ? WHERE {where}", values)
     else:
-        old = [json.loads(str(row[5])) for row in rows]
+        old = [_old_row(row[5], columns) for row in rows]
         names = list(old[0])
         marks = ", ".join("?" * len(names))
         statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
         connection.executemany(statement, [tuple(row[name] for name in names) for row in old])
+
+
+def _old_row(text: object, columns: set[str]) -> dict[str, object]:
+    """Return a deleted row as the journal keeps it: {column: value}."""
+    try:
+        row: dict[str, object] = dict(json.loads(str(text)))
+    except (ValueError, TypeError, RecursionError):
+        row = {}
+    if set(row) != columns - {each.partition(".")[2] for each in DERIVED_COLUMNS}:
+        raise damage_error("its history holds a row that is none")
+    return row
 
 
 def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: int) -> Effects:

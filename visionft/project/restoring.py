@@ -1,29 +1,36 @@
 """Going back to a backup, also from a damaged project; what is replaced is kept.
 
-The order makes every interruption safe: the present state is kept first, then the log is out of the way (a stale log
+Nothing here depends on reading the present database: when that fails, in whatever way, the file is moved away as it is.
+The order makes every interruption safe: the present state is kept first, then its logs are out of the way (a stale log
 would be replayed onto the restored file), and only then is the database replaced, in one rename.
 """
 
+import logging
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from visionft.errors import ProjectError, VisionFTError
 from visionft.files import atomic_path, fsync_folder, write_error
 from visionft.project import backups, schema
 from visionft.project.backups import BACKUPS_FOLDER, Backup
-from visionft.project.database import DATABASE
+from visionft.project.database import DATABASE, verify
 from visionft.project.locking import ProjectLock
 from visionft.project.names import project_path
+from visionft.project.sealing import write_seal
 from visionft.project.sqlite_errors import expected_errors
 
-_LOGS = (f"{DATABASE}-wal", f"{DATABASE}-shm")
+logger = logging.getLogger(__name__)
+
+# What belongs to the database it lies beside, and to no other.
+_BESIDE = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", f"{DATABASE}.sha256")
 
 
 def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
     """Make a backup the project's database again. The project must not be open.
 
-    The present state becomes a backup itself, or, when it is damaged, is kept byte by byte as `backups/damaged ...`.
+    The present state becomes a backup itself, or, when that cannot be made, is moved to `backups/damaged ...`.
 
     Args:
         project_folder: The project.
@@ -49,6 +56,8 @@ def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
         with atomic_path(database) as temporary:
             shutil.copyfile(source, temporary)
             _set_aside(project_folder)
+        with suppress(VisionFTError):  # a full disk; without one a check sees less
+            write_seal(database, chosen.sha256)
         return chosen
     except OSError as error:
         raise write_error(project_folder, error) from error
@@ -71,22 +80,39 @@ def _choose(project_folder: Path, name: str | None) -> Backup:
 
 
 def _set_aside(project_folder: Path) -> None:
-    """Keep the present database, as a backup or byte by byte, and take its log away."""
+    """Keep the present database, as a backup or as the bytes it is, and leave none of its logs behind."""
     database = project_folder / DATABASE
     try:
+        verify(database, may_recover=True)
         backups.make_backup(database, project_folder, reason="before a restore")
         _fold_log(database)
-    except VisionFTError:  # it is damaged, or not there
-        stamp = time.strftime("%Y-%m-%d %H-%M-%S", time.gmtime())
-        kept = project_folder / BACKUPS_FOLDER / f"damaged {stamp}"
-        for name in (DATABASE, *_LOGS):
-            if (project_folder / name).exists():
-                kept.mkdir(parents=True, exist_ok=True)
-                with atomic_path(kept / name) as temporary:
-                    shutil.copyfile(project_folder / name, temporary)
-    for name in _LOGS:
+    except Exception as error:  # whatever damage does to those who read it, nobody has to read it
+        logger.warning("the present database is kept unread: %s", error)
+        _move_away(project_folder)
+    for name in _BESIDE:
         (project_folder / name).unlink(missing_ok=True)
     fsync_folder(project_folder)
+
+
+def _move_away(project_folder: Path) -> None:
+    """Move the database and its logs to a folder beside the backups: nothing is read, and it takes no space."""
+    names = [name for name in (*_BESIDE, DATABASE) if (project_folder / name).exists()]
+    if names:
+        kept = _free_folder(project_folder / BACKUPS_FOLDER)
+        for name in names:
+            (project_folder / name).rename(kept / name)
+        fsync_folder(kept)
+
+
+def _free_folder(backups_folder: Path) -> Path:
+    """Create the folder that a damaged database moves to, named by the time."""
+    name, number = f"damaged {time.strftime('%Y-%m-%d %H-%M-%S', time.gmtime())}", 1
+    folder = backups_folder / name
+    while folder.exists():
+        number += 1
+        folder = backups_folder / f"{name} {number}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _fold_log(database: Path) -> None:

@@ -6,10 +6,14 @@ Owns every `CREATE`, every pragma and the meaning of `user_version`. Knows nothi
 import os
 import sqlite3
 import sys
+from functools import cache
 from pathlib import Path
+from typing import get_args
 from urllib.parse import quote
 
 from visionft.errors import ProjectError
+from visionft.project.snapshot import Task
+from visionft.project.sqlite_errors import damage_error
 
 APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
 BUSY_TIMEOUT_S = 10.0
@@ -125,11 +129,20 @@ def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-    if not writable:
-        connection.execute("PRAGMA query_only = ON")
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        if not writable:
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def attach(connection: sqlite3.Connection, database: Path, name: str) -> None:
+    """Let a connection read another database too, under a name of its own."""
+    connection.execute(f"ATTACH ? AS {name}", (_uri(database, "ro"),))
 
 
 def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
@@ -189,6 +202,57 @@ def version_of(connection: sqlite3.Connection) -> int:
             "Install the newer version; nothing was changed.",
         )
     return version
+
+
+def check_layout(connection: sqlite3.Connection) -> None:
+    """Check that every table, index and trigger of the database's version is there, and the row that says its task.
+
+    Raises:
+        ProjectError: Something is missing or reads otherwise; the file is damaged.
+    """
+    found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    lost = sorted(f"{kind} {name}" for kind, name, _ in _layout(version_of(connection)) - found)
+    if not lost:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'task'").fetchone()
+        lost = [] if row and row[0] in get_args(Task) else ["the project's task"]
+    if lost:
+        raise damage_error(f"{', '.join(lost[:3])} missing or changed")
+
+
+def check_kinds(connection: sqlite3.Connection) -> None:
+    """Check that every value is of the kind its column takes: a changed bit may turn a text into bytes.
+
+    Raises:
+        ProjectError: One is not; the file is damaged.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        columns = [(row[1], row[2].lower()) for row in connection.execute(f"PRAGMA table_info({table})") if row[2]]
+        wrong = " OR ".join(f"typeof({name}) NOT IN ('{kind}', 'null')" for name, kind in columns)
+        if wrong and connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {wrong})").fetchone()[0]:
+            raise damage_error(f"a value in {table} is of another kind than its column")
+
+
+def read_everything(connection: sqlite3.Connection) -> None:
+    """Read every value, so that a text that is none is found.
+
+    Raises:
+        sqlite3.OperationalError: There is one.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        for _ in connection.execute(f"SELECT * FROM {table}"):
+            pass
+
+
+@cache
+def _layout(version: int) -> frozenset[tuple[str, str, str | None]]:
+    """Return type, name and SQL of all that the migrations up to a version create."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for statement in (statement for migration in MIGRATIONS[:version] for statement in migration):
+            connection.execute(statement)
+        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    finally:
+        connection.close()
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 _RESTORE = "Restore a backup: visionft restore PROJECT."
 _ADVICE = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again; nothing was changed."),
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again; what was saved is kept."),
     sqlite3.SQLITE_READONLY: ("it cannot be written", "Check the permissions of the project folder."),
     sqlite3.SQLITE_PERM: ("it cannot be written", "Check the permissions of the project folder."),
     sqlite3.SQLITE_BUSY: ("another program holds the database", "Close that program and try again."),
@@ -22,6 +22,8 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: ("the database is damaged", _RESTORE),
     sqlite3.SQLITE_NOTADB: ("the database is damaged", _RESTORE),
 }
+# What SQLite and its Python module say of damaged content without a code of its own: in the schema, in JSON, in texts.
+_DAMAGE = ("malformed", "unsupported file format", "Could not decode to UTF-8")
 
 
 def code_of(error: sqlite3.Error) -> int:
@@ -30,14 +32,21 @@ def code_of(error: sqlite3.Error) -> int:
     return -1 if code is None else code & 0xFF
 
 
+def damage_error(fault: str) -> ProjectError:
+    """Return the error that says what is damaged in a database, with the way out."""
+    return ProjectError(f"The database is damaged: {fault}.", _RESTORE)
+
+
 @contextmanager
 def expected_errors(database: Path) -> Generator[None]:
     """Raise `ProjectError` for what the disk or a damaged file does; programming errors pass through."""
     try:
         yield
+    except UnicodeDecodeError as error:  # met in SQLite's own message about a damaged name
+        raise ProjectError(f"{database}: the database is damaged.", _RESTORE) from error
     except sqlite3.DatabaseError as error:
         advice = _ADVICE.get(code_of(error))
-        if advice is None and "malformed" in str(error):  # raised while parsing a damaged schema, without a code
+        if advice is None and any(words in str(error) for words in _DAMAGE):
             advice = _ADVICE[sqlite3.SQLITE_CORRUPT]
         if advice is None:
             raise

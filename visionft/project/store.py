@@ -7,7 +7,7 @@ A project is a folder: `project.db` (everything the user decided), `images/` (pi
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Self, get_args
 
@@ -21,6 +21,7 @@ from visionft.project.journal import Effects, Step
 from visionft.project.names import project_path
 from visionft.project.reading import ProjectSummary, read_snapshot, read_summary
 from visionft.project.roots import IMAGES_FOLDER, Roots
+from visionft.project.sealing import Seal
 from visionft.project.snapshot import Snapshot, Task
 from visionft.project.sqlite_errors import expected_errors
 
@@ -124,11 +125,20 @@ class Project:
         """Why changes are refused, as the end of a sentence; empty when they are not."""
         return self._database.read_only_reason
 
+    @property
+    def seal(self) -> Seal:
+        """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
+        return self._database.seal
+
+    def accept_outside_changes(self) -> None:
+        """Take the database for good as it is, once the user was told that it was changed outside."""
+        self._database.accept_outside_changes()
+
     def apply(self, change: Change, *, continues: int = 0) -> Effects:
         """Write a change and its inverse in one durable transaction, and return what it altered.
 
-        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue. A backup
-        is started before a bulk change.
+        When this returns, the change survives a crash and a power cut. Any thread may call it; changes queue. The state
+        before a bulk change becomes a backup, unless the change altered nothing.
 
         Args:
             change: What to do.
@@ -137,9 +147,22 @@ class Project:
         Raises:
             ProjectError: The change does not fit the project, or the project cannot be written. Nothing was changed.
         """
-        if self._schedule is not None:
-            with expected_errors(self._database.file):
-                self._schedule.before(change.title, is_bulk=change.is_bulk and not continues)
+        schedule = self._schedule
+        pinned = schedule.pin(change.title, is_bulk=change.is_bulk and not continues) if schedule is not None else None
+        try:
+            effects = self._write(change, continues)
+        except BaseException:
+            if pinned is not None:
+                pinned.close()
+            raise
+        if pinned is not None and schedule is not None:
+            schedule.keep(pinned) if effects else pinned.close()
+        if effects:
+            self._note_change()
+        return effects
+
+    def _write(self, change: Change, continues: int) -> Effects:
+        """Write a change as a step of the history, in a transaction of its own."""
         effects = Effects()
         with self._database.transaction() as connection:
             step_id = journal.begin_step(connection, now_ms(), continues=continues)
@@ -148,19 +171,18 @@ class Project:
             effects = journal.end_step(connection, step_id, last, title=change.title)
             if not effects:  # leave no empty step, and keep what could be redone
                 raise RollBack
-        self._note_change()
         return effects
 
     def undo(self) -> Effects:
         """Take back the newest step, also one of an earlier session."""
-        with self._database.transaction() as connection:
+        with _replaying(), self._database.transaction() as connection:
             effects = journal.undo(connection)
         self._note_change()
         return effects
 
     def redo(self) -> Effects:
         """Bring back the step that was undone last."""
-        with self._database.transaction() as connection:
+        with _replaying(), self._database.transaction() as connection:
             effects = journal.redo(connection)
         self._note_change()
         return effects
@@ -198,8 +220,8 @@ class Project:
             return Roots(connection, self.path)
 
     def back_up(self, reason: str = "on request") -> backups.Backup:
-        """Make a verified backup now and return it."""
-        backup = backups.make_backup(self._database.read_file, self.path, reason=reason)
+        """Make a verified backup now and return it. It is the user's own: only the user deletes it."""
+        backup = backups.make_backup(self._database.read_file, self.path, reason=reason, is_own=True)
         if self._schedule is not None:
             self._schedule.note_backup()
         return backup
@@ -225,6 +247,16 @@ class Project:
     def _note_change(self) -> None:
         if self._schedule is not None:
             self._schedule.note_change()
+
+
+@contextmanager
+def _replaying() -> Generator[None]:
+    """Say in words when a step does not fit the project: it would bring back what a repair put right, or is damaged."""
+    try:
+        yield
+    except IntegrityError as error:
+        hint = "Nothing was changed. To go back further: visionft restore PROJECT."
+        raise ProjectError("The project would contradict itself after this step.", hint) from error
 
 
 def _build(folder: Path, task: Task) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -87,3 +88,24 @@ def test_unknown_formats_are_refused(arguments, monkeypatch, capsys, project: Pa
     monkeypatch.setattr(sys, "argv", ["visionft", command, str(project), target, *rest])
     assert main() == 2
     assert "no format" in capsys.readouterr().err
+
+
+def test_a_check_says_what_it_could_see_and_what_was_changed(value, project: Path, monkeypatch, capsys) -> None:
+    def check() -> str:
+        monkeypatch.setattr(sys, "argv", ["visionft", "check", str(project)])
+        assert main() == 0
+        return capsys.readouterr().out
+
+    value("backup", project)
+    assert "Every byte of the database is as the last session left it" in check()
+    connection = sqlite3.connect(project / "project.db", isolation_level=None)
+    connection.execute("UPDATE image SET width = 9 WHERE id = 3")
+    connection.close()
+    told = check()
+    assert "not as it was left" in told and "image 3: width is 9 and was 48" in told
+
+
+def test_the_limit_on_backups_is_stated(project: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["visionft", "backup", str(project)])
+    assert main() == 0
+    assert "of at most 2,048 MiB; those on request stay" in capsys.readouterr().out

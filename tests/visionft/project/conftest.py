@@ -1,25 +1,12 @@
 """Small pictures and projects for the tests of the store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from visionft.project.importing import import_source
 from visionft.project.store import Project
-
-
-@pytest.fixture
-def draw() -> Callable[..., Path]:
-    """Return a function that draws a picture of its own content for each number."""
-
-    def draw_picture(path: Path, number: int) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, 200)).save(path)
-        return path
-
-    return draw_picture
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
+from visionft.project import importing
 from visionft.project.browsing import find_images, image_rows
 from visionft.project.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing import import_source
@@ -251,3 +252,22 @@ def test_real_pictures_are_all_accounted_for(empty: Project, shared_data: Path) 
         files = sum(path.is_file() for path in source.rglob("*")) if source.is_dir() else 6
         report = import_source(empty, source)
         assert accounted(report) == files, name
+
+
+def test_a_disk_that_fills_up_during_an_import_says_what_came_in(
+    empty: Project, tmp_path: Path, draw, monkeypatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH", 50)
+    for number in range(600):
+        draw(tmp_path / "many" / f"{number}.png", number)
+    with empty.repairing() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 30}")
+    with pytest.raises(ProjectError, match="disk is full") as caught:
+        import_source(empty, tmp_path / "many")
+    there = empty.summary().images
+    assert 0 < there < 600 and there % 50 == 0
+    assert f"{there} pictures came in before and stay" in caught.value.hint
+    with empty.repairing() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
+    assert import_source(empty, tmp_path / "many").added == 600 - there

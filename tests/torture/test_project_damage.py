@@ -1,0 +1,191 @@
+"""Damage of every kind to a project's database and its logs: it opens or says what is wrong, and a restore mends it.
+
+Each round takes a project as a clean close, a kill (a log is left) or a kill on a network drive (a rollback journal is
+left) leaves it, damages its files, and then does what a person would: open it, look at everything, check it, work,
+restore a backup. Only errors with advice may come out, and the restored project holds what the backup holds.
+"""
+
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import VisionFTError
+from visionft.project.backups import list_backups
+from visionft.project.browsing import class_rows, find_images, image_rows
+from visionft.project.changes import AddClass, LabelImages
+from visionft.project.checking import check_project
+from visionft.project.importing import import_source
+from visionft.project.picture_changes import TagImages
+from visionft.project.restoring import restore_backup
+from visionft.project.store import Project
+
+LOGS = ("project.db-wal", "project.db-journal")
+TABLES = ("meta", "setting", "root", "image", "class", "label", "tag", "image_tag", "step", "journal")
+VALUES = ("x'00ff'", "CAST(x'61ff' AS TEXT)", "'text'", "-1", "1e300", "9223372036854775807", "''")
+
+# Dies in the middle of a transaction with a rollback journal, when pages of it have reached the file.
+KILLED = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode = DELETE")
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE image SET note = printf('%.3000c', 'x')")
+connection.execute("DELETE FROM label")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+
+
+@pytest.fixture
+def templates(tmp_path: Path, draw) -> dict[str, Path]:
+    """Return the same project, with one backup, as each kind of end leaves it."""
+    for number in range(40):
+        draw(tmp_path / "pictures" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    found = {name: tmp_path / name for name in ("closed", "killed", "killed on a network drive")}
+    with Project.create(found["closed"]) as project:
+        import_source(project, tmp_path / "pictures")
+        project.apply(TagImages((1, 2), "odd"))
+        project.back_up()
+        project.apply(LabelImages((3, 4), "horse"))
+        project.undo()
+    with Project.open(found["closed"]) as project:
+        project.apply(AddClass("in the log"))
+        shutil.copytree(project.path, found["killed"])
+        project.undo()
+    (found["killed"] / "project.db-shm").unlink()
+    shutil.copytree(found["closed"], found["killed on a network drive"])
+    command = [sys.executable, "-c", KILLED, str(found["killed on a network drive"] / "project.db")]
+    subprocess.run(command, check=False, timeout=60)
+    assert (found["killed"] / LOGS[0]).stat().st_size and (found["killed on a network drive"] / LOGS[1]).stat().st_size
+    return found
+
+
+def flip(data: bytearray, generator: random.Random) -> None:
+    place = generator.randrange(min(len(data), 4096)) if generator.random() < 0.3 else generator.randrange(len(data))
+    data[place] ^= 1 << generator.randrange(8)
+
+
+def cut(data: bytearray, generator: random.Random) -> None:
+    del data[generator.randrange(len(data)) :]
+
+
+def zero(data: bytearray, generator: random.Random) -> None:
+    start = generator.randrange(len(data))
+    length = min(generator.choice([16, 512, 4096]), len(data) - start)
+    data[start : start + length] = bytes(length)
+
+
+def scramble(data: bytearray, generator: random.Random) -> None:
+    start = generator.randrange(len(data))
+    length = min(generator.choice([4, 64, 512]), len(data) - start)
+    data[start : start + length] = generator.randbytes(length)
+
+
+def swap_pages(data: bytearray, generator: random.Random) -> None:
+    first, second = (generator.randrange(max(1, len(data) // 4096)) * 4096 for _ in range(2))
+    data[first : first + 4096], data[second : second + 4096] = data[second : second + 4096], data[first : first + 4096]
+
+
+def damage_bytes(folder: Path, generator: random.Random) -> str:
+    files = [folder / name for name in ("project.db", *LOGS) if (folder / name).is_file()]
+    file = generator.choice([each for each in files if each.stat().st_size] or files)
+    work: Callable[[bytearray, random.Random], None] = generator.choice([flip, flip, cut, zero, scramble, swap_pages])
+    data = bytearray(file.read_bytes())
+    if data:
+        work(data, generator)
+    file.write_bytes(data)
+    return f"{work.__name__} {file.name}"
+
+
+def damage_rows(folder: Path, generator: random.Random) -> str:
+    """Damage what SQLite itself finds in order: tables, rows and values."""
+    table = generator.choice(TABLES)
+    connection = sqlite3.connect(folder / "project.db", isolation_level=None)
+    try:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        value = generator.choice(VALUES)
+        statement = generator.choice(
+            [f"DROP TABLE {table}", f"DELETE FROM {table}", f"UPDATE {table} SET {generator.choice(columns)} = {value}"]
+        )
+        connection.execute(statement)
+    except (sqlite3.Error, IndexError):
+        return "rows that SQLite does not let go"
+    finally:
+        connection.close()
+    return statement
+
+
+def lose_file(folder: Path, generator: random.Random) -> str:
+    file = folder / generator.choice(["project.db", *LOGS])
+    file.unlink(missing_ok=True)
+    return f"lost {file.name}"
+
+
+def use(folder: Path) -> str:
+    """Open a project, look at everything, check it and work; return how far that went."""
+    reached = "opening"
+    try:
+        with Project.open(folder) as project:
+            reached = "looking"
+            project.snapshot(), project.summary(), project.history(), class_rows(project)
+            image_rows(project, find_images(project)[:5])
+            reached = "checking"
+            report = check_project(project)
+            reached = "working"
+            project.apply(LabelImages((1,), "after"))
+            while project.undo_title:
+                project.undo()
+            reached = "closing"
+        if report.seal == "broken" or report.unexplained:
+            return "told by the check"
+        return "repaired" if report.repaired else "found in order"
+    except VisionFTError as error:
+        assert error.hint, error
+        return f"refused while {reached}"
+
+
+def torture(tmp_path: Path, templates: dict[str, Path], rounds: range) -> Counter[str]:
+    """Damage that many projects, and count how using them ended."""
+    results: Counter[str] = Counter()
+    with Project.open(templates["closed"], read_only=True) as project:
+        wanted = [(image.sha256, image.labels) for image in project.snapshot().images]
+    own = next(backup.name for backup in list_backups(templates["closed"]) if backup.is_own)
+    for number in rounds:
+        generator = random.Random(number)
+        folder = tmp_path / "damaged"
+        shutil.copytree(generator.choice(list(templates.values())), folder)
+        works = (damage_bytes, damage_bytes, damage_bytes, damage_rows, lose_file)
+        what = [generator.choice(works)(folder, generator) for _ in range(generator.choice([1, 1, 2]))]
+        try:
+            results[use(folder)] += 1
+            restore_backup(folder)  # the newest; it may be of what the damage left
+            assert not list(folder.glob("project.db-*"))
+            Project.open(folder).close()
+            restore_backup(folder, own)
+            with Project.open(folder) as project:
+                assert [(image.sha256, image.labels) for image in project.snapshot().images] == wanted
+                assert check_project(project).repaired == ()
+        except Exception as error:
+            raise AssertionError(f"round {number}: {what}") from error
+        shutil.rmtree(folder)
+    return results
+
+
+def test_a_few_damaged_projects(tmp_path: Path, templates: dict[str, Path]) -> None:
+    assert torture(tmp_path, templates, range(10)).total() == 10
+
+
+@pytest.mark.slow
+def test_many_damaged_projects(tmp_path: Path, templates: dict[str, Path], capsys, torture_rounds: int) -> None:
+    results = torture(tmp_path, templates, range(torture_rounds))
+    with capsys.disabled():
+        print(f"\n{torture_rounds} damaged projects: {dict(results)}; all restored")  # noqa: T201
+    assert results.total() == torture_rounds
