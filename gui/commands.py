@@ -195,7 +195,8 @@ class Commands(QObject):
         chosen = self._state.settings.shortcuts
         groups: list[Group] = []
         for title, entries in keymap.by_group().items():
-            lines = [_CLASS_KEYS] if title == keymap.LABEL else []
+            keys, meaning = _CLASS_KEYS
+            lines = [(keys, tr(meaning))] if title == keymap.LABEL else []
             lines += [(_caps(entry.name, chosen), tr(entry.title)) for entry in entries if _caps(entry.name, chosen)]
             groups.append((tr(title), lines))
         return groups

@@ -20,6 +20,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QPlainTextEdit, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, column, row, text
 from visionft import __version__
 
@@ -113,11 +114,11 @@ class BugDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, report: str) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Something went wrong")
+        self.setWindowTitle(tr("Something went wrong"))
         self.setMinimumSize(640, 380)
         self._report = QPlainTextEdit(report)
         self._report.setReadOnly(True)
-        self._report.setAccessibleName("Report")
+        self._report.setAccessibleName(tr("Report"))
         self.copy_button = Button("Copy report", "copy", on_click=self._copy)
         close = Button("Go on", role="primary", on_click=self.accept)
         close.setDefault(True)
@@ -137,7 +138,7 @@ class BugDialog(QDialog):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._report.toPlainText())
-        self.copy_button.setText("Copied")
+        self.copy_button.setText(tr("Copied"))
 
 
 def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:

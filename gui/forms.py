@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEd
 
 from gui import theme
 from gui.i18n import tr
-from gui.widgets.parts import Button, column, pill, restyle, row, text
+from gui.widgets.parts import Button, column, pill, restyle, row, text, verbatim
 from visionft.errors import Problem
 
 _EDITOR_WIDTH = 132
@@ -83,9 +83,9 @@ class ConfigForm(QWidget):
         self._has_reset = has_reset
         self._entries: dict[str, _Entry] = {}
         self._modified = pill("Modified", "accent")
-        self._modified.setToolTip("Some settings differ from their defaults")
+        self._modified.setToolTip(tr("Some settings differ from their defaults"))
         self.reset_button = Button("Reset", role="quiet", on_click=self.reset)
-        self.reset_button.setToolTip("Take the defaults again")
+        self.reset_button.setToolTip(tr("Take the defaults again"))
         self.advanced_button = Button("Advanced", "chevron-right", role="fold", on_click=self._toggle_advanced)
         self.advanced_button.setCheckable(True)
         self._plain, self._advanced = QGridLayout(), QGridLayout()
@@ -188,14 +188,15 @@ class ConfigForm(QWidget):
         meta = field.metadata
         editor, read, write = _editor(getattr(self._config, field.name), meta, self._on_edited)
         unit = f" ({tr(meta['unit'])})" if meta.get("unit") else ""
-        caption = text(tr(meta.get("label", field.name)) + unit)
+        label, words = tr(meta.get("label", field.name)), tr(meta.get("help", ""))
+        caption = verbatim(label + unit)
         caption.setBuddy(editor)
         fault = text(role="fault", wrap=True)
         fault.hide()
         for widget in (caption, editor):
-            widget.setToolTip(meta.get("help", ""))
-        editor.setAccessibleName(meta.get("label", field.name))
-        editor.setAccessibleDescription(meta.get("help", ""))
+            widget.setToolTip(words)
+        editor.setAccessibleName(label)
+        editor.setAccessibleDescription(words)
         grid = self._advanced if meta.get("advanced") else self._plain
         line = grid.rowCount()
         grid.addWidget(caption, line, 0)
@@ -218,7 +219,7 @@ class ConfigForm(QWidget):
         for name, entry in self._entries.items():
             restyle(entry.caption, role="strong" if name in names else "body")
         hidden = sum(name in names for name in (*self._advanced_names(), *self._unbuilt))
-        self.advanced_button.setText(f"Advanced ({hidden} changed)" if hidden else "Advanced")
+        self.advanced_button.setText(f"Advanced ({hidden} changed)" if hidden else tr("Advanced"))
 
     def _advanced_names(self) -> list[str]:
         return [name for name, entry in self._entries.items() if entry.field.metadata.get("advanced")]
@@ -291,7 +292,7 @@ def _number_editor(
     field = QLineEdit()
     field.setMinimumWidth(_EDITOR_WIDTH)
     if is_zero_automatic:
-        field.setPlaceholderText("automatic")
+        field.setPlaceholderText(tr("automatic"))
 
     def show(new: float) -> None:
         field.setText("" if is_zero_automatic and new == 0 else f"{new:g}")

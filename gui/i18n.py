@@ -1,9 +1,10 @@
 """The language of the window: every message passes `tr` once on its way to a widget.
 
 A catalogue is a JSON file, `resources/translations/<code>.json`: English message -> translation, with the same
-`{placeholders}`. A message it lacks stays English. The widgets of `gui.widgets.parts` look up what they are given, so
-that a page names its texts plainly; a text put together from values is written `tr("{count} pictures", count=...)`.
-Knows no widgets.
+`{placeholders}`. A message it lacks stays English. What builds a label or a button (`gui.widgets.parts`) looks up the
+words that stand in the source; everything shown later is looked up at the call, `label.setText(tr("Saved"))`, and a
+text put together from values is written `tr("{count} pictures", count=...)`. The name of a class, a file or a run never
+is. Knows no widgets.
 """
 
 import json

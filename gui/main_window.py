@@ -19,7 +19,7 @@ from gui.state import AppState, JobInfo, JobOutcome
 from gui.widgets.banner import Banner
 from gui.widgets.job_bar import JobBar, duration
 from gui.widgets.palette import CommandPalette
-from gui.widgets.parts import row, translate
+from gui.widgets.parts import row
 from gui.widgets.rail import Rail
 from gui.widgets.shortcut_sheet import ShortcutSheet
 from visionft import __version__
@@ -79,7 +79,6 @@ class MainWindow(QMainWindow):
         """Return a page, building it when it is asked for the first time."""
         if name not in self._pages:
             page = self.entries[name].load()(self.state)
-            translate(page)
             self._pages[name] = page
             self._stack.addWidget(page)
             self.commands.attach(name, page)
@@ -177,7 +176,6 @@ class MainWindow(QMainWindow):
         self._open_over(box)
 
     def _open_over(self, dialog: QDialog) -> None:
-        translate(dialog)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gui.i18n import tr
 from gui.icons import app_icon
+from gui.plain_text import without_markup
 from gui.state import JobOutcome
 from gui.widgets.job_bar import duration
 from visionft.training.runs import TrainResult
@@ -35,7 +36,7 @@ class Notifier(QObject):
             self._tray.messageClicked.connect(self._on_message_clicked)
         kind = QSystemTrayIcon.MessageIcon.Warning if is_bad else QSystemTrayIcon.MessageIcon.Information
         self._tray.show()  # a notification needs an icon that is shown
-        self._tray.showMessage(title, words, kind, _SHOWN_MS)
+        self._tray.showMessage(without_markup(title), without_markup(words), kind, _SHOWN_MS)
         return True
 
     def put_away(self) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalett
 from PySide6.QtWidgets import QApplication
 
 import resources
+from gui.plain_text import use_plain_text
 
 ThemeName = Literal["system", "light", "dark"]
 
@@ -156,8 +157,7 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
     app.styleHints().setColorScheme(scheme)
     is_dark = name == "dark" or (name == "system" and app.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     chosen = DARK if is_dark else LIGHT
-    if app.style().name().lower() != "fusion":
-        app.setStyle("Fusion")
+    use_plain_text(app)
     app.setPalette(_palette(chosen))
     app.setFont(_font(font_scale))
     app.setStyleSheet(_style_sheet(chosen, font_scale))

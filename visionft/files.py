@@ -93,8 +93,9 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write `value` as indented JSON, atomically; a file name that is not UTF-8 comes back as it was."""
+    text = json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    write_text(target, text + "\n")  # \udcff is what JSON writes for such a sign, too
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gui.state import AppState, JobOutcome
 from gui.widgets.code_card import CodeCard
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.parity_card import ParityCard
-from gui.widgets.parts import Button, Card, IconLabel, column, row, text
+from gui.widgets.parts import Button, Card, IconLabel, column, row, text, verbatim
 from gui.widgets.run_rows import run_rows
 from gui.widgets.run_table import RunTable
 from gui.widgets.side_by_side import SideBySide
@@ -40,15 +40,15 @@ class ExportPage(Page):
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state, scrolls=False)
-        self.subtitle.setText("One self-contained ONNX file that answers like the trained model")
+        self.subtitle.setText(tr("One self-contained ONNX file that answers like the trained model"))
         self._runs: dict[str, RunSummary] = {}
         self.table = RunTable()
         self.name_edit, self.place_edit = QLineEdit(), QLineEdit()
         self.opset_box = QComboBox()
         for opset, title in OPSETS.items():
             self.opset_box.addItem(tr(title), opset)
-        self.float_box = QCheckBox("Also write model_float.onnx")
-        self.float_box.setToolTip("For programs that crop, resize and normalise pictures themselves")
+        self.float_box = QCheckBox(tr("Also write model_float.onnx"))
+        self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.parity_card = ParityCard()
@@ -99,7 +99,7 @@ class ExportPage(Page):
         for line, (caption, field) in enumerate(
             (("Name", self.name_edit), ("Place", place), ("Format", self.opset_box), ("", self.float_box))
         ):
-            fields.addWidget(text(caption, "strong"), line, 0)
+            fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
                 field.setAccessibleName(tr(caption or "Second file"))
                 fields.addWidget(field, line, 1)
@@ -118,7 +118,7 @@ class ExportPage(Page):
         for icon_name, title, words in PROMISES:
             line = row(
                 IconLabel(icon_name, size=22, tone="accent"),
-                column(text(title, "strong"), text(words, "muted", wrap=True), spacing=theme.HAIR),
+                column(verbatim(tr(title), "strong"), verbatim(tr(words), "muted", wrap=True), spacing=theme.HAIR),
                 spacing=theme.LARGE,
             )
             line.setStretch(1, 1)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.labelling import PictureFinder, cells, class_entries, class_keys
 from gui.pages.label_classes import ClassActions
 from gui.pages.label_keys import LabelKeys
@@ -59,12 +60,12 @@ class LabelPage(Page):
         self.labeller = Labeller(state, self)
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
-        self.suggest_button.setToolTip("Let a trained model suggest a class for each picture without one")
+        self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
         self.undo_button = IconButton("undo", "Undo", shortcut="Ctrl+Z")
         self.redo_button = IconButton("redo", "Redo", shortcut="Ctrl+Shift+Z")
-        self.advance_box = QCheckBox("Go on after labelling")
+        self.advance_box = QCheckBox(tr("Go on after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
-        self.advance_box.setToolTip("After a picture gets its class, the next one becomes current")
+        self.advance_box.setToolTip(tr("After a picture gets its class, the next one becomes current"))
         self.saved = pill("Saved", "good")
         self.empty = EmptyState("pictures", "", "")
         self._lay_out()
@@ -210,10 +211,9 @@ class LabelPage(Page):
         chosen = [cell for image_id in self.grid.selected_ids()[:500] if (cell := self.grid.cell(image_id))]
         self.panel.show_entries(class_entries(self._classes, chosen))
         count = len(self.grid.selected_ids())
-        self._selection.setText(
-            f"{count:,} selected: a key or a click on a class labels them all" if count > 1 else
-            "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
-        )  # fmt: skip
+        words = "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+        several = "{count} selected: a key or a click on a class labels them all"
+        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else tr(words))
 
     def _show_current(self) -> None:
         if not self.is_viewing:
@@ -238,9 +238,9 @@ class LabelPage(Page):
             keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
             button.setToolTip(f"{word}: {title} ({keys})" if title else f"Nothing to {word.lower()}")
         is_read_only = project is not None and project.is_read_only
-        self.saved.setText("Read only" if is_read_only else "Saved")
+        self.saved.setText(tr("Read only" if is_read_only else "Saved"))
         restyle(self.saved, tone="warn" if is_read_only else "good")
-        self.saved.setToolTip("Every change is on disk before the screen shows it")
+        self.saved.setToolTip(tr("Every change is on disk before the screen shows it"))
 
     def _offer_runs(self) -> None:
         menu = self.suggesting.menu(self)

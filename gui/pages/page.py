@@ -7,8 +7,9 @@ from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.state import AppState
-from gui.widgets.parts import ElidedLabel, row, text
+from gui.widgets.parts import ElidedLabel, row, verbatim
 
 CONTENT_WIDTH = 1640
 SCROLLBAR_WIDTH = 12
@@ -26,7 +27,7 @@ class Page(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.focus_target: QWidget | None = None  # what takes the focus for the page; a focus proxy would break Tab
         self._is_stale = True
-        self.heading = text(self.title, "title")
+        self.heading = verbatim(tr(self.title), "title")
         self.subtitle = ElidedLabel(role="muted")
         self.action_row = QHBoxLayout()
         self.action_row.setSpacing(theme.SMALL)

@@ -61,7 +61,9 @@ class ProjectPage(Page):
         self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
         self.close_button = Button("Close project", on_click=state.close_project)
         self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
-        self.file_button.setToolTip("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
+        self.file_button.setToolTip(
+            tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
+        )
         self.action_row.addWidget(self.close_button)
         self.action_row.addWidget(self.file_button)
         self.action_row.addWidget(self.import_button)

@@ -18,7 +18,7 @@ from gui.places import offline_is_given, weights_are_given
 from gui.settings import FONT_SCALES, settings_path
 from gui.state import AppState, JobOutcome
 from gui.thumbnail_cache import CacheUse, cache_folder, trim_cache
-from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text
+from gui.widgets.parts import Button, Card, ElidedLabel, column, row, text, verbatim
 from gui.widgets.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.widgets.side_by_side import SideBySide
 from models.weights import weights_folder
@@ -191,7 +191,7 @@ class SettingsPage(Page):
         nearest = min(FONT_SCALES, key=lambda scale: abs(scale - settings.font_scale))
         self.font_box.setCurrentIndex(FONT_SCALES.index(nearest))
         self.language_box.setCurrentIndex(_place_of(settings.language, self._languages))
-        self._language_note.setText("Takes effect when VisionFT starts again")
+        self._language_note.setText(tr("Takes effect when VisionFT starts again"))
         self.advance_box.setChecked(settings.auto_advance)
         self.device_box.setCurrentIndex(_place_of(settings.device, DEVICES))
         self.limit_box.setCurrentIndex(_place_of(settings.cache_mb, CACHE_LIMITS_MB))
@@ -302,14 +302,16 @@ def _choice(name: str, items: list[str]) -> QComboBox:
 
 def _card(title: str, *items: QWidget | QLayout) -> Card:
     card = Card(spacing=theme.MEDIUM)
-    card.body.addWidget(text(title, "heading"))
+    card.body.addWidget(verbatim(tr(title), "heading"))
     for item in items:
         card.body.addWidget(item) if isinstance(item, QWidget) else card.body.addLayout(item)
     return card
 
 
 def _line(name: str, note: str | QLabel, control: QWidget | QLayout) -> QLayout:
-    words = column(text(name), text(note, "small", wrap=True) if isinstance(note, str) else note, spacing=0)
+    words = column(
+        verbatim(tr(name)), verbatim(tr(note), "small", wrap=True) if isinstance(note, str) else note, spacing=0
+    )
     line = row(words, control, spacing=theme.LARGE)
     line.setStretch(0, 1)
     return line

@@ -62,15 +62,15 @@ class TrainPage(Page):
 
     def _make_buttons(self) -> None:
         self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
-        self.start_button.setToolTip("Start training (Ctrl+Enter)")
+        self.start_button.setToolTip(tr("Start training (Ctrl+Enter)"))
         self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
-        self.enqueue_button.setToolTip("Let this run wait for its turn, with the settings as they are now")
+        self.enqueue_button.setToolTip(tr("Let this run wait for its turn, with the settings as they are now"))
         self.pause_button = Button("Pause", "pause", on_click=self.pause)
-        self.pause_button.setToolTip("End after this step and free the device; Resume goes on at the same place")
+        self.pause_button.setToolTip(tr("End after this step and free the device; Resume goes on at the same place"))
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
-        self.resume_button.setToolTip("Go on with the paused run")
+        self.resume_button.setToolTip(tr("Go on with the paused run"))
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
-        self.stop_button.setToolTip("End the run after this step; what was best so far is kept")
+        self.stop_button.setToolTip(tr("End the run after this step; what was best so far is kept"))
         self.results_button = Button("See results", "results", on_click=self._see_results)
         self.results_button.hide()
 
@@ -217,12 +217,12 @@ class TrainPage(Page):
     def _copy_command(self) -> None:
         project = str(self.state.path or "PROJECT")
         QGuiApplication.clipboard().setText(command_line(self.config(), project))
-        self.setup.command_button.setText("Copied")
+        self.setup.command_button.setText(tr("Copied"))
         self._copied_timer.start()
 
     @Slot()
     def _on_copied_timer_timeout(self) -> None:
-        self.setup.command_button.setText("Copy command")
+        self.setup.command_button.setText(tr("Copy command"))
 
     # -- acting -------------------------------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class TrainDraft(QObject):
         self._view.show_modified(differs(config, self._baseline))
         self._view.summary.setText(_summary(config, facts, classes))
         cost = self._known(config)
-        self._view.cost.setText(cost_words(cost) if cost else "Time and memory are not measured yet.")
+        self._view.cost.setText(cost_words(cost) if cost else tr("Time and memory are not measured yet."))
         self._show_preview(config)
         self._show_enabled()
 

@@ -76,21 +76,21 @@ class SetupView(QWidget):
 
     def _build_parts(self) -> None:
         self.modified_pill = pill("Modified", "accent")
-        self.modified_pill.setToolTip("Some settings differ from the preset; they are written in bold")
+        self.modified_pill.setToolTip(tr("Some settings differ from the preset; they are written in bold"))
         self.reset_button = Button("Reset", role="quiet", on_click=self.reset_requested.emit)
-        self.reset_button.setToolTip("Take the preset's settings again")
+        self.reset_button.setToolTip(tr("Take the preset's settings again"))
         self.show_all_button = Button("Show all", role="quiet", on_click=self._toggle_all)
         self.show_all_button.setCheckable(True)
         self.summary = text(role="muted", wrap=True)
         self.cost = text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge", on_click=lambda: self.measure_requested.emit(False))
-        self.measure_button.setToolTip("Train a few steps and throw them away: what the run costs on this computer")
+        self.measure_button.setToolTip(tr("Train a few steps and throw them away: what the run costs on this computer"))
         self.measure_all_button = Button(
             "All methods", role="quiet", on_click=lambda: self.measure_requested.emit(True)
         )
-        self.measure_all_button.setToolTip("Measure every method with these settings and show the cost on its card")
+        self.measure_all_button.setToolTip(tr("Measure every method with these settings and show the cost on its card"))
         self.command_button = Button("Copy command", "copy", role="quiet", on_click=self.copy_requested.emit)
-        self.command_button.setToolTip("Copy the command line that trains exactly this")
+        self.command_button.setToolTip(tr("Copy the command line that trains exactly this"))
         self.rates_button = Button("Find a learning rate", "search", on_click=self.rates_requested.emit)
         self._no_settings = text("This method has no settings of its own.", "muted")
         self._method_box = QStackedWidget()
@@ -229,5 +229,5 @@ class SetupView(QWidget):
 
     def _toggle_all(self) -> None:
         shows_all = self.show_all_button.isChecked()
-        self.show_all_button.setText("Show fewer" if shows_all else "Show all")
+        self.show_all_button.setText(tr("Show fewer" if shows_all else "Show all"))
         self.all_backbones_requested.emit(shows_all)

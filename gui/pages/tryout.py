@@ -171,7 +171,7 @@ class TryPage(Page):
                        self.drop_zone.choose_button):  # fmt: skip
             button.setEnabled(has_model and is_free)
         self.camera_button.setEnabled(has_model)
-        self.camera_button.setText("Stop camera" if self.feed.is_running else "Camera")
+        self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
         self.model_box.setEnabled(self.model_box.count() > 0)
         self.csv_button.setEnabled(bool(self.answers))
 

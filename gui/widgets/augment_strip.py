@@ -5,6 +5,7 @@ from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import ElidedLabel, IconButton, column, row, text
 
 COLUMNS = 4
@@ -36,7 +37,7 @@ class AugmentStrip(QWidget):
 
     def show_waiting(self) -> None:
         """Show that the pictures are on their way; the old ones stay meanwhile."""
-        self._words.setText("Drawing variants of your pictures …" if not self.shown() else self._words.text())
+        self._words.setText(tr("Drawing variants of your pictures …") if not self.shown() else self._words.text())
 
     def show_pictures(self, pictures: tuple[QImage, ...], caption: str) -> None:
         """Show the original and its variants."""

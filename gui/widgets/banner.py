@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, Card, IconButton, IconLabel, Tone, column, restyle, text
 
 _ICONS = {"bad": "error", "warn": "warning", "good": "check-circle", "info": "info"}
@@ -24,7 +25,7 @@ class Banner(Card):
         self._hint = text(wrap=True)
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)
-        self._details.setAccessibleName("Details of the error")
+        self._details.setAccessibleName(tr("Details of the error"))
         self._details.setMinimumHeight(160)
         self.details_button = Button("Details", role="quiet", on_click=self._toggle_details)
         self.way_button = Button("", on_click=self._go)
@@ -54,17 +55,17 @@ class Banner(Card):
     ) -> None:
         """Show a message; `details` stay folded until asked for, `way` is a button and what it does."""
         self._way = way[1] if way else None
-        self.way_button.setText(way[0] if way else "")
+        self.way_button.setText(tr(way[0]) if way else "")
         self.way_button.setVisible(way is not None)
-        self._message.setText(message)
-        self._hint.setText(hint)
+        self._message.setText(tr(message))
+        self._hint.setText(tr(hint))
         self._hint.setVisible(bool(hint))
         self._details.setPlainText(details)
         self._details.hide()
         self.details_button.setVisible(bool(details))
         self._icon.show_icon(_ICONS[tone], _INKS[tone])
         restyle(self, tone=tone)
-        self.setAccessibleName(f"{message} {hint}".strip())
+        self.setAccessibleName(f"{tr(message)} {tr(hint)}".strip())
         self.show()
 
     def message(self) -> str:

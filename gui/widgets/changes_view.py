@@ -24,7 +24,7 @@ class ChangesView(QWidget):
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self.other_box = QComboBox()
-        self.other_box.setAccessibleName("Run to compare with")
+        self.other_box.setAccessibleName(tr("Run to compare with"))
         self.other_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.other_box.setMinimumContentsLength(16)
         self.other_box.activated.connect(lambda _place: self.other_changed.emit(self.other()))
@@ -38,7 +38,8 @@ class ChangesView(QWidget):
         choice = QButtonGroup(self)
         switch = row(spacing=0)
         for name, title in GROUPS.items():
-            button = Button(title, role="segment", on_click=lambda name=name: self.show_group(name))
+            button = Button("", role="segment", on_click=lambda name=name: self.show_group(name))
+            button.setText(tr(title))
             button.setCheckable(True)
             choice.addButton(button)
             switch.addWidget(button)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 
 from gui import theme
-from gui.widgets.parts import Button, Card, IconLabel, clear, column, pill, restyle, row, text
+from gui.i18n import tr
+from gui.widgets.parts import Button, Card, IconLabel, clear, column, pill, restyle, row, text, verbatim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Checklist(Card):
     def show_conditions(self, conditions: list[Condition]) -> None:
         """Show these conditions."""
         missing = sum(not condition.is_met for condition in conditions)
-        self._badge.setText(self._words[1].format(count=missing) if missing else self._words[0])
+        self._badge.setText(tr(self._words[1], count=missing) if missing else tr(self._words[0]))
         restyle(self._badge, tone="warn" if missing else "good")
         clear(self._lines)
         self.buttons = {}
@@ -52,11 +53,12 @@ class Checklist(Card):
 
     def _add(self, condition: Condition) -> None:
         sign = IconLabel("check-circle" if condition.is_met else "circle", tone="good" if condition.is_met else "warn")
-        words = column(text(condition.title, "strong"), text(condition.note, "small", wrap=True), spacing=theme.HAIR)
-        line = row(sign, words, spacing=theme.MEDIUM)
+        title, note = verbatim(tr(condition.title), "strong"), verbatim(tr(condition.note), "small", wrap=True)
+        line = row(sign, column(title, note, spacing=theme.HAIR), spacing=theme.MEDIUM)
         line.setStretch(1, 1)
         if condition.button and not condition.is_met:
-            button = Button(condition.button, condition.icon_name)
+            button = Button("", condition.icon_name)
+            button.setText(tr(condition.button))
             button.clicked.connect(lambda _checked=False, name=condition.action: self.action_chosen.emit(name))
             self.buttons[condition.action] = button
             line.addWidget(button)

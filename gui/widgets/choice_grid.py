@@ -9,7 +9,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QWidget
 
 from gui import theme
-from gui.widgets.parts import text
+from gui.i18n import tr
+from gui.widgets.parts import verbatim
 from gui.widgets.tiles import ActionTile
 
 
@@ -69,7 +70,7 @@ class ChoiceGrid(QWidget):
         tile.show_facts(choice.refusal or choice.facts)
         tile.show_badge(choice.badge)
         tile.setEnabled(not choice.refusal)
-        tile.setToolTip(choice.refusal)
+        tile.setToolTip(tr(choice.refusal))
 
     def choose(self, name: str) -> None:
         """Mark a card as the chosen one, without a signal."""
@@ -92,7 +93,7 @@ class ChoiceGrid(QWidget):
         line = 0
         for group, members in groupby(self._choices, key=lambda choice: choice.group):
             if group:
-                heading = text(group, "caption")
+                heading = verbatim(tr(group), "caption")
                 self._headings.append(heading)
                 self._grid.addWidget(heading, line, 0, 1, columns)
                 line += 1

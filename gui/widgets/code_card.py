@@ -1,21 +1,24 @@
 """A script to read and to copy. Knows Qt only."""
 
+from typing import LiteralString
+
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QPlainTextEdit
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, Card, column, row, text
 
 
 class CodeCard(Card):
     """Shows a script whole, with what it is for above it."""
 
-    def __init__(self, title: str, words: str, code: str) -> None:
+    def __init__(self, title: LiteralString, words: LiteralString, code: str) -> None:
         super().__init__(margin=theme.HUGE)
         self.view = QPlainTextEdit(code)
         self.view.setReadOnly(True)
         self.view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.view.setAccessibleName(title)
+        self.view.setAccessibleName(tr(title))
         font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         font.setPixelSize(theme.scaled(12))
         self.view.setFont(font)
@@ -31,4 +34,4 @@ class CodeCard(Card):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.view.toPlainText())
-        self.copy_button.setText("Copied")
+        self.copy_button.setText(tr("Copied"))

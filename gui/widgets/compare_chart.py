@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.metric_plot import dress
 from gui.widgets.parts import ElidedLabel, clear, column, row, text
 
@@ -66,7 +67,7 @@ class CompareChart(QWidget):
 
     def _plot(self, name: str) -> Any:
         plot: Any = pg.PlotWidget()
-        plot.setAccessibleName(name)
+        plot.setAccessibleName(tr(name))
         plot.setMinimumHeight(150)
         item: Any = plot.getPlotItem()
         item.setMenuEnabled(False)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.theme import ClassColour
 from gui.thumbnails import ThumbnailStore
 
@@ -38,7 +39,7 @@ class ContactSheet(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(self._row_height())
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName("Pictures of each class")
+        self.setAccessibleName(tr("Pictures of each class"))
 
     def show_rows(self, rows: Sequence[SheetRow]) -> None:
         """Show these classes."""

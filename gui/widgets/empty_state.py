@@ -1,16 +1,26 @@
 """What a page shows when it has nothing to show yet: why, and the way on. Knows Qt only."""
 
+from typing import LiteralString
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, IconLabel, text
 
 
 class EmptyState(QWidget):
     """An icon, a title, plain words and at most one button, in the middle of the page."""
 
-    def __init__(self, icon_name: str, title: str, words: str, button: str = "", button_icon: str = "") -> None:
+    def __init__(
+        self,
+        icon_name: str,
+        title: LiteralString,
+        words: LiteralString,
+        button: LiteralString = "",
+        button_icon: str = "",
+    ) -> None:
         super().__init__()
         self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
         self.button = Button(button, button_icon, role="primary")
@@ -43,8 +53,8 @@ class EmptyState(QWidget):
 
     def show_words(self, title: str, words: str, button: str) -> None:
         """Say something else."""
-        self._title.setText(title)
-        self._words.setText(words)
+        self._title.setText(tr(title))
+        self._words.setText(tr(words))
         self._fit_words()
-        self.button.setText(button)
+        self.button.setText(tr(button))
         self.button.setVisible(bool(button))

@@ -89,8 +89,10 @@ class FoundClasses(QWidget):
         self.merge_button = Button("Merge look-alikes", "layers", on_click=self._merge_look_alikes)
         self._hint = text("", "small", wrap=True)
         self.table = QTableWidget(0, 3)
-        self.table.setAccessibleName("Classes found")
-        self.table.setHorizontalHeaderLabels(["Found", "Pictures", "Comes in as (click to change)"])
+        self.table.setAccessibleName(tr("Classes found"))
+        self.table.setHorizontalHeaderLabels(
+            [tr(each) for each in ("Found", "Pictures", "Comes in as (click to change)")]
+        )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
         self.table.setShowGrid(False)

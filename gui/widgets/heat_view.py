@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.jobs import WorkerPool
 from gui.thumbnails import Unreadable, load_picture
 from visionft.evaluation.heat import Explanation, heat_pixels
@@ -31,7 +32,7 @@ class HeatView(QWidget):
         self._heat: QImage | None = None
         self._opacity = 1.0
         self.setMinimumSize(theme.scaled(220), theme.scaled(160))
-        self.setAccessibleName("Picture with heat map")
+        self.setAccessibleName(tr("Picture with heat map"))
 
     def show_picture(self, path: Path | None, explanation: Explanation | None = None) -> None:
         """Show a picture; without an explanation it is shown as it is."""

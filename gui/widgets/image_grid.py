@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalett
 from PySide6.QtWidgets import QAbstractScrollArea
 
 from gui import theme
+from gui.i18n import tr
 from gui.thumbnails import ThumbnailStore
 from gui.widgets.tile_painter import CAPTION_PX, INSET, Cell, Guess, TilePainter
 
@@ -41,7 +42,7 @@ class ImageGrid(QAbstractScrollArea):
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName("Pictures")
+        self.setAccessibleName(tr("Pictures"))
         self.viewport().setBackgroundRole(QPalette.ColorRole.Window)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self._take_side()

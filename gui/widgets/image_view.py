@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.jobs import WorkerPool
 from gui.thumbnails import ThumbnailStore, Unreadable, load_picture
 
@@ -33,7 +34,7 @@ class ImageView(QWidget):
         self._drag: QPointF | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 150)
-        self.setAccessibleName("Picture")
+        self.setAccessibleName(tr("Picture"))
         self.setCursor(Qt.CursorShape.OpenHandCursor)
 
     def show_picture(self, path: Path | None, *, neighbours: list[Path]) -> None:

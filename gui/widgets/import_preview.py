@@ -41,7 +41,7 @@ class ImportProgress(QWidget):
         self._stage = text("", "muted")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
-        self._bar.setAccessibleName("Progress")
+        self._bar.setAccessibleName(tr("Progress"))
         self.cancel_button = Button("Cancel", "stop")
         card = Card(margin=theme.HUGE, spacing=theme.MEDIUM)
         card.setMaximumWidth(theme.scaled(560))
@@ -54,7 +54,7 @@ class ImportProgress(QWidget):
 
     def show_title(self, title: str) -> None:
         """Begin anew."""
-        self._title.setText(title)
+        self._title.setText(tr(title))
         self._stage.setText(tr("Starting"))
         self._bar.setRange(0, 0)
         self.cancel_button.setEnabled(True)
@@ -90,8 +90,8 @@ class ImportPreviewPanel(QStackedWidget):
         self.progress.cancel_button.clicked.connect(self.cancelled)
         self.import_button = Button("Import", "import", role="primary", on_click=self.confirmed.emit)
         self.cancel_button = Button("Cancel", on_click=self.cancelled.emit)
-        self.copy_box = QCheckBox("Copy the pictures into the project")
-        self.copy_box.setToolTip("Then they may be moved or deleted where they are now")
+        self.copy_box = QCheckBox(tr("Copy the pictures into the project"))
+        self.copy_box.setToolTip(tr("Then they may be moved or deleted where they are now"))
         self.classes = FoundClasses()
         self.classes.changed.connect(self._show_count)
         self.table = LeftOutTable()

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.left_out import ROW_PX, LeftOutTable, RejectedFile
 from gui.widgets.parts import Button, Card, IconButton, IconLabel, row, text
 
@@ -51,11 +52,11 @@ class ImportReportCard(Card):
             *(("warning", "warn") if report.unreadable or not report.added else ("check-circle", "good"))
         )
         self.details_button.setVisible(self.table.show_files(report) > 0)
-        self.details_button.setText("Show files")
+        self.details_button.setText(tr("Show files"))
         self.table.hide()
         self.table.setFixedHeight(theme.scaled(ROW_PX) * (min(self.table.rowCount(), 7) + 1) + theme.SMALL)
         self.show()
 
     def _toggle(self) -> None:
         self.table.setVisible(self.table.isHidden())
-        self.details_button.setText("Show files" if self.table.isHidden() else "Hide files")
+        self.details_button.setText(tr("Show files" if self.table.isHidden() else "Hide files"))

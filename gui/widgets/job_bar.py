@@ -34,7 +34,7 @@ class JobBar(QFrame):
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(220)
-        self._progress.setAccessibleName("Progress of the running job")
+        self._progress.setAccessibleName(tr("Progress of the running job"))
         self._stage = ElidedLabel("", "small")
         self._stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._fact = text("", "small")
@@ -61,11 +61,11 @@ class JobBar(QFrame):
         self._set_busy(True)
         self._icon.setVisible(True)
         self._icon.show_icon("clock", "accent")
-        self.job_button.setText(title)
+        self.job_button.setText(tr(title))
         self._stage.setText(tr("Starting"))
         self._progress.setRange(0, 0)
         self.stop_button.setEnabled(True)
-        self.stop_button.setText("Stop")
+        self.stop_button.setText(tr("Stop"))
 
     def show_progress(self, done: int, total: int, stage: str) -> None:
         """Show how far the job is; `total` 0 means unknown."""
@@ -76,7 +76,7 @@ class JobBar(QFrame):
     def show_stopping(self) -> None:
         """Show that the stop was heard."""
         self.stop_button.setEnabled(False)
-        self.stop_button.setText("Stopping")
+        self.stop_button.setText(tr("Stopping"))
 
     def show_fact(self, fact: str) -> None:
         """Show a lasting fact at the right end, such as *Saved*."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui import theme
+from gui.i18n import tr
 
 MAX_LINES = 2000
 ROW_PX = 30
@@ -64,8 +65,8 @@ class LeftOutTable(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, 3)
-        self.setHorizontalHeaderLabels(["File", "What", "Reason"])
-        self.setAccessibleName("Files that are left out")
+        self.setHorizontalHeaderLabels([tr(each) for each in ("File", "What", "Reason")])
+        self.setAccessibleName(tr("Files that are left out"))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setShowGrid(False)

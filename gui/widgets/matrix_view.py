@@ -29,7 +29,7 @@ class MatrixView(QWidget):
         self.several = ValueTable(SEVERAL_HEADERS, name="Hits and misses of each class")
         self._cell_text = text("", "strong", wrap=True)
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
-        self.open_button.setToolTip("Look at these pictures and relabel them on the Label page")
+        self.open_button.setToolTip(tr("Look at these pictures and relabel them on the Label page"))
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setProperty("role", "bare")

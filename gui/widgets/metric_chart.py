@@ -3,7 +3,7 @@
 Wheel or the buttons zoom, dragging pans, and both stay as they are while points come. Knows Qt and plain numbers.
 """
 
-from typing import Any
+from typing import Any, LiteralString
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QSlider, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.metric_plot import Curve, MetricPlot, line_pen
 from gui.widgets.parts import ElidedLabel, IconButton, IconLabel, column, row, text
 
@@ -26,14 +27,14 @@ _MAX_SMOOTHING = 95
 class _Legend(QWidget):
     """Heading and values above one plot; a line sample in front of each name says solid or dashed."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: LiteralString) -> None:
         super().__init__()
         self._values = {"train": text("", "strong"), "val": text("", "strong")}
         self._note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
         items: list[QWidget | int | None] = [text(title, "heading"), 8]
-        for name, caption in (("train", "Training"), ("val", "Validation")):
-            items += [_LineSample(name), text(caption, "small"), self._values[name], 8]
+        for name, caption in (("train", text("Training", "small")), ("val", text("Validation", "small"))):
+            items += [_LineSample(name), caption, self._values[name], 8]
         layout = row(*items, self._note, spacing=theme.SMALL)
         layout.setStretch(layout.count() - 1, 1)
         self.setLayout(layout)
@@ -85,8 +86,8 @@ class MetricChart(QWidget):
             scene.sigMouseMoved.connect(self._on_mouse_moved)
             plot.zoomed.connect(self._on_zoomed)
             plot.setMinimumHeight(100)
-        self._loss.setAccessibleName("Chart of the loss")
-        self._share.setAccessibleName("Chart of the accuracy")
+        self._loss.setAccessibleName(tr("Chart of the loss"))
+        self._share.setAccessibleName(tr("Chart of the accuracy"))
         self._note_label = text("", "small", wrap=True, tone="warn")
         self._note_label.hide()
         layout = column(self._tools(), self._legends[self._loss], self._loss, 4, self._legends[self._share])
@@ -105,8 +106,8 @@ class MetricChart(QWidget):
         self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
         self.smoothing_slider.setRange(0, _MAX_SMOOTHING)
         self.smoothing_slider.setFixedSize(theme.scaled(110), 22)
-        self.smoothing_slider.setAccessibleName("Smoothing of the lines")
-        self.smoothing_slider.setToolTip("Average each line over its past; the dots stay where they were measured")
+        self.smoothing_slider.setAccessibleName(tr("Smoothing of the lines"))
+        self.smoothing_slider.setToolTip(tr("Average each line over its past; the dots stay where they were measured"))
         self.smoothing_slider.valueChanged.connect(self._on_smoothing_changed)
         self.zoom_in_button = IconButton("plus", "Zoom in (or turn the wheel over a chart)")
         self.zoom_out_button = IconButton("minus", "Zoom out")
@@ -118,7 +119,7 @@ class MetricChart(QWidget):
         self._context_key.setLayout(row(_LineSample("earlier"), text("Earlier runs", "small")))
         self._context_key.hide()
         caption = text("Epoch kept", "small")
-        caption.setToolTip(WHY_KEPT)
+        caption.setToolTip(tr(WHY_KEPT))
         kept = row(IconLabel("check-circle", size=14, tone="good"), caption, spacing=6)
         tools = QWidget()
         buttons = row(self.zoom_in_button, self.zoom_out_button, self.fit_button, spacing=0)

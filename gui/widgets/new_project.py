@@ -7,6 +7,7 @@ from typing import Literal
 from PySide6.QtWidgets import QButtonGroup, QDialog, QLineEdit, QWidget
 
 from gui import dialogs, theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, column, row, text
 from gui.widgets.tiles import ActionTile
 
@@ -24,13 +25,13 @@ class NewProjectDialog(QDialog):
 
     def __init__(self, parent: QWidget, *, folder: Path, name: str = "", task: str = "single") -> None:
         super().__init__(parent)
-        self.setWindowTitle("New project")
+        self.setWindowTitle(tr("New project"))
         self.setMinimumWidth(theme.scaled(560))
         self.name_edit = QLineEdit(name)
-        self.name_edit.setPlaceholderText("For example: Surface defects")
-        self.name_edit.setAccessibleName("Project name")
+        self.name_edit.setPlaceholderText(tr("For example: Surface defects"))
+        self.name_edit.setAccessibleName(tr("Project name"))
         self.folder_edit = QLineEdit(str(folder))
-        self.folder_edit.setAccessibleName("Folder the project is kept in")
+        self.folder_edit.setAccessibleName(tr("Folder the project is kept in"))
         self._single = ActionTile("One class per picture", "Each picture is exactly one thing.", checkable=True)
         self._multi = ActionTile("Several classes per picture", "Each picture may show any number.", checkable=True)
         tasks = QButtonGroup(self)
@@ -84,9 +85,9 @@ class NewProjectDialog(QDialog):
         path = self.answer().path
         fault = ""
         if any(sign in name for sign in '/\\:*?"<>|'):
-            fault = 'A name cannot hold any of / \\ : * ? " < > |'
+            fault = tr('A name cannot hold any of / \\ : * ? " < > |')
         elif name and path.exists():
-            fault = "There is something of this name in that folder already. Choose another name."
+            fault = tr("There is something of this name in that folder already. Choose another name.")
         self._fault.setText(fault)
         self._fault.setVisible(bool(fault))
         self._place.setText(f"Creates the folder {path}" if name and not fault else "")

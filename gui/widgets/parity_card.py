@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel
 from gui import theme
 from gui.amounts import size_text
 from gui.i18n import tr
-from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
+from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, column, row, text, verbatim
 from visionft.deploy.parity import MAX_ABS_DIFF, ExportResult
 
 _CAPTIONS = {
@@ -60,7 +60,7 @@ class ParityCard(Card):
         grid.setVerticalSpacing(theme.HAIR)
         for place, (name, caption) in enumerate(_CAPTIONS.items()):
             line, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
-            grid.addWidget(text(caption, "caption", wrap=True), line, column_place)
+            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), line, column_place)
             grid.addWidget(self._figures[name], line + 1, column_place)
             self._notes[name].setAlignment(Qt.AlignmentFlag.AlignTop)
             grid.addWidget(self._notes[name], line + 2, column_place)

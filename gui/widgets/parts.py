@@ -1,22 +1,22 @@
 """The small vocabulary every screen is built from: texts, buttons, cards, pills, rows and lines.
 
-A widget's look is its `role` and `tone` property, which `resources/style/app.qss` reads. Texts are messages: labels
-and buttons show them in the language of the window (`gui.i18n`). `ElidedLabel` and `key` show data as it is.
+A widget's look is its `role` and `tone` property, which `resources/style/app.qss` reads. Only words that stand in the
+source are translated: what builds a label or a button takes a `LiteralString`, to which the type checker holds its
+callers, and asks `tr`. `verbatim`, `ElidedLabel`, `key` and all setters show what they are given, so that a class
+called "Results" keeps its name in every language; words for those come from `tr`, at the call.
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal, LiteralString, TypeVar
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
-    QLineEdit,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui import theme
-from gui.i18n import ENGLISH, language, tr
+from gui.i18n import tr
 from gui.icons import icon, pixmap
 
 TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small", "caption", "fault", "number"]
@@ -44,21 +44,15 @@ def restyle(widget: QWidget, **properties: object) -> None:
     widget.style().polish(widget)
 
 
-class Label(QLabel):
-    """A label of plain text: names of files and classes are never read as markup."""
-
-    def __init__(self, content: str = "") -> None:
-        super().__init__(tr(content))
-        self.setTextFormat(Qt.TextFormat.PlainText)
-
-    def setText(self, content: str) -> None:
-        """Show a message in the language of the window."""
-        super().setText(tr(content))
+def text(message: LiteralString = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
+    """Return a label of the program's own words, in the language of the window."""
+    return verbatim(tr(message), role, wrap=wrap, tone=tone)
 
 
-def text(content: str = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
-    """Return a label; one that wraps is as high as its words need."""
-    label = Label(content)
+def verbatim(content: str, role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
+    """Return a label of a name, or of words already translated; one that wraps is as high as its words need."""
+    label = QLabel(content)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", role)
     label.setProperty("tone", tone)
     label.setWordWrap(wrap)
@@ -67,9 +61,9 @@ def text(content: str = "", role: TextRole = "body", *, wrap: bool = False, tone
     return label
 
 
-def pill(content: str = "", tone: Tone = "") -> QLabel:
+def pill(message: LiteralString = "", tone: Tone = "") -> QLabel:
     """Return a small rounded tag."""
-    label = text(content, tone=tone)
+    label = text(message, tone=tone)
     label.setProperty("role", "pill")
     label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
     return label
@@ -110,9 +104,14 @@ class Button(QPushButton):
     """A push button whose icon follows the theme."""
 
     def __init__(
-        self, label: str, icon_name: str = "", *, role: str = "", on_click: Callable[[], object] | None = None
+        self,
+        message: LiteralString,
+        icon_name: str = "",
+        *,
+        role: str = "",
+        on_click: Callable[[], object] | None = None,
     ) -> None:
-        super().__init__(tr(label))
+        super().__init__(tr(message))
         self._icon_name = icon_name
         self.setProperty("role", role)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -120,10 +119,6 @@ class Button(QPushButton):
         self._tint()
         if on_click is not None:
             self.clicked.connect(lambda _checked=False: on_click())
-
-    def setText(self, label: str) -> None:
-        """Show a message in the language of the window."""
-        super().setText(tr(label))
 
     def set_icon_name(self, name: str) -> None:
         """Show another icon."""
@@ -151,16 +146,19 @@ class Button(QPushButton):
 
 
 class IconButton(QToolButton):
-    """A button that is only an icon; `name` is its accessible name and tooltip."""
+    """A button that is only an icon; what it does is its accessible name and tooltip."""
 
-    def __init__(self, icon_name: str, name: str, *, shortcut: str = "") -> None:
+    def __init__(self, icon_name: str, message: LiteralString, *, shortcut: str = "") -> None:
         super().__init__()
         self._icon_name = icon_name
-        name = tr(name)
-        self.setAccessibleName(name)
-        self.setToolTip(f"{name} ({shortcut})" if shortcut else name)
+        self.show_name(tr(message), shortcut=shortcut)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._tint()
+
+    def show_name(self, name: str, *, shortcut: str = "") -> None:
+        """Call it by words that are translated already."""
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name} ({shortcut})" if shortcut else name)
 
     def changeEvent(self, event) -> None:
         """Tint the icon anew for a new theme or text size."""
@@ -258,16 +256,3 @@ def clear(layout: QLayout) -> None:
         elif (inner := item.layout()) is not None:
             clear(inner)
             inner.deleteLater()
-
-
-def translate(root: QWidget) -> None:
-    """Translate what widgets outside this vocabulary were given: check boxes, placeholders, tooltips, spoken names."""
-    if language() == ENGLISH:
-        return
-    for widget in (root, *root.findChildren(QWidget)):
-        if isinstance(widget, QAbstractButton) and not isinstance(widget, Button):
-            widget.setText(tr(widget.text()))
-        if isinstance(widget, QLineEdit):
-            widget.setPlaceholderText(tr(widget.placeholderText()))
-        widget.setToolTip(tr(widget.toolTip()))
-        widget.setAccessibleName(tr(widget.accessibleName()))

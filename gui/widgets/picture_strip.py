@@ -24,6 +24,7 @@ from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPaintEvent, QPen,
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui import theme
+from gui.i18n import tr
 from gui.thumbnails import ThumbnailStore, Unreadable
 from gui.widgets.parts import Tone
 
@@ -92,7 +93,7 @@ class PictureStrip(QListView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(False)
-        self.setAccessibleName(name)
+        self.setAccessibleName(tr(name))
         self.setMinimumSize(theme.scaled(side_px + 32), theme.scaled(side_px))
         self.selectionModel().selectionChanged.connect(lambda *_: self.chosen_changed.emit())
         thumbnails.loaded.connect(self._on_loaded)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from gui import theme
 from gui.i18n import tr
 from gui.widgets.import_preview import byte_size
-from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, clear, column, row, text
+from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, clear, column, row, text, verbatim
 
 if TYPE_CHECKING:
     from visionft.public_sets import PublicSet
@@ -35,7 +35,7 @@ class PublicList(Card):
         clear(self._rows)
         self.buttons = {}
         missing = [each for each in sets if each.name not in here]
-        self._reason.setText(offline_reason or tr("Fetched once, on request; nothing of yours is sent."))
+        self._reason.setText(tr(offline_reason) or tr("Fetched once, on request; nothing of yours is sent."))
         self._reason.setVisible(bool(missing))
         for each in sets:
             self._rows.addWidget(self._button(each, is_here=each.name in here, is_possible=not offline_reason))
@@ -53,7 +53,7 @@ class PublicList(Card):
         pictures = tr("{count} pictures, {classes} classes", count=f"{wanted.pictures:,}", classes=wanted.classes)
         terms = tr("{size}, {licence}", size=size, licence=tr(wanted.licence))
         elide = Qt.TextElideMode.ElideRight
-        head = row(ElidedLabel(wanted.title, "strong", mode=elide), text(terms, "small"))
+        head = row(ElidedLabel(wanted.title, "strong", mode=elide), verbatim(terms, "small"))
         head.setStretch(0, 1)
         inside.addLayout(column(head, ElidedLabel(pictures, "small", mode=elide), spacing=0), 1)
         button.setToolTip(f"{tr(wanted.about)}: {pictures}, {terms}")

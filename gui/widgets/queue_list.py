@@ -38,7 +38,7 @@ class QueueList(Card):
         self._words = text("", "small", wrap=True)
         self.start_button = Button("Start queue", "play", role="quiet", on_click=self.start_requested.emit)
         self.list = QListWidget()
-        self.list.setAccessibleName("Training runs that wait")
+        self.list.setAccessibleName(tr("Training runs that wait"))
         self.list.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.list.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.list.setWordWrap(True)

@@ -15,7 +15,8 @@ class RailButton(Button):
     """One page; its icon has the accent colour while it is the shown one."""
 
     def __init__(self, title: str, icon_name: str) -> None:
-        super().__init__(title, icon_name, role="rail")
+        super().__init__("", icon_name, role="rail")
+        self.setText(title)
         self.setCheckable(True)
         self.toggled.connect(self._tint)
 
@@ -49,7 +50,7 @@ class Rail(QFrame):
 
     def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
         """Add a button for a page."""
-        button = RailButton(title, icon_name)
+        button = RailButton(tr(title), icon_name)
         button.setAccessibleName(tr(title))
         button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
         self._group.addButton(button)

@@ -29,7 +29,7 @@ class RateChart(QWidget):
         self._losses: Sequence[float] = ()
         self.rate = 0.0
         self._plot: Any = pg.PlotWidget()
-        self._plot.setAccessibleName("Loss over the learning rate")
+        self._plot.setAccessibleName(tr("Loss over the learning rate"))
         self._plot.setFixedHeight(theme.scaled(190))
         item = self._plot.getPlotItem()
         item.setMenuEnabled(False)

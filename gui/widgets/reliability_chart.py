@@ -77,7 +77,7 @@ class ReliabilityChart(QWidget):
 
     def _plot(self, name: str) -> Any:
         plot: Any = pg.PlotWidget()
-        plot.setAccessibleName(name)
+        plot.setAccessibleName(tr(name))
         plot.setMinimumHeight(160)
         item: Any = plot.getPlotItem()
         item.setMenuEnabled(False)

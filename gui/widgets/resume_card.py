@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
 
 
@@ -20,7 +21,7 @@ class ResumeCard(Card):
         )
         self.continue_button = Button("Continue", "play", on_click=self.continued.emit)
         self.dismiss_button = Button("Dismiss", role="quiet", on_click=self.dismissed.emit)
-        self.dismiss_button.setToolTip("Do not offer this run again; Results can still continue it")
+        self.dismiss_button.setToolTip(tr("Do not offer this run again; Results can still continue it"))
         content = row(
             IconLabel("info", size=20, tone="accent"),
             column(self._message, words, spacing=theme.HAIR),

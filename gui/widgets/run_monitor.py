@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui import theme
 from gui.amounts import memory_text, millions
+from gui.i18n import tr
 from gui.widgets.job_bar import duration
 from gui.widgets.metric_chart import WHY_KEPT, MetricChart
 from gui.widgets.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
@@ -30,7 +31,7 @@ class RunMonitor(QWidget):
             "speed": StatTile("Speed", "play"),
             "device": StatTile("Device", "chip"),
         }
-        self.tiles["best"].setToolTip(WHY_KEPT)
+        self.tiles["best"].setToolTip(tr(WHY_KEPT))
         self._name = ElidedLabel("", "heading")
         self._state = pill()
         self._note = ElidedLabel("", "muted")
@@ -63,7 +64,7 @@ class RunMonitor(QWidget):
         """Show the empty state."""
         self.show_state("No run yet")
         self._name.setText("")
-        self._note.setText("Choose what to train under Set up, then press Start.")
+        self._note.setText(tr("Choose what to train under Set up, then press Start."))
         for tile in self.tiles.values():
             tile.show_figure("–")
 
@@ -104,7 +105,7 @@ class RunMonitor(QWidget):
 
     def show_state(self, word: str) -> None:
         """Show how the run stands, in one word."""
-        self._state.setText(word)
+        self._state.setText(tr(word))
         restyle(self._state, tone=_STATES.get(word, ""))
 
     # -- events -------------------------------------------------------------------------------------------------

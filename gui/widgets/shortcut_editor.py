@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 from gui import theme
 from gui.i18n import tr
 from gui.keymap import native, pressed
-from gui.widgets.parts import Button, IconButton, column, text
+from gui.widgets.parts import Button, IconButton, column, text, verbatim
 
 _MODIFIERS = (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
 _FIELD_PX = 116
@@ -48,7 +48,7 @@ class KeyField(Button):
     def listen(self) -> None:
         """Take the next keys."""
         self._is_listening = True
-        self.setText("Press keys")
+        self.setText(tr("Press keys"))
         self.setFocus()
 
     def event(self, event: QEvent) -> bool:
@@ -109,7 +109,7 @@ class ShortcutEditor(QWidget):
         self.setLayout(column(self.search_edit, self._grid))
 
     def _add_group(self, heading: str, rows: Sequence[ShortcutRow]) -> None:
-        label = text(heading, "caption")
+        label = verbatim(heading, "caption")
         label.setContentsMargins(0, theme.SMALL, 0, 0)
         self._grid.addWidget(label, self._grid.rowCount(), 0, 1, 3)
         for row in rows:
@@ -118,8 +118,9 @@ class ShortcutEditor(QWidget):
 
     def _add_row(self, row: ShortcutRow) -> None:
         line = self._grid.rowCount()
-        title, field = text(row.title, wrap=True), KeyField(row.title)
-        reset = IconButton("undo", tr("Take the first keys of “{title}” again", title=row.title))
+        title, field = verbatim(row.title, wrap=True), KeyField(row.title)
+        reset = IconButton("undo", "")
+        reset.show_name(tr("Take the first keys of “{title}” again", title=row.title))
         fault = text("", "fault", wrap=True)
         reset.clicked.connect(lambda _checked=False: self.reset_wanted.emit(row.name))
         field.chosen.connect(lambda keys: self.wanted.emit(row.name, keys))

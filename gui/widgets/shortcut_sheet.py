@@ -6,7 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from gui import theme
-from gui.widgets.parts import Button, column, key, row, text
+from gui.i18n import tr
+from gui.widgets.parts import Button, column, key, row, text, verbatim
 
 Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; alternatives are divided by " / "
 _COLUMN_PX = 330
@@ -18,7 +19,7 @@ class ShortcutSheet(QDialog):
 
     def __init__(self, parent: QWidget, groups: Sequence[Group]) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keyboard shortcuts")
+        self.setWindowTitle(tr("Keyboard shortcuts"))
         count = max(1, min(3, (parent.width() - 120) // theme.scaled(_COLUMN_PX)))
         columns = QHBoxLayout()
         columns.setSpacing(theme.HUGE * 2)
@@ -45,11 +46,11 @@ class ShortcutSheet(QDialog):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(theme.LARGE)
         grid.setVerticalSpacing(theme.TIGHT + theme.HAIR)
-        grid.addWidget(text(heading, "heading"), 0, 0, 1, 2)
+        grid.addWidget(verbatim(heading, "heading"), 0, 0, 1, 2)
         for line, (keys, meaning) in enumerate(entries, 1):
             caps = row(*(key(cap) for cap in keys.split(" / ")), None, spacing=theme.TIGHT)
             grid.addLayout(caps, line, 0)
-            grid.addWidget(text(meaning), line, 1)
+            grid.addWidget(verbatim(meaning), line, 1)
         grid.setColumnStretch(1, 1)
         box.setLayout(grid)
         return box

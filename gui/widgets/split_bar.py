@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from gui import theme
 from gui.i18n import tr
-from gui.widgets.parts import ElidedLabel, column, text
+from gui.widgets.parts import ElidedLabel, column, text, verbatim
 
 _PARTS = (
     ("train", "Training", "train_line", "the model learns from these"),
@@ -66,7 +66,7 @@ class SplitBar(QWidget):
         for line, (name, title, token, note) in enumerate(_PARTS):
             self._numbers[name] = text("0", "strong")
             grid.addWidget(_Dot(token), line, 0)
-            grid.addWidget(text(title), line, 1)
+            grid.addWidget(verbatim(tr(title)), line, 1)
             grid.addWidget(ElidedLabel(tr(note), "small"), line, 2)
             grid.addWidget(self._numbers[name], line, 3, Qt.AlignmentFlag.AlignRight)
         self.setLayout(column(self._bar, grid, spacing=theme.MEDIUM))

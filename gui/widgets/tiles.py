@@ -4,7 +4,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout
 
 from gui import theme
-from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, pill, restyle, row, text
+from gui.i18n import tr
+from gui.widgets.parts import Card, ElidedLabel, IconLabel, column, pill, restyle, row, text, verbatim
 
 
 class StatTile(Card):
@@ -45,11 +46,11 @@ class ActionTile(QPushButton):
         self.setCheckable(checkable)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName(title)
-        self.setAccessibleDescription(words)
+        self.setAccessibleName(tr(title))
+        self.setAccessibleDescription(tr(words))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._title = text(title, "strong", wrap=True)
-        self._words = text(words, "small", wrap=True)
+        self._title = verbatim(tr(title), "strong", wrap=True)
+        self._words = verbatim(tr(words), "small", wrap=True)
         self._facts = text("", "caption", wrap=True)
         self._facts.hide()
         self._badge = pill("", "good")
@@ -65,19 +66,19 @@ class ActionTile(QPushButton):
 
     def show_words(self, words: str) -> None:
         """Show other plain words."""
-        self._words.setText(words)
-        self.setAccessibleDescription(words)
+        self._words.setText(tr(words))
+        self.setAccessibleDescription(tr(words))
 
     def show_badge(self, badge: str) -> None:
         """Show a word behind the title, or none."""
-        self._badge.setText(badge)
+        self._badge.setText(tr(badge))
         self._badge.setVisible(bool(badge))
 
     def show_facts(self, facts: str) -> None:
         """Show a line of facts at the foot."""
-        if facts == self._facts.text():
+        if tr(facts) == self._facts.text():
             return
-        self._facts.setText(facts)
+        self._facts.setText(tr(facts))
         self._facts.setVisible(bool(facts))
         self.updateGeometry()
 

@@ -55,7 +55,7 @@ class ValueTable(QTableWidget):
     ) -> None:
         super().__init__(0, len(headers))
         self.setHorizontalHeaderLabels([tr(name) for name in headers])
-        self.setAccessibleName(name)
+        self.setAccessibleName(tr(name))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setItemDelegate(_MarkDelegate(self))

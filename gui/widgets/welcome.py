@@ -1,11 +1,13 @@
 """What shows while no project is open: where to begin, and the projects opened lately. Knows Qt and plain data only."""
 
 from pathlib import Path
+from typing import LiteralString
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui import theme
+from gui.i18n import tr
 from gui.widgets.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, restyle, row, text
 from gui.widgets.public_list import PublicList
 from gui.widgets.tiles import ActionTile
@@ -14,12 +16,14 @@ from gui.widgets.tiles import ActionTile
 class DropZone(QFrame):
     """A place that invites something to be dropped; the page itself takes the drop."""
 
-    def __init__(self, title: str, words: str, button: str) -> None:
+    def __init__(self, title: LiteralString, words: LiteralString, button: LiteralString) -> None:
         super().__init__()
         self.setProperty("role", "drop")
         self.choose_button = Button(button, "folder-open", role="primary")
         self.file_button = Button("Choose zip or list", "file")
-        self.file_button.setToolTip("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
+        self.file_button.setToolTip(
+            tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
+        )
         picture = IconLabel("pictures", size=44, tone="accent")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
@@ -83,7 +87,8 @@ class _RecentRow(QWidget):
         inside.addLayout(column(ElidedLabel(path.name, "strong"), ElidedLabel(place, "small"), spacing=0), 1)
         for child in button.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        forget = IconButton("close", f"Forget {path.name}")
+        forget = IconButton("close", "")
+        forget.show_name(f"Forget {path.name}")
         forget.clicked.connect(lambda _checked=False: owner.forgotten.emit(path))
         layout = row(button, forget, spacing=theme.TIGHT)
         layout.setStretch(0, 1)

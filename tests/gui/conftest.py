@@ -5,30 +5,35 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, QThread, QTimer
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
 
 from gui import augment_preview
 from gui.app import create_window
 from gui.main_window import MainWindow
+from gui.run_queue import RunQueue
 from gui.state import AppState
 from gui.theme import apply_theme
 from visionft.events import EpochDone
+from visionft.project.class_changes import RenameClass
 from visionft.project.importing import import_source
+from visionft.project.picture_changes import TagImages, WriteNote
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config import TrainConfig
+from visionft.training.runs import change_notes, read_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ignore the one warning that the offscreen platform gives for any window with a minimum size."""
+    """Ignore what the offscreen platform says of any window with a minimum size, and of any tooltip."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.qt_log_ignore("does not support propagateSizeHints"))
+            item.add_marker(pytest.mark.qt_log_ignore(r"does not support (propagateSizeHints|raise)\b"))
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +162,23 @@ def _look(root: QWidget, where: str, window: QWidget) -> list[str]:
     return [f"{where}: {line}" for line in _cut_texts.cut_texts(root)]
 
 
+# -- what is shown ------------------------------------------------------------------------------------------------
+
+
+def _indexes(view: QAbstractItemView) -> list[QModelIndex]:
+    model = view.model()
+    if model is None:
+        return []
+    columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount()
+    return [model.index(line, place) for line in range(model.rowCount()) for place in range(columns)]
+
+
+@pytest.fixture
+def indexes() -> Callable[[QAbstractItemView], list[QModelIndex]]:
+    """Return the function that lists all cells of a view."""
+    return _indexes
+
+
 # -- runs ---------------------------------------------------------------------------------------------------------
 
 OLD_RUN, NEW_RUN = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -239,3 +261,54 @@ def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
     _write_run(project_dir, NEW_RUN, config, accuracies=[0.6, 0.9])
     _write_evaluation(project_dir, NEW_RUN, ids, ANSWERS)
     return ids
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+_EACH = 4  # pictures of a class
+
+
+@pytest.fixture
+def name_all(tmp_path: Path) -> Callable[..., Path]:
+    """Return the function that makes a project in which everything is called alike.
+
+    It takes `folder_name` of the project, `name` for classes, tags, notes, runs and failures, and `file_name`, in which
+    `{}` becomes the picture's own part. The pictures lie in `source` beside the project.
+    """
+    return partial(_name_all, tmp_path)
+
+
+def _name_all(tmp_path: Path, *, folder_name: str, name: str, file_name: str) -> Path:
+    source, path = tmp_path / "source", tmp_path / folder_name
+    for shade, class_name in enumerate(COLOURS):
+        (source / class_name).mkdir(parents=True)
+        for number in range(_EACH):
+            picture = Image.new("RGB", (30, 20), (10, 80 * shade, 40 * number))
+            picture.save(source / class_name / file_name.format(f"{class_name} {number}"))
+    with Project.create(path) as project:
+        import_source(project, source)
+        assign_splits(project)
+        ids = [image.image_id for image in project.snapshot().images]
+        for class_name, new in zip(COLOURS, (name, f"{name} green", f"{name} red"), strict=True):
+            project.apply(RenameClass(class_name, new))
+        project.apply(TagImages(tuple(ids), name))
+        project.apply(WriteNote(ids[0], name))
+        names = list(project.snapshot().class_names)
+    _write_run(path, OLD_RUN, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
+    score = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4}
+    answers = (
+        (names[0], names[0], 0.8),
+        (names[0], names[1], 0.7),
+        (names[1], names[1], 0.9),
+        (names[2], names[0], 0.9),
+    )
+    places = [0, 1, 4, 8]
+    _write_evaluation(path, OLD_RUN, [ids[place] for place in places], answers, per_class=dict.fromkeys(names, score))
+    (path / "runs" / OLD_RUN / "classes.json").write_text(json.dumps(names))
+    change_notes(read_run(path / "runs" / OLD_RUN), title=name)
+    queue = RunQueue(path)
+    queue.add(TrainConfig())
+    failed = queue.take_next()
+    assert failed is not None
+    queue.put_back(failed, name)
+    return path

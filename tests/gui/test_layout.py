@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from gui import i18n
 from gui.app import create_window
@@ -12,7 +13,7 @@ from gui.settings import Settings
 from gui.state import AppState
 from gui.theme import apply_theme
 from gui.widgets.new_project import NewProjectDialog
-from gui.widgets.parts import Button, Label, text
+from gui.widgets.parts import Button, text
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +74,6 @@ def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
 def test_the_check_finds_a_cut_text(qtbot, is_cut):
     for widget in (text("A long text that has no room"), Button("A long label that has no room")):
         qtbot.addWidget(widget)
-        assert isinstance(widget, Label | Button)
+        assert isinstance(widget, QLabel | Button)
         widget.setFixedWidth(40)
         assert is_cut(widget)

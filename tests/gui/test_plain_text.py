@@ -1,0 +1,280 @@
+"""No name is read as markup: all pages, dialogs, tooltips and messages over a project whose every name is HTML."""
+
+import ast
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QTimer
+from PySide6.QtGui import QColor, QHelpEvent, Qt  # this `Qt` has `mightBeRichText`, QtCore's has not
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QDialog,
+    QLabel,
+    QSystemTrayIcon,
+    QToolTip,
+    QWidget,
+)
+
+import gui
+from gui import dialogs
+from gui.app import PAGES as APP_PAGES
+from gui.main_window import MainWindow
+from gui.notify import Notifier
+from gui.trying import Answers
+from gui.widgets.confusion_matrix import ConfusionMatrix
+from gui.widgets.new_project import NewProjectDialog
+from gui.widgets.parts import ElidedLabel
+from visionft.deploy.predictor import Prediction
+
+FOLDER_NAME = '<h1>Free<img src="trap.png">'  # as far as a file system lets a name go: no slash
+MARKUP = '<h1>Free</h1><a href="https://example.org">here</a><img src="trap.png"> &lt;b&gt;'  # all other names
+PAGES = [page.name for page in APP_PAGES]
+
+
+@pytest.fixture
+def hostile(name_all) -> Path:
+    """Return a project in which every name is markup: folder, files, classes, tags, notes, runs."""
+    if os.name == "nt":
+        pytest.skip("Windows has no file of such a name")
+    return name_all(folder_name=FOLDER_NAME, name=MARKUP, file_name="<b>{}<img src=trap.png>.png")
+
+
+# -- looking ------------------------------------------------------------------------------------------------------
+
+
+def reads_markup(label: QLabel) -> bool:
+    kind = label.textFormat()
+    guesses = kind == Qt.TextFormat.AutoText and Qt.mightBeRichText(label.text())
+    return guesses or kind in (Qt.TextFormat.RichText, Qt.TextFormat.MarkdownText)
+
+
+def tip() -> QLabel | None:
+    """Return the tooltip on the screen."""
+    found = [each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel") and each.isVisible()]
+    return found[0] if found else None  # type: ignore[return-value]
+
+
+class Walk:
+    """Looks at every text on the screen and hovers what has a tooltip; keeps what it saw."""
+
+    def __init__(self, indexes: Callable[[QAbstractItemView], list[QModelIndex]]) -> None:
+        self._indexes = indexes
+        self.read: list[str] = []
+        self.hovered: list[str] = []
+
+    def look(self, root: QWidget, where: str) -> None:
+        for _ in range(3):
+            QApplication.processEvents()
+        widgets = [each for each in (root, *root.findChildren(QWidget)) if each.isVisible()]
+        labels = [each for each in widgets if isinstance(each, QLabel)]
+        wrong = [f"{where}: {each.text()!r}" for each in labels if reads_markup(each)]
+        assert not wrong
+        self.read += [each.text() for each in labels]
+        for widget in widgets:
+            if "<" in widget.toolTip():
+                self.hover(widget, QPoint(2, 2), widget.toolTip())
+            if isinstance(widget, QAbstractItemView):
+                self._hover_items(widget)
+
+    def _hover_items(self, view: QAbstractItemView) -> None:
+        for index in self._indexes(view):
+            box = view.visualRect(index)
+            is_shown = view.viewport().rect().contains(box.center()) and not box.isEmpty()
+            words = str(index.data(Qt.ItemDataRole.ToolTipRole))
+            if is_shown and "<" in words:
+                self.hover(view.viewport(), box.center(), words)
+
+    def hover(self, widget: QWidget, place: QPoint, words: str) -> None:
+        """Wait over a place as a pointer does: the tooltip says `words`, letter by letter."""
+        QToolTip.hideText()
+        QApplication.sendEvent(widget, QHelpEvent(QEvent.Type.ToolTip, place, widget.mapToGlobal(place)))
+        label = tip()
+        assert label is not None and label.text() == words, f"{widget} does not say {words!r}"
+        assert not reads_markup(label), words
+        self.hovered.append(label.text())
+
+    def saw(self, name: str) -> bool:
+        """Tell whether a text or tooltip that was looked at holds this."""
+        return any(name in shown for shown in (*self.read, *self.hovered))
+
+
+@pytest.fixture
+def walk(qtbot, indexes) -> Iterator[Walk]:
+    yield Walk(indexes)
+    QToolTip.hideText()
+    qtbot.waitUntil(lambda: tip() is None)
+
+
+@pytest.fixture
+def opened(window: MainWindow, hostile: Path) -> MainWindow:
+    assert window.state.open_project(hostile)
+    return window
+
+
+def answer_dialog(walk: Walk, ask: Callable[[], object], where: str) -> None:
+    """Call what asks, look at the dialog that comes up, and refuse."""
+    seen: list[str] = []
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, QDialog)
+        seen.append(where)
+        try:
+            walk.look(dialog, where)
+        finally:
+            dialog.reject()
+
+    QTimer.singleShot(0, look)
+    ask()
+    assert seen
+
+
+# -- the walk -----------------------------------------------------------------------------------------------------
+
+
+def test_tooltips_show_markup_letter_by_letter_and_load_no_picture(walk, window, tmp_path):
+    trap = tmp_path / "trap.png"
+    Image.new("RGB", (400, 300), (255, 0, 0)).save(trap)
+    words = f'<img src="{trap}">'
+    label = ElidedLabel(words)
+    label.setParent(window)
+    label.setFixedWidth(40)
+    label.show()
+    label.grab()  # it shortens itself, so all of it goes into the tooltip
+    walk.hover(label, QPoint(2, 2), words)
+    shown = tip()
+    assert shown is not None and shown.text() == words
+    picture = shown.grab().toImage()
+    assert picture.height() < 100
+    red = QColor(255, 0, 0).rgb()
+    assert not any(picture.pixel(x, y) == red for x in range(picture.width()) for y in range(picture.height()))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
+    opened.show_page(name)
+    page = opened.page(name)
+    qtbot.wait(50)
+    walk.look(opened, name)
+    if name == "label":
+        page.grid.set_current(0)  # type: ignore[attr-defined]
+        page.open_viewer()  # type: ignore[attr-defined]
+        walk.look(opened, "viewer")
+    if name == "results":
+        for button in page.view_buttons.buttons():  # type: ignore[attr-defined]
+            button.click()
+            walk.look(opened, f"results, {button.text()}")
+    assert walk.saw(FOLDER_NAME)
+    if name in ("project", "label", "results"):
+        assert any("<h1>Free</h1>" in words for words in walk.hovered)
+
+
+def test_no_cell_of_the_confusion_matrix_reads_a_name_as_markup(walk, opened, qtbot):
+    opened.show_page("results")
+    opened.page("results").view_buttons.button(1).click()  # type: ignore[attr-defined]
+    matrix = next(each for each in opened.findChildren(ConfusionMatrix) if each.isVisible())
+    walk.hover(matrix, matrix.cell_rect(0, 1).center(), matrix.describe(0, 1))
+    assert any("<h1>Free</h1>" in words for words in walk.hovered)
+
+
+def test_no_answer_of_the_try_page_reads_a_name_as_markup(walk, opened, hostile):
+    opened.show_page("try")
+    page = opened.page("try")
+    page.offer_models([hostile / "exports" / FOLDER_NAME / "model.onnx"])  # type: ignore[attr-defined]
+    path = next((hostile.parent / "source").rglob("*.png"))
+    answer = Prediction(path=path, class_name=MARKUP, probability=0.9, top5=((MARKUP, 0.9), ("b", 0.1)), model_ms=1.0)
+    page.show_answers(  # type: ignore[attr-defined]
+        Answers(answers=(answer,), class_names=(MARKUP, "b"), provider="CPU", milliseconds_each=1.0)
+    )
+    page.grid.set_current(0)  # type: ignore[attr-defined]
+    walk.look(opened, "try")
+    assert walk.saw(MARKUP) and walk.saw(path.name)
+
+
+def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened, hostile, qtbot, tmp_path):
+    more = tmp_path / "<b>more<img src=trap.png>"
+    (more / "<i>class<img src=trap.png>").mkdir(parents=True)
+    Image.new("RGB", (30, 30), (9, 9, 9)).save(more / "<i>class<img src=trap.png>" / "<b>x.png")
+    (more / "<i>class<img src=trap.png>" / "<b>broken<img src=trap.png>.png").write_bytes(b"no picture")
+    opened.show_page("project")
+    page = opened.page("project")
+    page.take_source(more)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: opened.state.job_info is None, timeout=20_000)
+    walk.look(opened, "preview")
+    assert walk.saw(more.name) and any("broken" in words for words in walk.hovered)
+    page.imports.panel.import_button.click()  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: opened.state.job_info is None, timeout=20_000)
+    page.report.details_button.click()  # type: ignore[attr-defined]
+    walk.look(opened, "report")
+
+
+def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):
+    opened.show_page("train")
+    opened.page("train").queue_button.click()  # type: ignore[attr-defined]
+    opened.state.message_raised.emit(f"{MARKUP} message", f"{MARKUP} hint", "bad", MARKUP)
+    walk.look(opened, "queue and banner")
+    assert walk.saw(f"{MARKUP} message") and walk.saw(f"{MARKUP} hint")
+    assert any(MARKUP in words for words in walk.hovered)  # why a waiting run failed
+    opened.state.close_project()
+    opened.show_page("project")
+    walk.look(opened, "welcome")
+    assert f"Forget {FOLDER_NAME}" in walk.hovered
+
+
+def test_no_dialog_reads_a_name_as_markup(walk, opened, hostile):
+    opened.show_page("label")
+    page = opened.page("label")
+    page.grid.set_current(0)  # type: ignore[attr-defined]
+    name = f"{MARKUP} red"
+    box = lambda: dialogs.ask_yes(opened, MARKUP, MARKUP, yes=MARKUP)  # noqa: E731
+    answer_dialog(walk, box, "yes or no")
+    answer_dialog(walk, lambda: page.panel.rename_wanted.emit(name), "rename a class")  # type: ignore[attr-defined]
+    answer_dialog(walk, lambda: page.panel.key_wanted.emit(name), "key of a class")  # type: ignore[attr-defined]
+    answer_dialog(walk, page.labeller.ask_tag, "tag")  # type: ignore[attr-defined]
+    asks = NewProjectDialog(opened, folder=hostile, name=MARKUP)
+    answer_dialog(walk, asks.exec, "new project")
+    asks.deleteLater()
+    opened.show_palette()
+    walk.look(opened.palette_dialog, "palette")
+    opened.palette_dialog.reject()
+    assert walk.saw(f"New name of “{name}”") and MARKUP in walk.read
+
+
+def test_a_notification_outside_the_window_holds_no_markup(window, monkeypatch):
+    shown: list[tuple[str, str]] = []
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", staticmethod(lambda: True))
+    monkeypatch.setattr(QSystemTrayIcon, "show", lambda self: None)
+    monkeypatch.setattr(QSystemTrayIcon, "showMessage", lambda self, *inputs: shown.append(inputs[:2]))
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    assert Notifier(window).tell(MARKUP, MARKUP)
+    assert not any("<" in words or "&lt;h1" in words for words in shown[0])
+
+
+# -- the rule -----------------------------------------------------------------------------------------------------
+
+MARKUP_CALLS = {"setHtml", "insertHtml", "appendHtml", "setMarkdown", "insertMarkdown", "setOpenExternalLinks"}
+MARKUP_NAMES = {"RichText", "MarkdownText", "QTextBrowser", "QTextDocument", "QStaticText", "QErrorMessage"}
+
+
+def test_a_label_that_qt_makes_never_guesses_and_one_that_holds_markup_says_so(qtbot):
+    guessing, saying = QLabel("<b>x</b>"), QLabel("<b>x</b>")
+    saying.setTextFormat(Qt.TextFormat.RichText)
+    for label in (guessing, saying):
+        qtbot.addWidget(label)
+        label.ensurePolished()
+    assert not reads_markup(guessing) and reads_markup(saying)
+
+
+def test_no_source_of_the_window_asks_for_markup():
+    """Whoever needs it for words of the program's own adds its file here, and says why."""
+    found = set()
+    for path in Path(gui.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            if name in MARKUP_CALLS | MARKUP_NAMES:
+                found.add(f"{path.name}: {name}")
+    assert not found
