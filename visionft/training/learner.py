@@ -98,7 +98,7 @@ class Learner:
         if not torch.isfinite(loss) or not (scales_itself or torch.isfinite(norm)):
             raise NotFinite(batch.indices.tolist())
         self.optimizer.step()
-        if self.average:
+        if self.average and not self.optimizer.step_was_skipped:
             self.average.update()
         add_batch(totals, loss=loss, hits=hits, count=len(inputs))
 
@@ -152,6 +152,10 @@ class Learner:
     def _clip(self) -> Tensor:
         limit = self._config.gradient_clip or float("inf")
         return torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, limit))
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the classifier has the averages of its weights, where the settings want them."""
+        return self.average.in_place() if self.average else contextlib.nullcontext()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what continuing needs besides the weights: the optimiser's state and the averages."""
