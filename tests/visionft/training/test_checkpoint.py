@@ -22,6 +22,9 @@ CONFIG = TrainConfig(
 )
 
 
+MOVED_AWAY = ("prev", ".prev.old", ".best.old")  # names on the way to that of a new checkpoint
+
+
 def last(run_dir: Path) -> dict[str, torch.Tensor]:
     return load_file(run_dir / "last" / "model.safetensors")
 
@@ -61,22 +64,25 @@ class Disk:
         self.flushed: list[tuple[int, int]] = []
         self.named: list[str] = []
         self.faults: list[str] = []
-        self.unflushed_parent: Path | None = None
+        self.given: Path | None = None  # the latest name, until its folder is flushed
         honest = {name: getattr(os, name) for name in ("fsync", "rename", "replace")}
 
         def fsync(descriptor: int) -> None:
             honest["fsync"](descriptor)
             found = os.fstat(descriptor)
             self.flushed.append((found.st_ino, found.st_mtime_ns))
-            if self.unflushed_parent and found.st_ino == self.unflushed_parent.stat().st_ino:
-                self.unflushed_parent = None
+            if self.given and found.st_ino != self.given.parent.stat().st_ino:
+                self.faults.append(f"{self.given.name}: not flushed before others")
+            self.given = None
 
         def renaming(name: str) -> Callable[..., None]:
             def rename(source: Path, target: Path, **options: int) -> None:
                 self._check(Path(source))
                 honest[name](source, target, **options)
                 self.named.append(Path(target).name)
-                self.unflushed_parent = Path(target).parent
+                if self.given and self.given.name not in MOVED_AWAY:
+                    self.faults.append(f"{self.given.name}: not flushed before {Path(target).name}")
+                self.given = Path(target)
 
             return rename
 
@@ -105,7 +111,7 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(
     train(CONFIG, snapshot, tmp_path / "run")
     assert {"last", "prev", "best", "peft", "config.json", "metrics.jsonl", "result.json"} <= set(disk.named)
     assert not disk.faults
-    assert disk.unflushed_parent is None  # the last name that was given is on the disk too
+    assert disk.given is None  # the last name is on the disk too
 
 
 def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot: Snapshot, tmp_path: Path) -> None:
