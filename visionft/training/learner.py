@@ -11,6 +11,7 @@ from typing import Any
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
+from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.errors import RunError
@@ -78,6 +79,12 @@ class Learner:
         """Set the learning rate; layers keep their own share of it."""
         for group, scale in zip(self.optimizer.param_groups, self._scales, strict=True):
             group["lr"] = rate * scale
+
+    def can_learn_from(self, batch: Batch) -> bool:
+        """Tell whether enough of a batch could be read: batch norm cannot learn from a single picture."""
+        if len(batch.images) != 1 or not batch.unreadable:
+            return len(batch.images) > 0
+        return not any(isinstance(module, _BatchNorm) and module.training for module in self.trained.modules())
 
     def learn(self, batch: Batch, totals: Tensor, *, epoch: int, number: int) -> None:
         """Take one optimiser step on a batch and add it to `totals`.

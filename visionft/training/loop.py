@@ -253,7 +253,7 @@ class _Run:
         try:
             for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):
                 self.material.check(batch, self.material.train_images)
-                if len(batch.images):
+                if self.learner.can_learn_from(batch):
                     self.learner.set_rate(self._learning_rate)
                     self.learner.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
                 progress.batches_done += 1

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from visionft.training.config import TrainConfig
 from visionft.training.learner import Learner, is_out_of_memory
 from visionft.training.loop import resume, train
 from visionft.training.objective import Objective
-from visionft.training.runs import delete_weights, read_run
+from visionft.training.runs import claim_run_dir, delete_weights, new_run_dir, read_run
 
 EVERY_METHOD = [
     (backbone.name, method.name)
@@ -302,3 +303,69 @@ def test_a_run_that_is_going_is_left_alone(snapshot: Snapshot, tmp_path: Path) -
     result = train(tiny(), snapshot, tmp_path / "run", should_stop=meddle)
     assert seen == [True] and result.best and not result.stopped
     assert not read_run(tmp_path / "run").is_going
+
+
+@pytest.mark.parametrize("method", ["linear", "lora"])
+def test_a_run_killed_before_its_first_checkpoint_begins_with_its_head_start(
+    method: str, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(method, "starter_vit", weights="pretrained", image_size=64)
+    train(config, snapshot, tmp_path / "whole")
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(recording, "save_last", kill)
+        train(config, snapshot, tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").exists() and not (tmp_path / "run" / "last").exists()
+    resume(tmp_path / "run")
+    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_from_the_run_it_was_to_start_from(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    train(tiny(), snapshot, runs / "001-test_vit-lora")
+    config = tiny(start_from="001-test_vit-lora")
+    train(config, snapshot, runs / "002-test_vit-lora")
+
+    def kill(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(recording, "save_last", kill)
+        train(config, snapshot, runs / "003-test_vit-lora")
+    resume(runs / "003-test_vit-lora")
+    second, third = (last(runs / f"00{number}-test_vit-lora") for number in (2, 3))
+    assert all(torch.equal(value, third[name]) for name, value in second.items())
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(snapshot: Snapshot, tmp_path: Path) -> None:
+    config = tiny()
+    claimed: list[Path] = []
+    begin = threading.Barrier(8)
+
+    def claim() -> None:
+        begin.wait()
+        for method in ("lora", "full", "linear"):
+            claimed.append(claim_run_dir(tmp_path, dataclasses.replace(config, method=method)))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name[:3] for path in claimed) == [f"{number:03d}" for number in range(1, 25)]
+    assert sorted((tmp_path / "runs").iterdir()) == sorted(claimed)
+
+    run_dir = new_run_dir(
+        tmp_path, config
+    )  # two commands choose the same name; the second comes when the first is done
+    results = [train(config, snapshot, run_dir, is_new=True) for _ in range(2)]
+    assert [result.run for result in results] == ["025-test_vit-lora", "026-test_vit-lora"]
+    assert all(len(read_run(tmp_path / "runs" / result.run).epochs) == 2 for result in results)
