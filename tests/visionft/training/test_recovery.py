@@ -1,16 +1,9 @@
-"""What a run survives: full memory, infinities, a full disk, kill -9; and that nothing is lost."""
+"""What a run survives: full memory, infinities, a full disk; and that nothing is lost. tests/torture has kill -9."""
 
 import dataclasses
 import errno
 import json
-import os
-import pickle
-import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +12,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from models.catalog import BACKBONES
-from models.methods import METHODS
 from visionft.errors import RunError, VisionFTError
 from visionft.events import Event, Notice
 from visionft.project.snapshot import Snapshot
@@ -31,12 +22,6 @@ from visionft.training.loop import resume, train
 from visionft.training.objective import Objective
 from visionft.training.runs import claim_run_dir, delete_weights, new_run_dir, read_run
 
-EVERY_METHOD = [
-    (backbone.name, method.name)
-    for backbone in (BACKBONES["test_resnet"], BACKBONES["test_vit"])
-    for method in METHODS.values()
-    if backbone.family not in method.refusals
-]
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
 
 
@@ -197,71 +182,6 @@ def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot,
     assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
     with pytest.raises(RunError, match="is finished"):
         resume(tmp_path / "run")
-
-
-# Starts the run again and again, each time in a fork of one process that has imported everything.
-_SERVER = """
-import os, pickle, sys
-from pathlib import Path
-import accelerate, peft, timm
-from visionft.events import RunStarted
-from visionft.training.loop import train
-
-config, snapshot = pickle.loads(Path(sys.argv[1]).read_bytes())
-
-def say(event):
-    if isinstance(event, RunStarted):
-        print(os.getpid(), flush=True)
-
-for _ in sys.stdin:
-    if not (child := os.fork()):
-        train(config, snapshot, Path(sys.argv[2]), on_event=say)
-        os._exit(0)
-    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-def kill_and_resume(config: TrainConfig, snapshot: Snapshot, folder: Path, kills: int) -> list[int]:
-    """Kill the run's process at random moments of its training, start it again, and at last let it end.
-
-    Returns:
-        Epochs that were done at each kill.
-    """
-    (folder / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
-    command = [sys.executable, "-c", _SERVER, str(folder / "job.pickle"), str(folder / "run")]
-    rng, done = random.Random(f"{config.backbone} {config.method}"), []
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdin and server.stdout
-        for attempt in range(kills + 1):
-            server.stdin.write("go\n")
-            server.stdin.flush()
-            child = int(server.stdout.readline())
-            if attempt < kills:
-                time.sleep(rng.uniform(0, 0.6))
-                os.kill(child, signal.SIGKILL)
-            code = int(server.stdout.readline().removeprefix("ended "))
-            assert code == (-signal.SIGKILL if attempt < kills else 0), f"attempt {attempt} ended with {code}"
-            done.append(len(read_run(folder / "run").epochs))
-        server.stdin.close()
-    return done[:-1]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the proof starts its runs by fork")
-@pytest.mark.parametrize(("backbone", "method"), EVERY_METHOD)
-def test_a_killed_run_ends_with_the_same_bits(
-    backbone: str, method: str, snapshot: Snapshot, tmp_path: Path, kills: int
-) -> None:
-    """`--kills N` kills each method's run N times, for longer proofs."""
-    torch.set_num_threads(1)
-    epochs = (10 + 8 * kills) * (4 if method == "linear" else 1)  # an epoch on cached features takes milliseconds
-    config = tiny(method, backbone, epochs=epochs, ema_decay=0.9)
-    train(config, snapshot, tmp_path / "whole")
-    done = kill_and_resume(config, snapshot, tmp_path, kills=kills)
-    assert len(done) == kills and done == sorted(done) and done[-1] < config.epochs
-    assert all(torch.equal(value, last(tmp_path / "run")[name]) for name, value in last(tmp_path / "whole").items())
-    assert len(read_run(tmp_path / "run").epochs) == config.epochs
 
 
 @pytest.mark.parametrize(
