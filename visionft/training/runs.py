@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
-from visionft.files import write_error, write_json, write_text
+from visionft.files import fsync_folder, write_error, write_json, write_text
 from visionft.training.config import TrainConfig
 from visionft.training.manifest import MANIFEST, fault_of
 from visionft.training.run_lock import is_going
@@ -177,6 +177,7 @@ def claim_run_dir(project_dir: Path, config: TrainConfig) -> Path:
                 try:
                     if not any(runs.glob(f"{number}-*")):
                         folder.mkdir()
+                        fsync_folder(runs)
                         return folder
                 finally:
                     claim.rmdir()
@@ -309,12 +310,13 @@ def delete_weights(run: RunSummary) -> int:
     freed = weights_bytes(run)
     try:
         for name in WEIGHT_FOLDERS:
-            doomed = run.path / _deleted(name)
-            shutil.rmtree(doomed, ignore_errors=True)
+            shutil.rmtree(run.path / _deleted(name), ignore_errors=True)
             if (run.path / name).is_dir():
-                # Renamed first: a folder that is half deleted must not look like a checkpoint.
-                (run.path / name).rename(doomed)
-                shutil.rmtree(doomed)
+                # Renamed first, all of them: what is half deleted must not look like a checkpoint, whole or damaged.
+                (run.path / name).rename(run.path / _deleted(name))
+        for name in WEIGHT_FOLDERS:
+            if (run.path / _deleted(name)).is_dir():
+                shutil.rmtree(run.path / _deleted(name))
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(f"The weights of {run.title} cannot be deleted: {reason}.", "Close what uses them.") from error
