@@ -62,4 +62,4 @@ def _look_at(path: Path) -> None:
         except (ValueError, KeyError, TypeError, AttributeError):
             ends = []
     if 8 + length + max(ends, default=0) != size or not ends:
-        raise ValueError(f"{path.name} is cut short")
+        raise ValueError(f"{path.name} is cut short or damaged")

@@ -126,12 +126,12 @@ def test_damaged_weights_are_told_of_by_every_command(run, project: Path, tmp_pa
     model.write_bytes(b"")  # what a power cut leaves: seen in the list as well
     listed = run("runs", project)[1]
     assert (
-        f"{first}: the checkpoint best is damaged (model.safetensors is cut short)." in listed
+        f"{first}: the checkpoint best is damaged (model.safetensors is cut short or damaged)." in listed
         and "  damaged\n" in listed
     )
     for command in (("evaluate", project, 1), ("export", project, 1, tmp_path / "out")):
         code, _, stderr = run(*command)
-        assert code == 2 and "are damaged (best: model.safetensors is cut short)" in stderr
+        assert code == 2 and "are damaged (best: model.safetensors is cut short or damaged)" in stderr
     code, _, stderr = run(
         "train", project, "--backbone", "test_resnet", "--method", "lora", *TINY, "--set", "start_from=1"
     )

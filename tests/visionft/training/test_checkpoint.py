@@ -161,9 +161,9 @@ def test_a_damaged_best_is_said_and_replaced(batches: int, snapshot: Snapshot, t
 @pytest.mark.parametrize(
     ("how", "seen_at_once", "words"),
     [
-        (lambda content: b"", True, "model.safetensors is cut short"),
-        (lambda content: content[:-5], True, "model.safetensors is cut short"),
-        (lambda content: bytes(len(content)), True, "model.safetensors is cut short"),
+        (lambda content: b"", True, "model.safetensors is cut short or damaged"),
+        (lambda content: content[:-5], True, "model.safetensors is cut short or damaged"),
+        (lambda content: bytes(len(content)), True, "model.safetensors is cut short or damaged"),
         (flip, False, "model.safetensors has changed"),
     ],
     ids=["empty", "short", "zeros", "one bit"],
