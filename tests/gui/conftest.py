@@ -22,6 +22,7 @@ from visionft.project.importing import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config import TrainConfig
+from visionft.training.manifest import write_manifest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -178,7 +179,8 @@ def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies:
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     for part in ("best", "last"):
         (folder / part).mkdir()
-        (folder / part / "manifest.json").write_text("{}")
+        (folder / part / "state.json").write_text("{}")
+        write_manifest(folder / part)
 
 
 def _write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:
