@@ -42,7 +42,7 @@ def fault_of(folder: Path, *, is_quick: bool = False) -> str:
                 return f"{name} has changed since it was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing" if folder.is_dir() else "it is missing"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return str(error)
     return ""
 
@@ -59,7 +59,7 @@ def _look_at(path: Path) -> None:
         try:
             tensors: dict[str, Any] = json.loads(handle.read(length)) if length < size else {}
             ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             ends = []
     if 8 + length + max(ends, default=0) != size or not ends:
         raise ValueError(f"{path.name} is cut short or damaged")
