@@ -123,7 +123,7 @@ def train_run(config: "TrainConfig", images: "Snapshot", project_dir: Path) -> W
         from visionft.training.loop import train
 
         run_dir = new_run_dir(project_dir, config)
-        return train(config, images, run_dir, on_event=on_event, should_stop=should_stop)
+        return train(config, images, run_dir, is_new=True, on_event=on_event, should_stop=should_stop)
 
     return work
 

@@ -15,6 +15,7 @@ from visionft.evaluation.heat import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
+from visionft.training.manifest import write_manifest
 from visionft.training.progress import RunProgress
 
 CLASSES = {"good": 46, "scratch": 31, "dent": 24, "missing hole": 18, "discoloured after heat treatment (batch 7)": 9}
@@ -108,7 +109,8 @@ def write_runs(project: Path, snapshot: Snapshot) -> None:
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(result))
         (folder / "best").mkdir()
-        (folder / "best" / "manifest.json").write_text("{}")
+        (folder / "best" / "state.json").write_text("{}")
+        write_manifest(folder / "best")
         write_evaluation(folder, snapshot, right_share=0.72 + 0.06 * number, seed=number)
     notes = {"title": "Before the new camera", "is_pinned": True}
     (project / "runs" / "001-resnet18-linear" / "notes.json").write_text(json.dumps(notes))

@@ -24,12 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let longer proofs be asked for."""
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
-    parser.addoption("--kills", type=int, default=1, help="how often each method's run is killed (marked slow)")
+    parser.addoption("--kills", type=int, default=11, help="how often tests/torture kills training runs in all")
 
 
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int:
-    """Return how often a run is to be killed."""
+    """Return how often training runs are to be killed in all."""
     return pytestconfig.getoption("--kills")
 
 

@@ -95,7 +95,8 @@ def _train(
 ) -> TrainResult:
     from visionft.training.loop import train
 
-    result = train(config, snapshot, new_run_dir(project, config), on_event=on_event, should_stop=should_stop)
+    run_dir = new_run_dir(project, config)
+    result = train(config, snapshot, run_dir, is_new=True, on_event=on_event, should_stop=should_stop)
     _stop_when_asked(should_stop)
     return result
 

@@ -36,6 +36,8 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
 
 def run_state(run: RunSummary) -> str:
     """Return how a run stands, in a word or two."""
+    if run.faults:
+        return tr("Weights damaged")
     if run.best is not None and not run.has_weights:
         return tr("No weights")
     if run.is_going:

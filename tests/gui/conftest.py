@@ -26,6 +26,7 @@ from visionft.project.picture_changes import TagImages, WriteNote
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config import TrainConfig
+from visionft.training.manifest import write_manifest
 from visionft.training.runs import change_notes, read_run
 
 
@@ -200,7 +201,8 @@ def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies:
     (folder / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     for part in ("best", "last"):
         (folder / part).mkdir()
-        (folder / part / "manifest.json").write_text("{}")
+        (folder / part / "state.json").write_text("{}")
+        write_manifest(folder / part)
 
 
 def _write_evaluation(project_dir: Path, name: str, image_ids: Sequence[int], answers: Answers, **values) -> None:

@@ -187,5 +187,5 @@ def test_a_few_damaged_projects(tmp_path: Path, templates: dict[str, Path]) -> N
 def test_many_damaged_projects(tmp_path: Path, templates: dict[str, Path], capsys, torture_rounds: int) -> None:
     results = torture(tmp_path, templates, range(torture_rounds))
     with capsys.disabled():
-        print(f"\n{torture_rounds} damaged projects: {dict(results)}; all restored")  # noqa: T201
+        print(f"\n{torture_rounds} damaged projects: {dict(results)}; all restored")
     assert results.total() == torture_rounds

@@ -179,5 +179,5 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, many: Path) -> None:
 def test_many_kills(tmp_path: Path, many: Path, capsys, torture_rounds: int) -> None:
     hits = kill(tmp_path, many, torture_rounds)
     with capsys.disabled():
-        print(f"\n{torture_rounds} kills: {dict(hits)}, nothing lost")  # noqa: T201
+        print(f"\n{torture_rounds} kills: {dict(hits)}, nothing lost")
     assert hits.total() == torture_rounds

@@ -72,7 +72,7 @@ def train(
         if estimate:
             _print_estimate(config, snapshot, as_json=json)
             return
-        start = partial(run_training, config, snapshot, new_run_dir(project, config))
+        start = partial(run_training, config, snapshot, new_run_dir(project, config), is_new=True)
     with job() as (on_event, should_stop):
         result = start(on_event=on_event, should_stop=should_stop)
         print_result(_train_value(result), lambda: _train_text(project, result), as_json=json)
@@ -126,6 +126,7 @@ def _train_value(result: TrainResult) -> dict[str, Any]:
         "best": best,
         "seconds": result.seconds,
         "stopped": result.stopped,
+        "left_out": result.left_out,
         "trainable_parameters": result.trainable_parameters,
         "total_parameters": result.total_parameters,
     }
@@ -135,9 +136,10 @@ def _train_text(project: Path, result: TrainResult) -> str:
     if result.best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     why = " (the latest within one standard error of the highest)" if result.best.waited else ""
+    left_out = f"{result.left_out} pictures could not be read and were left out.\n" if result.left_out else ""
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_top1:.1%}{why}, "
-        f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n"
+        f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: visionft export {project} {result.run} OUT_DIR"
     )
 

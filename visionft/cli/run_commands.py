@@ -1,5 +1,6 @@
 """Commands about training runs: list, rename, pin, free their space, compare two of them, explain what one says."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from visionft.project.store import Project
 from visionft.training.runs import (
     RunSummary,
     change_notes,
+    checkpoint_faults,
     delete_weights,
     load_run,
     read_run,
@@ -72,7 +74,7 @@ def runs(
     notes = {"title": rename, "is_pinned": pin}
     if any(each is not None for each in notes.values()):
         change_notes(chosen, **{name: each for name, each in notes.items() if each is not None})
-    chosen = read_run(chosen.path)
+    chosen = dataclasses.replace(read_run(chosen.path), faults=checkpoint_faults(chosen.path))
     value = _run_value(chosen) | ({} if freed is None else {"freed_bytes": freed})
     words = "" if freed is None else f"\n{freed / 1e6:.1f} MB of weights deleted; settings and figures are kept."
     print_result(value, lambda: _runs_text([chosen], {}) + words, as_json=json)
@@ -89,6 +91,7 @@ def _run_value(run: RunSummary) -> dict[str, Any]:
         "top1": run.best and run.best.val_top1,
         "state": _state(run),
         "weights": run.has_weights,
+        "faults": dict(run.faults),
     }
 
 
@@ -103,11 +106,16 @@ def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
             len(run.epochs),
             f"{run.best.val_top1:.1%}" if run.best else "-",
             _state(run),
-            "yes" if run.has_weights else "no",
+            "damaged" if run.faults else "yes" if run.has_weights else "no",
         )
         for run in found
     ]
     lines = [table(header, rows) if rows else "No runs yet."]
+    lines += [
+        f"{run.name}: the checkpoint {name} is damaged ({fault})."
+        for run in found
+        for name, fault in run.faults.items()
+    ]
     lines += [f"Cannot be read: {message}" for message in damaged.values()]
     return "\n".join(lines)
 

@@ -77,7 +77,8 @@ class PictureDataset(Dataset[Sample]):
         self._size_at = size_at
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
-        self._targets = [target_of(image, task, classes) for image in images]
+        # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
+        self._targets = targets_of(images, task, classes)
         self._preprocessing = preprocessing
         self._augmentation = augmentation
         self._seed = seed
@@ -91,7 +92,7 @@ class PictureDataset(Dataset[Sample]):
 
     def __getitem__(self, key: SampleKey) -> Sample:
         """Load one picture; a damaged one comes back as a reason, never as an exception."""
-        target = self._targets[key.position]
+        target = torch.as_tensor(self._targets[key.position])
         try:
             pixels = decode(self._paths[key.position])
         except ImageError as error:
@@ -109,13 +110,14 @@ class PictureDataset(Dataset[Sample]):
         return self._preprocessing.normalise(torch.from_numpy(changed).permute(2, 0, 1))
 
 
-def target_of(image: SnapshotImage, task: Task, classes: int) -> Tensor:
-    """Return the class index, or a (C,) vector of zeros and ones for a multi-label task."""
+def targets_of(images: Sequence[SnapshotImage], task: Task, classes: int) -> np.ndarray:
+    """Return (N,) int64 class indices, or (N, C) float32 zeros and ones for a multi-label task."""
     if task == "single":
-        return torch.tensor(image.labels[0])
-    target = torch.zeros(classes)
-    target[list(image.labels)] = 1.0
-    return target
+        return np.array([image.labels[0] for image in images], dtype=np.int64)
+    targets = np.zeros((len(images), classes), dtype=np.float32)
+    for row, image in zip(targets, images, strict=True):
+        row[list(image.labels)] = 1.0
+    return targets
 
 
 def derived_seed(*parts: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
+from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.errors import RunError
@@ -79,6 +80,12 @@ class Learner:
         for group, scale in zip(self.optimizer.param_groups, self._scales, strict=True):
             group["lr"] = rate * scale
 
+    def can_learn_from(self, batch: Batch) -> bool:
+        """Tell whether enough of a batch could be read: batch norm cannot learn from a single picture."""
+        if len(batch.images) != 1 or not batch.unreadable:
+            return len(batch.images) > 0
+        return not any(isinstance(module, _BatchNorm) and module.training for module in self.trained.modules())
+
     def learn(self, batch: Batch, totals: Tensor, *, epoch: int, number: int) -> None:
         """Take one optimiser step on a batch and add it to `totals`.
 
@@ -98,7 +105,7 @@ class Learner:
         if not torch.isfinite(loss) or not (scales_itself or torch.isfinite(norm)):
             raise NotFinite(batch.indices.tolist())
         self.optimizer.step()
-        if self.average:
+        if self.average and not self.optimizer.step_was_skipped:
             self.average.update()
         add_batch(totals, loss=loss, hits=hits, count=len(inputs))
 
@@ -152,6 +159,10 @@ class Learner:
     def _clip(self) -> Tensor:
         limit = self._config.gradient_clip or float("inf")
         return torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, limit))
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the classifier has the averages of its weights, where the settings want them."""
+        return self.average.in_place() if self.average else contextlib.nullcontext()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what continuing needs besides the weights: the optimiser's state and the averages."""

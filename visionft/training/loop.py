@@ -4,9 +4,9 @@ Everything random derives from (seed, epoch, image id), so a run that was stoppe
 folder continues as if nothing had happened.
 """
 
-import contextlib
 import time
 from pathlib import Path
+from typing import Any
 
 import torch  # noqa: TID253
 from filelock import FileLock
@@ -26,17 +26,16 @@ from visionft.events import (
     never_stop,
 )
 from visionft.project.snapshot import Snapshot
-from visionft.training import recording, starting
+from visionft.training import continuing, recording, starting
 from visionft.training.assembly import Assembly, release
 from visionft.training.batches import Stopped
 from visionft.training.compiling import settings_that_compile
 from visionft.training.config import TrainConfig
-from visionft.training.costs import PeakMemory, feature_drift
+from visionft.training.costs import PeakMemory
 from visionft.training.learner import Learner, NotFinite
 from visionft.training.material import Material
 from visionft.training.objective import Objective, balanced_weights, new_totals
 from visionft.training.progress import RunProgress, Throttle
-from visionft.training.run_lock import lock_run
 from visionft.training.runs import TrainResult, best_epoch, read_metrics, read_run
 from visionft.training.schedule import learning_rate_factor
 from visionft.training.taking_over import take_over
@@ -51,6 +50,7 @@ def train(
     images: Snapshot,
     run_dir: Path,
     *,
+    is_new: bool = False,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> TrainResult:
@@ -62,6 +62,7 @@ def train(
         config: The settings.
         images: Pictures, labels and splits.
         run_dir: Folder of the run; made once the model stands, so that a refused run leaves nothing behind.
+        is_new: Nothing is continued: where another run has taken `run_dir` meanwhile, the next number is used.
         on_event: Receives what goes on.
         should_stop: Asked before every batch.
 
@@ -73,7 +74,7 @@ def train(
     config.check(images)
     if not starting.ensure_weights(config, on_event=on_event, should_stop=should_stop):
         return starting.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-    run = _Run(config, images, run_dir, on_event=on_event, should_stop=should_stop)
+    run = _Run(config, images, run_dir, is_new=is_new, on_event=on_event, should_stop=should_stop)
     stopped = False
     try:
         try:
@@ -111,9 +112,16 @@ class _Run:
     """A run under way; `train` reads as its table of contents."""
 
     def __init__(
-        self, config: TrainConfig, images: Snapshot, run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        run_dir: Path,
+        *,
+        is_new: bool,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
     ) -> None:
-        self.config, self.images = config, images
+        self.config, self.images, self.is_new = config, images, is_new
         self.should_stop, self._began = should_stop, time.monotonic()
         on_event(Progress(stage="Loading the network", done=0, total=0))
         assembly = Assembly(config, classes=len(images.class_names))
@@ -121,7 +129,8 @@ class _Run:
         self.accelerator, self.classifier = assembly.accelerator, assembly.classifier
         self.weights = starting.starting_weights(config, self.classifier.loaded)
         self.is_main: bool = self.accelerator.is_main_process
-        self.run_dir, self.is_fresh = self._agree_on_folder(run_dir)
+        begun = not is_new and self.is_main and continuing.has_begun(run_dir)
+        self.run_dir, self.is_fresh = run_dir, not self._agree(begun)
         if self.is_fresh and config.start_from:
             take_over(self.classifier, config, images.class_names, self.run_dir.parent.parent)
         self.on_event = on_event if self.is_main else ignore_event
@@ -131,12 +140,11 @@ class _Run:
         self.learner: Learner | None = None
         self._lock: FileLock | None = None
 
-    def _agree_on_folder(self, run_dir: Path) -> tuple[Path, bool]:
-        """Return the main process's run folder and whether it is new: another process may have seen it half made."""
+    def _agree(self, value: Any) -> Any:
+        """Return what the main process found in the run's folder: another may have seen it half made."""
         from accelerate.utils import broadcast_object_list
 
-        agreed = broadcast_object_list([str(run_dir), not (run_dir / "config.json").exists()])
-        return Path(agreed[0]), agreed[1]
+        return broadcast_object_list([value])[0]
 
     # Start ----------------------------------------------------------------------------------------------------------
 
@@ -150,7 +158,7 @@ class _Run:
             on_event=self.on_event,
             is_asked_to_stop=self._is_asked_to_stop,
         )
-        self.features_before = self.material.drift_features("Looking at the pictures")
+        self.material.remember_features("Looking at the pictures")
 
     def _is_asked_to_stop(self) -> bool:
         asked = self.should_stop()
@@ -164,7 +172,7 @@ class _Run:
         config, classes = self.config, len(self.images.class_names)
         if self.is_fresh and self._helps_from_a_head_start():
             self.material.set_head()
-        weights = balanced_weights(self.material.class_counts()).to(self.accelerator.device)
+        weights = balanced_weights(self.material.class_counts(), self.images.task).to(self.accelerator.device)
         self.objective = Objective(
             self.images.task, classes, config.label_smoothing, weights if config.balance == "weights" else None
         )
@@ -177,12 +185,13 @@ class _Run:
             on_shrink=self._tell_shrunk,
         )
         if self.is_main:
-            self._lock = lock_run(self.run_dir)
-            recording.open_run(self.run_dir, config, self.images)
+            self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
             starting.keep_starting(self.run_dir, self.weights)
-        self.accelerator.wait_for_everyone()
+        self.run_dir = Path(self._agree(str(self.run_dir)))
         self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
-        self._take_up_checkpoint()
+        if not self.is_fresh:
+            self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
+            self._replace_lost_best(self.learner)
         self.progress.setup_seconds += time.monotonic() - self._began
         if self.is_fresh:
             self.save_last()
@@ -197,13 +206,12 @@ class _Run:
         message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
         self.on_event(Notice(message=message, level="warning"))
 
-    def _take_up_checkpoint(self) -> None:
-        found = recording.load_newest(self.run_dir)
-        if found is None or self.learner is None:
-            return
-        self.progress = RunProgress.from_state(found.state["progress"])
-        self.classifier.load_trainable_state(found.model)
-        self.learner.restore(found.optimizer, averaged=self.progress.averaged)
+    def _replace_lost_best(self, learner: Learner) -> None:
+        fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))
+        if fault:
+            continuing.replace_lost_best(
+                self.run_dir, learner, self.progress, fault, on_event=self.on_event, is_main=self.is_main
+            )
 
     def _announce(self) -> None:
         trainable, total = self.classifier.parameter_counts()
@@ -245,7 +253,7 @@ class _Run:
         try:
             for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):
                 self.material.check(batch, self.material.train_images)
-                if len(batch.images):
+                if self.learner.can_learn_from(batch):
                     self.learner.set_rate(self._learning_rate)
                     self.learner.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
                 progress.batches_done += 1
@@ -295,7 +303,8 @@ class _Run:
             names = ", ".join(self.material.train_images[position].path.name for position in fault.positions[:8])
             hint = f"Look at the pictures of its batch: {names}. Or train with a lower learning rate, in fp32."
             raise RunError(f"The loss became infinite in epoch {self.progress.epoch}, {rollbacks} times.", hint)
-        self._take_up_checkpoint()
+        assert self.learner
+        self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
         self.progress.rollbacks = rollbacks
         message = f"The loss became infinite; going on from epoch {self.progress.epoch} with half the learning rate."
         self.on_event(Notice(message=message, level="warning"))
@@ -306,10 +315,9 @@ class _Run:
         progress, began = self.progress, time.monotonic()
         if not progress.seen:
             raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
-        average = self.learner.average
-        with average.in_place() if average else contextlib.nullcontext():
+        with self.learner.averaged():
             self.classifier.eval()
-            val_loss, val_top1 = validate(self.material.trained, self.material, self.objective, self.accelerator)
+            val_loss, val_top1, count = validate(self.material.trained, self.material, self.objective, self.accelerator)
             done = EpochDone(
                 epoch=progress.epoch,
                 epochs=self.config.epochs,
@@ -320,16 +328,14 @@ class _Run:
                 learning_rate=self._learning_rate,
                 seconds=progress.epoch_seconds + time.monotonic() - began,
                 images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
-                is_best=progress.judge(val_top1, val_loss, count=len(self.material.val_images)),
+                is_best=progress.judge(val_top1, val_loss, count=count),
                 waited=progress.epoch - progress.best_epoch,
             )
-            if done.is_best and self.is_main:
-                recording.save_best(self.run_dir, self.classifier, done.epoch)
+            if self.is_main:
+                recording.keep_epoch(self.run_dir, self.classifier, done)
         progress.finish_epoch(done)
-        if self.is_main:
-            # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
-            recording.append_metrics(self.run_dir, done)
-            self.curves.add(done)
+        self.curves.add(done)
+        # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
         self.save_last()
         self.on_event(done)
 
@@ -362,6 +368,7 @@ class _Run:
             artefact_bytes=recording.best_bytes(self.run_dir),
             feature_drift=self._drift() if best and not stopped else None,
             weights=self.weights,
+            left_out=self.material.left_out if self.learner else 0,
         )
         if self.learner and self.is_main:
             self.curves.close()
@@ -378,9 +385,5 @@ class _Run:
 
     def _drift(self) -> float | None:
         """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""
-        if self.features_before is None:
-            return 0.0
         recording.load_best(self.run_dir, self.classifier)
-        with contextlib.suppress(Stopped):
-            after = self.material.drift_features("Measuring what was forgotten")
-            return None if after is None else feature_drift(self.features_before, after)
+        return self.material.drift("Measuring what was forgotten")

@@ -1,5 +1,6 @@
 """What a run learns from and is checked on: both splits as batches, and features of them where those are wanted."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
+from visionft.errors import RunError
 from visionft.events import Notice, OnEvent
 from visionft.images.loading import Batch, EpochSampler
 from visionft.project.snapshot import Snapshot, SnapshotImage
@@ -22,6 +24,7 @@ from visionft.training.batches import (
     training_batches,
 )
 from visionft.training.config import TrainConfig
+from visionft.training.costs import feature_drift
 from visionft.training.head_start import set_head
 from visionft.training.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread, spread_by_class
 
@@ -48,6 +51,7 @@ class Material:
         self._config, self._images, self._classifier = config, images, classifier
         self._accelerator, self._on_event, self._is_asked_to_stop = accelerator, on_event, is_asked_to_stop
         self._reported: set[Path] = set()
+        self._remembered: Batch | None = None
         self.sharding = Sharding(
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
         )
@@ -104,6 +108,11 @@ class Material:
                 self._reported.add(path)
                 self._on_event(Notice(message=f"Left out {path}: {reason}.", level="warning"))
 
+    @property
+    def left_out(self) -> int:
+        """Return how many pictures could not be read, each counted once."""
+        return len(self._reported)
+
     def set_head(self) -> None:
         """Give the classifier the head that ridge regression finds on features of training pictures."""
         if isinstance(self.train_batches, FeatureBatches):
@@ -113,11 +122,26 @@ class Material:
             features = self._features(chosen, "Preparing the classifier head")
         set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
 
-    def drift_features(self, stage: str) -> Tensor | None:
-        """Return features (N, D) of some validation pictures, to compare before and after; None for a linear probe."""
-        if self.is_cached:
-            return None
-        return self._features(spread(self.val_images, DRIFT_PICTURES), stage).images
+    def remember_features(self, stage: str) -> None:
+        """Look at some validation pictures, to compare with later; the features of a linear probe stay as they are."""
+        if not self.is_cached:
+            self._remembered = self._features(spread(self.val_images, DRIFT_PICTURES), stage)
+
+    def drift(self, stage: str) -> float | None:
+        """Return the drift of the features since `remember_features`, over the pictures that could be read both times.
+
+        None when the user stopped, or none of them can be read any more.
+        """
+        before = self._remembered
+        if before is None:
+            return 0.0
+        with contextlib.suppress(Stopped, RunError):
+            after = self._features(spread(self.val_images, DRIFT_PICTURES), stage)
+            both = (
+                before.images[torch.isin(before.indices, after.indices)],
+                after.images[torch.isin(after.indices, before.indices)],
+            )
+            return feature_drift(*both) if len(both[0]) else None
 
     def class_counts(self) -> Tensor:
         """Return (C,) counts of the training split's labels."""

@@ -15,7 +15,7 @@ class Objective:
 
     Attributes:
         label_smoothing: Share of each target spread over the classes (Szegedy et al. 2016); training only.
-        class_weights: (C,) factors on each class's loss, mean 1; training only.
+        class_weights: (C,) factors on each class's loss, see `balanced_weights`; training only.
     """
 
     task: Task
@@ -33,7 +33,7 @@ class Objective:
         logits = logits.float()
         if self.task == "multi":
             smooth = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-            return F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=self.class_weights)
+            return F.binary_cross_entropy_with_logits(logits, smooth, weight=self.class_weights)
         losses = F.cross_entropy(
             logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing, reduction="none"
         )
@@ -50,10 +50,15 @@ class Objective:
         return ((logits > 0) == targets.bool()).all(dim=1).sum()
 
 
-def balanced_weights(counts: Tensor) -> Tensor:
-    """Return (C,) class weights from picture counts: inverse frequency, so that each class weighs the same in all."""
-    counts = counts.clamp_min(1).double()
-    return (counts.sum() / (len(counts) * counts)).float()
+def balanced_weights(counts: Tensor, task: Task) -> Tensor:
+    """Return (C,) class weights from picture counts: inverse frequency, 1 on average over the losses of an epoch.
+
+    With one label a class has as many losses as pictures, and weighs the same as every other then; with several labels
+    every class has a loss for each picture.
+    """
+    inverse = 1 / counts.clamp_min(1).double()
+    mean = inverse.mean() if task == "multi" else len(counts) / counts.clamp_min(1).sum()
+    return (inverse / mean).float()
 
 
 def new_totals(device: torch.device) -> Tensor:

@@ -68,6 +68,11 @@ class RunProgress:
             self.best_top1, self.best_val_loss, self.best_epoch = top1, val_loss, self.epoch
         return top1 >= self.best_top1 - math.sqrt(self.best_top1 * (1 - self.best_top1) / count)
 
+    def forget_best(self, latest: EpochDone | None) -> None:
+        """Judge from now on against the epoch before this one, or against none; patience counts anew."""
+        self.best_epoch = self.epoch - 1
+        self.best_top1, self.best_val_loss = (latest.val_top1, latest.val_loss) if latest else (-1.0, 0.0)
+
     def take_totals(self, totals: Sequence[float]) -> None:
         """Set (loss sum, hits, pictures) of the epoch under way."""
         self.loss_sum, self.hits, self.seen = totals

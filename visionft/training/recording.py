@@ -5,21 +5,54 @@ import gzip
 import json
 from pathlib import Path
 
+from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.errors import RunError
+from visionft.events import EpochDone
 from visionft.files import atomic_path, write_json
 from visionft.project.snapshot import Snapshot, SnapshotImage
-from visionft.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, load_newest, save_checkpoint
+from visionft.training.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    finish_interrupted,
+    load_checkpoint,
+    save_checkpoint,
+    whole_folder,
+)
 from visionft.training.config import TrainConfig
 from visionft.training.curves import Curves
 from visionft.training.progress import RunProgress
-from visionft.training.runs import TrainResult, append_metrics, read_run
+from visionft.training.run_lock import lock_run
+from visionft.training.runs import TrainResult, append_metrics, claim_run_dir, read_run
 
-__all__ = ["Curves", "append_metrics", "load_newest"]
+__all__ = ["Curves"]
 
 SNAPSHOT_FILE = "snapshot.json.gz"
+
+
+def take_folder(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_new: bool) -> tuple[Path, FileLock]:
+    """Take the run's folder for this process alone; return it and its lock.
+
+    Args:
+        is_new: It must be a folder of its own: the next number is taken where another run has this one meanwhile.
+
+    Raises:
+        RunError: It belongs to other settings or pictures, or another process trains the run now.
+        VisionFTError: It cannot be written.
+    """
+    if is_new:
+        run_dir = claim_run_dir(run_dir.parent.parent, config)
+    lock = lock_run(run_dir)
+    try:
+        open_run(run_dir, config, images)
+        finish_interrupted(run_dir)
+    except BaseException:
+        lock.release()
+        raise
+    return run_dir, lock
 
 
 def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
@@ -71,10 +104,18 @@ def read_snapshot(run_dir: Path) -> Snapshot:
         raise RunError(f"{run_dir.name} does not know its pictures any more: {error}.", "Start a new run.") from error
 
 
-def save_best(run_dir: Path, classifier: Classifier, epoch: int) -> None:
-    """Keep the classifier as the run's best."""
-    model = classifier.trainable_state()
-    save_checkpoint(run_dir, BEST, Checkpoint(model=model, optimizer={}, state={"epoch": epoch}))
+def keep_epoch(run_dir: Path, classifier: Classifier, done: EpochDone, *, is_best: bool | None = None) -> None:
+    """Record an epoch, and keep the classifier as the run's best where it is that.
+
+    Args:
+        is_best: Whether it is, where that differs from what `done` says.
+    """
+    if is_best is not None:
+        done = dataclasses.replace(done, is_best=is_best)
+    if done.is_best:
+        model = classifier.trainable_state()
+        save_checkpoint(run_dir, BEST, Checkpoint(model=model, optimizer={}, state={"epoch": done.epoch}))
+    append_metrics(run_dir, done)
 
 
 def load_best(run_dir: Path, classifier: Classifier) -> None:
@@ -108,7 +149,6 @@ def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result
         from models.lora import save_peft_folder
 
         load_best(run_dir, classifier)
-        folder = run_dir / "peft"
-        folder.mkdir(exist_ok=True)
-        save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
+        with whole_folder(run_dir / "peft") as folder:
+            save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
     write_json(run_dir / "result.json", dataclasses.asdict(result))

@@ -5,18 +5,21 @@
 is pinned) is in `notes.json`. The window and the command line read the same files.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
-from visionft.files import write_json, write_text
+from visionft.files import fsync_folder, write_error, write_json, write_text
 from visionft.training.config import TrainConfig
+from visionft.training.manifest import MANIFEST, fault_of
 from visionft.training.run_lock import is_going
 
 RUNS_FOLDER = "runs"
@@ -24,7 +27,8 @@ NOTES_FILE = "notes.json"
 MAX_TITLE = 120
 # Every folder of a run that holds weights; the names are those of `visionft.training.checkpoint` and of peft's export.
 BEST_FOLDER = "best"
-WEIGHT_FOLDERS = (BEST_FOLDER, "last", "prev", "peft")
+CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
+WEIGHT_FOLDERS = (*CHECKPOINT_FOLDERS, "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ class TrainResult:
         feature_drift: 1 - mean cosine similarity of validation features with the pretrained network's; None when it
             was not measured.
         weights: What it started from; None where that was not kept.
+        left_out: Pictures that could not be read and were left out.
     """
 
     run: str
@@ -87,6 +92,7 @@ class TrainResult:
     artefact_bytes: int = 0
     feature_drift: float | None = None
     weights: StartingWeights | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +115,8 @@ class RunSummary:
     Attributes:
         result: None while the run is going, or when it was killed before its end.
         is_going: Whether it is being trained now, by any process on this computer.
-        has_weights: Whether its best checkpoint is there; it can be deleted to free space, the metrics stay.
+        has_weights: Whether it has its best checkpoint; it can be deleted to free space, the metrics stay.
+        faults: What a quick look found wrong with its checkpoints, by the name of the folder.
     """
 
     name: str
@@ -121,6 +128,7 @@ class RunSummary:
     notes: RunNotes = RunNotes()
     has_weights: bool = True
     is_going: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -147,8 +155,34 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     """Return the folder for a new run, numbered after the highest number so far; it is not made yet."""
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
-    numbers = [int(match[1]) for name in names if (match := re.match(r"(\d+)-", name))]
+    numbers = [int(match[1]) for name in names if (match := re.match(r"\.?(\d+)-", name))]
     return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
+
+
+def claim_run_dir(project_dir: Path, config: TrainConfig) -> Path:
+    """Make the folder for a new run; of several runs that start at once each gets a number of its own.
+
+    Raises:
+        VisionFTError: The project's folder cannot be written.
+    """
+    runs = project_dir / RUNS_FOLDER
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = new_run_dir(project_dir, config)
+            number = folder.name.partition("-")[0]
+            claim = runs / f".{number}-"  # `new_run_dir` counts it, and one process alone can make it
+            with contextlib.suppress(FileExistsError):
+                claim.mkdir()
+                try:
+                    if not any(runs.glob(f"{number}-*")):
+                        folder.mkdir()
+                        fsync_folder(runs)
+                        return folder
+                finally:
+                    claim.rmdir()
+    except OSError as error:
+        raise write_error(runs, error) from error
 
 
 def list_runs(project_dir: Path) -> list[RunSummary]:
@@ -204,6 +238,7 @@ def read_run(run_dir: Path) -> RunSummary:
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         hint = "Restore the folder from a copy, or train again."
         raise RunError(f"{run_dir} is not a readable run: {error}.", hint) from error
+    faults = checkpoint_faults(run_dir, is_quick=True)
     return RunSummary(
         name=run_dir.name,
         path=run_dir,
@@ -212,9 +247,23 @@ def read_run(run_dir: Path) -> RunSummary:
         epochs=epochs,
         result=result,
         notes=_read_notes(run_dir),
-        has_weights=(run_dir / BEST_FOLDER / "manifest.json").is_file(),
+        has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
         is_going=is_going(run_dir),
+        faults=faults,
     )
+
+
+def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str]:
+    """Return {folder: what is wrong} of a run's damaged checkpoints; those that were deleted together are not damaged.
+
+    Args:
+        is_quick: Look at lengths and headers only, for lists; else every byte is compared with its hash.
+    """
+    there = {name for name in CHECKPOINT_FOLDERS if (run_dir / name).is_dir()}
+    if there and best_epoch(read_metrics(run_dir)) and not (run_dir / _deleted(BEST_FOLDER)).exists():
+        there.add(BEST_FOLDER)
+    found = {name: fault_of(run_dir / name, is_quick=is_quick) for name in CHECKPOINT_FOLDERS if name in there}
+    return {name: fault for name, fault in found.items() if fault}
 
 
 def _read_notes(run_dir: Path) -> RunNotes:
@@ -261,16 +310,21 @@ def delete_weights(run: RunSummary) -> int:
     freed = weights_bytes(run)
     try:
         for name in WEIGHT_FOLDERS:
-            doomed = run.path / f".{name}.deleted"
-            shutil.rmtree(doomed, ignore_errors=True)
+            shutil.rmtree(run.path / _deleted(name), ignore_errors=True)
             if (run.path / name).is_dir():
-                # Renamed first: a folder that is half deleted must not look like a checkpoint.
-                (run.path / name).rename(doomed)
-                shutil.rmtree(doomed)
+                # Renamed first, all of them: what is half deleted must not look like a checkpoint, whole or damaged.
+                (run.path / name).rename(run.path / _deleted(name))
+        for name in WEIGHT_FOLDERS:
+            if (run.path / _deleted(name)).is_dir():
+                shutil.rmtree(run.path / _deleted(name))
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(f"The weights of {run.title} cannot be deleted: {reason}.", "Close what uses them.") from error
     return freed
+
+
+def _deleted(name: str) -> str:
+    return f".{name}.deleted"
 
 
 def require_weights(run: RunSummary) -> None:
@@ -286,6 +340,9 @@ def require_weights(run: RunSummary) -> None:
     if not run.has_weights:
         hint = "Its curves and figures are still there. Choose another run, or train again with the same settings."
         raise RunError(f"The weights of {run.title} were deleted.", hint)
+    if fault := run.faults.get(BEST_FOLDER):
+        hint = "Its curves and figures are still there. Bring the folder back from a copy, or train again."
+        raise RunError(f"The weights of {run.title} are damaged ({BEST_FOLDER}: {fault}).", hint)
 
 
 def _require_folder(run: RunSummary) -> None:

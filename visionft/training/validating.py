@@ -11,8 +11,8 @@ from visionft.training.objective import Objective, add_batch, new_totals
 
 
 @torch.no_grad()
-def validate(part: nn.Module, material: Material, objective: Objective, accelerator: Any) -> tuple[float, float]:
-    """Return (loss, top-1) over the validation split, all processes together.
+def validate(part: nn.Module, material: Material, objective: Objective, accelerator: Any) -> tuple[float, float, int]:
+    """Return (loss, top-1, pictures that could be read) over the validation split, all processes together.
 
     Args:
         part: What takes a batch of `material`, in evaluation mode.
@@ -36,4 +36,4 @@ def validate(part: nn.Module, material: Material, objective: Objective, accelera
     loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
     if not seen:
         raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
-    return loss_sum / seen, hits / seen
+    return loss_sum / seen, hits / seen, round(seen)

@@ -51,7 +51,8 @@ def test_the_whole_path_in_json(run, picture_folder: Path, tmp_path: Path) -> No
     assert imported["duplicates"] == imported["unreadable"] == imported["skipped"] == []
     assert value("split", project)["splits"]["train"] == 33 or value("info", project)["splits"]["train"] > 30
     trained = value("train", project, "--backbone", "test_resnet", "--method", "lora", "--epochs", 2, *TINY)
-    assert set(trained) == {"run", "best", "seconds", "stopped", "trainable_parameters", "total_parameters"}
+    told = {"run", "best", "seconds", "stopped", "left_out", "trainable_parameters", "total_parameters"}
+    assert set(trained) == told
     assert set(trained["best"]) == {"epoch", "val_loss", "top1"} and not trained["stopped"]
     (listed,) = value("runs", project)
     assert listed["run"] == trained["run"] and listed["state"] == "finished"

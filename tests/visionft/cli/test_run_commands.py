@@ -107,3 +107,32 @@ def test_a_damaged_run_is_named_below_the_list(run, project: Path) -> None:
     (project / "runs" / "001-test_resnet-lora" / "classes.json").write_text("[")
     code, stdout, _ = run("runs", project)
     assert code == 0 and "Cannot be read" in stdout and "001-test_resnet-lora" in stdout
+
+
+def test_damaged_weights_are_told_of_by_every_command(run, project: Path, tmp_path: Path) -> None:
+    first = "001-test_resnet-lora"
+    assert json.loads(run("runs", project, "--json")[1])[0]["faults"] == {}
+    model = project / "runs" / first / "best" / "model.safetensors"
+    whole = model.read_bytes()
+
+    model.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit: seen where every byte is read
+    told = f"{first}: the checkpoint best is damaged (model.safetensors has changed since it was written)."
+    assert told in run("runs", project, 1)[1]
+    assert "best" in json.loads(run("runs", project, 1, "--json")[1])["faults"]
+    for command in (("evaluate", project, 1), ("export", project, 1, tmp_path / "out")):
+        code, _, stderr = run(*command)
+        assert code == 2 and "is damaged: model.safetensors has changed" in stderr and "Traceback" not in stderr
+
+    model.write_bytes(b"")  # what a power cut leaves: seen in the list as well
+    listed = run("runs", project)[1]
+    assert (
+        f"{first}: the checkpoint best is damaged (model.safetensors is cut short or damaged)." in listed
+        and "  damaged\n" in listed
+    )
+    for command in (("evaluate", project, 1), ("export", project, 1, tmp_path / "out")):
+        code, _, stderr = run(*command)
+        assert code == 2 and "are damaged (best: model.safetensors is cut short or damaged)" in stderr
+    code, _, stderr = run(
+        "train", project, "--backbone", "test_resnet", "--method", "lora", *TINY, "--set", "start_from=1"
+    )
+    assert code == 2 and "are damaged" in stderr

@@ -5,11 +5,12 @@ import pickle
 import threading
 from pathlib import Path
 
+import pytest
 import torch
 
 from visionft.images.loading import EpochSampler, PictureDataset, SampleKey, make_loader
 from visionft.images.preprocess import Preprocessing
-from visionft.project.snapshot import Snapshot
+from visionft.project.snapshot import Snapshot, Task
 
 PLAIN = Preprocessing(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -84,3 +85,18 @@ def test_loader_processes_give_the_same_batches_from_a_background_thread(snapsho
     thread.start()
     thread.join(120)
     assert all(torch.equal(a, b) for a, b in zip(found[0], batches(0), strict=True))
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_two_loader_processes_take_thousands_of_pictures(task: Task, snapshot: Snapshot) -> None:
+    few = snapshot.labelled("train")
+    images = [dataclasses.replace(few[number % len(few)], image_id=number) for number in range(2000)]
+    data = PictureDataset(images, PLAIN, task=task, classes=3)
+    sampler = EpochSampler(len(images), 250, seed=0, shuffle=True)
+    batches = list(make_loader(data, sampler, workers=2, pin_memory=False))
+    labels = torch.tensor([image.labels[0] for image in images])
+    for batch in batches:
+        targets = batch.targets if task == "single" else batch.targets.argmax(dim=1)
+        assert torch.equal(targets, labels[batch.indices])
+        assert task == "single" or batch.targets.sum() == len(batch.indices)
+    assert sorted(torch.cat([batch.indices for batch in batches]).tolist()) == list(range(2000))

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from visionft.images.loading import Batch
 from visionft.project.snapshot import Snapshot
+from visionft.training.assembly import Assembly
 from visionft.training.checkpoint import flatten_optimizer, restore_optimizer
 from visionft.training.config import TrainConfig
-from visionft.training.learner import parts_of
+from visionft.training.learner import Learner, parts_of
 from visionft.training.loop import train
+from visionft.training.objective import Objective, new_totals
 
 
 @pytest.mark.parametrize(
@@ -52,3 +55,27 @@ def test_moments_come_back_in_the_memory_order_of_their_parameters() -> None:
         assert after["step"] == before["step"] == 1
         for name in ("exp_avg", "exp_avg_sq"):
             assert torch.equal(after[name], before[name]) and after[name].stride() == parameter.stride()
+
+
+def test_the_average_stays_where_the_loss_scaler_skips_a_step() -> None:
+    """fp16: a scaled gradient overflows, the weights stay, and the averages must not close in on them."""
+    config = TrainConfig(
+        backbone="test_vit", method="lora", weights="random", image_size=32, batch_size=8, device="cpu", ema_decay=0.9,
+        precision="fp32",
+    )  # fmt: skip
+    assembly = Assembly(config, classes=3)
+    assembly.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=3e38)  # type: ignore[attr-defined]
+    learner = Learner(
+        assembly.classifier, assembly.classifier, config, Objective("single", 3), accelerator=assembly.accelerator,
+        on_shrink=lambda size: None,
+    )  # fmt: skip
+    batch = Batch(torch.randn(8, 3, 32, 32), torch.arange(8) % 3, torch.arange(8), ())
+    learner.set_rate(0.01)
+    skipped = []
+    for number in range(12):
+        before = (learner.classifier.head.weight.clone(), learner.average.updates)
+        learner.learn(batch, new_totals(torch.device("cpu")), epoch=1, number=number)
+        has_stayed = torch.equal(learner.classifier.head.weight, before[0])
+        assert learner.average.updates == before[1] + (not has_stayed)
+        skipped.append(has_stayed)
+    assert skipped[0] and not skipped[-1]

@@ -1,15 +1,9 @@
-"""What a run survives: full memory, infinities, a full disk, kill -9; and that nothing is lost."""
+"""What a run survives: full memory, infinities, a full disk; and that nothing is lost. tests/torture has kill -9."""
 
 import dataclasses
 import errno
 import json
-import os
-import pickle
-import random
-import signal
-import subprocess
-import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +12,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from models.catalog import BACKBONES
-from models.methods import METHODS
 from visionft.errors import RunError, VisionFTError
 from visionft.events import Event, Notice
 from visionft.project.snapshot import Snapshot
@@ -28,14 +20,8 @@ from visionft.training.config import TrainConfig
 from visionft.training.learner import Learner, is_out_of_memory
 from visionft.training.loop import resume, train
 from visionft.training.objective import Objective
-from visionft.training.runs import delete_weights, read_run
+from visionft.training.runs import claim_run_dir, delete_weights, new_run_dir, read_run
 
-EVERY_METHOD = [
-    (backbone.name, method.name)
-    for backbone in (BACKBONES["test_resnet"], BACKBONES["test_vit"])
-    for method in METHODS.values()
-    if backbone.family not in method.refusals
-]
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
 
 
@@ -198,71 +184,6 @@ def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot,
         resume(tmp_path / "run")
 
 
-# Starts the run again and again, each time in a fork of one process that has imported everything.
-_SERVER = """
-import os, pickle, sys
-from pathlib import Path
-import accelerate, peft, timm
-from visionft.events import RunStarted
-from visionft.training.loop import train
-
-config, snapshot = pickle.loads(Path(sys.argv[1]).read_bytes())
-
-def say(event):
-    if isinstance(event, RunStarted):
-        print(os.getpid(), flush=True)
-
-for _ in sys.stdin:
-    if not (child := os.fork()):
-        train(config, snapshot, Path(sys.argv[2]), on_event=say)
-        os._exit(0)
-    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-def kill_and_resume(config: TrainConfig, snapshot: Snapshot, folder: Path, kills: int) -> list[int]:
-    """Kill the run's process at random moments of its training, start it again, and at last let it end.
-
-    Returns:
-        Epochs that were done at each kill.
-    """
-    (folder / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
-    command = [sys.executable, "-c", _SERVER, str(folder / "job.pickle"), str(folder / "run")]
-    rng, done = random.Random(f"{config.backbone} {config.method}"), []
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdin and server.stdout
-        for attempt in range(kills + 1):
-            server.stdin.write("go\n")
-            server.stdin.flush()
-            child = int(server.stdout.readline())
-            if attempt < kills:
-                time.sleep(rng.uniform(0, 0.6))
-                os.kill(child, signal.SIGKILL)
-            code = int(server.stdout.readline().removeprefix("ended "))
-            assert code == (-signal.SIGKILL if attempt < kills else 0), f"attempt {attempt} ended with {code}"
-            done.append(len(read_run(folder / "run").epochs))
-        server.stdin.close()
-    return done[:-1]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the proof starts its runs by fork")
-@pytest.mark.parametrize(("backbone", "method"), EVERY_METHOD)
-def test_a_killed_run_ends_with_the_same_bits(
-    backbone: str, method: str, snapshot: Snapshot, tmp_path: Path, kills: int
-) -> None:
-    """`--kills N` kills each method's run N times, for longer proofs."""
-    torch.set_num_threads(1)
-    epochs = (10 + 8 * kills) * (4 if method == "linear" else 1)  # an epoch on cached features takes milliseconds
-    config = tiny(method, backbone, epochs=epochs, ema_decay=0.9)
-    train(config, snapshot, tmp_path / "whole")
-    done = kill_and_resume(config, snapshot, tmp_path, kills=kills)
-    assert len(done) == kills and done == sorted(done) and done[-1] < config.epochs
-    assert all(torch.equal(value, last(tmp_path / "run")[name]) for name, value in last(tmp_path / "whole").items())
-    assert len(read_run(tmp_path / "run").epochs) == config.epochs
-
-
 @pytest.mark.parametrize(
     ("backbone", "method"), [("test_resnet", "full"), ("test_resnet", "linear"), ("test_vit", "lora")]
 )
@@ -302,3 +223,69 @@ def test_a_run_that_is_going_is_left_alone(snapshot: Snapshot, tmp_path: Path) -
     result = train(tiny(), snapshot, tmp_path / "run", should_stop=meddle)
     assert seen == [True] and result.best and not result.stopped
     assert not read_run(tmp_path / "run").is_going
+
+
+@pytest.mark.parametrize("method", ["linear", "lora"])
+def test_a_run_killed_before_its_first_checkpoint_begins_with_its_head_start(
+    method: str, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(method, "starter_vit", weights="pretrained", image_size=64)
+    train(config, snapshot, tmp_path / "whole")
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(recording, "save_last", kill)
+        train(config, snapshot, tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").exists() and not (tmp_path / "run" / "last").exists()
+    resume(tmp_path / "run")
+    assert all(torch.equal(value, last(tmp_path / "whole")[name]) for name, value in last(tmp_path / "run").items())
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_from_the_run_it_was_to_start_from(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    train(tiny(), snapshot, runs / "001-test_vit-lora")
+    config = tiny(start_from="001-test_vit-lora")
+    train(config, snapshot, runs / "002-test_vit-lora")
+
+    def kill(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(recording, "save_last", kill)
+        train(config, snapshot, runs / "003-test_vit-lora")
+    resume(runs / "003-test_vit-lora")
+    second, third = (last(runs / f"00{number}-test_vit-lora") for number in (2, 3))
+    assert all(torch.equal(value, third[name]) for name, value in second.items())
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(snapshot: Snapshot, tmp_path: Path) -> None:
+    config = tiny()
+    claimed: list[Path] = []
+    begin = threading.Barrier(8)
+
+    def claim() -> None:
+        begin.wait()
+        for method in ("lora", "full", "linear"):
+            claimed.append(claim_run_dir(tmp_path, dataclasses.replace(config, method=method)))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name[:3] for path in claimed) == [f"{number:03d}" for number in range(1, 25)]
+    assert sorted((tmp_path / "runs").iterdir()) == sorted(claimed)
+
+    run_dir = new_run_dir(
+        tmp_path, config
+    )  # two commands choose the same name; the second comes when the first is done
+    results = [train(config, snapshot, run_dir, is_new=True) for _ in range(2)]
+    assert [result.run for result in results] == ["025-test_vit-lora", "026-test_vit-lora"]
+    assert all(len(read_run(tmp_path / "runs" / result.run).epochs) == 2 for result in results)

@@ -91,7 +91,18 @@ def test_balanced_sampling_draws_classes_equally() -> None:
 def test_weights_follow_the_rarest_label(snapshot: Snapshot) -> None:
     images = [dataclasses.replace(snapshot.images[0], labels=labels) for labels in [(0,), (0,), (0, 1), (0,)]]
     assert sampling_weights(images, 3).tolist() == [0.25, 0.25, 1.0, 0.25]
-    assert balanced_weights(torch.tensor([30, 10, 20])).tolist() == pytest.approx([2 / 3, 2.0, 1.0])
+
+
+def test_class_weights_multiply_the_losses_of_a_class_and_average_one() -> None:
+    counts = torch.tensor([30, 10, 20])
+    assert balanced_weights(counts, "single").tolist() == pytest.approx([2 / 3, 2.0, 1.0])
+    weights = balanced_weights(counts, "multi")
+    assert weights.tolist() == pytest.approx([6 / 11, 18 / 11, 9 / 11])  # as 1/30 to 1/10 to 1/20
+    logits, targets = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -2.0]]), torch.tensor([[1.0, 0, 1], [0, 1, 0]])
+    plain, weighted = Objective("multi", 3), Objective("multi", 3, class_weights=weights)
+    losses = [plain.loss(logits[:, [index]], targets[:, [index]]) for index in range(3)]
+    expected = sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) / 3
+    torch.testing.assert_close(weighted.loss(logits, targets), expected)
 
 
 def test_processes_share_each_batch() -> None:
