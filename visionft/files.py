@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ def atomic_path(target: Path) -> Generator[Path]:
     except OSError as error:
         raise write_error(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be written, such as a read-only disk, raises here as well
+            temporary.unlink()
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:
@@ -143,7 +144,8 @@ def _hold(lock_file: Path, target: Path) -> Generator[None]:
         yield
     finally:
         if os.name != "nt":  # Windows removes no open file; there the lock does so itself when it is released
-            lock_file.unlink(missing_ok=True)
+            with suppress(OSError):
+                lock_file.unlink()
         lock.release()
 
 

@@ -1,7 +1,10 @@
 """Exports, and that importing them again gives the same project."""
 
 import csv
+import errno
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -76,6 +79,21 @@ def test_class_folders_round_trip(project: Project, tmp_path: Path) -> None:
         report = import_source(again, tmp_path / "folders")
         assert (report.added, report.unreadable, report.skipped) == (11, (), ())
         assert content(again, only_labels=True) == content(project, only_labels=True)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
+def test_a_disk_that_is_read_only_is_said(
+    name: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patched:
+        for function in ("open", "unlink", "mkdir"):
+            patched.setattr(os, function, refuse)
+        patched.setattr(io, "open", refuse)
+        with pytest.raises(VisionFTError, match=rf"Cannot write .*{name}: Read-only file system"):
+            export_labels(project, tmp_path / name)
 
 
 def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path: Path, disk_calls: list[str]) -> None:
