@@ -4,7 +4,6 @@
 flipped bit in a safetensors file would load silently) and the next older one is taken.
 """
 
-import json
 import logging
 import shutil
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
 from visionft.errors import RunError
-from visionft.files import fsync_folder, sha256_file, write_error, write_json
+from visionft.files import fsync_folder, read_json, sha256_file, write_error, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -89,12 +88,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         RunError: It is missing, incomplete or damaged.
     """
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / _MANIFEST)
         damaged = [name for name, digest in manifest.items() if sha256_file(folder / name) != digest]
         if damaged:
             raise ValueError(f"{damaged[0]} has changed since it was written")
         optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in manifest else {}
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        state = read_json(folder / _STATE)
         return Checkpoint(model=load_file(folder / _MODEL), optimizer=optimizer, state=state)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise RunError(f"The checkpoint {folder} is unusable: {error}.", "Use another run, or train again.") from error
