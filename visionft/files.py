@@ -126,7 +126,7 @@ def temporary_folder(target: Path, *, inside: bool = False) -> Generator[Path]:
 
 def partial_folder(target: Path, *, inside: bool = False) -> Path:
     """Return where `temporary_folder` keeps what is to become `target`, or a part of it."""
-    return target / ".partial" if inside else target.with_name(f".{target.name}.partial")
+    return target / ".visionft-partial" if inside else target.with_name(f".{target.name}.visionft-partial")
 
 
 @contextmanager

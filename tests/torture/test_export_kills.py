@@ -118,7 +118,9 @@ def check_whole(out: Path) -> str:
     return shown(out)
 
 
-def test_a_killed_export_leaves_the_old_or_the_new_one(runs: dict[str, Path], kills: int, tmp_path: Path) -> None:
+def test_a_killed_export_leaves_the_old_or_the_new_one(
+    runs: dict[str, Path], kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     chance = random.Random(0)
     out, tally = tmp_path / "place" / "out", Counter()
     probe = Exporter(runs["x"], out)
@@ -144,11 +146,11 @@ def test_a_killed_export_leaves_the_old_or_the_new_one(runs: dict[str, Path], ki
         found = check_whole(out)
         assert found in (old, new), f"kill {number}: {found!r} after {old!r} and {new!r}"
         assert not old or (out / "mine.txt").read_text() == "mine"
-        tally[
-            "late" if is_late else "any time", "killed" if was_killed else "done", "new" if found == new else "old"
-        ] += 1
+        when, what = "late" if is_late else "at any time", "killed" if was_killed else "ended before"
+        which = "the new export" if found == new else "the old export" if old else "no export, as before"
+        tally[f"{when}, {what}: {which}"] += 1
         export_run(runs["x"], read_snapshot(runs["x"]), out)
         hidden = [path.name for path in (*out.iterdir(), *out.parent.iterdir()) if path.name.startswith(".")]
         assert not hidden, f"kill {number} left {hidden}"
-    for (when, what, which), count in sorted(tally.items()):
-        print(f"{when}, {what}: {count} times the {which} export")
+    with capsys.disabled():
+        sys.stdout.writelines(f"\n{count} x {what}" for what, count in sorted(tally.items()))

@@ -16,7 +16,7 @@ from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_f
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 LABELS_FILE, SCRIPT_FILE = "labels.txt", "predict.py"
-READY = ".export.ready"
+READY = ".visionft-ready"
 _ASIDE = "earlier"
 # The record comes last and goes last: it tells that the others belong to an export.
 _BESIDE = (FLOAT_MODEL_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE)

@@ -97,7 +97,7 @@ def test_the_files_are_flushed_before_the_folder_is_renamed(tmp_path: Path, disk
     publish(out, "new", "model.onnx", "labels.txt")
     first = next(place for place, call in enumerate(disk_calls) if call.startswith("rename"))
     assert {"fsync model.onnx", "fsync labels.txt"} < set(disk_calls[:first])
-    assert disk_calls[first : first + 2] == ["rename .export.ready", "fsync out"] and disk_calls[-1] == "fsync out"
+    assert disk_calls[first : first + 2] == ["rename .visionft-ready", "fsync out"] and disk_calls[-1] == "fsync out"
 
 
 def test_a_stopped_or_failed_export_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
