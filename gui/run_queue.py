@@ -4,14 +4,13 @@ Plain data without Qt. The file also remembers which run is paused and which int
 """
 
 import dataclasses
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from visionft.errors import ConfigError, RunError, VisionFTError
-from visionft.files import write_json
+from visionft.files import read_json, write_json
 from visionft.training.config import TrainConfig
 from visionft.training.runs import RUNS_FOLDER, RunSummary, read_run
 
@@ -126,7 +125,7 @@ class RunQueue:
 
     def _read(self) -> dict[str, Any]:
         try:
-            stored = json.loads(self._file.read_text(encoding="utf-8")) if self._file else {}
+            stored = read_json(self._file) if self._file else {}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

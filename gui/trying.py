@@ -81,13 +81,12 @@ def predict(model: Path, sources: Sequence[Path], *, device: str = "auto") -> Wo
             if should_stop():
                 break
         elapsed_ms = (time.perf_counter() - began) * 1000
-        stated = predictor.metadata.get("temperature")
         return Answers(
             answers=tuple(answers),
             class_names=predictor.class_names,
             provider=predictor.provider,
             milliseconds_each=elapsed_ms / max(1, len(answers)),
-            temperature=float(stated) if stated else None,
+            temperature=predictor.temperature,
             was_stopped=len(answers) < len(paths),
         )
 

@@ -99,6 +99,28 @@ def unprivileged():
     return unprivileged
 
 
+@pytest.fixture
+def disk_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each flush and rename, by the name of what is flushed or renamed to."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("the names of open files are known on Linux alone")
+    made: list[str] = []
+    fsync, rename, replace = os.fsync, os.rename, os.replace
+
+    def flushed(descriptor: int) -> None:
+        made.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        fsync(descriptor)
+
+    def renamed(source, target, *, through=rename) -> None:
+        made.append(f"rename {Path(target).name}")
+        through(source, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(os, "replace", lambda source, target: renamed(source, target, through=replace))
+    return made
+
+
 @pytest.fixture(scope="session")
 def state_of():
     """Return a function: backbone, classes, picture size -> random tensors as a hub's file of it would hold."""

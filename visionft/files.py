@@ -8,13 +8,16 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from visionft.errors import VisionFTError
+
+_PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
 def fsync_folder(folder: Path) -> None:
@@ -98,14 +101,72 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, text + "\n")  # \udcff is what JSON writes for such a sign, too
 
 
-@contextmanager
-def temporary_folder(beside: Path) -> Generator[Path]:
-    """Yield an empty folder on the file system of `beside`, removed afterwards with whatever is left in it."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text; every fault of it is a ValueError, nesting without end included."""
     try:
-        yield folder
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_json(path: Path) -> Any:
+    """Return the value of a JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no JSON.
+    """
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def temporary_folder(target: Path, *, inside: bool = False) -> Generator[Path]:
+    """Yield an empty folder on the file system of `target`, removed afterwards with whatever is left in it.
+
+    It lies beside `target` or in it. Its name follows from that of `target`, and a lock beside it is held meanwhile,
+    which dies with its process: whoever comes next for the same place clears away what a killed one left, and nobody
+    clears what is still in use.
+
+    Raises:
+        VisionFTError: It cannot be made, or something else writes to the same place now.
+    """
+    folder = partial_folder(target, inside=inside)
+    with _hold(folder.with_name(f"{folder.name}.lock"), target):
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir()
+        except OSError as error:
+            raise write_error(target, error) from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def partial_folder(target: Path, *, inside: bool = False) -> Path:
+    """Return where `temporary_folder` keeps what is to become `target`, or a part of it."""
+    return target / ".visionft-partial" if inside else target.with_name(f".{target.name}.visionft-partial")
+
+
+@contextmanager
+def _hold(lock_file: Path, target: Path) -> Generator[None]:
+    """Hold a lock whose file is gone afterwards."""
+    lock = FileLock(lock_file, timeout=_PATIENCE_S, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        hint = "Wait for its end, or choose another place."
+        raise VisionFTError(f"Another window or command writes {target} now.", hint) from error
+    except OSError as error:
+        raise write_error(target, error) from error
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.name != "nt":  # Windows removes no open file; there the lock does so itself when it is released
+            with suppress(OSError):
+                lock_file.unlink()
+        lock.release()
 
 
 def sha256_file(path: Path) -> str:

@@ -57,7 +57,7 @@ def read_record(weights: Path) -> WeightsRecord | None:
         record = WeightsRecord(**json.loads(path.read_text(encoding="utf-8")))
         if not re.fullmatch(r"[0-9a-f]{64}", record.sha256):
             raise ValueError("its sha256 is none")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is damaged: {error}.", remove_command(weights.stem)) from error
     return record
 

@@ -25,21 +25,26 @@ from visionft.deploy.graph import (
 )
 from visionft.deploy.latency import measure_latency
 from visionft.deploy.parity import (
-    FLOAT_MODEL_FILE,
     MAX_ABS_DIFF,
-    MODEL_FILE,
-    RECORD_FILE,
     ExportResult,
     Latency,
     Parity,
 )
 from visionft.deploy.predictor import Predictor
-from visionft.deploy.sample_code import SCRIPT_FILE, sample_code
+from visionft.deploy.publishing import (
+    FLOAT_MODEL_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    SCRIPT_FILE,
+    publishing,
+)
+from visionft.deploy.sample_code import sample_code
 from visionft.errors import ExportError, ImageError, RunError
 from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
 from visionft.evaluation.report import run_images, run_logits, thresholds
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import sha256_file, temporary_folder, write_error, write_json, write_text
+from visionft.files import sha256_file, write_json, write_text
 from visionft.images.decode import decode
 from visionft.project.snapshot import Snapshot, SnapshotImage, Task
 from visionft.training.runs import StartingWeights, read_run
@@ -86,13 +91,11 @@ def export_run(
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
     if opset not in OPSETS:
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
-    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
-    temperature = fit_temperature(val.values, val.targets)
-    limits = thresholds(val, temperature)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_folder(out_dir) as folder:
-        metadata = _metadata(trained, images, temperature, limits)
+    with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
+        trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+        temperature = fit_temperature(val.values, val.targets)
+        metadata = _metadata(trained, images, temperature, thresholds(val, temperature))
         model_path = _write_model(trained, images, folder, temperature, metadata, opset, on_event)
         parity = compare(
             trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
@@ -118,9 +121,8 @@ def export_run(
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / "labels.txt", "\n".join(trained.run.class_names) + "\n")
+        write_text(folder / LABELS_FILE, "\n".join(trained.run.class_names) + "\n")
         write_json(folder / RECORD_FILE, _record(trained, result))
-        _move_into(folder, out_dir)
     return result
 
 
@@ -181,8 +183,12 @@ def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np
 
 
 def _source(weights: StartingWeights) -> dict[str, str]:
-    """Return where the weights that training started from came from, for those who must answer for their licence."""
-    return {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
+    """Return where the weights that training started from came from, for those who must answer for their licence.
+
+    A file of the author's own is named without its folders: an export tells nobody how their disk is laid out.
+    """
+    said = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
+    return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
 def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
@@ -210,15 +216,6 @@ def _latency(trained: Trained, images: Snapshot, model_path: Path, should_stop: 
     """Measure the file on the first validation picture that can be read."""
     pixels = next(_readable_pictures(run_images(trained.run, images, "val")[0]))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
-
-
-def _move_into(folder: Path, out_dir: Path) -> None:
-    try:
-        out_dir.mkdir(exist_ok=True)
-        for path in sorted(folder.iterdir(), key=lambda path: path.name == MODEL_FILE):
-            path.replace(out_dir / path.name)
-    except OSError as error:
-        raise write_error(out_dir, error) from error
 
 
 def compare(

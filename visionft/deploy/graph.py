@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
+import visionft
 from visionft.images.preprocess import Preprocessing
 from visionft.project.snapshot import Task
 
 OPSET = 20
 OPSETS = (18, 20, 22)  # 18 is the first with an antialiased Resize; each is a choice that the tests try
-IR_VERSION = 10
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
 def export_network(network: Any, size: int, path: Path, *, opset: int = OPSET) -> None:
     """Write a plain network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits`."""
+    import onnx
     import torch
 
     sample = torch.zeros(2, 3, size, size)
@@ -38,6 +39,25 @@ def export_network(network: Any, size: int, path: Path, *, opset: int = OPSET) -
         dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
         verbose=False,
     )
+    model = onnx.load(path)
+    _strip(model)
+    model.ir_version = _ir_version(opset)
+    onnx.save(model, path)
+
+
+def _ir_version(opset: int) -> int:
+    """Return the file format that belongs to the operators: a newer one would shut out the runtimes of their time."""
+    from onnx import helper
+
+    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
+
+
+def _strip(model: Any) -> None:
+    """Take out the exporter's notes: stack traces with the paths of this computer, half of a small file."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def assemble(
@@ -48,7 +68,6 @@ def assemble(
     from onnx import compose, helper
 
     network = compose.add_prefix(onnx.load(network_path), "network/")
-    network.ir_version = IR_VERSION
     before = _preprocessing_model(preprocessing, opset)
     joined = compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
     _append_probabilities(joined, temperature=temperature, task=task)
@@ -61,8 +80,10 @@ def assemble(
 
 
 def set_metadata(model: Any, values: dict[str, Any]) -> None:
-    """Store values in the file's `metadata_props`: text as it is, anything else as JSON."""
+    """Name VisionFT as the producer, and store values in `metadata_props`: text as it is, anything else as JSON."""
     from onnx import helper
+
+    model.producer_name, model.producer_version = "VisionFT", visionft.__version__
 
     texts = {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in values.items()
@@ -105,7 +126,7 @@ def _preprocessing_model(preprocessing: Preprocessing, opset: int) -> Any:
         ],
         [_constant(name, value) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=_ir_version(opset))
 
 
 def _constant(name: str, value: Any) -> Any:

@@ -1,12 +1,13 @@
 """What an export was measured to be. Torch-free, so that screens and reports can read it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionft.deploy.publishing import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, settle
+from visionft.files import read_json
+
 MAX_ABS_DIFF = 1e-3
-MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +76,10 @@ def read_export(folder: Path) -> ExportResult | None:
 
     The record holds only for the file that it was written with: another size means that it was replaced.
     """
+    settle(folder)
     model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / RECORD_FILE)
         parity = record["parity"]
         if model.stat().st_size != record["bytes"]:
             return None

@@ -1,7 +1,8 @@
 """Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
 
 import dataclasses
-import json
+import logging
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from visionft.deploy.parity import MODEL_FILE
+from visionft.deploy.publishing import MODEL_FILE, settle
 from visionft.devices import has_nvidia_gpu
-from visionft.errors import ExportError, ImageError
+from visionft.errors import ExportError, ImageError, as_expected
+from visionft.files import parse_json
 from visionft.foreign_text import is_unicode
 from visionft.images.decode import IMAGE_SUFFIXES, decode
+
+logger = logging.getLogger(__name__)
+
+INPUT, OUTPUT = "image", "probabilities"
+# For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
+LONGEST_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +53,7 @@ class Predictor:
         class_names: In the order of the model's outputs.
         provider: The ONNX Runtime provider that really runs it.
         metadata: What the file says of itself.
+        temperature: What the logits are divided by; None where the file does not tell.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
@@ -54,18 +63,54 @@ class Predictor:
             ExportError: There is no such file, or it is not one that VisionFT exported.
         """
         path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
+        if path.name == MODEL_FILE:
+            settle(path.parent)
         if not path.is_file():
             raise ExportError(f"There is no model {path}.", "Export a run first: visionft export PROJECT RUN OUT_DIR")
+        self._path = path
         self._session = _open_session(path, may_use_gpu=device != "cpu")
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
+        _check_input(self._session, path)
         self.class_names = _class_names(self.metadata, path)
-        limits = json.loads(self.metadata.get("thresholds", "null"))
-        self._limits: np.ndarray | None = None if limits is None else np.array(limits)
+        self._limits = _thresholds(self.metadata, len(self.class_names), path)
+        self.temperature = _temperature(self.metadata)
+        _check_output(self._session, len(self.class_names), path)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities."""
-        return self._session.run(["probabilities"], {"image": pixels})[0]
+        """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
+
+        Raises:
+            ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
+            VisionFTError: There is not enough memory.
+        """
+        rows = self._run(pixels)
+        expected = (len(pixels), len(self.class_names))
+        if rows.shape != expected or not np.isfinite(rows).all():
+            what = "values that are no numbers" if rows.shape == expected else f"{rows.shape} values for {expected}"
+            raise _foreign(self._path, f"answers with {what}")
+        return rows
+
+    def _run(self, pixels: np.ndarray) -> np.ndarray:
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4  # what fails is said once, by us
+        limit_s = LONGEST_S * len(pixels)
+        watch = threading.Timer(limit_s, setattr, (options, "terminate", True))
+        watch.daemon = True
+        watch.start()
+        try:
+            return self._session.run([OUTPUT], {INPUT: pixels}, options)[0]
+        except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+            if (expected := as_expected(error)) is not None:
+                raise expected from error
+            if options.terminate:
+                raise _foreign(self._path, f"gave no answer within {limit_s:.0f} seconds") from error
+            logger.info("%s: %s", self._path, error)
+            raise _foreign(self._path, "does not run with this picture") from error
+        finally:
+            watch.cancel()
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Classify pictures one by one, in order; one that cannot be read comes back with its error."""
@@ -111,12 +156,56 @@ def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
         raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
 
 
+def _foreign(path: Path, reason: str) -> ExportError:
+    return ExportError(f"{path} {reason}.", "Give a model.onnx that VisionFT exported, or export the run again.")
+
+
+def _check_input(session: Any, path: Path) -> None:
+    given = [(each.name, each.type, tuple(each.shape)) for each in session.get_inputs()]
+    if len(given) == 1 and given[0][1] == "tensor(float)" and len(given[0][2]) == 4 and given[0][2][1] == 3:
+        reason = f"{path} takes pictures that were cropped, resized and normalised before."
+        raise ExportError(reason, f"Give the {MODEL_FILE} beside it, which takes pictures as they are.")
+    if len(given) != 1 or given[0][:2] != (INPUT, "tensor(uint8)") or len(given[0][2]) != 4 or given[0][2][3] != 3:
+        said = ", ".join(f"{name} {kind.removeprefix('tensor')} {list(shape)}" for name, kind, shape in given) or "none"
+        raise _foreign(path, f"takes other input than {INPUT} (uint8) [batch, height, width, 3]: {said[:200]}")
+
+
+def _check_output(session: Any, classes: int, path: Path) -> None:
+    found = {each.name: (each.type, each.shape) for each in session.get_outputs()}
+    kind, shape = found.get(OUTPUT, ("", ()))
+    if kind != "tensor(float)" or len(shape) != 2:
+        raise _foreign(path, f"gives no {OUTPUT} (float) [batch, classes]")
+    if isinstance(shape[1], int) and shape[1] != classes:
+        raise _foreign(path, f"names {classes} classes and answers with {shape[1]}")
+
+
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
     try:
-        return tuple(json.loads(metadata["class_names"]))
+        names = parse_json(metadata["class_names"])
     except (KeyError, ValueError) as error:
-        hint = "Give a model.onnx that VisionFT exported."
-        raise ExportError(f"{path} does not name its classes.", hint) from error
+        raise _foreign(path, "does not name its classes") from error
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise _foreign(path, "does not name its classes: “class_names” is no list of names")
+    return tuple(names)
+
+
+def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarray | None:
+    """Return the probability from which each class is assigned; None where a picture has one class."""
+    try:
+        values = parse_json(metadata.get("thresholds", "null"))
+        limits = None if values is None else np.array(values, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _foreign(path, "holds “thresholds” that are no list of numbers") from error
+    if limits is not None and (limits.shape != (classes,) or not np.isfinite(limits).all()):
+        raise _foreign(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
+    return limits
+
+
+def _temperature(metadata: dict[str, str]) -> float | None:
+    try:
+        return float(metadata["temperature"])
+    except (KeyError, ValueError):
+        return None
 
 
 def expand_folders(paths: Sequence[Path]) -> list[Path]:

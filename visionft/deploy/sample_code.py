@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import resources
-
-SCRIPT_FILE = "predict.py"
+from visionft.deploy.publishing import SCRIPT_FILE
 
 
 def sample_code() -> str:

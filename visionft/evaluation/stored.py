@@ -1,12 +1,12 @@
 """Reading what an evaluation left in a run's folder: figures, confusion, each picture's prediction. Torch-free."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from visionft.evaluation.metrics import ReliabilityBin, wilson_interval
+from visionft.files import parse_json, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +102,9 @@ def _surest_first(chosen: Any) -> tuple[Predicted, ...]:
 def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
     """Return the evaluation of a run on a split; None when there is none or it cannot be read."""
     try:
-        stored = json.loads((run_dir / evaluation_file(split)).read_text(encoding="utf-8"))
+        stored = read_json(run_dir / evaluation_file(split))
         lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
-        return _evaluation(stored, [json.loads(line) for line in lines if line])
+        return _evaluation(stored, [parse_json(line) for line in lines if line])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

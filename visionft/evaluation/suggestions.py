@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
-from visionft.files import write_text
+from visionft.files import parse_json, write_text
 from visionft.project.snapshot import Snapshot, SnapshotImage
 from visionft.project.store import Project
 from visionft.training.runs import RunSummary, list_runs, read_run
@@ -179,7 +179,7 @@ def read_suggestions(run_dir: Path) -> dict[int, Suggestion]:
     """Return the suggestions of a run by picture id; none when there are none or the file is damaged."""
     try:
         lines = (run_dir / FILE).read_text(encoding="utf-8").splitlines()
-        return {each.image_id: each for each in (_suggestion(json.loads(line)) for line in lines)}
+        return {each.image_id: each for each in (_suggestion(parse_json(line)) for line in lines)}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError) as error:

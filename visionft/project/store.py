@@ -67,6 +67,7 @@ class Project:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary_folder(path) as folder, expected_errors(path / DATABASE):
+                folder.chmod(0o700)  # what a project holds is its owner's alone
                 _build(folder, task)
                 if path.is_dir():
                     path.rmdir()

@@ -20,7 +20,7 @@ from torch import Tensor  # noqa: TID253
 
 from visionft.errors import RunError
 from visionft.events import Notice, OnEvent, ignore_event
-from visionft.files import fsync_folder, fsync_tree, write_error
+from visionft.files import fsync_folder, fsync_tree, read_json, write_error
 from visionft.training.manifest import fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST = "last", "prev", "best"
@@ -132,7 +132,7 @@ def _read(folder: Path) -> Checkpoint:
         raise ValueError(fault)
     try:
         optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in read_manifest(folder) else {}
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        state = read_json(folder / _STATE)
         return Checkpoint(model=load_file(folder / _MODEL), optimizer=optimizer, state=state)
     except (OSError, SafetensorError) as error:
         raise ValueError(str(error)) from error

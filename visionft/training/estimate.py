@@ -22,7 +22,7 @@ import platformdirs
 from models.catalog import BACKBONES
 from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import write_json
+from visionft.files import read_json, write_json
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
 from visionft.training.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread
@@ -327,7 +327,7 @@ def _read() -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _parsed(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
     """Return the file's entries; read again only when it has changed, for a form asks at every key."""
-    entries = json.loads(path.read_text(encoding="utf-8"))
+    entries = read_json(path)
     return entries if isinstance(entries, dict) else {}
 
 

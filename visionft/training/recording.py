@@ -11,7 +11,7 @@ from torch import Tensor  # noqa: TID253
 from models.classifier import Classifier
 from visionft.errors import RunError
 from visionft.events import EpochDone
-from visionft.files import atomic_path, write_json
+from visionft.files import atomic_path, parse_json, write_json
 from visionft.project.snapshot import Snapshot, SnapshotImage
 from visionft.training.checkpoint import (
     BEST,
@@ -94,7 +94,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
         RunError: The file is missing or damaged.
     """
     try:
-        values = json.loads(gzip.decompress((run_dir / SNAPSHOT_FILE).read_bytes()))
+        values = parse_json(gzip.decompress((run_dir / SNAPSHOT_FILE).read_bytes()).decode())
         images = tuple(
             SnapshotImage(number, Path(path), digest, tuple(labels), split)
             for number, path, digest, labels, split in values["images"]

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
-from visionft.files import fsync_folder, write_error, write_json, write_text
+from visionft.files import fsync_folder, parse_json, read_json, write_error, write_json, write_text
 from visionft.training.config import TrainConfig
 from visionft.training.manifest import MANIFEST, fault_of
 from visionft.training.run_lock import is_going
@@ -231,8 +231,8 @@ def read_run(run_dir: Path) -> RunSummary:
         RunError: The folder is no run, or a file of it is damaged.
     """
     try:
-        config = TrainConfig.from_dict(_read_json(run_dir / "config.json"))
-        class_names = tuple(_read_json(run_dir / "classes.json"))
+        config = TrainConfig.from_dict(read_json(run_dir / "config.json"))
+        class_names = _read_class_names(run_dir / "classes.json")
         epochs = read_metrics(run_dir)
         result = _read_result(run_dir / "result.json")
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
@@ -266,10 +266,17 @@ def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str
     return {name: fault for name, fault in found.items() if fault}
 
 
+def _read_class_names(path: Path) -> tuple[str, ...]:
+    names = read_json(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path.name} is no list of names")
+    return tuple(names)
+
+
 def _read_notes(run_dir: Path) -> RunNotes:
     """Return the notes of a run; damaged ones are as good as none: a lost title is no reason to lose the run."""
     try:
-        values = _read_json(run_dir / NOTES_FILE)
+        values = read_json(run_dir / NOTES_FILE)
         return RunNotes(title=str(values["title"]), is_pinned=bool(values["is_pinned"]))
     except (OSError, ValueError, TypeError, KeyError):
         return RunNotes()
@@ -350,10 +357,6 @@ def _require_folder(run: RunSummary) -> None:
         raise RunError(f"The folder of {run.title} is gone: {run.path}", "Restore it from a copy, or train again.")
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     """Read the epochs of a run, leaving out a last line that a crash cut short."""
     path = run_dir / "metrics.jsonl"
@@ -362,7 +365,7 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     epochs: dict[int, EpochDone] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            epoch = EpochDone(**json.loads(line))
+            epoch = EpochDone(**parse_json(line))
         except (ValueError, TypeError):
             break
         epochs[epoch.epoch] = epoch
@@ -379,7 +382,7 @@ def append_metrics(run_dir: Path, done: EpochDone) -> None:
 def _read_result(path: Path) -> TrainResult | None:
     if not path.exists():
         return None
-    values = _read_json(path)
+    values = read_json(path)
     best = EpochDone(**values["best"]) if values["best"] else None
     weights = StartingWeights.from_dict(values["weights"]) if values.get("weights") else None
     return TrainResult(**{**values, "best": best, "weights": weights})

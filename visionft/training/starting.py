@@ -5,7 +5,6 @@ it was learnt on, so continuing, evaluating and exporting refuse others.
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from models.catalog import count_parameters
 from models.weights import NOT_STATED, PRETRAINED, RANDOM, WeightsRecord, bundled_file, read_record, stated_licence
 from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event
-from visionft.files import write_json
+from visionft.files import read_json, write_json
 from visionft.training.config import TrainConfig
 from visionft.training.runs import RunSummary, StartingWeights, TrainResult
 from visionft.weights import fetch
@@ -162,6 +161,6 @@ def read_starting(run_dir: Path) -> StartingWeights | None:
     if not path.exists():
         return None
     try:
-        return StartingWeights.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return StartingWeights.from_dict(read_json(path))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged: {error}.", "Restore it from a copy, or train again.") from error

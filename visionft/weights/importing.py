@@ -4,7 +4,6 @@ What a file is for is told from names and shapes, never from code in it. It is k
 folder, with a record of its hash; the original is only read.
 """
 
-import json
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from models.catalog import BACKBONES, Backbone, get_backbone
 from models.weights import KINDS, WeightsRecord, read_record, read_state, sha256_of, stated_licence, weights_folder
 from visionft.errors import VisionFTError, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import write_error
+from visionft.files import read_json, write_error
 from visionft.weights.placing import check_room, place, sole_writer
 
 PIECE_BYTES = 4_000_000
@@ -175,7 +174,7 @@ def _cache_folder(backbone: Backbone) -> str:
 
 def _told_by_config(path: Path) -> Backbone | None:
     try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = read_json(path)
         architecture = config["architecture"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,5 +1,7 @@
 """Reading weights files: every kind, nothing that runs, and a clear word for each kind of damage."""
 
+import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,78 @@ def test_values_that_are_no_numbers_are_said(saved: Path, tmp_path: Path) -> Non
     save_file(state, tmp_path / "nan.safetensors")
     with pytest.raises(WeightsError, match=r"norm\.weight holds values that are no numbers"):
         read_state(tmp_path / "nan.safetensors")
+
+
+def _nested() -> torch.Tensor:
+    with warnings.catch_warnings(action="ignore"):  # torch calls them a prototype
+        return torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+
+
+STRANGE = {
+    "float8": (lambda: torch.zeros(4).to(torch.float8_e4m3fn), "numbers of the kind float8_e4m3fn"),
+    "complex": (lambda: torch.zeros(4, dtype=torch.complex64), "numbers of the kind complex64"),
+    "meta": (lambda: torch.empty(4, device="meta"), "no values, only a shape"),
+    "sparse": (lambda: torch.eye(4).to_sparse(), "a sparse or nested tensor"),
+    "csr": (lambda: torch.eye(4).to_sparse_csr(), "a sparse or nested tensor"),
+    "nested": (_nested, "a sparse or nested tensor"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.parametrize("kind", STRANGE)
+def test_tensors_that_are_no_plain_numbers_are_said(kind: str, saved: Path, tmp_path: Path) -> None:
+    make, expected = STRANGE[kind]
+    torch.save({**load_file(saved), "norm.weight": make()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=rf"w\.pth cannot be used: norm\.weight holds {expected}.*float32"):
+        read_state(tmp_path / "w.pth")
+
+
+def test_float8_in_safetensors_is_said(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(4).to(torch.float8_e4m3fn)}, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"a holds numbers of the kind float8_e4m3fn"):
+        read_state(tmp_path / "w.safetensors")
+
+
+def _packed(path: Path) -> None:
+    torch.save({"a": torch.zeros(25_000_000)}, path.with_name("plain.pth"))
+    with zipfile.ZipFile(path.with_name("plain.pth")) as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as to:
+        for entry in plain.infolist():
+            to.writestr(entry.filename, plain.read(entry))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (_packed, r"w\.pth is packed: 100 MB in a file of 0\.1 MB"),
+        (lambda path: torch.save({"a": torch.zeros(1).expand(1 << 40)}, path), "many times larger than the file"),
+        (
+            lambda path: torch.save({"a": torch.zeros(1).expand(1 << 40)}, path, _use_new_zipfile_serialization=False),
+            "many times larger than the file",
+        ),
+        (
+            lambda path: torch.save(dict.fromkeys(map(str, range(1000)), torch.zeros(1_000_000)), path),
+            "many times larger than the file",
+        ),
+    ],
+    ids=["packed", "one number shown often", "the same in the old format", "one tensor under many names"],
+)
+def test_a_small_file_cannot_take_the_memory(make, expected: str, tmp_path: Path) -> None:
+    make(tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=expected):
+        read_state(tmp_path / "w.pth")
+
+
+def test_layers_may_share_a_tensor(tmp_path: Path) -> None:
+    shared = torch.randn(500, 1000)
+    state = {
+        "in.weight": shared,
+        "out.weight": shared,
+        "part": shared[:2],
+        "turned": shared.t(),
+        "count": torch.tensor(3),
+    }
+    torch.save(state, tmp_path / "w.pth")
+    assert read_state(tmp_path / "w.pth").keys() == state.keys()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
@@ -25,3 +26,11 @@ def run_of(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
         return made[name]
 
     return run
+
+
+@pytest.fixture
+def saved_weights(state_of, tmp_path: Path) -> Path:
+    """Return a weights file of the user's own for `test_resnet`."""
+    path = tmp_path / "mine.safetensors"
+    save_file(state_of("test_resnet"), path)
+    return path

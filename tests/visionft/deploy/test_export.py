@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+import visionft
 from models.catalog import BACKBONES
 from models.methods import METHODS
 from visionft.deploy import export
@@ -22,6 +23,8 @@ from visionft.errors import ExportError, RunError
 from visionft.evaluation.report import evaluate_run
 from visionft.images.preprocess import Preprocessing
 from visionft.project.snapshot import Snapshot
+from visionft.training.config import TrainConfig
+from visionft.training.loop import train
 
 PAIRS = [
     (backbone, method)
@@ -128,11 +131,37 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     assert model.name == "model.onnx"
 
 
-@pytest.mark.parametrize("opset", [18, 22])
-def test_other_operator_versions_can_be_chosen(opset: int, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    result = export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=opset)
-    (imported,) = [each for each in onnx.load(result.model).opset_import if not each.domain]
-    assert imported.version == opset == result.opset and result.parity.is_equal
+@pytest.mark.parametrize(("opset", "ir"), [(18, 8), (20, 9), (22, 10)])
+@pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
+def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
+    opset: int, ir: int, backbone: str, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    result = export_run(run_of(backbone, "linear"), snapshot, tmp_path / "out", opset=opset, float_input=True)
+    assert result.parity.is_equal and result.opset == opset
+    for path in (result.model, result.float_model):
+        assert path
+        model = onnx.load(path)
+        (imported,) = [each for each in model.opset_import if not each.domain]
+        assert (imported.version, model.ir_version) == (opset, ir)
+        assert (model.producer_name, model.producer_version) == ("VisionFT", visionft.__version__)
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    for path in (tmp_path / "out").iterdir():
+        content = path.read_bytes()
+        for secret in (str(Path(visionft.__file__).parents[1]), str(tmp_path), sys.prefix, "stack_trace"):
+            assert secret.encode() not in content, f"{path.name} holds {secret}"
+
+
+def test_weights_of_ones_own_are_named_without_their_folder(
+    saved_weights: Path, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    config = TrainConfig(
+        backbone="test_resnet", method="linear", weights=str(saved_weights), image_size=64, epochs=1, device="cpu"
+    )
+    train(config, snapshot, tmp_path / "001-run")
+    out = export_run(tmp_path / "001-run", snapshot, tmp_path / "out").model.parent
+    record = json.loads((out / "export.json").read_text())
+    assert record["weights"]["source"] == record["weights"]["origin"] == saved_weights.name
+    assert not [path.name for path in out.iterdir() if str(tmp_path).encode() in path.read_bytes()]
 
 
 def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Exports, and that importing them again gives the same project."""
 
 import csv
+import errno
+import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -76,6 +80,40 @@ def test_class_folders_round_trip(project: Project, tmp_path: Path) -> None:
         report = import_source(again, tmp_path / "folders")
         assert (report.added, report.unreadable, report.skipped) == (11, (), ())
         assert content(again, only_labels=True) == content(project, only_labels=True)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
+def test_a_disk_that_is_read_only_is_said(
+    name: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patched:
+        for function in ("open", "unlink", "mkdir"):
+            patched.setattr(os, function, refuse)
+        patched.setattr(io, "open", refuse)
+        with pytest.raises(VisionFTError, match=rf"Cannot write .*{name}: Read-only file system"):
+            export_labels(project, tmp_path / name)
+
+
+def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path: Path, disk_calls: list[str]) -> None:
+    export_labels(project, tmp_path / "folders")
+    renamed = disk_calls.index("rename folders")
+    copies = {f"fsync {path.name}" for path in (tmp_path / "folders").rglob("*")}
+    assert len(copies) > 10 and copies <= set(disk_calls[:renamed])
+    assert disk_calls[renamed + 1 :] == [f"fsync {tmp_path.name}"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(project: Project, tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from visionft.files import temporary_folder\n"
+        "with temporary_folder(Path(sys.argv[1])) as folder: (folder / 'x').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "folders")], check=False)
+    assert [path.name for path in tmp_path.glob(".folders.*")]
+    export_labels(project, tmp_path / "folders")
+    assert not [path.name for path in tmp_path.glob(".folders.*")]
 
 
 def test_class_folders_without_splits_are_plain(project: Project, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """What a person decides about a run: its name, its pin, whether its weights stay; what is said when they are gone."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
 from visionft.errors import RunError
+from visionft.evaluation.stored import read_evaluation
+from visionft.evaluation.suggestions import read_suggestions
+from visionft.training.checkpoint import load_checkpoint
 from visionft.training.config import TrainConfig
+from visionft.training.recording import read_snapshot
 from visionft.training.runs import (
     change_notes,
     delete_weights,
@@ -16,6 +21,7 @@ from visionft.training.runs import (
     scan_runs,
     weights_bytes,
 )
+from visionft.training.starting import read_starting
 
 
 @pytest.fixture
@@ -84,6 +90,32 @@ def test_a_run_whose_folder_is_gone_says_so(run_dir: Path) -> None:
         with pytest.raises(RunError, match="is gone"):
             act(run)
     assert not run_dir.exists()
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("name", ["config.json", "classes.json", "result.json"])
+@pytest.mark.parametrize("content", [DEEP, '{"a":' * 100_000, "5", "null", "[5]", '"text"', '{"best": 5}', "\x00"])
+def test_a_run_whose_files_hold_something_else_is_named(name: str, content: str, run_dir: Path) -> None:
+    (run_dir / name).write_text(content)
+    runs, damaged = scan_runs(run_dir.parents[1])
+    assert not runs and list(damaged) == [run_dir.name]
+
+
+@pytest.mark.parametrize("content", [DEEP, '{"title":' * 100_000])
+def test_endless_nesting_is_damage_like_any_other(content: str, run_dir: Path) -> None:
+    for name in ("notes.json", "evaluation-val.json", "suggestions.jsonl", "weights.json", "best/manifest.json"):
+        (run_dir / name).write_text(content)
+    (run_dir / "snapshot.json.gz").write_bytes(gzip.compress(content.encode()))
+    with (run_dir / "metrics.jsonl").open("a") as handle:
+        handle.write(content + "\n")
+    run = read_run(run_dir)
+    assert (run.title, len(run.epochs)) == (run.name, 1)
+    assert read_evaluation(run_dir, "val") is None and read_suggestions(run_dir) == {}
+    for read in (read_snapshot, read_starting, lambda folder: load_checkpoint(folder / "best")):
+        with pytest.raises(RunError, match="nested too deeply"):
+            read(run_dir)
 
 
 def test_damaged_runs_are_named_with_the_reason_and_others_are_listed(run_dir: Path) -> None:
