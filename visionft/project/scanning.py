@@ -133,10 +133,19 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
         if entry.is_symlink() and not entry.is_file():
             return "a link to a folder is not followed" if entry.is_dir() else "the link leads nowhere"
         if entry.is_dir():
-            return "a VisionFT project" if Path(entry.path, "project.db").is_file() else ""
+            return "a VisionFT project" if _is_project(entry) else ""
         return "" if entry.is_file() else "not a regular file"
     except OSError as error:  # a link that leads to itself
-        return f"the link cannot be followed: {error.strerror}"
+        what = "the link cannot be followed" if entry.is_symlink() else "it cannot be read"
+        return f"{what}: {error.strerror}"
+
+
+def _is_project(folder: os.DirEntry[str]) -> bool:
+    """Say whether a folder is a project; one that may not be entered is taken for none, and fails to be listed."""
+    try:
+        return Path(folder.path, "project.db").is_file()
+    except OSError:
+        return False
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from visionft.project.browsing import find_images, image_rows
 from visionft.project.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing import import_source
 from visionft.project.relinking import find_missing
+from visionft.project.scanning import scan_folder
 from visionft.project.store import Project
 
 
@@ -251,3 +253,26 @@ def test_real_pictures_are_all_accounted_for(empty: Project, shared_data: Path) 
         files = sum(path.is_file() for path in source.rglob("*")) if source.is_dir() else 6
         report = import_source(empty, source)
         assert accounted(report) == files, name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
+@pytest.mark.parametrize("mode", [0o000, 0o300])
+def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mode: int) -> None:
+    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are root's alone
+        folder = Path(made)
+        folder.chmod(0o755)
+        for number in range(4):
+            draw(folder / ("cat" if number < 2 else "dog") / f"{number}.png", number)
+        (folder / "dog").chmod(mode)
+        with unprivileged():
+            listing = scan_folder(folder)
+        (folder / "dog").chmod(0o755)
+    assert [file.labels for file in listing.files] == [("cat",), ("cat",)] and not listing.skipped
+    assert [(each.path, each.reason) for each in listing.unreadable] == [
+        (str(folder / "dog"), "the folder cannot be listed: Permission denied")
+    ]
+
+
+def test_a_link_to_itself_is_called_a_link(pictures: Path) -> None:
+    (pictures / "loop").symlink_to(pictures / "loop")
+    assert "link" in scan_folder(pictures).skipped[0].reason
