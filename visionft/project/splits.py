@@ -5,8 +5,8 @@ Data, ECML 2011): the rarest class first, each picture to the split that still w
 picture that is plain stratified sampling. Only pictures without a split are placed; those that have one count towards
 the shares. Pictures of the same content, and those that a pattern finds to belong together (one part photographed
 twice, frames of one film), stay on one side: else the test would ask what was learned by heart. The order is drawn from
-the seed and the contents, so that the same pictures fall the same way. Of a data set that came with train and test only,
-val is taken out of train; the test stays what its makers made it.
+the seed and the contents, so that the same pictures fall the same way. Of a data set that came with train and test
+only, val is taken out of train; the test stays what its makers made it.
 """
 
 import hashlib
