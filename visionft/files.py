@@ -3,6 +3,7 @@
 Owns every write of an artefact (checkpoints, configs, exports). The project database has its own durability.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -57,7 +58,8 @@ def atomic_path(target: Path) -> Generator[Path]:
     except OSError as error:
         raise write_error(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system refuses this too, and has said so
+            temporary.unlink(missing_ok=True)
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:
@@ -79,12 +81,42 @@ def write_json(target: Path, value: Any) -> None:
 
 @contextmanager
 def temporary_folder(beside: Path) -> Generator[Path]:
-    """Yield an empty folder on the file system of `beside`, removed afterwards with whatever is left in it."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+    """Yield an empty folder on the file system of `beside`, removed afterwards with whatever is left in it.
+
+    Raises:
+        VisionFTError: It cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+    except OSError as error:
+        raise write_error(beside, error) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file that this user can see; a folder that may not be entered holds none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name; nothing where there is no such folder.
+
+    Raises:
+        VisionFTError: It may not be listed.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise VisionFTError(f"{folder} cannot be read: {reason}.", "Check its permissions.") from error
 
 
 def sha256_file(path: Path) -> str:

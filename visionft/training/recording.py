@@ -3,13 +3,14 @@
 import dataclasses
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.errors import RunError
-from visionft.files import atomic_path, write_json
+from visionft.files import atomic_path, fsync_folder, fsync_tree, write_json
 from visionft.project.snapshot import Snapshot, SnapshotImage
 from visionft.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, load_newest, save_checkpoint
 from visionft.training.config import TrainConfig
@@ -105,10 +106,23 @@ def best_bytes(run_dir: Path) -> int:
 def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
     """Write `result.json`, and for LoRA the folder that peft loads."""
     if config.method == "lora" and not result.stopped and result.best:
-        from models.lora import save_peft_folder
-
         load_best(run_dir, classifier)
-        folder = run_dir / "peft"
-        folder.mkdir(exist_ok=True)
-        save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
+        _write_peft_folder(run_dir, config, classifier)
     write_json(run_dir / "result.json", dataclasses.asdict(result))
+
+
+def _write_peft_folder(run_dir: Path, config: TrainConfig, classifier: Classifier) -> None:
+    """Write `peft/`, which is there whole or not at all: the disk may be full."""
+    from models.lora import save_peft_folder
+
+    target, temporary = run_dir / "peft", run_dir / ".peft.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        save_peft_folder(classifier.network, temporary, backbone=config.backbone_row, options=config.lora)
+        fsync_tree(temporary)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+        fsync_folder(run_dir)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
