@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let longer proofs be asked for."""
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--kills", type=int, default=1, help="how often each method's run is killed (marked slow)")
+    parser.addoption("--hostile", type=int, default=25, help="how many hostile files of each kind (marked slow)")
 
 
 @pytest.fixture

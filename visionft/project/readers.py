@@ -200,7 +200,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
     while True:
         lines.taken = []
         try:
-            cells: list[str] | str = next(csv.reader(lines, delimiter=delimiter, strict=True), [])
+            cells: list[str] | str = next(csv.reader(lines, delimiter=delimiter, strict=True), None) or []
         except csv.Error:
             cells = ""
         taken = lines.taken

@@ -196,7 +196,7 @@ def _place(
         for group in waiting[label]:
             if group.images[0].image_id not in result:
                 is_kept_from_test = val_from_train and group.is_for_training
-                allowed = [split for split in shares if split != "test" or not is_kept_from_test]
+                allowed: list[Split] = [split for split in shares if split != "test" or not is_kept_from_test]
                 split = max(allowed, key=lambda split: (wanted[split][label], wanted[split].total()))
                 wanted[split].subtract(group.labels)
                 left.subtract(group.labels.keys())
