@@ -129,9 +129,9 @@ EXTREMES = tuple(value.to_bytes(4, "little") for value in (0, 1, 0xFF, 0xFFFF, 0
 
 
 def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
-    """Return `content` after one to four random changes, most of them near its start, where headers are."""
+    """Return `content` after up to four random changes, most of them near its start, where headers are."""
     data = bytearray(content)
-    for _ in range(chance.randint(1, 4)):
+    for _ in range(chance.randint(0, 4)):
         at = chance.randrange(min(len(data), chance.choice([64, 512, 1 << 30])) or 1)
         match chance.randrange(7):
             case 0:
@@ -191,8 +191,9 @@ def drawn_pictures(folder: Path) -> list[Path]:
 def test_hostile_pictures_give_pixels_or_a_reason(
     ask: Callable[[str, Path], tuple[str, object]], number: int, tmp_path: Path
 ) -> None:
-    originals = drawn_pictures(tmp_path / "drawn")
+    drawn = drawn_pictures(tmp_path / "drawn")
     real = Path(__file__).parents[3] / "shared" / "data" / "bad_inputs"
+    originals = drawn * 8  # about as many as the real ones
     originals += sorted(path for path in real.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20)
     tally, failed = attack(ask, "picture", originals, number, tmp_path)
     print(f"\npictures: {dict(tally)} of {number}, {len(originals)} originals")  # noqa: T201  (the tally is what one runs this for)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from visionft.errors import ProjectError
+from visionft.files import is_file
 from visionft.project.labels_file import classes_file, read_classes_file
 from visionft.project.locating import PictureFinder
 from visionft.project.scanning import SPLIT_FOLDERS, Listing, Rejected, SourceFile, printable
@@ -40,7 +41,7 @@ def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
         raise ProjectError(f"{file} is not a CSV file: in its first row, {header}.", "Save it again as CSV, UTF-8.")
     keys = [cell.strip().casefold() for cell in header]
     if not any(key in FILE_KEYS for key in keys):
-        if len(header) > 2 or not PictureFinder(file.parent).find(header[0] or "?").is_file():
+        if len(header) > 2 or not _names_a_file(header[0], file.parent):
             raise ProjectError(
                 f"{file} has no column with file names.",
                 f"Name a column of its header {FILE_KEYS[0]} or {FILE_KEYS[3]}.",
@@ -49,6 +50,13 @@ def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
         rows = _csv_rows(file)
     named = ((line, _named(keys, header or keys, cells)) for line, cells in rows)
     return _listing(file, named, is_confined=is_confined)
+
+
+def _names_a_file(cell: str, folder: Path) -> bool:
+    try:
+        return is_file(PictureFinder(folder).find(cell))
+    except ValueError:  # blank, or with a NUL in it
+        return False
 
 
 def read_jsonl(file: Path, *, is_confined: bool = False) -> Listing:

@@ -68,8 +68,16 @@ def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\n\n", b"a,b,c\n1,2,3\n", b"\xff\xfe\x00broken", b'"' + b"x" * 2_000_000, b'"file_name,label\na.png,x'],
-    ids=["empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB", "an open quote in the header"],
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\n\n", id="blank"),
+        pytest.param(b"a,b,c\n1,2,3\n", id="no file column"),
+        pytest.param(b"\xff\xfe\x00broken", id="not UTF-8"),
+        pytest.param(b'"' + b"x" * 2_000_000, id="a cell of 2 MB"),
+        pytest.param(b'"file_name,label\na.png,x', id="an open quote in the header"),
+        pytest.param(b" ,fox\n", id="a blank name"),
+        pytest.param(b"a\0.png,fox\n", id="a NUL"),
+    ],
 )
 def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
