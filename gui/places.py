@@ -1,4 +1,4 @@
-"""Putting the settings about places, network and language into force, for the window and for the jobs in its process.
+"""Putting the settings about places, network, memory and language into force, for the window and its jobs.
 
 What the environment says is stronger: a variable that was not set here is left as it is.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from gui.i18n import use_language
 from gui.settings import Settings
 from gui.thumbnail_cache import keep_thumbnails
+from visionft.images.limits import DEFAULT_LIMIT_MB, LIMIT_VARIABLE
 from visionft.weights import offline_reason, set_offline
 
 WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"
@@ -19,6 +20,7 @@ class _Ours:
 
     weights: str = ""
     offline: bool = False
+    picture_mb: str = ""
 
 
 def weights_are_given() -> bool:
@@ -31,6 +33,11 @@ def offline_is_given() -> bool:
     return not _Ours.offline and bool(offline_reason())
 
 
+def picture_limit_is_given() -> bool:
+    """Whether the environment says what memory a picture may take, so that the setting has no say."""
+    return os.environ.get(LIMIT_VARIABLE, "") not in ("", _Ours.picture_mb)
+
+
 def put_into_force(settings: Settings) -> None:
     """Take over what the settings say; safe to call again at any time."""
     use_language(settings.language)
@@ -39,6 +46,14 @@ def put_into_force(settings: Settings) -> None:
         set_offline(settings.is_offline)
         _Ours.offline = settings.is_offline
     if not weights_are_given():
-        _Ours.weights = settings.weights_folder
-        os.environ.pop(WEIGHTS_VARIABLE, None)
-        os.environ |= {WEIGHTS_VARIABLE: settings.weights_folder} if settings.weights_folder else {}
+        _Ours.weights = _set_variable(WEIGHTS_VARIABLE, settings.weights_folder)
+    if not picture_limit_is_given():
+        is_usual = settings.picture_mb == DEFAULT_LIMIT_MB
+        _Ours.picture_mb = _set_variable(LIMIT_VARIABLE, "" if is_usual else str(settings.picture_mb))
+
+
+def _set_variable(name: str, value: str) -> str:
+    """Put a value into the environment, "" for none, and return it."""
+    os.environ.pop(name, None)
+    os.environ |= {name: value} if value else {}
+    return value

@@ -13,6 +13,7 @@ import platformdirs
 
 from visionft import files
 from visionft.errors import VisionFTError
+from visionft.images.limits import DEFAULT_LIMIT_MB
 
 logger = logging.getLogger(__name__)
 MAX_RECENT = 8
@@ -33,6 +34,7 @@ class Settings:
     language: str = "en"
     cache_folder: str = ""  # empty: the system's own place for caches
     cache_mb: int = 2000  # 0: no limit
+    picture_mb: int = DEFAULT_LIMIT_MB  # the memory that one picture may take
     weights_folder: str = ""  # empty: beside the program's other data
     is_offline: bool = False
     shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others

@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
     parser.addoption("--kills", type=int, default=11, help="how often tests/torture kills training runs in all")
+    parser.addoption("--hostile", type=int, default=25, help="how many hostile files of each kind (marked slow)")
 
 
 @pytest.fixture

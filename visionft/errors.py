@@ -20,6 +20,8 @@ __all__ = [
 ]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_SPACE_WORDS = ("No space left on device", "os error 28", "os error 112", "Disk quota exceeded")
 _NO_MEMORY = ("out of memory", "can't allocate memory", "Failed to allocate memory")
 
 
@@ -40,10 +42,10 @@ class ExportError(VisionFTError):
 
 
 def as_expected(error: BaseException) -> VisionFTError | None:
-    """Return the advice for a failure that any work may meet: its own, no memory, no space. None means a bug.
+    """Return the advice for a failure that any work may meet: its own, no memory, no space, no access. None: a bug.
 
-    Libraries have their own kinds of "out of memory" (torch on each device, ONNX Runtime); they are known by their
-    words, so that nobody has to load a library to ask.
+    Libraries have their own kinds of "out of memory" (torch on each device, ONNX Runtime) and of "disk full"
+    (safetensors); they are known by their words, so that nobody has to load a library to ask.
     """
     if isinstance(error, VisionFTError):
         return error
@@ -51,7 +53,18 @@ def as_expected(error: BaseException) -> VisionFTError | None:
     if isinstance(error, MemoryError) or (is_worded and any(words in str(error) for words in _NO_MEMORY)):
         hint = "Close other programs, or choose a smaller batch size, picture size or backbone; what was saved is kept."
         return VisionFTError("There is not enough memory.", hint)
-    if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        where = f" ({error.filename})" if error.filename else ""
+    if _is_full_disk(error):
+        filename = getattr(error, "filename", None)
+        where = f" ({filename})" if filename else ""
         return VisionFTError(f"The disk is full{where}.", "Free some space and try again; what was saved is kept.")
+    if isinstance(error, OSError) and error.errno in _NO_ACCESS:
+        what = error.filename or "A file or folder"
+        hint = "Check its permissions, or choose a place where you may read and write."
+        return VisionFTError(f"{what} cannot be used: {error.strerror}.", hint)
     return None
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NO_SPACE
+    return type(error).__module__.startswith("safetensors") and any(words in str(error) for words in _NO_SPACE_WORDS)

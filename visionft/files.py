@@ -169,6 +169,29 @@ def _hold(lock_file: Path, target: Path) -> Generator[None]:
         lock.release()
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file that this user can see; a folder that may not be entered holds none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name; nothing where there is no such folder.
+
+    Raises:
+        VisionFTError: It may not be listed.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise VisionFTError(f"{folder} cannot be read: {reason}.", "Check its permissions.") from error
+
+
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as handle:

@@ -14,7 +14,7 @@ from gui.errors import log_folder
 from gui.i18n import languages, tr
 from gui.jobs import WorkerPool
 from gui.pages.page import Page
-from gui.places import offline_is_given, weights_are_given
+from gui.places import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.settings import FONT_SCALES, settings_path
 from gui.state import AppState, JobOutcome
 from gui.thumbnail_cache import CacheUse, cache_folder, trim_cache
@@ -34,6 +34,7 @@ CACHE_LIMITS_MB = {
     20_000: "20 GB",
     0: "No limit",
 }
+PICTURE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
 DEVICES = {"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "Processor (CPU)"}
 
 
@@ -87,7 +88,13 @@ class SettingsPage(Page):
     def _computing(self) -> Card:
         self.device_box = _choice("Device", [tr(name) for name in DEVICES.values()])
         self._device_note = text(role="small", wrap=True)
-        return _card("Computing", _line("Device", self._device_note, self.device_box))
+        self.picture_box = _choice("Memory for a picture", [tr(name) for name in PICTURE_LIMITS_MB.values()])
+        note = "One that would take more is refused: 2 GB are enough for 100 megapixels"
+        return _card(
+            "Computing",
+            _line("Device", self._device_note, self.device_box),
+            _line("Memory for a picture", note, self.picture_box),
+        )
 
     def _network(self) -> Card:
         self.offline_box = QCheckBox(tr("Work offline"))
@@ -158,6 +165,7 @@ class SettingsPage(Page):
         self.language_box.activated.connect(lambda place: change(language=list(self._languages)[place]))
         self.advance_box.clicked.connect(lambda is_on: change(auto_advance=is_on))
         self.device_box.activated.connect(lambda place: change(device=list(DEVICES)[place]))
+        self.picture_box.activated.connect(lambda place: change(picture_mb=list(PICTURE_LIMITS_MB)[place]))
         self.offline_box.clicked.connect(lambda is_on: change(is_offline=is_on))
         self.limit_box.activated.connect(lambda place: change(cache_mb=list(CACHE_LIMITS_MB)[place]))
 
@@ -195,6 +203,8 @@ class SettingsPage(Page):
         self.advance_box.setChecked(settings.auto_advance)
         self.device_box.setCurrentIndex(_place_of(settings.device, DEVICES))
         self.limit_box.setCurrentIndex(_place_of(settings.cache_mb, CACHE_LIMITS_MB))
+        self.picture_box.setCurrentIndex(_place_of(settings.picture_mb, PICTURE_LIMITS_MB))
+        self.picture_box.setEnabled(not picture_limit_is_given())
         self._show_places()
         every = [each for entries in keymap.by_group().values() for each in self._rows(entries)]
         self.keys.show_rows(every)

@@ -3,16 +3,18 @@
 import os
 
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import dialogs, places
 from gui.settings import Settings, load_settings
 from gui.thumbnail_cache import cache_folder, trim_cache
-from gui.thumbnails import load_thumbnail
+from gui.thumbnails import Unreadable, load_thumbnail
 from gui.widgets.side_by_side import SideBySide
 from models.weights import weights_folder
 from visionft.devices import likely_kinds
+from visionft.images.limits import picture_limit
 from visionft.weights import offline_reason
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -107,6 +109,24 @@ def test_the_environment_is_stronger_than_the_setting(monkeypatch, tmp_path):
     places.put_into_force(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
     assert offline_reason() and weights_folder() == tmp_path / "given"
     assert places.offline_is_given() and places.weights_are_given()
+
+
+def test_a_large_picture_may_have_more_memory(page, tmp_path):
+    picture = tmp_path / "large.png"
+    Image.new("1", (11_000, 11_000)).save(picture)
+    refused = load_thumbnail(picture)
+    assert isinstance(refused, Unreadable) and "takes 2,420 MB of memory (at most 2,000)" in refused.reason
+    page.picture_box.activated.emit(page.picture_box.findText("4 GB"))
+    assert load_settings().picture_mb == 4000 and load_thumbnail(picture).width() == 256
+    page.picture_box.activated.emit(page.picture_box.findText("2 GB"))
+    assert picture_limit() == 2_000_000_000
+
+
+def test_what_the_environment_allows_a_picture_is_stronger(page, monkeypatch):
+    monkeypatch.setenv("VISIONFT_PICTURE_MB", "300")
+    page.state.change_settings(picture_mb=8000)
+    places.put_into_force(page.state.settings)
+    assert picture_limit() == 300_000_000 and not page.picture_box.isEnabled()
 
 
 def test_the_weights_folder_can_be_moved_and_moved_back(qtbot, page, tmp_path, monkeypatch):

@@ -78,6 +78,7 @@ def _check_text(report: CheckReport) -> str:
     lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
     lines += [f"Repaired: {each}" for each in report.repaired]
     lines += [f"Missing: {path}" for path in report.missing]
+    lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]
     lines += [f"Edited since it was imported: {path}" for path in report.edited]
     if report.missing:
         lines.append("Find them again with: visionft relink PROJECT FOLDER")

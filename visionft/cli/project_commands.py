@@ -143,7 +143,8 @@ def split(
     with Project.open(project) as opened:
         report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
-    print_result(report, f"Placed {report.assigned} pictures. Now: {counts}.", as_json=json)
+    taken = f" {report.from_train} training pictures are for validation now." if report.from_train else ""
+    print_result(report, f"Placed {report.assigned} pictures.{taken} Now: {counts}.", as_json=json)
 
 
 def info(project: ProjectDir, json: Json = False) -> None:

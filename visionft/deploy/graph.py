@@ -153,8 +153,9 @@ def _preprocessing_nodes(interpolation: str) -> list[Any]:
         make("Div", ["margin", "two"], ["start"]),
         make("Add", ["start", "side"], ["end"]),
         make("Slice", ["image", "start", "end", "crop_axes"], ["square"]),
-        make("Cast", ["square"], ["square_float"], to=TensorProto.FLOAT),
-        make("Transpose", ["square_float"], ["square_planes"], perm=[0, 3, 1, 2]),
+        # Bytes are turned to planes, not floats: a large picture would be in memory twice at four bytes a value.
+        make("Transpose", ["square"], ["planes"], perm=[0, 3, 1, 2]),
+        make("Cast", ["planes"], ["square_planes"], to=TensorProto.FLOAT),
         # exclude_outside and this cubic coefficient are what torch's antialiased interpolate computes.
         make(
             "Resize",

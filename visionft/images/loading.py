@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 from visionft.errors import ImageError
 from visionft.images.augment import Augment, build_augment
 from visionft.images.decode import decode
+from visionft.images.limits import picture_limit
 from visionft.images.preprocess import Preprocessing
 from visionft.project.snapshot import SnapshotImage, Task
 
@@ -82,6 +83,7 @@ class PictureDataset(Dataset[Sample]):
         self._preprocessing = preprocessing
         self._augmentation = augmentation
         self._seed = seed
+        self._limit = picture_limit()  # a loader process may have an older environment
         self._augments: dict[int, Augment] = {}
 
     def __len__(self) -> int:
@@ -94,7 +96,7 @@ class PictureDataset(Dataset[Sample]):
         """Load one picture; a damaged one comes back as a reason, never as an exception."""
         target = torch.as_tensor(self._targets[key.position])
         try:
-            pixels = decode(self._paths[key.position])
+            pixels = decode(self._paths[key.position], limit=self._limit)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
         return Sample(self._to_input(pixels, key), target, key.position, "")

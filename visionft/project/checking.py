@@ -34,6 +34,7 @@ class CheckReport:
     Attributes:
         repaired: What was wrong and has been put right, one sentence each. Empty when the project was sound.
         missing: Pictures whose files are gone; `visionft relink` finds them.
+        closed: Folders of pictures that this user may not enter; whether the pictures are there is not known.
         edited: Pictures whose files have other content than when they were imported (only when contents were checked).
         seal: Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or
             "none" when that session was killed, and a single changed value may go unseen.
@@ -46,6 +47,7 @@ class CheckReport:
     edited: tuple[Path, ...] = ()
     seal: Seal = "none"
     unexplained: tuple[str, ...] = ()
+    closed: tuple[Path, ...] = ()
 
 
 def check_project(
@@ -79,9 +81,28 @@ def check_project(
     project.apply(repair)
     project.wait_for_backups()  # their unfinished folders are no leftovers
     repaired = [*repair.done, *_repair_derived(project), *_clear_leftovers(project.path)]
-    missing = tuple(image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop))
-    edited = _find_edited(project, set(missing), on_event, should_stop) if check_contents else ()
-    return CheckReport(repaired=tuple(repaired), missing=missing, edited=edited, seal=seal, unexplained=unexplained)
+    unseen = [image.path for image in find_missing(project, on_event=on_event, should_stop=should_stop)]
+    edited = _find_edited(project, set(unseen), on_event, should_stop) if check_contents else ()
+    hidden = {path for path in unseen if _is_hidden(path)}
+    return CheckReport(
+        repaired=tuple(repaired),
+        missing=tuple(path for path in unseen if path not in hidden),
+        edited=edited,
+        seal=seal,
+        unexplained=unexplained,
+        closed=tuple(sorted({path.parent for path in hidden})),
+    )
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell whether this user may not know if there is such a file."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import atomic_path, fsync_folder, fsync_tree, is_stream, temporary_folder, write_error
+from visionft.files import atomic_path, fsync_folder, fsync_tree, is_file, is_stream, temporary_folder, write_error
 from visionft.foreign_text import spreadsheet_cell
 from visionft.project.labels_file import (
     CLASSES_FILE,
@@ -161,7 +161,7 @@ def _export_folders(project: Project, target: Path, on_event: OnEvent, should_st
 
 def _copy(record: LabelRecord, folder: Path) -> bool:
     """Copy a picture under its own name, made unique in the folder. Return False when its file is gone."""
-    if not record.path.is_file():
+    if not is_file(record.path):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(safe_name(Path(record.name).name))

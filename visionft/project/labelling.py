@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from visionft.errors import ProjectError
-from visionft.files import sha256_file
+from visionft.files import is_file, sha256_file
 from visionft.foreign_text import is_unicode
 from visionft.project.changes import LabelImages
 from visionft.project.journal import Effects
@@ -33,8 +33,8 @@ def find_image(project: Project, path: Path) -> int:
         query = "SELECT id FROM image WHERE removed_at IS NULL AND "
         row = connection.execute(query + "root_id = ? AND path = ?", place).fetchone() if place else None
         if row is None:
-            if not absolute.is_file():
-                raise ProjectError(f"{path} does not exist.", "Check the path.")
+            if not is_file(absolute):
+                raise ProjectError(f"{path} does not exist, or may not be seen.", "Check the path and its permissions.")
             row = connection.execute(query + "sha256 = ? ORDER BY id LIMIT 1", (sha256_file(absolute),)).fetchone()
     if row is None:
         raise ProjectError(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from visionft.files import is_file
 from visionft.foreign_text import is_unicode
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.scanning import walk
@@ -40,7 +41,7 @@ class PictureFinder:
         if self._is_confined and not literal.is_relative_to(self._base):
             raise ValueError("the file name leads out of the archive")
         for candidate in (literal, self._base / "images" / _native(name)):
-            if _is_file(candidate):
+            if is_file(candidate):
                 return candidate
         by_name = self._by_name.get(literal.name) or self._by_stem.get(literal.name) or []
         return by_name[0] if len(by_name) == 1 else literal
@@ -71,10 +72,3 @@ def _native(name: str) -> Path:
     if os.sep == "/" and "\\" in name and "/" not in name:
         return Path(PureWindowsPath(name).as_posix())
     return Path(PurePosixPath(name))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than the file system allows
-        return False

@@ -6,11 +6,13 @@ A row that cannot be used is listed with its line and reason; the others are tak
 import csv
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from visionft.errors import ProjectError
+from visionft.files import is_file
 from visionft.foreign_text import from_spreadsheet_cell, printable
 from visionft.project.labels_file import classes_file, read_classes_file
 from visionft.project.locating import PictureFinder
@@ -35,9 +37,11 @@ def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
     header = next((cells for _, cells in rows), None)
     if not header:
         raise ProjectError(f"{file} is empty.", "Choose the file that lists the pictures.")
+    if isinstance(header, str):
+        raise ProjectError(f"{file} is not a CSV file: in its first row, {header}.", "Save it again as CSV, UTF-8.")
     keys = [cell.strip().casefold() for cell in header]
     if not any(key in FILE_KEYS for key in keys):
-        if len(header) > 2 or not PictureFinder(file.parent).find(header[0] or "?").is_file():
+        if len(header) > 2 or not _names_a_file(header[0], file.parent):
             raise ProjectError(
                 f"{file} has no column with file names.",
                 f"Name a column of its header {FILE_KEYS[0]} or {FILE_KEYS[3]}.",
@@ -46,6 +50,13 @@ def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
         rows = _csv_rows(file)
     named = ((line, _named(keys, header or keys, cells)) for line, cells in rows)
     return _listing(file, named, is_confined=is_confined)
+
+
+def _names_a_file(cell: str, folder: Path) -> bool:
+    try:
+        return is_file(PictureFinder(folder).find(cell))
+    except ValueError:  # blank, or with a NUL in it
+        return False
 
 
 def read_jsonl(file: Path, *, is_confined: bool = False) -> Listing:
@@ -150,26 +161,80 @@ def _named(keys: list[str], header: list[str], cells: list[str] | str) -> dict[s
     return row
 
 
-def _csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows with their line numbers; blank ones are left out."""
+def _csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows, or why one is none, with the numbers of their first lines; blank ones are left out."""
     csv.field_size_limit(MAX_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as handle:
             first = handle.readline()
             handle.seek(0)
-            delimiter = max(",;\t", key=first.count)
-            reader = csv.reader(handle, delimiter=delimiter)
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    yield reader.line_num, row
-    except csv.Error as error:
-        raise ProjectError(f"{file} is not a CSV file: {error}.", "Save it again as CSV, UTF-8.") from error
+            yield from _records(_Lines(handle), max(",;\t", key=first.count))
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
         ) from error
+
+
+class _Lines:
+    """The lines of a file, those taken last can be put back."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self._handle = handle
+        self._ahead: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else self._handle.readline()
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def put_back(self, lines: list[str]) -> None:
+        self._ahead.extendleft(reversed(lines))
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a CSV file. One of several lines must have as many cells as the first row.
+
+    Else a quote that nobody closed would swallow all rows up to the next quote: there only its own line is lost.
+    """
+    width, number = 0, 1
+    while True:
+        lines.taken = []
+        try:
+            cells: list[str] | str = next(csv.reader(lines, delimiter=delimiter, strict=True), None) or []
+        except csv.Error:
+            cells = ""
+        taken = lines.taken
+        if not taken:
+            return
+        if isinstance(cells, str) or (len(taken) > 1 and width and len(cells) != width):
+            lines.put_back(taken[1:])
+            taken = taken[:1]
+            cells = _cells_of_line(taken[0], delimiter)
+        if isinstance(cells, str) or any(cell.strip() for cell in cells):
+            yield number, cells
+            width = width or len(cells)
+        number += len(taken)
+
+
+def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
+    """Return the cells of a row that stands in one line, or why it is none."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return "a quote is not closed"
+    try:
+        return next(csv.reader([line], delimiter=delimiter))  # text behind a closing quote, as some programs write
+    except csv.Error as error:
+        return f"it is no row of a CSV file: {error}"
 
 
 def _json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

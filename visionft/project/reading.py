@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft.files import list_folder
 from visionft.project.names import natural_key
 from visionft.project.roots import Roots
 from visionft.project.snapshot import SPLITS, Snapshot, SnapshotImage, Task
@@ -63,7 +64,7 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
     splits["unassigned"] = by_split.get(None, 0)
     query = "SELECT count(*) FROM image WHERE removed_at IS NULL AND label_count = 0"
     unlabelled = connection.execute(query).fetchone()[0]
-    runs = (folder.name for folder in runs_folder.iterdir() if folder.is_dir()) if runs_folder.is_dir() else ()
+    runs = (folder.name for folder in list_folder(runs_folder) if folder.is_dir())
     return ProjectSummary(
         task=task,
         images=sum(splits.values()),

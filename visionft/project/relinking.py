@@ -8,7 +8,7 @@ from pathlib import Path
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import sha256_file
+from visionft.files import is_file, sha256_file
 from visionft.project.import_changes import Place
 from visionft.project.names import count_of
 from visionft.project.roots import ensure_roots
@@ -71,7 +71,7 @@ def find_missing(
     missing: list[MissingImage] = []
     for done, (image_id, root_id, path, sha256, size) in enumerate(rows, 1):
         place = roots.path_of(root_id, path)
-        if not place.is_file():
+        if not is_file(place):
             missing.append(MissingImage(image_id, place, sha256, size))
         if done % 1000 == 0:
             on_event(Progress(stage="Look for pictures", done=done, total=len(rows)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.files import is_file
 from visionft.foreign_text import printable
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.labels_file import CLASSES_FILE, ClassLook, read_classes_file
@@ -128,10 +129,11 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
         if entry.is_symlink() and not entry.is_file():
             return "a link to a folder is not followed" if entry.is_dir() else "the link leads nowhere"
         if entry.is_dir():
-            return "a VisionFT project" if Path(entry.path, "project.db").is_file() else ""
+            return "a VisionFT project" if is_file(Path(entry.path, "project.db")) else ""
         return "" if entry.is_file() else "not a regular file"
     except OSError as error:  # a link that leads to itself
-        return f"the link cannot be followed: {error.strerror}"
+        what = "the link cannot be followed" if entry.is_symlink() else "it cannot be read"
+        return f"{what}: {error.strerror}"
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
@@ -146,9 +148,9 @@ def unwrap(source: Path) -> Path:
     base = source
     while len(folders := _folders_if_no_pictures(base)) == 1:
         inner = base / folders[0]
-        has_labels = any((inner / name).is_file() for name in METADATA_FILES)
+        has_labels = any(is_file(inner / name) for name in METADATA_FILES)
         is_split = folders[0].casefold() in SPLIT_FOLDERS
-        if is_split or any((base / name).is_file() for name in METADATA_FILES):
+        if is_split or any(is_file(base / name) for name in METADATA_FILES):
             break
         if not has_labels and not _folders_if_no_pictures(inner):
             break

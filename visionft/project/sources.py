@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, ShouldStop
-from visionft.files import write_error
+from visionft.files import is_file, list_folder, write_error
 from visionft.foreign_text import printable
 from visionft.images.decode import IMAGE_SUFFIXES
 from visionft.project.archives import extract_zip
@@ -140,9 +140,9 @@ def _label_files(base: Path, only: str) -> Iterator[tuple[Path, str]]:
     suffixes = {"csv": (".csv", ".tsv"), "jsonl": (".jsonl",)}.get(only, (".csv", ".tsv", ".jsonl"))
     for folder, split in [(base, "")] + [(base / name, name) for name in SPLIT_FOLDERS if (base / name).is_dir()]:
         named = [folder / name for name in METADATA_FILES if (folder / name).suffix in suffixes]
-        files = [file for file in named if file.is_file()]
+        files = [file for file in named if is_file(file)]
         if not files and only != "auto":
-            files = sorted(file for file in folder.iterdir() if file.suffix.casefold() in suffixes)
+            files = [file for file in list_folder(folder) if file.suffix.casefold() in suffixes]
         if files:
             yield files[0], split
 

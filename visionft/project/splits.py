@@ -5,7 +5,8 @@ Data, ECML 2011): the rarest class first, each picture to the split that still w
 picture that is plain stratified sampling. Only pictures without a split are placed; those that have one count towards
 the shares. Pictures of the same content, and those that a pattern finds to belong together (one part photographed
 twice, frames of one film), stay on one side: else the test would ask what was learned by heart. The order is drawn from
-the seed and the contents, so that the same pictures fall the same way.
+the seed and the contents, so that the same pictures fall the same way. Of a data set that came with train and test
+only, val is taken out of train; the test stays what its makers made it.
 """
 
 import hashlib
@@ -27,11 +28,13 @@ class SplitReport:
     Attributes:
         assigned: How many pictures it placed.
         splits: The labelled pictures per split afterwards.
+        from_train: How many of them were training pictures, because there was no validation picture.
         torn_groups: Groups that lie in several splits because their pictures were placed before the pattern was given.
     """
 
     assigned: int
     splits: dict[Split, int]
+    from_train: int = 0
     torn_groups: int = 0
 
 
@@ -49,6 +52,10 @@ class _Group:
     def splits(self) -> Counter[Split]:
         return Counter(image.split for image in self.images if image.split is not None)
 
+    @property
+    def is_for_training(self) -> bool:
+        return all(image.split == "train" for image in self.images)
+
 
 def assign_splits(
     project: Project,
@@ -60,6 +67,8 @@ def assign_splits(
     again: bool = False,
 ) -> SplitReport:
     """Place the labelled pictures that have no split yet, as one step of the history.
+
+    Where no picture is for validation, and those without a split are not enough, training pictures are taken for it.
 
     Args:
         project: Open for writing.
@@ -80,6 +89,8 @@ def assign_splits(
     _check_enough(snapshot, labelled, len(shares))
     groups = _groups(labelled, _keys(project, group))
     splits = _place(groups, shares, seed, again=again)
+    if not again and _lacks_validation(labelled, splits, shares):
+        splits = _place(groups, shares, seed, val_from_train=True)
     _check_classes(snapshot, labelled, splits, shares)
     placed: dict[int, Split | None] = {
         image.image_id: splits[image.image_id] for image in labelled if image.split != splits[image.image_id]
@@ -88,7 +99,9 @@ def assign_splits(
         project.apply(AssignSplits(placed))
     counts = Counter(splits.values())
     torn = sum(len({splits[image.image_id] for image in members.images}) > 1 for members in groups)
-    return SplitReport(assigned=len(placed), splits={split: counts[split] for split in SPLITS}, torn_groups=torn)
+    taken = 0 if again else sum(image.split == "train" for image in labelled if image.image_id in placed)
+    splits_now: dict[Split, int] = {split: counts[split] for split in SPLITS}
+    return SplitReport(assigned=len(placed), splits=splits_now, from_train=taken, torn_groups=torn)
 
 
 def _shares(val: float, test: float) -> dict[Split, float]:
@@ -137,14 +150,36 @@ def _groups(images: Sequence[SnapshotImage], keys: Mapping[int, str]) -> list[_G
     return list(groups.values())
 
 
-def _place(groups: Sequence[_Group], shares: Mapping[Split, float], seed: int, *, again: bool) -> dict[int, Split]:
-    """Return the split of every picture: the one it has, the one of its group, or the one that wants it most."""
+def _lacks_validation(
+    labelled: Sequence[SnapshotImage], splits: Mapping[int, Split], shares: Mapping[Split, float]
+) -> bool:
+    """Say whether validation has no picture of its own and would miss a class."""
+    if "val" not in shares or any(image.split == "val" for image in labelled):
+        return False
+    validated = {label for image in labelled if splits[image.image_id] == "val" for label in image.labels}
+    return any(label not in validated for image in labelled for label in image.labels)
+
+
+def _place(
+    groups: Sequence[_Group],
+    shares: Mapping[Split, float],
+    seed: int,
+    *,
+    again: bool = False,
+    val_from_train: bool = False,
+) -> dict[int, Split]:
+    """Return the split of every picture: the one it has, the one of its group, or the one that wants it most.
+
+    Args:
+        again: No picture has a split.
+        val_from_train: Training pictures have none either, but may not become test pictures.
+    """
     wanted = _wanted(groups, shares)
     result: dict[int, Split] = {}
     free: list[_Group] = []
     for group in groups:
         settled = None if again or not group.splits else group.splits.most_common(1)[0][0]
-        if settled is None:
+        if settled is None or (val_from_train and group.is_for_training):
             free.append(group)
             continue
         for image in group.images:
@@ -160,7 +195,9 @@ def _place(groups: Sequence[_Group], shares: Mapping[Split, float], seed: int, *
         label = min(left, key=lambda label: (left[label], label))
         for group in waiting[label]:
             if group.images[0].image_id not in result:
-                split = max(shares, key=lambda split: (wanted[split][label], wanted[split].total()))
+                is_kept_from_test = val_from_train and group.is_for_training
+                allowed: list[Split] = [split for split in shares if split != "test" or not is_kept_from_test]
+                split = max(allowed, key=lambda split: (wanted[split][label], wanted[split].total()))
                 wanted[split].subtract(group.labels)
                 left.subtract(group.labels.keys())
                 result.update({image.image_id: split for image in group.images})

@@ -69,6 +69,9 @@ def _split_problem(images: Snapshot, split: Split) -> Problem | None:
     missing = [name for name, count in counts.items() if not count]
     if not missing:
         return None
+    if split == "val" and len(missing) == len(counts):
+        hint = "Run `visionft split PROJECT`: it takes some out of the training pictures."
+        return Problem("", "no picture is for validation yet", hint)
     names = ", ".join(repr(name) for name in missing[:5]) + (" and more" if len(missing) > 5 else "")
     hint = "Label more pictures of it and run `visionft split PROJECT` again, or remove the class."
     return Problem("", f"the {split} split has no picture of {names}", hint)

@@ -146,9 +146,9 @@ def best_bytes(run_dir: Path) -> int:
 def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
     """Write `result.json`, and for LoRA the folder that peft loads."""
     if config.method == "lora" and not result.stopped and result.best:
+        load_best(run_dir, classifier)
         from models.lora import save_peft_folder
 
-        load_best(run_dir, classifier)
         with whole_folder(run_dir / "peft") as folder:
             save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
     write_json(run_dir / "result.json", dataclasses.asdict(result))

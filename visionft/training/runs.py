@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
-from visionft.files import fsync_folder, parse_json, read_json, write_error, write_json, write_text
+from visionft.files import fsync_folder, list_folder, parse_json, read_json, write_error, write_json, write_text
 from visionft.training.config import TrainConfig
 from visionft.training.manifest import MANIFEST, fault_of
 from visionft.training.run_lock import is_going
@@ -154,7 +154,7 @@ def best_epoch(epochs: tuple[EpochDone, ...]) -> EpochDone | None:
 def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     """Return the folder for a new run, numbered after the highest number so far; it is not made yet."""
     runs = project_dir / RUNS_FOLDER
-    names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
+    names = [path.name for path in list_folder(runs)]
     numbers = [int(match[1]) for name in names if (match := re.match(r"\.?(\d+)-", name))]
     return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
 
@@ -195,17 +195,17 @@ def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
 
     A folder without `config.json` never became a run and is passed over.
     """
-    runs = project_dir / RUNS_FOLDER
-    folders = sorted(runs.iterdir()) if runs.is_dir() else []
     summaries: list[RunSummary] = []
     damaged: dict[str, str] = {}
-    for folder in folders:
-        if not (folder / "config.json").is_file():
-            continue
+    for folder in list_folder(project_dir / RUNS_FOLDER):
         try:
+            if not (folder / "config.json").is_file():
+                continue
             summaries.append(read_run(folder))
         except RunError as error:
             damaged[folder.name] = error.message
+        except OSError as error:
+            damaged[folder.name] = f"{folder} cannot be read: {error.strerror}."
     return summaries, damaged
 
 
@@ -216,7 +216,7 @@ def load_run(project_dir: Path, name: str) -> RunSummary:
         RunError: There is none, or its folder is damaged.
     """
     runs = project_dir / RUNS_FOLDER
-    names = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    names = [path.name for path in list_folder(runs) if path.is_dir()]
     wanted = [each for each in names if each == name or (name.isdigit() and each.startswith(f"{int(name):03d}-"))]
     if not wanted:
         known = f"The project has {', '.join(names)}." if names else "Train one first with `visionft train`."
@@ -235,7 +235,11 @@ def read_run(run_dir: Path) -> RunSummary:
         class_names = _read_class_names(run_dir / "classes.json")
         epochs = read_metrics(run_dir)
         result = _read_result(run_dir / "result.json")
-    except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "Check its permissions, or restore the folder from a copy."
+        raise RunError(f"{run_dir} is not a readable run: {error.filename or run_dir}: {reason}.", hint) from error
+    except (ValueError, TypeError, KeyError, ConfigError) as error:
         hint = "Restore the folder from a copy, or train again."
         raise RunError(f"{run_dir} is not a readable run: {error}.", hint) from error
     faults = checkpoint_faults(run_dir, is_quick=True)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from visionft.errors import ImageError
-from visionft.images.decode import IMAGE_SUFFIXES, MAX_PIXELS, decode, read_header
+from visionft.images.decode import IMAGE_SUFFIXES, decode, read_header
 
 ORIENTATION = 0x0112
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -256,7 +256,7 @@ def test_a_cut_off_file_is_refused_in_every_format(tmp_path: Path, suffix: str, 
 
 
 def test_decompression_bombs_are_refused_by_their_header(tmp_path: Path) -> None:
-    for width, height in ((60_000, 60_000), (MAX_PIXELS // 1000 + 1, 1000)):
+    for width, height in ((60_000, 60_000), (1_000_001, 1)):
         bomb = tmp_path / "bomb.png"
         bomb.write_bytes(png(width, height, png_chunk(b"IDAT", b"")))
         for read in (read_header, decode):

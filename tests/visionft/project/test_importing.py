@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from visionft.project.browsing import find_images, image_rows
 from visionft.project.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing import import_source
 from visionft.project.relinking import find_missing
+from visionft.project.scanning import scan_folder
 from visionft.project.store import Project
 
 
@@ -271,3 +273,26 @@ def test_a_disk_that_fills_up_during_an_import_says_what_came_in(
     with empty.repairing() as connection:
         connection.execute("PRAGMA max_page_count = 100000")
     assert import_source(empty, tmp_path / "many").added == 600 - there
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
+@pytest.mark.parametrize("mode", [0o000, 0o300])
+def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mode: int) -> None:
+    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are root's alone
+        folder = Path(made)
+        folder.chmod(0o755)
+        for number in range(4):
+            draw(folder / ("cat" if number < 2 else "dog") / f"{number}.png", number)
+        (folder / "dog").chmod(mode)
+        with unprivileged():
+            listing = scan_folder(folder)
+        (folder / "dog").chmod(0o755)
+    assert [file.labels for file in listing.files] == [("cat",), ("cat",)] and not listing.skipped
+    assert [(each.path, each.reason) for each in listing.unreadable] == [
+        (str(folder / "dog"), "the folder cannot be listed: Permission denied")
+    ]
+
+
+def test_a_link_to_itself_is_called_a_link(pictures: Path) -> None:
+    (pictures / "loop").symlink_to(pictures / "loop")
+    assert "link" in scan_folder(pictures).skipped[0].reason

@@ -55,6 +55,7 @@ def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures:
         ('file_name,label\ncat/0.png,"a\nb"\n', "control character"),
         (f"file_name,label\ncat/0.png,{'x' * 400}\n", "400 characters"),
         (f"file_name,label\n{'y' * 5000},a\n", "too long|no longer"),
+        (f'file_name,label\n"{"y" * 2_000_000},a\n', "field larger"),
     ],
 )
 def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: Path, text: str, reason: str) -> None:
@@ -67,14 +68,40 @@ def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\n\n", b"a,b,c\n1,2,3\n", b"\xff\xfe\x00broken", b'file_name,label\n"' + b"x" * 2_000_000],
-    ids=["empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB"],
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\n\n", id="blank"),
+        pytest.param(b"a,b,c\n1,2,3\n", id="no file column"),
+        pytest.param(b"\xff\xfe\x00broken", id="not UTF-8"),
+        pytest.param(b'"' + b"x" * 2_000_000, id="a cell of 2 MB"),
+        pytest.param(b'"file_name,label\na.png,x', id="an open quote in the header"),
+        pytest.param(b" ,fox\n", id="a blank name"),
+        pytest.param(b"a\0.png,fox\n", id="a NUL"),
+    ],
 )
 def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
     with pytest.raises(ProjectError) as caught:
         import_source(empty, tmp_path / "labels.csv")
     assert caught.value.hint and not empty.history()
+
+
+@pytest.mark.parametrize("open_row", ['"cat/2.png,fox', 'cat/2.png,"fox', 'cat/2.png,"fox|wolf, and more'])
+def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, pictures: Path, open_row: str) -> None:
+    rows = [f"{'cat' if number < 6 else 'dog'}/{number}.png,fox" for number in range(12)]
+    rows[2] = open_row
+    rows[9] = '"dog/9.png","fox"'
+    report = import_source(empty, write_csv(pictures, "\n".join(["file_name,label", *rows])))
+    assert report.added == 11 and report.classes == {"fox": 11}
+    assert [(each.path.rpartition(":")[2], each.reason) for each in report.unreadable] == [
+        ("4", "a quote is not closed")
+    ]
+
+
+def test_cells_of_several_lines_stay_whole(empty: Project, pictures: Path) -> None:
+    text = 'file_name,label,note\ncat/0.png,fox,"one\r\n""two"", three"\n\ncat/1.png,fox,\n'
+    assert import_source(empty, write_csv(pictures, text)).added == 2
+    assert [(row.note or "").split() for row in image_rows(empty, (1, 2))] == [["one", '"two",', "three"], []]
 
 
 def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, pictures: Path) -> None:

@@ -14,6 +14,7 @@ from visionft.project.importing import import_source
 from visionft.project.snapshot import SnapshotImage, Split
 from visionft.project.splits import _groups, _place, _shares, assign_splits
 from visionft.project.store import Project
+from visionft.training.checks import data_problems
 
 
 @pytest.fixture
@@ -50,6 +51,40 @@ def test_the_seed_draws_and_the_same_seed_draws_the_same(large: Project, tmp_pat
     assert large.snapshot() != first
     assign_splits(large, seed=1, again=True)
     assert large.snapshot() == first
+
+
+def test_val_is_taken_out_of_train_where_a_set_has_train_and_test_only(tmp_path: Path, draw) -> None:
+    for number in range(100):
+        side = "test" if number % 5 == 0 else "train"
+        draw(tmp_path / "set" / side / ("a" if number < 60 else "b") / f"{number}.png", number)
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, tmp_path / "set")
+        before = {image.image_id: image.split for image in project.snapshot().images}
+        assert [problem.message for problem in data_problems(project.snapshot())] == [
+            "no picture is for validation yet"
+        ]
+
+        report = assign_splits(project)
+
+        after = {image.image_id: image.split for image in project.snapshot().images}
+        moved = {image_id for image_id in after if after[image_id] != before[image_id]}
+        assert report.from_train == report.assigned == len(moved) == report.splits["val"]
+        assert {(before[image_id], after[image_id]) for image_id in moved} == {("train", "val")}
+        assert report.splits["test"] == 20 and 12 <= report.splits["val"] <= 15
+        assert not data_problems(project.snapshot())
+        assert assign_splits(project).assigned == 0  # once is enough
+        project.undo()
+        assert {image.image_id: image.split for image in project.snapshot().images} == before
+
+
+def test_pictures_without_a_split_are_for_validation_before_training_pictures_are(tmp_path: Path, draw) -> None:
+    for number in range(60):
+        side = "test" if number % 5 == 0 else "train" if number % 5 < 3 else "unassigned"
+        draw(tmp_path / "set" / side / ("a" if number < 30 else "b") / f"{number}.png", number)
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, tmp_path / "set")
+        report = assign_splits(project)
+        assert report.assigned == 24 and report.from_train == 0 and report.splits["val"] >= 6
 
 
 def test_new_pictures_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:

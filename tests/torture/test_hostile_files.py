@@ -1,0 +1,234 @@
+"""Hostile files by the hundred: a picture gives pixels or an `ImageError`, a label file a report or a `VisionFTError`.
+
+Real files (of ../shared/data where it is at hand) and drawn ones are mutated at random, seeded by their number, so that
+each case can be had again. Each is read in a process of its own with a limit on memory and on time: whatever hangs,
+dies, takes more than was allowed or raises anything else fails. `--hostile 1000` asks for more of each.
+"""
+
+import base64
+import json
+import random
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and a limit on a process's memory"),
+]
+PICTURE_MB = 300
+# Reads {"work", "path", "scratch"} a line and answers {"outcome", "said"}: each in a fork with its own limits.
+SERVER = """
+import json, os, resource, select, shutil, signal, sys, traceback
+from pathlib import Path
+from PIL import Image
+from visionft.errors import ImageError, VisionFTError
+from visionft.images.decode import decode, read_header
+from visionft.project.importing import import_source
+from visionft.project.store import Project
+
+SECONDS, SLACK = 30, 300_000_000
+ALLOWED = int(float(os.environ["VISIONFT_PICTURE_MB"]) * 1e6)
+Image.init()
+
+def picture(path, scratch):
+    try:
+        read_header(path)
+        pixels = decode(path)
+    except ImageError as error:
+        if "not enough memory" in error.message:
+            return "too much memory", error.message
+        return "refused", error.message
+    decode(path, max_side=256)
+    return "pixels", list(pixels.shape)
+
+def labels(path, scratch):
+    try:
+        with Project.create(scratch / "project") as project:
+            report = import_source(project, path)
+    except VisionFTError as error:
+        return "refused", error.message
+    return "read", report.added
+
+def answer(asked, write):
+    with open("/proc/self/statm") as handle:
+        size = int(handle.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + ALLOWED + SLACK,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        outcome = {"picture": picture, "labels": labels}[asked["work"]](Path(asked["path"]), Path(asked["scratch"]))
+    except BaseException:
+        outcome = "raised", traceback.format_exc()[-1500:]
+    os.write(write, json.dumps(outcome).encode()[:60_000])
+    os._exit(0)
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        answer(asked, write)
+    os.close(write)
+    said = b""
+    if select.select([read], [], [], SECONDS)[0]:
+        while part := os.read(read, 65536):
+            said += part
+        _, status = os.waitpid(child, 0)
+        outcome = json.loads(said) if said else ["died", f"status {status}"]
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        outcome = ["hung", f"{SECONDS} s"]
+    os.close(read)
+    shutil.rmtree(asked["scratch"], ignore_errors=True)
+    print(json.dumps(outcome), flush=True)
+"""
+
+
+@pytest.fixture
+def number(pytestconfig: pytest.Config) -> int:
+    """Return how many files of each kind are made."""
+    return pytestconfig.getoption("--hostile")
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function: kind of work, path -> (outcome, what was said)."""
+    monkeypatch.setenv("VISIONFT_PICTURE_MB", str(PICTURE_MB))
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdin and server.stdout
+
+        def ask(work: str, path: Path) -> tuple[str, object]:
+            asked = {"work": work, "path": str(path), "scratch": str(tmp_path / "scratch")}
+            (tmp_path / "scratch").mkdir(exist_ok=True)
+            print(json.dumps(asked), file=server.stdin, flush=True)
+            outcome, said = json.loads(server.stdout.readline())
+            return outcome, said
+
+        yield ask
+        server.stdin.close()
+
+
+# 122 bytes that Pillow takes for one column of 134 million pixels.
+TALL_TIFF = (
+    "SUkqAAgAAAAIAAABBAABAAAAAQAAAAEBBAARAAAAAQAAAAIBAwAEAAAAbgAAAAYBAwABAAAABQAAABEBBAABAAAAdgAAABUBAwABAAAABAAAABYB"
+    "BAABAAAAAQAAABcBBAABAAAABAAAAAAAAAAIAAgACAAIAAAAAEE="
+)
+EXTREMES = tuple(value.to_bytes(4, "little") for value in (0, 1, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF))
+
+
+def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
+    """Return `content` after up to four random changes, most of them near its start, where headers are."""
+    data = bytearray(content)
+    for _ in range(chance.randint(0, 4)):
+        at = chance.randrange(min(len(data), chance.choice([64, 512, 1 << 30])) or 1)
+        match chance.randrange(7):
+            case 0:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                value = chance.choice(EXTREMES)
+                value = value if chance.random() < 0.5 else value[::-1]
+                data[at : at + len(value)] = value
+            case 2:
+                del data[at:]
+            case 3:
+                del data[at : at + chance.randrange(1, 64)]
+            case 4:
+                data[at:at] = chance.randbytes(chance.randrange(1, 64))
+            case 5:
+                data[at:at] = data[at : at + chance.randrange(1, 4096)]
+            case _:
+                start = chance.randrange(len(other) or 1)
+                data[at:] = other[start : start + len(data)]
+    return bytes(data)
+
+
+def attack(
+    ask: Callable[[str, Path], tuple[str, object]], work: str, originals: list[Path], number: int, folder: Path
+) -> tuple[Counter[str], list[str]]:
+    """Read `number` mutated files, and return how often each came out how, and those that did not end well."""
+    tally: Counter[str] = Counter()
+    failed: list[str] = []
+    for seed in range(number):
+        chance = random.Random(seed)
+        original, other = chance.choice(originals), chance.choice(originals)
+        path = folder / f"{seed}{original.suffix}"
+        path.write_bytes(mutated(original.read_bytes(), other.read_bytes(), chance))
+        outcome, said = ask(work, path)
+        tally[outcome] += 1
+        if outcome not in ("pixels", "read", "refused"):
+            failed.append(f"{seed} ({original.name}): {outcome}: {said}")
+        path.unlink()
+    return tally, failed
+
+
+def drawn_pictures(folder: Path) -> list[Path]:
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    kinds: dict[str, dict[str, object]] = {
+        **{name: {} for name in ("a.jpg", "a.png", "a.webp", "a.bmp", "raw.tif", "a.gif", "a.avif", "a.ppm")},
+        "progressive.jpg": {"progressive": True},
+        "lossless.webp": {"lossless": True},
+        **{f"{name}.tif": {"compression": f"tiff_{name}"} for name in ("lzw", "jpeg", "adobe_deflate")},
+    }
+    for name, options in kinds.items():
+        Image.fromarray(noise).save(folder / name, **options)  # type: ignore[arg-type]
+    (folder / "tall.tif").write_bytes(base64.b64decode(TALL_TIFF))
+    return sorted(folder.iterdir())
+
+
+def test_hostile_pictures_give_pixels_or_a_reason(
+    ask: Callable[[str, Path], tuple[str, object]], number: int, tmp_path: Path
+) -> None:
+    drawn = drawn_pictures(tmp_path / "drawn")
+    real = Path(__file__).parents[3] / "shared" / "data" / "bad_inputs"
+    originals = drawn * 8  # about as many as the real ones
+    originals += sorted(path for path in real.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20)
+    tally, failed = attack(ask, "picture", originals, number, tmp_path)
+    print(f"\npictures: {dict(tally)} of {number}, {len(originals)} originals")
+    assert not failed, "\n".join(failed)
+
+
+def label_files(folder: Path) -> dict[str, list[Path]]:
+    """Return label files of each kind, beside the pictures that they name."""
+    for place in range(12):
+        path = folder / "pictures" / ("cat" if place % 2 else "dog") / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (place, 0, 0)).save(path)
+    names = sorted(path.relative_to(folder).as_posix() for path in (folder / "pictures").rglob("*.png"))
+    rows = [(name, Path(name).parent.name) for name in names]
+    texts = {
+        "plain.csv": "file_name,label\n" + "".join(f"{name},{label}\n" for name, label in rows),
+        "quoted.csv": "file_name;label;note\r\n" + "".join(f'"{n}";"{c}";"a ""b""\nc"\r\n' for n, c in rows),
+        "flags.csv": "image,cat,dog\n" + "".join(f"{n},{int(c == 'cat')},{int(c == 'dog')}\n" for n, c in rows),
+        "a.jsonl": "".join(json.dumps({"file_name": n, "labels": [c], "split": "train"}) + "\n" for n, c in rows),
+        "b.jsonl": "".join(json.dumps({"image": n, "label": c, "tags": ["x"], "note": "é"}) + "\n" for n, c in rows),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    for name, method in (("stored.zip", zipfile.ZIP_STORED), ("deflated.zip", zipfile.ZIP_DEFLATED)):
+        with zipfile.ZipFile(folder / name, "w", method) as archive:
+            archive.write(folder / "a.jsonl", "metadata.jsonl")
+            for each in names:
+                archive.write(folder / each, each)
+    return {kind: sorted(folder.glob(f"*.{kind}")) for kind in ("csv", "jsonl", "zip")}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "zip"])
+def test_hostile_label_files_are_read_or_refused(
+    ask: Callable[[str, Path], tuple[str, object]], number: int, tmp_path: Path, kind: str
+) -> None:
+    tally, failed = attack(ask, "labels", label_files(tmp_path)[kind], number, tmp_path)
+    print(f"\n{kind}: {dict(tally)} of {number}")
+    assert not failed, "\n".join(failed)

@@ -1,0 +1,160 @@
+"""Where the system refuses access, or the disk is full, a command says so and what to do: never that it is a bug."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+from visionft.cli import main
+from visionft.project.importing import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+from visionft.training.config import TrainConfig
+from visionft.training.loop import train
+from visionft.training.runs import new_run_dir
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts and capabilities of Linux")
+RUN = "001-test_resnet-lora"
+TRAIN = ("--backbone", "test_resnet", "--method", "lora", "--epochs", "1", "--set", "weights=random", "--set",
+         "image_size=32", "--set", "batch_size=8", "--device", "cpu")  # fmt: skip
+# Root is not bound by permissions while it has these two.
+_BOUND = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+
+
+@pytest.fixture(scope="module")
+def trained(picture_folder: Path) -> Iterator[Path]:
+    """Return a folder that anybody may enter, with `pictures` and a `project` that has one run."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        shutil.copytree(picture_folder, folder / "pictures")
+        with Project.create(folder / "project") as project:
+            import_source(project, folder / "pictures")
+            assign_splits(project)
+            images = project.snapshot()
+        config = TrainConfig(
+            backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=8, epochs=1, device="cpu"
+        )
+        train(config, images, new_run_dir(folder / "project", config))
+        yield folder
+
+
+@pytest.fixture
+def place(trained: Path) -> Iterator[Path]:
+    """Return a copy of `trained` that a test may close."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(shutil.copytree(trained, Path(made) / "place"))
+        subprocess.run(["chmod", "-R", "u+rwX", made], check=True)
+
+
+def visionft(*arguments: object, inside: tuple[str, ...] = ()) -> tuple[int, str, str]:
+    command = [*inside, sys.executable, "-m", "visionft", *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def bound(*arguments: object) -> tuple[int, str, str]:
+    """Run a command that permissions bind, also as root."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root, and no setpriv to become less")
+    return visionft(*arguments, inside=_BOUND if os.geteuid() == 0 else ())
+
+
+def mounted(script: str, folder: Path) -> tuple[str, ...]:
+    """Return a command prefix that mounts something for its own process alone."""
+    inside = ("unshare", "--map-root-user", "--mount", "bash", "-c", f'set -e; {script}; exec "$@"', "bash")
+    if subprocess.run([*inside, "true"], check=False, capture_output=True, cwd=folder).returncode:
+        pytest.skip("this system does not let us mount")
+    return inside
+
+
+def assert_is_said(answer: tuple[int, str, str], *words: str) -> None:
+    code, _, stderr = answer
+    assert code == 2, stderr
+    assert "Traceback" not in stderr and "bug" not in stderr
+    assert all(word in stderr for word in words), stderr
+    assert len(stderr.strip().splitlines()) >= 2  # what is wrong, and what to do
+
+
+@pytest.mark.slow
+def test_a_read_only_file_system_is_said(place: Path) -> None:
+    project = place / "project"
+    inside = mounted(f"mount --bind {project} {project}; mount -o remount,ro,bind {project}", place)
+    for command in (
+        ("train", project, *TRAIN),
+        ("evaluate", project, RUN, "--split", "test"),
+        ("suggest", project, RUN),
+        ("export", project, RUN, project / "out"),
+        ("export-labels", project, project / "labels.csv"),
+        ("check", project),
+    ):
+        assert_is_said(visionft(*command, inside=inside), "Read-only file system")
+    for command in (("info", project), ("runs", project)):
+        assert visionft(*command, inside=inside)[0] == 0
+
+
+@pytest.mark.slow
+def test_a_project_without_write_permission_is_said(place: Path) -> None:
+    project = place / "project"
+    subprocess.run(["chmod", "-R", "a-w", str(project)], check=True)
+    assert_is_said(bound("train", project, *TRAIN), str(project / "runs"), "Permission denied", "may read and write")
+    assert_is_said(bound("export", project, RUN, project / "out"), "Permission denied")
+
+
+@pytest.mark.parametrize("command", ["info", "runs", "train"])
+@pytest.mark.parametrize("closed", ["runs", "project.db"])
+def test_what_cannot_be_read_is_named(place: Path, command: str, closed: str) -> None:
+    project = place / "project"
+    (project / closed).chmod(0)
+    more = TRAIN if command == "train" else ()
+    assert_is_said(bound(command, project, *more), str(project / closed), "Permission denied", "Check its permissions")
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(place: Path) -> None:
+    project = place / "project"
+    shutil.copytree(project / "runs" / RUN, project / "runs" / "002-closed")
+    (project / "runs" / "002-closed").chmod(0)
+    code, stdout, stderr = bound("runs", project)
+    assert code == 0, stderr
+    assert RUN in stdout and f"{project / 'runs' / '002-closed'} cannot be read: Permission denied" in stdout
+
+
+def test_check_names_a_folder_that_cannot_be_entered(place: Path) -> None:
+    (place / "pictures" / "red").chmod(0)
+    code, stdout, stderr = bound("check", place / "project")
+    assert code == 0, stderr
+    assert stdout.strip() == f"May not be entered (check its permissions): {place / 'pictures' / 'red'}"
+    code, stdout, stderr = bound("import", place / "project", place / "pictures")
+    assert code == 0 and "the folder cannot be listed: Permission denied" in stdout, stderr
+
+
+def test_a_disk_that_is_full_when_peft_is_written(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = place / "project"
+    run = project / "runs" / RUN
+    (run / "result.json").unlink()  # killed before its end: this and `peft/` are left to be written
+    shutil.rmtree(run / "peft")
+
+    def save_on_a_full_disk(_tensors: dict, path: Path) -> None:
+        path.write_bytes(b"torn")  # what is written until then, and the error as it comes from a full tmpfs
+        raise safetensors.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(sys, "argv", ["visionft", "train", str(project), "--resume", RUN])
+    with monkeypatch.context() as full:
+        full.setattr(safetensors.torch, "save_file", save_on_a_full_disk)
+        assert main() == 2
+    assert "The disk is full" in capsys.readouterr().err
+    assert not list(run.glob("*peft*")) and not (run / "result.json").exists()
+    assert main() == 0
+    assert sorted(path.name for path in (run / "peft").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
