@@ -24,14 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let longer proofs be asked for."""
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
-    parser.addoption("--kills", type=int, default=11, help="how often tests/torture kills training runs in all")
-    parser.addoption("--hostile", type=int, default=25, help="how many hostile files of each kind (marked slow)")
-
-
-@pytest.fixture
-def kills(pytestconfig: pytest.Config) -> int:
-    """Return how often training runs are to be killed in all."""
-    return pytestconfig.getoption("--kills")
 
 
 @pytest.fixture
@@ -43,8 +35,24 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture
 def torture_rounds(pytestconfig: pytest.Config, is_long: bool) -> int:
     """Return how often a loop of `tests/torture` is to run: as asked for, else 200 times in long proofs, else 20."""
+    return _asked(pytestconfig, default=200 if is_long else 20)
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """Return how often training runs, or exports, are to be killed: as asked for, else 11 times; each takes seconds."""
+    return _asked(pytestconfig, default=11)
+
+
+@pytest.fixture
+def hostile_files(pytestconfig: pytest.Config) -> int:
+    """Return how many hostile files of each kind are to be read: as asked for, else 25."""
+    return _asked(pytestconfig, default=25)
+
+
+def _asked(pytestconfig: pytest.Config, *, default: int) -> int:
     asked: int | None = pytestconfig.getoption("--torture")
-    return asked if asked is not None else 200 if is_long else 20
+    return default if asked is None else asked
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """Exports killed at random moments: the folder holds the earlier or the new export whole, and nothing stays behind.
 
-`pytest tests/torture/test_export_kills.py --kills 1000` kills a thousand; half at a random time, half at a random step
+`pytest tests/torture/test_export_kills.py --torture 1000` kills a thousand: half at any time, half at a random step
 of the file system while the finished export is put in place, which takes too short a time to be hit by chance.
 """
 

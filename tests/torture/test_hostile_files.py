@@ -2,7 +2,7 @@
 
 Real files (of ../shared/data where it is at hand) and drawn ones are mutated at random, seeded by their number, so that
 each case can be had again. Each is read in a process of its own with a limit on memory and on time: whatever hangs,
-dies, takes more than was allowed or raises anything else fails. `--hostile 1000` asks for more of each.
+dies, takes more than was allowed or raises anything else fails. `--torture 1000` asks for more of each.
 """
 
 import base64
@@ -94,12 +94,6 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def number(pytestconfig: pytest.Config) -> int:
-    """Return how many files of each kind are made."""
-    return pytestconfig.getoption("--hostile")
-
-
-@pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return a function: kind of work, path -> (outcome, what was said)."""
     monkeypatch.setenv("VISIONFT_PICTURE_MB", str(PICTURE_MB))
@@ -155,12 +149,12 @@ def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
 
 
 def attack(
-    ask: Callable[[str, Path], tuple[str, object]], work: str, originals: list[Path], number: int, folder: Path
+    ask: Callable[[str, Path], tuple[str, object]], work: str, originals: list[Path], hostile_files: int, folder: Path
 ) -> tuple[Counter[str], list[str]]:
-    """Read `number` mutated files, and return how often each came out how, and those that did not end well."""
+    """Read `hostile_files` mutated files, and return how often each came out how, and those that did not end well."""
     tally: Counter[str] = Counter()
     failed: list[str] = []
-    for seed in range(number):
+    for seed in range(hostile_files):
         chance = random.Random(seed)
         original, other = chance.choice(originals), chance.choice(originals)
         path = folder / f"{seed}{original.suffix}"
@@ -189,14 +183,14 @@ def drawn_pictures(folder: Path) -> list[Path]:
 
 
 def test_hostile_pictures_give_pixels_or_a_reason(
-    ask: Callable[[str, Path], tuple[str, object]], number: int, tmp_path: Path
+    ask: Callable[[str, Path], tuple[str, object]], hostile_files: int, tmp_path: Path
 ) -> None:
     drawn = drawn_pictures(tmp_path / "drawn")
     real = Path(__file__).parents[3] / "shared" / "data" / "bad_inputs"
     originals = drawn * 8  # about as many as the real ones
     originals += sorted(path for path in real.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20)
-    tally, failed = attack(ask, "picture", originals, number, tmp_path)
-    print(f"\npictures: {dict(tally)} of {number}, {len(originals)} originals")
+    tally, failed = attack(ask, "picture", originals, hostile_files, tmp_path)
+    print(f"\npictures: {dict(tally)} of {hostile_files}, {len(originals)} originals")
     assert not failed, "\n".join(failed)
 
 
@@ -227,8 +221,8 @@ def label_files(folder: Path) -> dict[str, list[Path]]:
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "zip"])
 def test_hostile_label_files_are_read_or_refused(
-    ask: Callable[[str, Path], tuple[str, object]], number: int, tmp_path: Path, kind: str
+    ask: Callable[[str, Path], tuple[str, object]], hostile_files: int, tmp_path: Path, kind: str
 ) -> None:
-    tally, failed = attack(ask, "labels", label_files(tmp_path)[kind], number, tmp_path)
-    print(f"\n{kind}: {dict(tally)} of {number}")
+    tally, failed = attack(ask, "labels", label_files(tmp_path)[kind], hostile_files, tmp_path)
+    print(f"\n{kind}: {dict(tally)} of {hostile_files}")
     assert not failed, "\n".join(failed)

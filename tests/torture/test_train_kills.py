@@ -1,6 +1,6 @@
 """Training runs that are killed at any moment, again and again: each ends with the bits of an undisturbed one.
 
-`--kills 1000` kills a thousand times in all; the methods share them. The tally is printed.
+`--torture 1000` kills a thousand times in all; the methods share them. The tally is printed.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     place = PAIRS.index((backbone, method))
     share = kills // len(PAIRS) + (place < kills % len(PAIRS))
     if not share:
-        pytest.skip("--kills leaves none for this method")
+        pytest.skip("--torture leaves none for this method")
     is_tiny = backbone.startswith("test_")
     config = TrainConfig(
         backbone=backbone, method=method, epochs=EPOCHS, weights="random" if is_tiny else "pretrained",
