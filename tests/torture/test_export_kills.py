@@ -15,42 +15,54 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 
-from visionft.deploy.export import export_run
 from visionft.deploy.parity import read_export
 from visionft.project.snapshot import Snapshot
 from visionft.training.config import TrainConfig
 from visionft.training.loop import train
-from visionft.training.recording import read_snapshot
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
 
-# Loads everything, waits for a line, exports, and dies at a step (0: never) after the speed was measured.
-CHILD = """
-import os, signal, sys
+# Loads everything once; for each line it is given it forks a process that exports. That dies at a step (0: never) after
+# the speed was measured, or after some seconds, or else ends with the number of steps it took.
+SERVER = """
+import json, os, signal, sys, time
 from pathlib import Path
 from visionft.deploy.export import export_run
 from visionft.training.recording import read_snapshot
-run, out, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-steps, is_late = 0, False
-def on_event(event):
-    global is_late
-    is_late = is_late or getattr(event, "stage", "") == "Measuring its speed"
-def step(event, _):
-    global steps
-    if is_late and event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "fcntl.flock"):
-        steps += 1
-        if steps == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(step)
+def export(run, out, last):
+    steps, is_late = 0, False
+    def on_event(event):
+        nonlocal is_late
+        is_late = is_late or getattr(event, "stage", "") == "Measuring its speed"
+    def step(event, _):
+        nonlocal steps
+        if is_late and event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "fcntl.flock"):
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(step)
+    export_run(Path(run), read_snapshot(Path(run)), Path(out), on_event=on_event)
+    return min(steps, 250)
 print("ready", flush=True)
-sys.stdin.readline()
-export_run(run, read_snapshot(run), out, on_event=on_event)
-print(steps, flush=True)
+for line in sys.stdin:
+    *told, after_s = json.loads(line)
+    child = os.fork()
+    if not child:
+        code = 255
+        try:
+            code = export(*told)
+        finally:
+            os._exit(code)
+    if after_s is not None:
+        time.sleep(after_s)
+        os.kill(child, signal.SIGKILL)  # one that ended earlier was not waited for yet, so that nobody else is hit
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -68,29 +80,35 @@ def runs(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 class Exporter:
-    """A process that exports when it is told to."""
+    """A process that exports in processes of their own, which can be killed."""
 
-    def __init__(self, run: Path, out: Path, *, step: int = 0) -> None:
-        command = [sys.executable, "-W", "ignore", "-c", CHILD, str(run), str(out), str(step)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout and self._process.stdout.readline() == "ready\n"
+    def __init__(self) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", SERVER]
+        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._hear() == "ready"
 
-    def start(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+    def _hear(self) -> str:
+        assert self._server.stdout
+        return self._server.stdout.readline().strip()
 
-    def kill_after(self, seconds: float) -> None:
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGKILL)
+    def export(self, run: Path, out: Path, *, step: int = 0, after_s: float | None = None) -> int | None:
+        """Export, and die at a step or after a time; return the steps it took, None when it was killed."""
+        assert self._server.stdin
+        self._server.stdin.write(json.dumps([str(run), str(out), step, after_s]) + "\n")
+        self._server.stdin.flush()
+        code = int(self._hear())
+        assert code == -signal.SIGKILL or 0 < code < 255, "the export failed"
+        return code if code > 0 else None
 
-    def end(self) -> int | None:
-        """Wait for its end; return the steps it took, None when it was killed."""
-        said, _ = self._process.communicate(timeout=300)
-        assert self._process.returncode in (0, -signal.SIGKILL)
-        return int(said.split()[-1]) if self._process.returncode == 0 else None
+    def close(self) -> None:
+        self._server.communicate()
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    server = Exporter()
+    yield server
+    server.close()
 
 
 def shown(out: Path) -> str:
@@ -118,15 +136,14 @@ def check_whole(out: Path) -> str:
     return shown(out)
 
 
+@pytest.mark.timeout(0)
 def test_a_killed_export_leaves_the_old_or_the_new_one(
-    runs: dict[str, Path], kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: dict[str, Path], exporter: Exporter, kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(0)
     out, tally = tmp_path / "place" / "out", Counter()
-    probe = Exporter(runs["x"], out)
     began = time.monotonic()
-    probe.start()
-    most_steps = probe.end()
+    most_steps = exporter.export(runs["x"], out)
     seconds = time.monotonic() - began
     assert most_steps
     for number in range(kills):
@@ -137,19 +154,17 @@ def test_a_killed_export_leaves_the_old_or_the_new_one(
         else:
             (out / "mine.txt").write_text("mine")
         new = "blue" if old == "x" else "x"
-        is_late = number % 2 == 0
-        exporter = Exporter(runs[new], out, step=chance.randint(1, most_steps) if is_late else 0)
-        exporter.start()
-        if not is_late:
-            exporter.kill_after(chance.uniform(0, seconds))
-        was_killed = exporter.end() is None
+        if is_late := number % 2 == 0:
+            was_killed = exporter.export(runs[new], out, step=chance.randint(1, most_steps)) is None
+        else:
+            was_killed = exporter.export(runs[new], out, after_s=chance.uniform(0, seconds)) is None
         found = check_whole(out)
         assert found in (old, new), f"kill {number}: {found!r} after {old!r} and {new!r}"
         assert not old or (out / "mine.txt").read_text() == "mine"
         when, what = "late" if is_late else "at any time", "killed" if was_killed else "ended before"
         which = "the new export" if found == new else "the old export" if old else "no export, as before"
         tally[f"{when}, {what}: {which}"] += 1
-        export_run(runs["x"], read_snapshot(runs["x"]), out)
+        assert exporter.export(runs["x"], out)
         hidden = [path.name for path in (*out.iterdir(), *out.parent.iterdir()) if path.name.startswith(".")]
         assert not hidden, f"kill {number} left {hidden}"
     with capsys.disabled():
