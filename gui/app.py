@@ -14,26 +14,26 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
+from gui.environment import put_into_force
 from gui.errors import BugReporter, start_logging
-from gui.icons import app_icon
-from gui.jobs import MainThreadCollector, share_interpreter
-from gui.main_window import MainWindow, PageEntry
-from gui.places import put_into_force
+from gui.kit.icons import app_icon
+from gui.kit.theme import ThemeName, apply_theme
+from gui.kit.workers import MainThreadCollector, share_interpreter
+from gui.shell.window import MainWindow, PageEntry
 from gui.state import AppState
-from gui.theme import ThemeName, apply_theme
 from visionft import __version__
 
 logger = logging.getLogger(__name__)
 
 # Modules and classes by name: a page is imported when it is first shown, or in an idle moment after the start.
 PAGES = (
-    PageEntry(name="project", title="Project", icon_name="project", place="gui.pages.project:ProjectPage"),
-    PageEntry(name="label", title="Label", icon_name="label", place="gui.pages.label:LabelPage"),
-    PageEntry(name="train", title="Train", icon_name="train", place="gui.pages.train:TrainPage"),
-    PageEntry(name="results", title="Results", icon_name="results", place="gui.pages.results:ResultsPage"),
-    PageEntry(name="export", title="Export", icon_name="export", place="gui.pages.export:ExportPage"),
-    PageEntry(name="try", title="Try", icon_name="try", place="gui.pages.tryout:TryPage"),
-    PageEntry(name="settings", title="Settings", icon_name="settings", place="gui.pages.settings:SettingsPage"),
+    PageEntry(name="project", title="Project", icon_name="project", place="gui.home.page:ProjectPage"),
+    PageEntry(name="label", title="Label", icon_name="label", place="gui.label.page:LabelPage"),
+    PageEntry(name="train", title="Train", icon_name="train", place="gui.train.page:TrainPage"),
+    PageEntry(name="results", title="Results", icon_name="results", place="gui.results.page:ResultsPage"),
+    PageEntry(name="export", title="Export", icon_name="export", place="gui.export.page:ExportPage"),
+    PageEntry(name="try", title="Try", icon_name="try", place="gui.predict.page:TryPage"),
+    PageEntry(name="settings", title="Settings", icon_name="settings", place="gui.settings.page:SettingsPage"),
 )
 
 

@@ -19,9 +19,9 @@ from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, Slot,
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QPlainTextEdit, QWidget
 
-from gui import theme
-from gui.i18n import tr
-from gui.widgets.parts import Button, column, row, text
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, column, row, text
 from visionft import __version__
 
 logger = logging.getLogger(__name__)

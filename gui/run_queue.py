@@ -11,8 +11,8 @@ from typing import Any
 
 from visionft.errors import ConfigError, RunError, VisionFTError
 from visionft.files import read_json, write_json
-from visionft.training.config import TrainConfig
-from visionft.training.runs import RUNS_FOLDER, RunSummary, read_run
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1

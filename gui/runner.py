@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from gui import work
-from gui.i18n import tr
+from gui.kit.i18n import tr
 from gui.run_queue import QueuedRun, RunQueue
 from visionft.errors import RunError
 from visionft.events import EpochDone
-from visionft.training.config import TrainConfig
-from visionft.training.runs import RUNS_FOLDER, RunSummary, TrainResult, read_run
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, read_run
 
 if TYPE_CHECKING:
     from gui.state import AppState, JobOutcome

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from gui import settings as stored_settings
-from gui.jobs import Job, Work
-from gui.settings import Settings
+from gui import preferences as stored_settings
+from gui.kit.workers import Job, Work
+from gui.preferences import Settings
 from visionft.errors import VisionFTError
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
     from gui.runner import Runner
-    from visionft.project.changes import Change
-    from visionft.project.snapshot import Snapshot, Task
+    from visionft.data.types import Snapshot, Task
+    from visionft.project.edits.changes import Change
 
 logger = logging.getLogger(__name__)
 

@@ -9,26 +9,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gui.jobs import Work
+from gui.kit.workers import Work
 from visionft.events import OnEvent, Progress, ShouldStop
 
 MEASURING = ("estimate", "rates")  # kinds of jobs that only look: a training run stops them and takes their place
 
 if TYPE_CHECKING:
-    from visionft.evaluation.heat import Asked
-    from visionft.project.examining import ClassMap
-    from visionft.project.import_changes import FileFacts
-    from visionft.project.snapshot import Snapshot, Split, Task
+    from visionft.data.types import Snapshot, Split, Task
+    from visionft.evaluation.explanation import Asked
+    from visionft.project.edits.import_changes import FileFacts
+    from visionft.project.importing.import_filter import ClassMap
     from visionft.project.store import Project
     from visionft.public_sets import PublicSet
-    from visionft.training.config import TrainConfig
+    from visionft.training.config.train_config import TrainConfig
 
 
 def preview_pictures(project: "Project | None", source: Path) -> Work:
     """Look at everything a source offers, without writing; the result is the engine's `ImportPreview`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        from visionft.project.preview import preview_source
+        from visionft.project.importing.preview import preview_source
 
         return preview_source(source, project, on_event=on_event, should_stop=should_stop)
 
@@ -46,7 +46,7 @@ def import_pictures(
     """Import pictures, after a preview with what it read; the result is the engine's `ImportReport`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        from visionft.project.importing import import_source
+        from visionft.project.importing.importer import import_source
 
         return import_source(
             project,
@@ -93,7 +93,7 @@ def make_sample(project: "Project") -> Work:
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         from resources.samples import generate_samples
-        from visionft.project.importing import import_source
+        from visionft.project.importing.importer import import_source
         from visionft.project.splits import assign_splits
 
         pictures = project.path / "sample pictures"
@@ -117,10 +117,10 @@ def train_run(config: "TrainConfig", images: "Snapshot", project_dir: Path) -> W
     """Train; the result is the engine's `TrainResult`."""
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        from visionft.training.runs import new_run_dir
+        from visionft.training.runs.run_folder import new_run_dir
 
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-        from visionft.training.loop import train
+        from visionft.training.loop.train import train
 
         run_dir = new_run_dir(project_dir, config)
         return train(config, images, run_dir, is_new=True, on_event=on_event, should_stop=should_stop)
@@ -133,7 +133,7 @@ def continue_run(run_dir: Path) -> Work:
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-        from visionft.training.loop import resume
+        from visionft.training.loop.train import resume
 
         return resume(run_dir, on_event=on_event, should_stop=should_stop)
 
@@ -172,7 +172,7 @@ def find_rate(config: "TrainConfig", images: "Snapshot") -> Work:
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
         from visionft.errors import VisionFTError
-        from visionft.training.rate_finder import find_learning_rate
+        from visionft.training.lr_finder import find_learning_rate
 
         try:
             return find_learning_rate(config, images, on_event=on_event, should_stop=should_stop)
@@ -189,7 +189,7 @@ def suggest(run_dir: Path, images: "Snapshot") -> Work:
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-        from visionft.evaluation.suggestions import suggest_labels
+        from visionft.suggest.suggestions import suggest_labels
 
         return suggest_labels(run_dir, images, on_event=on_event, should_stop=should_stop)
 
@@ -201,7 +201,7 @@ def export_model(run_dir: Path, images: "Snapshot", out_dir: Path, *, float_inpu
 
     def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
         on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-        from visionft.deploy.export import export_run
+        from visionft.export.exporter import export_run
 
         return export_run(
             run_dir, images, out_dir, float_input=float_input, opset=opset, on_event=on_event, should_stop=should_stop

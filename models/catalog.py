@@ -1,6 +1,6 @@
 """The table of backbones, and how many parameters each has and trains. Torch-free.
 
-A backbone is one row of `BACKBONES`; methods have their table in `models.methods`. Counts are computed from shapes, so
+A backbone is one row of `BACKBONES`; methods have their table in `models.methods.table`. Counts are computed from shapes, so
 that the window can show them at once; a contract test holds them against the real modules.
 """
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from models.errors import ConfigError, Problem
-from models.methods import Method
-from models.options import MethodOptions
+from models.methods.options import MethodOptions
+from models.methods.table import Method
 from models.pins import PINS, UNPINNED, Pin
 from models.shapes import Family, ResNetShape, Stage, ViTShape
 

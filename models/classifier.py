@@ -6,11 +6,11 @@ from typing import Any, Self
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
-from models import adapter, full, linear, lora, prefix
 from models.catalog import Backbone
-from models.methods import Method
+from models.methods import adapter, full, linear, lora, prefix
+from models.methods.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
+from models.methods.table import Method
 from models.networks import build_network
-from models.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
 from models.weights import PRETRAINED, RANDOM, LoadReport, find_weights, load_weights
 
 
@@ -175,7 +175,7 @@ def build_classifier(
 
     Args:
         backbone: A row of `models.catalog.BACKBONES`.
-        method: A row of `models.methods.METHODS` that does not refuse the backbone's family.
+        method: A row of `models.methods.table.METHODS` that does not refuse the backbone's family.
         classes: Width of the head (C).
         options: The method's settings; its defaults when None.
         weights: `pretrained`, `random`, or the path of a weights file.

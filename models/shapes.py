@@ -6,7 +6,7 @@ A contract test holds these counts against the real modules.
 from dataclasses import dataclass
 from typing import Literal
 
-from models.options import AdapterOptions, LoraOptions, MethodOptions, PrefixOptions
+from models.methods.options import AdapterOptions, LoraOptions, MethodOptions, PrefixOptions
 
 Family = Literal["resnet", "vit"]
 

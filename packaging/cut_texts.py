@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 
-from gui.widgets.parts import ElidedLabel
+from gui.kit.parts import ElidedLabel
 
 
 def is_cut(widget: QLabel | QAbstractButton) -> bool:

@@ -18,8 +18,8 @@ for place in (ROOT / "packaging", ROOT):
 import screenshots
 from cut_texts import cut_texts
 
-from gui import i18n
-from gui.settings import Settings
+from gui.kit import i18n
+from gui.preferences import Settings
 
 SIZE = (1280, 800)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from visionft.deploy.predictor import Prediction
+from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
-from visionft.evaluation.heat import Explanation, normalised
+from visionft.evaluation.explanation import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.manifest import write_manifest
-from visionft.training.progress import RunProgress
+from visionft.export.predictor import Prediction
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.progress import RunProgress
+from visionft.training.runs.manifest import write_manifest
 
 CLASSES = {"good": 46, "scratch": 31, "dent": 24, "missing hole": 18, "discoloured after heat treatment (batch 7)": 9}
 

@@ -9,8 +9,8 @@ from screenshot_data import run_events
 
 from gui.state import JobInfo
 from visionft.events import Notice
+from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.estimate import SetFacts, StepCost, remember
-from visionft.training.presets import Circumstances, preset_config
 
 PREVIEW_S = 30
 

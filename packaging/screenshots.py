@@ -26,18 +26,18 @@ from screenshot_data import CLASSES, draw_pictures, made_up_answers, made_up_exp
 
 from gui.app import create_application, create_window
 from gui.errors import BugDialog, report_text
-from gui.main_window import MainWindow
-from gui.settings import Settings
+from gui.home.new_project import NewProjectDialog
+from gui.predict.predicting import Answers, Frame
+from gui.preferences import Settings
+from gui.shell.window import MainWindow
 from gui.state import AppState
-from gui.trying import Answers, Frame
-from gui.widgets.new_project import NewProjectDialog
-from visionft.deploy.parity import ExportResult, Latency, Parity
-from visionft.evaluation.suggestions import Suggestion, write_suggestions
-from visionft.project.changes import UnlabelImages
-from visionft.project.importing import ImportReport, import_source
-from visionft.project.scanning import Rejected
+from visionft.export.parity import ExportResult, Latency, Parity
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.importing.scanning import Rejected
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
+from visionft.suggest.suggestions import Suggestion, write_suggestions
 
 HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
 SIZES = ((1280, 800), (2560, 1440))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.project.snapshot import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from models.catalog import BACKBONES
 from models.weights import local_file
 from resources.samples import generate_samples
-from visionft.deploy.parity import ExportResult
+from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.project.importing import import_source
-from visionft.project.snapshot import Snapshot
+from visionft.export.parity import ExportResult
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-from visionft.training.config import TrainConfig
-from visionft.training.runs import TrainResult, new_run_dir
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import TrainResult, new_run_dir
 
 PICTURES_PER_CLASS = 100
 SEED = 0
@@ -93,7 +93,7 @@ def _make_project(out: Path, on_event: OnEvent, should_stop: ShouldStop) -> Snap
 def _train(
     project: Path, config: TrainConfig, snapshot: Snapshot, on_event: OnEvent, should_stop: ShouldStop
 ) -> TrainResult:
-    from visionft.training.loop import train
+    from visionft.training.loop.train import train
 
     run_dir = new_run_dir(project, config)
     result = train(config, snapshot, run_dir, is_new=True, on_event=on_event, should_stop=should_stop)
@@ -109,9 +109,9 @@ def _finish(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> DemoResult:
-    from visionft.deploy.export import export_run
-    from visionft.deploy.predictor import Predictor
     from visionft.evaluation.report import evaluate_run
+    from visionft.export.exporter import export_run
+    from visionft.export.predictor import Predictor
 
     run_dir = out / "project" / "runs" / best.run
     evaluation = evaluate_run(run_dir, snapshot, "test", on_event=on_event, should_stop=should_stop)

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from visionft.data.decode import decode, read_header
 from visionft.errors import ImageError
-from visionft.images.decode import decode, read_header
 
 
 def outcome(path: Path) -> tuple[str, str]:

@@ -13,18 +13,18 @@ from types import SimpleNamespace
 import torch
 
 from models.classifier import build_classifier
-from models.methods import METHODS
-from visionft.images.loading import Batch
-from visionft.training.config import TrainConfig
-from visionft.training.learner import Learner
-from visionft.training.objective import Objective, new_totals
+from models.methods.table import METHODS
+from visionft.data.dataset import Batch
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.objective import Objective, new_totals
+from visionft.training.loop.train_step import Learner
 
 CLASSES = 100
 
 
 def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
     """Return (pictures a second, peak MiB) of `steps` optimiser steps after three to warm up."""
-    from visionft.training.assembly import Assembly
+    from visionft.training.loop.run_context import Assembly
 
     assembly = Assembly(config, classes=CLASSES)
     device = assembly.accelerator.device

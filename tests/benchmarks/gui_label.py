@@ -23,10 +23,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from gui.app import create_application, create_window
-from gui.pages.label import LabelPage
+from gui.kit.thumbnails import MEMORY_MB
+from gui.label.page import LabelPage
 from gui.state import AppState
-from gui.thumbnails import MEMORY_MB
-from visionft.project.import_changes import AddImages, FileFacts, NewImage, Place, SourceFacts
+from visionft.project.edits.import_changes import AddImages, FileFacts, NewImage, Place, SourceFacts
 from visionft.project.store import Project
 
 CLASSES = tuple(f"class {number:02d}" for number in range(12))

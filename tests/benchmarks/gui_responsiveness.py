@@ -22,10 +22,10 @@ from PIL import Image
 from PySide6.QtCore import QEventLoop, QTimer
 
 from gui.app import create_application, create_window
-from gui.jobs import MainThreadCollector
-from gui.pages.train import TrainPage
+from gui.kit.workers import MainThreadCollector
 from gui.state import AppState
-from visionft.project.importing import import_source
+from gui.train.page import TrainPage
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 

@@ -23,13 +23,13 @@ from torchvision.transforms import v2
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.lora import target_pattern
-from models.methods import METHODS
-from models.options import LinearOptions, LoraOptions
+from models.methods.lora import target_pattern
+from models.methods.options import LinearOptions, LoraOptions
+from models.methods.table import METHODS
+from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Progress
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation top-1
 

@@ -18,12 +18,12 @@ import torch
 from methods_table import snapshot_of
 
 from models.classifier import build_classifier
+from visionft.data.dataset import EpochSampler, PictureDataset, make_loader
+from visionft.data.preprocess import Preprocessing
+from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
-from visionft.images.loading import EpochSampler, PictureDataset, make_loader
-from visionft.images.preprocess import Preprocessing
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 
 
 def loader_of(config: TrainConfig, snapshot: Snapshot):

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
-from visionft.images.decode import IMAGE_SUFFIXES
-from visionft.project.snapshot import Snapshot, SnapshotImage
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 
 COLUMNS = "set backbone method top1 range interval share train_s peak_MiB learnt_MB drift of_full of_full_95"
 RESAMPLES = 2000

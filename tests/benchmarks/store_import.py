@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from visionft.project.importing import import_source
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 

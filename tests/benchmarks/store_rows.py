@@ -17,8 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from visionft.project.browsing import ImageFilter, count_images, find_images
-from visionft.project.changes import LabelImages
+from visionft.project.edits.changes import LabelImages
+from visionft.project.queries import ImageFilter, count_images, find_images
 from visionft.project.store import Project
 
 CLASSES = 20

@@ -13,21 +13,21 @@ from PIL import Image, ImageDraw
 from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelIndex, QThread, QTimer
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
 
-from gui import augment_preview
 from gui.app import create_window
-from gui.main_window import MainWindow
+from gui.kit.theme import apply_theme
 from gui.run_queue import RunQueue
+from gui.shell.window import MainWindow
 from gui.state import AppState
-from gui.theme import apply_theme
+from gui.train import augment_preview
 from visionft.events import EpochDone
-from visionft.project.class_changes import RenameClass
-from visionft.project.importing import import_source
-from visionft.project.picture_changes import TagImages, WriteNote
+from visionft.project.edits.class_changes import RenameClass
+from visionft.project.edits.image_changes import TagImages, WriteNote
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-from visionft.training.config import TrainConfig
-from visionft.training.manifest import write_manifest
-from visionft.training.runs import change_notes, read_run
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import write_manifest
+from visionft.training.runs.run_folder import change_notes, read_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

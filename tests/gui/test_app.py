@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QStyleHints
 
-from gui.theme import DARK, LIGHT, colours
+from gui.kit.theme import DARK, LIGHT, colours
 
 
 @pytest.fixture

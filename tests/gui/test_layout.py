@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QLabel
 
-from gui import i18n
 from gui.app import create_window
-from gui.settings import Settings
+from gui.home.new_project import NewProjectDialog
+from gui.kit import i18n
+from gui.kit.parts import Button, text
+from gui.kit.theme import apply_theme
+from gui.preferences import Settings
 from gui.state import AppState
-from gui.theme import apply_theme
-from gui.widgets.new_project import NewProjectDialog
-from gui.widgets.parts import Button, text
 
 ROOT = Path(__file__).parents[2]
 

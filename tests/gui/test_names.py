@@ -11,12 +11,12 @@ from PIL import Image
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QComboBox, QLabel, QLineEdit, QWidget
 
-from gui import i18n
 from gui.app import PAGES as APP_PAGES
-from gui.main_window import MainWindow
-from gui.settings import Settings, load_settings, save_settings
-from gui.trying import Answers
-from visionft.deploy.predictor import Prediction
+from gui.kit import i18n
+from gui.predict.predicting import Answers
+from gui.preferences import Settings, load_settings, save_settings
+from gui.shell.window import MainWindow
+from visionft.export.predictor import Prediction
 
 Indexes = Callable[[QAbstractItemView], list[QModelIndex]]
 NAME, COLOURS = "Zebra", ("red", "green", "blue")

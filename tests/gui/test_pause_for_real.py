@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from gui.main_window import MainWindow
-from gui.pages.train import TrainPage
-from visionft.training.config import TrainConfig
-from visionft.training.runs import read_run
+from gui.shell.window import MainWindow
+from gui.train.page import TrainPage
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import read_run
 
 TINY = TrainConfig(
     backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=4, epochs=200, device="cpu",

@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
 )
 
 import gui
-from gui import dialogs
 from gui.app import PAGES as APP_PAGES
-from gui.main_window import MainWindow
-from gui.notify import Notifier
-from gui.trying import Answers
-from gui.widgets.confusion_matrix import ConfusionMatrix
-from gui.widgets.new_project import NewProjectDialog
-from gui.widgets.parts import ElidedLabel
-from visionft.deploy.predictor import Prediction
+from gui.home.new_project import NewProjectDialog
+from gui.kit import dialogs
+from gui.kit.parts import ElidedLabel
+from gui.predict.predicting import Answers
+from gui.results.confusion_matrix import ConfusionMatrix
+from gui.shell.notify import Notifier
+from gui.shell.window import MainWindow
+from visionft.export.predictor import Prediction
 
 FOLDER_NAME = '<h1>Free<img src="trap.png">'  # as far as a file system lets a name go: no slash
 MARKUP = '<h1>Free</h1><a href="https://example.org">here</a><img src="trap.png"> &lt;b&gt;'  # all other names

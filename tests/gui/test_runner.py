@@ -9,14 +9,14 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui import work
-from gui.main_window import MainWindow
-from gui.pages.train import LIVE, SETUP, TrainPage
 from gui.run_queue import RunQueue
+from gui.shell.window import MainWindow
+from gui.train.page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.events import EpochDone, Progress, RunStarted
-from visionft.training.config import TrainConfig
-from visionft.training.recording import write_snapshot
-from visionft.training.runs import TrainResult, append_metrics, new_run_dir, read_run
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.recording import write_snapshot
+from visionft.training.runs.run_folder import TrainResult, append_metrics, new_run_dir, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 

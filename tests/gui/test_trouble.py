@@ -9,12 +9,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
-from gui import dialogs
 from gui.app import create_window
 from gui.errors import BugDialog
+from gui.kit import dialogs
 from gui.state import AppState
 from visionft.errors import RunError, as_expected
-from visionft.project.changes import AddClass
+from visionft.project.edits.changes import AddClass
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.main_window import MainWindow
+from gui.shell.window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
 BARE = """

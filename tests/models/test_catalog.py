@@ -7,8 +7,8 @@ import pytest
 
 from models.catalog import BACKBONES, count_parameters, get_backbone
 from models.errors import ConfigError
-from models.methods import METHODS, get_method
-from models.options import AdapterOptions, LoraOptions, PrefixOptions
+from models.methods.options import AdapterOptions, LoraOptions, PrefixOptions
+from models.methods.table import METHODS, get_method
 
 OPTIONS = {
     "full": [None],
@@ -77,6 +77,6 @@ def test_unknown_names_list_what_there_is() -> None:
 
 
 def test_catalog_needs_no_torch() -> None:
-    code = "import sys, models.catalog, visionft.training.config, visionft.training.runs; print('torch' in sys.modules)"
+    code = "import sys, models.catalog, visionft.training.config.train_config, visionft.training.runs.run_folder; print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "False"

@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
-from models.methods import METHODS
-from models.options import AdapterOptions, FullOptions, LoraOptions, PrefixOptions
+from models.methods.options import AdapterOptions, FullOptions, LoraOptions, PrefixOptions
+from models.methods.table import METHODS
 
 PAIRS = [
     (backbone, method)
@@ -195,7 +195,7 @@ def test_a_state_of_another_method_is_refused() -> None:
 def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: Path) -> None:
     from peft import PeftModel
 
-    from models.lora import save_peft_folder
+    from models.methods.lora import save_peft_folder
 
     options = LoraOptions(rank=2, variant=variant)
     classifier = build(backbone, "lora", options)

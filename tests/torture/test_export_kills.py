@@ -21,10 +21,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from visionft.deploy.parity import read_export
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.data.types import Snapshot
+from visionft.export.parity import read_export
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL")]
 
@@ -33,8 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGK
 SERVER = """
 import json, os, signal, sys, time
 from pathlib import Path
-from visionft.deploy.export import export_run
-from visionft.training.recording import read_snapshot
+from visionft.export.exporter import export_run
+from visionft.training.runs.recording import read_snapshot
 def export(run, out, last):
     steps, is_late = 0, False
     def on_event(event):

@@ -31,8 +31,8 @@ import json, os, resource, select, shutil, signal, sys, traceback
 from pathlib import Path
 from PIL import Image
 from visionft.errors import ImageError, VisionFTError
-from visionft.images.decode import decode, read_header
-from visionft.project.importing import import_source
+from visionft.data.decode import decode, read_header
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 SECONDS, SLACK = 30, 300_000_000

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import VisionFTError
-from visionft.project.backups import list_backups
-from visionft.project.browsing import class_rows, find_images, image_rows
-from visionft.project.changes import AddClass, LabelImages
-from visionft.project.checking import check_project
-from visionft.project.importing import import_source
-from visionft.project.picture_changes import TagImages
-from visionft.project.restoring import restore_backup
+from visionft.project.edits.changes import AddClass, LabelImages
+from visionft.project.edits.image_changes import TagImages
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import class_rows, find_images, image_rows
+from visionft.project.safety.backups import list_backups
+from visionft.project.safety.checking import check_project
+from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 LOGS = ("project.db-wal", "project.db-journal")

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from visionft.project import backups
-from visionft.project.backups import list_backups
-from visionft.project.checking import check_project
-from visionft.project.importing import import_source
-from visionft.project.restoring import restore_backup
+from visionft.project.importing.importer import import_source
+from visionft.project.safety import backups
+from visionft.project.safety.backups import list_backups
+from visionft.project.safety.checking import check_project
+from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -35,8 +35,8 @@ import os, signal, sys
 from itertools import count
 from pathlib import Path
 from visionft.project import database, importing
-from visionft.project.changes import AddClass, LabelImages
-from visionft.project.restoring import restore_backup
+from visionft.project.edits.changes import AddClass, LabelImages
+from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 importing.BATCH = 5
 

@@ -21,10 +21,10 @@ import torch
 from safetensors.torch import load_file
 
 from models.catalog import BACKBONES
-from models.methods import METHODS
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.runs import checkpoint_faults, read_run
+from models.methods.table import METHODS
+from visionft.data.types import Snapshot
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import checkpoint_faults, read_run
 
 # The tiny networks with every method that fits them, and real ones, which begin with a head in closed form.
 PAIRS = [
@@ -44,7 +44,7 @@ _SERVER = """
 import os, pickle, sys
 from pathlib import Path
 import accelerate, peft, timm
-from visionft.training.loop import train
+from visionft.training.loop.train import train
 
 config, snapshot = pickle.loads(Path(sys.argv[1]).read_bytes())
 for line in sys.stdin:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.deploy.sample_code import sample_code
+from visionft.export.sample_code import sample_code
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "logging", "pathlib", "json", "numpy",
@@ -18,7 +18,7 @@ TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "1", "--dev
 PREVIEW = """
 import sys
 from pathlib import Path
-from visionft.images.preview import PreviewProcess, PreviewRequest
+from visionft.data.augment_preview import PreviewProcess, PreviewRequest
 if __name__ == "__main__":
     process = PreviewProcess()
     request = PreviewRequest(path=Path(sys.argv[1]), augmentation="light", size=24, crop_share=0.9, seeds=(1,))
@@ -40,7 +40,7 @@ def hostile(tmp_path: Path) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, picture_folder: Path) -> Path:
     """Return a project of pictures with splits."""
-    from visionft.project.importing import import_source
+    from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
     from visionft.project.store import Project
 

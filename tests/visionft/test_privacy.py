@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.deploy.sample_code import sample_code
+from visionft.export.sample_code import sample_code
 
 SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.project.importing import import_source
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set, list_file
 

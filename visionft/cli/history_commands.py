@@ -8,12 +8,12 @@ import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
-from visionft.project.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
-from visionft.project.checking import CheckReport, check_project
-from visionft.project.database import CHANGED_OUTSIDE
-from visionft.project.exporting import export_labels
-from visionft.project.relinking import relink_images
-from visionft.project.restoring import restore_backup
+from visionft.project.db.database import CHANGED_OUTSIDE
+from visionft.project.formats.exporting import export_labels
+from visionft.project.importing.relinking import relink_images
+from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
+from visionft.project.safety.checking import CheckReport, check_project
+from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
 
 EXPORT_FORMATS = ("auto", "folders", "csv", "jsonl")

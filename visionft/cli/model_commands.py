@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.catalog import BACKBONES, count_parameters, get_backbone
-from models.methods import METHODS
+from models.methods.table import METHODS
 from models.weights import PRETRAINED, RANDOM
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, checked_split
+from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.project.snapshot import Snapshot
 from visionft.project.store import Project
-from visionft.training.config import TrainConfig
-from visionft.training.runs import TrainResult, load_run, new_run_dir
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
 
 if TYPE_CHECKING:
-    from visionft.deploy.predictor import Prediction
     from visionft.evaluation.report import Evaluation
+    from visionft.export.predictor import Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -58,8 +58,8 @@ def train(
     json: Json = False,
 ) -> None:
     """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps what was best."""
-    from visionft.training.loop import resume as continue_training
-    from visionft.training.loop import train as run_training
+    from visionft.training.loop.train import resume as continue_training
+    from visionft.training.loop.train import train as run_training
 
     if resume_run is not None:
         run_dir = load_run(project, resume_run).path
@@ -88,7 +88,7 @@ def _base_config(
     config = TrainConfig()
     if preset is not None:
         from models.weights import local_file
-        from visionft.training.presets import Circumstances, preset_config
+        from visionft.training.config.presets import Circumstances, preset_config
 
         here = [name for name, row in BACKBONES.items() if local_file(row)]
         config = preset_config(preset, Circumstances.of(snapshot, here=here, device=device))
@@ -193,7 +193,7 @@ def export(
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     snapshot, summary = _snapshot(project), load_run(project, run)
-    from visionft.deploy.export import export_run
+    from visionft.export.exporter import export_run
 
     with job() as (on_event, should_stop):
         result = export_run(
@@ -225,8 +225,8 @@ def predict(
     json: Json = False,
 ) -> None:
     """Classify pictures with an exported file, by ONNX Runtime alone."""
-    from visionft.deploy.answers import csv_text, write_csv
-    from visionft.deploy.predictor import Predictor
+    from visionft.export.answers import csv_text, write_csv
+    from visionft.export.predictor import Predictor
 
     is_csv_result = csv_file is not None and is_stdout(csv_file)
     if is_csv_result and json:
@@ -258,7 +258,7 @@ def _pictures(named: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     Raises:
         VisionFTError: There is nothing to classify.
     """
-    from visionft.deploy.predictor import expand_folders
+    from visionft.export.predictor import expand_folders
 
     missing = [path for path in named if not os.path.exists(path)]  # noqa: PTH110  (Path's raises without permission)
     paths = expand_folders(named)

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.data.types import Task
 from visionft.errors import VisionFTError
-from visionft.project.importing import ImportReport, import_source
+from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.importing.preview import ImportPreview, preview_source
+from visionft.project.importing.sources import SourceFormat
 from visionft.project.labelling import label_files
-from visionft.project.preview import ImportPreview, preview_source
-from visionft.project.snapshot import Task
-from visionft.project.sources import SourceFormat
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 

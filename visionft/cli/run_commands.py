@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
 from visionft.files import atomic_path
-from visionft.project.snapshot import Split
 from visionft.project.store import Project
-from visionft.training.runs import (
+from visionft.training.runs.run_folder import (
     RunSummary,
     change_notes,
     checkpoint_faults,
@@ -23,7 +23,7 @@ from visionft.training.runs import (
 )
 
 if TYPE_CHECKING:
-    from visionft.evaluation.heat import Explanation
+    from visionft.evaluation.explanation import Explanation
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
 SHOWN_CHANGES = 10
@@ -192,13 +192,13 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show where a run looks in pictures, and whether that holds when those places are covered."""
-    from visionft.deploy.predictor import expand_folders
+    from visionft.export.predictor import expand_folders
 
     with Project.open(project, read_only=True) as opened:
         summary, task = load_run(opened.path, run), opened.task
     paths = expand_folders(images)
     from visionft.evaluation.explain import explain_images
-    from visionft.evaluation.heat import Asked
+    from visionft.evaluation.explanation import Asked
 
     with job() as (on_event, should_stop):
         found = explain_images(
@@ -218,8 +218,8 @@ def _write_overlay(explanation: "Explanation", out_dir: Path | None) -> Path | N
         return None
     from PIL import Image
 
-    from visionft.evaluation.heat import overlay
-    from visionft.images.decode import decode
+    from visionft.data.decode import decode
+    from visionft.evaluation.explanation import overlay
 
     try:
         out_dir.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ import typer
 from visionft.cli.output import Json, ProjectDir, job, print_result
 from visionft.cli.run_commands import RunName
 from visionft.errors import VisionFTError
-from visionft.project.changes import AcceptSuggestions
+from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.store import Project
-from visionft.training.runs import load_run
+from visionft.training.runs.run_folder import load_run
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def suggest(
     json: Json = False,
 ) -> None:
     """Classify the pictures without a label; the label page then offers the answers."""
-    from visionft.evaluation.suggestions import current_suggestions, read_suggestions, suggest_labels
+    from visionft.suggest.suggestions import current_suggestions, read_suggestions, suggest_labels
 
     if accept is not None and not 0 <= accept <= 1:
         raise VisionFTError(f"{accept} is not a share of 1.", "Give a number from 0 to 1, such as 0.95.")

@@ -6,10 +6,10 @@ Only pictures that both runs were evaluated on count, so the groups add up to bo
 from dataclasses import dataclass
 from pathlib import Path
 
+from visionft.data.types import Split
 from visionft.errors import RunError
 from visionft.evaluation.stored import Predicted, StoredEvaluation, read_evaluation
-from visionft.project.snapshot import Split
-from visionft.training.runs import RunSummary
+from visionft.training.runs.run_folder import RunSummary
 
 CHANCE = 0.05
 

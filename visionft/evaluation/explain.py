@@ -11,16 +11,16 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from visionft.data.decode import decode
+from visionft.data.types import Task
 from visionft.devices import pick_device
 from visionft.errors import ImageError, RunError
-from visionft.evaluation import heat
-from visionft.evaluation.heat import Asked, Explanation
-from visionft.evaluation.maps import explain_batch, method_for
+from visionft.evaluation import explanation
+from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.saliency import explain_batch, method_for
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.images.decode import decode
-from visionft.project.snapshot import Task
-from visionft.training.runs import read_run
-from visionft.training.trained import Trained, load_trained
+from visionft.training.runs.loaded_run import Trained, load_trained
+from visionft.training.runs.run_folder import read_run
 
 BATCH_SIZE = 32
 
@@ -83,7 +83,7 @@ class Explainer:
         shares = self._probabilities(inputs[None])[0]
         index = self._names.index(asked.class_name) if asked.class_name else int(shares.argmax())
         found = explain_batch(self._classifier, inputs[None], torch.tensor([index], device=self._device))
-        values = heat.normalised(found[0].float().cpu().numpy())
+        values = explanation.normalised(found[0].float().cpu().numpy())
         own, *others = self._deletions(inputs, values, index, uncovered=float(shares[index]), seed=asked.image_id)
         return Explanation(
             image_id=asked.image_id,
@@ -103,11 +103,11 @@ class Explainer:
         fill = inputs.mean(dim=(1, 2), keepdim=True).expand_as(inputs)
         covered = float(self._probabilities(fill[None])[0, index])
         scores = []
-        for ranks in heat.covering_orders(values, seed=seed):
-            share = torch.from_numpy(heat.covers(ranks, inputs.shape[-1])).to(self._device)[:, None]
+        for ranks in explanation.covering_orders(values, seed=seed):
+            share = torch.from_numpy(explanation.covers(ranks, inputs.shape[-1])).to(self._device)[:, None]
             steps = torch.lerp(inputs[None], fill[None], share)  # (steps, 3, S, S)
             inner = self._probabilities(steps)[:, index]
-            scores.append(heat.deletion_score(np.array([uncovered, *inner, covered])))
+            scores.append(explanation.deletion_score(np.array([uncovered, *inner, covered])))
         return scores
 
     @torch.no_grad()

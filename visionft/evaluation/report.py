@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch  # noqa: TID253
 
+from visionft.data.dataset import EpochSampler, PictureDataset, choose_workers, make_loader
+from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
 from visionft.errors import RunError
 from visionft.evaluation import metrics
@@ -16,10 +18,8 @@ from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
-from visionft.images.loading import EpochSampler, PictureDataset, choose_workers, make_loader
-from visionft.project.snapshot import Snapshot, SnapshotImage, Split
-from visionft.training.runs import RunSummary, read_run
-from visionft.training.trained import Trained, load_trained
+from visionft.training.runs.loaded_run import Trained, load_trained
+from visionft.training.runs.run_folder import RunSummary, read_run
 
 BATCH_SIZE = 64
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from visionft.errors import ProjectError
 from visionft.files import is_file, sha256_file
 from visionft.foreign_text import is_unicode
-from visionft.project.changes import LabelImages
-from visionft.project.journal import Effects
+from visionft.project.db.journal import Effects
+from visionft.project.edits.changes import LabelImages
 from visionft.project.store import Project
 
 

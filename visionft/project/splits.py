@@ -15,9 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import ProjectError
-from visionft.project.changes import AssignSplits
-from visionft.project.snapshot import SPLITS, Snapshot, SnapshotImage, Split
+from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 
 

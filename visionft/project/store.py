@@ -11,19 +11,20 @@ from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Self, get_args
 
+from visionft.data.types import Snapshot, Task
 from visionft.errors import ProjectError
 from visionft.files import fsync_folder, temporary_folder, write_error
-from visionft.project import backups, journal, schema
-from visionft.project.backup_schedule import BackupSchedule
-from visionft.project.changes import Change, now_ms, task_of
-from visionft.project.database import DATABASE, Database, RollBack
-from visionft.project.journal import Effects, Step
+from visionft.project.db import journal, schema
+from visionft.project.db.database import DATABASE, Database, RollBack
+from visionft.project.db.journal import Effects, Step
+from visionft.project.db.roots import IMAGES_FOLDER, Roots
+from visionft.project.db.sqlite_errors import expected_errors
+from visionft.project.edits.changes import Change, now_ms, task_of
 from visionft.project.names import project_path
-from visionft.project.reading import ProjectSummary, read_snapshot, read_summary
-from visionft.project.roots import IMAGES_FOLDER, Roots
-from visionft.project.sealing import Seal
-from visionft.project.snapshot import Snapshot, Task
-from visionft.project.sqlite_errors import expected_errors
+from visionft.project.safety import backups
+from visionft.project.safety.backup_schedule import BackupSchedule
+from visionft.project.safety.sealing import Seal
+from visionft.project.summary import ProjectSummary, read_snapshot, read_summary
 
 FOLDERS = (IMAGES_FOLDER, "runs", backups.BACKUPS_FOLDER)
 

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, Self
 import platformdirs
 
 from models.catalog import BACKBONES
+from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_json
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
-    from visionft.training.assembly import Assembly
+    from visionft.training.loop.run_context import Assembly
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +154,9 @@ def measure_steps(
         RunError: The user stopped, or not even one picture fits into memory.
     """
     on_event(Progress(stage="Loading the network", done=0, total=0))
-    from visionft.images.loading import choose_workers
-    from visionft.training.assembly import Assembly, release
-    from visionft.training.batches import Stopped
+    from visionft.data.dataset import choose_workers
+    from visionft.training.loop.batches import Stopped
+    from visionft.training.loop.run_context import Assembly, release
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
@@ -186,9 +186,9 @@ def _take_steps(
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> StepCost:
-    from visionft.training.learner import Learner
-    from visionft.training.material import Material
-    from visionft.training.objective import Objective, new_totals
+    from visionft.training.loop.objective import Objective, new_totals
+    from visionft.training.loop.train_step import Learner
+    from visionft.training.loop.training_data import Material
 
     classifier, accelerator = assembly.classifier, assembly.accelerator
     with _watch_memory(assembly) as memory:
@@ -220,7 +220,7 @@ def _take_steps(
 
 def _time_steps(material: Any, learner: Any, totals: Any, config: TrainConfig, on_event: OnEvent) -> float:
     """Return the median seconds of a step; the first one warms up and does not count."""
-    from visionft.training.learner import NotFinite
+    from visionft.training.loop.train_step import NotFinite
 
     times: list[float] = []
     epoch = 0
@@ -266,7 +266,7 @@ def _time_looking(material: Any, classifier: "Classifier", accelerator: Any) -> 
 @contextlib.contextmanager
 def _watch_memory(assembly: "Assembly") -> Generator[Any]:
     """Sample the process's memory in the middle of steps too, where its peak is; CUDA keeps its own record."""
-    from visionft.training.costs import PeakMemory
+    from visionft.training.loop.costs import PeakMemory
 
     memory = PeakMemory(assembly.accelerator.device)
     over = threading.Event()

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import WeightsError
-from models.methods import METHODS
+from models.methods.table import METHODS
 from models.weights import load_weights
 from models.weights.fitting import fitting_backbones
 

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import WeightsError
-from models.methods import METHODS
+from models.methods.table import METHODS
 from models.pins import Pin
 from models.weights import (
     WeightsRecord,

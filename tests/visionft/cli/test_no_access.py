@@ -12,12 +12,12 @@ import pytest
 import safetensors.torch
 
 from visionft.cli import main
-from visionft.project.importing import import_source
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
-from visionft.training.runs import new_run_dir
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import new_run_dir
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts and capabilities of Linux")
 RUN = "001-test_resnet-lora"

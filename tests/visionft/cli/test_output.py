@@ -12,7 +12,7 @@ from PIL import Image
 
 from visionft.cli import main
 from visionft.cli.output import NO_READER
-from visionft.project.importing import import_source
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 COMMAND = [sys.executable, "-m", "visionft"]

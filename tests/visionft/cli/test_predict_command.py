@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from visionft.cli import main
-from visionft.deploy.export import export_run
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.data.types import Snapshot
+from visionft.export.exporter import export_run
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 
 COMMAND = [sys.executable, "-m", "visionft", "predict"]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="there are no such files there")

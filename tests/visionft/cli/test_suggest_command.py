@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from visionft.cli import main
-from visionft.project.changes import UnlabelImages
-from visionft.project.importing import import_source
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 

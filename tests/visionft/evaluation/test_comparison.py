@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from visionft.errors import RunError
 from visionft.evaluation.comparison import compare, compare_runs, sign_test
 from visionft.evaluation.stored import read_evaluation
-from visionft.training.config import TrainConfig
-from visionft.training.runs import RunSummary
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary
 
 
 def write_evaluation(folder: Path, answers: dict[int, tuple[str, str]], *, probability: float = 0.9) -> None:

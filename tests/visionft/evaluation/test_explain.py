@@ -11,17 +11,17 @@ from PIL import Image, ImageDraw
 
 from models.catalog import get_backbone
 from models.classifier import Classifier, build_classifier
-from models.methods import METHODS, get_method
+from models.methods.table import METHODS, get_method
+from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
-from visionft.evaluation import heat
+from visionft.evaluation import explanation
 from visionft.evaluation.explain import Explainer, explain_images
-from visionft.evaluation.heat import Asked, Explanation
-from visionft.evaluation.maps import explain_batch
-from visionft.project.snapshot import Snapshot, SnapshotImage
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
-from visionft.training.runs import delete_weights, read_run
-from visionft.training.trained import load_trained
+from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.saliency import explain_batch
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.run_folder import delete_weights, read_run
 
 COLOURS = {"blue": (50, 70, 220), "green": (40, 180, 60), "red": (210, 40, 40)}
 SIDE = 128
@@ -77,7 +77,7 @@ def mass_near(explanation: Explanation, place: tuple[int, int]) -> float:
     """Return the share of the map's mass in the quarter of the picture where the spot is."""
     top, left, side = explanation.box
     spread = np.zeros(explanation.size, np.float32)
-    spread[top : top + side, left : left + side] = heat.resized(explanation.heat, side, side)
+    spread[top : top + side, left : left + side] = explanation.resized(explanation.heat, side, side)
     half, (x, y) = SIDE // 2, place
     rows, columns = (slice(0, half) if at < half else slice(half, SIDE) for at in (y, x))
     return float(spread[rows, columns].sum() / max(1e-9, spread.sum()))
@@ -150,7 +150,7 @@ def test_grad_cam_is_the_class_activation_map_where_one_layer_follows() -> None:
 
 @pytest.mark.parametrize("method", ["full", "lora", "adapter", "prefix"])
 def test_recording_attention_does_not_change_what_a_vit_says(method: str) -> None:
-    from visionft.evaluation.maps import _RecordedAttention
+    from visionft.evaluation.saliency import _RecordedAttention
 
     classifier = small_classifier("test_vit", method)
     inputs = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -186,22 +186,22 @@ def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() ->
 def test_the_hottest_cells_are_covered_first_and_in_the_end_all() -> None:
     values = np.zeros((8, 8), np.float32)
     values[2, 5] = 1.0
-    own, *others = heat.covering_orders(values, seed=7)
-    assert own[2, 5] == 0 and len(others) == heat.RANDOM_ORDERS
+    own, *others = explanation.covering_orders(values, seed=7)
+    assert own[2, 5] == 0 and len(others) == explanation.RANDOM_ORDERS
     assert all(sorted(ranks.ravel()) == list(range(64)) for ranks in (own, *others))
-    covered = heat.covers(own, 64)
-    assert covered.shape == (len(heat.COVERED_SHARES) - 2, 64, 64)
+    covered = explanation.covers(own, 64)
+    assert covered.shape == (len(explanation.COVERED_SHARES) - 2, 64, 64)
     first = covered[0]
     assert first[20, 44] > 0.8 and first[16:24, 40:48].mean() > 2 * first.mean()
     share = covered.mean(axis=(1, 2))
-    np.testing.assert_allclose(share, heat.COVERED_SHARES[1:-1], atol=0.02)
-    assert heat.deletion_score(np.ones(len(heat.COVERED_SHARES))) == pytest.approx(1.0)
+    np.testing.assert_allclose(share, explanation.COVERED_SHARES[1:-1], atol=0.02)
+    assert explanation.deletion_score(np.ones(len(explanation.COVERED_SHARES))) == pytest.approx(1.0)
 
 
 def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
     pixels = np.full((60, 100, 3), 100, np.uint8)
     hot = explanation(size=(60, 100), box=(5, 25, 50), heat=np.ones((4, 4), np.float32))
-    shown = heat.overlay(pixels, hot)
+    shown = explanation.overlay(pixels, hot)
     assert (shown[:, :25] == 100).all() and (shown[:, 75:] == 100).all() and (shown[:5] == 100).all()
     assert shown[30, 50, 0] > 140 > shown[30, 50, 1]  # red where it is hot
     assert (shown[5, 25:75] == 255).all()

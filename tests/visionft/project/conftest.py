@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.project.importing import import_source
+from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 

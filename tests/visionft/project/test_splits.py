@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visionft.data.types import SnapshotImage, Split
 from visionft.errors import ProjectError
-from visionft.project.changes import LabelImages, UnlabelImages
-from visionft.project.importing import import_source
-from visionft.project.snapshot import SnapshotImage, Split
+from visionft.project.edits.changes import LabelImages, UnlabelImages
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import _groups, _place, _shares, assign_splits
 from visionft.project.store import Project
-from visionft.training.checks import data_problems
+from visionft.training.config.checks import data_problems
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.importing import import_source
+from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.importing.importer import import_source
 from visionft.project.labelling import label_files
 from visionft.project.store import Project
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, RunError
 from visionft.events import Progress
-from visionft.project.snapshot import Snapshot
-from visionft.training.config import TrainConfig
+from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import (
     SetFacts,
     StepCost,
@@ -62,7 +62,7 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot: Sna
 
 
 def test_out_of_memory_is_part_of_the_answer(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.training.learner import Learner
+    from visionft.training.loop.train_step import Learner
 
     accumulate = Learner._accumulate
 
@@ -96,8 +96,8 @@ def test_a_damaged_memory_is_no_memory(snapshot: Snapshot) -> None:
 def test_looking_up_loads_no_learning_library() -> None:
     story = (
         "import sys; from visionft.training.estimate import SetFacts, known_estimate; "
-        "from visionft.project.snapshot import Snapshot; "
-        "from visionft.training.config import TrainConfig; "
+        "from visionft.data.types import Snapshot; "
+        "from visionft.training.config.train_config import TrainConfig; "
         "known_estimate(TrainConfig(), SetFacts.of(Snapshot('single', (), ()))); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -16,13 +16,13 @@ import pytest
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.methods import METHODS
+from models.methods.table import METHODS
 from models.pins import Pin
 from models.weights import read_record
 from visionft.errors import WeightsError
 from visionft.events import Event, Notice, Progress
-from visionft.training.config import TrainConfig
-from visionft.training.loop import train
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
 from visionft.weights import fetch, hub, offline_reason, set_offline, weights_state
 
 ROW = BACKBONES["test_vit"]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.errors import ConfigError
-from models.methods import METHODS
+from models.methods.table import METHODS
 from models.pins import Pin
 from models.weights import read_record
 from visionft.errors import WeightsError

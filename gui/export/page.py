@@ -1,0 +1,233 @@
+"""The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
+
+import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QUrl, Slot
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QStackedWidget, QWidget
+
+from gui import work
+from gui.export.code_card import CodeCard
+from gui.export.parity_card import ParityCard
+from gui.kit import dialogs, theme
+from gui.kit.empty_state import EmptyState
+from gui.kit.i18n import tr
+from gui.kit.page import Page, scrolling
+from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim
+from gui.kit.run_rows import run_rows
+from gui.kit.run_table import RunTable
+from gui.kit.side_by_side import SideBySide
+from gui.state import AppState, JobOutcome
+from visionft.export.parity import ExportResult, read_export
+from visionft.export.sample_code import sample_code
+from visionft.training.runs.run_folder import RunSummary, list_runs
+
+EXPORTS_FOLDER = "exports"
+OPSETS = {20: "Opset 20, the usual one", 18: "Opset 18, for older runtimes", 22: "Opset 22, for newer runtimes"}
+PROMISES = (
+    ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
+    ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
+    ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
+    ("copy", "Ready to use", "A script of forty lines runs it anywhere, without this program."),
+)  # fmt: skip
+
+
+class ExportPage(Page):
+    """One file out, verified."""
+
+    name = "export"
+    title = "Export"
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state, scrolls=False)
+        self.subtitle.setText(tr("One self-contained ONNX file that answers like the trained model"))
+        self._runs: dict[str, RunSummary] = {}
+        self.table = RunTable()
+        self.name_edit, self.place_edit = QLineEdit(), QLineEdit()
+        self.opset_box = QComboBox()
+        for opset, title in OPSETS.items():
+            self.opset_box.addItem(tr(title), opset)
+        self.float_box = QCheckBox(tr("Also write model_float.onnx"))
+        self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
+        self._note = text("", "small", wrap=True)
+        self.export_button = Button("Export", "export", role="primary", on_click=self.export)
+        self.parity_card = ParityCard()
+        self.promises = self._promises()
+        words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
+        self.code_card = CodeCard("Use it without this program", words, sample_code())
+        self.empty = EmptyState("train", "", "", "Train a model")
+        self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        columns = ((self._runs_card(), self._options_card()), (self.promises, self.parity_card, self.code_card))
+        body = column(SideBySide(*columns, least_px=860), None)
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        self._stack.addWidget(scrolling(body))
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._stack)
+        self.action_row.addWidget(self.export_button)
+        self._connect()
+
+    def _connect(self) -> None:
+        state = self.state
+        self.table.selection_changed.connect(self._on_selection_changed)
+        for edit in (self.name_edit, self.place_edit):
+            edit.textChanged.connect(lambda _words: self._show_target())
+        self.parity_card.folder_chosen.connect(self._on_folder_chosen)
+        self.parity_card.try_wanted.connect(lambda: state.page_requested.emit("try"))
+        state.runs_changed.connect(self._on_content_changed)
+        state.job_started.connect(self._on_job_started)
+        state.job_ended.connect(self._on_job_ended)
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _runs_card(self) -> Card:
+        runs = Card(margin=theme.HUGE)
+        runs.body.addWidget(text("Run", "heading"))
+        runs.body.addWidget(text("The weights of the epoch kept are exported.", "muted", wrap=True))
+        runs.body.addWidget(self.table)
+        return runs
+
+    def _options_card(self) -> Card:
+        options = Card(margin=theme.HUGE, spacing=theme.MEDIUM)
+        browse = Button("Browse", "folder-open", on_click=self._browse)
+        place = row(self.place_edit, browse)
+        place.setStretch(0, 1)
+        fields = QGridLayout()
+        fields.setHorizontalSpacing(theme.LARGE)
+        fields.setVerticalSpacing(theme.MEDIUM)
+        for line, (caption, field) in enumerate(
+            (("Name", self.name_edit), ("Place", place), ("Format", self.opset_box), ("", self.float_box))
+        ):
+            fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
+            if isinstance(field, QWidget):
+                field.setAccessibleName(tr(caption or "Second file"))
+                fields.addWidget(field, line, 1)
+            else:
+                fields.addLayout(field, line, 1)
+        self.place_edit.setAccessibleName(tr("Folder to export into"))
+        fields.setColumnStretch(1, 1)
+        options.body.addWidget(text("Options", "heading"))
+        options.body.addLayout(fields)
+        options.body.addWidget(self._note)
+        return options
+
+    def _promises(self) -> Card:
+        card = Card(margin=theme.HUGE, spacing=theme.LARGE)
+        card.body.addWidget(text("What you get", "heading"))
+        for icon_name, title, words in PROMISES:
+            line = row(
+                IconLabel(icon_name, size=22, tone="accent"),
+                column(verbatim(tr(title), "strong"), verbatim(tr(words), "muted", wrap=True), spacing=theme.HAIR),
+                spacing=theme.LARGE,
+            )
+            line.setStretch(1, 1)
+            card.body.addLayout(line)
+        return card
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the runs of the project."""
+        path = self.state.path
+        known = list_runs(path) if path else []
+        rows = [row for row, run in zip(run_rows(known), known, strict=True) if run.best is not None]
+        self._runs = {run.name: run for run in known if run.best is not None}
+        self._stack.setCurrentIndex(1 if self._runs else 0)
+        if not path:
+            self.empty.show_words("No project open", "Open a project to export one of its training runs.", "To Project")
+        else:
+            words = "A training run becomes one file here, checked against the network it came from."
+            self.empty.show_words("Nothing to export yet", words, "Train a model")
+        self.table.set_rows(rows)
+        self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
+        self._show_target()
+
+    def run(self) -> RunSummary | None:
+        """Return the chosen run."""
+        names = self.table.selected()
+        return self._runs.get(names[0]) if names else None
+
+    def target(self) -> Path | None:
+        """Return the folder to export into; None while name or place is empty."""
+        name, place = self.name_edit.text().strip(), self.place_edit.text().strip()
+        return Path(place).expanduser() / name if name and place else None
+
+    def _show_target(self) -> None:
+        """Show what lies at the target already, and whether the run can be exported there."""
+        run, target = self.run(), self.target()
+        found = read_export(target) if target else None
+        has_file = target is not None and (target / "model.onnx").is_file()
+        if run is not None and not run.has_weights:
+            note = tr("The weights of this run were deleted, so it cannot be exported any more.")
+        elif target is None:
+            note = tr("Give it a name and a place.")
+        elif has_file:
+            note = tr("Exporting again replaces the file that is there.")
+        else:
+            note = tr("A folder of this name is made.")
+        self._note.setText(note)
+        self.parity_card.hide()
+        if found is not None:
+            self.parity_card.show_result(found, when=_when(found.model))
+        self.promises.setVisible(found is None)
+        self._show_enabled()
+
+    def _show_enabled(self) -> None:
+        run = self.run()
+        is_possible = run is not None and run.has_weights and self.target() is not None
+        self.export_button.setEnabled(is_possible and self.state.job_info is None)
+        self.export_button.setVisible(bool(self._runs))
+
+    @Slot(list)
+    def _on_selection_changed(self, _names: list[str]) -> None:
+        run = self.run()
+        if run is not None and self.state.path is not None:
+            self.place_edit.setText(str(self.state.path / EXPORTS_FOLDER))
+            self.name_edit.setText(run.name)
+        self._show_target()
+
+    def _go_on(self) -> None:
+        self.state.page_requested.emit("train" if self.state.project is not None else "project")
+
+    def _browse(self) -> None:
+        chosen = dialogs.ask_folder(self, "Export into", self.state.path)
+        if chosen is not None:
+            self.place_edit.setText(str(chosen))
+
+    # -- exporting ----------------------------------------------------------------------------------------------
+
+    def export(self) -> None:
+        """Export the chosen run in a job."""
+        run, target, snapshot = self.run(), self.target(), self.state.snapshot()
+        if run is None or target is None or snapshot is None or not self.export_button.isEnabled():
+            return
+        options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
+        exported = work.export_model(run.path, snapshot, target, **options)
+        self.state.start_job("export", f"Exporting {run.title}", exported, page=self.name)
+
+    @Slot(object)
+    def _on_job_started(self, _info: object) -> None:
+        self._show_enabled()
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._show_enabled()
+        if outcome.info.kind != "export":
+            return
+        if isinstance(outcome.result, ExportResult):
+            self._show_target()
+            self.promises.hide()
+            self.parity_card.show_result(outcome.result)
+        else:
+            self.mark_stale()  # the run's folder may be gone, or its weights
+
+    @Slot(Path)
+    def _on_folder_chosen(self, folder: Path) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def _when(model: Path) -> str:
+    made = datetime.datetime.fromtimestamp(model.stat().st_mtime)
+    return f"{made:%Y-%m-%d %H:%M}"

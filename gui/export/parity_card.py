@@ -1,0 +1,114 @@
+"""The outcome of an export: the verdict of the comparison with PyTorch, its speed, and the file. Plain data only."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel
+
+from gui.kit import theme
+from gui.kit.amounts import size_text
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text, verbatim
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult
+
+_CAPTIONS = {
+    "agreement": "Same top class",
+    "difference": "Largest difference",
+    "images": "Pictures compared",
+    "speed": "Time for one picture",
+    "slow": "95 % within",
+    "size": "File size",
+}
+_COLUMNS = 3
+
+
+class ParityCard(Card):
+    """A verdict first, then the figures behind it, then the file."""
+
+    folder_chosen = Signal(Path)
+    try_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
+        self._verdict = text("", "heading", wrap=True)
+        self._meaning = text("", "muted", wrap=True)
+        self._figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
+        self._notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
+        self._file = ElidedLabel("", "strong")
+        self._others = text("", "small", wrap=True)
+        self.open_button = Button("Open folder", "folder-open", role="primary", on_click=self._open)
+        self.try_button = Button("Try it", "try", on_click=self.try_wanted.emit)
+        self._folder = Path()
+        head = row(
+            IconLabel("shield", size=36, tone="good"),
+            column(self._verdict, self._meaning, spacing=theme.HAIR),
+            spacing=theme.LARGE,
+        )
+        head.setStretch(1, 1)
+        file = row(IconLabel("file", tone="muted"), self._file, spacing=theme.MEDIUM)
+        file.setStretch(1, 1)
+        self.body.addLayout(head)
+        self.body.addLayout(self._grid())
+        self.body.addLayout(file)
+        self.body.addWidget(self._others)
+        self.body.addLayout(row(self.open_button, self.try_button, None))
+        self.hide()
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(theme.LARGE)
+        grid.setVerticalSpacing(theme.HAIR)
+        for place, (name, caption) in enumerate(_CAPTIONS.items()):
+            line, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
+            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), line, column_place)
+            grid.addWidget(self._figures[name], line + 1, column_place)
+            self._notes[name].setAlignment(Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(self._notes[name], line + 2, column_place)
+            grid.setColumnStretch(column_place, 1)
+            grid.setRowMinimumHeight(line + 3, theme.SMALL)
+        return grid
+
+    def show_result(self, result: ExportResult, *, when: str = "") -> None:
+        """Show an export; the engine has refused it already when the comparison did not hold."""
+        parity, latency = result.parity, result.latency
+        self._verdict.setText(tr("Verified: the file answers like the trained model"))
+        compared = tr("The same pictures went through PyTorch and through ONNX Runtime.")
+        self._meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
+        shown = {
+            "agreement": (f"{parity.top1_agreement:.1%}", tr("of the pictures")),
+            "difference": (
+                f"{parity.max_abs_diff:.1e}",
+                tr("of a probability; the limit is {n}", n=f"{MAX_ABS_DIFF:g}"),
+            ),
+            "images": (f"{parity.images:,}", tr("of the validation split")),
+            "speed": (
+                f"{latency.median_ms:.1f} ms",
+                tr("median on this machine, {n} runs, {chip}", n=latency.runs, chip=latency.hardware),
+            ),
+            "slow": (
+                f"{latency.p95_ms:.1f} ms",
+                tr("with a picture of {size}", size=f"{latency.width}\u00a0x\u00a0{latency.height}"),
+            ),
+            "size": (size_text(result.bytes), tr("one file, opset {n}", n=result.opset)),
+        }
+        for name, (figure, note) in shown.items():
+            self._figures[name].setText(figure)
+            self._notes[name].setText(note)
+        self._file.setText(str(result.model))
+        beside = ["labels.txt", "predict.py", "export.json"]
+        if result.float_model is not None:
+            beside.insert(0, result.float_model.name)
+        self._others.setText(tr("Beside it: {names}", names=", ".join(beside)))
+        self._folder = result.model.parent
+        self.show()
+
+    def figures(self) -> dict[str, str]:
+        """Return the figures by name, as they are shown."""
+        return {name: label.text() for name, label in self._figures.items()}
+
+    def notes(self) -> dict[str, str]:
+        """Return what stands below each figure."""
+        return {name: label.text() for name, label in self._notes.items()}
+
+    def _open(self) -> None:
+        self.folder_chosen.emit(self._folder)

@@ -1,0 +1,204 @@
+"""What an import would bring in, to look through, correct and confirm; and how far it is.
+
+Knows Qt and plain data only.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QHBoxLayout, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+
+from gui.home.found_classes import FoundClasses
+from gui.home.left_out import LeftOutTable
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
+from gui.kit.tiles import StatTile
+
+if TYPE_CHECKING:
+    from visionft.project.importing.preview import ImportPreview
+
+_SPLITS = (("train", "training"), ("val", "validation"), ("test", "test"))
+
+
+def byte_size(count: int) -> str:
+    """Return a number of bytes for people: `12.3 MB`, in steps of 1000 as file managers do."""
+    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.0f} {units[0]}" if units[0] == "bytes" or size >= 100 else f"{size:.1f} {units[0]}"
+
+
+class ImportProgress(QWidget):
+    """What is done to the source at the moment, how far it is, and a way out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = text("", "heading")
+        self._stage = text("", "muted")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setAccessibleName(tr("Progress"))
+        self.cancel_button = Button("Cancel", "stop")
+        card = Card(margin=theme.HUGE, spacing=theme.MEDIUM)
+        card.setMaximumWidth(theme.scaled(560))
+        card.body.addLayout(row(IconLabel("import", size=22, tone="accent"), self._title, None))
+        card.body.addWidget(self._bar)
+        card.body.addLayout(row(self._stage, None, self.cancel_button))
+        middle = row(None, card, None)
+        middle.setStretch(1, 4)
+        self.setLayout(column(None, middle, None))
+
+    def show_title(self, title: str) -> None:
+        """Begin anew."""
+        self._title.setText(tr(title))
+        self._stage.setText(tr("Starting"))
+        self._bar.setRange(0, 0)
+        self.cancel_button.setEnabled(True)
+        self.cancel_button.setText(tr("Cancel"))
+
+    def show_progress(self, stage: str, done: int, total: int) -> None:
+        """Show how far it is; `total` 0 means unknown."""
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        if not done and not total:
+            self._stage.setText(tr(stage))
+            return
+        write = byte_size if stage == "Unpack" else "{:,}".format
+        words = "{stage}: {done} of {total}" if total else "{stage}: {done} so far"
+        self._stage.setText(tr(words, stage=tr(stage), done=write(done), total=write(total)))
+
+    def show_stopping(self) -> None:
+        """Show that the wish to stop was heard."""
+        self.cancel_button.setEnabled(False)
+        self.cancel_button.setText(tr("Stopping"))
+
+
+class ImportPreviewPanel(QStackedWidget):
+    """The progress, then the findings."""
+
+    confirmed = Signal()
+    cancelled = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._preview: ImportPreview | None = None
+        self.progress = ImportProgress()
+        self.progress.cancel_button.clicked.connect(self.cancelled)
+        self.import_button = Button("Import", "import", role="primary", on_click=self.confirmed.emit)
+        self.cancel_button = Button("Cancel", on_click=self.cancelled.emit)
+        self.copy_box = QCheckBox(tr("Copy the pictures into the project"))
+        self.copy_box.setToolTip(tr("Then they may be moved or deleted where they are now"))
+        self.classes = FoundClasses()
+        self.classes.changed.connect(self._show_count)
+        self.table = LeftOutTable()
+        self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
+        self._facts = text("", "muted", wrap=True)
+        self.tiles = {
+            "new": StatTile("New pictures", "pictures"),
+            "classes": StatTile("Classes", "layers"),
+            "duplicates": StatTile("Duplicates", "copy"),
+            "unreadable": StatTile("Cannot be read", "warning"),
+        }
+        self.addWidget(self.progress)
+        self.addWidget(self._findings())
+
+    def _findings(self) -> QWidget:
+        words = column(self._title, self._place, 2, self.copy_box, spacing=theme.HAIR)
+        head = row(words, self.cancel_button, self.import_button)
+        head.setStretch(0, 1)
+        head.setSpacing(theme.MEDIUM)
+        classes = Card(margin=theme.LARGE)
+        classes.body.addWidget(self.classes)
+        self._left_out = Card(margin=theme.LARGE)
+        self._left_out_title = text("", "heading")
+        self._left_out.body.addWidget(self._left_out_title)
+        self._left_out.body.addWidget(
+            text("These files stay where they are; nothing is done to them.", "small", wrap=True)
+        )
+        self._left_out.body.addWidget(self.table, 1)
+        self._lower = QHBoxLayout()
+        self._lower.setSpacing(theme.LARGE)
+        self._lower.addWidget(classes, 3)
+        self._lower.addWidget(self._left_out, 2)
+        layout: QVBoxLayout = column(head, row(*self.tiles.values(), spacing=theme.LARGE), self._facts, self._lower)
+        layout.setSpacing(theme.LARGE)
+        layout.setStretch(3, 1)
+        layout.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, theme.HUGE)
+        page = QWidget()
+        page.setLayout(layout)
+        return page
+
+    def show_busy(self, title: str) -> None:
+        """Show that something is under way."""
+        self.progress.show_title(title)
+        self.setCurrentIndex(0)
+
+    def show_preview(self, preview: "ImportPreview", *, known: list[str], can_copy: bool) -> None:
+        """Show what was found. `known` are the classes that the project has already."""
+        self._preview = preview
+        self._title.setText(tr("Import from {name}", name=preview.path.name))
+        self._place.setText(str(preview.path))
+        self.copy_box.setVisible(can_copy)
+        self.classes.show_classes(preview.classes, preview.unlabelled, known)
+        self._show_tiles(preview)
+        self._facts.setText(_facts(preview))
+        self._facts.setVisible(bool(self._facts.text()))
+        count = self.table.show_files(preview, base=f"{preview.path}{os.sep}")
+        self._left_out.setVisible(count > 0)
+        self._left_out_title.setText(tr("{count} files are left out", count=f"{count:,}"))
+        self._show_count()
+        self.setCurrentIndex(1)
+        self.import_button.setFocus()
+
+    def _show_tiles(self, preview: "ImportPreview") -> None:
+        found = len(preview.classes)
+        self.tiles["new"].show_figure(
+            f"{preview.new:,}", byte_size(preview.bytes) if preview.new else tr("nothing new")
+        )
+        unlabelled = tr("{count} pictures without a class", count=f"{preview.unlabelled:,}")
+        named = tr("every picture has a class") if found else tr("none named") if preview.new else tr("nothing new")
+        self.tiles["classes"].show_figure(f"{found:,}", unlabelled if preview.unlabelled else named)
+        known = len(preview.duplicates)
+        self.tiles["duplicates"].show_figure(f"{known:,}", tr("taken once only") if known else tr("none"))
+        bad = len(preview.unreadable)
+        skipped = tr("{count} other files passed over", count=f"{len(preview.skipped):,}")
+        note = skipped if preview.skipped else tr("see below why") if bad else tr("none")
+        self.tiles["unreadable"].show_figure(f"{bad:,}", note)
+
+    def _show_count(self) -> None:
+        preview = self._preview
+        if preview is None:
+            return
+        left_out = self.classes.left_out_count() if not preview.several_labels else 0
+        count = preview.new - left_out
+        can_import = count > 0 or bool(preview.duplicates)
+        self.import_button.setText(tr("Import {count} pictures", count=f"{count:,}") if count > 0 else tr("Import"))
+        self.import_button.setEnabled(can_import and not self.classes.fault())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the files that are left out below the classes where there is no room beside them."""
+        is_wide = event.size().width() >= theme.scaled(900)
+        self._lower.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
+
+    def source(self) -> Path | None:
+        """Return what is shown."""
+        return self._preview.path if self._preview is not None else None
+
+
+def _facts(preview: "ImportPreview") -> str:
+    parts: list[str] = []
+    if preview.smallest and preview.largest:
+        small, large = (f"{width:,} x {height:,}" for width, height in (preview.smallest, preview.largest))
+        sizes = tr("All pictures have {size} pixels.", size=small)
+        parts.append(sizes if small == large else tr("From {small} to {large} pixels.", small=small, large=large))
+    given = [f"{preview.splits[key]:,} {tr(name)}" for key, name in _SPLITS if preview.splits.get(key)]
+    if given:
+        parts.append(tr("Divided by the source: {splits}.", splits=", ".join(given)))
+    if preview.several_labels:
+        parts.append(tr("{count} pictures have several classes.", count=f"{preview.several_labels:,}"))
+    return " ".join(parts)

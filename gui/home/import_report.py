@@ -1,0 +1,62 @@
+"""What an import did: how much came in, and every file that did not, with its reason. Knows Qt and plain data only."""
+
+from typing import Protocol
+
+from gui.home.left_out import ROW_PX, LeftOutTable, RejectedFile
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, Card, IconButton, IconLabel, row, text
+
+
+class Report(Protocol):
+    """What the engine reports of an import."""
+
+    added: int
+    duplicates: tuple[str, ...]
+    unreadable: tuple[RejectedFile, ...]
+    skipped: tuple[RejectedFile, ...]
+    classes: dict[str, int]
+    stopped: bool
+
+
+class ImportReportCard(Card):
+    """A line that sums up; the files that were left out unfold below."""
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.MEDIUM)
+        self._icon = IconLabel("check-circle", size=20, tone="good")
+        self._line = text(role="strong")
+        self._note = text(role="small")
+        self.details_button = Button("Show files", role="quiet", on_click=self._toggle)
+        self.close_button = IconButton("close", "Dismiss")
+        self.close_button.clicked.connect(self.hide)
+        self.table = LeftOutTable()
+        head = row(self._icon, self._line, self._note, self.details_button, self.close_button, spacing=theme.MEDIUM)
+        head.setStretch(2, 1)
+        self.body.addLayout(head)
+        self.body.addWidget(self.table)
+        self.hide()
+
+    def show_report(self, report: Report) -> None:
+        """Show what an import did."""
+        classes = f" in {len(report.classes)} classes" if report.classes else ""
+        ending = "; stopped before the end" if report.stopped else ""
+        self._line.setText(f"{report.added:,} pictures imported{classes}{ending}")
+        parts = (
+            (len(report.duplicates), "duplicate"),
+            (len(report.unreadable), "unreadable"),
+            (len(report.skipped), "skipped"),
+        )
+        self._note.setText(", ".join(f"{count:,} {word}" for count, word in parts if count))
+        self._icon.show_icon(
+            *(("warning", "warn") if report.unreadable or not report.added else ("check-circle", "good"))
+        )
+        self.details_button.setVisible(self.table.show_files(report) > 0)
+        self.details_button.setText(tr("Show files"))
+        self.table.hide()
+        self.table.setFixedHeight(theme.scaled(ROW_PX) * (min(self.table.rowCount(), 7) + 1) + theme.SMALL)
+        self.show()
+
+    def _toggle(self) -> None:
+        self.table.setVisible(self.table.isHidden())
+        self.details_button.setText(tr("Show files" if self.table.isHidden() else "Hide files"))

@@ -1,0 +1,97 @@
+"""The table of files that an import leaves out, each with its reason. Knows Qt and plain data only."""
+
+from typing import Protocol
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+)
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+
+MAX_LINES = 2000
+ROW_PX = 30
+
+
+class RejectedFile(Protocol):
+    """A file that does not come in."""
+
+    @property
+    def path(self) -> str:
+        """Return the file."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Return why."""
+        ...
+
+
+class LeftOut(Protocol):
+    """What reports and previews of imports have in common."""
+
+    @property
+    def duplicates(self) -> tuple[str, ...]:
+        """Return the files whose content is known."""
+        ...
+
+    @property
+    def unreadable(self) -> tuple[RejectedFile, ...]:
+        """Return what cannot be used."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[RejectedFile, ...]:
+        """Return what was passed over."""
+        ...
+
+
+class _PathDelegate(QStyledItemDelegate):
+    """Shortens a path at its beginning: the file's own name says most."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideLeft  # type: ignore[reportAttributeAccessIssue]
+
+
+class LeftOutTable(QTableWidget):
+    """File, what is the matter, why. Those that need a look come first."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 3)
+        self.setHorizontalHeaderLabels([tr(each) for each in ("File", "What", "Reason")])
+        self.setAccessibleName(tr("Files that are left out"))
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setShowGrid(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setItemDelegateForColumn(0, _PathDelegate(self))
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(theme.scaled(ROW_PX))
+        header = self.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+
+    def show_files(self, left_out: LeftOut, *, base: str = "") -> int:
+        """Show what is left out, named from the folder `base` on; return how many files that are."""
+        lines = [(file.path, "Unreadable", file.reason) for file in left_out.unreadable]
+        lines += [(name, "Duplicate", "the same picture is there already") for name in left_out.duplicates]
+        lines += [(file.path, "Skipped", file.reason) for file in left_out.skipped]
+        shown = lines[:MAX_LINES]
+        if len(lines) > MAX_LINES:
+            shown.append((f"and {len(lines) - MAX_LINES:,} more", "", ""))
+        self.setRowCount(len(shown))
+        for line, values in enumerate(shown):
+            for place, value in enumerate(values):
+                item = QTableWidgetItem(value.removeprefix(base) if place == 0 else value)
+                item.setToolTip(value)
+                self.setItem(line, place, item)
+        return len(lines)

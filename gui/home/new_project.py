@@ -1,0 +1,100 @@
+"""The dialog for a new project: its name, where it lives, how pictures are labelled. Knows Qt and plain data only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtWidgets import QButtonGroup, QDialog, QLineEdit, QWidget
+
+from gui.kit import dialogs, theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, column, row, text
+from gui.kit.tiles import ActionTile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProject:
+    """What the user decided."""
+
+    path: Path
+    task: Literal["single", "multi"]
+
+
+class NewProjectDialog(QDialog):
+    """Asks for name, place and task; `Create` works once the place can take a project."""
+
+    def __init__(self, parent: QWidget, *, folder: Path, name: str = "", task: str = "single") -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("New project"))
+        self.setMinimumWidth(theme.scaled(560))
+        self.name_edit = QLineEdit(name)
+        self.name_edit.setPlaceholderText(tr("For example: Surface defects"))
+        self.name_edit.setAccessibleName(tr("Project name"))
+        self.folder_edit = QLineEdit(str(folder))
+        self.folder_edit.setAccessibleName(tr("Folder the project is kept in"))
+        self._single = ActionTile("One class per picture", "Each picture is exactly one thing.", checkable=True)
+        self._multi = ActionTile("Several classes per picture", "Each picture may show any number.", checkable=True)
+        tasks = QButtonGroup(self)
+        for tile in (self._single, self._multi):
+            tile.setMinimumHeight(theme.scaled(64))
+            tasks.addButton(tile)
+        (self._multi if task == "multi" else self._single).setChecked(True)
+        self._fault = text(role="fault", wrap=True)
+        self._place = text(role="small", wrap=True)
+        self.create_button = Button("Create", role="primary", on_click=self.accept)
+        self.create_button.setDefault(True)
+        browse = Button("Browse", "folder-open", on_click=self._browse)
+        layout = column(
+            text("New project", "title"),
+            text(
+                "A project keeps labels, splits and training runs. Your pictures are never altered.", "muted", wrap=True
+            ),
+            theme.SMALL,
+            text("Name", "caption"),
+            self.name_edit,
+            theme.SMALL,
+            text("Kept in", "caption"),
+            row(self.folder_edit, browse),
+            self._place,
+            self._fault,
+            theme.SMALL,
+            text("How pictures are labelled", "caption"),
+            row(self._single, self._multi, spacing=theme.MEDIUM),
+            theme.LARGE,
+            row(None, Button("Cancel", on_click=self.reject), self.create_button),
+        )
+        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        self.setLayout(layout)
+        for field in (self.name_edit, self.folder_edit):
+            field.textChanged.connect(self._check)
+        self._check()
+        self.name_edit.setFocus()
+
+    def answer(self) -> NewProject:
+        """Return what the user decided."""
+        path = Path(self.folder_edit.text().strip()).expanduser() / self.name_edit.text().strip()
+        return NewProject(path=path, task="multi" if self._multi.isChecked() else "single")
+
+    def _browse(self) -> None:
+        chosen = dialogs.ask_folder(self, "Keep the project in", Path(self.folder_edit.text()))
+        if chosen is not None:
+            self.folder_edit.setText(str(chosen))
+
+    def _check(self) -> None:
+        name = self.name_edit.text().strip()
+        path = self.answer().path
+        fault = ""
+        if any(sign in name for sign in '/\\:*?"<>|'):
+            fault = tr('A name cannot hold any of / \\ : * ? " < > |')
+        elif name and path.exists():
+            fault = tr("There is something of this name in that folder already. Choose another name.")
+        self._fault.setText(fault)
+        self._fault.setVisible(bool(fault))
+        self._place.setText(f"Creates the folder {path}" if name and not fault else "")
+        self.create_button.setEnabled(bool(name) and not fault)
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """Return `folder/name`, with a number behind it when that exists."""
+    candidates = [folder / name, *(folder / f"{name} {number}" for number in range(2, 1000))]
+    return next(path for path in candidates if not path.exists())

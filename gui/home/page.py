@@ -1,0 +1,340 @@
+"""The project page: where to begin; then what the project holds and what is missing before training."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from gui import work
+from gui.home.checklist import Checklist
+from gui.home.class_table import ClassTable
+from gui.home.import_flow import ImportFlow
+from gui.home.import_preview import byte_size
+from gui.home.import_report import ImportReportCard
+from gui.home.new_project import NewProjectDialog, free_path
+from gui.home.readiness import class_colours, class_rows, conditions
+from gui.home.split_bar import SplitBar
+from gui.home.welcome import Welcome
+from gui.kit import dialogs, drops, theme
+from gui.kit.empty_state import EmptyState
+from gui.kit.i18n import tr
+from gui.kit.page import Page, scrolling
+from gui.kit.parts import Button, Card, column, row, text
+from gui.kit.tiles import StatTile
+from gui.preferences import without_recent
+from gui.state import AppState, JobOutcome
+from visionft.data.types import Snapshot, Task
+from visionft.project.queries import class_rows as read_classes
+from visionft.project.store import DATABASE
+from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
+from visionft.weights import offline_reason
+
+if TYPE_CHECKING:
+    from gui.home.contact_sheet import ContactSheet
+    from visionft.project.importing.preview import ImportPreview
+
+SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
+
+
+def projects_folder() -> Path:
+    """Return where new projects are kept unless the user says otherwise."""
+    return platformdirs.user_documents_path() / "VisionFT"
+
+
+def public_folder() -> Path:
+    """Return where public sets are kept, for all projects."""
+    return projects_folder() / "Public sets"
+
+
+class ProjectPage(Page):
+    """Welcome, or the open project."""
+
+    name = "project"
+    title = "Project"
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state, scrolls=False)
+        self.setAcceptDrops(True)
+        self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
+        self.close_button = Button("Close project", on_click=state.close_project)
+        self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
+        self.file_button.setToolTip(
+            tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
+        )
+        self.action_row.addWidget(self.close_button)
+        self.action_row.addWidget(self.file_button)
+        self.action_row.addWidget(self.import_button)
+        self.welcome = Welcome()
+        self.imports = ImportFlow(state, ask_project=self._ask_project_for, page=self.name)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(scrolling(column(self.welcome)))
+        self._stack.addWidget(scrolling(self._overview()))
+        self._stack.addWidget(self.imports.panel)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self._stack)
+        self._connect()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _overview(self) -> QVBoxLayout:
+        self.tiles = {
+            "images": StatTile("Pictures", "pictures"),
+            "labelled": StatTile("Labelled", "label"),
+            "classes": StatTile("Classes", "layers"),
+            "runs": StatTile("Training runs", "train"),
+        }
+        self.checklist = Checklist(ready="Ready to train", missing="{count} still missing")
+        self.report = ImportReportCard()
+        self.class_table = ClassTable()
+        self.split_bar = SplitBar()
+        classes = Card(margin=theme.LARGE)
+        classes.body.addWidget(text("Classes", "heading"))
+        classes.body.addWidget(self.class_table)
+        self._no_classes = EmptyState(
+            "pictures",
+            "No classes yet",
+            "Import a folder with one sub-folder per class, or import loose pictures and label them by hand.",
+        )
+        classes.body.addWidget(self._no_classes, 1)
+        classes.body.addStretch(0)
+        splits = Card(margin=theme.LARGE)
+        splits.body.addWidget(text("Splits", "heading"))
+        splits.body.addWidget(self.split_bar)
+        side = QWidget()
+        side.setLayout(column(self.checklist, splits, None, spacing=theme.LARGE))
+        self._side, self._lower = side, QHBoxLayout()
+        lower = self._lower
+        lower.setSpacing(theme.LARGE)
+        lower.addWidget(classes, 1)
+        lower.addWidget(side, 0)
+        self._sheet: ContactSheet | None = None
+        self._sheet_card = Card(margin=theme.LARGE)
+        self._sheet_card.body.addWidget(text("A look at the pictures", "heading"))
+        self._sheet_card.hide()
+        tiles = row(*self.tiles.values(), spacing=theme.LARGE)
+        body = column(tiles, self.report, lower, self._sheet_card, None, spacing=theme.LARGE)
+        body.setStretch(3, 100)
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        return body
+
+    def _connect(self) -> None:
+        welcome = self.welcome
+        welcome.drop_zone.choose_button.clicked.connect(lambda _checked=False: self.choose_pictures())
+        welcome.drop_zone.file_button.clicked.connect(lambda _checked=False: self.choose_file())
+        welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
+        welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
+        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
+        welcome.public.chosen.connect(self._on_public_chosen)
+        welcome.recent.chosen.connect(self._on_recent_chosen)
+        welcome.recent.forgotten.connect(self._on_recent_forgotten)
+        self.checklist.action_chosen.connect(self._on_action_chosen)
+        self.imports.active_changed.connect(self._on_content_changed)
+        self.state.job_started.connect(self._on_job_changed)
+        self.state.job_ended.connect(self._on_job_ended)
+        self.state.runs_changed.connect(self._on_content_changed)
+        self.state.settings_changed.connect(self._on_content_changed)
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the project as it is, or the welcome."""
+        is_open = self.state.project is not None
+        self.header.setVisible(is_open and not self.imports.is_active)
+        self._stack.setCurrentIndex(2 if self.imports.is_active else 1 if is_open else 0)
+        if is_open:
+            self._show_project()
+        else:
+            self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
+            here = [each.name for each in PUBLIC_SETS if list_file(each, public_folder()).is_file()]
+            self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
+
+    def _show_project(self) -> None:
+        project, snapshot = self.state.project, self.state.snapshot()
+        assert project is not None and snapshot is not None
+        summary = project.summary()
+        self.heading.setText(project.path.name)
+        self.subtitle.setText(str(project.path))
+        unlabelled = summary.images - summary.labelled
+        self.tiles["images"].show_figure(f"{summary.images:,}", "in this project")
+        note = f"{unlabelled:,} without a label" if unlabelled else "every picture has a label"
+        self.tiles["labelled"].show_figure(f"{summary.labelled:,}", note if summary.images else "nothing to label yet")
+        kind = "one per picture" if project.task == "single" else "several per picture"
+        self.tiles["classes"].show_figure(f"{len(summary.classes):,}", kind)
+        self.tiles["runs"].show_figure(f"{len(summary.runs):,}", "see Results" if summary.runs else "none yet")
+        rows = class_rows(snapshot, class_colours(read_classes(project)))
+        self.class_table.set_rows(rows)
+        self.class_table.setVisible(bool(rows))
+        self._no_classes.setVisible(not rows)
+        self.split_bar.show_counts(summary.splits)
+        self.checklist.show_conditions(conditions(summary, rows))
+        self._show_sheet(snapshot, [row.colour for row in rows])
+
+    def _show_sheet(self, snapshot: Snapshot, colours: list[theme.ClassColour]) -> None:
+        """Show some pictures of each class; what decodes them loads with the first project, not at the start."""
+        from gui.home.contact_sheet import ContactSheet, sheet_rows
+
+        if self._sheet is None:
+            self._sheet = ContactSheet()
+            self._sheet.picture_chosen.connect(self._on_picture_chosen)
+            self._sheet_card.body.addWidget(self._sheet, 1)
+        by_class: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
+        for image in snapshot.images:
+            for place in image.labels[:1]:
+                by_class[place].append((image.image_id, image.path))
+        rows = sheet_rows(snapshot.class_names, colours, by_class)
+        self._sheet.show_rows(rows)
+        self._sheet_card.setVisible(bool(rows))
+
+    def close_workers(self) -> None:
+        """Wait for pictures that are being decoded."""
+        if self._sheet is not None:
+            self._sheet.thumbnails.close()
+
+    def _set_busy(self, is_busy: bool) -> None:
+        self.import_button.setEnabled(not is_busy)
+        self.file_button.setEnabled(not is_busy)
+        self.close_button.setEnabled(not is_busy)
+        self.welcome.setEnabled(not is_busy)
+        self.checklist.setEnabled(not is_busy)
+
+    # -- beginning ----------------------------------------------------------------------------------------------
+
+    def choose_pictures(self) -> None:
+        """Let the user choose a folder of pictures, and show what it offers."""
+        folder = dialogs.ask_folder(self, "Choose a folder of pictures")
+        if folder is not None:
+            self.take_source(folder)
+
+    def choose_file(self) -> None:
+        """Let the user choose a zip or a file that lists pictures, and show what it offers."""
+        files = dialogs.ask_files(self, "Choose a zip of pictures, or a list of them", SOURCE_PATTERN)
+        if files:
+            self.take_source(files[0])
+
+    def take_source(self, source: Path) -> None:
+        """Open `source` when it is a project; else show what a folder, a zip or a file of labels would bring in."""
+        if (source / DATABASE).is_file():
+            self.state.open_project(source)
+        else:
+            self.report.hide()
+            self.imports.look_at(source)
+
+    def ask_new_project(self, *, name: str = "", task: Task = "single") -> bool:
+        """Ask for a new project and create it; return whether it is open now."""
+        folder = projects_folder()
+        name = free_path(folder, name).name if name else ""
+        dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
+        is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
+        answer = dialog.answer()
+        dialog.deleteLater()
+        return is_accepted and self.state.create_project(answer.path, task=answer.task)
+
+    def _ask_project_for(self, preview: "ImportPreview") -> bool:
+        source = preview.path
+        name = source.stem if source.is_file() else source.name
+        return self.ask_new_project(name=name, task="multi" if preview.several_labels else "single")
+
+    def choose_project(self) -> None:
+        """Let the user choose a project folder and open it."""
+        folder = dialogs.ask_folder(self, "Open a project folder", projects_folder())
+        if folder is not None:
+            self.state.open_project(folder)
+
+    def try_sample(self) -> None:
+        """Create the sample project and fill it in a job."""
+        path = free_path(projects_folder(), "Sample parts")
+        if self.state.create_project(path) and self.state.project is not None:
+            made = work.make_sample(self.state.project)
+            self.state.start_job("import", "Making the sample project", made, page=self.name, may_write=True)
+
+    # -- slots --------------------------------------------------------------------------------------------------
+
+    @Slot(Path)
+    def _on_recent_chosen(self, path: Path) -> None:
+        self.state.open_project(path)
+
+    @Slot(Path)
+    def _on_recent_forgotten(self, path: Path) -> None:
+        self.state.change_settings(without_recent(self.state.settings, path))
+        self.refresh()
+
+    @Slot(int)
+    def _on_picture_chosen(self, image_id: int) -> None:
+        snapshot = self.state.snapshot()
+        assert snapshot is not None
+        labels = next(image.labels for image in snapshot.images if image.image_id == image_id)
+        ids = tuple(image.image_id for image in snapshot.images if set(image.labels) & set(labels))
+        name = snapshot.class_names[labels[0]]
+        self.state.pictures_requested.emit(ids, tr("Pictures of “{name}”", name=name))
+
+    @Slot(object)
+    def _on_public_chosen(self, wanted: PublicSet) -> None:
+        if not list_file(wanted, public_folder()).is_file():
+            question = tr(
+                "{size} come from the internet into {folder}. Licence: {licence}.",
+                size=byte_size(wanted.bytes),
+                folder=public_folder(),
+                licence=tr(wanted.licence),
+            )
+            title = tr("Download {name}?", name=wanted.title)
+            if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
+                return
+        self.imports.fetch(wanted, public_folder())
+
+    @Slot(str)
+    def _on_action_chosen(self, action: str) -> None:
+        if action == "import":
+            self.choose_pictures()
+        elif action == "split" and self.state.project is not None:
+            divided = work.split_pictures(self.state.project)
+            self.state.start_job("split", "Splitting the pictures", divided, page=self.name, may_write=True)
+        elif action == "label":
+            self.state.page_requested.emit("label")
+
+    @Slot(object)
+    def _on_job_changed(self, _info: object) -> None:
+        self._set_busy(True)
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._set_busy(False)
+        if outcome.info.kind == "import" and outcome.result is not None:
+            self.report.show_report(outcome.result)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the side column below the classes where there is no room beside them."""
+        is_wide = event.size().width() >= theme.scaled(900)
+        self._lower.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        self._side.setMaximumWidth(theme.scaled(350) if is_wide else 16777215)
+        self._side.setMinimumWidth(theme.scaled(350) if is_wide else 0)
+        super().resizeEvent(event)
+
+    # -- drops --------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept a folder, a zip or a file of labels while nothing runs."""
+        if self.state.job_info is None and _source_of(event) is not None:
+            self.welcome.drop_zone.set_active(True)
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Put the light out."""
+        self.welcome.drop_zone.set_active(False)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open or import what was dropped."""
+        self.welcome.drop_zone.set_active(False)
+        source = _source_of(event)
+        if source is not None:
+            event.acceptProposedAction()
+            self.take_source(source)
+
+
+def _source_of(event: QDropEvent) -> Path | None:
+    dropped = drops.meaning(drops.local_paths(event.mimeData()))
+    return dropped.path if dropped is not None and dropped.kind != "model" else None

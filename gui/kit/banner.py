@@ -1,0 +1,87 @@
+"""A banner over a page: what went wrong or well, the next step, and details for who asks. Knows Qt only."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, Card, IconButton, IconLabel, Tone, column, restyle, text
+
+_ICONS = {"bad": "error", "warn": "warning", "good": "check-circle", "info": "info"}
+_INKS = {"bad": "bad", "warn": "warn", "good": "good", "info": "accent"}
+
+
+class Banner(Card):
+    """One message at a time; hidden until `show_message`."""
+
+    dismissed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.MEDIUM)
+        self._icon = IconLabel("info", size=20)
+        self._message = text(role="strong", wrap=True)
+        self._hint = text(wrap=True)
+        self._details = QPlainTextEdit()
+        self._details.setReadOnly(True)
+        self._details.setAccessibleName(tr("Details of the error"))
+        self._details.setMinimumHeight(160)
+        self.details_button = Button("Details", role="quiet", on_click=self._toggle_details)
+        self.way_button = Button("", on_click=self._go)
+        self.way_button.hide()
+        self._way: Callable[[], object] | None = None
+        self.close_button = IconButton("close", "Dismiss")
+        self.close_button.clicked.connect(self.dismiss)
+        top = QHBoxLayout()
+        top.setSpacing(theme.MEDIUM)
+        top.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        top.addLayout(column(self._message, self._hint, spacing=theme.HAIR), 1)
+        top.addWidget(self.way_button, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(top)
+        self.body.addWidget(self._details)
+        self.hide()
+
+    def show_message(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: Tone = "info",
+        details: str = "",
+        way: tuple[str, Callable[[], object]] | None = None,
+    ) -> None:
+        """Show a message; `details` stay folded until asked for, `way` is a button and what it does."""
+        self._way = way[1] if way else None
+        self.way_button.setText(tr(way[0]) if way else "")
+        self.way_button.setVisible(way is not None)
+        self._message.setText(tr(message))
+        self._hint.setText(tr(hint))
+        self._hint.setVisible(bool(hint))
+        self._details.setPlainText(details)
+        self._details.hide()
+        self.details_button.setVisible(bool(details))
+        self._icon.show_icon(_ICONS[tone], _INKS[tone])
+        restyle(self, tone=tone)
+        self.setAccessibleName(f"{tr(message)} {tr(hint)}".strip())
+        self.show()
+
+    def message(self) -> str:
+        """Return what the banner says now; empty when it is hidden."""
+        return "" if self.isHidden() else self._message.text()
+
+    def dismiss(self) -> None:
+        """Hide the banner."""
+        self.hide()
+        self.dismissed.emit()
+
+    def _go(self) -> None:
+        way = self._way
+        self.dismiss()
+        if way is not None:
+            way()
+
+    def _toggle_details(self) -> None:
+        self._details.setVisible(not self._details.isVisible())

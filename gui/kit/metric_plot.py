@@ -1,0 +1,264 @@
+"""One plot of a training run over its epochs: two lines with their points, step values, grey context, marks.
+
+Knows Qt, pyqtgraph and plain numbers. It redraws only what changed, because a training run competes for the same cores.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+
+from gui.kit import theme
+
+MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
+_ROOMY = 125  # pixels of height
+_FEW = 40  # up to here every epoch gets a dot
+_SLACK = 1.25  # the y range follows the data only when it is off by this factor: each change redraws the axis
+
+
+@dataclass(slots=True)
+class Curve:
+    """Points of one line, in order of x."""
+
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point; NaN and infinity leave a gap."""
+        self.x.append(x)
+        self.y.append(y)
+
+    def nearest(self, x: float) -> float | None:
+        """Return y of the point nearest to `x`, or None when there is no point."""
+        if not self.x:
+            return None
+        i = bisect_left(self.x, x)
+        choices = [k for k in (i - 1, i) if 0 <= k < len(self.x)]
+        return self.y[min(choices, key=lambda k: abs(self.x[k] - x))]
+
+    def between(self, low: float, high: float) -> list[float]:
+        """Return y of the points with x in [low, high]."""
+        return self.y[bisect_left(self.x, low) : bisect_right(self.x, high)]
+
+
+def smoothed(values: Sequence[float], weight: float) -> np.ndarray:
+    """Return the exponential moving average with `weight` (0 to 1) on the past, corrected for its start.
+
+    NaN and infinity come back as NaN.
+    """
+    result = np.array(values, dtype=float)
+    result[~np.isfinite(result)] = np.nan  # infinity would break the scene's arithmetic
+    if weight <= 0:
+        return result
+    average, mass = 0.0, 0.0
+    for place, value in enumerate(result):
+        if np.isfinite(value):
+            average = weight * average + (1 - weight) * value
+            mass = weight * mass + (1 - weight)
+            result[place] = average / mass
+    return result
+
+
+def dress(plot: Any, *, grid: int | None = 110) -> None:
+    """Give a plot the theme's colours and the widget's own font; `grid` is how strong its lines are, 0 to 255."""
+    palette = theme.colours()
+    plot.setBackground(palette.surface)
+    for side in ("left", "bottom"):
+        axis = plot.getPlotItem().getAxis(side)
+        axis.setPen(pg.mkPen(palette.border))
+        axis.setTextPen(pg.mkPen(palette.muted))
+        axis.setTickFont(plot.font())
+        if grid is not None:
+            axis.setGrid(grid)
+
+
+def line_pen(name: str, *, width: float = 2.0) -> Any:
+    """Return the pen of the training (solid) or validation (dashed) line."""
+    palette = theme.colours()
+    if name == "val":
+        return pg.mkPen(palette.val_line, width=width, style=Qt.PenStyle.CustomDashLine, dash=[4, 2.4])
+    return pg.mkPen(palette.train_line, width=width)
+
+
+class MetricPlot(pg.PlotWidget):
+    """One plot with its lines; the x axis counts epochs. Change `train`, `val`, `steps`, `best`, then `redraw`."""
+
+    zoomed = Signal()  # by the user
+
+    def __init__(self, *, is_share: bool) -> None:
+        super().__init__()
+        self.is_share = is_share
+        self.smoothing = 0.0
+        self.train, self.val, self.steps = Curve(), Curve(), Curve()
+        self.best: float | None = None
+        self._context: list[Curve] = []
+        self._context_items: list[Any] = []
+        self._notes: list[Any] = []
+        self._y_range: tuple[float, float] | None = None
+        item: Any = self.getPlotItem()  # pyqtgraph forwards many methods by name, which no checker sees
+        self._item = item
+        self._steps_item = item.plot([], [], antialias=False)
+        self._lines = {"train": item.plot([], []), "val": item.plot([], [])}
+        self._dots = {name: pg.ScatterPlotItem(size=5) for name in self._lines}
+        self._steps_item.setZValue(-5)
+        self._best_line = pg.InfiniteLine(angle=90)
+        self._best_dot = pg.ScatterPlotItem(size=11)
+        self._hover_line = pg.InfiniteLine(angle=90)
+        for extra in (*self._dots.values(), self._best_line, self._best_dot, self._hover_line):
+            item.addItem(extra, ignoreBounds=True)
+        for extra in (self._best_line, self._best_dot, self._hover_line):
+            extra.hide()
+        self._set_up_axes()
+        self.restyle()
+
+    def _set_up_axes(self) -> None:
+        item = self._item
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        view = item.getViewBox()
+        view.setDefaultPadding(0.0)
+        view.disableAutoRange()
+        view.sigRangeChangedManually.connect(lambda _mask: self.zoomed.emit())
+        item.getAxis("left").setWidth(theme.scaled(46))
+        item.getAxis("bottom").setHeight(theme.scaled(22))
+        self.setMouseEnabled(x=True, y=False)
+        if self.is_share:
+            item.setYRange(-0.12, 1.14, padding=0)  # room for the labels at both ends
+        self._space_ticks(_ROOMY)
+
+    def resizeEvent(self, ev: QResizeEvent | None) -> None:
+        """Let the labels of a low plot stand further apart."""
+        super().resizeEvent(ev)
+        if ev is not None:
+            self._space_ticks(ev.size().height())
+
+    def _space_ticks(self, height: int) -> None:
+        axis, is_roomy = self._item.getAxis("left"), height >= theme.scaled(_ROOMY)
+        if self.is_share:
+            places = (0, 0.25, 0.5, 0.75, 1) if is_roomy else (0, 0.5, 1)
+            axis.setTicks([[(place, f"{place:.0%}") for place in places]])
+        else:
+            axis.setTickDensity(1.0 if is_roomy else 0.5)
+
+    # -- looks --------------------------------------------------------------------------------------------------
+
+    def restyle(self) -> None:
+        """Take the colours of the theme in force."""
+        palette = theme.colours()
+        dress(self)
+        for name in ("left", "bottom"):
+            self._item.getAxis(name).setStyle(hideOverlappingLabels=False)
+        faint = pg.mkColor(palette.train_line)
+        faint.setAlpha(110)
+        self._steps_item.setPen(pg.mkPen(faint, width=1))
+        for name, colour in (("train", palette.train_line), ("val", palette.val_line)):
+            self._lines[name].setPen(line_pen(name))
+            self._dots[name].setBrush(pg.mkBrush(colour))
+            self._dots[name].setPen(pg.mkPen(palette.surface))
+        self._best_line.setPen(pg.mkPen(palette.good, width=1, style=Qt.PenStyle.DotLine))
+        self._best_dot.setBrush(pg.mkBrush(palette.good))
+        self._best_dot.setPen(pg.mkPen(palette.surface, width=2))
+        self._hover_line.setPen(pg.mkPen(palette.outline, width=1))
+        for grey in self._context_items:
+            grey.setPen(pg.mkPen(palette.grey_line, width=1))
+        for line in self._notes:
+            line.setPen(pg.mkPen(palette.warn, width=1, style=Qt.PenStyle.DashDotLine))
+            line.label.setColor(palette.warn)
+
+    # -- data ---------------------------------------------------------------------------------------------------
+
+    def clear_run(self) -> None:
+        """Forget the run's points and notes; the context stays."""
+        self.train, self.val, self.steps, self.best = Curve(), Curve(), Curve(), None
+        self._y_range = None
+        for line in self._notes:
+            self._item.removeItem(line)
+        self._notes = []
+
+    def set_context(self, curves: list[Curve]) -> None:
+        """Show earlier runs in grey."""
+        for old in self._context_items:
+            self._item.removeItem(old)
+        self._context = curves
+        pen = pg.mkPen(theme.colours().grey_line, width=1)
+        self._context_items = [self._item.plot(curve.x, curve.y, pen=pen, connect="finite") for curve in curves]
+        for grey in self._context_items:
+            grey.setZValue(-10)
+        self._y_range = None
+
+    def add_note(self, x: float, number: int) -> None:
+        """Mark a place with the number of its note."""
+        line = pg.InfiniteLine(x, angle=90, label=str(number), labelOpts={"position": 0.94, "movable": False})
+        self._item.addItem(line, ignoreBounds=True)
+        self._notes.append(line)
+        self.restyle()
+
+    def redraw_steps(self) -> None:
+        """Draw the step values alone."""
+        stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
+        steps = smoothed(self.steps.y, self.smoothing)[::stride]
+        self._steps_item.setData(self.steps.x[::stride], steps, connect="finite")
+
+    def redraw(self) -> None:
+        """Draw all points; single points get a dot so that the first epoch is visible."""
+        for name, curve in (("train", self.train), ("val", self.val)):
+            self._lines[name].setData(curve.x, smoothed(curve.y, self.smoothing), connect="finite")
+            dots = [point for point in zip(curve.x, curve.y, strict=True) if math.isfinite(point[1])]
+            self._dots[name].setData(pos=dots if len(dots) <= _FEW else [])
+        self.redraw_steps()
+        self._draw_best()
+
+    def _draw_best(self) -> None:
+        value = self.val.nearest(self.best) if self.best is not None else None
+        value = value if value is not None and math.isfinite(value) else None
+        for item in (self._best_line, self._best_dot):
+            item.setVisible(value is not None)
+        if self.best is not None and value is not None:
+            self._best_line.setValue(self.best)
+            self._best_dot.setData([self.best], [value])
+
+    # -- the part in view ---------------------------------------------------------------------------------------
+
+    def view_x(self) -> tuple[float, float]:
+        """Return the epochs in view."""
+        low, high = self._item.getViewBox().viewRange()[0]
+        return low, high
+
+    def show_x(self, low: float, high: float) -> None:
+        """Show these epochs."""
+        shown = self.view_x()
+        if abs(shown[0] - low) > 1e-9 or abs(shown[1] - high) > 1e-9:
+            self._item.setXRange(low, high, padding=0)
+
+    def fit_y(self) -> None:
+        """Fit the height to the points in view; shares always show 0 to 100 %."""
+        if self.is_share:
+            return
+        low, high = self.view_x()
+        seen = [value for curve in (self.train, self.val, self.steps) for value in curve.between(low, high)]
+        values = np.array(seen or [y for curve in self._context for y in curve.between(low, high)], dtype=float)
+        values = values[np.isfinite(values)]
+        if not values.size:
+            return
+        # A few wild steps at the start must not flatten the rest of the curve.
+        top = float(np.quantile(values, 0.99)) if values.size > 50 else float(values.max())
+        wanted = (min(0.0, float(values.min())), max(top * 1.08, 1e-3))
+        if self._y_range is None or not (wanted[1] <= self._y_range[1] <= wanted[1] * _SLACK):
+            self._y_range = (wanted[0], wanted[1] * 1.04)
+            self._item.setYRange(*self._y_range, padding=0)
+
+    def x_at(self, position: QPointF) -> float:
+        """Return the epoch under a point of the scene."""
+        return self._item.getViewBox().mapSceneToView(position).x()
+
+    def show_hover(self, x: float | None) -> None:
+        """Mark the place the pointer is at, or nothing."""
+        self._hover_line.setVisible(x is not None)
+        if x is not None:
+            self._hover_line.setValue(x)

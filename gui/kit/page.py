@@ -1,0 +1,117 @@
+"""What every screen is: a title line with its actions, a scrolling body, and a refresh only when it is looked at."""
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QFocusEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import ElidedLabel, row, verbatim
+from gui.state import AppState
+
+CONTENT_WIDTH = 1640
+SCROLLBAR_WIDTH = 12
+
+
+class Page(QWidget):
+    """A screen of the window. Subclasses fill `body` and override `refresh`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, state: AppState, *, scrolls: bool = True, max_width: int = CONTENT_WIDTH) -> None:
+        super().__init__()
+        self.state = state
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.focus_target: QWidget | None = None  # what takes the focus for the page; a focus proxy would break Tab
+        self._is_stale = True
+        self.heading = verbatim(tr(self.title), "title")
+        self.subtitle = ElidedLabel(role="muted")
+        self.action_row = QHBoxLayout()
+        self.action_row.setSpacing(theme.SMALL)
+        titles = QVBoxLayout()
+        titles.setSpacing(theme.HAIR)
+        titles.addWidget(self.heading)
+        titles.addWidget(self.subtitle)
+        self.header = QWidget()
+        line = row(titles, self.action_row, spacing=theme.LARGE)
+        line.setStretch(0, 1)
+        line.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, theme.MEDIUM)
+        self.header.setLayout(line)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(theme.LARGE)
+        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        frame = QWidget()
+        frame.setMaximumWidth(max_width)
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        if scrolls:
+            layout.addWidget(scrolling(self.body), 1)
+        else:
+            layout.addLayout(self.body, 1)
+        centred = QHBoxLayout(self)
+        centred.setContentsMargins(0, 0, 0, 0)
+        centred.addWidget(frame)
+        state.project_changed.connect(self._on_content_changed)
+        state.content_changed.connect(self._on_content_changed)
+
+    def refresh(self) -> None:
+        """Show the project as it is now; called when the page is visible and something changed."""
+
+    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
+        """Show just these pictures, where a page shows pictures."""
+
+    def go_on_with(self, run: object) -> None:
+        """Go on with a training run, where a page trains."""
+
+    def close_workers(self) -> None:
+        """Wait for background work of the page's own; called before the window goes."""
+
+    @Slot()
+    @Slot(object)
+    def _on_content_changed(self, _effects: object = None) -> None:
+        self.mark_stale()
+
+    def mark_stale(self) -> None:
+        """Refresh now when the page is visible, else when it is next shown."""
+        self._is_stale = True
+        if self.isVisible():
+            self._is_stale = False
+            self.refresh()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Hand the focus on to what the page is about."""
+        super().focusInEvent(event)
+        if self.focus_target is not None:
+            self.focus_target.setFocus(event.reason())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while another page was shown."""
+        if self._is_stale:
+            self._is_stale = False
+            self.refresh()
+        super().showEvent(event)
+
+
+def scrolling(layout: QVBoxLayout) -> QScrollArea:
+    """Return a scroll area around a column; its right margin makes room for the scroll bar, so that edges line up."""
+    canvas = QWidget()
+    canvas.setObjectName("canvas")
+    canvas.setLayout(layout)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(canvas)
+    margins = layout.contentsMargins()
+
+    def make_room(_low: int, high: int) -> None:
+        taken = min(margins.right(), SCROLLBAR_WIDTH) if high > 0 else 0
+        layout.setContentsMargins(margins.left(), margins.top(), margins.right() - taken, margins.bottom())
+
+    area.verticalScrollBar().rangeChanged.connect(make_room)
+    return area

@@ -1,0 +1,141 @@
+"""Pictures for the screen: decoded off the main thread by the one decoder, thumbnails kept on disk and in memory."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
+
+from gui.kit.thumbnail_cache import file_of, note_written
+from gui.kit.workers import WorkerPool
+from visionft.data.decode import decode
+from visionft.errors import ImageError
+
+THUMBNAIL_PX = 256
+MEMORY_MB = 96
+VIEW_PX = 6000
+_JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands in for a picture that cannot be shown."""
+
+    reason: str
+
+
+def load_thumbnail(path: Path) -> QImage | Unreadable:
+    """Return a picture's thumbnail, from disk when it is there; safe in any thread."""
+    try:
+        kept = file_of(path)
+        if kept.exists() and not (image := QImageReader(str(kept), _JPEG).read()).isNull():
+            os.utime(kept)  # the time of its last use: what `trim_cache` goes by
+            return image
+        image = _to_image(path, THUMBNAIL_PX)
+    except OSError as error:
+        return Unreadable(error.strerror or str(error))
+    except ImageError as error:
+        return Unreadable(error.message)
+    _keep(image, kept)
+    return image
+
+
+def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
+    """Return a thumbnail no larger than `side`, in the format that the screen copies fastest."""
+    path, side = key
+    image = load_thumbnail(path)
+    if isinstance(image, Unreadable):
+        return image
+    if max(image.width(), image.height()) > side:
+        mode = Qt.TransformationMode.SmoothTransformation
+        image = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
+    return image.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def load_picture(path: Path) -> QImage | Unreadable:
+    """Return a picture at full size (at most `VIEW_PX` on its longest side); safe in any thread."""
+    try:
+        return _to_image(path, VIEW_PX)
+    except ImageError as error:
+        return Unreadable(error.message)
+
+
+def _to_image(path: Path, max_side: int) -> QImage:
+    pixels = decode(path, max_side=max_side)
+    height, width, _ = pixels.shape
+    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+
+def _keep(image: QImage, target: Path) -> None:
+    """Write the thumbnail beside and rename; a full disk costs only the next start's speed."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_suffix(".tmp")
+        writer = QImageWriter(str(temporary), _JPEG)
+        writer.setQuality(85)
+        if writer.write(image):
+            temporary.replace(target)
+            note_written()
+    except OSError:
+        return
+
+
+class ThumbnailStore(QObject):
+    """Thumbnails by path as pixmaps of one size; what is missing is loaded in the background."""
+
+    loaded = Signal(Path)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pool = WorkerPool(_load_scaled, parent=self)
+        self._pool.done.connect(self._on_done)
+        self._kept: OrderedDict[Path, QPixmap | Unreadable] = OrderedDict()
+        self._bytes = 0
+        self._side = THUMBNAIL_PX
+
+    def set_side(self, pixels: int) -> None:
+        """Set the size of the pixmaps, in device pixels; those of another size are dropped."""
+        if pixels != self._side:
+            self._side = pixels
+            self._kept.clear()
+            self._bytes = 0
+
+    def get(self, path: Path) -> QPixmap | Unreadable | None:
+        """Return what is in memory, or None."""
+        kept = self._kept.get(path)
+        if kept is not None:
+            self._kept.move_to_end(path)
+        return kept
+
+    def want(self, paths: Sequence[Path]) -> None:
+        """Load these, the first one soonest, and nothing else."""
+        self._pool.request([(path, self._side) for path in paths if path not in self._kept])
+
+    @property
+    def bytes_kept(self) -> int:
+        """Return the memory the pixmaps take."""
+        return self._bytes
+
+    def close(self) -> None:
+        """Stop loading and wait for what has begun."""
+        self._pool.close()
+
+    @Slot(object, object)
+    def _on_done(self, key: tuple[Path, int], result: QImage | Unreadable) -> None:
+        path, side = key
+        if side != self._side:  # the size was changed meanwhile; who still wants it asks again
+            self.loaded.emit(path)
+            return
+        kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+        self._bytes += _size(kept) - (_size(self._kept.pop(path)) if path in self._kept else 0)
+        self._kept[path] = kept
+        while self._bytes > MEMORY_MB << 20 and len(self._kept) > 1:
+            self._bytes -= _size(self._kept.popitem(last=False)[1])
+        self.loaded.emit(path)
+
+
+def _size(kept: QPixmap | Unreadable) -> int:
+    return kept.width() * kept.height() * 4 if isinstance(kept, QPixmap) else 0

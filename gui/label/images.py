@@ -1,0 +1,144 @@
+"""What the label page asks of a project: which pictures, what to show of them, and which key means which class."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gui.home.readiness import class_colours
+from gui.kit.image_grid import Cell, Guess
+from gui.kit.theme import ClassColour
+from gui.label.class_panel import ClassEntry
+from gui.label.filter_bar import (
+    BY_CLASS,
+    BY_NAME,
+    LABELLED,
+    NEWEST_FIRST,
+    PUT_OFF,
+    SURE_FIRST,
+    UNLABELLED,
+    UNSURE_FIRST,
+    Wanted,
+)
+from visionft.project.queries import (
+    ClassRow,
+    ImageFilter,
+    class_order,
+    find_images,
+    image_rows,
+    name_order,
+)
+from visionft.project.store import Project
+from visionft.suggest.suggestions import Suggestion
+
+_ALL = 1 << 60
+_SPLIT_SHORT = {"train": "train", "val": "val", "test": "test", None: ""}
+Suggestions = Mapping[int, Suggestion]
+
+
+class PictureFinder:
+    """Finds pictures of one project; keeps the order by name, which is costly to read, until pictures come or go."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._by_name: tuple[int, ...] | None = None
+
+    def forget_names(self) -> None:
+        """Read the order by name anew when it is wanted next."""
+        self._by_name = None
+
+    def find(self, wanted: Wanted, suggestions: Suggestions) -> tuple[int, ...]:
+        """Return the pictures that the user wants to see, in the order chosen."""
+        if not wanted.narrows and wanted.order in (BY_NAME, BY_CLASS):  # nothing to leave out: the order is all
+            return self._names() if wanted.order == BY_NAME else class_order(self._project)
+        ids = find_images(self._project, _image_filter(wanted), limit=_ALL)
+        if wanted.prediction:
+            ids = tuple(key for key in ids if key in suggestions and wanted.prediction in suggestions[key].classes)
+        if wanted.order == NEWEST_FIRST:
+            return ids[::-1]
+        if wanted.order in (UNSURE_FIRST, SURE_FIRST):
+            return _by_uncertainty(ids, suggestions, is_unsure_first=wanted.order == UNSURE_FIRST)
+        if wanted.order == BY_NAME:
+            return _in_order(self._names(), ids)
+        return _in_order(class_order(self._project), ids) if wanted.order == BY_CLASS else ids
+
+    def _names(self) -> tuple[int, ...]:
+        if self._by_name is None:
+            self._by_name = name_order(self._project)
+        return self._by_name
+
+
+def _image_filter(wanted: Wanted) -> ImageFilter:
+    is_labelled = {UNLABELLED: False, LABELLED: True, PUT_OFF: False}.get(wanted.label_state)
+    return ImageFilter(
+        class_name=wanted.class_name or None,
+        is_labelled=False if wanted.prediction and is_labelled is None else is_labelled,
+        split=wanted.split or None,  # type: ignore[arg-type]
+        review="later" if wanted.label_state == PUT_OFF else None,
+        tag=wanted.tag or None,
+        text=wanted.text,
+    )
+
+
+def _in_order(order: tuple[int, ...], ids: tuple[int, ...]) -> tuple[int, ...]:
+    """Return `ids` as they stand in `order`."""
+    wanted = set(ids)
+    return tuple(image_id for image_id in order if image_id in wanted)
+
+
+def _by_uncertainty(ids: tuple[int, ...], suggestions: Suggestions, *, is_unsure_first: bool) -> tuple[int, ...]:
+    """Return pictures with a suggestion first, the least (or most) sure ahead; the others follow as they were."""
+    sign = -1.0 if is_unsure_first else 1.0
+    ranked = sorted((sign * suggestions[key].uncertainty, key) for key in ids if key in suggestions)
+    return (*(key for _, key in ranked), *(key for key in ids if key not in suggestions))
+
+
+def cells(
+    project: Project, image_ids: Sequence[int], looks: Mapping[str, ClassColour], suggestions: Suggestions
+) -> Iterator[Cell]:
+    """Yield what the grid shows of pictures; `looks` are the classes' colours."""
+    for row in image_rows(project, tuple(image_ids)):
+        labels = tuple((name, looks.get(name, 0)) for name in row.labels)
+        guess = suggestions.get(row.image_id) if not labels else None
+        yield Cell(
+            image_id=row.image_id,
+            path=row.path,
+            labels=labels,
+            split=_SPLIT_SHORT[row.split],
+            note=f"{row.width} x {row.height}",
+            guess=_guess(guess, looks) if guess is not None else None,
+            is_put_off=row.review == "later" and not labels,
+            tags=row.tags,
+        )
+
+
+def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Guess:
+    shares = dict(suggestion.ranked)
+    return Guess(
+        names=tuple((name, looks.get(name, 0)) for name in suggestion.classes),
+        confidence=shares.get(suggestion.classes[0], suggestion.confidence),
+        ranked=suggestion.ranked,
+    )
+
+
+def class_keys(classes: Sequence[ClassRow]) -> dict[str, str]:
+    """Return {key: class name}: own keys first, then the digits 1 to 9 in the order of the list."""
+    keys = {row.shortcut: row.name for row in classes if row.shortcut}
+    for place, row in enumerate(classes[:9], 1):
+        if not row.shortcut and str(place) not in keys:
+            keys[str(place)] = row.name
+    return keys
+
+
+def class_entries(classes: Sequence[ClassRow], chosen: Sequence[Cell]) -> list[ClassEntry]:
+    """Return the class list; a class is on when every chosen picture has it."""
+    keys = {name: key for key, name in class_keys(classes).items()}
+    looks = class_colours(classes)
+    common = set.intersection(*({name for name, _ in cell.labels} for cell in chosen)) if chosen else set[str]()
+    return [
+        ClassEntry(
+            name=row.name,
+            colour=looks[row.name],
+            key=keys.get(row.name, ""),
+            pictures=row.pictures,
+            is_on=row.name in common,
+        )
+        for row in classes
+    ]

@@ -1,0 +1,351 @@
+"""The label page: a grid and a viewer over all pictures, the class list, and labelling by keys.
+
+Every key press is one durable transaction before the screen shows it; undo brings anything back.
+"""
+
+from PySide6.QtCore import QPoint, Qt, QTimer, Slot
+from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
+
+from gui.home.readiness import class_colours
+from gui.kit import theme
+from gui.kit.empty_state import EmptyState
+from gui.kit.i18n import tr
+from gui.kit.image_grid import Cell, ImageGrid
+from gui.kit.page import Page
+from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
+from gui.kit.theme import ClassColour
+from gui.kit.thumbnails import ThumbnailStore
+from gui.label.class_actions import ClassActions
+from gui.label.class_panel import ClassPanel
+from gui.label.filter_bar import FilterBar, Wanted
+from gui.label.images import PictureFinder, cells, class_entries, class_keys
+from gui.label.keys import LabelKeys
+from gui.label.labeller import Labeller
+from gui.label.picture_viewer import PictureViewer
+from gui.label.suggesting import Suggesting
+from gui.label.suggestion_bar import SURE, SuggestionBar
+from gui.state import AppState
+from visionft.project.db.journal import Effects
+from visionft.project.edits.changes import AddClass
+from visionft.project.queries import ClassRow, tag_counts
+from visionft.project.queries import class_rows as read_classes
+from visionft.project.summary import ProjectSummary
+
+COUNT_PAUSE_MS = 150
+_UNBOUNDED = 16777215
+
+
+class LabelPage(Page):
+    """Pictures on the left, classes on the right."""
+
+    name = "label"
+    title = "Label"
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state, scrolls=False, max_width=_UNBOUNDED)
+        self._classes: tuple[ClassRow, ...] = ()
+        self._colours: dict[str, ClassColour] = {}
+        self.keys: dict[str, str] = {}
+        self._summary: ProjectSummary | None = None
+        self._only: tuple[int, ...] | None = None
+        self._finder: PictureFinder | None = None
+        self.suggesting = Suggesting(state, page=self.name)
+        self.thumbnails = ThumbnailStore(self)
+        self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
+        self.grid = ImageGrid(self._load_cells, self.thumbnails)
+        self.grid.set_side(state.settings.thumbnail_px)
+        self.viewer = PictureViewer(self.thumbnails)
+        self.panel = ClassPanel()
+        self.class_actions = ClassActions(state, self.panel, self)
+        self.labeller = Labeller(state, self)
+        self.suggestion_bar = SuggestionBar()
+        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
+        self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
+        self.undo_button = IconButton("undo", "Undo", shortcut="Ctrl+Z")
+        self.redo_button = IconButton("redo", "Redo", shortcut="Ctrl+Shift+Z")
+        self.advance_box = QCheckBox(tr("Go on after labelling"))
+        self.advance_box.setChecked(state.settings.auto_advance)
+        self.advance_box.setToolTip(tr("After a picture gets its class, the next one becomes current"))
+        self.saved = pill("Saved", "good")
+        self.empty = EmptyState("pictures", "", "")
+        self._lay_out()
+        self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
+        self._counting.timeout.connect(self._count_again)
+        self._connect()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        for widget in (self.suggest_button, self.advance_box, self.undo_button, self.redo_button, self.saved):
+            self.action_row.addWidget(widget)
+        self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._modes = QStackedWidget()
+        self._modes.addWidget(self.grid)
+        self._modes.addWidget(self.viewer)
+        left = QWidget()
+        self._only_text = text("", "strong")
+        self._only_bar = QWidget()
+        self._only_bar.setLayout(
+            row(self._only_text, Button("Show all pictures", "close", on_click=self.show_all), None)
+        )
+        self._only_bar.hide()
+        left_layout = column(self.filters, self._only_bar, self.suggestion_bar, self._modes, self._selection)
+        left_layout.setStretch(3, 1)
+        left.setLayout(left_layout)
+        split = QSplitter()
+        split.addWidget(left)
+        split.addWidget(self.panel)
+        split.setStretchFactor(0, 1)
+        split.setHandleWidth(theme.LARGE)
+        split.setChildrenCollapsible(False)
+        self.panel.setMinimumWidth(theme.scaled(250))
+        split.setSizes([1000, theme.scaled(250)])
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(split)
+        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
+        self.body.addWidget(self._stack)
+
+    def _connect(self) -> None:
+        self.focus_target = self.grid
+        keys = LabelKeys(self)
+        self.grid.installEventFilter(keys)
+        self.viewer.view.installEventFilter(keys)
+        self.grid.current_changed.connect(self._on_current_changed)
+        self.grid.selection_changed.connect(self._on_selection_changed)
+        self.grid.activated.connect(lambda _image_id: self.open_viewer())
+        self.viewer.closed.connect(self.close_viewer)
+        self.viewer.step_wanted.connect(self.labeller.step)
+        self.viewer.accept_wanted.connect(self.labeller.accept)
+        self.filters.changed.connect(self.show_all)
+        self.state.project_changed.connect(self._on_project_changed)
+        self.suggesting.changed.connect(self._on_suggestions_changed)
+        self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
+        self.suggestion_bar.hide_wanted.connect(self.suggesting.hide)
+        self.filters.size_changed.connect(self._on_size_changed)
+        self.panel.class_chosen.connect(self.labeller.assign)
+        self.panel.class_named.connect(self._on_class_named)
+        self.undo_button.clicked.connect(lambda _checked=False: self.state.undo())
+        self.redo_button.clicked.connect(lambda _checked=False: self.state.redo())
+        self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
+        self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read classes and pictures anew."""
+        project = self.state.project
+        self._summary = project.summary() if project is not None else None
+        has_pictures = self._summary is not None and self._summary.images > 0
+        self._stack.setCurrentIndex(1 if has_pictures else 0)
+        if project is None:
+            self.empty.show_words("No project open", "Open a project to label its pictures.", "To Project")
+        else:
+            self.empty.show_words(
+                "No pictures yet", "Import pictures first; then give each one its class here.", "Import"
+            )
+        self._read_classes()
+        if has_pictures:
+            self._show_pictures()
+        self._show_history()
+
+    def _read_classes(self) -> None:
+        project = self.state.project
+        counts = self._summary.classes if self._summary is not None else None
+        self._classes = read_classes(project, counts) if project is not None else ()
+        self.class_actions.classes = self._classes
+        self._colours = class_colours(self._classes)
+        self.keys = class_keys(self._classes)
+        self.filters.show_classes([row.name for row in self._classes])
+        self.filters.show_tags(list(tag_counts(project)) if project is not None else [])
+        self._show_suggestions()
+        self._show_chosen()
+
+    def _show_suggestions(self) -> None:
+        found = self.suggesting.open_ones().values()
+        sure = sum(each.confidence >= SURE for each in found)
+        self.suggestion_bar.show_counts(self.suggesting.run_name, len(found), sure)
+        suggested = {name for each in found for name in each.classes}
+        self.filters.show_predictions([row.name for row in self._classes if row.name in suggested])
+
+    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
+        """Show just these pictures, in this order, until the user asks for others."""
+        self._only = image_ids
+        self._only_text.setText(title)
+        self._only_bar.show()
+        self.close_viewer()
+        self._show_pictures()
+
+    def show_all(self) -> None:
+        """Show again what the filters let through."""
+        self._only = None
+        self._only_bar.hide()
+        self._show_pictures()
+
+    @Slot()
+    def _show_pictures(self) -> None:
+        if self.state.project is None:
+            return
+        if self._finder is None:
+            self._finder = PictureFinder(self.state.project)
+        if self._only is not None:
+            present = set(self._finder.find(Wanted(), {}))
+            self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
+        else:
+            self.grid.set_ids(self._finder.find(self.filters.wanted(), self.suggesting.found))
+        self._show_subtitle()
+        self._show_current()
+
+    def _show_subtitle(self) -> None:
+        if self._summary is None:
+            self.subtitle.setText("")
+            return
+        summary = self._summary
+        rest = summary.images - summary.labelled
+        is_narrow = self.filters.wanted().narrows or self._only is not None
+        shown = f", {self.grid.count():,} shown" if is_narrow else ""
+        left = f"{rest:,} without a label" if rest else "all labelled"
+        self.subtitle.setText(f"{summary.images:,} pictures, {left}{shown}")
+
+    def _show_chosen(self) -> None:
+        chosen = [cell for image_id in self.grid.selected_ids()[:500] if (cell := self.grid.cell(image_id))]
+        self.panel.show_entries(class_entries(self._classes, chosen))
+        count = len(self.grid.selected_ids())
+        words = "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+        several = "{count} selected: a key or a click on a class labels them all"
+        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else tr(words))
+
+    def _show_current(self) -> None:
+        if not self.is_viewing:
+            return
+        place = self.grid.current_place()
+        cell = self._cell_at(place)
+        near = [self._cell_at(place + step) for step in (1, 2, -1)]
+        neighbours = [each for each in near if each is not None]
+        self.viewer.show_cell(cell, place=place, count=self.grid.count(), neighbours=neighbours)
+
+    def _cell_at(self, place: int) -> Cell | None:
+        image_id = self.grid.id_at(place)
+        return self.grid.cell(image_id) if image_id else None
+
+    def _show_history(self) -> None:
+        project = self.state.project
+        for button, word, title in (
+            (self.undo_button, "Undo", project.undo_title if project else None),
+            (self.redo_button, "Redo", project.redo_title if project else None),
+        ):
+            button.setEnabled(title is not None)
+            keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
+            button.setToolTip(f"{word}: {title} ({keys})" if title else f"Nothing to {word.lower()}")
+        is_read_only = project is not None and project.is_read_only
+        self.saved.setText(tr("Read only" if is_read_only else "Saved"))
+        restyle(self.saved, tone="warn" if is_read_only else "good")
+        self.saved.setToolTip(tr("Every change is on disk before the screen shows it"))
+
+    def _offer_runs(self) -> None:
+        menu = self.suggesting.menu(self)
+        menu.exec(self.suggest_button.mapToGlobal(QPoint(0, self.suggest_button.height())))
+        menu.deleteLater()
+
+    @property
+    def is_viewing(self) -> bool:
+        """Whether one picture is shown large."""
+        return self._modes.currentWidget() is self.viewer
+
+    # -- viewer -------------------------------------------------------------------------------------------------
+
+    def toggle_viewer(self) -> None:
+        """Open or close the viewer."""
+        self.close_viewer() if self.is_viewing else self.open_viewer()
+
+    def open_viewer(self) -> None:
+        """Show the current picture large."""
+        if self.grid.current_id():
+            self._modes.setCurrentWidget(self.viewer)
+            self._show_current()
+            self.focus_target = self.viewer.view
+            self.viewer.view.setFocus()
+
+    def close_viewer(self) -> None:
+        """Go back to the grid."""
+        self._modes.setCurrentWidget(self.grid)
+        self.focus_target = self.grid
+        self.grid.setFocus()
+
+    # -- slots --------------------------------------------------------------------------------------------------
+
+    def _load_cells(self, image_ids) -> list[Cell]:
+        project = self.state.project
+        if project is None:
+            return []
+        return list(cells(project, image_ids, self._colours, self.suggesting.found))
+
+    @Slot()
+    @Slot(object)
+    def _on_content_changed(self, effects: object = None) -> None:
+        if self._finder is not None and not (isinstance(effects, Effects) and not effects.has_new_images):
+            self._finder.forget_names()
+        if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
+            self.mark_stale()
+            return
+        self.grid.invalidate(effects.image_ids)
+        self._show_chosen()
+        self._show_current()
+        self._show_history()
+        self._counting.start()
+
+    @Slot()
+    def _count_again(self) -> None:
+        if self.state.project is not None:
+            self._summary = self.state.project.summary()
+        self._read_classes()
+        self._show_subtitle()
+
+    @Slot(int)
+    def _on_current_changed(self, _image_id: int) -> None:
+        self._show_current()
+
+    @Slot()
+    def _on_selection_changed(self) -> None:
+        self._show_chosen()
+
+    @Slot(int)
+    def _on_size_changed(self, pixels: int) -> None:
+        self.grid.set_side(pixels)
+        self.state.change_settings(thumbnail_px=pixels)
+
+    @Slot(str)
+    def _on_class_named(self, name: str) -> None:
+        known = self.class_actions.known_name(name)
+        if known is None and not self.state.apply(AddClass(name)):
+            return
+        self.labeller.assign(known or name)
+        self.grid.setFocus()
+
+    @Slot()
+    def _on_project_changed(self) -> None:
+        self._finder = None
+        self.close_viewer()
+        self.show_all()
+
+    @Slot()
+    def _on_suggestions_changed(self) -> None:
+        self.grid.invalidate()
+        self._show_suggestions()
+        self._show_current()
+
+    def hideEvent(self, event) -> None:
+        """Stop decoding pictures nobody sees."""
+        self.thumbnails.want(())
+        super().hideEvent(event)
+
+    def close_workers(self) -> None:
+        """Wait for what is being decoded; called before the window goes."""
+        self.thumbnails.close()
+        self.viewer.view.close_pool()
+        self.suggesting.close()
+
+
+def _is_small(effects: Effects) -> bool:
+    """Say whether a change leaves the pictures of the grid and the classes as they are."""
+    return all(target.split(".")[0] == "label" or target == "image.review" for target in effects.targets)

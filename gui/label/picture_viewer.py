@@ -1,0 +1,71 @@
+"""The viewer: one picture with its name, place, labels and zoom in a bar above it. Knows Qt and plain data only."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.image_grid import Cell
+from gui.kit.image_view import ImageView
+from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
+from gui.kit.thumbnails import ThumbnailStore
+
+
+class PictureViewer(QWidget):
+    """One picture; `closed` goes back to the grid."""
+
+    closed = Signal()
+    step_wanted = Signal(int)
+    accept_wanted = Signal()
+
+    def __init__(self, thumbnails: ThumbnailStore) -> None:
+        super().__init__()
+        self.view = ImageView(thumbnails)
+        self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
+        self.back_button.setToolTip(tr("Back to the grid (Esc)"))
+        previous = IconButton("chevron-left", "Previous", shortcut="A")
+        following = IconButton("chevron-right", "Next", shortcut="D")
+        previous.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
+        following.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
+        self._name = ElidedLabel("", "strong")
+        self._place = text("", "small")
+        self._facts = text("", "small")
+        self._labels = pill()
+        self._accept = Button("Accept", "check", on_click=self.accept_wanted.emit)
+        self._accept.hide()
+        self._zoom = text("", "small")
+        fit, real = IconButton("fit", "Fit", shortcut="F"), Button("1:1", on_click=self.view.show_real_pixels)
+        fit.clicked.connect(lambda _checked=False: self.view.fit())
+        real.setToolTip(tr("One pixel of the picture is one pixel of the screen (Z)"))
+        moves = (self.back_button, previous, following, self._place)
+        bar = row(*moves, self._name, self._facts, self._labels, self._accept, self._zoom, fit, real)
+        bar.setSpacing(theme.MEDIUM)
+        bar.setStretch(4, 1)
+        layout = column(bar, self.view, spacing=theme.SMALL)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+        self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
+
+    def show_cell(self, cell: Cell | None, *, place: int, count: int, neighbours: list[Cell]) -> None:
+        """Show a picture and what is known of it."""
+        self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
+        self._name.setText(cell.path.name if cell else "")
+        self._place.setText(f"{place + 1:,} of {count:,}" if cell else "")
+        facts = (cell.note, cell.split, *(f"#{tag}" for tag in cell.tags)) if cell else ()
+        self._facts.setText("  ".join(fact for fact in facts if fact))
+        self._labels.setText(_shortened(cell.caption()) if cell else "")
+        self._labels.setVisible(cell is not None)
+        restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
+        guess = cell.guess if cell else None
+        self._accept.setVisible(guess is not None)
+        if guess is not None:
+            ranked = ", ".join(f"{name} {share:.0%}" for name, share in guess.ranked)
+            self._accept.setToolTip(tr("Enter accepts it. The model says: {ranked}", ranked=ranked))
+
+    def label_text(self) -> str:
+        """Return the labels shown over the picture."""
+        return self._labels.text()
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= 60 else f"{words[:59]}…"

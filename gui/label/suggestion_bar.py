@@ -1,0 +1,39 @@
+"""The line that says whose suggestions are shown, and takes the sure ones at once. Knows Qt and plain data only."""
+
+from PySide6.QtCore import Qt, Signal
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row
+
+SURE = 0.95
+
+
+class SuggestionBar(Card):
+    """`accept_wanted` takes all that are at least `SURE` sure; `hide_wanted` puts the suggestions away."""
+
+    accept_wanted = Signal()
+    hide_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(tone="info", margin=theme.SMALL)
+        self._words = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
+        self.accept_button = Button("", "check", on_click=self.accept_wanted.emit)
+        self.hide_button = IconButton("close", "Hide the suggestions")
+        self.hide_button.clicked.connect(lambda _checked=False: self.hide_wanted.emit())
+        line = row(IconLabel("sample", tone="accent"), self._words, self.accept_button, self.hide_button)
+        line.setStretch(1, 1)
+        self.body.addLayout(line)
+        self.hide()
+
+    def show_counts(self, run: str, count: int, sure: int) -> None:
+        """Say how many pictures have a suggestion, and how many of those are sure; none hides the line."""
+        self.setVisible(count > 0)
+        self._words.setText(tr("{count} suggestions by {run}; Enter accepts", count=f"{count:,}", run=run))
+        self.accept_button.setText(tr("Accept the {count} sure ones", count=f"{sure:,}"))
+        self.accept_button.setToolTip(tr("Those that are at least {share} sure, in one step", share=f"{SURE:.0%}"))
+        self.accept_button.setVisible(sure > 0)
+
+    def words(self) -> str:
+        """Return what the line says."""
+        return self._words.text()

@@ -1,0 +1,48 @@
+"""What an exported file says of one picture: bars, and how long it took where. Knows Qt and the engine's plain data."""
+
+from collections.abc import Sequence
+
+from gui.kit.i18n import tr
+from gui.kit.parts import Card, ElidedLabel, text
+from gui.predict.probability_bars import ProbabilityBars
+from visionft.export.predictor import Prediction
+
+
+class AnswerCard(Card):
+    """Name, the five most probable classes, and the facts of the measurement."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = ElidedLabel("", "heading")
+        self.bars = ProbabilityBars()
+        self._facts = text("", "small", wrap=True)
+        for item in (self._name, self.bars, self._facts):
+            self.body.addWidget(item)
+
+    def show_answer(self, answer: Prediction | None, title: str, facts: Sequence[str]) -> None:
+        """Show an answer; `facts` are sentences about how it was found."""
+        self.bars.show_bars(answer.top5 if answer else ())
+        fault = tr("Cannot be read: {reason}", reason=answer.error) if answer and answer.error else ""
+        self._name.setText(fault or title)
+        self._facts.setText(" ".join(facts))
+
+    def facts(self) -> str:
+        """Return what is said under the bars."""
+        return self._facts.text()
+
+
+def speed(answer: Prediction, provider: str) -> str:
+    """Return how long the file took for this picture, and what ran it."""
+    return tr("{time} ms in the model, on {provider}.", time=f"{answer.model_ms:.1f}", provider=short_name(provider))
+
+
+def several(answer: Prediction) -> list[str]:
+    """Return, where a picture may have several labels, those whose threshold is reached."""
+    if answer.classes is None:
+        return []
+    return [tr("Labels: {classes}.", classes=", ".join(answer.classes)) if answer.classes else tr("No label.")]
+
+
+def short_name(provider: str) -> str:
+    """Return an ONNX Runtime provider's name without its suffix: CPU, CUDA."""
+    return provider.removesuffix("ExecutionProvider")

@@ -1,0 +1,192 @@
+"""What the Try page runs: an exported file over pictures, over a folder into a CSV file, and over a camera."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QImage
+
+from gui.kit.i18n import tr
+from gui.kit.workers import Job, Work
+from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.export.predictor import Prediction
+
+FRAMES_PER_S = 15
+_PASTED_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """All pictures of one go. `provider` is what really ran the file; times include reading the pictures."""
+
+    answers: tuple[Prediction, ...]
+    class_names: tuple[str, ...]
+    provider: str
+    milliseconds_each: float
+    temperature: float | None = None
+    was_stopped: bool = False
+
+    def tally(self) -> str:
+        """Return how often each class was answered, the most frequent first."""
+        counts = Counter(tr("unreadable") if each.error else each.class_name for each in self.answers)
+        parts = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        return tr("{count} pictures: {classes}", count=f"{len(self.answers):,}", classes=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One picture of the camera and what the file says of it."""
+
+    image: QImage
+    answer: Prediction
+    provider: str
+    frames_per_s: float
+
+
+def exported_models(project_dir: Path) -> list[Path]:
+    """Return the exported files of a project, the newest first."""
+    found = [path for path in (project_dir / "exports").glob("*/model.onnx") if path.is_file()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def keep_pasted(image: QImage) -> list[Path]:
+    """Write a pasted picture where the one decoder can read it; only the latest ones are kept. Empty when it fails."""
+    folder = platformdirs.user_cache_path("visionft", appauthor=False) / "pasted"
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier = sorted(folder.glob("pasted *.png"), key=lambda path: path.stat().st_mtime_ns)
+    numbers = [int(path.stem.split()[-1]) for path in earlier if path.stem.split()[-1].isdigit()]
+    for path in earlier[: max(0, len(earlier) + 1 - _PASTED_KEPT)]:
+        path.unlink(missing_ok=True)
+    target = folder / f"pasted {max(numbers, default=0) + 1}.png"
+    return [target] if image.save(str(target)) else []
+
+
+def predict(model: Path, sources: Sequence[Path], *, device: str = "auto") -> Work:
+    """Classify pictures (or all pictures of folders) in ONNX Runtime; returns `Answers`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Opening the model", done=0, total=0))
+        from visionft.export.predictor import Predictor, expand_folders
+
+        predictor, paths = Predictor(model, device=device), expand_folders(sources)
+        answers: list[Prediction] = []
+        began = time.perf_counter()
+        for prediction in predictor.predict(paths):
+            answers.append(prediction)
+            on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
+            if should_stop():
+                break
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        return Answers(
+            answers=tuple(answers),
+            class_names=predictor.class_names,
+            provider=predictor.provider,
+            milliseconds_each=elapsed_ms / max(1, len(answers)),
+            temperature=predictor.temperature,
+            was_stopped=len(answers) < len(paths),
+        )
+
+    return work
+
+
+def predict_to_csv(model: Path, folder: Path, target: Path, *, device: str = "auto") -> Work:
+    """Classify all pictures of a folder into a CSV file; returns the engine's `CsvResult`."""
+
+    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+        on_event(Progress(stage="Opening the model", done=0, total=0))
+        from visionft.export.answers import classify_to_csv
+        from visionft.export.predictor import Predictor, expand_folders
+
+        predictor, paths = Predictor(model, device=device), expand_folders([folder])
+        return classify_to_csv(predictor, paths, target, on_event=on_event, should_stop=should_stop)
+
+    return work
+
+
+class CameraFeed(QObject):
+    """A camera under an exported file, beside the window. Only the newest picture is kept for a window that lags."""
+
+    seen = Signal(object)  # Frame
+    ended = Signal(str, str)  # message and hint of a failure; empty when it was stopped
+
+    _arrived = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._job: Job | None = None
+        self._newest: Frame | None = None
+        self._outcome = ("", "")
+        self._arrived.connect(self._on_arrived)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the camera is on."""
+        return self._job is not None
+
+    def start(self, model: Path, source: int | Path, *, device: str = "auto") -> None:
+        """Switch the camera on."""
+        if self._job is not None:
+            return
+        self._outcome, self._newest = ("", ""), None
+        self._job = Job(self._work(model, source, device), parent=self)
+        self._job.failed.connect(self._on_failed)
+        self._job.finished.connect(self._on_finished)
+        self._job.start()
+
+    def stop(self) -> None:
+        """Switch the camera off; `ended` comes when it is."""
+        if self._job is not None:
+            self._job.request_stop()
+
+    def close(self) -> None:
+        """Switch the camera off and wait for that; called before the window goes."""
+        if self._job is not None:
+            self._job.request_stop()
+            self._job.wait()
+            self._on_finished()
+
+    def _work(self, model: Path, source: int | Path, device: str) -> Work:
+        def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+            from visionft.data.camera import camera_pictures
+            from visionft.export.predictor import Predictor
+
+            predictor = Predictor(model, device=device)
+            last = time.perf_counter()
+            for pixels in camera_pictures(source):
+                if should_stop():
+                    break
+                answer = predictor.predict_pixels(pixels)
+                time.sleep(max(0.0, last + 1 / FRAMES_PER_S - time.perf_counter()))
+                now = time.perf_counter()
+                height, width, _ = pixels.shape
+                image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+                self._newest = Frame(
+                    image=image, answer=answer, provider=predictor.provider, frames_per_s=1 / max(1e-6, now - last)
+                )
+                last = now
+                self._arrived.emit()
+            return None
+
+        return work
+
+    @Slot()
+    def _on_arrived(self) -> None:
+        frame, self._newest = self._newest, None
+        if frame is not None and self._job is not None and not self._job.is_stopping:
+            self.seen.emit(frame)
+
+    @Slot(str, str, str)
+    def _on_failed(self, message: str, hint: str, _details: str) -> None:
+        self._outcome = (message, hint)
+
+    @Slot()
+    def _on_finished(self) -> None:
+        if self._job is None:
+            return  # `close` was quicker than the signal
+        self._job.deleteLater()
+        self._job = None
+        self.ended.emit(*self._outcome)

@@ -1,0 +1,59 @@
+"""The most probable classes as bars with their shares. Knows Qt and plain data only."""
+
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui.kit import theme
+
+LINE_PX = 40
+
+
+class ProbabilityBars(QWidget):
+    """Up to five bars, the first one strong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bars: tuple[tuple[str, float], ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_bars(self, bars: tuple[tuple[str, float], ...]) -> None:
+        """Show (class, share of 1), best first."""
+        self._bars = bars[:5]
+        self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self._bars))
+        self.updateGeometry()
+        self.update()
+
+    def bars(self) -> tuple[tuple[str, float], ...]:
+        """Return what is shown."""
+        return self._bars
+
+    def sizeHint(self) -> QSize:
+        """Return room for five bars, so that nothing jumps."""
+        return QSize(220, 5 * theme.scaled(LINE_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size."""
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw name and share over each bar."""
+        palette, painter, height = theme.colours(), QPainter(self), theme.scaled(LINE_PX)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for place, (name, share) in enumerate(self._bars):
+            top, vertical = place * height, Qt.AlignmentFlag.AlignVCenter
+            words, figure = QRect(0, top, self.width(), height - 14), f"{share:.1%}"
+            room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12
+            font = painter.font()
+            font.setBold(place == 0)
+            painter.setFont(font)
+            painter.setPen(QColor(palette.text))
+            shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft | vertical), shown)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignRight | vertical), figure)
+            painter.setPen(Qt.PenStyle.NoPen)
+            groove = QRectF(0, top + height - 13, self.width(), 7)
+            painter.setBrush(QColor(palette.sunken))
+            painter.drawRoundedRect(groove, 3.5, 3.5)
+            painter.setBrush(QColor(palette.accent if place == 0 else palette.outline))
+            painter.drawRoundedRect(QRectF(0, groove.top(), max(3.0, groove.width() * share), 7), 3.5, 3.5)

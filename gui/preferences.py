@@ -1,0 +1,95 @@
+"""What the program remembers between sessions: theme, font size, recent projects, the window's place.
+
+One small JSON file in the user's configuration folder, written atomically. A damaged file is replaced by defaults.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from visionft import files
+from visionft.data.limits import DEFAULT_LIMIT_MB
+from visionft.errors import VisionFTError
+
+logger = logging.getLogger(__name__)
+MAX_RECENT = 8
+FONT_SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The user's preferences; every field has a usable default."""
+
+    theme: str = "system"
+    font_scale: float = 1.0
+    device: str = "auto"
+    recent_projects: tuple[str, ...] = ()
+    geometry: str = ""
+    auto_advance: bool = True
+    thumbnail_px: int = 152
+    language: str = "en"
+    cache_folder: str = ""  # empty: the system's own place for caches
+    cache_mb: int = 2000  # 0: no limit
+    picture_mb: int = DEFAULT_LIMIT_MB  # the memory that one picture may take
+    weights_folder: str = ""  # empty: beside the program's other data
+    is_offline: bool = False
+    shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others
+
+
+def settings_path() -> Path:
+    """Return the file the settings live in."""
+    return platformdirs.user_config_path("visionft", appauthor=False) / "window.json"
+
+
+def load_settings() -> Settings:
+    """Read the settings; unknown or ill-typed entries fall back to their defaults one by one."""
+    try:
+        stored = json.loads(settings_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Settings()
+    if not isinstance(stored, dict):
+        return Settings()
+    return replace(Settings(), **_usable(stored))
+
+
+def save_settings(settings: Settings) -> None:
+    """Write the settings; a full disk costs the preference, never the session."""
+    target = settings_path()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(target, asdict(settings))
+    except (OSError, VisionFTError) as error:
+        logger.warning("Settings were not saved: %s", error)
+
+
+def with_recent(settings: Settings, project: Path) -> Settings:
+    """Return the settings with `project` first among the recent ones."""
+    name = str(project.resolve())
+    others = tuple(entry for entry in settings.recent_projects if entry != name)
+    return replace(settings, recent_projects=(name, *others)[:MAX_RECENT])
+
+
+def without_recent(settings: Settings, project: Path) -> Settings:
+    """Return the settings without `project` among the recent ones."""
+    kept = tuple(entry for entry in settings.recent_projects if Path(entry) != project)
+    return replace(settings, recent_projects=kept)
+
+
+def _usable(stored: dict[str, Any]) -> dict[str, Any]:
+    usable: dict[str, Any] = {}
+    defaults = Settings()
+    for each in fields(Settings):
+        value = stored.get(each.name)
+        if each.name == "recent_projects" and isinstance(value, list):
+            usable[each.name] = tuple(entry for entry in value if isinstance(entry, str))
+        elif each.name == "theme":
+            usable |= {"theme": value} if value in ("system", "light", "dark") else {}
+        elif each.name == "shortcuts" and isinstance(value, dict):
+            usable[each.name] = {name: keys for name, keys in value.items() if isinstance(keys, str)}
+        elif type(value) is type(getattr(defaults, each.name)):
+            usable[each.name] = value
+    return usable

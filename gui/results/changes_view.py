@@ -1,0 +1,106 @@
+"""Which pictures two runs disagree on: fixed, newly broken, still wrong. Knows Qt and plain data only."""
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
+
+from gui.kit import theme
+from gui.kit.empty_state import EmptyState
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, ElidedLabel, column, row, text
+from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.thumbnails import ThumbnailStore
+
+GROUPS = {"fixed": "Fixed", "broken": "Newly broken", "still_wrong": "Still wrong"}
+
+
+class ChangesView(QWidget):
+    """From an earlier run, chosen here, to the one chosen in the table."""
+
+    other_changed = Signal(str)  # the earlier run's name
+    open_wanted = Signal()
+
+    def __init__(self, thumbnails: ThumbnailStore) -> None:
+        super().__init__()
+        self.other_box = QComboBox()
+        self.other_box.setAccessibleName(tr("Run to compare with"))
+        self.other_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.other_box.setMinimumContentsLength(16)
+        self.other_box.activated.connect(lambda _place: self.other_changed.emit(self.other()))
+        self._to = ElidedLabel("", "strong")
+        self._verdict = text("", "strong", wrap=True)
+        self._facts = text("", "small", wrap=True)
+        self.strip = PictureStrip(thumbnails, name="Pictures that changed")
+        self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
+        self.buttons: dict[str, Button] = {}
+        self._groups: Mapping[str, Sequence[PictureItem]] = dict.fromkeys(GROUPS, ())
+        choice = QButtonGroup(self)
+        switch = row(spacing=0)
+        for name, title in GROUPS.items():
+            button = Button("", role="segment", on_click=lambda name=name: self.show_group(name))
+            button.setText(tr(title))
+            button.setCheckable(True)
+            choice.addButton(button)
+            switch.addWidget(button)
+            self.buttons[name] = button
+        self.buttons["fixed"].setChecked(True)
+        head = row(text("From"), self.other_box, text("to"), self._to, spacing=theme.SMALL)
+        head.setStretch(3, 1)
+        line = row(switch, None, self.open_button)
+        body = QWidget()
+        layout = column(self._verdict, self._facts, line, self.strip)
+        layout.setStretch(3, 1)
+        body.setLayout(layout)
+        self.empty = EmptyState("split", "Nothing to compare yet", "")
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(body)
+        whole = column(head, self._stack, spacing=theme.MEDIUM)
+        whole.setStretch(1, 1)
+        self.setLayout(whole)
+
+    def other(self) -> str:
+        """Return the name of the earlier run; empty when there is none."""
+        return self.other_box.currentData() or ""
+
+    def offer(self, runs: Sequence[tuple[str, str]], *, to: str, preferred: str = "") -> None:
+        """Offer (name, title) of the runs to compare with; keep the choice where it is still offered."""
+        kept = preferred or self.other()
+        self._to.setText(to)
+        self.other_box.clear()
+        for name, title in runs:
+            self.other_box.addItem(title, name)
+        names = [name for name, _ in runs]
+        self.other_box.setCurrentIndex(names.index(kept) if kept in names else len(names) - 1)
+
+    def show_problem(self, message: str, hint: str) -> None:
+        """Say why there is nothing to compare."""
+        self._stack.setCurrentIndex(0)
+        self.empty.show_words(message, hint, "")
+
+    def show_changes(
+        self, groups: Mapping[str, Sequence[PictureItem]], counts: Mapping[str, int], verdict: str, facts: str
+    ) -> None:
+        """Show the three groups; `counts` also counts pictures that are no longer in the project."""
+        self._stack.setCurrentIndex(1)
+        self._groups = groups
+        self._verdict.setText(verdict)
+        self._facts.setText(facts)
+        for name, title in GROUPS.items():
+            self.buttons[name].setText(f"{tr(title)}  {counts[name]:,}")
+        self.show_group(self.group())
+
+    def group(self) -> str:
+        """Return which group is shown."""
+        return next(name for name, button in self.buttons.items() if button.isChecked())
+
+    def show_group(self, name: str) -> None:
+        """Show the pictures of a group."""
+        self.buttons[name].setChecked(True)
+        self.strip.show_items(self._groups[name])
+        self.open_button.setEnabled(bool(self._groups[name]))
+
+    def texts(self) -> tuple[str, str]:
+        """Return the verdict and the facts."""
+        return self._verdict.text(), self._facts.text()

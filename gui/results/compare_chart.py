@@ -1,0 +1,124 @@
+"""Several runs in one chart: validation loss and accuracy, each run in the colour it has in the table. Plain data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.metric_plot import dress
+from gui.kit.parts import ElidedLabel, clear, column, row, text
+
+STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCurve:
+    """A run's validation figures by epoch, and the epoch it kept; `colour` is its place among the colours."""
+
+    name: str
+    colour: int
+    epochs: tuple[int, ...]
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    best_epoch: int | None
+
+
+class CompareChart(QWidget):
+    """Loss on the left, accuracy on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pg.setConfigOptions(antialias=True)
+        self._curves: list[RunCurve] = []
+        self._legend = QHBoxLayout()
+        self._legend.setSpacing(theme.LARGE)
+        self._plots = (self._plot("Validation loss"), self._plot("Validation accuracy"))
+        self._plots[1].setXLink(self._plots[0])
+        charts = row(
+            column(text("Validation loss", "strong"), self._plots[0]),
+            column(text("Validation accuracy", "strong"), self._plots[1]),
+            spacing=theme.LARGE,
+        )
+        layout = column(self._legend, charts, spacing=theme.SMALL)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+        self._restyle()
+
+    def show_curves(self, curves: list[RunCurve]) -> None:
+        """Show these runs."""
+        self._curves = curves
+        self._redraw()
+
+    def run_names(self) -> list[str]:
+        """Return the runs shown."""
+        return [curve.name for curve in self._curves]
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self._restyle()
+            self._redraw()
+        super().changeEvent(event)
+
+    def _plot(self, name: str) -> Any:
+        plot: Any = pg.PlotWidget()
+        plot.setAccessibleName(tr(name))
+        plot.setMinimumHeight(150)
+        item: Any = plot.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.getAxis("left").setWidth(46)
+        plot.setMouseEnabled(x=True, y=False)
+        return plot
+
+    def _restyle(self) -> None:
+        for plot in self._plots:
+            dress(plot)
+
+    def _redraw(self) -> None:
+        clear(self._legend)
+        for plot in self._plots:
+            plot.clear()
+        for place, curve in enumerate(self._curves):
+            pen = pg.mkPen(theme.class_colour(curve.colour), width=2, style=STYLES[place % len(STYLES)])
+            for plot, values in zip(self._plots, (curve.loss, curve.accuracy), strict=True):
+                plot.plot(curve.epochs, values, pen=pen, symbol="o" if len(values) < 3 else None)
+                if curve.best_epoch in curve.epochs:
+                    best = values[curve.epochs.index(curve.best_epoch)]
+                    dot = pg.ScatterPlotItem([curve.best_epoch], [best], size=10, brush=pen.color())
+                    dot.setPen(pg.mkPen(theme.colours().surface, width=2))
+                    plot.addItem(dot)
+            self._legend.addWidget(_Key(pen, curve.name), 1)
+        self._legend.addStretch(1)
+
+
+class _Line(QWidget):
+    """A piece of a curve, with its colour and its style."""
+
+    def __init__(self, pen: QPen) -> None:
+        super().__init__()
+        self._pen = pen
+        self.setFixedSize(26, 8)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self._pen)
+        painter.drawLine(1, 4, self.width() - 1, 4)
+
+
+class _Key(QWidget):
+    """A run's line and name."""
+
+    def __init__(self, pen: QPen, name: str) -> None:
+        super().__init__()
+        label = ElidedLabel(name, "small")
+        label.setMinimumWidth(60)
+        layout = row(_Line(pen), label)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+        self.setMaximumWidth(theme.scaled(260))

@@ -1,0 +1,240 @@
+"""The views of the results page that show pictures: the cells of the matrix, mistakes with reasons, what a run changes.
+
+Owns their thumbnails and what has been explained. The page says which run and evaluation they are about.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from gui import work
+from gui.kit.i18n import tr
+from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.thumbnails import ThumbnailStore
+from gui.label.images import class_keys
+from gui.results import evaluations
+from gui.results.changes_view import GROUPS, ChangesView
+from gui.results.evaluations import Pictures
+from gui.results.explain_view import ExplainView
+from gui.results.matrix_view import MatrixView
+from gui.state import AppState
+from visionft.errors import RunError
+from visionft.evaluation.comparison import Comparison, compare_runs
+from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.stored import Predicted, StoredEvaluation
+from visionft.project.edits.changes import LabelImages
+from visionft.project.queries import class_rows
+from visionft.training.runs.run_folder import RunSummary
+
+if TYPE_CHECKING:
+    from gui.results.page import ResultsPage
+
+_Key = tuple[str, int, int, str | None]  # run, its best epoch, picture, class that was asked for
+MOST_EXPLAINED = 24  # at once: a picture takes a second or two without a GPU
+
+
+class PictureViews(QObject):
+    """Matrix, pictures and changes of one run."""
+
+    def __init__(self, state: AppState, page: "ResultsPage") -> None:
+        super().__init__(page)
+        self._state, self._page = state, page
+        self._thumbnails = ThumbnailStore(self)
+        self.matrix = MatrixView(self._thumbnails)
+        self.explain = ExplainView(self._thumbnails, evaluations.ORDERS)
+        self.changes = ChangesView(self._thumbnails)
+        self._pictures = Pictures(None)
+        self._run: RunSummary | None = None
+        self._runs: list[RunSummary] = []
+        self._evaluation: StoredEvaluation | None = None
+        self._cell: tuple[int, int] | None = None
+        self._order = evaluations.MISTAKES
+        self._predicted: dict[int, Predicted] = {}
+        self._comparison: Comparison | None = None
+        self._explanations: dict[_Key, Explanation] = {}
+        self._asked: dict[int, _Key] = {}  # what the running job explains: the user may look elsewhere meanwhile
+        self._connect()
+
+    def _connect(self) -> None:
+        self.matrix.cell_chosen.connect(self._on_cell_chosen)
+        self.matrix.open_wanted.connect(self._open_cell)
+        self.explain.order_changed.connect(self._on_order_changed)
+        self.explain.explain_wanted.connect(self.ask)
+        self.explain.target_changed.connect(self._show_chosen)
+        self.explain.open_wanted.connect(self._open_ordered)
+        self.explain.strip.chosen_changed.connect(self._show_chosen)
+        self.changes.other_changed.connect(self._on_other_changed)
+        self.changes.open_wanted.connect(self._open_changes)
+        for strip in (self.matrix.strip, self.explain.strip, self.changes.strip):
+            strip.key_pressed.connect(lambda key, strip=strip: self.relabel(strip, key))
+
+    def close(self) -> None:
+        """Stop decoding and wait for what has begun."""
+        self._thumbnails.close()
+        self.explain.heat.close_pool()
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def read_pictures(self) -> None:
+        """Take the project's pictures and labels as they are now."""
+        self._pictures = Pictures(self._state.snapshot())
+
+    def show_run(
+        self,
+        run: RunSummary | None,
+        evaluation: StoredEvaluation | None,
+        *,
+        chosen: Sequence[RunSummary],
+        runs: Sequence[RunSummary],
+    ) -> None:
+        """Show a run with its evaluation; of several `chosen` ones the second is what it is compared with."""
+        is_other = evaluation is not self._evaluation
+        self._run, self._evaluation, self._runs = run, evaluation, list(runs)
+        self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
+        if evaluation is not None and is_other:
+            if evaluation.is_several:
+                self.matrix.show_several(evaluation.class_names, evaluation.confusion)
+            else:
+                self.matrix.show_counts(evaluation.class_names, evaluation.confusion)
+        self._show_cell()
+        self._show_ordered()
+        self._offer_others(chosen)
+
+    def show_enabled(self, is_possible: bool) -> None:
+        """Allow explaining, or not."""
+        self.explain.explain_button.setEnabled(is_possible and bool(self.explain.strip.chosen()))
+
+    def relabelled(self) -> int:
+        """Return how many pictures of the evaluation have another label by now."""
+        return self._pictures.relabelled(self._predicted.values())
+
+    def _items(self, predictions: Sequence[Predicted]) -> list[PictureItem]:
+        return evaluations.predicted_items(predictions, self._pictures)
+
+    @Slot(int, int)
+    def _on_cell_chosen(self, true_index: int, predicted_index: int) -> None:
+        self._cell = (true_index, predicted_index)
+        self._show_cell()
+
+    def _cell_predictions(self) -> Sequence[Predicted]:
+        evaluation, cell = self._evaluation, self._cell
+        if evaluation is None or cell is None or max(cell) >= len(evaluation.class_names):
+            return ()
+        return evaluation.cell(*cell)
+
+    def _show_cell(self) -> None:
+        self.matrix.show_pictures(self._items(self._cell_predictions()))
+
+    @Slot(str)
+    def _on_order_changed(self, order: str) -> None:
+        self._order = order
+        self._show_ordered()
+
+    def _show_ordered(self) -> None:
+        shown = evaluations.ordered(self._evaluation, self._order) if self._evaluation else []
+        self.explain.strip.show_items(self._items(shown))
+        self._show_chosen()
+
+    @Slot()
+    def _show_chosen(self) -> None:
+        item = next(iter(self.explain.strip.chosen()), None)
+        found = self._explanations.get(self._key(item.image_id)) if item and self._run else None
+        self.explain.show_picture(item, found)
+        self.explain.explain_button.setEnabled(self._page.again_button.isEnabled() and item is not None)
+
+    # -- changes ------------------------------------------------------------------------------------------------
+
+    def _offer_others(self, chosen: Sequence[RunSummary]) -> None:
+        run = self._run
+        others = [(each.name, each.title) for each in self._runs if run and each.name != run.name]
+        preferred = chosen[1].name if len(chosen) > 1 else ""
+        self.changes.offer(others, to=run.title if run else "", preferred=preferred)
+        self._show_changes()
+
+    @Slot(str)
+    def _on_other_changed(self, _name: str) -> None:
+        self._show_changes()
+
+    def _show_changes(self) -> None:
+        run, other = self._run, next((each for each in self._runs if each.name == self.changes.other()), None)
+        self._comparison = None
+        if run is None or other is None:
+            words = "Train a second run. This then shows which pictures it fixed, and which it newly broke."
+            self.changes.show_problem("Nothing to compare yet", words)
+            return
+        try:
+            self._comparison = found = compare_runs(other, run, self._page.split())  # type: ignore[arg-type]
+        except RunError as error:
+            hint = "Choose that run above and press Evaluate; then come back." if "not been" in error.message else ""
+            self.changes.show_problem(error.message, hint or error.hint)
+            return
+        groups = {name: getattr(found, name) for name in GROUPS}
+        items = {name: evaluations.changed_items(group, self._pictures) for name, group in groups.items()}
+        counts = {name: len(group) for name, group in groups.items()}
+        facts = tr(
+            "{shared} pictures in common, {right} right in both; {left} left out: seen by one run only, or relabelled.",
+            shared=f"{found.shared:,}",
+            right=f"{found.both_right:,}",
+            left=f"{found.left_out:,}",
+        )
+        self.changes.show_changes(items, counts, found.verdict, facts)
+
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    def ask(self) -> None:
+        """Explain the chosen pictures in a job; those that are explained already are not asked again."""
+        run, snapshot = self._run, self._state.snapshot()
+        if run is None or snapshot is None:
+            return
+        asked = [
+            Asked(image_id=item.image_id, path=item.path, class_name=self._target(item.image_id))
+            for item in self.explain.strip.chosen()[:MOST_EXPLAINED]
+        ]
+        if asked:
+            self._asked = {each.image_id: self._key(each.image_id) for each in asked}
+            title = f"Explaining {len(asked)} pictures" if len(asked) > 1 else "Explaining a picture"
+            explained = work.explain(run.path, asked, snapshot.task)
+            self._state.start_job("explain", title, explained, page=self._page.name)
+
+    def _target(self, image_id: int) -> str | None:
+        """Return the class to explain of a picture; None for what the run says."""
+        predicted = self._predicted.get(image_id)
+        if predicted is None or not self.explain.explains_true_class():
+            return None
+        return predicted.true_class.split(", ")[0]
+
+    def _key(self, image_id: int) -> _Key:
+        run = self._run
+        epoch = run.best.epoch if run is not None and run.best is not None else 0
+        return (run.name if run else "", epoch, image_id, self._target(image_id))
+
+    def take_explanations(self, found: Sequence[Explanation]) -> None:
+        """Show what a job explained."""
+        for each in found:
+            self._explanations[self._asked.get(each.image_id) or self._key(each.image_id)] = each
+        self._show_chosen()
+
+    def relabel(self, strip: PictureStrip, key: str) -> None:
+        """Give the chosen pictures of a strip the class of a key, and go on to the next."""
+        project, chosen = self._state.project, strip.chosen()
+        name = class_keys(class_rows(project)).get(key) if project is not None else None
+        if name is not None and chosen:
+            self._state.apply(LabelImages(tuple(item.image_id for item in chosen), name))
+            if len(chosen) == 1:
+                strip.step()
+
+    def _open_cell(self) -> None:
+        if self._cell is not None:
+            self._open([each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
+
+    def _open_ordered(self) -> None:
+        self._open([item.image_id for item in self.explain.strip.items()], tr(self._order))
+
+    def _open_changes(self) -> None:
+        name = self.changes.group()
+        if self._comparison is not None:
+            self._open([each.image_id for each in getattr(self._comparison, name)], tr(GROUPS[name]))
+
+    def _open(self, image_ids: Sequence[int], title: str) -> None:
+        self._state.pictures_requested.emit(tuple(image_ids), title)

@@ -1,0 +1,160 @@
+"""A list of commands whose keys can be changed: press the field, then the keys. Knows Qt and plain data only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
+
+from gui.actions import native, pressed
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.parts import Button, IconButton, column, text, verbatim
+
+_MODIFIERS = (Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr)
+_FIELD_PX = 116
+
+
+@dataclass(frozen=True, slots=True)
+class ShortcutRow:
+    """One command: its keys in portable form (empty for none), and whether they are its own or the user's choice."""
+
+    name: str
+    title: str
+    keys: str
+    is_own: bool
+
+
+class KeyField(Button):
+    """Shows keys; once pressed, the next keys are taken. Esc leaves them, Backspace takes them away."""
+
+    chosen = Signal(str)  # portable keys; empty for none
+    _is_listening = False
+
+    def __init__(self, title: str) -> None:
+        super().__init__("", on_click=self.listen)
+        self._title, self._keys = title, ""
+        self.setToolTip(tr("Press, then press the new keys. Backspace: none. Esc: leave as it is."))
+        self.setMinimumWidth(theme.scaled(_FIELD_PX))
+
+    def show_keys(self, keys: str) -> None:
+        """Show keys in the writing of this system."""
+        self._keys = keys
+        self._is_listening = False
+        self.setText(native(keys) if keys else "-")
+        self.setAccessibleName(f"{self._title}: {native(keys) if keys else tr('no keys')}")
+
+    def listen(self) -> None:
+        """Take the next keys."""
+        self._is_listening = True
+        self.setText(tr("Press keys"))
+        self.setFocus()
+
+    def event(self, event: QEvent) -> bool:
+        """Keep keys from the window's shortcuts and from the focus chain while they are being chosen."""
+        if self._is_listening and isinstance(event, QKeyEvent):
+            if event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress:
+                self._take(event)
+                return True
+        return super().event(event)
+
+    def _take(self, event: QKeyEvent) -> None:
+        key = Qt.Key(event.key())
+        if key in _MODIFIERS:
+            return
+        before = self._keys
+        self.show_keys(before)
+        if key == Qt.Key.Key_Backspace:
+            self.chosen.emit("")
+        elif key != Qt.Key.Key_Escape and pressed(event) != before:
+            self.chosen.emit(pressed(event))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Stop listening."""
+        if self._is_listening:
+            self.show_keys(self._keys)
+        super().focusOutEvent(event)
+
+
+class ShortcutEditor(QWidget):
+    """Commands in groups, narrowed by a search field."""
+
+    wanted = Signal(str, str)  # name, keys
+    reset_wanted = Signal(str)
+
+    def __init__(self, groups: Mapping[str, Sequence[ShortcutRow]]) -> None:
+        super().__init__()
+        self.search_edit = QLineEdit()
+        self.search_edit.setPlaceholderText(tr("Find a command"))
+        self.search_edit.setClearButtonEnabled(True)
+        self.search_edit.setAccessibleName(tr("Find a command"))
+        self.search_edit.textChanged.connect(self._show_matches)
+        self.fields: dict[str, KeyField] = {}
+        self._lines: dict[str, tuple[QWidget, ...]] = {}
+        self._resets: dict[str, IconButton] = {}
+        self._faults: dict[str, QWidget] = {}
+        self._titles: dict[str, str] = {}
+        self._headings: list[tuple[QWidget, list[str]]] = []
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(theme.SMALL)
+        self._grid.setVerticalSpacing(theme.TIGHT)
+        self._grid.setColumnStretch(0, 1)
+        for heading, rows in groups.items():
+            self._add_group(heading, rows)
+        self.setLayout(column(self.search_edit, self._grid))
+
+    def _add_group(self, heading: str, rows: Sequence[ShortcutRow]) -> None:
+        label = verbatim(heading, "caption")
+        label.setContentsMargins(0, theme.SMALL, 0, 0)
+        self._grid.addWidget(label, self._grid.rowCount(), 0, 1, 3)
+        for row in rows:
+            self._add_row(row)
+        self._headings.append((label, [row.name for row in rows]))
+
+    def _add_row(self, row: ShortcutRow) -> None:
+        line = self._grid.rowCount()
+        title, field = verbatim(row.title, wrap=True), KeyField(row.title)
+        reset = IconButton("undo", "")
+        reset.show_name(tr("Take the first keys of “{title}” again", title=row.title))
+        fault = text("", "fault", wrap=True)
+        reset.clicked.connect(lambda _checked=False: self.reset_wanted.emit(row.name))
+        field.chosen.connect(lambda keys: self.wanted.emit(row.name, keys))
+        self._grid.addWidget(title, line, 0)
+        self._grid.addWidget(field, line, 1)
+        self._grid.addWidget(reset, line, 2)
+        self._grid.addWidget(fault, line + 1, 0, 1, 3)
+        fault.hide()
+        self.fields[row.name], self._resets[row.name], self._faults[row.name] = field, reset, fault
+        self._titles[row.name], self._lines[row.name] = row.title, (title, field, reset)
+
+    def show_rows(self, rows: Sequence[ShortcutRow]) -> None:
+        """Show the keys that are in force."""
+        for row in rows:
+            self.fields[row.name].show_keys(row.keys)
+            self._resets[row.name].setEnabled(not row.is_own)
+            self._faults[row.name].hide()
+
+    def show_fault(self, name: str, fault: str) -> None:
+        """Say beside a command why it cannot have the keys."""
+        label = self._faults[name]
+        label.setText(fault)  # type: ignore[attr-defined]
+        label.show()
+
+    def fault(self, name: str) -> str:
+        """Return what is said beside a command."""
+        label = self._faults[name]
+        return "" if label.isHidden() else label.text()  # type: ignore[attr-defined]
+
+    def _show_matches(self, typed: str) -> None:
+        fits = {name for name, title in self._titles.items() if typed.strip().casefold() in title.casefold()}
+        for name, widgets in self._lines.items():
+            for widget in widgets:
+                widget.setVisible(name in fits)
+            self._faults[name].hide()
+        for label, names in self._headings:
+            label.setVisible(bool(fits & set(names)))

@@ -1,0 +1,132 @@
+"""The command palette: type a few letters, press Enter. Knows Qt and plain data only."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QDialog,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+
+_ROLE = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something that can be done now. `keys` is its shortcut, as people write it."""
+
+    title: str
+    keys: str = ""
+    act: Callable[[], object]
+
+
+def score(title: str, typed: str) -> int | None:
+    """Return how well typed letters fit a title (lower is better), None when they do not; order of letters counts."""
+    title, typed = title.casefold(), typed.casefold().strip()
+    if typed in title:
+        return title.index(typed)
+    place, gaps = -1, 100
+    for letter in typed.replace(" ", ""):
+        found = title.find(letter, place + 1)
+        if found < 0:
+            return None
+        gaps += found - place
+        place = found
+    return gaps
+
+
+class _CommandDelegate(QStyledItemDelegate):
+    """A title on the left, its keys on the right."""
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index) -> QSize:
+        return QSize(200, theme.scaled(36))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index) -> None:
+        palette, command = theme.colours(), index.data(_ROLE)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(palette.accent_soft))
+            painter.drawRoundedRect(option.rect.adjusted(0, 1, 0, -1), 6, 6)
+        box: QRect = option.rect.adjusted(12, 0, -12, 0)
+        vertical = Qt.AlignmentFlag.AlignVCenter
+        painter.setPen(QColor(palette.muted))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | vertical), command.keys)
+        painter.setPen(QColor(palette.text))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignLeft | vertical), command.title)
+        painter.restore()
+
+
+class CommandPalette(QDialog):
+    """A field over a list; the list narrows as one types."""
+
+    def __init__(self, parent: QWidget, commands: Sequence[Command]) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Commands"))
+        self.setObjectName("palette")
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self._commands = list(commands)
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(tr("What would you like to do?"))
+        self.field.setAccessibleName(tr("Find a command"))
+        self.list = QListWidget()
+        self.list.setItemDelegate(_CommandDelegate(self.list))
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setAccessibleName(tr("Commands"))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
+        layout.setSpacing(theme.SMALL)
+        layout.addWidget(self.field)
+        layout.addWidget(self.list)
+        self.setFixedSize(theme.scaled(560), theme.scaled(420))
+        self.field.textChanged.connect(self._show_matches)
+        self.field.returnPressed.connect(self.run_chosen)
+        self.field.installEventFilter(self)
+        self.list.itemClicked.connect(lambda _item: self.run_chosen())
+        self._show_matches("")
+
+    def titles(self) -> list[str]:
+        """Return the commands listed now, best first."""
+        return [self.list.item(line).data(_ROLE).title for line in range(self.list.count())]
+
+    def run_chosen(self) -> None:
+        """Close, then do what is chosen."""
+        item = self.list.currentItem()
+        if item is not None:
+            command: Command = item.data(_ROLE)
+            self.accept()
+            command.act()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the arrows move in the list while the field keeps the focus."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
+            if step is not None and self.list.count():
+                self.list.setCurrentRow((self.list.currentRow() + step) % self.list.count())
+                return True
+        return super().eventFilter(watched, event)
+
+    def _show_matches(self, typed: str) -> None:
+        scored = [(score(command.title, typed), place, command) for place, command in enumerate(self._commands)]
+        fitting = sorted((rank, place) for rank, place, _ in scored if rank is not None)
+        self.list.clear()
+        for _, place in fitting:
+            command = self._commands[place]
+            item = QListWidgetItem(command.title)
+            item.setData(_ROLE, command)
+            self.list.addItem(item)
+        self.list.setCurrentRow(0)

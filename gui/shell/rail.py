@@ -1,0 +1,70 @@
+"""The rail on the left: the program's mark, the open project, one button per page. Knows Qt only."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QVBoxLayout
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.icons import pixmap
+from gui.kit.parts import Button, ElidedLabel, column, row, text
+
+WIDTH = 188
+
+
+class RailButton(Button):
+    """One page; its icon has the accent colour while it is the shown one."""
+
+    def __init__(self, title: str, icon_name: str) -> None:
+        super().__init__("", icon_name, role="rail")
+        self.setText(title)
+        self.setCheckable(True)
+        self.toggled.connect(self._tint)
+
+    def _tint(self, *_: object) -> None:
+        palette = theme.colours()
+        self.set_icon_colour(palette.accent if self.isChecked() else palette.muted)
+
+
+class Rail(QFrame):
+    """The pages to choose from; `page_chosen` carries the page's name."""
+
+    page_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("rail")
+        self.setFixedWidth(theme.scaled(WIDTH))
+        mark = text()
+        mark.setPixmap(pixmap("visionft", "#000000", size=30))
+        self._project = ElidedLabel(tr("No project open"), "small")
+        head = row(mark, column(text("VisionFT", "heading"), self._project, spacing=0), spacing=theme.SMALL)
+        head.setStretch(1, 1)
+        self._buttons: dict[str, RailButton] = {}
+        self._group = QButtonGroup(self)
+        self._top, self._bottom = QVBoxLayout(), QVBoxLayout()
+        for part in (self._top, self._bottom):
+            part.setSpacing(theme.HAIR)
+        layout = column(head, theme.LARGE, self._top, None, self._bottom)
+        layout.setContentsMargins(theme.MEDIUM, theme.LARGE, theme.MEDIUM, theme.MEDIUM)
+        self.setLayout(layout)
+
+    def add_page(self, name: str, title: str, icon_name: str, *, at_bottom: bool = False) -> None:
+        """Add a button for a page."""
+        button = RailButton(tr(title), icon_name)
+        button.setAccessibleName(tr(title))
+        button.clicked.connect(lambda _checked=False: self.page_chosen.emit(name))
+        self._group.addButton(button)
+        self._buttons[name] = button
+        (self._bottom if at_bottom else self._top).addWidget(button)
+
+    def show_page(self, name: str) -> None:
+        """Mark a page as the shown one."""
+        self._buttons[name].setChecked(True)
+
+    def show_project(self, name: str) -> None:
+        """Show the open project's name under the program's."""
+        self._project.setText(name or tr("No project open"))
+
+    def button(self, name: str) -> RailButton:
+        """Return the button of a page."""
+        return self._buttons[name]

@@ -1,0 +1,337 @@
+"""The window: menus, the rail, the pages, the messages and the job bar; drops anywhere; closing while a job runs."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QByteArray, QEventLoop, Qt, QTimer, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
+
+from gui.errors import BugDialog, report_text
+from gui.kit import dialogs, drops, theme
+from gui.kit.banner import Banner
+from gui.kit.i18n import tr
+from gui.kit.icons import app_icon
+from gui.kit.page import Page
+from gui.kit.parts import row
+from gui.shell.commands import Commands
+from gui.shell.job_bar import JobBar, duration
+from gui.shell.notify import Notifier, ending_of
+from gui.shell.palette import CommandPalette
+from gui.shell.rail import Rail
+from gui.shell.shortcut_sheet import ShortcutSheet
+from gui.state import AppState, JobInfo, JobOutcome
+from visionft import __version__
+from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+
+MIN_SIZE = (1024, 680)
+START_SIZE = (1280, 800)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageEntry:
+    """A page the window offers; `place` is `module:class`, imported when the page is built."""
+
+    name: str
+    title: str
+    icon_name: str
+    place: str
+
+    def load(self) -> type[Page]:
+        """Import the page's class."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+class MainWindow(QMainWindow):
+    """Everything the user sees. Pages are built when first shown, and in idle moments after start-up."""
+
+    def __init__(self, state: AppState, pages: Sequence[PageEntry], *, bottom_pages: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.state = state
+        self.entries = {entry.name: entry for entry in pages}
+        self._pages: dict[str, Page] = {}
+        self._epochs = 0
+        self._steps_per_epoch = 1
+        self._offer_words = ""
+        self.setWindowIcon(app_icon())
+        self.setMinimumSize(*MIN_SIZE)
+        self.resize(*START_SIZE)
+        self.rail = Rail()
+        for entry in pages:
+            self.rail.add_page(entry.name, entry.title, entry.icon_name, at_bottom=entry.name in bottom_pages)
+        self.banner = Banner()
+        self.job_bar = JobBar()
+        self._stack = QStackedWidget()
+        self.setAcceptDrops(True)
+        self._lay_out()
+        self.notifier = Notifier(self)
+        self.commands = Commands(self)
+        self.commands.fill(self.menuBar())
+        self._connect()
+        self.show_page(pages[0].name)
+        self._on_project_changed()
+
+    # -- pages --------------------------------------------------------------------------------------------------
+
+    def page(self, name: str) -> Page:
+        """Return a page, building it when it is asked for the first time."""
+        if name not in self._pages:
+            page = self.entries[name].load()(self.state)
+            self._pages[name] = page
+            self._stack.addWidget(page)
+            self.commands.attach(name, page)
+        return self._pages[name]
+
+    @Slot(str)
+    def show_page(self, name: str) -> None:
+        """Show a page."""
+        self._stack.setCurrentWidget(self.page(name))
+        self.rail.show_page(name)
+        self.page(name).setFocus()
+        if name == "train" and self.banner.message() == self._offer_words:
+            self.banner.hide()  # the page has its own card for that
+        self._show_one_stop()
+
+    def _show_one_stop(self) -> None:
+        """Hide the bar's Stop where the page has its own."""
+        info = self.state.job_info
+        self.job_bar.stop_button.setVisible(info is not None and (info.kind, self.current_page.name) != ("train",) * 2)
+
+    @property
+    def current_page(self) -> Page:
+        """Return the page that is shown."""
+        page = self._stack.currentWidget()
+        assert isinstance(page, Page)
+        return page
+
+    def build_pages_when_idle(self) -> None:
+        """Build one page that was never shown, then come back for the next: opening it later is instant."""
+        missing = next((name for name in self.entries if name not in self._pages), None)
+        if missing is not None:
+            self.page(missing)
+            QTimer.singleShot(0, self, self.build_pages_when_idle)
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        right = QWidget()
+        right.setObjectName("canvas")
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        banner = row(self.banner)
+        banner.setContentsMargins(theme.HUGE, theme.MEDIUM, theme.HUGE, 0)
+        column.addLayout(banner)
+        column.addWidget(self._stack, 1)
+        column.addWidget(self.job_bar)
+        whole = QWidget()
+        whole.setLayout(row(self.rail, right, spacing=0))
+        self.setCentralWidget(whole)
+
+    def _connect(self) -> None:
+        state = self.state
+        self.rail.page_chosen.connect(self.show_page)
+        self.job_bar.stop_requested.connect(self.stop_job)
+        self.job_bar.job_chosen.connect(self._on_job_chosen)
+        state.page_requested.connect(self.show_page)
+        state.run_continue_requested.connect(self._on_run_continue_requested)
+        state.run_duplicate_requested.connect(lambda run: self.on_page("train", "tweak", run))
+        state.pictures_requested.connect(self._on_pictures_requested)
+        state.project_changed.connect(self._on_project_changed)
+        state.content_changed.connect(self._show_idle)
+        state.message_raised.connect(self._on_message_raised)
+        state.job_started.connect(self._on_job_started)
+        state.job_reported.connect(self._on_job_reported)
+        state.job_ended.connect(self._on_job_ended)
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    def step_page(self, step: int) -> None:
+        """Show the next (1) or previous (-1) page."""
+        names = list(self.entries)
+        self.show_page(names[(names.index(self.current_page.name) + step) % len(names)])
+
+    def on_page(self, name: str, action: str, *inputs: object) -> None:
+        """Show a page and do one of its actions."""
+        self.show_page(name)
+        getattr(self.page(name), action)(*inputs)
+
+    def show_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_dialog = CommandPalette(self, self.commands.possible())
+        self._open_over(self.palette_dialog)
+
+    def show_shortcuts(self) -> None:
+        """Open the sheet of all keys."""
+        self.shortcut_sheet = ShortcutSheet(self, self.commands.groups())
+        self._open_over(self.shortcut_sheet)
+
+    def show_about(self) -> None:
+        """Say what this program is."""
+        words = tr("Label pictures, fine-tune a pretrained network, leave with one verified ONNX file.")
+        box = QMessageBox(QMessageBox.Icon.NoIcon, tr("About VisionFT"), f"VisionFT {__version__}", parent=self)
+        box.setInformativeText(f"{words}\n{tr('Licence: Apache 2.0. Nothing leaves this computer.')}")
+        self._open_over(box)
+
+    def _open_over(self, dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen with the window, or go back."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    # -- project and messages -----------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_project_changed(self) -> None:
+        path = self.state.path
+        self.setWindowTitle(f"{path.name} - VisionFT" if path else "VisionFT")
+        self.rail.show_project(path.name if path else "")
+        self.banner.hide()
+        self._show_idle()
+        if path is not None:
+            QTimer.singleShot(0, self, self._show_offer)  # after the banners that opening it raises
+
+    def _show_offer(self) -> None:
+        """Offer to go on with a run that was interrupted, on every page but the one that has its own card."""
+        offer = self.state.runner.offer
+        is_free = self.state.job_info is None and self.banner.isHidden()
+        if offer is not None and is_free and self.current_page.name != "train":
+            way = (tr("Show it"), lambda: self.show_page("train"))
+            self._offer_words = tr("A training run can be continued: {run}", run=offer.name)
+            self.banner.show_message(self._offer_words, way=way)
+
+    @Slot()
+    @Slot(object)
+    def _show_idle(self, _effects: object = None) -> None:
+        if self.state.job_info is None:
+            path, is_open = self.state.path, self.state.project is not None
+            message = tr("Open or create a project to begin.")
+            if path is not None:
+                message = tr("{project}: every change is saved", project=path.name)
+            self.job_bar.show_idle(message, icon_name="check-circle" if is_open else "info")
+
+    @Slot(str, str, str, str)
+    def _on_message_raised(self, message: str, hint: str, tone: str, details: str) -> None:
+        self.banner.show_message(message, hint, tone=tone, details=details)  # type: ignore[arg-type]
+
+    # -- jobs ---------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_job_started(self, info: JobInfo) -> None:
+        self.banner.hide()
+        self.job_bar.show_job(info.title)
+        self._show_one_stop()
+
+    @Slot(object)
+    def _on_job_reported(self, event: Event) -> None:
+        bar = self.job_bar
+        match event:
+            case Progress(stage=stage, done=done, total=total):
+                bar.show_progress(done, total, f"{stage} {done:,} of {total:,}" if total else stage)
+            case RunStarted(epochs=epochs, steps_per_epoch=steps):
+                self._epochs, self._steps_per_epoch = epochs, steps
+                bar.show_progress(0, epochs * steps, f"Epoch 1 of {epochs}")
+            case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
+                done = (epoch - 1) * steps + step
+                bar.show_progress(done, self._epochs * steps, f"Epoch {epoch} of {self._epochs}, {duration(eta)} left")
+            case EpochDone(epoch=epoch, epochs=epochs):
+                bar.show_progress(epoch * self._steps_per_epoch, epochs * self._steps_per_epoch, f"Epoch {epoch} done")
+            case Notice(message=message, level="warning"):
+                self.banner.show_message(message, tone="warn")
+            case Notice():
+                pass
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._show_idle()
+        ending = ending_of(outcome)
+        if outcome.has_failed:
+            self.banner.show_message(outcome.message, outcome.hint, tone="bad", details=outcome.details)
+        elif ending is not None and self.current_page.name != ending.page:
+            way = (ending.action, lambda: self.show_page(ending.page))
+            self.banner.show_message(ending.title, ending.words, tone="good", way=way)
+        if ending is not None:
+            self.notifier.tell(ending.title, ending.words, is_bad=outcome.has_failed)
+        if outcome.details:
+            self._open_over(BugDialog(self, report_text(outcome.details)))
+
+    @Slot()
+    def stop_job(self) -> None:
+        """Ask the running job to end well."""
+        self.state.stop_job()
+        self.job_bar.show_stopping()
+        self.commands.refresh()
+
+    @Slot(object)
+    def _on_run_continue_requested(self, run: object) -> None:
+        self.show_page("train")
+        self.page("train").go_on_with(run)
+
+    @Slot(object, str)
+    def _on_pictures_requested(self, image_ids: tuple[int, ...], title: str) -> None:
+        self.show_page("label")
+        self.page("label").show_only(image_ids, title)
+
+    @Slot()
+    def _on_job_chosen(self) -> None:
+        if self.state.job_info is not None:
+            self.show_page(self.state.job_info.page)
+
+    # -- drops --------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept what means something on any page; pages take the rest themselves."""
+        if self.state.job_info is None and drops.meaning(drops.local_paths(event.mimeData())) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open, import or try what was dropped, on the page that does it."""
+        dropped = drops.meaning(drops.local_paths(event.mimeData()))
+        if dropped is None:
+            return
+        event.acceptProposedAction()
+        if dropped.kind == "model":
+            self.on_page("try", "take_model", dropped.path)
+        else:
+            self.on_page("project", "take_source", dropped.path)
+
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    def restore_place(self) -> None:
+        """Put the window where it was when it was last closed."""
+        if self.state.settings.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self.state.settings.geometry.encode("ascii")))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask when a job runs; let it end well before the window goes."""
+        if self.state.job_info is not None and not self._may_stop_job():
+            event.ignore()
+            return
+        self._wait_for_job()
+        self.notifier.put_away()
+        for page in self._pages.values():
+            page.close_workers()
+        self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
+        self.state.close_project()
+        event.accept()
+
+    def _may_stop_job(self) -> bool:
+        assert self.state.job_info is not None
+        title = tr("“{job}” is running", job=self.state.job_info.title)
+        question = tr("What it has done so far is kept; a training run can be continued later.")
+        return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))
+
+    def _wait_for_job(self) -> None:
+        if self.state.job_info is None:
+            return
+        self.stop_job()
+        self.setEnabled(False)
+        self.setCursor(Qt.CursorShape.BusyCursor)
+        waiting = QEventLoop(self)
+        self.state.job_ended.connect(waiting.quit)
+        while self.state.job_info is not None:
+            waiting.exec()

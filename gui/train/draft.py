@@ -1,0 +1,301 @@
+"""Keeps the draft of a run together: presets that follow the project, cards with their cost, the preview, the tests.
+
+Connects the state with the set-up view; starts jobs that only measure, never a training run.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+from PySide6.QtCore import QObject, Slot
+
+from gui import work
+from gui.kit.amounts import millions
+from gui.kit.i18n import tr
+from gui.kit.workers import WorkerPool
+from gui.state import AppState, JobOutcome
+from gui.train.augment_preview import AugmentPreview
+from gui.train.setup import SetupView
+from gui.train.train_choices import (
+    WeightsFact,
+    backbone_choices,
+    cost_words,
+    method_choices,
+    parameter_count,
+    preset_choices,
+)
+from models.catalog import BACKBONES
+from models.methods.table import METHODS
+from visionft.data.types import SnapshotImage
+from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import Estimate, SetFacts, known_estimate
+
+ESTIMATE, RATES = work.MEASURING
+_LOOKED_AT = 2000  # pictures from which the preview takes its own
+
+
+class TrainDraft(QObject):
+    """The settings of the run to come."""
+
+    def __init__(self, state: AppState, view: SetupView, *, page: str) -> None:
+        super().__init__(view)
+        self._state, self._view, self._page = state, view, page
+        self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
+        self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
+        self._shows_all = False
+        self._is_closed = False
+        self._picture = 0
+        self.preset = DEFAULT_PRESET
+        self.preview = AugmentPreview(self)
+        self.preview.drawn.connect(self._on_preview_drawn)
+        self._looking = WorkerPool(_look_at_computer, threads=1, answers_age=True, parent=self)
+        self._looking.done.connect(self._on_computer_looked_at)
+        self._facts: SetFacts | None = None
+        self._circumstances = Circumstances()
+        self._look_at_project()
+        self._baseline = preset_config(self.preset, self._circumstances)
+        self._connect()
+        self.take_preset(self.preset)
+
+    def _connect(self) -> None:
+        view, state = self._view, self._state
+        view.edited.connect(self.show)
+        view.shown.connect(self._on_view_shown)
+        view.preset_chosen.connect(self.take_preset)
+        view.reset_requested.connect(lambda: self.take_preset(self.preset))
+        view.all_backbones_requested.connect(self._on_all_backbones_requested)
+        view.measure_requested.connect(self.measure)
+        view.rates_requested.connect(self.find_rate)
+        view.strip.others_requested.connect(self.preview.show_others)
+        view.strip.next_requested.connect(self._on_next_picture_requested)
+        state.job_started.connect(self._show_enabled)
+        state.job_ended.connect(self._on_job_ended)
+
+    # -- the draft ----------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> TrainConfig:
+        """Return the draft."""
+        return self._view.config()
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether the draft differs from the preset it began with."""
+        return differs(self.config, self._baseline)
+
+    def take(self, config: TrainConfig) -> None:
+        """Show settings from elsewhere, such as an earlier run's."""
+        self._view.set_config(config)
+        self.show()
+
+    @Slot(str)
+    def take_preset(self, name: str) -> None:
+        """Show the settings of a preset."""
+        self.preset = name
+        device = self._state.settings.device
+        self._baseline = dataclasses.replace(preset_config(name, self._circumstances), device=device)
+        self._view.set_default(self._baseline)
+        self._view.set_config(self._baseline)
+        self._view.show_problems(())
+        self.show(self._baseline)
+
+    def refresh(self) -> None:
+        """Follow the project; a draft that was not touched follows with its preset."""
+        if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
+            return
+        self._looking.request(["all"])
+        was_modified = self.is_modified
+        before = (self._facts, self._circumstances, self._baseline.device)
+        self._look_at_project()
+        if before != (self._facts, self._circumstances, self._state.settings.device):
+            self._follow(was_modified)
+
+    def _follow(self, was_modified: bool) -> None:
+        if was_modified:
+            self.show()
+        else:
+            self.take_preset(self.preset)
+
+    def is_ready(self) -> bool:
+        """Check the draft against the project; show every fault beside its field."""
+        snapshot = self._state.snapshot()
+        problems = self.config.problems(snapshot) if snapshot is not None else ()
+        self._view.show_problems(problems)
+        return snapshot is not None and not problems
+
+    def _look_at_project(self) -> None:
+        """Count the pictures, once for each state of the project: with many it takes a moment."""
+        snapshot = self._state.snapshot()
+        self._facts = SetFacts.of(snapshot) if snapshot else None
+        here = [name for name, fact in self._weights.items() if fact.is_here]
+        wanted = self._state.settings.device
+        device = self._auto_device if wanted == "auto" else wanted
+        self._circumstances = Circumstances.of(snapshot, here=here, device=device)
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def show(self, config: TrainConfig | None = None) -> None:
+        """Show what follows from the draft: costs, refusals, the summary, the preview."""
+        config = config or self.config
+        facts = self._facts
+        classes = max(2, facts.classes) if facts else 2
+        if config.method_row.refusals.get(config.backbone_row.family):
+            config = dataclasses.replace(config, method="lora")
+        circumstances = self._circumstances
+        self._view.presets.show_choices(preset_choices(circumstances, self._known))
+        self._view.presets.choose(self.preset)
+        methods = method_choices(config, classes=classes, known=self._known)
+        backbones = backbone_choices(
+            self._weights,
+            has_gpu=circumstances.device != "cpu",
+            chosen=config.backbone,
+            shows_all=self._shows_all,
+        )
+        self._view.show_cards(methods, backbones, config)
+        if not self._shows_all:
+            self._view.show_all_button.setText(tr("Show all {count}", count=len(BACKBONES)))
+        self._view.show_modified(differs(config, self._baseline))
+        self._view.summary.setText(_summary(config, facts, classes))
+        cost = self._known(config)
+        self._view.cost.setText(cost_words(cost) if cost else tr("Time and memory are not measured yet."))
+        self._show_preview(config)
+        self._show_enabled()
+
+    def _known(self, config: TrainConfig) -> Estimate | None:
+        return known_estimate(config, self._facts) if self._facts and not config.problems() else None
+
+    @Slot()
+    @Slot(object)
+    def _show_enabled(self, _info: object = None) -> None:
+        is_free = self._state.project is not None and self._state.job_info is None
+        for button in (self._view.measure_button, self._view.measure_all_button, self._view.rates_button):
+            button.setEnabled(is_free)
+
+    @Slot(bool)
+    def _on_all_backbones_requested(self, shows_all: bool) -> None:
+        self._shows_all = shows_all
+        self.show()
+
+    @Slot(object, object)
+    def _on_computer_looked_at(self, _key: str, found: "_Computer") -> None:
+        if self._is_closed or found == (self._weights, self._auto_device):
+            return
+        was_modified = self.is_modified
+        self._weights, self._auto_device = found
+        self._look_at_project()
+        self._follow(was_modified)
+
+    # -- the preview --------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_view_shown(self) -> None:
+        self._show_preview(self.config)
+
+    def _show_preview(self, config: TrainConfig) -> None:
+        picture = self._preview_picture()
+        if picture is None:
+            self._view.strip.show_words("Import and split pictures to see what training makes of them.")
+        elif self._view.isVisible() and self.preview.show(picture.path, config):
+            self._view.strip.show_waiting()
+
+    def _preview_picture(self) -> SnapshotImage | None:
+        snapshot = self._state.snapshot()
+        chosen = [image for image in snapshot.images[:_LOOKED_AT] if image.split == "train"] if snapshot else []
+        # A step that shares no factor with most counts visits the classes in turn, and every picture in the end.
+        return chosen[self._picture * 37 % len(chosen)] if chosen else None
+
+    @Slot()
+    def _on_next_picture_requested(self) -> None:
+        self._picture += 1
+        self._show_preview(self.config)
+
+    @Slot(object)
+    def _on_preview_drawn(self, result: object) -> None:
+        if isinstance(result, str):
+            self._view.strip.show_words(result)
+        elif isinstance(result, tuple):
+            name = self.config.augmentation
+            words = {
+                "none": tr("Augmentation none: always the same."),
+                "light": tr("Augmentation light: the picture, then variants."),
+                "medium": tr("Augmentation medium: the picture, then variants."),
+            }
+            self._view.strip.show_pictures(result, words.get(name, name))
+
+    # -- measuring ----------------------------------------------------------------------------------------------
+
+    @Slot(bool)
+    def measure(self, every_method: bool) -> None:
+        """Measure what the draft costs, or each method with its settings."""
+        snapshot = self._state.snapshot()
+        if snapshot is None or not self.is_ready():
+            return
+        configs = [self.config]
+        if every_method:
+            variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
+            configs = [config for config in variants if not config.problems(snapshot)]
+        measured = work.estimate_costs(configs, snapshot)
+        self._state.start_job(ESTIMATE, tr("Measuring time and memory"), measured, page=self._page)
+
+    @Slot()
+    def find_rate(self) -> None:
+        """Look for a learning rate."""
+        snapshot = self._state.snapshot()
+        if snapshot is not None and self.is_ready():
+            found = work.find_rate(self.config, snapshot)
+            self._state.start_job(RATES, tr("Looking for a learning rate"), found, page=self._page)
+
+    @Slot(object)
+    def _on_job_ended(self, outcome: JobOutcome) -> None:
+        self._show_enabled()
+        if outcome.info.kind == ESTIMATE:
+            self.show()
+            refused = [f"{config.method_row.title}: {why}" for config, why in outcome.result or () if type(why) is str]
+            if refused and not outcome.was_stopped:
+                self._state.message_raised.emit(" ".join(refused), "", "warn", "")
+        elif outcome.info.kind == RATES and outcome.result is not None:
+            curve = outcome.result
+            self._view.show_rates(curve.rates, curve.losses, curve.suggestion)
+
+    def close(self) -> None:
+        """Wait for what draws and looks in the background."""
+        self._is_closed = True
+        self.preview.close()
+        self._looking.close()
+
+
+class _Computer(NamedTuple):
+    """Which weights are on this computer, and what computes."""
+
+    weights: dict[str, WeightsFact]
+    device: str
+
+
+def _look_at_computer(_key: str) -> _Computer:
+    """Run beside the window: this asks the hub's client about its cache, and the driver about GPUs."""
+    from visionft.weights import weights_states
+
+    found = {each.backbone: WeightsFact(is_here=each.is_here, size=each.size_text) for each in weights_states()}
+    return _Computer(found, likely_device())
+
+
+def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
+    count = parameter_count(config, classes=classes)
+    backbone, method = config.backbone_row.title, tr(config.method_row.title)
+    lines = [
+        tr("{backbone} with {method}, {count} epochs.", backbone=backbone, method=method, count=config.epochs),
+        tr(
+            "{count} of {total} parameters learn ({share}).",
+            count=millions(count.trainable),
+            total=millions(count.total),
+            share=f"{count.share:.2%}",
+        ),
+    ]
+    if facts is not None:
+        train, val = f"{facts.train:,}", f"{facts.val:,}"
+        words = "{train} pictures to learn from, {val} to check on, {classes} classes."
+        lines.append(tr(words, train=train, val=val, classes=facts.classes))
+    if config.batch_size > 0 and config.learning_rate >= 0:
+        lines.append(tr("Learning rate {rate} at its peak.", rate=f"{config.peak_learning_rate:.2g}"))
+    return "\n".join(lines)

@@ -1,0 +1,285 @@
+"""The live chart of a training run: loss above, accuracy below, training solid, validation dashed, kept epoch marked.
+
+Wheel or the buttons zoom, dragging pans, and both stay as they are while points come. Knows Qt and plain numbers.
+"""
+
+from typing import Any, LiteralString
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QSlider, QWidget
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.metric_plot import Curve, MetricPlot, line_pen
+from gui.kit.parts import ElidedLabel, IconButton, IconLabel, column, row, text
+
+WHY_KEPT = (
+    "The latest epoch within one standard error of the highest validation accuracy.\n"
+    "Which one is highest is luck within that error, and a later one has learnt more."
+)
+REDRAW_INTERVAL_MS = 200
+_ZOOM = 0.6
+_MAX_SMOOTHING = 95
+
+
+class _Legend(QWidget):
+    """Heading and values above one plot; a line sample in front of each name says solid or dashed."""
+
+    def __init__(self, title: LiteralString) -> None:
+        super().__init__()
+        self._values = {"train": text("", "strong"), "val": text("", "strong")}
+        self._note = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
+        items: list[QWidget | int | None] = [text(title, "heading"), 8]
+        for name, caption in (("train", text("Training", "small")), ("val", text("Validation", "small"))):
+            items += [_LineSample(name), caption, self._values[name], 8]
+        layout = row(*items, self._note, spacing=theme.SMALL)
+        layout.setStretch(layout.count() - 1, 1)
+        self.setLayout(layout)
+
+    def show_values(self, values: dict[str, str], note: str) -> None:
+        for name, label in self._values.items():
+            if label.text() != values.get(name, ""):
+                label.setText(values.get(name, ""))
+        if self._note.text() != note:
+            self._note.setText(note)
+
+    def note(self) -> str:
+        return self._note.text()
+
+
+class _LineSample(QWidget):
+    """A short piece of the line a name stands for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self.setFixedSize(26, 12)
+
+    def paintEvent(self, _event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        palette = theme.colours()
+        painter.setPen(pg.mkPen(palette.grey_line, width=2) if self._name == "earlier" else line_pen(self._name))
+        painter.drawLine(QPointF(1, 6), QPointF(25, 6))
+
+
+class MetricChart(QWidget):
+    """Loss and accuracy over the epochs of one run, drawn while it grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pg.setConfigOptions(antialias=True)
+        self._epochs = 0
+        self._is_zoomed = False
+        self._has_new_epoch = False
+        self._hovered: float | None = None
+        self._notes: list[tuple[float, str]] = []
+        self._loss, self._share = MetricPlot(is_share=False), MetricPlot(is_share=True)
+        self._plots = (self._loss, self._share)
+        self._legends = {self._loss: _Legend("Loss"), self._share: _Legend("Accuracy")}
+        self._share.setXLink(self._loss)
+        for plot in self._plots:
+            scene: Any = plot.scene()
+            scene.sigMouseMoved.connect(self._on_mouse_moved)
+            plot.zoomed.connect(self._on_zoomed)
+            plot.setMinimumHeight(100)
+        self._loss.setAccessibleName(tr("Chart of the loss"))
+        self._share.setAccessibleName(tr("Chart of the accuracy"))
+        self._note_label = text("", "small", wrap=True, tone="warn")
+        self._note_label.hide()
+        layout = column(self._tools(), self._legends[self._loss], self._loss, 4, self._legends[self._share])
+        layout.addWidget(self._share)
+        layout.setStretch(2, 3)
+        layout.setStretch(5, 2)
+        layout.addWidget(self._note_label)
+        self.setLayout(layout)
+        self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
+        self._redraw_timer.timeout.connect(self._redraw_what_changed)
+        self._share_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS // 4)
+        self._share_timer.timeout.connect(self._share.redraw)
+        self.redraw()
+
+    def _tools(self) -> QWidget:
+        self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
+        self.smoothing_slider.setRange(0, _MAX_SMOOTHING)
+        self.smoothing_slider.setFixedSize(theme.scaled(110), 22)
+        self.smoothing_slider.setAccessibleName(tr("Smoothing of the lines"))
+        self.smoothing_slider.setToolTip(tr("Average each line over its past; the dots stay where they were measured"))
+        self.smoothing_slider.valueChanged.connect(self._on_smoothing_changed)
+        self.zoom_in_button = IconButton("plus", "Zoom in (or turn the wheel over a chart)")
+        self.zoom_out_button = IconButton("minus", "Zoom out")
+        self.fit_button = IconButton("fit", "Show the whole run")
+        self.zoom_in_button.clicked.connect(lambda _checked=False: self.zoom(_ZOOM))
+        self.zoom_out_button.clicked.connect(lambda _checked=False: self.zoom(1 / _ZOOM))
+        self.fit_button.clicked.connect(lambda _checked=False: self.show_whole())
+        self._context_key = QWidget()
+        self._context_key.setLayout(row(_LineSample("earlier"), text("Earlier runs", "small")))
+        self._context_key.hide()
+        caption = text("Epoch kept", "small")
+        caption.setToolTip(tr(WHY_KEPT))
+        kept = row(IconLabel("check-circle", size=14, tone="good"), caption, spacing=6)
+        tools = QWidget()
+        buttons = row(self.zoom_in_button, self.zoom_out_button, self.fit_button, spacing=0)
+        smoothing = row(text("Smoothing", "small"), self.smoothing_slider)
+        tools.setLayout(row(kept, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, buttons))
+        return tools
+
+    # -- data ---------------------------------------------------------------------------------------------------
+
+    def clear(self, *, epochs: int = 0) -> None:
+        """Forget all points; the x axis will show `epochs` epochs."""
+        self._epochs = epochs
+        self._notes = []
+        self._is_zoomed = False
+        for plot in self._plots:
+            plot.clear_run()
+        self._show_notes()
+        self.redraw()
+
+    def set_context(self, runs: list[tuple[str, list[tuple[int, float, float]]]]) -> None:
+        """Show earlier runs in grey: (name, [(epoch, validation loss, validation accuracy)])."""
+        for plot, place in ((self._loss, 1), (self._share, 2)):
+            plot.set_context([Curve([p[0] for p in points], [p[place] for p in points]) for _, points in runs])
+        self._context_key.setVisible(bool(runs))
+        self._context_key.setToolTip("\n".join(name for name, _ in runs))
+        self._schedule()
+
+    def add_step(self, epoch_share: float, loss: float) -> None:
+        """Add the loss of one step at `epoch_share` epochs (1.5: half through the second)."""
+        self._loss.steps.add(epoch_share, loss)
+        self._schedule(is_step=True)
+
+    def add_epoch(
+        self, epoch: int, *, train_loss: float, val_loss: float, train_top1: float, val_top1: float, is_best: bool
+    ) -> None:
+        """Add one epoch's figures; accuracies are shares of 1."""
+        self._loss.train.add(epoch, train_loss)
+        self._loss.val.add(epoch, val_loss)
+        self._share.train.add(epoch, train_top1)
+        self._share.val.add(epoch, val_top1)
+        if is_best:
+            self._loss.best = self._share.best = float(epoch)
+        self._schedule()
+
+    def add_note(self, epoch_share: float, message: str) -> None:
+        """Mark that something happened, such as a smaller batch after memory ran out."""
+        self._notes.append((epoch_share, message))
+        for plot in self._plots:
+            plot.add_note(epoch_share, len(self._notes))
+        self._show_notes()
+
+    def notes(self) -> list[str]:
+        """Return what was noted."""
+        return [message for _, message in self._notes]
+
+    def point_counts(self) -> dict[str, int]:
+        """Return how many points each line has."""
+        return {"steps": len(self._loss.steps.x), "epochs": len(self._loss.train.x)}
+
+    # -- drawing ------------------------------------------------------------------------------------------------
+
+    def redraw(self) -> None:
+        """Draw everything."""
+        self._has_new_epoch = False
+        for plot in self._plots:
+            plot.redraw()
+        self._fit()
+        self._show_values()
+
+    def _redraw_what_changed(self) -> None:
+        """Draw what has come since the last time: between epochs only steps, which the accuracy does not have.
+
+        Painting is the window's largest cost while a run goes on, and the run's threads wait for it.
+        """
+        if self._has_new_epoch:
+            self._has_new_epoch = False
+            self._loss.redraw()
+            self._show_values()
+            self._share_timer.start()  # one plot at a time: both together would hold the window up for a frame
+        else:
+            self._loss.redraw_steps()
+        self._fit()
+
+    def _fit(self) -> None:
+        if not self._is_zoomed:
+            xs = self._loss.train.x[-1:] + self._loss.steps.x[-1:]
+            last = max([float(self._epochs), 1.0, *xs])
+            self._loss.show_x(-0.015 * last, 1.015 * last)
+        self._loss.fit_y()
+
+    def zoom(self, factor: float) -> None:
+        """Show `factor` times as many epochs as now, around the same middle."""
+        low, high = self._loss.view_x()
+        middle, half = (low + high) / 2, (high - low) / 2 * factor
+        self._is_zoomed = True
+        self._loss.show_x(middle - half, middle + half)
+        self._loss.fit_y()
+
+    def show_whole(self) -> None:
+        """Show the whole run again, and follow it."""
+        self._is_zoomed = False
+        self._fit()
+
+    def shown_epochs(self) -> tuple[float, float]:
+        """Return the part of the run in view."""
+        return self._loss.view_x()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            for plot in self._plots:
+                plot.restyle()
+            self.redraw()
+        super().changeEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Show the latest values again when the pointer leaves."""
+        self._hovered = None
+        self._show_values()
+        super().leaveEvent(event)
+
+    def _schedule(self, *, is_step: bool = False) -> None:
+        self._has_new_epoch = self._has_new_epoch or not is_step
+        if not self._redraw_timer.isActive():
+            self._redraw_timer.start()
+
+    def _on_zoomed(self) -> None:
+        self._is_zoomed = True
+        self._loss.fit_y()
+
+    def _on_smoothing_changed(self, value: int) -> None:
+        for plot in self._plots:
+            plot.smoothing = value / 100
+        self._schedule()
+
+    def _on_mouse_moved(self, position: QPointF) -> None:
+        plot = self._loss if self.sender() is self._loss.scene() else self._share
+        x = plot.x_at(position)
+        xs = self._loss.train.x
+        self._hovered = min(xs, key=lambda known: abs(known - x)) if xs else None
+        self._show_values()
+
+    def _show_notes(self) -> None:
+        lines = [f"{number}  epoch {x:.1f}: {message}" for number, (x, message) in enumerate(self._notes, 1)]
+        self._note_label.setText("\n".join(lines[-3:]))
+        self._note_label.setToolTip("\n".join(lines))
+        self._note_label.setVisible(bool(lines))
+
+    def _show_values(self) -> None:
+        x = self._hovered
+        for plot, legend in self._legends.items():
+            plot.show_hover(x)
+            at = x if x is not None else (plot.train.x[-1] if plot.train.x else 0.0)
+            lines = {"train": plot.train, "val": plot.val}
+            values = {name: _number(curve.nearest(at), plot.is_share) for name, curve in lines.items()}
+            best = f"kept epoch {plot.best:.0f}" if plot.best else ""
+            legend.show_values(values, f"at epoch {at:.0f}" if x is not None else best)
+
+
+def _number(value: float | None, is_share: bool) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if is_share else f"{value:.3f}"

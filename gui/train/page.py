@@ -1,0 +1,342 @@
+"""The train page: set a run up, start, pause and stop it, watch it live, let others wait in the queue."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QVBoxLayout, QWidget
+
+from gui.kit import theme
+from gui.kit.forms import ConfigForm
+from gui.kit.i18n import tr
+from gui.kit.page import Page
+from gui.kit.parts import Button, column, row
+from gui.run_queue import QueuedRun
+from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
+from gui.state import AppState, JobInfo, JobOutcome
+from gui.train.draft import TrainDraft
+from gui.train.queue_list import QueueList, QueueRow
+from gui.train.resume_card import ResumeCard
+from gui.train.setup import SetupView
+from gui.train.train_choices import command_line, run_details
+from visionft.events import Event
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary
+
+if TYPE_CHECKING:
+    from gui.train.run_monitor import RunMonitor
+
+SETUP, LIVE, QUEUE = 0, 1, 2
+_CONTEXT_RUNS = 5
+_QUEUE_WIDTH = 760
+_WARM_UP_MS, _COPIED_MS = 1500, 2000
+
+
+class TrainPage(Page):
+    """Three views: *Set up* edits a draft config, *Live run* shows the run, *Queue* the runs that wait."""
+
+    name = TRAIN
+    title = "Train"
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state, scrolls=False)
+        self.runner = state.runner
+        self.setup = SetupView(TrainConfig())
+        self.draft = TrainDraft(state, self.setup, page=self.name)
+        self.resume_card = ResumeCard()
+        self._monitor: RunMonitor | None = None
+        self._queue: QueueList | None = None
+        self._warm_up_timer = QTimer(self, singleShot=True, interval=_WARM_UP_MS)
+        self._warm_up_timer.timeout.connect(self._warm_up)
+        self._copied_timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied_timer.timeout.connect(self._on_copied_timer_timeout)
+        self._make_buttons()
+        self._lay_out()
+        self._connect()
+        self._show_queue()
+        self._on_offer_changed(self.runner.offer)
+        self._show_readiness()
+        self._warm_up_timer.start()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
+        self.start_button.setToolTip(tr("Start training (Ctrl+Enter)"))
+        self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
+        self.enqueue_button.setToolTip(tr("Let this run wait for its turn, with the settings as they are now"))
+        self.pause_button = Button("Pause", "pause", on_click=self.pause)
+        self.pause_button.setToolTip(tr("End after this step and free the device; Resume goes on at the same place"))
+        self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
+        self.resume_button.setToolTip(tr("Go on with the paused run"))
+        self.stop_button = Button("Stop", "stop", on_click=self.stop)
+        self.stop_button.setToolTip(tr("End the run after this step; what was best so far is kept"))
+        self.results_button = Button("See results", "results", on_click=self._see_results)
+        self.results_button.hide()
+
+    def _lay_out(self) -> None:
+        self._views = QStackedWidget()
+        self.setup_button, self.live_button, self.queue_button = Button("Set up"), Button("Live run"), Button("Queue")
+        segments = (self.setup_button, self.live_button, self.queue_button)
+        group = QButtonGroup(self)
+        for place, button in enumerate(segments):
+            button.setCheckable(True)
+            button.setProperty("role", "segment")
+            group.addButton(button, place)
+        self.setup_button.setChecked(True)
+        group.idClicked.connect(self.show_view)
+        self._view_buttons = group
+        self.action_row.addLayout(row(*segments, spacing=0))
+        self.queue_button.hide()
+        self.action_row.addSpacing(theme.SMALL)
+        for button in (
+            self.results_button,
+            self.enqueue_button,
+            self.pause_button,
+            self.stop_button,
+            self.resume_button,
+            self.start_button,
+        ):
+            self.action_row.addWidget(button)
+        self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
+        self._views.addWidget(self.setup)
+        for layout in (self._live_layout, self._queue_layout):
+            layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+            view = QWidget()
+            view.setLayout(layout)
+            self._views.addWidget(view)
+        offer = QVBoxLayout()
+        offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
+        offer.addWidget(self.resume_card)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.addLayout(column(offer, self._views, spacing=theme.MEDIUM))
+
+    @property
+    def monitor(self) -> "RunMonitor":
+        """Return the live view, built when it is first needed: its charts take a while to load."""
+        if self._monitor is None:
+            from gui.train.run_monitor import RunMonitor
+
+            self._monitor = RunMonitor()
+            self._live_layout.addWidget(self._monitor)
+        return self._monitor
+
+    @property
+    def queue(self) -> QueueList:
+        """Return the list of the runs that wait, built when it is first needed."""
+        if self._queue is None:
+            self._queue = queue = QueueList()
+            queue.setMaximumWidth(theme.scaled(_QUEUE_WIDTH))
+            queue.moved.connect(self.runner.move)
+            queue.removed.connect(self.runner.remove)
+            queue.retry_requested.connect(self.runner.retry)
+            queue.start_requested.connect(self.runner.start_queue)
+            queue.tweak_requested.connect(self._on_tweak_requested)
+            self._queue_layout.addWidget(queue)
+            self._show_queue()
+        return self._queue
+
+    @Slot()
+    def _warm_up(self) -> None:
+        """Load the charts in an idle moment, before anybody waits for them."""
+        self.monitor.show()
+
+    def _connect(self) -> None:
+        state, runner = self.state, self.runner
+        state.settings_changed.connect(self.mark_stale)  # the device to train on
+        self.setup.copy_requested.connect(self._copy_command)
+        runner.run_begun.connect(self._on_run_begun)
+        runner.run_ended.connect(self._on_run_ended)
+        runner.queue_changed.connect(self._show_queue)
+        runner.offer_changed.connect(self._on_offer_changed)
+        self.resume_card.continued.connect(self._on_offer_taken)
+        self.resume_card.dismissed.connect(runner.dismiss_offer)
+        state.job_started.connect(self._on_job_started)
+        state.job_reported.connect(self._on_job_reported)
+        state.job_ended.connect(self._on_job_ended)
+
+    # -- what others look at ------------------------------------------------------------------------------------
+
+    @property
+    def form(self) -> ConfigForm:
+        """Return the form of the settings that every method has."""
+        return self.setup.form
+
+    def config(self) -> TrainConfig:
+        """Return the draft as the page shows it."""
+        return self.draft.config
+
+    # -- showing ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Follow the project: its pictures and classes decide what a run is."""
+        path = self.state.path
+        words = tr("Open a project first: training needs pictures with labels.")
+        self.subtitle.setText(tr("Fine-tune on the pictures of {name}", name=path.name) if path else words)
+        self.draft.refresh()
+        self._show_readiness()
+
+    @Slot(int)
+    def show_view(self, place: int) -> None:
+        """Show *Set up*, *Live run* or *Queue*."""
+        if place == LIVE:
+            self.monitor.show()
+        self._view_buttons.button(place).setChecked(True)
+        self._views.setCurrentIndex(place)
+        self._show_readiness()
+
+    def _show_readiness(self) -> None:
+        is_open, is_training = self.state.project is not None, self.runner.is_training
+        place = self._views.currentIndex()
+        paused = bool(self.runner.queue.paused)
+        self.start_button.setEnabled(is_open)
+        self.start_button.setVisible(not is_training and place != QUEUE and not (place == LIVE and paused))
+        self.enqueue_button.setVisible(is_open and place == SETUP)
+        self.resume_button.setVisible(paused and place == LIVE and not is_training)
+        self.resume_button.setEnabled(self.state.job_info is None)
+        for button in (self.pause_button, self.stop_button):
+            button.setVisible(is_training)
+            button.setEnabled(is_training and not self.state.is_stopping)
+
+    @Slot()
+    def _show_queue(self) -> None:
+        runs = self.runner.queue.runs
+        if runs or self._queue is not None:
+            self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self.runner.is_training)
+        self.queue_button.setText(tr("Queue: {count}", count=len(runs)))
+        self.queue_button.setVisible(bool(runs))
+        if not runs and self._views.currentIndex() == QUEUE:
+            self.show_view(LIVE if self.runner.is_training else SETUP)
+        self._show_readiness()
+
+    @Slot(object)
+    def _on_offer_changed(self, run: RunSummary | None) -> None:
+        self.resume_card.offer(offer_words(run, is_paused=run.name == self.runner.queue.paused) if run else "")
+
+    @Slot()
+    def _copy_command(self) -> None:
+        project = str(self.state.path or "PROJECT")
+        QGuiApplication.clipboard().setText(command_line(self.config(), project))
+        self.setup.command_button.setText(tr("Copied"))
+        self._copied_timer.start()
+
+    @Slot()
+    def _on_copied_timer_timeout(self) -> None:
+        self.setup.command_button.setText(tr("Copy command"))
+
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Check the draft; start the run, or show every fault beside its field."""
+        if self.state.project is None or not self._is_ready():
+            return
+        self.show_view(LIVE)
+        self.runner.start(self.config())
+
+    def enqueue(self) -> None:
+        """Let the draft wait for its turn."""
+        if self.state.project is not None and self._is_ready():
+            self.runner.enqueue(self.config())
+
+    def _is_ready(self) -> bool:
+        is_ready = self.draft.is_ready()
+        if not is_ready:
+            self.show_view(SETUP)
+        return is_ready
+
+    def pause(self) -> None:
+        """End the run after this step, to go on later."""
+        if self.runner.is_training:
+            self.runner.pause()
+            self.monitor.show_state("Pausing")
+            self._show_readiness()
+
+    def stop(self) -> None:
+        """Ask the run to end well."""
+        if self.runner.is_training:
+            self.runner.stop()
+            self.monitor.show_state("Stopping")
+            self._show_readiness()
+
+    def resume(self) -> None:
+        """Go on with the paused run."""
+        run = self.runner.paused_run()
+        if run is not None:
+            self.go_on_with(run)
+
+    def go_on_with(self, run: object) -> None:
+        """Go on with a run that was stopped or killed; its curves go on as well."""
+        if isinstance(run, RunSummary) and self.state.job_info is None:
+            self.show_view(LIVE)
+            self.runner.resume(run)
+
+    def tweak(self, run: object) -> None:
+        """Take the settings of a run into the draft, to change them and start anew."""
+        if isinstance(run, RunSummary):
+            self.show_view(SETUP)
+            self.draft.take(run.config)
+            self.subtitle.setText(tr("Settings of {name}, to change and start anew", name=run.name))
+
+    @Slot(int)
+    def _on_tweak_requested(self, number: int) -> None:
+        run = self.runner.remove(number)
+        if run is not None:
+            self.show_view(SETUP)
+            self.draft.take(run.config)
+
+    @Slot()
+    def _on_offer_taken(self) -> None:
+        if self.runner.offer is not None:
+            self.go_on_with(self.runner.offer)
+
+    def _see_results(self) -> None:
+        self.state.page_requested.emit("results")
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_run_begun(self, begun: RunBegun) -> None:
+        config = begun.config
+        self.monitor.start(begun.title, epochs=config.epochs, patience=config.patience)
+        self.results_button.hide()
+        for epoch in begun.earlier:
+            self.monitor.handle(epoch)
+        earlier = [run for run in self.runner.earlier_runs(_CONTEXT_RUNS) if run.name != begun.title]
+        self.monitor.chart.set_context(
+            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_top1) for epoch in run.epochs]) for run in earlier]
+        )
+
+    @Slot(object)
+    def _on_run_ended(self, ended: RunEnded) -> None:
+        if ended.result is None:
+            self.monitor.fail(ended.message)
+        else:
+            result = ended.result
+            self.monitor.finish(
+                seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused"
+            )
+            self.results_button.setVisible(result.best is not None and ended.how != "paused")
+        self._show_readiness()
+
+    @Slot(object)
+    def _on_job_started(self, _info: JobInfo) -> None:
+        self._show_queue()
+
+    @Slot(object)
+    def _on_job_reported(self, event: Event) -> None:
+        if self.runner.is_training:
+            self.monitor.handle(event)
+
+    @Slot(object)
+    def _on_job_ended(self, _outcome: JobOutcome) -> None:
+        self._show_queue()
+
+    def close_workers(self) -> None:
+        """Wait for background work of the page's own; called before the window goes."""
+        self._warm_up_timer.stop()
+        self._copied_timer.stop()
+        self.draft.close()
+
+
+def _queue_row(run: QueuedRun) -> QueueRow:
+    return QueueRow(number=run.number, title=run.title, details=run_details(run.config), failure=run.failure)

@@ -1,0 +1,135 @@
+"""The training runs that wait: drag or move them, tweak, take out, try again. Knows Qt and plain data only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
+
+from gui.kit import theme
+from gui.kit.i18n import tr
+from gui.kit.icons import icon
+from gui.kit.parts import Button, Card, IconButton, row, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One run that waits; `failure` says why it could not be trained."""
+
+    number: int
+    title: str
+    details: str
+    failure: str = ""
+
+
+class QueueList(Card):
+    """The queue with its buttons; they act on the chosen run."""
+
+    moved = Signal(int, int)  # number, new place
+    removed = Signal(int)
+    tweak_requested = Signal(int)
+    retry_requested = Signal(int)
+    start_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = text("Queue", "heading")
+        self._words = text("", "small", wrap=True)
+        self.start_button = Button("Start queue", "play", role="quiet", on_click=self.start_requested.emit)
+        self.list = QListWidget()
+        self.list.setAccessibleName(tr("Training runs that wait"))
+        self.list.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.list.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.model().rowsMoved.connect(self._on_rows_moved)
+        self.list.currentRowChanged.connect(self._show_enabled)
+        self.up_button = IconButton("chevron-up", "Move up", shortcut="Alt+Up")
+        self.down_button = IconButton("chevron-down", "Move down", shortcut="Alt+Down")
+        self.tweak_button = IconButton("edit", "Take it out and change its settings")
+        self.retry_button = IconButton("refresh", "Try again")
+        self.remove_button = IconButton("trash", "Take it out of the queue", shortcut="Del")
+        for button, act in (
+            (self.up_button, lambda: self._move(-1)),
+            (self.down_button, lambda: self._move(1)),
+            (self.tweak_button, lambda: self._emit(self.tweak_requested)),
+            (self.retry_button, lambda: self._emit(self.retry_requested)),
+            (self.remove_button, lambda: self._emit(self.removed)),
+        ):
+            button.clicked.connect(lambda _checked=False, act=act: act())
+        for keys, act in (
+            ("Alt+Up", lambda: self._move(-1)),
+            ("Alt+Down", lambda: self._move(1)),
+            ("Del", lambda: self._emit(self.removed)),
+        ):
+            shortcut = QShortcut(QKeySequence(keys), self.list)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(act)
+        self.body.addLayout(row(self._title, None, self.start_button))
+        self.body.addWidget(self._words)
+        self.body.addWidget(self.list, 1)
+        self.body.addLayout(
+            row(self.up_button, self.down_button, None, self.retry_button, self.tweak_button, self.remove_button)
+        )
+
+    def show_runs(self, rows: Sequence[QueueRow], *, is_held: bool) -> None:
+        """Show what waits; `is_held` when nothing runs that the queue would follow."""
+        chosen = self.chosen()
+        self.list.blockSignals(True)
+        self.list.clear()
+        for place, run in enumerate(rows, 1):
+            item = QListWidgetItem(f"{place}. {run.title}\n{run.failure or run.details}")
+            item.setData(Qt.ItemDataRole.UserRole, run)
+            item.setToolTip(f"{run.title}\n{run.details}\n{run.failure}".strip())
+            if run.failure:
+                item.setIcon(icon("error", theme.colours().bad))
+            self.list.addItem(item)
+            if run.number == chosen:
+                self.list.setCurrentItem(item)
+        self.list.blockSignals(False)
+        waiting = sum(not run.failure for run in rows)
+        self.start_button.setVisible(is_held and waiting > 0)
+        self._words.setText(_words(waiting, len(rows) - waiting, is_held))
+        self._show_enabled()
+
+    def numbers(self) -> list[int]:
+        """Return the runs in the order shown."""
+        return [self._run(place).number for place in range(self.list.count())]
+
+    def chosen(self) -> int:
+        """Return the number of the chosen run, or 0."""
+        place = self.list.currentRow()
+        return self._run(place).number if place >= 0 else 0
+
+    def _run(self, place: int) -> QueueRow:
+        return self.list.item(place).data(Qt.ItemDataRole.UserRole)
+
+    def _emit(self, signal) -> None:
+        if number := self.chosen():
+            signal.emit(number)
+
+    def _move(self, step: int) -> None:
+        place = self.list.currentRow() + step
+        if self.chosen() and 0 <= place < self.list.count():
+            self.moved.emit(self.chosen(), place)
+
+    def _on_rows_moved(self, _parent: QModelIndex, start: int, _end: int, _to: QModelIndex, row_to: int) -> None:
+        place = row_to - 1 if row_to > start else row_to
+        number = self._run(place).number
+        # The list is still in the middle of its drop; who listens will fill it anew.
+        QTimer.singleShot(0, self, lambda: self.moved.emit(number, place))
+
+    def _show_enabled(self, _place: int = 0) -> None:
+        place, last = self.list.currentRow(), self.list.count() - 1
+        self.up_button.setEnabled(place > 0)
+        self.down_button.setEnabled(0 <= place < last)
+        for button in (self.tweak_button, self.remove_button):
+            button.setEnabled(place >= 0)
+        self.retry_button.setVisible(place >= 0 and bool(self._run(place).failure))
+
+
+def _words(waiting: int, failed: int, is_held: bool) -> str:
+    words = tr("{count} waiting.", count=waiting)
+    words += " " + (tr("They start when you say so.") if is_held else tr("The next one starts by itself."))
+    return words if not failed else f"{words} " + tr("{count} could not be trained.", count=failed)

@@ -1,0 +1,173 @@
+"""A training run while it goes on: figures, the chart, how it ended. Takes the engine's events; knows no state."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from gui.kit import theme
+from gui.kit.amounts import memory_text, millions
+from gui.kit.i18n import tr
+from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
+from gui.kit.tiles import StatTile
+from gui.shell.job_bar import duration
+from gui.train.metric_chart import WHY_KEPT, MetricChart
+from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+
+_STATES: dict[str, Tone] = {
+    "Starting": "accent", "Running": "accent", "Pausing": "accent", "Stopping": "accent",
+    "Paused": "warn", "Stopped": "warn", "Finished": "good", "Failed": "bad",
+}  # fmt: skip
+
+
+class RunMonitor(QWidget):
+    """Shows one run; `start` empties it for the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chart = MetricChart()
+        self.tiles = {
+            "epoch": StatTile("Epoch", "refresh"),
+            "best": StatTile("Kept", "check-circle"),
+            "left": StatTile("Time left", "clock"),
+            "speed": StatTile("Speed", "play"),
+            "device": StatTile("Device", "chip"),
+        }
+        self.tiles["best"].setToolTip(tr(WHY_KEPT))
+        self._name = ElidedLabel("", "heading")
+        self._state = pill()
+        self._note = ElidedLabel("", "muted")
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._forget(0, 0)
+        card = Card()
+        card.body.addWidget(self.chart)
+        head = row(self._state, self._name, self._note, spacing=theme.MEDIUM)
+        head.setStretch(1, 2)
+        head.setStretch(2, 3)
+        figures = row(*self.tiles.values(), spacing=theme.MEDIUM)
+        for place in range(figures.count()):
+            figures.setStretch(place, 1)
+        layout = column(head, figures, card, spacing=theme.LARGE)
+        layout.setStretch(2, 1)
+        self.setLayout(layout)
+        self.show_nothing()
+
+    def _forget(self, epochs: int, patience: int) -> None:
+        self._epochs, self._patience = epochs, patience
+        self._steps_per_epoch = 1
+        self._place = 0.0  # in epochs
+        self._best: tuple[float, int] | None = None
+        self._waited = 0
+        self._device, self._precision = "", ""
+
+    # -- how it stands ------------------------------------------------------------------------------------------
+
+    def show_nothing(self) -> None:
+        """Show the empty state."""
+        self.show_state("No run yet")
+        self._name.setText("")
+        self._note.setText(tr("Choose what to train under Set up, then press Start."))
+        for tile in self.tiles.values():
+            tile.show_figure("–")
+
+    def start(self, title: str, *, epochs: int, patience: int = 0) -> None:
+        """Begin a new run; `patience` is how many epochs without a better one end it, 0 for never."""
+        self._forget(epochs, patience)
+        self.chart.clear(epochs=epochs)
+        self.show_state("Starting")
+        self._name.setText(title)
+        self._note.setText("")
+        for tile in self.tiles.values():
+            tile.show_figure("–")
+        self.tiles["epoch"].show_figure(f"0 of {epochs}")
+
+    def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
+        """Show that the run ended well, or waits to be resumed."""
+        self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
+        self._name.setText(run)
+        kept = "What was best so far is kept." if self._best else "No epoch had ended yet."
+        note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
+        self._note.setText(note if was_stopped else self._ending())
+        self.tiles["left"].show_figure("–", f"took {duration(seconds)}")
+
+    def _ending(self) -> str:
+        if self._patience and self._place < self._epochs:
+            return f"Ended early: no better epoch in {self._patience}."
+        return ""
+
+    def fail(self, message: str) -> None:
+        """Show that the run failed; the banner over the page has the next step."""
+        self.show_state("Failed")
+        self._note.setText(message)
+        self.tiles["left"].show_figure("–")
+
+    def state(self) -> str:
+        """Return the word on the badge."""
+        return self._state.text()
+
+    def show_state(self, word: str) -> None:
+        """Show how the run stands, in one word."""
+        self._state.setText(tr(word))
+        restyle(self._state, tone=_STATES.get(word, ""))
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """Take one event of the run."""
+        match event:
+            case Progress(stage=stage, done=done, total=total):
+                self._note.setText(f"{stage}: {done:,} of {total:,}" if total else stage)
+            case Notice(message=message, level=level):
+                self._note.setText(message)
+                if level == "warning":
+                    self.chart.add_note(self._place, message)
+            case RunStarted():
+                self._on_started(event)
+            case StepDone():
+                self._on_step(event)
+            case EpochDone():
+                self._on_epoch(event)
+
+    def _on_started(self, event: RunStarted) -> None:
+        self._epochs, self._steps_per_epoch = event.epochs, event.steps_per_epoch
+        self.show_state("Running")
+        self._name.setText(event.run)
+        learning, total = event.trainable_parameters, event.total_parameters
+        self._note.setText(
+            f"{event.train_images:,} training and {event.val_images:,} validation pictures; "
+            f"{millions(learning)} of {millions(total)} parameters learn ({learning / max(1, total):.1%})"
+        )
+        self._device, self._precision = event.device, event.precision
+        self.tiles["device"].show_figure(event.device, event.precision)
+
+    def _on_step(self, event: StepDone) -> None:
+        self._place = event.epoch - 1 + event.step / event.steps
+        self.chart.add_step(self._place, event.loss)
+        self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
+        self.tiles["left"].show_figure(duration(event.eta_s), self._patience_words())
+        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
+        if event.memory_mb:
+            self.tiles["device"].show_figure(self._device, f"{self._precision}, {memory_text(event.memory_mb)}")
+
+    def _on_epoch(self, event: EpochDone) -> None:
+        self._place = float(event.epoch)
+        self.chart.add_epoch(
+            event.epoch,
+            train_loss=event.train_loss,
+            val_loss=event.val_loss,
+            train_top1=event.train_top1,
+            val_top1=event.val_top1,
+            is_best=event.is_best,
+        )
+        self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
+        self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
+        self._waited = event.waited
+        if event.is_best:
+            self._best = (event.val_top1, event.epoch)
+        if self._best is not None:
+            top1, epoch = self._best
+            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}")
+
+    def _patience_words(self) -> str:
+        """Return how many epochs without a better one are left before the run ends early."""
+        if not self._patience or self._best is None:
+            return ""
+        return f"patience {max(0, self._patience - self._waited)} of {self._patience}"

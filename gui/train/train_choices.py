@@ -1,0 +1,200 @@
+"""The catalog's presets, backbones and methods as cards with their cost, and a config as a command line. No Qt."""
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Mapping
+
+from gui.kit.amounts import memory_text, millions
+from gui.kit.i18n import tr
+from gui.shell.job_bar import duration
+from gui.train.choice_grid import Choice
+from models.catalog import BACKBONES, ParameterCount, count_parameters
+from models.methods.table import METHODS
+from visionft.training.config.presets import PRESETS, Circumstances, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import Estimate
+
+HERE, ELSEWHERE = "On this computer", "To download when first used"
+_TRY_OUT = ("test_resnet", "test_vit")
+# Best for most projects first; the rest follow in the catalog's order.
+_RECOMMENDED_CPU = ("starter_resnet", "starter_vit", "resnet18", "dinov2_small", "vit_tiny")
+_RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "starter_resnet")
+_MOST_HERE, _MOST_ELSEWHERE = 6, 3
+
+KnownCost = Callable[[TrainConfig], Estimate | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFact:
+    """Whether a backbone's weights are on this computer, and their size in words."""
+
+    is_here: bool
+    size: str = ""
+
+
+# Presets --------------------------------------------------------------------------------------------------------------
+
+
+def preset_choices(circumstances: Circumstances, known: KnownCost) -> list[Choice]:
+    """Return a card per preset, with what it would choose here and what that costs where it is known."""
+    return [_preset_choice(name, circumstances, known) for name in PRESETS]
+
+
+def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost) -> Choice:
+    config = preset_config(name, circumstances)
+    facts = tr(
+        "{backbone}, {method}, {count} epochs",
+        backbone=config.backbone_row.title,
+        method=tr(config.method_row.title),
+        count=config.epochs,
+    )
+    return Choice(
+        name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
+    )
+
+
+# Backbones ------------------------------------------------------------------------------------------------------------
+
+
+def backbone_choices(
+    weights: Mapping[str, WeightsFact], *, has_gpu: bool, chosen: str, shows_all: bool
+) -> list[Choice]:
+    """Return a card per backbone, those on this computer first, the recommended ones first in each group.
+
+    Without `shows_all` only a handful of each group and the chosen one.
+    """
+    recommended = _RECOMMENDED_GPU if has_gpu else _RECOMMENDED_CPU
+    order = sorted(BACKBONES, key=lambda name: _rank(name, recommended))
+    choices = []
+    for is_here, most in ((True, _MOST_HERE), (False, _MOST_ELSEWHERE)):
+        names = [name for name in order if weights.get(name, _NOWHERE).is_here == is_here]
+        shown = names if shows_all else [n for i, n in enumerate(names) if n == chosen or _is_first(n, i, most)]
+        for name in shown:
+            badge = "Suggested" if name == names[0] and name in recommended else ""
+            choices.append(_backbone_choice(name, weights.get(name, _NOWHERE), badge))
+    return choices
+
+
+_NOWHERE = WeightsFact(is_here=False)
+
+
+def _is_first(name: str, place: int, most: int) -> bool:
+    return place < most and name not in _TRY_OUT
+
+
+def _rank(name: str, recommended: tuple[str, ...]) -> tuple[bool, int]:
+    return name in _TRY_OUT, recommended.index(name) if name in recommended else len(recommended)
+
+
+def _backbone_choice(name: str, weights: WeightsFact, badge: str) -> Choice:
+    backbone = BACKBONES[name]
+    facts = tr("{count} parameters, {size} px", count=millions(backbone.parameters), size=backbone.input_size)
+    if weights.size and not backbone.bundled:
+        facts += f", {weights.size}" if weights.is_here else "; " + tr("download {size}", size=weights.size)
+    return Choice(
+        name=name,
+        title=backbone.title,
+        words=backbone.summary,
+        facts=facts,
+        group=HERE if weights.is_here else ELSEWHERE,
+        badge=badge,
+    )
+
+
+# Methods --------------------------------------------------------------------------------------------------------------
+
+
+def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lambda _config: None) -> list[Choice]:
+    """Return a card per method, with what it would train of the config's backbone and its cost, or why it cannot."""
+    return [_method_choice(dataclasses.replace(config, method=name), classes, known) for name in METHODS]
+
+
+def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
+    method = config.method_row
+    refusal = tr(method.refusals.get(config.backbone_row.family, ""))
+    facts = ""
+    if not refusal:
+        count = parameter_count(config, classes=classes)
+        facts = tr("{count} parameters learn, {share}", count=millions(count.trainable), share=share(count.share))
+        facts = _with_cost(facts, known(config))
+    return Choice(
+        name=method.name,
+        title=method.title,
+        words=f"{tr(method.summary)} {tr(method.when)}",
+        facts=facts,
+        refusal=refusal[:1].upper() + refusal[1:],
+    )
+
+
+def _with_cost(facts: str, cost: Estimate | None) -> str:
+    if cost is None:
+        return facts
+    spent = tr("about {time}, {memory}", time=duration(cost.seconds), memory=memory_text(cost.memory_mb))
+    return f"{facts}\n{spent}"
+
+
+def cost_words(cost: Estimate) -> str:
+    """Return an estimate as a sentence."""
+    words = tr(
+        "About {time} and {memory} of memory, measured on this computer.",
+        time=duration(cost.seconds),
+        memory=memory_text(cost.memory_mb),
+    )
+    if not cost.fits_at_once:
+        words += " " + tr("Memory ran out at first: {count} pictures will go through at once.", count=cost.micro_batch)
+    return words
+
+
+def parameter_count(config: TrainConfig, *, classes: int) -> ParameterCount:
+    """Return what the config would train, computed from the catalog's shapes."""
+    size = config.input_size if config.input_size >= config.backbone_row.size_step else None
+    return count_parameters(
+        config.backbone_row, config.method_row, classes=classes, options=config.method_options, image_size=size
+    )
+
+
+def share(value: float) -> str:
+    """Return a share for people: `100 %`, `2.4 %`, `0.03 %`."""
+    percent = value * 100
+    digits = 0 if percent >= 10 else 1 if percent >= 1 else 2
+    return f"{percent:.{digits}f} %"
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+def run_details(config: TrainConfig) -> str:
+    """Return what is special about a run, in a line: its epochs and the settings that differ from the defaults."""
+    labels = {field.name: field.metadata["label"] for field in dataclasses.fields(config) if field.metadata}
+    labels |= {
+        f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
+    }
+    changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
+    return ", ".join([tr("{count} epochs", count=config.epochs), *changes[:4]])
+
+
+def command_line(config: TrainConfig, project: str) -> str:
+    """Return the `visionft train` command that trains exactly this config."""
+    words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
+    words += ["--epochs", str(config.epochs)]
+    for name, value in setting_changes(config).items():
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def setting_changes(config: TrainConfig) -> dict[str, object]:
+    """Return the settings that act and differ from the defaults, besides backbone, method and epochs."""
+    default = TrainConfig()
+    changes: dict[str, object] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("backbone", "method", "epochs") or value == getattr(default, field.name):
+            continue
+        if not dataclasses.is_dataclass(value):
+            changes[field.name] = value
+        elif field.name == config.method:
+            untouched = getattr(default, field.name)
+            for inner in dataclasses.fields(value):
+                if getattr(value, inner.name) != getattr(untouched, inner.name):
+                    changes[f"{field.name}.{inner.name}"] = getattr(value, inner.name)
+    return changes

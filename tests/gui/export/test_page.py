@@ -1,0 +1,153 @@
+"""Export: options reach the engine, the report says what was measured, earlier exports are remembered."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from gui import work
+from gui.kit import dialogs
+from gui.shell.window import MainWindow
+from visionft.errors import ExportError
+from visionft.events import EpochDone
+from visionft.export.parity import ExportResult, Latency, Parity
+from visionft.export.sample_code import sample_code
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
+
+LEFT = Qt.MouseButton.LeftButton
+RUN = "001-resnet18-lora"
+
+
+def write_run(project_dir: Path) -> None:
+    folder = project_dir / "runs" / RUN
+    (folder / "best").mkdir(parents=True)
+    (folder / "best" / "manifest.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
+    (folder / "classes.json").write_text('["blue", "green", "red"]')
+    epoch = EpochDone(
+        epoch=1, epochs=1, train_loss=1, train_top1=1, val_loss=1, val_top1=1, learning_rate=1, seconds=1,
+        images_per_second=1, is_best=True,
+    )  # fmt: skip
+    (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+
+
+@pytest.fixture
+def page(window: MainWindow, project_dir: Path):
+    write_run(project_dir)
+    window.state.open_project(project_dir)
+    window.show_page("export")
+    return window.page("export")
+
+
+@pytest.fixture
+def exporting(monkeypatch):
+    """Let exports write a small file and a true record; return what was asked."""
+    asked = []
+
+    def export_model(run_dir, _images, out_dir, **options):
+        asked.append((run_dir, out_dir, options))
+
+        def run(*, on_event, should_stop):
+            out_dir.mkdir(parents=True, exist_ok=True)
+            (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
+            result = ExportResult(
+                model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["opset"],
+                parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
+                latency=Latency(
+                    median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
+                ),
+                float_model=out_dir / "model_float.onnx" if options["float_input"] else None,
+            )  # fmt: skip
+            record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
+            (out_dir / "export.json").write_text(json.dumps(record))
+            return result
+
+        return run
+
+    monkeypatch.setattr(work, "export_model", export_model)
+    return asked
+
+
+def export(qtbot, window, page) -> None:
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+
+
+def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, window, page, exporting, project_dir):
+    assert page.promises.isVisible() and not page.parity_card.isVisible()
+    page.opset_box.setCurrentIndex(page.opset_box.findData(18))
+    page.float_box.setChecked(True)
+    page.name_edit.setText("For the line")
+    export(qtbot, window, page)
+    target = project_dir / "exports" / "For the line"
+    assert exporting == [(project_dir / "runs" / RUN, target, {"float_input": True, "opset": 18})]
+    card = page.parity_card
+    assert card.isVisible() and not page.promises.isVisible()
+    figures, notes = card.figures(), card.notes()
+    assert figures["agreement"] == "100.0%" and figures["difference"] == "3.2e-06" and figures["images"] == "19"
+    assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
+    assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
+    assert "opset 18" in notes["size"] and "model_float.onnx" in card._others.text()
+
+
+def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting, project_dir, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    export(qtbot, window, page)
+    qtbot.mouseClick(page.parity_card.open_button, LEFT)
+    assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
+    qtbot.mouseClick(page.parity_card.try_button, LEFT)
+    assert window.current_page.name == "try"
+
+
+def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
+    assert "A folder of this name is made" in page._note.text()
+    export(qtbot, window, page)
+    window.show_page("results")
+    page.mark_stale()
+    window.show_page("export")
+    assert page.parity_card.isVisible() and "Exported 20" in page.parity_card._meaning.text()
+    assert "replaces the file" in page._note.text()
+    page.name_edit.setText("another")
+    assert not page.parity_card.isVisible() and page.promises.isVisible()
+
+
+def test_the_sample_code_is_shown_whole_and_copied(qtbot, page):
+    assert page.code_card.view.toPlainText() == sample_code()
+    qtbot.mouseClick(page.code_card.copy_button, LEFT)
+    assert QGuiApplication.clipboard().text() == sample_code()
+
+
+def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):
+    page.name_edit.setText("  ")
+    assert not page.export_button.isEnabled() and "name and a place" in page._note.text()
+    page.name_edit.setText("mine")
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "elsewhere")
+    page._browse()
+    assert page.export_button.isEnabled() and page.target() == tmp_path / "elsewhere" / "mine"
+
+
+def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, project_dir):
+    run = read_run(project_dir / "runs" / RUN)
+    change_notes(run, title="Lightened")
+    delete_weights(run)
+    window.state.runs_changed.emit()
+    assert not page.export_button.isEnabled() and "weights of this run were deleted" in page._note.text()
+    assert page.table.model().index(0, 0).data() == "Lightened"
+
+
+def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monkeypatch):
+    def failing(*_inputs, **_options):
+        def run(**_):
+            raise ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
+
+        return run
+
+    monkeypatch.setattr(work, "export_model", failing)
+    export(qtbot, window, page)
+    assert "differs from PyTorch" in window.banner.message()
+    assert not page.parity_card.isVisible() and page.export_button.isEnabled()

@@ -1,0 +1,228 @@
+"""The project page: beginning, importing, what is missing, and recent projects, by clicks."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.home import page as project_module
+from gui.home.new_project import NewProjectDialog
+from gui.home.page import ProjectPage
+from gui.kit import dialogs
+from gui.shell.window import MainWindow
+from visionft.project.store import Project
+from visionft.public_sets import get_set, list_file
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def page(window: MainWindow) -> ProjectPage:
+    page = window.page("project")
+    assert isinstance(page, ProjectPage)
+    return page
+
+
+@pytest.fixture(autouse=True)
+def _projects_in_a_temporary_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(project_module, "projects_folder", lambda: tmp_path / "projects")
+
+
+def wait_for_job(qtbot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+
+
+def test_the_first_screen_is_the_welcome_without_recent_projects(page):
+    assert page.welcome.isVisible() and not page.header.isVisible()
+
+
+def test_choosing_a_folder_of_pictures_makes_a_project_and_imports_them(qtbot, window, page, pictures, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *args, **kwargs: pictures)
+    monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: click_create(qtbot, dialog))
+    qtbot.mouseClick(page.welcome.drop_zone.choose_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert window.state.project is None and page.imports.panel.classes.isVisible()
+    confirm(qtbot, window, page)
+    assert window.state.path.name == "pictures"
+    assert page.tiles["images"].figure() == "25"
+    assert page.class_table.texts() == [
+        ["blue", "7", "0", "0", "0"], ["green", "8", "0", "0", "0"], ["red", "10", "0", "0", "0"]
+    ]  # fmt: skip
+    assert page.report.isVisible()
+
+
+def confirm(qtbot, window: MainWindow, page: ProjectPage) -> None:
+    """Press Import under the findings and wait for its end."""
+    qtbot.mouseClick(page.imports.panel.import_button, LEFT)
+    wait_for_job(qtbot, window)
+
+
+def click_create(qtbot, dialog: NewProjectDialog) -> int:
+    assert dialog.create_button.isEnabled()
+    dialog.show()
+    qtbot.mouseClick(dialog.create_button, LEFT)
+    return dialog.result()
+
+
+def test_the_badge_lists_what_is_missing_and_its_button_mends_it(qtbot, window, page, pictures, tmp_path):
+    window.state.create_project(tmp_path / "p")
+    assert page.checklist.badge() == "4 still missing"
+    page.take_source(pictures)
+    wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
+    assert page.checklist.badge() == "1 still missing"
+    qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
+    wait_for_job(qtbot, window)
+    assert page.checklist.badge() == "Ready to train"
+    snapshot = window.state.snapshot()
+    assert all(snapshot.labelled(split) for split in ("train", "val", "test"))
+
+
+def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, window, page, pictures, tmp_path):
+    (pictures / "red" / "broken.png").write_bytes(b"not a picture")
+    (pictures / "red" / "copy.png").write_bytes((pictures / "red" / "red_000.png").read_bytes())
+    window.state.create_project(tmp_path / "p")
+    page.take_source(pictures)
+    wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
+    qtbot.mouseClick(page.report.details_button, LEFT)
+    table = page.report.table
+    shown = {Path(table.item(line, 0).text()).name: table.item(line, 1).text() for line in range(table.rowCount())}
+    assert shown["broken.png"] == "Unreadable"
+    assert "Duplicate" in shown.values() and table.isVisible()
+
+
+def test_a_folder_without_pictures_is_refused_with_advice(qtbot, window, page, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    window.state.create_project(tmp_path / "p")
+    page.take_source(tmp_path / "nothing")
+    wait_for_job(qtbot, window)
+    assert "holds no pictures" in window.banner.message()
+
+
+def test_a_project_path_that_is_no_project_keeps_what_was_open(window, project_dir, tmp_path):
+    window.state.open_project(project_dir)
+    assert not window.state.open_project(tmp_path)
+    assert window.state.path == project_dir
+    assert "is not a project" in window.banner.message()
+
+
+def test_recent_projects_can_be_opened_and_forgotten(qtbot, window, page, project_dir, tmp_path):
+    window.state.open_project(project_dir)
+    window.state.create_project(tmp_path / "second")
+    qtbot.mouseClick(page.close_button, LEFT)
+    assert page.welcome.isVisible()
+    assert [Path(name).name for name in window.state.settings.recent_projects] == ["second", "project"]
+    page.welcome.recent.forgotten.emit(tmp_path / "second")
+    page.welcome.recent.chosen.emit(project_dir)
+    assert window.state.path == project_dir
+    assert [Path(name).name for name in window.state.settings.recent_projects] == ["project"]
+
+
+def test_a_dropped_project_folder_is_opened(page, window, project_dir):
+    drop(page, project_dir)
+    assert window.state.path == project_dir
+
+
+def test_a_dropped_folder_is_imported_into_the_open_project(qtbot, page, window, project_dir, tmp_path, draw_folder):
+    window.state.open_project(project_dir)
+    drop(page, draw_folder(tmp_path / "more", {"yellow": 3}))
+    wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
+    assert ["yellow", "3", "0", "0", "0"] in page.class_table.texts()
+
+
+def drop(page: ProjectPage, folder: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(folder))])
+    keys = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Qt offers Python no other constructor
+        enter = QDragEnterEvent(QPoint(9, 9), *keys)
+    QApplication.sendEvent(page, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(page, QDropEvent(QPointF(9, 9), *keys))
+
+
+def test_a_project_open_elsewhere_can_only_be_read_and_says_so(window, project_dir):
+    with Project.open(project_dir):
+        window.state.open_project(project_dir)
+        assert "only be read" in window.banner.message()
+
+
+@pytest.mark.parametrize(("name", "is_allowed"), [("", False), ("a/b", False), ("Parts", True), ("taken", False)])
+def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowed):
+    (tmp_path / "taken").mkdir()
+    parent = NewProjectDialog(None, folder=tmp_path)
+    qtbot.addWidget(parent)
+    qtbot.keyClicks(parent.name_edit, name)
+    assert parent.create_button.isEnabled() is is_allowed
+    assert parent.answer().task == "single"
+
+
+def test_several_classes_per_picture_can_be_chosen(qtbot, tmp_path):
+    dialog = NewProjectDialog(None, folder=tmp_path, name="tags")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.mouseClick(dialog._multi, LEFT)
+    assert dialog.answer().task == "multi"
+    dialog.reject()
+
+
+def test_the_sample_project_is_ready_to_train(qtbot, window, page):
+    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=120_000)
+    assert page.checklist.badge() == "Ready to train"
+    assert len(window.state.snapshot().class_names) == 4
+
+
+def test_drawing_the_sample_can_be_cancelled(qtbot, window, page):
+    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
+    qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert not page.imports.is_active and window.state.project.summary().images == 0
+    assert not list(window.state.path.rglob("*.jpg"))
+
+
+def test_offline_public_sets_say_why_they_are_not_offered(page, window, monkeypatch):
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    assert not any(button.isEnabled() for button in page.welcome.public.buttons.values())
+    assert "works offline" in page.welcome.public._reason.text()
+
+
+def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, window, page, pictures, monkeypatch):
+    target = list_file(get_set("EuroSAT"), project_module.public_folder())
+    target.parent.mkdir(parents=True)
+    (pictures / "red").rename(target.parent / "red")
+    lines = [f'{{"file_name": "red/red_{number:03d}.png", "label": "Forest"}}' for number in range(10)]
+    target.write_text("\n".join(lines))
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["EuroSAT"], LEFT)
+    qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=30_000)
+    assert page.imports.panel.tiles["new"].figure() == "10"
+
+
+def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, monkeypatch):
+    for name in ("HF_HUB_OFFLINE", "VISIONFT_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
+    page.refresh()
+    qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
+    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and window.state.job_info is None
+
+
+def test_the_overview_shows_pictures_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):
+    window.state.open_project(project_dir)
+    sheet = page._sheet
+    assert sheet.isVisible() and [row.name for row in sheet._rows] == ["blue", "green", "red"]
+    first = sheet._boxes()[0]
+    qtbot.waitUntil(lambda: sheet.thumbnails.get(first[2]) is not None)
+    qtbot.mouseClick(sheet, LEFT, pos=first[0].center())
+    label = window.page("label")
+    assert window.current_page is label and label.grid.count() == 7

@@ -1,0 +1,107 @@
+"""The form: field types, reading and writing, faults beside their field, defaults and the Modified badge."""
+
+import dataclasses
+import math
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.kit.forms import ConfigForm
+from models.methods.options import LoraOptions, PrefixOptions
+from visionft.errors import Problem
+from visionft.training.config.train_config import TrainConfig
+
+
+@pytest.fixture
+def form(qtbot) -> ConfigForm:
+    form = ConfigForm(TrainConfig())
+    qtbot.addWidget(form)
+    form.show()
+    return form
+
+
+def type_into(qtbot, editor, words: str) -> None:
+    editor.selectAll()
+    qtbot.keyClicks(editor, words)
+
+
+def test_an_untouched_form_returns_the_settings_it_was_given(form):
+    assert form.value() == TrainConfig()
+    assert not form.is_modified and form.reset_button.isHidden()
+
+
+def test_typing_changes_the_value_and_reset_takes_it_back(qtbot, form):
+    with qtbot.waitSignal(form.edited):
+        type_into(qtbot, form.editor("epochs"), "7")
+    type_into(qtbot, form.editor("learning_rate"), "3e-4")
+    assert (form.value().epochs, form.value().learning_rate) == (7, 3e-4)
+    assert form.is_modified and form.reset_button.isVisible()
+    qtbot.mouseClick(form.reset_button, Qt.MouseButton.LeftButton)
+    assert form.value() == TrainConfig()
+
+
+def test_a_decimal_comma_is_understood(qtbot, form):
+    type_into(qtbot, form.editor("learning_rate"), "0,02")
+    assert form.value().learning_rate == 0.02
+
+
+def test_what_is_no_number_fails_its_check_beside_its_field(qtbot, form):
+    type_into(qtbot, form.editor("learning_rate"), "fast")
+    assert math.isnan(form.value().learning_rate)
+    assert form.show_problems(form.value().problems())
+    assert form.editor("learning_rate").property("fault") == "true"
+    assert form.editor("epochs").property("fault") == "false"
+
+
+def test_a_fault_in_an_advanced_field_opens_that_part(qtbot, form):
+    assert not form.editor("weight_decay").isVisible()
+    form.show_problems((Problem("weight_decay", "must be at most 1, got 4"),))
+    assert form.editor("weight_decay").isVisible()
+
+
+def test_faults_vanish_when_they_are_mended(form):
+    form.show_problems((Problem("epochs", "must be at least 1"),))
+    form.show_problems(())
+    assert form.editor("epochs").property("fault") == "false"
+
+
+def test_a_group_takes_the_faults_that_carry_its_name(qtbot):
+    form = ConfigForm(LoraOptions())
+    qtbot.addWidget(form)
+    assert form.show_problems((Problem("lora.alpha", "must be at least 0.1, got 0"),), prefix="lora.")
+    assert not form.show_problems((Problem("prefix.length", "too long"),), prefix="lora.")
+
+
+def test_every_setting_of_a_run_has_a_labelled_editor(form):
+    named = [field for field in dataclasses.fields(TrainConfig) if field.metadata]
+    for field in named:
+        editor = form.editor(field.name)
+        assert editor.accessibleName() == field.metadata["label"]
+        assert editor.toolTip() == field.metadata["help"]
+
+
+def test_true_or_false_is_a_box_to_tick(qtbot):
+    form = ConfigForm(PrefixOptions())
+    qtbot.addWidget(form)
+    form.editor("reparameterise").click()
+    assert form.value() == PrefixOptions(reparameterise=True)
+
+
+def test_the_wheel_over_a_field_without_focus_changes_nothing(form):
+    spin = form.editor("epochs")
+    spin.clearFocus()
+    wheel = QWheelEvent(
+        QPointF(5, 5), QPointF(5, 5), QPointF(0, -120).toPoint(), QPointF(0, -120).toPoint(),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(spin, wheel)
+    assert form.value() == TrainConfig()
+
+
+def test_setting_a_value_shows_it_without_reporting_an_edit(qtbot, form):
+    edits = []
+    form.edited.connect(lambda: edits.append(1))
+    form.set_value(dataclasses.replace(TrainConfig(), epochs=3, augmentation="none"))
+    assert (form.value().epochs, form.value().augmentation, edits) == (3, "none", [])

@@ -1,0 +1,113 @@
+"""Widgets by themselves: the checklist, readiness, the split bar's figures, durations, image view."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.home.readiness import class_rows, conditions
+from gui.kit.amounts import millions
+from gui.kit.image_view import ImageView
+from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
+from gui.shell.job_bar import duration
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.project.summary import ProjectSummary
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
+)
+def test_durations_are_for_people(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(950, "950"), (12_300, "12.3 K"), (11_176_512, "11.2 M")])
+def test_parameter_counts_are_for_people(count, words):
+    assert millions(count) == words
+
+
+def snapshot(labels: list[tuple[int, str | None]]) -> Snapshot:
+    images = tuple(
+        SnapshotImage(number, __file__, f"{number}", (label,) if label >= 0 else (), split)
+        for number, (label, split) in enumerate(labels)
+    )
+    return Snapshot("single", ("a", "b"), images)
+
+
+def summary(of: Snapshot) -> ProjectSummary:
+    splits = {name: sum(image.split == name for image in of.images) for name in ("train", "val", "test")}
+    splits["unassigned"] = sum(image.split is None for image in of.images)
+    labelled = sum(bool(image.labels) for image in of.images)
+    return ProjectSummary(task="single", images=len(of.images), labelled=labelled, classes={}, splits=splits, runs=())
+
+
+@pytest.mark.parametrize(
+    ("labels", "met"),
+    [
+        ([], [False, False, False, False]),
+        ([(-1, None)], [True, False, False, False]),
+        ([(0, "train"), (0, "val")], [True, True, False, True]),
+        ([(0, "train"), (1, "train"), (0, "val")], [True, True, True, False]),
+        ([(0, "train"), (1, "train"), (0, "val"), (1, "val")], [True, True, True, True]),
+        ([(0, "train"), (1, "train"), (0, "val"), (1, "val"), (0, None)], [True, True, True, False]),
+    ],
+)
+def test_what_is_missing_before_training(labels, met):
+    of = snapshot(labels)
+    assert [condition.is_met for condition in conditions(summary(of), class_rows(of))] == met
+
+
+def test_every_missing_condition_names_the_button_that_mends_it():
+    of = snapshot([(0, None), (-1, None)])
+    missing = [each for each in conditions(summary(of), class_rows(of)) if not each.is_met]
+    assert [(each.title, each.action) for each in missing] == [("Classes", "label"), ("Splits", "split")]
+    assert all(each.button for each in missing)
+
+
+def test_thumbnails_are_upright_small_and_the_same_from_disk(qapp, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((300, 900, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    first = load_thumbnail(tmp_path / "turned.jpg")
+    assert (first.height(), first.width()) == (256, 85)
+    again = load_thumbnail(tmp_path / "turned.jpg")
+    assert again.size() == first.size()
+
+
+def test_what_cannot_be_decoded_says_why(qapp, tmp_path):
+    (tmp_path / "x.jpg").write_bytes(b"not a picture")
+    for load in (load_thumbnail, load_picture):
+        assert isinstance(result := load(tmp_path / "x.jpg"), Unreadable) and "not a readable" in result.reason
+    assert load_thumbnail(tmp_path / "absent.jpg").reason == "No such file or directory"
+
+
+def test_the_wheel_zooms_at_the_pointer_and_stays_inside(qtbot, tmp_path):
+    Image.fromarray(np.zeros((800, 1200, 3), np.uint8)).save(tmp_path / "large.png")
+    thumbnails = ThumbnailStore()
+    view = ImageView(thumbnails)
+    qtbot.addWidget(view)
+    view.resize(600, 400)
+    view.show()
+    view.show_picture(tmp_path / "large.png", neighbours=[])
+    qtbot.waitUntil(view.is_sharp)
+    assert view.scale() == pytest.approx(0.5)
+    wheel(view, up=True)
+    assert view.scale() == pytest.approx(0.6)
+    for _ in range(30):
+        wheel(view, up=True)
+    assert view.scale() == pytest.approx(16.0)
+    for _ in range(60):
+        wheel(view, up=False)
+    assert view.scale() == pytest.approx(0.5)
+    view.close_pool()
+    thumbnails.close()
+
+
+def wheel(view: ImageView, *, up: bool) -> None:
+    event = QWheelEvent(
+        QPointF(20, 20), view.mapToGlobal(QPointF(20, 20)), QPoint(), QPoint(0, 120 if up else -120),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(view, event)

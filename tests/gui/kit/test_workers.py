@@ -1,0 +1,211 @@
+"""Jobs: one outcome, events on the main thread and throttled, stop, and bugs that become reports."""
+
+import gc
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
+
+from gui.kit import workers
+from gui.kit.workers import EventThrottle, Job, MainThreadCollector, WorkerPool
+from visionft.errors import VisionFTError
+from visionft.events import EpochDone, Notice, Progress
+
+
+class Listener(QObject):
+    """Records what a job says, and in which thread it was heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events, self.results, self.failures, self.threads = [], [], [], set()
+
+    @Slot(object)
+    def on_event(self, event):
+        self.events.append(event)
+        self.threads.add(QThread.currentThread())
+
+    @Slot(object)
+    def on_success(self, result):
+        self.results.append(result)
+
+    @Slot(str, str, str)
+    def on_failure(self, message, hint, details):
+        self.failures.append((message, hint, details))
+
+
+def run(qtbot, work) -> Listener:
+    listener, job = Listener(), Job(work)
+    job.reported.connect(listener.on_event)
+    job.succeeded.connect(listener.on_success)
+    job.failed.connect(listener.on_failure)
+    with qtbot.waitSignal(job.finished, timeout=5000):
+        job.start()
+    assert job.wait(1000)
+    qtbot.wait(10)
+    return listener
+
+
+def test_a_job_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp):
+    def work(*, on_event, should_stop):
+        on_event(Notice(message="hello"))
+        assert QThread.currentThread() is not qapp.thread()
+        return 42
+
+    heard = run(qtbot, work)
+    assert heard.results == [42] and heard.failures == []
+    assert heard.events == [Notice(message="hello")]
+    assert heard.threads == {qapp.thread()}
+
+
+def test_an_expected_error_fails_with_its_hint_and_without_details(qtbot):
+    def work(*, on_event, should_stop):
+        raise VisionFTError("The disk is full.", "Free some space.")
+
+    heard = run(qtbot, work)
+    assert heard.results == []
+    assert heard.failures == [("The disk is full.", "Free some space.", "")]
+
+
+def test_a_bug_fails_with_its_traceback(qtbot, caplog):
+    def work(*, on_event, should_stop):
+        return {}["nothing"]
+
+    heard = run(qtbot, work)
+    ((message, _, details),) = heard.failures
+    assert "KeyError" in message and "Traceback" in details and 'return {}["nothing"]' in details
+
+
+def test_a_stop_reaches_the_work(qtbot):
+    def work(*, on_event, should_stop):
+        deadline = time.monotonic() + 5
+        while not should_stop() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return should_stop()
+
+    listener, job = Listener(), Job(work)
+    job.succeeded.connect(listener.on_success)
+    with qtbot.waitSignal(job.finished, timeout=5000):
+        job.start()
+        job.request_stop()
+    qtbot.wait(10)
+    assert listener.results == [True]
+
+
+def test_the_throttle_keeps_the_newest_progress_and_every_other_event_in_order():
+    heard = []
+    throttle = EventThrottle(heard.append, interval_s=60)
+    for done in range(1, 1001):
+        throttle(Progress(stage="Import", done=done, total=1000))
+    throttle(Notice(message="almost"))
+    throttle(Progress(stage="Import", done=1000, total=1000))
+    throttle.flush()
+    assert [getattr(event, "done", "notice") for event in heard] == [1, 1000, "notice", 1000]
+
+
+def test_the_throttle_lets_a_new_stage_through_at_once():
+    heard = []
+    throttle = EventThrottle(heard.append, interval_s=60)
+    for stage in ("Reading", "Writing"):
+        for done in (1, 2):
+            throttle(Progress(stage=stage, done=done, total=2))
+    assert [(event.stage, event.done) for event in heard] == [("Reading", 1), ("Reading", 2), ("Writing", 1)]
+
+
+def test_the_throttle_never_drops_an_epoch():
+    heard = []
+    throttle = EventThrottle(heard.append, interval_s=60)
+    epoch = {"train_loss": 1.0, "train_top1": 0.5, "val_loss": 1.0, "val_top1": 0.5, "learning_rate": 0.1}
+    for number in range(1, 30):
+        throttle(EpochDone(epoch=number, epochs=29, seconds=1, images_per_second=1, is_best=False, **epoch))
+    assert [event.epoch for event in heard] == list(range(1, 30))
+
+
+@pytest.mark.parametrize(("answers_age", "answers"), [(True, ["old", "new"]), (False, ["old"])])
+def test_a_wish_for_what_is_begun_is_done_again_where_answers_age(qtbot, answers_age, answers):
+    def task(_key: str) -> str:
+        seen = world[-1]
+        begun.set()
+        assert may_end.wait(5)
+        return seen
+
+    world, heard = ["old"], []
+    begun, may_end = threading.Event(), threading.Event()
+    pool = WorkerPool(task, threads=1, answers_age=answers_age)
+    pool.done.connect(lambda _key, answer: heard.append(answer))
+    pool.request(["count"])
+    assert begun.wait(5)
+    world.append("new")
+    pool.request(["count"])
+    may_end.set()
+    qtbot.waitUntil(lambda: len(heard) == len(answers))
+    pool.close()
+    QCoreApplication.processEvents()
+    assert heard == answers
+
+
+def test_a_wish_that_comes_while_the_last_thread_ends_is_done(qtbot, monkeypatch):
+    def begin() -> object:
+        key = really_begin()
+        if key is None:  # the thread found nothing to do and is about to end
+            ending.set()
+            assert may_end.wait(5)
+        return key
+
+    monkeypatch.setattr(workers, "IDLE_S", 0)
+    pool, heard = WorkerPool(lambda key: key, threads=1), []
+    ending, may_end, really_begin = threading.Event(), threading.Event(), pool._begin
+    monkeypatch.setattr(pool, "_begin", begin)
+    pool.done.connect(lambda key, _answer: heard.append(key))
+    pool.request([1])
+    assert ending.wait(5)
+    pool.request([2])
+    may_end.set()
+    qtbot.waitUntil(lambda: heard == [1, 2])
+    pool.close()
+
+
+def test_a_task_that_fails_unexpectedly_loses_only_itself(qtbot, caplog):
+    pool, heard = WorkerPool(lambda key: 1 // key, threads=1), []
+    pool.done.connect(lambda key, _answer: heard.append(key))
+    pool.request([0, 1])
+    qtbot.waitUntil(lambda: heard == [1])
+    pool.close()
+    assert not pool._begun and "A small task failed" in caplog.text
+
+
+def test_collection_happens_on_the_main_thread_only(qtbot, qapp):
+    class Canary:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            seen.append(QThread.currentThread())
+
+    seen: list = []
+    was_enabled = gc.isenabled()
+    gc.collect()
+    collector = MainThreadCollector(qapp, interval_ms=5)
+    collector.start()
+    try:
+        assert not gc.isenabled()
+
+        def work(*, on_event, should_stop):
+            Canary()
+            return len([[] for _ in range(200_000)])
+
+        run(qtbot, work)
+        keep = [[] for _ in range(2000)]
+        qtbot.waitUntil(lambda: bool(seen), timeout=2000)
+        assert keep and set(seen) == {qapp.thread()}
+    finally:
+        collector.stop()
+    assert gc.isenabled() is was_enabled
+
+
+@pytest.mark.parametrize("count", [20_000])
+def test_none_outlives_many_calls_into_qt(qapp, count):
+    """PySide6 6.12 drops a reference to None per call on Python 3.11; without the guard this aborts the process."""
+    item = QObject()
+    for _ in range(count):
+        assert item.parent() is None

@@ -1,0 +1,221 @@
+"""Suggestions, putting off, tags and class looks on the label page, by keys, menus and clicks."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QColorDialog, QInputDialog
+
+from gui.label.page import LabelPage
+from gui.shell.window import MainWindow
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+from visionft.suggest.suggestions import Suggestion, write_suggestions
+from visionft.training.config.train_config import TrainConfig
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+SHARES = (0.99, 0.55, 0.97, 0.40, 0.80)
+
+
+@pytest.fixture
+def suggested(project_dir) -> list[int]:
+    """Return five unlabelled pictures of a project in which a run suggests “red” for each, surely or not."""
+    with Project.open(project_dir) as project:
+        images = project.snapshot().images[:5]
+        ids = [image.image_id for image in images]
+        project.apply(UnlabelImages(tuple(ids)))
+    run = project_dir / "runs" / "007-resnet18-lora"
+    run.mkdir(parents=True)
+    write_suggestions(
+        run,
+        [
+            Suggestion(image.image_id, image.sha256, ("red",), (("red", share), ("blue", 1 - share)), 2 - 2 * share)
+            for image, share in zip(images, SHARES, strict=True)
+        ],
+    )
+    return ids
+
+
+@pytest.fixture
+def page(qtbot, window: MainWindow, project_dir, suggested) -> LabelPage:
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    page = window.page("label")
+    assert isinstance(page, LabelPage)
+    qtbot.waitUntil(page.grid.hasFocus)
+    qtbot.waitUntil(lambda: len(page.suggesting.found) == 5)
+    return page
+
+
+def stored(page: LabelPage) -> dict[int, list[str]]:
+    """Return what a second reader of the database sees: {picture: its classes}."""
+    with Project.open(page.state.path, read_only=True) as project:
+        snapshot = project.snapshot()
+    return {image.image_id: [snapshot.class_names[index] for index in image.labels] for image in snapshot.images}
+
+
+def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
+    qtbot.keyClick(page.focusWidget() or page.grid, key, modifier)
+
+
+def shown_ids(page: LabelPage) -> list[int]:
+    return [page.grid.id_at(place) for place in range(page.grid.count())]
+
+
+def test_a_suggestion_is_shown_with_its_confidence_on_tile_and_in_the_viewer(qtbot, page, suggested):
+    cell = page.grid.cell(suggested[0])
+    assert cell.caption() == "red? 99%" and cell.labels == ()
+    assert "5 suggestions by 007-resnet18-lora" in page.suggestion_bar.words()
+    page.grid.set_current(0)
+    press(qtbot, page, Qt.Key.Key_Space)
+    assert page.viewer.label_text() == "red? 99%"
+
+
+def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested):
+    page.grid.set_current(0)
+    press(qtbot, page, Qt.Key.Key_Return)
+    assert stored(page)[suggested[0]] == ["red"] and page.grid.current_place() == 1
+    assert page.grid.cell(suggested[0]).caption() == "red"
+    qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.words())
+    page.state.undo()
+    assert stored(page)[suggested[0]] == [] and page.grid.cell(suggested[0]).caption() == "red? 99%"
+
+
+def test_enter_accepts_for_a_whole_selection_in_one_step(qtbot, page, suggested):
+    page.grid.select_all()
+    press(qtbot, page, Qt.Key.Key_Return)
+    assert all(stored(page)[image_id] == ["red"] for image_id in suggested)
+    page.state.undo()
+    assert all(stored(page)[image_id] == [] for image_id in suggested)
+
+
+def test_without_a_suggestion_enter_opens_and_closes_the_viewer(qtbot, page):
+    page.grid.set_current(10)
+    press(qtbot, page, Qt.Key.Key_Return)
+    assert page.viewer.isVisible()
+    press(qtbot, page, Qt.Key.Key_Return)
+    assert page.grid.isVisible()
+
+
+def test_the_sure_ones_are_accepted_at_once(qtbot, page, suggested):
+    assert page.suggestion_bar.accept_button.text() == "Accept the 2 sure ones"
+    qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
+    assert [image_id for image_id in suggested if stored(page)[image_id]] == [suggested[0], suggested[2]]
+
+
+def test_pictures_are_sorted_by_uncertainty_and_filtered_by_suggestion(page, suggested):
+    page.filters.order_box.setCurrentText("Unsure first")
+    assert shown_ids(page)[:5] == [suggested[place] for place in (3, 1, 4, 2, 0)]
+    page.filters.order_box.setCurrentText("Sure first")
+    assert shown_ids(page)[:5] == [suggested[place] for place in (0, 2, 4, 1, 3)]
+    page.filters.prediction_box.setCurrentText("red")
+    assert sorted(shown_ids(page)) == sorted(suggested) and page.filters.clear_button.isVisible()
+
+
+def test_hidden_suggestions_leave_tiles_filters_and_the_bar(qtbot, page, suggested):
+    qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
+    assert not page.suggestion_bar.isVisible() and not page.filters.prediction_box.isVisible()
+    assert page.grid.cell(suggested[0]).caption() == "no label"
+
+
+def test_n_puts_off_and_the_jump_passes_over_it(qtbot, page, suggested):
+    page.grid.set_current(0)
+    press(qtbot, page, Qt.Key.Key_N)
+    assert page.grid.current_place() == 1 and page.grid.cell(suggested[0]).is_put_off
+    page.grid.set_current(20)
+    press(qtbot, page, Qt.Key.Key_A, CONTROL)
+    assert page.grid.current_id() == suggested[4]
+    for _ in range(4):
+        press(qtbot, page, Qt.Key.Key_A, CONTROL)
+    assert page.grid.current_id() == suggested[1]
+    page.filters.label_box.setCurrentText("Put off")
+    assert shown_ids(page) == [suggested[0]]
+    press(qtbot, page, Qt.Key.Key_3)
+    assert stored(page)[suggested[0]] == ["red"]
+
+
+def test_tags_are_given_filtered_by_and_taken_off(qtbot, page, suggested, monkeypatch):
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args, **kwargs: ("blurred", True))
+    assert not page.filters.tag_box.isVisible()
+    page.grid.set_current(7)
+    press(qtbot, page, Qt.Key.Key_T, CONTROL)
+    chosen = page.grid.current_id()
+    assert page.grid.cell(chosen).tags == ("blurred",)
+    page.filters.tag_box.setCurrentText("blurred")
+    assert shown_ids(page) == [chosen]
+    press(qtbot, page, Qt.Key.Key_T, CONTROL)
+    assert not page.filters.tag_box.isVisible() and page.grid.count() == 25
+
+
+def trigger(page: LabelPage, name: str, *path: str) -> None:
+    menu = page.panel.menu_for(name)
+    level = menu
+    for title in path[:-1]:
+        level = next(each for each in level.actions() if each.text() == title).menu()
+    next(each for each in level.actions() if each.text() == path[-1]).trigger()
+    menu.deleteLater()
+
+
+def test_a_class_takes_a_colour_from_its_menu_everywhere(page, window, monkeypatch):
+    trigger(page, "red", "Colour", "Red")
+    labelled = next(image_id for image_id, names in stored(page).items() if names == ["red"])
+    assert page.grid.cell(labelled).labels == (("red", "#c9493f"),)
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor("#123456"))
+    trigger(page, "red", "Colour", "Another colour")
+    assert page.grid.cell(labelled).labels == (("red", "#123456"),)
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor())
+    trigger(page, "red", "Colour", "Another colour")  # thought better of it
+    assert page.grid.cell(labelled).labels == (("red", "#123456"),)
+    trigger(page, "red", "Colour", "The one of its place")
+    assert page.grid.cell(labelled).labels == (("red", 2),)
+
+
+def test_classes_are_reordered_by_dragging_and_from_the_menu(page):
+    page.panel.list.model().moveRow(page.panel.list.rootIndex(), 2, page.panel.list.rootIndex(), 0)
+    assert page.panel.names() == ["red", "blue", "green"] and page.keys["1"] == "red"
+    trigger(page, "red", "Move down")
+    assert page.panel.names() == ["blue", "red", "green"]
+    page.state.undo()
+    page.state.undo()
+    assert page.panel.names() == ["blue", "green", "red"]
+
+
+def test_renaming_to_a_name_that_exists_merges(page, monkeypatch):
+    monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("Red", True))
+    trigger(page, "green", "Rename")
+    assert page.panel.names() == ["blue", "red"]
+
+
+def test_the_class_list_is_searched(qtbot, page):
+    qtbot.keyClicks(page.panel.search_edit, "gre")
+    assert page.panel.names() == ["green"] and not page.panel.list.dragEnabled()
+
+
+def test_without_a_run_the_menu_leads_to_training(page, window):
+    menu = page.suggesting.menu(page)
+    menu.actions()[0].trigger()
+    menu.deleteLater()
+    assert window.current_page.name == "train"
+
+
+def test_a_real_run_suggests_for_every_unlabelled_picture(qtbot, window, pictures, tmp_path):
+    from visionft.project.splits import assign_splits
+    from visionft.training.loop.train import train
+
+    folder = tmp_path / "real"
+    with Project.create(folder) as project:
+        import_source(project, pictures)
+        assign_splits(project)
+        config = TrainConfig(backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8)
+        train(config.with_settings(["epochs=1", "device=cpu"]), project.snapshot(), folder / "runs" / "001-tiny")
+        project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().labelled("test"))))
+    window.state.open_project(folder)
+    window.show_page("label")
+    page = window.page("label")
+    menu = page.suggesting.menu(page)
+    assert "001-tiny" in menu.actions()[0].text()
+    menu.actions()[0].trigger()
+    menu.deleteLater()
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    qtbot.waitUntil(lambda: len(page.suggesting.found) > 0, timeout=10_000)
+    assert len(page.suggesting.found) == window.state.project.summary().images - window.state.project.summary().labelled

@@ -1,0 +1,231 @@
+"""Try: pictures, the clipboard, a folder into a table and a camera, under a tiny exported file made here."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QImage
+
+from gui.kit import dialogs
+from gui.predict.predicting import exported_models
+from visionft.data.camera import camera_pictures
+
+LEFT = Qt.MouseButton.LeftButton
+NAMES = ["red", "green", "blue"]
+
+
+def write_model(target: Path, *, thresholds: list[float] | None = None) -> Path:
+    """Write a file of the kind VisionFT exports: it answers the colour that is strongest in the picture."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
+        helper.make_node("Div", ["means", "scale"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    shape, result = ["batch", "height", "width", 3], ["batch", 3]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, result) for name in ("probabilities", "logits")],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+            helper.make_tensor("scale", TensorProto.FLOAT, [1], [20.0]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    facts = {"class_names": json.dumps(NAMES), "temperature": "1.25"}
+    helper.set_model_props(model, facts | ({"thresholds": json.dumps(thresholds)} if thresholds else {}))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
+    return target
+
+
+def write_video(target: Path, *, frames: int, colour: tuple[int, int, int] = (0, 200, 0)) -> Path:
+    """Write a video of one colour, given in RGB: to OpenCV it is a camera that is unplugged after its last picture."""
+    import cv2
+
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"MJPG"), 15, (64, 48))
+    for _ in range(frames):
+        writer.write(np.full((48, 64, 3), colour[::-1], np.uint8))
+    writer.release()
+    return target
+
+
+@pytest.fixture
+def page(window, project_dir):
+    write_model(project_dir / "exports" / "001-run" / "model.onnx")
+    window.state.open_project(project_dir)
+    window.show_page("try")
+    return window.page("try")
+
+
+def classify(qtbot, page, sources):
+    page.classify(sources)
+    qtbot.waitUntil(lambda: page.state.job_info is None, timeout=20_000)
+
+
+def test_the_exports_of_the_project_are_offered(page, project_dir):
+    assert exported_models(project_dir) == [page.model()]
+    assert page.drop_zone.isVisible()
+
+
+def test_the_file_answers_with_bars_latency_provider_and_calibration(qtbot, page, pictures):
+    classify(qtbot, page, [pictures])
+    assert page.grid.count() == 25
+    right = [answer.class_name == answer.path.parent.name for answer in page.answers]
+    assert all(right)
+    page.grid.set_current(0)
+    (best, share), *others = page.answer_card.bars.bars()
+    assert best == page.answers[0].class_name and share > 0.5
+    assert sum(share for _, share in others) + share == pytest.approx(1, abs=1e-4)
+    facts = page.answer_card.facts()
+    assert "ms in the model, on CPU" in facts and "ms each with reading" in facts and "temperature 1.25" in facts
+
+
+def test_the_tally_and_the_least_sure_come_first(qtbot, page, pictures):
+    classify(qtbot, page, [pictures])
+    assert page._tally.text() == "25 pictures: red 10, green 8, blue 7"
+    page.order_box.setCurrentIndex(1)
+    page.order_box.activated.emit(1)
+    shares = [page.answers[page.grid.id_at(place) - 1].probability for place in range(25)]
+    assert shares == sorted(shares)
+
+
+def test_several_labels_are_those_that_reach_their_threshold(qtbot, page, tmp_path, pictures):
+    page.take_model(write_model(tmp_path / "several" / "model.onnx", thresholds=[0.001, 0.001, 0.001]))
+    classify(qtbot, page, [pictures / "red" / "red_000.png"])
+    page.grid.set_current(0)
+    assert page.answer_card.facts().startswith("Labels: red, ")
+
+
+def test_a_picture_that_cannot_be_read_says_why(qtbot, page, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    classify(qtbot, page, [tmp_path / "broken.png"])
+    page.grid.set_current(0)
+    assert "Cannot be read" in page.answer_card._name.text() and page.answer_card.bars.bars() == ()
+
+
+def test_the_answers_can_be_saved_as_csv(qtbot, page, pictures, tmp_path, monkeypatch, window):
+    classify(qtbot, page, [pictures / "red"])
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "answers.csv")
+    qtbot.mouseClick(page.csv_button, LEFT)
+    assert [line["class"] for line in read_csv(tmp_path / "answers.csv")] == ["red"] * 10
+    assert "written" in window.banner.message()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+@pytest.fixture
+def to_csv(page, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *args, **kwargs: pictures)
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "all.csv")
+    return tmp_path / "all.csv"
+
+
+def test_a_folder_is_classified_into_a_table(qtbot, page, window, pictures, to_csv):
+    (pictures / "red" / "broken.png").write_bytes(b"nothing")
+    qtbot.mouseClick(page.to_csv_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    lines = read_csv(to_csv)
+    assert len(lines) == 26
+    assert all(line["class"] == Path(line["path"]).parent.name or line["error"] for line in lines)
+    assert "26 answers written" in window.banner.message()
+
+
+def test_a_stopped_table_keeps_the_lines_so_far(qtbot, page, window, to_csv):
+    window.state.job_reported.connect(lambda event: window.stop_job() if event.stage == "Classifying" else None)
+    qtbot.mouseClick(page.to_csv_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    assert 0 < len(read_csv(to_csv)) <= 25
+    assert not list(to_csv.parent.glob(".all.csv*"))
+
+
+def test_a_picture_can_be_pasted(qtbot, page, window):
+    image = QImage(20, 20, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    QGuiApplication.clipboard().setImage(image)
+    qtbot.keyClick(page, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: bool(page.answers), timeout=20_000)
+    assert page.answers[0].path.suffix == ".png" and page.answers[0].class_name == "red"
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+
+
+def test_pasting_words_says_what_to_do(page, window):
+    QGuiApplication.clipboard().setText("no picture")
+    page.paste()
+    assert "no picture on the clipboard" in window.banner.message() and window.state.job_info is None
+
+
+def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(qtbot, page, window, tmp_path, pictures):
+    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    page.take_model(tmp_path / "model.onnx")
+    classify(qtbot, page, [pictures])
+    assert "not a readable ONNX file" in window.banner.message()
+
+
+def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("try")
+    page = window.page("try")
+    assert page.empty.isVisible() and not page.files_button.isEnabled() and not page.camera_button.isEnabled()
+    qtbot.mouseClick(page.empty.button, LEFT)
+    assert window.current_page.name == "export"
+
+
+# -- camera -------------------------------------------------------------------------------------------------------
+
+
+def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_path):
+    page.start_camera(write_video(tmp_path / "green.avi", frames=200))
+    qtbot.waitUntil(lambda: not page.camera.view.image().isNull(), timeout=20_000)
+    assert page.camera.isVisible() and page.camera_button.text() == "Stop camera"
+    assert page.camera.card.bars.bars()[0][0] == "green"
+    assert page.camera.view.image().pixelColor(10, 10).green() > 150
+    assert "on CPU" in page.camera.card.facts()
+    qtbot.mouseClick(page.camera_button, LEFT)
+    qtbot.waitUntil(lambda: not page.feed.is_running)
+    assert page.drop_zone.isVisible() and page.camera_button.text() == "Camera"
+
+
+def test_an_unplugged_camera_says_so_and_what_to_do(qtbot, page, tmp_path):
+    page.start_camera(write_video(tmp_path / "short.avi", frames=3))
+    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
+    assert page.camera.failure.message() == "The camera stopped sending pictures." and page.camera.isVisible()
+    qtbot.mouseClick(page.camera.failure.close_button, LEFT)
+    assert page.drop_zone.isVisible()
+
+
+def test_an_absent_camera_says_so(qtbot, page, tmp_path):
+    page.start_camera(tmp_path / "no such camera")
+    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
+    assert "can be used" in page.camera.failure.message()
+    assert page.camera_button.isEnabled()
+
+
+def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, page, window, tmp_path):
+    page.start_camera(write_video(tmp_path / "green.avi", frames=200))
+    window.show_page("label")
+    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
+    window.show_page("try")
+    page.start_camera(tmp_path / "green.avi")
+    window.close()
+    assert not page.feed.is_running
+
+
+def test_pictures_of_a_camera_are_rgb_and_its_end_is_an_error(tmp_path):
+    from visionft.errors import ImageError
+
+    pictures = camera_pictures(write_video(tmp_path / "red.avi", frames=2, colour=(220, 0, 0)))
+    first = next(pictures)
+    assert first.shape == (48, 64, 3) and first[..., 0].mean() > 180 > 60 > first[..., 2].mean()
+    with pytest.raises(ImageError, match="stopped sending"):
+        list(pictures)

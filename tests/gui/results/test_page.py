@@ -1,0 +1,274 @@
+"""Results: runs as their folders tell them, kept in order by their owner; where they are wrong, why, what changed."""
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
+
+from gui import work
+from gui.app import create_window
+from gui.kit import dialogs, i18n
+from gui.kit.theme import apply_theme
+from gui.kit.value_table import MARK_ROLE
+from gui.preferences import Settings
+from gui.results.page import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, SETTINGS
+from gui.shell.window import MainWindow
+from gui.state import AppState
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import change_notes, read_run
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int]):
+    window.show_page("results")
+    return window.page("results")
+
+
+@pytest.fixture
+def show(qtbot, page) -> Callable[[int], None]:
+    """Return a function that opens a view by a click."""
+    return lambda place: qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+
+
+def cells(table, columns: int = 7) -> list[list[str]]:
+    model = table.model()
+    return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
+
+
+# -- layout -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scale", "language"), [(1.5, "en"), (1.0, i18n.PSEUDO)])
+def test_no_text_of_any_view_is_cut_with_long_names(
+    qtbot, qapp, project_dir, look, scale, language, write_run, write_evaluation, answers
+):
+    state = AppState()
+    state.settings = Settings(theme="light", font_scale=scale, language=language)
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    state.open_project(project_dir)
+    snapshot = state.snapshot()
+    assert snapshot is not None
+    write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
+    write_run(project_dir, NEW, TrainConfig(backbone="vit_tiny"), accuracies=[0.6, 0.9])
+    change_notes(read_run(project_dir / "runs" / NEW), title="The run after the camera of line four was replaced " * 2)
+    for name in (OLD, NEW):
+        write_evaluation(project_dir, name, [image.image_id for image in snapshot.images[:4]], answers)
+    window.show_page("results")
+    page = window.page("results")
+    clipped: list[str] = []
+    for place in range(page.views.count()):
+        qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+        clipped += look(page, f"view {place}", window)
+    window.show_page("export")
+    clipped += look(window.page("export"), "export", window)
+    window.close()
+    state.deleteLater()
+    i18n.use_language(i18n.ENGLISH)
+    apply_theme(qapp, "light")
+    assert not clipped, "\n".join(clipped)
+
+
+# -- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_shows_each_run_and_the_newest_is_chosen(page):
+    assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "2 of 5", "90.0%", "0.100", "Unfinished"]
+    assert page.table.selected() == [NEW] and page.chart.run_names() == [NEW]
+
+
+def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, project_dir):
+    page.table.setFocus()
+    qtbot.keyClick(page.table, Qt.Key.Key_F2)
+    editor = page.table.findChild(QLineEdit)
+    qtbot.keyClicks(editor, "Best so far")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best so far")
+    assert "Best so far" in [line[0] for line in cells(page.table)]
+    assert page.table.selected() == [NEW] and page.chart.run_names() == ["Best so far"]
+
+
+def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
+    page.actions_of_runs.rename(read_run(project_dir / "runs" / NEW), "x" * 200)
+    assert "at most 120 characters" in window.banner.message()
+    assert cells(page.table)[0][0] == NEW
+
+
+def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
+    menu = {action.text().split("\t")[0]: action for action in page.menu().actions()}
+    page.table.select([OLD])
+    page.actions_of_runs.toggle_pin(page.run())
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        for column in (0, 4):
+            page.table.sortByColumn(column, order)
+            assert cells(page.table, 1)[0] == [OLD]
+    assert "Pin on top" in menu and read_run(project_dir / "runs" / OLD).notes.is_pinned
+    assert "Unpin" in [action.text() for action in page.menu().actions()]
+
+
+def test_the_table_sorts_by_value_not_by_text(page):
+    page.table.sortByColumn(5, Qt.SortOrder.AscendingOrder)
+    assert [line[5] for line in cells(page.table)] == ["0.100", "0.200"]
+    page.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
+    assert [line[4] for line in cells(page.table)] == ["80.0%", "90.0%"]
+
+
+def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, window, project_dir, monkeypatch):
+    asked = []
+    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, words, **_: asked.append((title, words)) or True)
+    (project_dir / "runs" / NEW / "best" / "model.safetensors").write_bytes(b"x" * 2_000_000)
+    page.actions_of_runs.delete_weights(page.run())
+    assert NEW in asked[0][0] and "frees 2.0 MB" in asked[0][1]
+    assert not (project_dir / "runs" / NEW / "best").exists()
+    assert cells(page.table)[0][-1] == "No weights"
+    assert page.evaluation is not None and page.chart.run_names() == [NEW]
+    for button in (page.evaluate_button, page.again_button, page.pictures.explain.explain_button):
+        assert not button.isEnabled()
+    assert not page.continue_button.isVisible()
+    assert "were deleted" in window.banner.message()
+
+
+def test_thinking_better_of_it_deletes_nothing(page, project_dir, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: False)
+    page.actions_of_runs.delete_weights(page.run())
+    assert (project_dir / "runs" / NEW / "best").exists()
+
+
+# -- several runs -------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page):
+    page.table.select([OLD, NEW])
+    assert page.chart.run_names() == [NEW, OLD]
+    rows = {row.name: row.colour for row in page.table._rows.rows}
+    assert [curve.colour for curve in page.chart._curves] == [rows[NEW], rows[OLD]]
+
+
+def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, show):
+    page.table.select([OLD, NEW])
+    show(SETTINGS)
+    lines = page.settings.texts()
+    assert lines[0] == ["≠  Backbone", "vit_tiny", "resnet18"]
+    assert ["Batch size", "32", "32"] in lines
+    assert page.settings.item(0, 0).data(MARK_ROLE) and not page.settings.item(len(lines) - 1, 0).data(MARK_ROLE)
+    qtbot.mouseClick(page.only_differing, LEFT)
+    assert all(line[0].startswith("≠") for line in page.settings.texts())
+
+
+def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(
+    qtbot, page, show, project_dir, image_ids, write_evaluation
+):
+    before = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
+    write_evaluation(project_dir, OLD, image_ids, before)
+    page.refresh()
+    show(CHANGES)
+    view = page.pictures.changes
+    assert [view.buttons[name].text().split()[-1] for name in ("fixed", "broken", "still_wrong")] == ["1", "1", "1"]
+    assert [item.title for item in view.strip.items()] == ["red → blue"]
+    qtbot.mouseClick(view.buttons["broken"], LEFT)
+    assert [item.image_id for item in view.strip.items()] == [image_ids[3]]
+    verdict, facts = view.texts()
+    assert "Neither is better" in verdict and "4 pictures in common, 1 right in both" in facts
+    qtbot.mouseClick(view.open_button, LEFT)
+    assert page.state.path is not None and page.window().current_page.name == "label"
+    assert page.window().current_page.grid.count() == 1
+
+
+def test_a_run_without_an_evaluation_cannot_be_compared_and_says_what_to_do(page, show):
+    show(CHANGES)
+    view = page.pictures.changes
+    assert view.empty.isVisible() and view.other() == OLD
+    assert "has not been evaluated" in view.empty._title.text() and "press Evaluate" in view.empty._words.text()
+
+
+# -- one run ------------------------------------------------------------------------------------------------------
+
+
+def test_the_evaluation_of_a_run_is_read_back(page, show):
+    show(CLASSES)
+    assert page.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "50.0%", "15% to 85%"]
+    assert page._figures.text() == "50.0% right (15.0% to 85.0%), balanced 50.0%"
+
+
+def test_the_worst_cell_is_pressed_and_any_cell_shows_its_pictures(qtbot, page, show, image_ids):
+    show(MATRIX)
+    view = page.pictures.matrix
+    assert view.cell_text() == "1 picture of “blue” was taken for “green”"
+    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+    qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
+    (item,) = view.strip.items()
+    assert (item.image_id, item.title, item.detail) == (image_ids[3], "blue  95%", "is red")
+    qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
+    assert view.cell_text() == "0 pictures of “green” were taken for “blue”" and not view.open_button.isEnabled()
+
+
+def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot, page, show, window, monkeypatch):
+    show(MATRIX)
+    strip = page.pictures.matrix.strip
+    strip.setFocus()
+    qtbot.keyClick(strip, Qt.Key.Key_2)  # the second class of the list: green
+    snapshot = window.state.snapshot()
+    image = next(each for each in snapshot.images if each.image_id == strip.items()[0].image_id)
+    assert snapshot.class_names[image.labels[0]] == "green"
+    assert strip.items()[0].mark == "now green"
+    assert "1 of these pictures has another label now" in page.relabelled.message()
+    started = []
+    monkeypatch.setattr(work, "train_run", lambda config, *_: started.append(config) or (lambda **_: None))
+    qtbot.mouseClick(page.relabelled.way_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert started[0].start_from == NEW and started[0].backbone == "vit_tiny" and started[0].method == "linear"
+    assert window.current_page.name == "train"
+    window.state.undo()
+    window.show_page("results")
+    assert not strip.items()[0].mark and page.relabelled.isHidden()
+
+
+def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
+    show(PICTURES)
+    view = page.pictures.explain
+    assert [item.image_id for item in view.strip.items()] == [image_ids[3], image_ids[1]]
+    view.order_box.setCurrentIndex(1)
+    assert [item.title for item in view.strip.items()] == ["blue  80%", "green  90%"]
+    view.order_box.setCurrentIndex(0)
+    qtbot.mouseClick(view.open_button, LEFT)
+    label = window.current_page
+    assert label.name == "label" and label.grid.count() == 2 and label.grid.current_id() == image_ids[3]
+    label.show_all()
+    assert label.grid.count() == 25
+
+
+def test_calibration_shows_both_errors_and_their_bins(page, show):
+    show(CALIBRATION)
+    before, after = page.calibration.titles()
+    assert "off by 9.4%" in before and "off by 2.1%" in after
+    assert page.calibration.bar_counts() == (1, 2)
+
+
+def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, project_dir, image_ids, write_evaluation):
+    answers = (("blue, red", "blue", 0.9), ("blue", "blue", 0.8), ("green", "green, red", 0.7), ("red", "red", 0.9))
+    counts = [[1, 0, 1, 2], [3, 0, 0, 1], [1, 1, 1, 1]]
+    write_evaluation(project_dir, NEW, image_ids, answers, confusion=counts, mean_average_precision=0.8)
+    page.refresh()
+    show(MATRIX)
+    view = page.pictures.matrix
+    assert view.several.isVisible() and not view.matrix.isVisible()
+    assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
+    assert [item.image_id for item in page.pictures.explain.strip.items()] == [image_ids[0], image_ids[2]]
+
+
+def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monkeypatch):
+    asked = []
+    monkeypatch.setattr(work, "evaluate", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    page.table.select([OLD])
+    show(PICTURES)
+    assert page.evaluation is None and page.evaluate_button.text() == "Evaluate"
+    page.split_box.setCurrentIndex(1)
+    qtbot.mouseClick(page._missing[PICTURES].button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert asked[0][0].name == OLD and asked[0][2] == "test"

@@ -1,0 +1,155 @@
+"""Results: why a run says what it says, and what happens when pictures, runs or their files are gone."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from gui import work
+from gui.kit.thumbnails import Unreadable
+from gui.results.page import PICTURES
+from gui.shell.window import MainWindow
+from visionft.errors import RunError
+from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.stored import read_evaluation
+from visionft.project.edits.changes import RemoveImages
+from visionft.training.runs.run_folder import read_run
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int]):
+    window.show_page("results")
+    return window.page("results")
+
+
+@pytest.fixture
+def show(qtbot, page) -> Callable[[int], None]:
+    """Return a function that opens a view by a click."""
+    return lambda place: qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+
+
+# -- reasons ------------------------------------------------------------------------------------------------------
+
+
+def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
+    return tuple(
+        Explanation(
+            image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
+            method="Grad-CAM", size=(40, 48), box=(1, 5, 38), heat=np.eye(4, dtype=np.float32), deletion=deletion,
+            random_deletion=(0.5,) * 12,
+        )
+        for each in asked
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("deletion", "badge"), [(0.2, "Held up"), (0.49, "Untrustworthy")])
+def test_explaining_shows_where_it_looked_and_whether_that_held(
+    qtbot, page, show, window, monkeypatch, image_ids, deletion, badge
+):
+    asked = []
+
+    def explain(_run_dir, wanted, _task):
+        asked.extend(wanted)
+        return lambda **_: explained(wanted, deletion=deletion)
+
+    monkeypatch.setattr(work, "explain", explain)
+    show(PICTURES)
+    view = page.pictures.explain
+    qtbot.waitUntil(lambda: view.heat.picture() is not None)
+    assert view.badge() == "" and view.heat.heat_rect().isEmpty()
+    qtbot.mouseClick(view.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
+    assert view.badge() == badge and badge in view.verdict()
+    whole, seen = view.heat.picture_rect(), view.heat.heat_rect()
+    assert seen.width() / whole.width() == pytest.approx(38 / 48) and seen.height() / whole.height() == 38 / 40
+    assert (seen.left() - whole.left()) / whole.width() == pytest.approx(5 / 48)
+    view.target_box.setCurrentIndex(1)  # the true class: not explained yet
+    assert view.badge() == ""
+    qtbot.mouseClick(view.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert asked[-1].class_name == "red" and view.badge() == badge
+
+
+# -- trouble ------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_evaluation_is_as_good_as_none(page, project_dir, caplog):
+    folder = project_dir / "runs" / NEW
+    (folder / "evaluation-val.json").write_text("{")
+    assert read_evaluation(folder, "val") is None
+    assert "cannot be read" in caplog.text
+
+
+def test_a_corrupt_run_folder_is_named_and_the_others_are_shown(page, project_dir):
+    (project_dir / "runs" / OLD / "config.json").write_text("garbage")
+    page.refresh()
+    assert page.table.model().rowCount() == 1
+    assert OLD in page.damaged.message() and page.damaged.isVisible()
+    shutil.rmtree(project_dir / "runs" / OLD)
+    page.refresh()
+    assert page.damaged.isHidden()
+
+
+def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
+    qtbot, page, window, project_dir, monkeypatch
+):
+    # What the engine does first; the rest of it would load torch.
+    monkeypatch.setattr(work, "evaluate", lambda run_dir, *_: lambda **_: read_run(run_dir))
+    shutil.rmtree(project_dir / "runs" / NEW)
+    qtbot.mouseClick(page.evaluate_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert "is not a readable run" in window.banner.message()
+    assert page.table.selected() == [OLD]
+
+
+def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
+    run = page.run()
+    shutil.rmtree(project_dir / "runs" / NEW)
+    page.actions_of_runs.train_again(run)
+    assert "is gone" in window.banner.message() and window.current_page is page
+
+
+def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
+    show(PICTURES)
+    view = page.pictures.explain
+    view.strip.items()[0].path.unlink()
+    view.heat._kept.clear()
+    view.show_picture(view.strip.items()[0], None)
+    qtbot.waitUntil(lambda: view.heat.picture() is not None)
+    assert isinstance(view.heat.picture(), Unreadable)
+    item = view.strip.items()[0]
+    asked = Asked(image_id=item.image_id, path=item.path)
+    vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
+    page.pictures.take_explanations([vanished])
+    assert "cannot be read: there is no such file" in view.verdict() and view.badge() == ""
+    window.state.apply(RemoveImages((image_ids[3],)))
+    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+
+
+def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch):
+    def failing(*_inputs):
+        def run(**_):
+            raise RunError("The checkpoint is unusable.", "Use another run.")
+
+        return run
+
+    monkeypatch.setattr(work, "explain", failing)
+    show(PICTURES)
+    qtbot.mouseClick(page.pictures.explain.explain_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert "unusable" in window.banner.message() and page.pictures.explain.explain_button.isEnabled()
+
+
+def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):
+    asked = []
+    monkeypatch.setattr(work, "continue_run", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    qtbot.mouseClick(page.continue_button, LEFT)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+    assert window.current_page.name == "train" and asked[0][0].name == NEW

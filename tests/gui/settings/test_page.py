@@ -1,0 +1,190 @@
+"""The settings page: every choice takes effect where it says, keys are changed by pressing them."""
+
+import os
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from gui import environment
+from gui.kit import dialogs
+from gui.kit.side_by_side import SideBySide
+from gui.kit.thumbnail_cache import cache_folder, trim_cache
+from gui.kit.thumbnails import Unreadable, load_thumbnail
+from gui.preferences import Settings, load_settings
+from models.weights import weights_folder
+from visionft.data.limits import picture_limit
+from visionft.devices import likely_kinds
+from visionft.weights import offline_reason
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture(autouse=True)
+def _places_as_before(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    yield
+    environment.put_into_force(Settings())
+
+
+@pytest.fixture
+def page(window):
+    window.show_page("settings")
+    return window.page("settings")
+
+
+def press(qtbot, page, name: str, key: Qt.Key, modifiers=CONTROL) -> None:
+    qtbot.mouseClick(page.keys.fields[name], LEFT)
+    qtbot.keyClick(page.keys.fields[name], key, modifiers)
+
+
+def test_keys_are_changed_by_pressing_them_and_kept(qtbot, page):
+    press(qtbot, page, "edit.undo", Qt.Key.Key_U)
+    assert load_settings().shortcuts == {"edit.undo": "Ctrl+U"}
+    assert page.keys.fields["edit.undo"].text() == "Ctrl+U"
+
+
+def test_a_conflict_is_refused_beside_the_command(qtbot, page):
+    press(qtbot, page, "edit.undo", Qt.Key.Key_K)
+    assert "All commands" in page.keys.fault("edit.undo")
+    assert page.state.settings.shortcuts == {} and page.keys.fields["edit.undo"].text() == "Ctrl+Z"
+
+
+def test_escape_leaves_the_keys_and_backspace_takes_them_away(qtbot, page, window):
+    press(qtbot, page, "edit.undo", Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+    assert page.state.settings.shortcuts == {}
+    press(qtbot, page, "edit.undo", Qt.Key.Key_Backspace, Qt.KeyboardModifier.NoModifier)
+    assert page.state.settings.shortcuts == {"edit.undo": ""}
+    assert not window.commands.action("edit.undo").shortcuts()
+
+
+def test_first_keys_come_back_one_by_one_unless_taken_meanwhile_and_all_at_once(qtbot, page):
+    page.state.change_settings(shortcuts={"label.skip": "G", "label.next": "N"})
+    page.keys.reset_wanted.emit("label.skip")
+    assert "taken by “Next picture”" in page.keys.fault("label.skip")
+    page.keys.reset_wanted.emit("label.next")
+    page.keys.reset_wanted.emit("label.skip")
+    assert page.state.settings.shortcuts == {}
+    page.state.change_settings(shortcuts={"label.skip": "G"})
+    qtbot.mouseClick(page.reset_keys_button, LEFT)
+    assert page.state.settings.shortcuts == {} and not page.reset_keys_button.isEnabled()
+
+
+def test_the_search_narrows_the_commands(qtbot, page):
+    qtbot.keyClicks(page.keys.search_edit, "zoom")
+    assert [name for name, field in page.keys.fields.items() if field.isVisibleTo(page.keys)] == [
+        "viewer.zoom_in", "viewer.zoom_out",
+    ]  # fmt: skip
+
+
+def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):
+    qtbot.waitUntil(lambda: "Found" in page._device_note.text())
+    model = page.device_box.model()
+    enabled = [bool(model.item(place).flags() & Qt.ItemFlag.ItemIsEnabled) for place in range(4)]
+    assert enabled == [True, "cuda" in likely_kinds(), "mps" in likely_kinds(), True]
+    page.device_box.activated.emit(3)
+    assert load_settings().device == "cpu"
+
+
+def test_a_new_run_takes_the_chosen_device(window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    train = window.page("train")
+    assert train.config().device == "auto"
+    window.state.change_settings(device="cpu")
+    assert train.config().device == "cpu"
+
+
+def test_working_offline_reaches_the_engine(qtbot, page):
+    assert offline_reason() == ""
+    page.offline_box.click()
+    assert "offline" in offline_reason() and os.environ["VISIONFT_OFFLINE"] == "1"
+    page.offline_box.click()
+    assert offline_reason() == ""
+
+
+def test_the_environment_is_stronger_than_the_setting(monkeypatch, tmp_path):
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "given"))
+    environment.put_into_force(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
+    assert offline_reason() and weights_folder() == tmp_path / "given"
+    assert environment.offline_is_given() and environment.weights_are_given()
+
+
+def test_a_large_picture_may_have_more_memory(page, tmp_path):
+    picture = tmp_path / "large.png"
+    Image.new("1", (11_000, 11_000)).save(picture)
+    refused = load_thumbnail(picture)
+    assert isinstance(refused, Unreadable) and "takes 2,420 MB of memory (at most 2,000)" in refused.reason
+    page.picture_box.activated.emit(page.picture_box.findText("4 GB"))
+    assert load_settings().picture_mb == 4000 and load_thumbnail(picture).width() == 256
+    page.picture_box.activated.emit(page.picture_box.findText("2 GB"))
+    assert picture_limit() == 2_000_000_000
+
+
+def test_what_the_environment_allows_a_picture_is_stronger(page, monkeypatch):
+    monkeypatch.setenv("VISIONFT_PICTURE_MB", "300")
+    page.state.change_settings(picture_mb=8000)
+    environment.put_into_force(page.state.settings)
+    assert picture_limit() == 300_000_000 and not page.picture_box.isEnabled()
+
+
+def test_the_weights_folder_can_be_moved_and_moved_back(qtbot, page, tmp_path, monkeypatch):
+    before = weights_folder()
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "weights")
+    qtbot.mouseClick(page.weights_button, LEFT)
+    assert weights_folder() == tmp_path / "weights" and page.weights_place.text() == str(tmp_path / "weights")
+    qtbot.mouseClick(page.weights_reset, LEFT)
+    assert weights_folder() == before
+
+
+def test_thumbnails_move_to_a_folder_of_their_own(qtbot, page, tmp_path, pictures, monkeypatch):
+    chosen = tmp_path / "chosen"
+    (chosen / "ab").mkdir(parents=True)
+    (chosen / "ab" / "mine.jpg").write_bytes(b"not a thumbnail")
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_: chosen)
+    qtbot.mouseClick(page.cache_button, LEFT)
+    load_thumbnail(pictures / "red" / "red_000.png")
+    assert len(list(chosen.rglob("*.jpg"))) == 2
+    page.refresh()
+    qtbot.waitUntil(page.clear_button.isEnabled)
+    qtbot.mouseClick(page.clear_button, LEFT)
+    qtbot.waitUntil(lambda: page._thumbnail_note.text().startswith("0 files"))
+    assert list(chosen.rglob("*.jpg")) == [chosen / "ab" / "mine.jpg"]
+
+
+def test_the_longest_unused_thumbnails_go_first(qapp, pictures):
+    paths = sorted((pictures / "red").iterdir())
+    for place, path in enumerate(paths):
+        load_thumbnail(path)
+        newest = max(cache_folder().rglob("*.jpg"), key=lambda each: each.stat().st_ctime_ns)
+        os.utime(newest, (1000 + place, 1000 + place))
+    load_thumbnail(paths[0])  # the oldest is looked at again
+    used = trim_cache()
+    assert used.files == 10
+    left = trim_cache(used.bytes / 1e6 / 2)
+    assert 0 < left.files < 10 and left.bytes <= used.bytes / 2
+    assert max(path.stat().st_mtime for path in cache_folder().rglob("*.jpg")) > 2000
+    assert min(path.stat().st_mtime for path in cache_folder().rglob("*.jpg")) > 1000
+
+
+def test_the_language_is_kept_for_the_next_start(page):
+    page.language_box.activated.emit(page.language_box.findText("Deutsch"))
+    assert load_settings().language == "de"
+
+
+def test_columns_go_below_each_other_where_there_is_no_room(page, window, qapp):
+    columns = page.findChild(SideBySide)
+    window.resize(1280, 800)
+    QApplication.processEvents()
+    assert columns.is_wide()
+    window.state.change_settings(font_scale=1.5)
+    QApplication.processEvents()
+    assert not columns.is_wide()
+
+
+def test_closing_the_window_begins_no_new_look(qtbot, page, window):
+    qtbot.waitUntil(lambda: "Found" in page._device_note.text())
+    window.close()
+    assert page._looking._running == 0

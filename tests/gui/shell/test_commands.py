@@ -1,0 +1,164 @@
+"""One table of commands: menus, palette, sheet and settings agree; keys never collide; undo says what it takes back."""
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QMenu
+
+from gui import actions
+from gui.kit import drops
+from visionft.project.edits.changes import LabelImages
+
+NONE, CONTROL, SHIFT = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+
+
+def test_no_two_commands_share_a_key_where_both_work():
+    faults = [actions.fault_of(entry.name, keys, {}) for entry in actions.ENTRIES for keys in entry.keys]
+    assert not [fault for fault in faults if "taken" in fault]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "said"),
+    [
+        ("edit.undo", "Ctrl+K", "taken by “All commands”"),
+        ("label.next", "Ctrl+K", "taken by “All commands”"),
+        ("viewer.fit", "A", "taken by “Previous picture”"),
+        ("edit.undo", "G", "while you type"),
+        ("label.next", "3", "1 to 9 give the classes"),
+        ("label.next", "G", ""),
+        ("edit.undo", "F5", ""),
+        ("edit.undo", "", ""),
+        ("edit.undo", "Ctrl+Z", ""),
+    ],
+)
+def test_keys_that_cannot_be_are_refused_with_the_reason(name, keys, said):
+    fault = actions.fault_of(name, keys, {})
+    assert said in fault and bool(said) == bool(fault)
+
+
+def test_a_freed_key_can_be_taken():
+    assert actions.fault_of("label.next", "N", {"label.skip": "G"}) == ""
+    assert actions.BY_NAME["label.skip"].title in actions.fault_of("label.next", "G", {"label.skip": "G"})
+
+
+@pytest.mark.parametrize(
+    ("key", "modifiers", "typed", "name"),
+    [
+        (Qt.Key.Key_A, NONE, "a", "label.previous"),
+        (Qt.Key.Key_A, CONTROL, "", "label.previous_unlabelled"),
+        (Qt.Key.Key_Plus, SHIFT, "+", "viewer.zoom_in"),
+        (Qt.Key.Key_0, Qt.KeyboardModifier.KeypadModifier, "0", "label.clear"),
+        (Qt.Key.Key_A, SHIFT, "A", ""),
+    ],
+)
+def test_a_pressed_key_finds_its_command(key, modifiers, typed, name):
+    event = QKeyEvent(QKeyEvent.Type.KeyPress, key, modifiers, typed)
+    assert actions.name_of(event, (actions.LABEL, actions.VIEWER), {}) == name
+
+
+def test_a_class_cannot_have_a_key_that_the_label_page_takes():
+    taken = actions.letters_in_use({"label.skip": "G"})
+    assert (
+        taken["g"] == actions.BY_NAME["label.skip"].title
+        and "n" not in taken
+        and taken["0"] == "Clear the labels"
+        and "q" not in taken
+    )
+
+
+def test_the_menus_hold_every_command_of_the_palette(window, project_dir):
+    window.state.open_project(project_dir)
+    menus = [menu for menu in window.menuBar().findChildren(QMenu) if menu.title()]
+    in_menus = {action.text().replace("&&", "&") for menu in menus for action in menu.actions() if action.isEnabled()}
+    assert {command.title for command in window.commands.possible()} <= in_menus
+    assert len(in_menus) > 20
+
+
+def test_undo_is_named_in_the_menu_and_does_it(window, project_dir):
+    window.state.open_project(project_dir)
+    undo, redo = window.commands.action("edit.undo"), window.commands.action("edit.redo")
+    assert undo.text() == "Undo: Split 25 pictures" and not redo.isEnabled()
+    image = window.state.snapshot().images[0]
+    window.state.apply(LabelImages((image.image_id,), "red & blue"))
+    assert "red && blue" in undo.text()
+    undo.trigger()
+    assert undo.text() == "Undo: Split 25 pictures" and "red && blue" in redo.text()
+    redo.trigger()
+    assert "red && blue" in undo.text()
+
+
+def test_new_keys_work_at_once_and_the_old_ones_no_more(qtbot, window):
+    window.state.change_settings(shortcuts={"page.results": "Ctrl+R"})
+    qtbot.keyClick(window, Qt.Key.Key_4, CONTROL)
+    assert window.current_page.name == "project"
+    qtbot.keyClick(window, Qt.Key.Key_R, CONTROL)
+    assert window.current_page.name == "results"
+    assert "Ctrl+R" in window.rail.button("results").toolTip()
+
+
+def test_new_keys_work_on_the_label_page(qtbot, window, project_dir):
+    window.state.change_settings(shortcuts={"label.next": "G"})
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    grid = window.page("label").grid
+    qtbot.keyClick(grid, Qt.Key.Key_G)
+    assert grid.current_place() == 1
+    qtbot.keyClick(grid, Qt.Key.Key_D)
+    assert grid.current_place() == 1
+
+
+def test_a_page_s_keys_work_on_that_page_only(qtbot, window, project_dir, monkeypatch):
+    window.state.open_project(project_dir)
+    window.page("train")
+    started = []
+    monkeypatch.setattr(window, "on_page", lambda *inputs: started.append(inputs))
+    window.show_page("results")
+    qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
+    assert not started
+    window.show_page("train")
+    qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
+    assert started == [("train", "start")]
+
+
+def test_text_grows_and_shrinks_by_keys(qtbot, window, qapp):
+    qtbot.keyClick(window, Qt.Key.Key_Plus, CONTROL)
+    assert window.state.settings.font_scale == 1.15
+    qtbot.keyClick(window, Qt.Key.Key_Minus, CONTROL)
+    assert qapp.font().pixelSize() == 13
+
+
+# -- drops --------------------------------------------------------------------------------------------------------
+
+
+def drop(window, *paths) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(QPointF(400, 300), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, NONE)
+    window.dropEvent(event)
+
+
+def test_what_a_drop_means(tmp_path, project_dir, pictures):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"")
+    kinds = [drops.meaning([path]) for path in (project_dir, pictures, model)]
+    assert [each.kind for each in kinds if each] == ["project", "source", "model"]
+    assert drops.meaning([pictures / "red" / "red_000.png"]) is None
+
+
+def test_a_project_dropped_on_any_page_is_opened(window, project_dir):
+    window.show_page("settings")
+    drop(window, project_dir)
+    assert window.state.path == project_dir and window.current_page.name == "project"
+
+
+def test_a_model_dropped_on_any_page_can_be_tried(window, tmp_path):
+    model = tmp_path / "elsewhere" / "model.onnx"
+    model.parent.mkdir()
+    model.write_bytes(b"")
+    window.show_page("label")
+    drop(window, model)
+    assert window.current_page.name == "try" and window.page("try").model() == model

@@ -1,0 +1,81 @@
+"""The end of a job is told: on the page, in the window, and outside it to those who look elsewhere."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+
+from gui.shell.notify import Notifier, ending_of
+from gui.state import JobInfo, JobOutcome
+from visionft.events import EpochDone
+from visionft.training.runs.run_folder import TrainResult
+
+INFO = JobInfo(kind="train", title="Training ResNet-18", page="train", started_s=0.0, may_write=False)
+BEST = EpochDone(
+    epoch=7, epochs=9, train_loss=0.1, train_top1=1, val_loss=0.2, val_top1=0.934, learning_rate=0.1, seconds=1,
+    images_per_second=1, is_best=True,
+)  # fmt: skip
+RESULT = TrainResult(
+    run="001", best=BEST, seconds=80, stopped=False, trainable_parameters=1, total_parameters=2, device="cpu",
+    precision="fp32",
+)  # fmt: skip
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Stand in for the system's tray, which the offscreen platform has not; return what it is given."""
+    shown, alerts = [], []
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", staticmethod(lambda: True))
+    monkeypatch.setattr(QSystemTrayIcon, "show", lambda self: None)
+    monkeypatch.setattr(QSystemTrayIcon, "showMessage", lambda self, *inputs: shown.append(inputs[:2]))
+    monkeypatch.setattr(QApplication, "alert", staticmethod(lambda window, *_: alerts.append(window)))
+    return shown, alerts
+
+
+def finish(qtbot, window, result, *, page="train"):
+    window.state.start_job("train", "Training ResNet-18", lambda **_: result, page=page)
+    qtbot.waitUntil(lambda: window.state.job_info is None)
+
+
+def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    finish(qtbot, window, RESULT)
+    assert window.banner.message() == "Training ResNet-18: done"
+    assert window.banner._hint.text() == "93.4% right on validation, in epoch 7; it took 1 min 20 s."
+    window.banner.way_button.click()
+    assert window.current_page.name == "results" and not window.banner.message()
+
+
+def test_the_page_that_shows_the_job_needs_no_banner(qtbot, window):
+    window.show_page("settings")
+    finish(qtbot, window, Path("result"), page="settings")
+    assert window.banner.message() == ""
+
+
+def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypatch):
+    shown, alerts = said
+    finish(qtbot, window, RESULT)
+    assert not shown and not alerts
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    finish(qtbot, window, RESULT)
+    assert alerts == [window]
+    assert shown[0] == ("Training ResNet-18: done", "93.4% right on validation, in epoch 7; it took 1 min 20 s.")
+
+
+def test_a_failure_is_told_as_well_and_a_stop_is_not():
+    failed = ending_of(JobOutcome(info=INFO, message="There is not enough memory.", hint="Close other programs."))
+    assert failed is not None and failed.title.endswith("failed") and failed.words == "There is not enough memory."
+    assert ending_of(JobOutcome(info=INFO, result=RESULT, was_stopped=True)) is None
+
+
+@pytest.mark.qt_log_ignore("does not support raise")
+def test_a_click_on_the_notification_brings_the_window_forward(qtbot, window, said, monkeypatch):
+    notifier = Notifier(window)
+    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
+    assert notifier.tell("Done", "Words")
+    monkeypatch.undo()
+    window.showMinimized()
+    assert notifier._tray is not None
+    notifier._tray.messageClicked.emit()
+    assert not window.isMinimized() and not notifier._tray.isVisible()

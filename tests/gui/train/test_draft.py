@@ -1,0 +1,296 @@
+"""The draft of a run: presets and Modified, costs on the cards, weights at hand, the preview, the rate finder."""
+
+import dataclasses
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QImage
+
+from gui import work
+from gui.shell.window import MainWindow
+from gui.train import augment_preview
+from gui.train.page import TrainPage
+from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, run_details
+from models.catalog import BACKBONES
+from visionft.data.augment_preview import render
+from visionft.errors import RunError
+from visionft.training.config.presets import Circumstances, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
+from visionft.training.lr_finder import RateCurve
+
+LEFT = Qt.MouseButton.LeftButton
+COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, memory_mb=2048, device="CPU", micro_batch=8)
+
+
+@pytest.fixture
+def page(window: MainWindow, project_dir) -> TrainPage:
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    return page
+
+
+def wait_for_job(qtbot, window):
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=10_000)
+
+
+# Presets --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
+    expected = preset_config("balanced", Circumstances.of(window.state.snapshot()))
+    assert page.config() == expected and page.setup.presets.choice() == "balanced"
+    assert not page.setup.modified_pill.isVisible() and not page.setup.reset_button.isVisible()
+
+
+def test_a_preset_card_sets_everything_and_says_what(qtbot, page):
+    tile = page.setup.presets.tiles["quick"]
+    assert "Linear probe" in tile.facts()
+    qtbot.mouseClick(tile, LEFT)
+    assert page.config().method == "linear" and page.config().augmentation == "none"
+    assert page.setup.methods.choice() == "linear" and "Linear probe" in page.setup.summary.text()
+
+
+def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
+    before = page.config()
+    page.form.editor("epochs").setValue(before.epochs + 1)
+    assert page.setup.modified_pill.isVisible()
+    assert page.form._entries["epochs"].caption.property("role") == "strong"
+    page.form.editor("epochs").setValue(before.epochs)
+    assert not page.setup.modified_pill.isVisible()
+    qtbot.mouseClick(page.setup.methods.tiles["full"], LEFT)
+    page.form.editor("weight_decay").setText("0.2")
+    page.setup.method_form("full").editor("layer_decay").setText("0.5")
+    assert page.setup.modified_pill.isVisible() and "1 changed" in page.form.advanced_button.text()
+    qtbot.mouseClick(page.setup.reset_button, LEFT)
+    assert page.config() == before and not page.setup.modified_pill.isVisible()
+
+
+def test_advanced_fields_are_built_when_they_are_opened(qtbot, page):
+    assert "weight_decay" not in page.form._entries
+    qtbot.mouseClick(page.form.advanced_button, LEFT)
+    assert page.form.editor("weight_decay").isVisible()
+
+
+def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(qtbot, page, window, draw_folder, tmp_path):
+    from visionft.project.importing.importer import import_source
+    from visionft.project.splits import assign_splits
+    from visionft.project.store import Project
+
+    with Project.create(tmp_path / "large") as project:
+        import_source(project, draw_folder(tmp_path / "more", {"red": 120, "green": 120}))
+        assign_splits(project)
+    small = page.config().batch_size
+    window.state.open_project(tmp_path / "large")
+    assert page.config().batch_size > small
+    page.form.editor("epochs").setValue(3)
+    window.state.close_project()
+    assert page.config().epochs == 3
+
+
+# Cards ----------------------------------------------------------------------------------------------------------------
+
+
+def facts(*here: str) -> dict[str, WeightsFact]:
+    return {name: WeightsFact(is_here=name in here, size="45 MB") for name in BACKBONES}
+
+
+def test_backbones_at_hand_come_first_and_few_others_until_all_are_wanted():
+    few = backbone_choices(
+        facts("starter_resnet", "starter_vit", "resnet50"), has_gpu=False, chosen="vit_base", shows_all=False
+    )
+    assert [choice.group for choice in few] == [HERE] * 3 + [ELSEWHERE] * (len(few) - 3)
+    names = [choice.name for choice in few]
+    assert names[:3] == ["starter_resnet", "starter_vit", "resnet50"] and "vit_base" in names and len(names) < 8
+    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[3].facts
+    every = backbone_choices(facts("starter_resnet"), has_gpu=False, chosen="starter_resnet", shows_all=True)
+    assert {choice.name for choice in every} == set(BACKBONES)
+    assert [choice.name for choice in every][-2:] == ["test_resnet", "test_vit"]
+
+
+def test_show_all_shows_every_backbone_and_fewer_again(qtbot, page):
+    tiles = page.setup.backbones.tiles
+    assert "resnet101" not in tiles and str(len(BACKBONES)) in page.setup.show_all_button.text()
+    qtbot.mouseClick(page.setup.show_all_button, LEFT)
+    assert all(tiles[name].isVisibleTo(page.setup) for name in BACKBONES)
+    qtbot.mouseClick(page.setup.show_all_button, LEFT)
+    assert not tiles["resnet101"].isVisibleTo(page.setup) and tiles["starter_resnet"].isVisibleTo(page.setup)
+
+
+def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
+    page.draft.take(TrainConfig(backbone="vit_base", method="prefix"))
+    assert (page.config().backbone, page.config().method) == ("vit_base", "prefix")
+    assert page.setup.backbones.choice() == "vit_base" and page.setup.methods.choice() == "prefix"
+
+
+def test_weights_found_on_this_computer_move_their_card(page, qtbot):
+    found = facts("starter_resnet", "starter_vit", "resnet101")
+    page.draft._on_computer_looked_at("all", (found, "cpu"))
+    choices = {choice.name: choice for choice in page.setup.backbones._choices}
+    assert choices["resnet101"].group == HERE
+
+
+def test_what_waits_is_described_by_what_is_special_about_it():
+    words = run_details(TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"]))
+    assert words == "7 epochs, batch size 8, rank 4"
+
+
+# Costs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
+    assert "not measured" in page.setup.cost.text()
+    remember(page.config(), SetFacts.of(window.state.snapshot()), COST)
+    page.draft.show()
+    assert "measured on this computer" in page.setup.cost.text() and "2.0 GB" in page.setup.cost.text()
+    assert "2.0 GB" in page.setup.methods.tiles["lora"].facts()
+    assert "2.0 GB" not in page.setup.methods.tiles["full"].facts()
+    assert "2.0 GB" in page.setup.presets.tiles["balanced"].facts()
+    page.form.editor("batch_size").setValue(page.config().batch_size + 1)
+    assert "not measured" in page.setup.cost.text()
+
+
+def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, monkeypatch):
+    asked, threads = [], []
+
+    def estimate_run(config, images, *, on_event, should_stop):
+        threads.append(threading.current_thread())
+        asked.append(config.method)
+        while len(asked) == 2 and not should_stop():
+            pass
+        if config.method == "full":
+            raise RunError("Not even one picture fits.")
+        remember(config, SetFacts.of(images), COST)
+        return Estimate(seconds=9, memory_mb=1, images_per_second=1, device="", micro_batch=8, fits_at_once=True)
+
+    monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
+    qtbot.mouseClick(page.setup.measure_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert asked == ["lora"] and "measured on this computer" in page.setup.cost.text()
+    assert threads[0] is not threading.main_thread()
+    asked.clear()
+    qtbot.mouseClick(page.setup.measure_all_button, LEFT)
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    assert window.job_bar.stop_button.isVisible()
+    qtbot.mouseClick(window.job_bar.stop_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert asked == ["full", "linear"] and window.banner.message() == ""  # prefix and the rest were not begun
+
+
+def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):
+    def estimate_run(config, images, **_hooks):
+        raise RunError(f"No room for {config.method}.")
+
+    monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
+    qtbot.mouseClick(page.setup.measure_all_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert "LoRA: No room for lora." in window.banner.message() and "Prefix" not in window.banner.message()
+
+
+def test_faults_keep_a_measurement_from_starting(qtbot, page, window):
+    page.form.editor("learning_rate").setText("fast")
+    qtbot.mouseClick(page.setup.measure_button, LEFT)
+    assert window.state.job_info is None and page.form.editor("learning_rate").property("fault") == "true"
+
+
+# The learning rate ----------------------------------------------------------------------------------------------------
+
+
+def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, window, monkeypatch):
+    curve = RateCurve(rates=(1e-5, 1e-4, 1e-3, 1e-2), losses=(2.0, 1.9, 1.2, 3.0), suggestion=1e-3)
+    monkeypatch.setattr(work, "find_rate", lambda config, images: lambda **_: curve)
+    qtbot.mouseClick(page.setup.rates_button, LEFT)
+    wait_for_job(qtbot, window)
+    chart = page.setup.rate_chart
+    assert chart is not None and chart.rate == 1e-3
+    view = chart._plot.getPlotItem().getViewBox()
+    chart.choose_at(view.mapViewToScene(QPointF(-4, 1.5)))
+    assert chart.rate == 1e-4
+    qtbot.mouseClick(chart.use_button, LEFT)
+    assert page.config().learning_rate == 1e-4 and page.setup.modified_pill.isVisible()
+
+
+def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch):
+    monkeypatch.setattr(work, "find_rate", lambda config, images: lambda **_: None)
+    qtbot.mouseClick(page.setup.rates_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert page.setup.rate_chart is None and window.banner.message() == ""
+
+
+# The preview ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """Let the preview draw at once, in this process; return what was asked for."""
+    asked = []
+
+    def render(self, request):
+        asked.append(request)
+        return [np.zeros((8, 8, 3), np.uint8)] * len(request.seeds)
+
+    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 5)
+    monkeypatch.setattr(augment_preview.PreviewProcess, "render", render)
+    return asked
+
+
+def test_the_preview_follows_the_settings_on_the_users_own_picture(qtbot, drawn, page, window):
+    strip = page.setup.strip
+    qtbot.waitUntil(lambda: strip.shown() == 8)
+    own = {image.path for image in window.state.snapshot().labelled("train")}
+    assert {request.path for request in drawn} <= own
+    page.form.editor("augmentation").setCurrentText("none")
+    qtbot.waitUntil(lambda: strip.shown() == 1)
+    page.form.editor("augmentation").setCurrentText("medium")
+    page.form.editor("image_size").setValue(96)
+    qtbot.waitUntil(lambda: strip.shown() == 8)
+    assert (drawn[-1].augmentation, drawn[-1].size) == ("medium", 96)
+    first, seeds = drawn[-1].path, drawn[-1].seeds
+    qtbot.mouseClick(strip.others_button, LEFT)
+    qtbot.waitUntil(lambda: drawn[-1].seeds not in (seeds, (0,)))
+    assert drawn[-1].path == first
+    qtbot.mouseClick(strip.next_button, LEFT)
+    qtbot.waitUntil(lambda: drawn[-1].path != first)
+
+
+def test_only_the_latest_wish_is_shown(qtbot, drawn, page):
+    preview = page.draft.preview
+    shown = []
+    preview.drawn.connect(shown.append)
+    qtbot.waitUntil(lambda: len(shown) == 1)
+    late = preview._wanted
+    page.form.editor("augmentation").setCurrentText("medium")
+    preview._on_done(late, (QImage(),))  # an answer that comes after the settings changed
+    assert len(shown) == 1
+    qtbot.waitUntil(lambda: len(shown) == 2)
+
+
+def test_a_picture_that_vanished_is_said_in_place_of_the_variants(qtbot, page, window, monkeypatch):
+    monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
+    for image in window.state.snapshot().images:
+        image.path.unlink()
+    page.draft.preview._wait.setInterval(5)
+    qtbot.mouseClick(page.setup.strip.next_button, LEFT)
+    qtbot.waitUntil(lambda: "the file is missing" in page.setup.strip.words())
+    assert page.setup.strip.shown() == 0
+
+
+def test_settings_of_another_method_are_kept_while_choosing(qtbot, page):
+    page.setup.method_form("lora").editor("rank").setValue(4)
+    qtbot.mouseClick(page.setup.methods.tiles["adapter"], LEFT)
+    qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
+    assert page.config().lora.rank == 4
+    page.draft.take(dataclasses.replace(page.config(), lora=dataclasses.replace(page.config().lora, rank=16)))
+    assert page.setup.method_form("lora").editor("rank").value() == 16
+
+
+def test_the_page_works_without_a_project(window):
+    window.show_page("train")
+    page = window.page("train")
+    assert not page.start_button.isEnabled() and not page.enqueue_button.isVisible()
+    assert "Import" in page.setup.strip.words() and isinstance(window.state.path, Path | None)

@@ -1,0 +1,259 @@
+"""The train page: cards, faults that start nothing, recorded events on the chart, Stop, and the copied command."""
+
+import shlex
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from gui import work
+from gui.shell.window import MainWindow
+from gui.state import JobInfo
+from gui.train.page import TrainPage
+from visionft.errors import WeightsError
+from visionft.events import EpochDone, Notice, RunStarted, StepDone
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import TrainResult
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def started(epochs: int = 3) -> RunStarted:
+    return RunStarted(
+        run="001-resnet18-lora", backbone="resnet18", method="lora", epochs=epochs, first_epoch=1, steps_per_epoch=4,
+        train_images=17, val_images=4, trainable_parameters=10, total_parameters=1000, device="CPU", precision="fp32",
+    )  # fmt: skip
+
+
+def step(epoch: int, number: int) -> StepDone:
+    return StepDone(
+        epoch=epoch, step=number, steps=4, loss=1 / (epoch + number), learning_rate=1e-3, images_per_second=50, eta_s=75
+    )
+
+
+def epoch_done(epoch: int, *, is_best: bool, top1: float = 0.5) -> EpochDone:
+    return EpochDone(
+        epoch=epoch, epochs=3, train_loss=1 / epoch, train_top1=0.6, val_loss=1.2 / epoch, val_top1=top1,
+        learning_rate=1e-3, seconds=2, images_per_second=50, is_best=is_best,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def page(window: MainWindow, project_dir) -> TrainPage:
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    return page
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Let Start run a script of events instead of the learning libraries; yield what was asked for."""
+    asked, script = [], []
+
+    def train_run(config, images, project_dir):
+        def run(*, on_event, should_stop):
+            import time
+
+            for item in script:
+                if isinstance(item, Exception):
+                    raise item
+                on_event(item)
+            deadline = time.monotonic() + (5 if "wait" in asked else 0)
+            while time.monotonic() < deadline and not should_stop():
+                time.sleep(0.005)
+            return TrainResult(
+                run="001-resnet18-lora", best=epoch_done(2, is_best=True), seconds=6.0, stopped=should_stop(),
+                trainable_parameters=10, total_parameters=1000, device="CPU", precision="fp32",
+            )  # fmt: skip
+
+        asked.append((config, images, project_dir))
+        return run
+
+    monkeypatch.setattr(work, "train_run", train_run)
+    return asked, script
+
+
+def wait_for_job(qtbot, window):
+    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=10_000)
+
+
+def choose_backbone(qtbot, page, name):
+    if not page.setup.show_all_button.isChecked():
+        qtbot.mouseClick(page.setup.show_all_button, LEFT)
+    qtbot.mouseClick(page.setup.backbones.tiles[name], LEFT)
+
+
+def test_a_click_on_a_card_chooses_the_backbone_and_updates_the_costs(qtbot, page):
+    methods = page.setup.methods
+    before = methods.tiles["lora"].facts()
+    choose_backbone(qtbot, page, "vit_small")
+    assert page.config().backbone == "vit_small"
+    assert methods.tiles["lora"].facts() != before
+    assert "parameters learn" in methods.tiles["full"].facts()
+
+
+def test_a_method_that_the_backbone_cannot_take_says_why(qtbot, page):
+    prefix = page.setup.methods.tiles["prefix"]
+    assert not prefix.isEnabled() and "ResNet" in prefix.facts()
+    choose_backbone(qtbot, page, "vit_tiny")
+    assert prefix.isEnabled()
+    qtbot.mouseClick(prefix, LEFT)
+    assert page.config().method == "prefix"
+    choose_backbone(qtbot, page, "resnet50")
+    assert page.config().method == "lora"
+
+
+def test_only_the_chosen_methods_settings_are_shown(qtbot, page):
+    forms, tiles = page.setup.method_forms, page.setup.methods.tiles
+    assert forms["lora"].isVisible() and "adapter" not in forms
+    qtbot.mouseClick(tiles["adapter"], LEFT)
+    assert forms["adapter"].isVisible() and not forms["lora"].isVisible()
+    qtbot.mouseClick(tiles["linear"], LEFT)
+    assert not forms["adapter"].isVisible() and "linear" not in forms
+
+
+def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, window, scripted):
+    editor = page.form.editor("learning_rate")
+    editor.clear()
+    qtbot.keyClicks(editor, "fast")
+    qtbot.mouseClick(page.start_button, LEFT)
+    assert editor.property("fault") == "true"
+    assert scripted[0] == [] and window.state.job_info is None
+
+
+def test_pictures_without_splits_are_refused_with_the_next_step(qtbot, page, window, scripted, pictures, tmp_path):
+    with Project.create(tmp_path / "unsplit") as project:
+        import_source(project, pictures)
+    window.state.open_project(tmp_path / "unsplit")
+    page.start()
+    assert "no splits yet" in page.setup.problems.message()
+    assert scripted[0] == []
+
+
+def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted):
+    asked, script = scripted
+    script += [started(), step(1, 1), epoch_done(1, is_best=True), epoch_done(2, is_best=True, top1=0.75)]
+    script += [epoch_done(3, is_best=False)]
+    qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    wait_for_job(qtbot, window)
+    ((config, images, project_dir),) = asked
+    assert config == page.config() and project_dir == window.state.path and images.labelled("train")
+    assert page.monitor.chart.point_counts() == {"steps": 1, "epochs": 3}
+    assert page.monitor.tiles["best"].figure() == "75.0%"
+    assert page.monitor.tiles["epoch"].figure() == "3 of 3"
+    assert page.monitor.state() == "Finished" and page.monitor.isVisible()
+    qtbot.mouseClick(page.results_button, LEFT)
+    assert window.current_page.name == "results"
+
+
+def test_stop_ends_the_run_and_says_that_the_best_is_kept(qtbot, page, window, scripted):
+    asked, script = scripted
+    asked.append("wait")
+    script += [started(), epoch_done(1, is_best=True)]
+    qtbot.mouseClick(page.start_button, LEFT)
+    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    assert page.stop_button.isVisible() and not page.start_button.isVisible()
+    assert not window.job_bar.stop_button.isVisible()  # one Stop is enough
+    qtbot.mouseClick(page.stop_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert page.monitor.state() == "Stopped"
+    assert page.start_button.isVisible()
+
+
+def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, window, scripted):
+    asked, script = scripted
+    asked.append("wait")
+    script += [started(epochs=3), step(2, 2)]
+    page.start()
+    window.show_page("project")
+    qtbot.waitUntil(lambda: "Epoch 2 of 3" in window.job_bar._stage.text())
+    assert "1 min 15 s left" in window.job_bar._stage.text()
+    assert window.job_bar.stop_button.isVisible()
+    qtbot.mouseClick(window.job_bar.job_button, LEFT)
+    assert window.current_page is page and not window.job_bar.stop_button.isVisible()
+    window.show_page("project")
+    qtbot.mouseClick(window.job_bar.stop_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert not window.job_bar.stop_button.isVisible()
+
+
+def test_an_expected_failure_is_a_banner_with_its_hint(qtbot, page, window, scripted):
+    scripted[1].append(WeightsError("The weights are not here.", "Connect to the internet."))
+    page.start()
+    wait_for_job(qtbot, window)
+    assert window.banner.message() == "The weights are not here."
+    assert not window.banner.details_button.isVisible()
+    assert page.monitor.state() == "Failed" and page.start_button.isEnabled()
+
+
+def test_a_bug_in_a_job_is_a_banner_with_details(qtbot, page, window, scripted, caplog):
+    scripted[1].append(KeyError("lost"))
+    page.start()
+    wait_for_job(qtbot, window)
+    assert "KeyError" in window.banner.message() and window.banner.details_button.isVisible()
+
+
+def test_a_second_job_is_refused_while_one_runs(qtbot, page, window, scripted):
+    scripted[0].append("wait")
+    page.start()
+    assert not window.state.start_job("train", "Another", lambda **_: None, page="train")
+    assert "running" in window.banner.message()
+    window.state.stop_job()
+    wait_for_job(qtbot, window)
+
+
+def test_recorded_events_are_shown_without_any_job(page, window):
+    window.state.job_info = JobInfo(kind="train", title="t", page="train", started_s=0, may_write=False)
+    for event in (started(), step(1, 3), Notice(message="Half the batch size: memory ran out", level="warning")):
+        window.state.job_reported.emit(event)
+    window.state.job_info = None
+    assert page.monitor.tiles["speed"].figure() == "50"
+    assert page.monitor.tiles["left"].figure() == "1 min 15 s"
+    assert "memory ran out" in page.monitor._note.text()
+    assert page.monitor.chart.notes() == ["Half the batch size: memory ran out"]
+
+
+def test_the_copied_command_trains_the_same(qtbot, page, window):
+    qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
+    page.setup.method_form("lora").editor("rank").setValue(4)
+    page.form.editor("batch_size").setValue(8)
+    qtbot.mouseClick(page.setup.command_button, LEFT)
+    words = shlex.split(QGuiApplication.clipboard().text())
+    assert words[:3] == ["visionft", "train", str(window.state.path)]
+    settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    rebuilt = TrainConfig(
+        backbone=words[words.index("--backbone") + 1], method="lora", epochs=int(words[words.index("--epochs") + 1])
+    )
+    rebuilt = rebuilt.with_settings(settings)
+    assert rebuilt == page.config()
+
+
+def test_pages_are_reached_by_their_keys(qtbot, window, page):
+    for number, name in enumerate(window.entries, 1):
+        qtbot.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
+        assert window.current_page.name == name
+
+
+def test_building_the_pages_opens_no_other_window(window, qapp):
+    for name in window.entries:
+        window.show_page(name)
+        qapp.processEvents()
+        assert window.isActiveWindow()
+        assert [widget for widget in qapp.topLevelWidgets() if widget.isVisible()] == [window]
+
+
+def test_closing_while_a_job_runs_asks_and_stops_it(qtbot, page, window, scripted, monkeypatch):
+    from gui.kit import dialogs
+
+    scripted[0].append("wait")
+    page.start()
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: False)
+    window.close()
+    assert window.isVisible() and window.state.job_info is not None
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: True)
+    window.close()
+    assert not window.isVisible() and window.state.job_info is None and window.state.project is None

@@ -1,0 +1,54 @@
+"""Variants of a picture, drawn in a process of their own: the run's own augmentation, without torch."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.data.augment import build_augment
+from visionft.data.augment_preview import PreviewProcess, PreviewRequest, render
+from visionft.data.decode import decode
+from visionft.errors import VisionFTError
+
+
+@pytest.fixture
+def request_for(picture_folder: Path) -> PreviewRequest:
+    picture = next(picture_folder.rglob("*.png"))
+    return PreviewRequest(path=picture, augmentation="medium", size=24, crop_share=0.9, seeds=(1, 2, 3))
+
+
+def test_variants_are_what_training_would_see(request_for: PreviewRequest) -> None:
+    shown = render(request_for)
+    augment = build_augment("medium", 24)
+    for pixels, seed in zip(shown, request_for.seeds, strict=True):
+        assert np.array_equal(pixels, augment(decode(request_for.path), seed))
+    assert not np.array_equal(shown[0], shown[1])
+
+
+def test_no_augmentation_shows_the_centre(tmp_path: Path) -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[10:30, 20:40] = 200  # the middle third or so
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    request = PreviewRequest(path=tmp_path / "p.png", augmentation="none", size=20, crop_share=0.5, seeds=(0,))
+    (shown,) = render(request)
+    assert shown.shape == (20, 20, 3) and (shown == 200).all()
+
+
+def test_the_process_draws_the_same_and_survives_a_bad_picture(request_for: PreviewRequest, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    previews = PreviewProcess()
+    try:
+        first = previews.render(request_for)
+        assert all(np.array_equal(a, b) for a, b in zip(first, render(request_for), strict=True))
+        with pytest.raises(VisionFTError, match="bad.png"):
+            previews.render(replace(request_for, path=tmp_path / "bad.png"))
+        os.kill(previews._process.pid, signal.SIGTERM)
+        previews._process.join()
+        assert len(previews.render(request_for)) == 3
+    finally:
+        previews.close()
+    assert previews._process is None

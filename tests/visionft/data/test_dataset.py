@@ -1,0 +1,102 @@
+"""Datasets and loaders: complete, in an order that only the seed decides, and unmoved by damaged files."""
+
+import dataclasses
+import pickle
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from visionft.data.dataset import EpochSampler, PictureDataset, SampleKey, make_loader
+from visionft.data.preprocess import Preprocessing
+from visionft.data.types import Snapshot, Task
+
+PLAIN = Preprocessing(size=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+def dataset_of(snapshot: Snapshot, augmentation: str = "light", seed: int = 0) -> PictureDataset:
+    return PictureDataset(snapshot.labelled("train"), PLAIN, classes=3, augmentation=augmentation, seed=seed)
+
+
+def test_an_epoch_holds_every_picture_once(snapshot: Snapshot) -> None:
+    sampler = EpochSampler(30, 7, seed=0, shuffle=True)
+    sampler.epoch = 1
+    loader = make_loader(dataset_of(snapshot), sampler, workers=0, pin_memory=False)
+    indices = torch.cat([batch.indices for batch in loader])
+    assert sorted(indices.tolist()) == list(range(30)) and len(sampler) == 5
+
+
+def test_order_follows_seed_and_epoch_and_skip_continues_it() -> None:
+    sampler = EpochSampler(30, 7, seed=3, shuffle=True)
+    sampler.epoch = 2
+    whole = list(sampler)
+    sampler.skip = 2
+    assert list(sampler) == whole[2:]
+    other = EpochSampler(30, 7, seed=3, shuffle=True)
+    other.epoch = 2
+    assert list(other) == whole
+    other.epoch = 3
+    assert [key.position for key in next(iter(other))] != [key.position for key in whole[0]]
+
+
+def test_a_sample_depends_on_seed_epoch_and_image_alone(snapshot: Snapshot) -> None:
+    data = dataset_of(snapshot)
+    first = data[SampleKey(1, 4)].pixels
+    copied = pickle.loads(pickle.dumps(data))
+    assert torch.equal(copied[SampleKey(1, 4)].pixels, first)
+    assert not torch.equal(data[SampleKey(2, 4)].pixels, first)
+    assert not torch.equal(dataset_of(snapshot, seed=1)[SampleKey(1, 4)].pixels, first)
+
+
+def test_a_damaged_picture_is_named_and_left_out(snapshot: Snapshot, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    images = list(snapshot.images[:3])
+    images[1] = dataclasses.replace(images[1], path=broken)
+    data = PictureDataset(images, PLAIN, classes=3)
+    batches = list(make_loader(data, EpochSampler(3, 2, seed=0, shuffle=False), workers=0, pin_memory=False))
+    assert [len(batch.images) for batch in batches] == [1, 1]
+    ((position, reason),) = batches[0].unreadable
+    assert position == 1 and reason
+
+
+def test_a_batch_of_damaged_pictures_only_is_empty(snapshot: Snapshot, tmp_path: Path) -> None:
+    gone = [dataclasses.replace(image, path=tmp_path / "gone.png") for image in snapshot.images[:2]]
+    (batch,) = make_loader(
+        PictureDataset(gone, PLAIN, classes=3), EpochSampler(2, 2, seed=0, shuffle=False), workers=0, pin_memory=False
+    )
+    assert len(batch.images) == 0 and len(batch.unreadable) == 2
+
+
+def test_several_labels_become_zeros_and_ones(snapshot: Snapshot) -> None:
+    image = dataclasses.replace(snapshot.images[0], labels=(0, 2))
+    sample = PictureDataset([image], PLAIN, task="multi", classes=3)[SampleKey(0, 0)]
+    assert sample.target.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_loader_processes_give_the_same_batches_from_a_background_thread(snapshot: Snapshot) -> None:
+    def batches(workers: int) -> list[torch.Tensor]:
+        sampler = EpochSampler(30, 8, seed=0, shuffle=True)
+        return [batch.images for batch in make_loader(dataset_of(snapshot), sampler, workers=workers, pin_memory=False)]
+
+    found: list[list[torch.Tensor]] = []
+    thread = threading.Thread(target=lambda: found.append(batches(1)))
+    thread.start()
+    thread.join(120)
+    assert all(torch.equal(a, b) for a, b in zip(found[0], batches(0), strict=True))
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_two_loader_processes_take_thousands_of_pictures(task: Task, snapshot: Snapshot) -> None:
+    few = snapshot.labelled("train")
+    images = [dataclasses.replace(few[number % len(few)], image_id=number) for number in range(2000)]
+    data = PictureDataset(images, PLAIN, task=task, classes=3)
+    sampler = EpochSampler(len(images), 250, seed=0, shuffle=True)
+    batches = list(make_loader(data, sampler, workers=2, pin_memory=False))
+    labels = torch.tensor([image.labels[0] for image in images])
+    for batch in batches:
+        targets = batch.targets if task == "single" else batch.targets.argmax(dim=1)
+        assert torch.equal(targets, labels[batch.indices])
+        assert task == "single" or batch.targets.sum() == len(batch.indices)
+    assert sorted(torch.cat([batch.indices for batch in batches]).tolist()) == list(range(2000))

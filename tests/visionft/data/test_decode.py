@@ -1,0 +1,321 @@
+"""The one decoder: every kind of picture comes out right, every bad file is an `ImageError` with a short reason."""
+
+import os
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.data.decode import IMAGE_SUFFIXES, decode, read_header
+from visionft.errors import ImageError
+
+ORIENTATION = 0x0112
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def upright(width: int = 48, height: int = 32) -> np.ndarray:
+    """Return a picture whose four quarters differ: red, green, blue, white, read from top left."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    half_y, half_x = height // 2, width // 2
+    pixels[:half_y, :half_x], pixels[:half_y, half_x:] = RED, GREEN
+    pixels[half_y:, :half_x], pixels[half_y:, half_x:] = BLUE, WHITE
+    return pixels
+
+
+def stored_for(orientation: int, pixels: np.ndarray) -> np.ndarray:
+    """Return the pixels as a camera would store them under `orientation` (the inverse of turning upright)."""
+    inverse = {
+        1: lambda p: p,
+        2: lambda p: p[:, ::-1],
+        3: lambda p: p[::-1, ::-1],
+        4: lambda p: p[::-1],
+        5: lambda p: p.transpose(1, 0, 2),
+        6: lambda p: np.rot90(p, 1),
+        7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda p: np.rot90(p, -1),
+    }
+    return np.ascontiguousarray(inverse[orientation](pixels))
+
+
+def save(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def assert_is_close(actual: np.ndarray, expected: np.ndarray, tolerance: int = 0) -> None:
+    assert actual.shape == expected.shape
+    assert actual.dtype == np.uint8
+    assert int(np.abs(actual.astype(int) - expected.astype(int)).max()) <= tolerance
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
+def test_orientation_is_applied_once_whatever_the_format(tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    image = Image.fromarray(stored_for(orientation, upright()))
+    options = {
+        ".jpg": {"quality": 100, "subsampling": 0},
+        ".webp": {"lossless": True},
+        ".avif": {"quality": 100, "subsampling": "4:4:4"},
+    }
+    path = save(tmp_path / f"a{suffix}", image, exif=exif, **options.get(suffix, {}))
+
+    header, pixels = read_header(path), decode(path)
+
+    assert (header.width, header.height) == (48, 32)
+    assert_is_close(pixels, upright(), tolerance=12 if suffix == ".avif" else 2)
+    assert decode(path, max_side=24).shape == (16, 24, 3)
+
+
+@pytest.mark.shared_data
+def test_the_eight_exif_examples_show_the_same_picture(shared_data: Path) -> None:
+    pictures = [decode(path, max_side=200).astype(int) for path in sorted((shared_data / "exif").glob("*.jpg"))]
+    assert len(pictures) == 9
+    for picture in pictures[1:]:  # the number printed on each differs, the photograph does not
+        assert np.abs(picture - pictures[0]).mean() < 4
+
+
+@pytest.mark.shared_data
+def test_no_exception_but_image_error_leaves_the_decoder(shared_data: Path) -> None:
+    decoded, refused = 0, {}
+    for path in sorted(p for p in (shared_data / "bad_inputs").rglob("*") if p.is_file()):
+        try:
+            header = read_header(path)
+            pixels = decode(path)
+        except ImageError as error:
+            refused[path.relative_to(shared_data / "bad_inputs").as_posix()] = error.message
+            continue
+        assert pixels.shape == (header.height, header.width, 3), path
+        decoded += 1
+    assert decoded >= 68
+    kinds = {name.split("/")[0] for name in refused}
+    assert {"truncated", "bomb", "unidentified", "decode_error"} <= kinds
+    assert all(0 < len(reason) < 160 for reason in refused.values())
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    for name in ("a.png", "a.tif"):
+        pixels = decode(save(tmp_path / name, Image.fromarray(ramp)))
+        assert_is_close(pixels, np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2), tolerance=1)
+
+
+@pytest.mark.parametrize(("least", "greatest"), [(0.0, 1.0), (0.0, 255.0), (0.0, 65535.0), (-3.0, 3.0)])
+def test_float_pictures_use_their_natural_range(tmp_path: Path, least: float, greatest: float) -> None:
+    ramp = np.linspace(least, greatest, 256, dtype=np.float32).reshape(16, 16)
+    pixels = decode(save(tmp_path / "a.tif", Image.fromarray(ramp)))
+    assert_is_close(pixels[..., 0], np.arange(256, dtype=np.uint8).reshape(16, 16), tolerance=1)
+
+
+def test_a_float_picture_of_holes_and_one_value_decodes(tmp_path: Path) -> None:
+    values = np.full((4, 4), 0.5, np.float32)
+    values[0, 0], values[0, 1] = np.nan, np.inf
+    pixels = decode(save(tmp_path / "a.tif", Image.fromarray(values)))
+    assert pixels[0, 0].tolist() == [0, 0, 0]
+    assert pixels[2, 2].tolist() == [128, 128, 128]
+
+
+def transparent_quarter(mode: str) -> Image.Image:
+    alpha = np.full((32, 48), 255, np.uint8)
+    alpha[:16, :24] = 0
+    image = Image.fromarray(np.dstack([upright(), alpha]))
+    return image if mode == "RGBA" else image.convert("LA")
+
+
+def test_transparent_parts_become_white(tmp_path: Path) -> None:
+    on_white = upright()
+    on_white[:16, :24] = WHITE
+    assert_is_close(decode(save(tmp_path / "rgba.png", transparent_quarter("RGBA"))), on_white)
+    palette = transparent_quarter("RGBA").quantize(8)
+    assert_is_close(decode(save(tmp_path / "palette.png", palette)), on_white)
+    grey = decode(save(tmp_path / "la.png", transparent_quarter("LA")))
+    assert grey[0, 0].tolist() == [255, 255, 255]
+    assert grey[0, 30].tolist() == [150, 150, 150]
+
+
+def test_half_transparent_pixels_are_blended(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 128))
+    assert decode(save(tmp_path / "a.png", image))[0, 0].tolist() == [127, 127, 127]
+
+
+def test_a_transparent_colour_of_a_grey_or_rgb_png_becomes_white(tmp_path: Path) -> None:
+    grey = save(tmp_path / "grey.png", Image.new("L", (4, 4), 7), transparency=7)
+    red = save(tmp_path / "red.png", Image.new("RGB", (4, 4), RED), transparency=RED)
+    sixteen = save(tmp_path / "16.png", Image.fromarray(np.full((4, 4), 700, np.uint16)), transparency=700)
+    for path in (grey, red, sixteen):
+        assert (decode(path) == 255).all(), path.name
+
+
+def test_cmyk_is_not_inverted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.tif"):
+        image = Image.fromarray(upright()).convert("CMYK")
+        options = {"quality": 100, "subsampling": 0} if name == "a.jpg" else {}
+        assert_is_close(decode(save(tmp_path / name, image, **options)), upright(), tolerance=3)
+
+
+def test_bilevel_lab_and_palette_modes_become_rgb(tmp_path: Path) -> None:
+    black_white = Image.fromarray(upright()[..., 1] > 128)
+    assert_is_close(decode(save(tmp_path / "1.png", black_white))[..., 2], (upright()[..., 1] > 128) * np.uint8(255))
+    white = Image.new("LAB", (4, 4), (255, 128, 128))
+    assert decode(save(tmp_path / "lab.tif", white)).min() >= 253
+    assert_is_close(decode(save(tmp_path / "p.gif", Image.fromarray(upright()))), upright())
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif"])
+def test_animations_give_their_first_frame(tmp_path: Path, suffix: str) -> None:
+    first, second = Image.fromarray(upright()), Image.new("RGB", (48, 32), "black")
+    options = {"lossless": True} if suffix == ".webp" else {}
+    path = save(tmp_path / f"a{suffix}", first, save_all=True, append_images=[second], **options)
+    assert_is_close(decode(path), upright())
+
+
+def test_a_jpeg_with_a_second_picture_behind_it_is_a_jpeg(tmp_path: Path) -> None:
+    first, second = Image.fromarray(upright()), Image.new("RGB", (48, 32))
+    path = save(tmp_path / "phone.jpg", first, format="MPO", save_all=True, append_images=[second], quality=95)
+    assert read_header(path).format == "JPEG"
+    assert np.abs(decode(path).astype(int) - upright()).mean() < 4
+    assert decode(path, max_side=24).shape == (16, 24, 3)
+
+
+def test_max_side_only_shrinks_and_keeps_the_picture(tmp_path: Path) -> None:
+    picture = np.asarray(Image.fromarray(upright()).resize((3000, 2000), Image.Resampling.BICUBIC))
+    for name in ("a.jpg", "a.png"):
+        path = save(tmp_path / name, Image.fromarray(picture))
+        small = decode(path, max_side=150)
+        expected = np.asarray(Image.fromarray(picture).resize((150, 100), Image.Resampling.BICUBIC))
+        assert small.shape == (100, 150, 3)
+        assert np.abs(small.astype(int) - expected.astype(int)).mean() < 3
+        assert decode(path, max_side=9000).shape == (2000, 3000, 3)
+    thin = save(tmp_path / "thin.png", Image.new("RGB", (2000, 1)))
+    assert decode(thin, max_side=100).shape == (1, 100, 3)
+
+
+def test_the_array_is_writable_contiguous_and_its_own(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", Image.fromarray(upright()))
+    pixels = decode(path)
+    pixels[:] = 0
+    assert pixels.flags.c_contiguous
+    assert_is_close(decode(path), upright())
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
+
+
+def test_exif_behind_the_pixels_of_a_png_counts_for_header_and_pixels(tmp_path: Path) -> None:
+    stored = stored_for(6, upright())
+    rows = b"".join(b"\0" + row.tobytes() for row in stored)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "late.png"
+    path.write_bytes(png(32, 48, png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"eXIf", exif.tobytes()[6:])))
+    assert (read_header(path).width, read_header(path).height) == (48, 32)
+    assert_is_close(decode(path), upright())
+
+
+def test_xmp_orientation_counts_where_there_is_no_exif(tmp_path: Path) -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in stored_for(3, upright()))
+    xmp = b'<rdf:Description tiff:Orientation="3"/>'
+    for flag, text in ((b"\0", xmp), (b"\1", zlib.compress(xmp))):
+        chunk = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0" + flag + b"\0\0\0" + text)
+        path = tmp_path / "xmp.png"
+        path.write_bytes(png(48, 32, png_chunk(b"IDAT", zlib.compress(rows)), chunk))
+        assert_is_close(decode(path), upright())
+
+
+def test_broken_exif_costs_only_the_orientation(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", Image.fromarray(upright()), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=100)
+    assert decode(path).shape == (32, 48, 3)
+
+
+def truncated(path: Path, share: float) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif", ".gif", ".avif", ".ppm"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_a_cut_off_file_is_refused_in_every_format(tmp_path: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = truncated(save(tmp_path / f"a{suffix}", Image.fromarray(noise)), share)
+    with pytest.raises(ImageError) as caught:
+        decode(path)
+    assert 0 < len(caught.value.message) < 160
+
+
+def test_decompression_bombs_are_refused_by_their_header(tmp_path: Path) -> None:
+    for width, height in ((60_000, 60_000), (1_000_001, 1)):
+        bomb = tmp_path / "bomb.png"
+        bomb.write_bytes(png(width, height, png_chunk(b"IDAT", b"")))
+        for read in (read_header, decode):
+            with pytest.raises(ImageError, match="too large"):
+                read(bomb)
+
+
+def test_what_is_not_a_picture_says_so(tmp_path: Path) -> None:
+    svg = tmp_path / "drawing.jpg"
+    svg.write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>')
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    reasons = {svg: "not a readable", empty: "empty", tmp_path: "folder", tmp_path / "gone.jpg": "missing"}
+    for path, reason in reasons.items():
+        for read in (read_header, decode):
+            with pytest.raises(ImageError, match=reason):
+                read(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageError, match="regular"):
+        read_header(tmp_path / "pipe.jpg")
+
+
+def test_a_header_costs_no_decoding_and_reports_damage_only_on_decode(tmp_path: Path) -> None:
+    path = truncated(save(tmp_path / "a.png", Image.effect_noise((900, 600), 90)), 0.5)
+    header = read_header(path)
+    assert (header.width, header.height, header.format) == (900, 600, "PNG")
+    with pytest.raises(ImageError, match="truncated"):
+        decode(path)
+
+
+def test_threads_decode_the_same_pixels(tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"a{s}", Image.fromarray(upright())) for s in (".jpg", ".png", ".webp", ".tif", ".gif")]
+    alone = [decode(path) for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(decode, paths * 8))
+    for index, pixels in enumerate(together):
+        assert_is_close(pixels, alone[index % len(paths)])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_bytes_give_pixels_or_a_reason(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for suffix in (".jpg", ".png", ".webp", ".bmp", ".tif", ".gif", ".avif"):
+        path = save(tmp_path / f"a{suffix}", Image.fromarray(upright()))
+        content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+        for _ in range(15):
+            damaged = content.copy()
+            damaged[rng.integers(0, len(damaged), 6)] = rng.integers(0, 256, 6)
+            path.write_bytes(damaged.tobytes())
+            try:
+                assert decode(path).dtype == np.uint8
+            except ImageError as error:
+                assert error.message
+
+
+def test_the_suffixes_cover_the_formats_we_open() -> None:
+    assert {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"} <= IMAGE_SUFFIXES
+    assert ".svg" not in IMAGE_SUFFIXES

@@ -1,0 +1,233 @@
+"""Exports: self-contained, equal to PyTorch or not there at all, and usable with bare ONNX Runtime."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+
+import visionft
+from models.catalog import BACKBONES
+from models.methods.table import METHODS
+from visionft.data.preprocess import Preprocessing
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError, RunError
+from visionft.evaluation.report import evaluate_run
+from visionft.export import exporter
+from visionft.export.exporter import export_run
+from visionft.export.parity import read_export
+from visionft.export.predictor import Predictor, expand_folders
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+
+PAIRS = [
+    (backbone, method)
+    for backbone in ("test_resnet", "test_vit")
+    for method in METHODS
+    if BACKBONES[backbone].family not in METHODS[method].refusals
+]
+
+
+@pytest.mark.parametrize(("backbone", "method"), PAIRS)
+def test_every_method_exports_one_equal_file(
+    backbone: str, method: str, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    result = export_run(run_of(backbone, method), snapshot, tmp_path / "out")
+    assert result.parity.max_abs_diff <= 1e-4 and result.parity.top1_agreement == 1.0
+    assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["export.json", "labels.txt", "model.onnx", "predict.py"]
+    assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
+    record = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
+
+
+def test_the_file_follows_the_contract(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model_path = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out").model
+    session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert (given.name, given.type, given.shape) == ("image", "tensor(uint8)", ["batch", "height", "width", 3])
+    assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
+    assert metadata["license"] == "none (random weights)" and metadata["run"] == "001-test_vit-lora"
+    assert json.loads(metadata["preprocessing"])["size"] == 64
+    for batch, height, width in ((1, 7, 300), (5, 90, 64)):
+        pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
+        probabilities, logits = session.run(None, {"image": pixels})
+        assert probabilities.shape == logits.shape == (batch, 3)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    onnx.checker.check_model(str(model_path), full_check=True)
+
+
+def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
+    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = exporter.assemble
+
+    def corrupted(*args, **kwargs):
+        model = honest(*args, **kwargs)
+        weight = next(
+            w for w in model.graph.initializer if w.name.endswith("head.weight") or w.name.endswith("fc.weight")
+        )
+        values = onnx.numpy_helper.to_array(weight).copy()
+        values[0] += 1.0
+        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        return model
+
+    monkeypatch.setattr(exporter, "assemble", corrupted)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = export_run(run_of("test_resnet", "linear"), snapshot, out).model.read_bytes()
+    with pytest.raises(ExportError, match="stopped"):
+        export_run(run_of("test_vit", "linear"), snapshot, out, should_stop=StopInComparison())
+    assert (out / "model.onnx").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class StopInComparison:
+    """Lets evaluation pass (one batch), then asks to stop."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> bool:
+        self.calls += 1
+        return self.calls > 1
+
+
+def test_exports_are_the_same_bytes_each_time(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    first, second = (export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / name).sha256 for name in "ab")
+    assert first == second
+
+
+def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", float_input=True).model
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
+    whole, bare = (
+        onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
+        for name in ("model.onnx", "model_float.onnx")
+    )
+    assert [(given.name, given.type, given.shape[1:]) for given in bare.get_inputs()] == [
+        ("input", "tensor(float)", [3, 64, 64])
+    ]
+    pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
+    prepared = Preprocessing.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
+    (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+    assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
+    assert model.name == "model.onnx"
+
+
+@pytest.mark.parametrize(("opset", "ir"), [(18, 8), (20, 9), (22, 10)])
+@pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
+def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
+    opset: int, ir: int, backbone: str, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    result = export_run(run_of(backbone, "linear"), snapshot, tmp_path / "out", opset=opset, float_input=True)
+    assert result.parity.is_equal and result.opset == opset
+    for path in (result.model, result.float_model):
+        assert path
+        model = onnx.load(path)
+        (imported,) = [each for each in model.opset_import if not each.domain]
+        assert (imported.version, model.ir_version) == (opset, ir)
+        assert (model.producer_name, model.producer_version) == ("VisionFT", visionft.__version__)
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    for path in (tmp_path / "out").iterdir():
+        content = path.read_bytes()
+        for secret in (str(Path(visionft.__file__).parents[1]), str(tmp_path), sys.prefix, "stack_trace"):
+            assert secret.encode() not in content, f"{path.name} holds {secret}"
+
+
+def test_weights_of_ones_own_are_named_without_their_folder(
+    saved_weights: Path, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    config = TrainConfig(
+        backbone="test_resnet", method="linear", weights=str(saved_weights), image_size=64, epochs=1, device="cpu"
+    )
+    train(config, snapshot, tmp_path / "001-run")
+    out = export_run(tmp_path / "001-run", snapshot, tmp_path / "out").model.parent
+    record = json.loads((out / "export.json").read_text())
+    assert record["weights"]["source"] == record["weights"]["origin"] == saved_weights.name
+    assert not [path.name for path in out.iterdir() if str(tmp_path).encode() in path.read_bytes()]
+
+
+def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="Opset 11 is not supported") as caught:
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=11)
+    assert "18, 20, 22" in caught.value.hint and not (tmp_path / "out").exists()
+
+
+def test_the_speed_was_measured_and_the_record_reads_back(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out")
+    latency = result.latency
+    assert latency.runs >= 10 and 0 < latency.median_ms <= latency.p95_ms
+    assert latency.provider == "CPUExecutionProvider" and (latency.width, latency.height) == (48, 40)
+    assert read_export(tmp_path / "out") == result
+    with result.model.open("ab") as handle:
+        handle.write(b"x")
+    assert read_export(tmp_path / "out") is None  # what was measured was another file
+    (tmp_path / "out" / "export.json").write_text("{")
+    assert read_export(tmp_path / "out") is None and read_export(tmp_path / "nowhere") is None
+
+
+def test_prediction_needs_no_torch(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out").model
+    code = (
+        "import sys; from pathlib import Path; from visionft.export.predictor import Predictor\n"
+        "result = list(Predictor(Path(sys.argv[1])).predict([Path(sys.argv[2])]))\n"
+        "assert not result[0].error; print(sorted(m for m in sys.modules if m in ('torch', 'timm', 'peft')))"
+    )
+    command = [sys.executable, "-c", code, str(model), str(snapshot.images[0].path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_predictions_are_the_evaluations(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    run_dir = run_of("test_resnet", "full")
+    evaluation = evaluate_run(run_dir, snapshot, "test")
+    model = export_run(run_dir, snapshot, tmp_path / "out").model
+    predictions = Predictor(model).predict([image.path for image in snapshot.labelled("test")])
+    stored = [json.loads(line) for line in (run_dir / "predictions-test.jsonl").read_text().splitlines()]
+    for prediction, line in zip(predictions, stored, strict=True):
+        assert prediction.class_name == line["predicted"]
+        assert prediction.probability == pytest.approx(line["probability"], abs=1e-4)
+        assert prediction.top5[0] == (prediction.class_name, prediction.probability)
+    assert evaluation.images == 9 and np.sum(evaluation.confusion) == 9
+
+
+def test_unreadable_pictures_come_back_with_their_reason(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out").model
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+    Image.new("L", (5, 1)).save(tmp_path / "thin.png")
+    torn, thin = Predictor(model.parent).predict([tmp_path / "torn.jpg", tmp_path / "thin.png"])
+    assert torn.error and not torn.class_name
+    assert thin.class_name in ("blue", "green", "red") and not thin.error
+    assert expand_folders([tmp_path]) == [tmp_path / "thin.png", tmp_path / "torn.jpg"]
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no model"):
+        Predictor(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(ExportError, match="not a readable ONNX"):
+        Predictor(tmp_path)
+
+
+def test_classes_the_run_does_not_know_are_left_out(run_of, snapshot: Snapshot) -> None:
+    renamed = dataclasses.replace(snapshot, class_names=("blue", "green", "crimson"))
+    assert evaluate_run(run_of("test_resnet", "full"), renamed, "test").images == 6
+    strange = dataclasses.replace(snapshot, class_names=("a", "b", "c"))
+    with pytest.raises(RunError, match="no labelled pictures"):
+        evaluate_run(run_of("test_resnet", "full"), strange, "test")

@@ -1,0 +1,56 @@
+"""A project with several labels per picture, from training to prediction."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from visionft.data.types import Snapshot
+from visionft.evaluation.report import evaluate_run, load_trained, probabilities_of, run_logits
+from visionft.export.exporter import export_run
+from visionft.export.predictor import Predictor
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import read_run
+
+
+@pytest.fixture(scope="module")
+def several(snapshot: Snapshot) -> Snapshot:
+    """Return the pictures with a second label on every other one."""
+    images = tuple(
+        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], (image.labels[0] + image.image_id % 2) % 3})))
+        for image in snapshot.images
+    )
+    return dataclasses.replace(snapshot, task="multi", images=images)
+
+
+def test_the_whole_path(several: Snapshot, tmp_path: Path) -> None:
+    config = TrainConfig(
+        backbone="test_vit", method="lora", weights="random", image_size=64, batch_size=8, epochs=3, device="cpu"
+    )
+    run_dir = tmp_path / "run"
+    train(config, several, run_dir)
+    evaluation = evaluate_run(run_dir, several, "test")
+    logits = run_logits(load_trained(read_run(run_dir)), several, "test")
+    probabilities = probabilities_of(logits, evaluation.temperature)
+    limits = np.array([score.threshold for score in evaluation.per_class.values()])
+    assigned = probabilities >= limits
+    assert evaluation.mean_average_precision == pytest.approx(
+        oracle.average_precision_score(logits.targets, probabilities, average="macro")
+    )
+    for average, value in (("micro", evaluation.micro_f1), ("macro", evaluation.macro_f1)):
+        assert value == pytest.approx(oracle.f1_score(logits.targets, assigned, average=average, zero_division=0))
+    assert evaluation.top1 == pytest.approx(oracle.accuracy_score(logits.targets, assigned))
+    expected = oracle.multilabel_confusion_matrix(logits.targets, assigned).reshape(3, 4)
+    assert evaluation.confusion == expected.tolist()
+    json.dumps(evaluation.to_dict())
+
+    exported = export_run(run_dir, several, tmp_path / "out")
+    assert exported.parity.top1_agreement == 1.0
+    predictions = list(Predictor(exported.model).predict([image.path for image in logits.images]))
+    for prediction, row, probability in zip(predictions, assigned, probabilities, strict=True):
+        if np.abs(probability - limits).min() > 1e-4:
+            assert set(prediction.classes or ()) == {several.class_names[index] for index in np.flatnonzero(row)}

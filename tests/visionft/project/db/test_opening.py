@@ -1,0 +1,389 @@
+"""Opening what time, other programs and bad disks made of a project: never worse than it was, and said clearly."""
+
+import contextlib
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError, VisionFTError
+from visionft.project.db import schema
+from visionft.project.db.filesystems import mount_type, network_file_system, parse_mount_output, parse_mountinfo
+from visionft.project.edits.changes import AddClass, LabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.safety.backups import list_backups
+from visionft.project.store import Project
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+VERSIONS = range(1, schema.SCHEMA_VERSION + 1)
+
+
+def lay_out(tmp_path: Path, version: int) -> Path:
+    folder = tmp_path / f"project v{version}"
+    folder.mkdir()
+    shutil.copy(FIXTURES / f"project_v{version}.db", folder / "project.db")
+    return folder
+
+
+def facts(project: Project) -> dict[str, object]:
+    snapshot = project.snapshot()
+    return {
+        "class_names": list(snapshot.class_names),
+        "images": [[image.image_id, image.sha256, list(image.labels), image.split] for image in snapshot.images],
+        "undo_title": project.undo_title,
+        "redo_title": project.redo_title,
+        "steps": len(project.history()),
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version: int) -> None:
+    folder = lay_out(tmp_path, version)
+    expected = json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
+    with Project.open(folder, read_only=True) as project:
+        assert facts(project) == expected
+    assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()
+    with Project.open(folder) as project:
+        assert facts(project) == expected
+        reasons = [backup.reason for backup in list_backups(folder)]
+        assert reasons == ([f"before the update from version {version}"] if version < schema.SCHEMA_VERSION else [])
+        project.redo()
+        while project.undo_title:
+            project.undo()
+        assert not project.snapshot().images
+        while project.redo_title:
+            project.redo()
+        assert project.summary().images == 7 and project.summary().labelled == 6
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_migrated_project_has_the_schema_of_a_new_one(tmp_path: Path, version: int) -> None:
+    def columns(folder: Path) -> set[tuple[object, ...]]:
+        connection = sqlite3.connect(folder / "project.db")
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = {(name, *row[1:]) for name in tables for row in connection.execute(f"PRAGMA table_info({name})")}
+        found |= set(connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE type != 'table'"))
+        connection.close()
+        return found
+
+    folder = lay_out(tmp_path, version)
+    Project.open(folder).close()
+    Project.create(tmp_path / "new").close()
+    assert columns(folder) == columns(tmp_path / "new")
+
+
+def test_a_migration_that_fails_leaves_the_old_project(tmp_path: Path, monkeypatch) -> None:
+    folder = lay_out(tmp_path, schema.SCHEMA_VERSION)
+    broken = (*schema.MIGRATIONS, ("CREATE TABLE half (x)", "NOT SQL"))
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", broken)
+        patched.setattr(schema, "SCHEMA_VERSION", len(broken))
+        with pytest.raises(sqlite3.OperationalError):
+            Project.open(folder)
+    with Project.open(folder) as project:
+        assert project.summary().images == 7
+        assert list_backups(folder)[0].reason == f"before the update from version {schema.SCHEMA_VERSION}"
+
+
+def test_a_newer_project_is_refused_and_untouched(project: Project) -> None:
+    project.close()
+    connection = sqlite3.connect(project.path / "project.db")
+    connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.close()
+    before = (project.path / "project.db").read_bytes()
+    for read_only in (False, True):
+        with pytest.raises(ProjectError, match="newer VisionFT"):
+            Project.open(project.path, read_only=read_only)
+    assert (project.path / "project.db").read_bytes() == before
+
+
+def open_and_use(folder: Path, whole: object = None) -> str:
+    """Open a project that may be damaged and use it; return what happened. Only expected errors may come out."""
+    try:
+        with Project.open(folder) as project:
+            result = "whole" if (project.snapshot(), project.history()) == whole else "opened"
+            project.summary()
+            project.apply(LabelImages((1,), "after"))
+            project.undo()
+            return result
+    except VisionFTError as error:
+        assert error.hint
+        return "refused"
+
+
+def damaged_copies(folder: Path, page_size: int, generator: random.Random):
+    """Yield (what, bytes): a flipped byte and a cut at every page of the database."""
+    data = (folder / "project.db").read_bytes()
+    for page in range(len(data) // page_size):
+        for place in (page * page_size + generator.randrange(100), page * page_size + generator.randrange(page_size)):
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << generator.randrange(8)
+            yield f"flip at {place}", bytes(flipped)
+        yield f"cut at page {page}", data[: page * page_size]
+        yield f"cut in page {page}", data[: page * page_size + generator.randrange(1, page_size)]
+        yield f"page {page} zeroed", data[: page * page_size] + bytes(page_size) + data[(page + 1) * page_size :]
+
+
+def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: Path) -> None:
+    project.apply(LabelImages((1, 2), "horse"))
+    whole = project.snapshot(), project.history()
+    project.close()
+    results = {"whole": 0, "opened": 0, "refused": 0}
+    target = tmp_path / "damaged"
+    for what, data in damaged_copies(project.path, 4096, random.Random(0)):
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        (target / "project.db").write_bytes(data)
+        result = open_and_use(target, whole)
+        results[result] += 1
+        if result == "refused":
+            assert (target / "project.db").read_bytes() == data, what
+        if what.startswith(("cut", "page")):  # only the unused end of a page may be missed
+            assert result != "opened", what
+    assert results["refused"] > 50, results
+
+
+def test_a_damaged_log_loses_only_its_end(project: Project, tmp_path: Path) -> None:
+    project.apply(LabelImages((1,), "horse"))
+    log = (project.path / "project.db-wal").read_bytes()
+    base = (project.path / "project.db").read_bytes()
+    generator = random.Random(0)
+    for place in range(0, len(log), len(log) // 40):
+        target = tmp_path / f"log {place}"
+        target.mkdir()
+        (target / "project.db").write_bytes(base)
+        damaged = bytearray(log)
+        damaged[min(place + generator.randrange(50), len(log) - 1)] ^= 16
+        (target / "project.db-wal").write_bytes(damaged if place % 2 else log[:place])
+        assert open_and_use(target) in ("opened", "refused")
+
+
+@pytest.mark.parametrize("data", [b"", b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_files_that_are_no_project_are_refused_and_untouched(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "project.db").write_bytes(data)
+    with pytest.raises(ProjectError) as caught:
+        Project.open(tmp_path)
+    assert caught.value.hint and (tmp_path / "project.db").read_bytes() == data
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "project.db")
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    with pytest.raises(ProjectError, match="not a project"):
+        Project.open(tmp_path)
+
+
+def test_a_full_disk_loses_nothing(project: Project, pictures: Path, draw) -> None:
+    before = project.snapshot(), project.history()
+    with project.repairing() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    project.apply(LabelImages((1,), "still fits"))
+    project.undo()
+    with pytest.raises(ProjectError, match="disk is full") as caught:
+        for number in range(100):
+            project.apply(AddClass(f"{number} " + "x" * 280))
+    assert "Free some space" in caught.value.hint
+    for number in range(400):
+        draw(pictures / "new" / f"{number}.png", 1000 + number)
+    with pytest.raises(ProjectError, match="disk is full"):
+        import_source(project, pictures)
+    assert not [image for image in project.snapshot().images if image.path.parent.name == "new"]
+    with project.repairing() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
+    while project.undo_title != before[1][0].title:
+        project.undo()
+    assert project.snapshot() == before[0]
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    command = [sys.executable, "-X", "utf8", "-W", "error", "-c", script, *arguments]
+    root = Path(__file__).parents[3]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=root, timeout=120, check=False)
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from visionft.errors import VisionFTError
+from visionft.project.edits.changes import AddClass
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+project = Project.open(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+acknowledged = 0
+try:
+    for number in range(10_000):
+        project.apply(AddClass(f"class {number}"))
+        acknowledged = number + 1
+except VisionFTError as error:
+    assert error.hint, error
+    print(acknowledged, "refused", flush=True)
+try:
+    import_source(project, Path(sys.argv[2]), copy=True)
+except VisionFTError as error:
+    assert error.hint, error
+    print("copy refused")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limits on Windows")
+def test_a_disk_that_fills_up_under_the_database(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    from PIL import Image
+
+    Image.frombytes("RGB", (400, 400), random.Random(0).randbytes(480_000)).save(tmp_path / "big" / "a.bmp")
+    project.close()
+    result = run(LIMITED, str(project.path), str(tmp_path / "big"))
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    acknowledged = int(first.split()[0])
+    assert acknowledged > 5 and second == "copy refused"
+    assert not [path for path in (project.path / "images").rglob("*") if path.is_file()]
+    with Project.open(project.path) as again:
+        assert len(again.summary().classes) == 2 + acknowledged
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass
+from visionft.project.store import Project
+if os.geteuid() == 0:  # may write anywhere: become somebody who may not
+    os.setegid(65534)
+    os.seteuid(65534)
+for name in sys.argv[1:]:
+    with Project.open(Path(name)) as project:
+        print(project.is_read_only, project.summary().images, sorted(project.summary().classes))
+        try:
+            project.apply(AddClass("no"))
+        except ProjectError as error:
+            assert "cannot be written" in error.message and error.hint
+"""
+
+
+@contextlib.contextmanager
+def opened_to_all(folder: Path):
+    """Let every user reach a folder under the temporary one, for a while."""
+    root = Path(tempfile.gettempdir()).resolve()
+    folder = folder.resolve()
+    ours = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    modes = {each: mode for each in ours if (mode := each.stat().st_mode) & 0o005 != 0o005}
+    for each, mode in modes.items():
+        each.chmod(mode | 0o055)
+    try:
+        yield
+    finally:
+        for each, mode in modes.items():
+            each.chmod(mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
+    project.apply(LabelImages((1,), "in the log"))
+    logged = tmp_path / "with a log"
+    shutil.copytree(project.path, logged)
+    (logged / "project.db-shm").unlink()
+    project.close()
+    names = [project.path, logged, lay_out(tmp_path, 1)]
+    everything = [path for folder in names for path in (folder, *folder.rglob("*"))]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    with opened_to_all(tmp_path):
+        result = run(READ_ONLY, *map(str, names))
+    for path in everything:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        "True 12 ['cat', 'dog', 'in the log']",
+        "True 12 ['cat', 'dog', 'in the log']",
+        "True 7 ['Füchse <b>', 'cat', 'dog']",
+    ]
+
+
+def test_network_file_systems_are_told_from_disks(tmp_path: Path) -> None:
+    linux = parse_mountinfo(
+        "22 1 0:1 / / rw - ext4 /dev/sda rw\n"
+        "23 22 0:2 / /mnt/my\\040share rw shared:1 - nfs4 server:/x rw\n"
+        "24 23 0:3 / /mnt/my\\040share/local rw - tmpfs none rw\n"
+        "garbage\n"
+    )
+    assert mount_type(Path("/mnt/my share/a/b"), linux) == "nfs4"
+    assert mount_type(Path("/mnt/my share/local/b"), linux) == "tmpfs"
+    assert mount_type(Path("/home"), linux) == "ext4"
+    mac = parse_mount_output(
+        "/dev/disk3s1 on / (apfs, local, journaled)\n//me@host/x on /Volumes/x (y) (smbfs, nodev, mounted by me)\n"
+    )
+    assert mount_type(Path("/Volumes/x (y)/p"), mac) == "smbfs" and mount_type(Path("/Users"), mac) == "apfs"
+    assert network_file_system(tmp_path) == ""
+
+
+def test_on_a_network_the_project_works_without_a_log_and_says_so(project: Project, monkeypatch) -> None:
+    project.close()
+    monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
+    with Project.open(project.path) as again:
+        assert "network file system (nfs4)" in again.notices[0]
+        again.apply(AddClass("x"))
+        assert not (again.path / "project.db-wal").exists()
+    monkeypatch.undo()
+    with Project.open(project.path) as again:
+        assert "x" in again.summary().classes and not again.notices
+
+
+@pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
+def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, tmp_path: Path, way: str) -> None:
+    project.apply(AddClass("kept"))
+    if way == "removed":
+        shutil.rmtree(project.path)
+    else:
+        project.path.rename(tmp_path / "moved")
+    if way == "replaced":
+        Project.create(project.path).close()
+    with pytest.raises(ProjectError, match="gone or was replaced"):
+        project.apply(AddClass("lost"))
+    project.close()
+    if way != "removed":
+        with Project.open(tmp_path / "moved") as moved:
+            assert "kept" in moved.snapshot().class_names and "lost" not in moved.snapshot().class_names
+
+
+def test_changes_from_several_threads_queue(project: Project) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(number: int) -> int:
+        project.apply(AddClass(f"class {number}"))
+        return len(project.snapshot().class_names)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert max(pool.map(work, range(40))) == 42
+    assert len(project.summary().classes) == 42
+
+
+def test_project_folders_with_odd_names(tmp_path: Path, pictures: Path) -> None:
+    for name in ("with space", "hash#question?percent%41", "ünïcode 🦊", "x" * 200):
+        with Project.create(tmp_path / name) as project:
+            assert import_source(project, pictures).added == 12
+        with Project.open(tmp_path / name) as project:
+            assert project.summary().images == 12
+
+
+def test_a_project_reached_through_a_link_has_one_images_folder(tmp_path: Path, pictures: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with Project.create(tmp_path / "link" / "project") as project:
+        import_source(project, pictures / "cat", copy=True)
+        import_source(project, pictures / "dog", copy=True)
+    with Project.open(tmp_path / "real" / "project") as project:
+        assert all(image.path.is_file() for image in project.snapshot().images)
+        with project.reading() as connection:
+            assert connection.execute("SELECT count(*) FROM root").fetchone()[0] == 1

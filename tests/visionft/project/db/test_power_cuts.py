@@ -1,0 +1,385 @@
+"""Power cuts, simulated: our real schema and code over a file system that forgets what was not synced.
+
+SQLite's own method (sqlite.org/testing.html, 3.2-3.3): a VFS keeps what reached the disk apart from what was only
+written. At the n-th write, sync, cut or deletion the power goes; a random part of the unsynced writes survives, some of
+them torn; then the project is opened as after a restart. The store speaks to `sqlite3`; here it speaks to `apsw`.
+"""
+
+import os
+import random
+import shutil
+import sqlite3
+import threading
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import apsw
+import pytest
+
+from visionft.errors import VisionFTError
+from visionft.project.db import schema
+from visionft.project.db.journal import JOURNALED_TABLES
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages
+from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
+from visionft.project.edits.image_changes import TagImages
+from visionft.project.importing.importer import import_source
+from visionft.project.safety import backups
+from visionft.project.store import Project
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SECTOR = 512
+
+
+class Disk:
+    """What was written to each file, and how much of it is certain to have reached the disk."""
+
+    def __init__(self, generator: random.Random) -> None:
+        self.generator = generator
+        self.files: dict[str, DiskFile] = {}
+        self.operations = 0
+        self.cut_at = 0
+        self.is_off = False
+        self.lock = threading.RLock()
+
+    def tick(self) -> None:
+        """Count an operation; at the chosen one, and ever after, the power is off."""
+        self.operations += 1
+        if self.is_off or self.operations == self.cut_at:
+            self.is_off = True
+            raise apsw.IOError("the power is off")
+
+    def lose_what_was_not_synced(self) -> None:
+        for file in self.files.values():
+            file.settle(self.generator)
+
+
+class DiskFile:
+    """One file: its durable content, and the writes since the last sync."""
+
+    def __init__(self, path: str) -> None:
+        existed = Path(path).exists()
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+        self.path = path
+        self.durable = self.read() if existed else None
+        self.pending: list[tuple[int, bytes | None]] = []
+
+    def read(self) -> bytes:
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+
+    def settle(self, generator: random.Random) -> None:
+        """Make the file what a disk might hold after a power cut."""
+        if self.pending or self.durable is None:
+            content = bytearray(self.durable or b"")
+            for offset, data in self.pending:
+                if generator.random() < 0.5:
+                    continue
+                if data is None:
+                    del content[offset:]
+                    continue
+                if generator.random() < 0.3:
+                    data = data[: generator.randrange(0, len(data) + 1, SECTOR) or len(data)]
+                content.extend(bytes(max(0, offset - len(content))))
+                content[offset : offset + len(data)] = data
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, bytes(content), 0)
+            if self.durable is None and not self.pending and Path(self.path).exists():
+                Path(self.path).unlink()
+        os.close(self.descriptor)
+
+
+class CrashVFS(apsw.VFS):
+    """The operating system's files, watched by a `Disk`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        super().__init__("crash", "")
+
+    def xOpen(self, name, flags):
+        return CrashFile(self.disk, name, flags)
+
+    def xDelete(self, name, sync):
+        with self.disk.lock:
+            self.disk.tick()
+            self.disk.files.pop(name, None)
+            super().xDelete(name, sync)
+
+
+class CrashFile(apsw.VFSFile):
+    """A file whose writes are remembered until they are synced."""
+
+    def __init__(self, disk: Disk, name, flags) -> None:
+        self.disk = disk
+        path = name if isinstance(name, str) else name.filename()
+        with disk.lock:
+            if path not in disk.files:
+                disk.files[path] = DiskFile(path)
+            self.file = disk.files[path]
+        self.is_read_only = bool(flags[0] & apsw.SQLITE_OPEN_READONLY)
+        super().__init__("", name, flags)
+
+    def xLock(self, level):
+        if self.is_read_only and level > apsw.SQLITE_LOCK_SHARED:
+            raise apsw.BusyError("not for a reader")  # what SQLite expects; apsw would report the native EBADF
+        super().xLock(level)
+
+    def xWrite(self, data, offset):
+        with self.disk.lock:
+            self.disk.tick()
+            self.file.pending.append((offset, bytes(data)))
+            super().xWrite(data, offset)
+
+    def xTruncate(self, size):
+        with self.disk.lock:
+            self.disk.tick()
+            self.file.pending.append((size, None))
+            super().xTruncate(size)
+
+    def xSync(self, flags):
+        with self.disk.lock:
+            self.disk.tick()
+            super().xSync(flags)
+            self.file.durable = self.file.read()
+            self.file.pending.clear()
+
+
+class Cursor:
+    """What the store uses of `sqlite3.Cursor`."""
+
+    def __init__(self, rows) -> None:
+        self.rows = rows
+
+    def __iter__(self):
+        return iter(self.rows)
+
+    def fetchone(self):
+        return next(iter(self.rows), None)
+
+    def fetchall(self):
+        return list(self.rows)
+
+
+class Connection:
+    """What the store uses of `sqlite3.Connection`, over `apsw`."""
+
+    def __init__(self, database, *, uri: bool = False, **_options: object) -> None:
+        flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        if "mode=ro" in str(database):
+            flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
+        self.apsw = self.guard(apsw.Connection, str(database), flags=flags, vfs="crash")
+        self.apsw.set_busy_timeout(5000)
+
+    @staticmethod
+    def guard(function, *arguments, **options):
+        try:
+            return function(*arguments, **options)
+        except apsw.ConstraintError as error:
+            raise sqlite3.IntegrityError(str(error)) from error
+        except (apsw.Error, SystemError) as error:  # apsw meets a second fault while it reports the first
+            translated = sqlite3.OperationalError(str(error))
+            translated.sqlite_errorcode = getattr(error, "result", None)
+            raise translated from error
+
+    def execute(self, statement, values=()):
+        return Cursor(self.guard(lambda: list(self.apsw.execute(statement, values))))
+
+    def executemany(self, statement, rows):
+        return Cursor(self.guard(lambda: list(self.apsw.executemany(statement, rows))))
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.apsw.in_transaction
+
+    def backup(self, target: "Connection") -> None:
+        def copy() -> None:
+            job = target.apsw.backup("main", self.apsw, "main")
+            try:
+                job.step()
+            finally:
+                job.close(True)
+
+        self.guard(copy)
+
+    def close(self) -> None:
+        self.guard(self.apsw.close, True)
+
+
+def script(generator: random.Random, pictures: Path):
+    """Return a sequence of things to do to a project; the same generator gives the same sequence."""
+
+    def ids() -> tuple[int, ...]:
+        return tuple(generator.sample(range(1, 7), generator.randint(1, 4)))
+
+    def make():
+        chosen, name = ids(), generator.choice(["cat", "dog", "fox"])
+        return generator.choice(
+            [
+                lambda project: project.apply(LabelImages(chosen, name)),
+                lambda project: project.apply(RemoveImages(chosen)),
+                lambda project: project.apply(TagImages(chosen, "t")),
+                lambda project: project.apply(AssignSplits(dict.fromkeys(chosen, "val"))),
+                lambda project: project.apply(AddClass(f"new {len(project.history())}")),
+                lambda project: project.apply(RenameClass("cat", f"cat {len(project.history())}")),
+                lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
+                lambda project: project.apply(DeleteClass("dog")),
+                lambda project: import_source(project, pictures),
+                lambda project: project.undo(),
+                lambda project: project.redo(),
+                lambda project: project.back_up(),
+            ]
+        )
+
+    return [make() for _ in range(8)]
+
+
+def rows(connection) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row the user could miss."""
+    tables = (*JOURNALED_TABLES, "step")
+    return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
+
+
+def contents(folder: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows as they are after a restart; fail when the file is corrupt."""
+    connection = sqlite3.connect(folder / "project.db")
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert not connection.execute("PRAGMA foreign_key_check").fetchall()
+        return rows(connection)
+    finally:
+        connection.close()
+
+
+class Trial:
+    """One project, one script, run once to the end to learn what should be, then cut again and again."""
+
+    def __init__(self, tmp_path: Path, pictures: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tmp_path, self.pictures, self.seed, self.monkeypatch = tmp_path, pictures, seed, monkeypatch
+        self.template = tmp_path / "template"
+        if seed % 4 == 0:  # an old project: opening it is a migration
+            self.template.mkdir()
+            shutil.copy(FIXTURES / "project_v1.db", self.template / "project.db")
+        else:
+            with Project.create(self.template) as project:
+                import_source(project, pictures / "first")
+
+    def run(self, cut_at: int) -> tuple[str, int]:
+        """Run the script until the power goes. Return what became of it, and the operations that were counted."""
+        generator = random.Random(self.seed * 1_000_003 + cut_at)
+        disk, vfs = Disk(generator), None
+        folder = self.tmp_path / f"cut {self.seed} {cut_at}"
+        shutil.copytree(self.template, folder)
+        clock = iter(range(1, 100_000))
+        acknowledged = 0
+        disk.cut_at = cut_at
+        vfs = CrashVFS(disk)
+        fake = SimpleNamespace(**{name: getattr(sqlite3, name) for name in dir(sqlite3)} | {"connect": Connection})
+        with self.monkeypatch.context() as patched:
+            patched.setattr(schema, "sqlite3", fake)
+            patched.setattr("visionft.project.edits.changes.time.time_ns", lambda: next(clock) * 10**9)
+            project = None
+            try:
+                project = Project.open(folder)
+                for work in script(random.Random(self.seed), self.pictures):
+                    try:
+                        work(project)
+                    except VisionFTError:
+                        if disk.is_off:
+                            raise
+                    acknowledged += 1
+                    if not cut_at:
+                        with project.reading() as connection:
+                            self.states.append(rows(connection))
+            except (VisionFTError, sqlite3.Error, OSError):
+                assert disk.is_off
+            finally:
+                if project is not None:
+                    try:
+                        project.close()
+                    except (sqlite3.Error, VisionFTError):
+                        assert disk.is_off
+        del vfs
+        return self.verdict(folder, disk, acknowledged), disk.operations
+
+    def golden(self) -> int:
+        """Run without a cut, note the state after each thing done, and return how many operations that takes."""
+        self.states: list[dict[str, list[tuple[object, ...]]]] = []
+        result, operations = self.run(0)
+        assert result == "sound"
+        return operations
+
+    def verdict(self, folder: Path, disk: Disk, acknowledged: int) -> str:
+        """Open the project as after a restart and compare it with what was acknowledged."""
+        if disk.cut_at:
+            disk.lose_what_was_not_synced()
+            (folder / "project.db-shm").unlink(missing_ok=True)
+        else:
+            for file in disk.files.values():
+                os.close(file.descriptor)
+            return "sound"
+        try:
+            with Project.open(folder) as project:
+                assert not project.is_read_only
+            found = contents(folder)
+        except (VisionFTError, sqlite3.DatabaseError, AssertionError):
+            return "corrupt"
+        if not all(backups.is_intact(folder, backup) for backup in backups.list_backups(folder)):
+            return "backup damaged"
+        shutil.rmtree(folder)
+        allowed = [self.start if not acknowledged else self.states[acknowledged - 1]]
+        if acknowledged < len(self.states):
+            allowed.append(self.states[acknowledged])
+        return "sound" if found in allowed else "lost"
+
+    @property
+    def start(self) -> dict[str, list[tuple[object, ...]]]:
+        """Return the state before anything was done: that of the template, opened once."""
+        folder = self.tmp_path / f"start {self.seed}"
+        if not folder.exists():
+            shutil.copytree(self.template, folder)
+            Project.open(folder).close()
+        return contents(folder)
+
+
+def cut(tmp_path: Path, draw, monkeypatch, *, scripts: range, cuts: int) -> Counter[str]:
+    """Run `cuts` power cuts for each script, spread over all it does, and count what became of the projects."""
+    for number in range(12):
+        name = f"{'first' if number < 6 else 'second'}/{'cat' if number % 2 else 'dog'}/{number}.png"
+        draw(tmp_path / "pictures" / name, number)
+    results: Counter[str] = Counter()
+    for seed in scripts:
+        (tmp_path / str(seed)).mkdir()
+        trial = Trial(tmp_path / str(seed), tmp_path / "pictures", seed, monkeypatch)
+        total = trial.golden()
+        generator = random.Random(seed)
+        for place in generator.sample(range(1, total + 1), min(cuts, total)):
+            results[trial.run(place)[0]] += 1
+    return results
+
+
+def test_no_power_cut_corrupts_or_loses_what_was_acknowledged(tmp_path: Path, draw, monkeypatch) -> None:
+    results = cut(tmp_path, draw, monkeypatch, scripts=range(4), cuts=10)
+    assert results == {"sound": 40}
+
+
+@pytest.mark.slow
+def test_many_power_cuts(tmp_path: Path, draw, monkeypatch, capsys, is_long: bool) -> None:
+    scripts = 25 if is_long else 10
+    results = cut(tmp_path, draw, monkeypatch, scripts=range(100, 100 + scripts), cuts=20)
+    with capsys.disabled():
+        print(f"\n{20 * scripts} power cuts: {dict(results)}")  # noqa: T201
+    assert results == {"sound": 20 * scripts}
+
+
+@pytest.mark.parametrize(
+    ("synchronous", "fault"), [("NORMAL", "lost"), pytest.param("OFF", "corrupt", marks=pytest.mark.slow)]
+)
+def test_the_harness_sees_faults(tmp_path: Path, draw, monkeypatch, synchronous: str, fault: str) -> None:
+    """With less syncing, which is what other programs settle for, the same cuts lose labels or destroy the file."""
+
+    def make_less_durable(connection, *, journal_mode: str = "WAL") -> None:
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if synchronous == 'OFF' else journal_mode}").fetchone()
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+    monkeypatch.setattr(schema, "make_durable", make_less_durable)
+    results = cut(tmp_path, draw, monkeypatch, scripts=range(1, 3), cuts=10)
+    assert results[fault] > 0, results

@@ -1,0 +1,217 @@
+"""Every change: what it does, how it is undone, what it reports as altered."""
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import (
+    ColorClass,
+    DeleteClass,
+    MergeClasses,
+    OrderClasses,
+    RenameClass,
+    SetShortcut,
+)
+from visionft.project.edits.image_changes import (
+    RestoreImages,
+    ReviewImages,
+    SetUndoLimit,
+    TagImages,
+    UntagImages,
+    WriteNote,
+)
+from visionft.project.names import natural_key
+from visionft.project.queries import ImageFilter, class_rows, count_images, find_images, image_rows, tag_counts
+from visionft.project.store import Project
+
+
+def rows(project: Project):
+    everything = tuple(range(1, 13))
+    return image_rows(project, everything), class_rows(project), tag_counts(project)
+
+
+CHANGES = [
+    AddClass("horse"),
+    LabelImages((1, 7), "horse"),
+    LabelImages((1, 7), "dog", source="suggestion"),
+    UnlabelImages((1, 7)),
+    UnlabelImages((1, 7), "cat"),
+    AssignSplits({1: "train", 2: "val", 3: "test"}),
+    RemoveImages((1, 12)),
+    RenameClass("cat", "Katze <b>&amp; 🐈"),
+    MergeClasses(("cat",), "dog"),
+    MergeClasses(("cat", "dog"), "animal"),
+    DeleteClass("cat"),
+    ColorClass("cat", "#E69F00"),
+    SetShortcut("cat", "k"),
+    OrderClasses(("dog", "cat")),
+    TagImages((1, 2), "blurred"),
+    ReviewImages((1, 2), "done"),
+    WriteNote(3, "=looks like a dog\nsecond line"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
+@pytest.mark.parametrize("task", ["project", "multi"])
+def test_each_change_alters_is_undone_and_redone(task: str, change, request) -> None:
+    project: Project = request.getfixturevalue(task)
+    before = rows(project), project.snapshot()
+    effects = project.apply(change)
+    after = rows(project), project.snapshot()
+    assert effects and effects.title == change.title == project.undo_title
+    assert after != before
+    assert project.undo().targets == effects.targets
+    assert (rows(project), project.snapshot()) == before
+    assert project.redo().image_ids == effects.image_ids
+    assert (rows(project), project.snapshot()) == after
+
+
+def test_effects_name_only_what_changed(project: Project) -> None:
+    project.apply(LabelImages((1, 2, 7), "dog"))
+    effects = project.apply(LabelImages((1, 2, 3, 7), "dog"))
+    assert effects.image_ids == {3} and effects.class_ids == {1, 2}
+    assert effects.has_new_labels and not (effects.has_new_splits or effects.has_new_classes or effects.has_new_images)
+    assert project.apply(AssignSplits({4: "val"})).has_new_splits
+    assert project.apply(RemoveImages((5,))).has_new_images
+
+
+def test_a_single_label_replaces_and_a_multi_label_adds(project: Project, multi: Project) -> None:
+    for opened, expected in ((project, {"cat": 5, "dog": 7}), (multi, {"cat": 6, "dog": 7})):
+        opened.apply(LabelImages((1,), "dog"))
+        assert opened.summary().classes == expected
+
+
+def test_a_label_keeps_its_source(project: Project) -> None:
+    project.apply(LabelImages((1,), "dog", source="suggestion"))
+    assert find_images(project, ImageFilter(source="suggestion")) == (1,)
+    project.apply(LabelImages((1,), "dog"))
+    assert find_images(project, ImageFilter(source="person")) == (1,)
+    assert len(find_images(project, ImageFilter(source="import"))) == 11
+
+
+def test_merging_moves_labels_once(multi: Project) -> None:
+    multi.apply(LabelImages((1,), "dog"))
+    multi.apply(MergeClasses(("cat", "dog"), "animal"))
+    assert multi.summary().classes == {"animal": 12}
+    assert multi.summary().labelled == 12
+
+
+def test_names_are_equal_in_nfc_and_kept_as_given(project: Project) -> None:
+    project.apply(AddClass("Ame\u0301lie"))
+    with pytest.raises(ProjectError, match="already"):
+        project.apply(AddClass("Am\u00e9lie"))
+    project.apply(LabelImages((1,), "Am\u00e9lie"))
+    assert project.summary().classes["Ame\u0301lie"] == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<script>alert(1)</script>", "🦊", "a/b\\c", "..", "CON", "x" * 300, "=1+1", " padded ", "train", "😀" * 50, "2²"],
+)
+def test_odd_class_names_are_taken_as_they_are(project: Project, name: str) -> None:
+    project.apply(LabelImages((1,), name))
+    assert project.snapshot().class_names[-1] == name.strip()
+    assert natural_key(name)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\0b", "x" * 301, "\ud800", "\u2028"])
+def test_impossible_class_names_are_refused(project: Project, name: str) -> None:
+    before = project.snapshot()
+    with pytest.raises(ProjectError) as caught:
+        project.apply(LabelImages((1,), name))
+    assert caught.value.hint and "\n" not in caught.value.message
+    assert project.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        RenameClass("cat", "dog"),
+        RenameClass("none", "x"),
+        MergeClasses(("none",), "dog"),
+        DeleteClass("none"),
+        ColorClass("cat", "red"),
+        SetShortcut("cat", "ab"),
+        UntagImages((1,), "none"),
+        WriteNote(1, "x" * 10_001),
+        SetUndoLimit(0),
+        RemoveImages((99,)),
+        RestoreImages((0,)),
+    ],
+    ids=repr,
+)
+def test_changes_that_do_not_fit_are_refused(project: Project, change) -> None:
+    steps = project.history()
+    with pytest.raises(ProjectError) as caught:
+        project.apply(change)
+    assert caught.value.hint
+    assert project.history() == steps
+
+
+def test_a_shortcut_belongs_to_one_class(project: Project) -> None:
+    project.apply(SetShortcut("cat", "K"))
+    project.apply(SetShortcut("dog", "k"))
+    assert [(row.name, row.shortcut) for row in class_rows(project)] == [("cat", None), ("dog", "k")]
+
+
+def test_removed_pictures_leave_the_counts_and_come_back_whole(project: Project) -> None:
+    before = rows(project), project.summary()
+    project.apply(RemoveImages((1, 2)))
+    assert project.summary().classes == {"cat": 4, "dog": 6}
+    assert project.summary().images == project.summary().labelled == 10
+    assert find_images(project, ImageFilter(is_removed=True)) == (1, 2)
+    project.apply(RestoreImages((1, 2)))
+    assert (rows(project), project.summary()) == before
+
+
+def test_filters_combine(project: Project) -> None:
+    project.apply(TagImages((1, 2, 7), "odd"))
+    project.apply(AssignSplits({1: "val", 7: "val"}))
+    project.apply(UnlabelImages((3,)))
+    project.apply(ReviewImages((7,), "later"))
+    assert find_images(project, ImageFilter(tag="odd", split="val", class_name="dog", review="later")) == (7,)
+    assert find_images(project, ImageFilter(is_labelled=False)) == (3,)
+    assert find_images(project, ImageFilter(split="unassigned", tag="odd")) == (2,)
+    assert find_images(project, ImageFilter(text="DOG/1")) == (11, 12)
+    assert find_images(project, ImageFilter(text="_")) == find_images(project, ImageFilter(text="%")) == ()
+    project.apply(WriteNote(5, r"100%_\ sure"))
+    assert find_images(project, ImageFilter(text="%_\\")) == (5,)
+    assert find_images(project, limit=3, after=4) == (5, 6, 7)
+    assert find_images(project, ImageFilter(class_name="none")) == ()
+    project.apply(UntagImages((1, 2, 7), "odd"))
+    assert tag_counts(project) == {}
+
+
+def test_counts_equal_what_filters_find(project: Project) -> None:
+    project.apply(RemoveImages((1, 7)))
+    project.apply(LabelImages((2,), "dog", source="suggestion"))
+    project.apply(LabelImages((1,), "dog", source="suggestion"))
+    project.apply(AssignSplits({2: "val", 8: "val", 7: "val"}))
+    for wanted in (
+        ImageFilter(),
+        ImageFilter(class_name="dog"),
+        ImageFilter(class_name="none"),
+        ImageFilter(source="suggestion"),
+        ImageFilter(source="import", class_name="dog"),
+        ImageFilter(split="val"),
+        ImageFilter(class_name="dog", split="val"),
+        ImageFilter(is_removed=True),
+        ImageFilter(is_removed=True, class_name="dog", source="suggestion"),
+        ImageFilter(text=".PNG"),
+    ):
+        assert count_images(project, wanted) == len(find_images(project, wanted)), wanted
+    assert count_images(project) == 10 and count_images(project, ImageFilter(source="suggestion")) == 1
+
+
+def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Project) -> None:
+    project.apply(SetUndoLimit(3))
+    for number in range(6):
+        project.apply(AddClass(f"class {number}"))
+    assert len(project.history()) == 8
+    project.close()
+    with Project.open(project.path) as again:
+        assert [step.title for step in again.history()] == [f"Add class “class {number}”" for number in (5, 4, 3)]
+        for _ in range(3):
+            again.undo()
+        with pytest.raises(ProjectError, match="nothing to undo"):
+            again.undo()

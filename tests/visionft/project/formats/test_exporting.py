@@ -1,0 +1,223 @@
+"""Exports, and that importing them again gives the same project."""
+
+import csv
+import errno
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from visionft.errors import ProjectError, VisionFTError
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.class_changes import ColorClass, OrderClasses, RenameClass, SetShortcut
+from visionft.project.edits.image_changes import ReviewImages, TagImages, WriteNote
+from visionft.project.formats.exporting import export_labels, folder_names, safe_name
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import class_rows, find_images, image_rows
+from visionft.project.store import Project
+
+
+def content(project: Project, *, only_labels: bool = False):
+    """Return what a round trip must keep, by picture content."""
+    shas = {image.image_id: image.sha256 for image in project.snapshot().images}
+    pictures = {}
+    for row in image_rows(project, find_images(project)):
+        extra = () if only_labels else (row.tags, row.review, row.note)
+        pictures[shas[row.image_id]] = (row.labels, row.split, *extra)
+    return pictures, [(row.name, row.color, row.shortcut) for row in class_rows(project)]
+
+
+def decorate(project: Project) -> None:
+    """Use everything a project can hold, with names that are hard to carry."""
+    project.apply(RenameClass("cat", 'a/b\\c:"*?<>| %2F'))
+    project.apply(LabelImages((2,), "CON"))
+    project.apply(LabelImages((3,), "con"))
+    project.apply(LabelImages((4,), '=HYPERLINK("x")'))
+    project.apply(LabelImages((5,), "'quoted; with|signs, [1]"))
+    project.apply(LabelImages((6,), "🦊" * 100))
+    project.apply(AddClass("empty."))
+    project.apply(OrderClasses(("empty.", "dog")))
+    project.apply(ColorClass("dog", "#112233"))
+    project.apply(SetShortcut("dog", "d"))
+    project.apply(UnlabelImages((12,)))
+    project.apply(RemoveImages((11,)))
+    project.apply(AssignSplits({1: "train", 2: "val", 3: "test", 12: "train"}))
+    project.apply(TagImages((1, 7), "tag | one; [x]"))
+    project.apply(TagImages((1,), "@two"))
+    project.apply(ReviewImages((1, 12), "later"))
+    project.apply(WriteNote(7, '+1, "quoted"\n\'second line'))
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "safe.csv"])
+@pytest.mark.parametrize("task", ["project", "multi"])
+def test_label_files_round_trip(task: str, name: str, tmp_path: Path, request) -> None:
+    project: Project = request.getfixturevalue(task)
+    decorate(project)
+    if task == "multi":
+        project.apply(LabelImages((1, 4), "dog"))
+    exported = export_labels(project, tmp_path / name, for_spreadsheets=name == "safe.csv")
+    assert exported.pictures == 11
+    with Project.create(tmp_path / "again", task=project.task) as again:
+        report = import_source(again, tmp_path / name)
+        assert (report.added, report.unreadable, report.skipped) == (11, (), ())
+        assert content(again) == content(project)
+        assert not import_source(again, tmp_path / name).added
+
+
+def test_class_folders_round_trip(project: Project, tmp_path: Path) -> None:
+    decorate(project)
+    exported = export_labels(project, tmp_path / "folders")
+    assert exported.pictures == 11
+    with Project.create(tmp_path / "again") as again:
+        report = import_source(again, tmp_path / "folders")
+        assert (report.added, report.unreadable, report.skipped) == (11, (), ())
+        assert content(again, only_labels=True) == content(project, only_labels=True)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
+def test_a_disk_that_is_read_only_is_said(
+    name: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patched:
+        for function in ("open", "unlink", "mkdir"):
+            patched.setattr(os, function, refuse)
+        patched.setattr(io, "open", refuse)
+        with pytest.raises(VisionFTError, match=rf"Cannot write .*{name}: Read-only file system"):
+            export_labels(project, tmp_path / name)
+
+
+def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path: Path, disk_calls: list[str]) -> None:
+    export_labels(project, tmp_path / "folders")
+    renamed = disk_calls.index("rename folders")
+    copies = {f"fsync {path.name}" for path in (tmp_path / "folders").rglob("*")}
+    assert len(copies) > 10 and copies <= set(disk_calls[:renamed])
+    assert disk_calls[renamed + 1 :] == [f"fsync {tmp_path.name}"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(project: Project, tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from visionft.files import temporary_folder\n"
+        "with temporary_folder(Path(sys.argv[1])) as folder: (folder / 'x').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "folders")], check=False)
+    assert [path.name for path in tmp_path.glob(".folders.*")]
+    export_labels(project, tmp_path / "folders")
+    assert not [path.name for path in tmp_path.glob(".folders.*")]
+
+
+def test_class_folders_without_splits_are_plain(project: Project, tmp_path: Path) -> None:
+    export_labels(project, tmp_path / "folders")
+    assert sorted(path.name for path in (tmp_path / "folders").iterdir()) == ["cat", "classes.json", "dog"]
+
+
+def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) -> None:
+    decorate(project)
+    export_labels(project, tmp_path / "safe.csv", for_spreadsheets=True)
+    with (tmp_path / "safe.csv").open(encoding="utf-8", newline="") as handle:
+        cells = [cell for row in csv.reader(handle) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert '\'=HYPERLINK("x")' in cells
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(
+    kind: str, project: Project, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures)
+    pipe, got = tmp_path / "pipes" / "pipe", []
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()), daemon=True)
+    reader.start()
+    export_labels(project, pipe, export_format=kind)
+    reader.join(30)
+    assert "cat/0.png" in got[0] and "../" not in got[0]
+    assert pipe.is_fifo() and list(pipe.parent.iterdir()) == [pipe]
+
+
+def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: Path, pictures: Path) -> None:
+    export_labels(project, pictures, export_format="jsonl")
+    lines = [json.loads(line) for line in (pictures / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines[0]["file_name"] == "cat/0.png" and lines[0]["label"] == "cat"
+    assert len({tuple(line) for line in lines}) == 1
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, pictures: Path) -> None:
+    multi.apply(LabelImages((1,), "dog"))
+    for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("pictures", "folders"), ("x.csv", "coco")):
+        with pytest.raises(ProjectError) as caught:
+            export_labels(multi, tmp_path / target, export_format=kind)
+        assert caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["multi", "pictures"]
+
+
+def test_a_stopped_or_failed_export_leaves_nothing(project: Project, tmp_path: Path, monkeypatch) -> None:
+    assert export_labels(project, tmp_path / "folders", should_stop=lambda: True).stopped
+    assert not (tmp_path / "folders").exists()
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    with pytest.raises(VisionFTError, match="No space left"):
+        export_labels(project, tmp_path / "folders")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures", "project"]
+
+
+def test_missing_pictures_are_named(project: Project, tmp_path: Path, pictures: Path) -> None:
+    (pictures / "cat" / "0.png").unlink()
+    exported = export_labels(project, tmp_path / "folders")
+    assert (exported.pictures, exported.missing) == (11, (str(pictures / "cat" / "0.png"),))
+
+
+@given(st.lists(st.text(min_size=1, max_size=300), unique=True, max_size=8))
+@settings(deadline=None)
+def test_folder_names_suit_every_system(names: list[str]) -> None:
+    names = [name for name in names if name.encode("utf-8", "ignore").decode() == name]
+    folders = folder_names(names)
+    assert len({folder.casefold() for folder in folders.values()}) == len(names)
+    for folder in folders.values():
+        assert folder and folder not in (".", "..") and len(folder.encode()) < 200
+        assert not set('<>:"/\\|?*') & set(folder) and folder[-1] not in ". "
+        assert folder.split(".")[0].strip().casefold() not in ("con", "prn", "aux", "nul", "com1", "lpt9")
+
+
+@pytest.mark.parametrize("name", ["a.b.jpeg", "x" * 400 + ".jpeg", "con.png", ".png", "a/b.png", "nul"])
+def test_safe_names_keep_the_suffix(name: str) -> None:
+    assert Path(safe_name(name)).suffix == Path(name).suffix or name.startswith(".")
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30).filter(str.strip)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    labels=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=6),
+    notes=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=3),
+    tags=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=3),
+    name=st.sampled_from(["out.jsonl", "out.csv", "safe.csv"]),
+)
+def test_any_names_round_trip(multi: Project, tmp_path_factory, labels, notes, tags, name) -> None:
+    for image_id, text in labels:
+        multi.apply(LabelImages((image_id,), text))
+    for image_id, text in notes:
+        multi.apply(WriteNote(image_id, text))
+    for image_id, text in tags:
+        multi.apply(TagImages((image_id,), text))
+    folder = tmp_path_factory.mktemp("round")
+    export_labels(multi, folder / name, for_spreadsheets=name == "safe.csv")
+    with Project.create(folder / "again", task="multi") as again:
+        assert not import_source(again, folder / name).unreadable
+        assert content(again) == content(multi)

@@ -1,0 +1,147 @@
+"""CSV and JSONL of many makes, and hostile ones: good rows are taken, bad ones listed with their reason."""
+
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows
+from visionft.project.store import Project
+
+
+def write_csv(folder: Path, text: str) -> Path:
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    return folder / "labels.csv"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file_name,label\ncat/0.png,fox\ncat/1.png,\n",
+        "cat/0.png,fox\ncat/1.png,\n",
+        "Label;Path\r\nfox;cat\\0.png\r\n;cat/1.png\r\n",
+        "\ufefffilename\tclass\n0\tfox\n1\t\n",
+        'image_name,fox,wolf\n"0.png",1,0\n1.png,0,0\n',
+    ],
+)
+def test_csv_of_many_kinds(empty: Project, pictures: Path, text: str) -> None:
+    report = import_source(empty, write_csv(pictures, text))
+    assert (report.added, report.unreadable) == (2, ())
+    assert [(row.path.name, row.labels) for row in image_rows(empty, (1, 2))] == [("0.png", ("fox",)), ("1.png", ())]
+
+
+def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures: Path) -> None:
+    with Project.create(tmp_path / "multi", task="multi") as multi:
+        for path in pictures.rglob("*.png"):
+            path.rename(pictures / path.name)
+        import_source(multi, pictures)
+        table = write_csv(tmp_path, f'path,labels,split\n{pictures}/3.png,a|b,test\n{pictures}/4.png,"[""c;d""]",\n')
+        report = import_source(multi, table)
+        assert (report.added, len(report.duplicates)) == (0, 2)
+        found = {row.path.name: (row.labels, row.split) for row in image_rows(multi, find_images(multi))}
+        assert (found["3.png"], found["4.png"]) == ((("a", "b"), "test"), (("c;d",), None))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("file_name,label\n../../../etc/passwd,x\n", "not a picture|missing|readable"),
+        ("file_name,label\ncat/none.png,x\n", "missing"),
+        ("file_name,label\n,x\n", "no file name"),
+        ("file_name,label,split\ncat/0.png,x,weekend\n", "not a split"),
+        ("file_name,label\ncat/0.png,x,y,z\n", "cells"),
+        ("file_name,labels\ncat/0.png,x|y\n", "2 classes"),
+        ('file_name,label\ncat/0.png,"a\nb"\n', "control character"),
+        (f"file_name,label\ncat/0.png,{'x' * 400}\n", "400 characters"),
+        (f"file_name,label\n{'y' * 5000},a\n", "too long|no longer"),
+        (f'file_name,label\n"{"y" * 2_000_000},a\n', "field larger"),
+    ],
+)
+def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, pictures: Path, text: str, reason: str) -> None:
+    report = import_source(empty, write_csv(pictures, text + "dog/7.png,good\n"))
+    assert report.added == 1
+    listed = report.unreadable + report.skipped
+    assert len(listed) == 1
+    assert any(word in listed[0].reason for word in reason.split("|"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\n\n", id="blank"),
+        pytest.param(b"a,b,c\n1,2,3\n", id="no file column"),
+        pytest.param(b"\xff\xfe\x00broken", id="not UTF-8"),
+        pytest.param(b'"' + b"x" * 2_000_000, id="a cell of 2 MB"),
+        pytest.param(b'"file_name,label\na.png,x', id="an open quote in the header"),
+        pytest.param(b" ,fox\n", id="a blank name"),
+        pytest.param(b"a\0.png,fox\n", id="a NUL"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, tmp_path / "labels.csv")
+    assert caught.value.hint and not empty.history()
+
+
+@pytest.mark.parametrize("open_row", ['"cat/2.png,fox', 'cat/2.png,"fox', 'cat/2.png,"fox|wolf, and more'])
+def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, pictures: Path, open_row: str) -> None:
+    rows = [f"{'cat' if number < 6 else 'dog'}/{number}.png,fox" for number in range(12)]
+    rows[2] = open_row
+    rows[9] = '"dog/9.png","fox"'
+    report = import_source(empty, write_csv(pictures, "\n".join(["file_name,label", *rows])))
+    assert report.added == 11 and report.classes == {"fox": 11}
+    assert [(each.path.rpartition(":")[2], each.reason) for each in report.unreadable] == [
+        ("4", "a quote is not closed")
+    ]
+
+
+def test_cells_of_several_lines_stay_whole(empty: Project, pictures: Path) -> None:
+    text = 'file_name,label,note\ncat/0.png,fox,"one\r\n""two"", three"\n\ncat/1.png,fox,\n'
+    assert import_source(empty, write_csv(pictures, text)).added == 2
+    assert [(row.note or "").split() for row in image_rows(empty, (1, 2))] == [["one", '"two",', "three"], []]
+
+
+def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, pictures: Path) -> None:
+    lines = [
+        '{"file_name": "cat/0.png", "label": "<b>fox</b>", "split": "val", "tags": ["t"], "note": "n",'
+        ' "review": "done"}',
+        '{"file_name": "cat/1.png", "label": 7}',
+        '{"file_name": "cat/2.png"',
+        "[1, 2]",
+        '{"label": "x"}',
+        '{"file_name": "cat/3.png", "label": {"a": 1}}',
+        '{"file_name": "cat/4.png", "label": "\\ud800"}',
+        '{"file_name": "cat/\\u0000.png"}',
+        "[" * 100_000,
+        "",
+    ]
+    (pictures / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    report = import_source(empty, pictures / "metadata.jsonl")
+    assert (report.added, len(report.unreadable)) == (2, 7)
+    row, number = image_rows(empty, (1, 2))
+    assert (row.labels, row.split, row.tags, row.note, row.review) == (("<b>fox</b>",), "val", ("t",), "n", "done")
+    assert number.labels == ("7",)
+
+
+def test_a_folder_with_metadata_takes_its_labels_from_it(empty: Project, tmp_path: Path, draw) -> None:
+    for split in ("train", "test"):
+        folder = tmp_path / "set" / split
+        draw(folder / "a.png", len(split))
+        draw(folder / "b.png", len(split) + 100)
+        (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "label": "fox"}\n')
+    report = import_source(empty, tmp_path / "set")
+    assert report.added == 4
+    assert find_images(empty, ImageFilter(class_name="fox", split="test")) != ()
+    assert empty.summary().labelled == 2 and empty.summary().splits["unassigned"] == 0
+
+
+def test_formats_can_be_forced(empty: Project, pictures: Path) -> None:
+    write_csv(pictures, "file_name,label\ncat/0.png,fox\n")
+    import_source(empty, pictures, source_format="folders")
+    assert [row.name for row in class_rows(empty)] == ["cat", "dog"]
+    for wrong in ("jsonl", "coco"):
+        with pytest.raises(ProjectError):
+            import_source(empty, pictures, source_format=wrong)

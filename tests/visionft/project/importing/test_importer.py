@@ -1,0 +1,298 @@
+"""Imports: every file accounted for, twice is once, labels fill in and never overwrite, originals untouched."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.events import Notice, Progress
+from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
+from visionft.project.importing import importer
+from visionft.project.importing.importer import import_source
+from visionft.project.importing.relinking import find_missing
+from visionft.project.importing.scanning import scan_folder
+from visionft.project.queries import find_images, image_rows
+from visionft.project.store import Project
+
+
+def tree_hash(folder: Path) -> str:
+    """Hash names, contents, modes and times of everything below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        stat = path.lstat()
+        digest.update(repr((str(path), stat.st_mode, stat.st_mtime_ns, stat.st_size)).encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def accounted(report) -> int:
+    return report.added + len(report.duplicates) + len(report.unreadable) + len(report.skipped)
+
+
+def test_class_folders(empty: Project, pictures: Path) -> None:
+    before = tree_hash(pictures)
+    seen = []
+    report = import_source(empty, pictures, on_event=seen.append)
+    assert (report.added, report.classes) == (12, {"cat": 6, "dog": 6})
+    assert seen[-1] == Progress(stage="Import", done=12, total=12)
+    assert tree_hash(pictures) == before
+    assert all(image.path.is_relative_to(pictures) for image in empty.snapshot().images)
+
+
+def test_nothing_the_program_does_touches_an_original(tmp_path: Path, pictures: Path) -> None:
+    from visionft.project.formats.exporting import export_labels
+    from visionft.project.importing.relinking import relink_images
+    from visionft.project.safety.checking import check_project
+    from visionft.project.safety.restoring import restore_backup
+    from visionft.project.splits import assign_splits
+
+    (pictures / "cat" / "link.png").symlink_to(pictures / "dog" / "7.png")
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.write(pictures / "cat" / "0.png", "fox/a.png")
+    before = tree_hash(pictures), archive.stat()
+    with Project.create(tmp_path / "p") as project:
+        for copy in (False, True):
+            import_source(project, pictures, copy=copy)
+            project.undo()
+        project.redo()
+        import_source(project, archive)
+        ids = find_images(project)
+        project.apply(LabelImages(ids[:2], "fox"))
+        project.apply(RemoveImages(ids[2:4]))
+        assign_splits(project, test=0)
+        export_labels(project, tmp_path / "out")
+        export_labels(project, tmp_path / "out.csv")
+        relink_images(project, pictures)
+        check_project(project, check_contents=True)
+        while project.undo_title:
+            project.undo()
+        project.back_up()
+    restore_backup(project.path)
+    assert (tree_hash(pictures), archive.stat().st_mtime_ns) == (before[0], before[1].st_mtime_ns)
+
+
+def test_importing_twice_adds_nothing_and_leaves_no_step(empty: Project, pictures: Path) -> None:
+    import_source(empty, pictures)
+    before = empty.snapshot(), empty.history()
+    report = import_source(empty, pictures)
+    assert (report.added, len(report.duplicates)) == (0, 12)
+    assert (empty.snapshot(), empty.history()) == before
+
+
+def test_split_layouts_and_nested_folders(empty: Project, tmp_path: Path, draw) -> None:
+    for number, place in enumerate(("train/cat/a", "Validation/cat/deep/er/b", "test/dog/c", "test/d")):
+        draw(tmp_path / "wrapper" / "data" / f"{place}.png", number)
+    import_source(empty, tmp_path / "wrapper")
+    rows = image_rows(empty, find_images(empty))
+    assert sorted((row.path.stem, row.split, row.labels) for row in rows) == [
+        ("a", "train", ("cat",)),
+        ("b", "val", ("cat",)),
+        ("c", "test", ("dog",)),
+        ("d", "test", ()),
+    ]
+
+
+def test_every_file_is_accounted_for(empty: Project, tmp_path: Path, draw) -> None:
+    source = tmp_path / "source"
+    draw(source / "cat" / "good.png", 1)
+    shutil.copy(source / "cat" / "good.png", source / "cat" / "same.png")
+    (source / "cat" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (source / "cat" / "empty.png").touch()
+    (source / "cat" / "notes.txt").write_text("hello")
+    (source / "cat" / ".hidden.png").write_bytes(b"x")
+    os.mkfifo(source / "cat" / "pipe.png")
+    report = import_source(empty, source)
+    assert report.added == 1
+    assert [Path(path).name for path in report.duplicates] == ["same.png"]
+    assert {Path(row.path).name for row in report.unreadable} == {"cut.jpg", "empty.png"}
+    assert {Path(row.path).name for row in report.skipped} == {"notes.txt", ".hidden.png", "pipe.png"}
+    assert all(row.reason for row in report.unreadable + report.skipped)
+    assert accounted(report) == 7
+
+
+def test_links_neither_loop_nor_lead_out(empty: Project, tmp_path: Path, draw) -> None:
+    source = tmp_path / "source"
+    draw(source / "cat" / "a.png", 1)
+    draw(tmp_path / "elsewhere" / "b.png", 2)
+    (source / "cat" / "loop").symlink_to(source)
+    (source / "cat" / "self").symlink_to("self")
+    (source / "cat" / "out").symlink_to(tmp_path / "elsewhere")
+    (source / "cat" / "gone.png").symlink_to(tmp_path / "gone.png")
+    (source / "cat" / "link.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    report = import_source(empty, source)
+    assert report.added == 2
+    assert {Path(row.path).name for row in report.skipped} == {"loop", "self", "out", "gone.png"}
+
+
+def test_names_that_are_no_unicode_are_listed(empty: Project, pictures: Path) -> None:
+    name = os.fsencode(pictures / "cat") + b"/\xff\xfe.png"
+    try:
+        shutil.copyfile(os.fsencode(pictures / "cat" / "0.png"), name)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    report = import_source(empty, pictures)
+    assert report.added == 12
+    assert report.unreadable[0].path.endswith(r"\xff\xfe.png") and "Unicode" in report.unreadable[0].reason
+    json.dumps([row.path for row in report.unreadable]).encode()
+
+
+def test_names_that_steer_a_terminal_are_shown_escaped(empty: Project, pictures: Path) -> None:
+    (pictures / "cat" / "\x1b[2Jclear\nline.png").write_bytes(b"no picture")
+    report = import_source(empty, pictures)
+    assert report.unreadable[0].path.endswith(r"\x1b[2Jclear\nline.png")
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
+def test_sources_without_pictures_are_refused(empty: Project, tmp_path: Path, make) -> None:
+    make(tmp_path / "source")
+    with pytest.raises(ProjectError) as caught:
+        import_source(empty, tmp_path / "source")
+    assert caught.value.hint and not empty.history()
+
+
+def test_a_stopped_import_is_continued(empty: Project, pictures: Path, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.importing.importer.BATCH", 4)
+    asked = iter([False] * 6 + [True] * 10)
+    seen = []
+    report = import_source(empty, pictures, should_stop=lambda: next(asked), on_event=seen.append)
+    assert (report.stopped, report.added) == (True, 6)
+    assert any(isinstance(event, Notice) for event in seen)
+    report = import_source(empty, pictures)
+    assert (report.added, len(report.duplicates)) == (6, 6)
+    assert [step.title.split(" from")[0] for step in empty.history()] == ["Import 6 pictures", "Import 6 pictures"]
+
+
+def test_a_batched_import_is_one_step(empty: Project, pictures: Path, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.importing.importer.BATCH", 5)
+    import_source(empty, pictures)
+    assert [step.title for step in empty.history()] == [f"Import 12 pictures from {pictures}"]
+    empty.undo()
+    assert not empty.snapshot().images
+    empty.redo()
+    assert len(empty.snapshot().images) == 12
+
+
+def test_copied_pictures_live_in_the_project(empty: Project, pictures: Path) -> None:
+    import_source(empty, pictures, copy=True)
+    shutil.rmtree(pictures)
+    assert not find_missing(empty)
+    assert all(image.path.is_relative_to(empty.path / "images") for image in empty.snapshot().images)
+    assert hashlib.sha256(empty.snapshot().images[0].path.read_bytes()).hexdigest() == empty.snapshot().images[0].sha256
+
+
+def test_what_a_person_decided_is_kept(project: Project, pictures: Path) -> None:
+    project.apply(LabelImages((1,), "dog"))
+    project.apply(UnlabelImages((2,)))
+    project.apply(RemoveImages((3,)))
+    seen = []
+    report = import_source(project, pictures, on_event=seen.append)
+    labels = [row.labels for row in image_rows(project, (1, 2))]
+    assert labels == [("dog",), ("cat",)]
+    assert [row.reason.split(";")[0] for row in report.skipped] == ["was removed from the project"]
+    assert any(isinstance(event, Notice) and "another class" in event.message for event in seen)
+
+
+def test_the_same_picture_in_two_class_folders_has_both_classes_when_it_may(tmp_path: Path, draw) -> None:
+    draw(tmp_path / "source" / "cat" / "a.png", 1)
+    draw(tmp_path / "source" / "dog" / "b.png", 1)
+    with Project.create(tmp_path / "multi", task="multi") as multi:
+        import_source(multi, tmp_path / "source")
+        assert image_rows(multi, (1,))[0].labels == ("cat", "dog")
+        assert not import_source(multi, tmp_path / "source").added
+
+
+def test_a_picture_edited_since_is_renewed(project: Project, pictures: Path, draw) -> None:
+    old = project.snapshot().images[0]
+    draw(old.path, 99)
+    report = import_source(project, pictures)
+    assert report.added == 0 and "edited since" in report.skipped[0].reason
+    new = project.snapshot().images[0]
+    assert new.sha256 != old.sha256 and new.labels == old.labels
+
+
+def test_pictures_that_moved_are_found_again_by_importing(project: Project, pictures: Path) -> None:
+    pictures.rename(pictures.with_name("moved"))
+    assert len(find_missing(project)) == 12
+    report = import_source(project, pictures.with_name("moved"))
+    assert (report.added, len(report.duplicates)) == (0, 12)
+    assert not find_missing(project)
+    project.undo()
+    assert len(find_missing(project)) == 12
+
+
+def test_a_moved_project_finds_its_pictures(tmp_path: Path, pictures: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    pictures = pictures.rename(home / "pictures")
+    with Project.create(home / "project") as project:
+        import_source(project, pictures)
+    home.rename(tmp_path / "moved")
+    with Project.open(tmp_path / "moved" / "project") as project:
+        assert not find_missing(project)
+        assert not import_source(project, tmp_path / "moved" / "pictures").added
+    shutil.move(tmp_path / "moved" / "project", tmp_path / "alone")
+    (tmp_path / "moved").rename(home)
+    with Project.open(tmp_path / "alone") as project:
+        assert not find_missing(project)  # where they were first
+    shutil.copytree(home / "project" if (home / "project").exists() else tmp_path / "alone", tmp_path / "x" / "project")
+    with Project.open(tmp_path / "x" / "project") as project:
+        assert not find_missing(project)
+
+
+@pytest.mark.shared_data
+def test_real_pictures_are_all_accounted_for(empty: Project, shared_data: Path) -> None:
+    for name in ("bad_inputs", "exif", "label_formats", "label_formats/csv_multi_label/ann_wo_ext.csv"):
+        source = shared_data / name
+        files = sum(path.is_file() for path in source.rglob("*")) if source.is_dir() else 6
+        report = import_source(empty, source)
+        assert accounted(report) == files, name
+
+
+def test_a_disk_that_fills_up_during_an_import_says_what_came_in(
+    empty: Project, tmp_path: Path, draw, monkeypatch
+) -> None:
+    monkeypatch.setattr(importer, "BATCH", 50)
+    for number in range(600):
+        draw(tmp_path / "many" / f"{number}.png", number)
+    with empty.repairing() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 30}")
+    with pytest.raises(ProjectError, match="disk is full") as caught:
+        import_source(empty, tmp_path / "many")
+    there = empty.summary().images
+    assert 0 < there < 600 and there % 50 == 0
+    assert f"{there} pictures came in before and stay" in caught.value.hint
+    with empty.repairing() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
+    assert import_source(empty, tmp_path / "many").added == 600 - there
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
+@pytest.mark.parametrize("mode", [0o000, 0o300])
+def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mode: int) -> None:
+    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are root's alone
+        folder = Path(made)
+        folder.chmod(0o755)
+        for number in range(4):
+            draw(folder / ("cat" if number < 2 else "dog") / f"{number}.png", number)
+        (folder / "dog").chmod(mode)
+        with unprivileged():
+            listing = scan_folder(folder)
+        (folder / "dog").chmod(0o755)
+    assert [file.labels for file in listing.files] == [("cat",), ("cat",)] and not listing.skipped
+    assert [(each.path, each.reason) for each in listing.unreadable] == [
+        (str(folder / "dog"), "the folder cannot be listed: Permission denied")
+    ]
+
+
+def test_a_link_to_itself_is_called_a_link(pictures: Path) -> None:
+    (pictures / "loop").symlink_to(pictures / "loop")
+    assert "link" in scan_folder(pictures).skipped[0].reason

@@ -1,0 +1,145 @@
+"""Check and repair: exact counts, the second run finds nothing; relinking; edited pictures."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import LabelImages, RemoveImages
+from visionft.project.edits.image_changes import TagImages
+from visionft.project.importing.relinking import find_missing, relink_images
+from visionft.project.queries import class_rows, image_rows
+from visionft.project.safety.checking import check_project
+from visionft.project.store import Project
+
+# What to break behind the program's back, and the words of the repair that puts it right.
+DAMAGE = {
+    "DELETE FROM class WHERE id = 1": "1 row: labels named a class that was lost",
+    "DELETE FROM tag": "1 row: pictures named a tag that was lost",
+    "DELETE FROM root": "1 row: a picture's folder was lost",
+    "DELETE FROM image WHERE id IN (1, 2)": "3 rows: labels or tags belonged to no picture",
+    "INSERT INTO label VALUES (3, 2, 'import', 0)": "1 row: pictures had several classes",
+    "UPDATE class SET name_key = 'x' WHERE id = 2": "1 row: class or tag names did not agree",
+    "UPDATE class SET name = '  ', name_key = '' WHERE id = 2": "1 row: class or tag names did not agree",
+    "UPDATE class SET position = 0": "1 row: classes had no clear order",
+    "UPDATE label SET labelled_at = 9000000000000 WHERE image_id < 5": "4 rows: labels were dated in the future",
+    "UPDATE image SET label_count = 7 WHERE id < 4": "3 rows: the number of labels was wrong",
+    "INSERT INTO step (title, at) VALUES ('empty', 0)": "1 row: steps that held nothing",
+    "INSERT INTO journal (step_id, op, target) VALUES (99, 'insert', 'image')": "1 row: history without a step",
+}
+
+
+def damage(project: Project, statement: str) -> None:
+    connection = sqlite3.connect(project.path / "project.db")
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("statement", DAMAGE)
+def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: str) -> None:
+    project.apply(TagImages((1,), "odd"))
+    path = project.path
+    project.close()
+    damage(project, statement)
+    with Project.open(path) as again:
+        report = check_project(again)
+        assert DAMAGE[statement] in report.repaired[0]
+        assert check_project(again).repaired == ()
+        again.snapshot()
+
+
+def test_all_faults_at_once(project: Project) -> None:
+    project.apply(TagImages((1,), "odd"))
+    project.close()
+    for statement in DAMAGE:
+        damage(project, statement)
+    with Project.open(project.path) as again:
+        assert len(check_project(again).repaired) >= 7
+        assert check_project(again).repaired == ()
+        labels = {name for row in image_rows(again, tuple(range(1, 13))) for name in row.labels}
+        assert labels <= {row.name for row in class_rows(again)}
+
+
+def test_a_sound_project_needs_no_repair(project: Project) -> None:
+    before = project.snapshot(), project.history()
+    report = check_project(project, check_contents=True)
+    assert (report.repaired, report.missing, report.edited) == ((), (), ())
+    assert (project.snapshot(), project.history()) == before
+
+
+def test_a_repair_is_a_step_that_can_be_undone(project: Project) -> None:
+    project.close()
+    damage(project, "UPDATE class SET position = 0")
+    with Project.open(project.path) as again:
+        check_project(again)
+        assert again.undo_title == "Repair the project"
+
+
+def test_leftovers_of_killed_jobs_are_deleted_and_nothing_else(project: Project) -> None:
+    keep = [project.path / "images" / "ab" / "x.png", project.path / "backups" / "mine.txt", project.path / "notes.txt"]
+    leave = [project.path / "images" / "ab" / ".x.png.77.tmp", project.path / "backups" / ".partial-abc" / "project.db"]
+    for path in (*keep, *leave, project.path / ".unpacked-1" / "a.png"):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("x")
+    assert "3 unfinished files" in check_project(project).repaired[0]
+    assert all(path.exists() for path in keep) and not any(path.exists() for path in leave)
+    assert check_project(project).repaired == ()
+
+
+def test_missing_and_edited_pictures_are_listed(project: Project, pictures: Path, draw) -> None:
+    (pictures / "cat" / "0.png").unlink()
+    draw(pictures / "dog" / "7.png", 77)
+    report = check_project(project, check_contents=True)
+    assert [path.name for path in report.missing] == ["0.png"]
+    assert [path.name for path in report.edited] == ["7.png"]
+    assert report.repaired == ()
+
+
+def test_a_damaged_database_is_not_repaired_in_place(project: Project, monkeypatch) -> None:
+    project.close()
+    database = project.path / "project.db"
+    data = bytearray(database.read_bytes())
+    data[4096 * 3 : 4096 * 4] = bytes(4096)
+    database.write_bytes(data)
+    with pytest.raises(ProjectError, match="damaged"):
+        Project.open(project.path)
+    assert database.read_bytes() == data
+
+
+def test_relinking_finds_pictures_by_content(project: Project, pictures: Path, tmp_path: Path, draw) -> None:
+    before = project.snapshot()
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        target = tmp_path / "archive" / f"{number % 3}" / f"renamed {number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+    draw(tmp_path / "archive" / "other.png", 500)
+    assert len(find_missing(project)) == 12
+    report = relink_images(project, tmp_path / "archive")
+    assert (report.relinked, report.missing) == (12, ())
+    after = project.snapshot()
+    assert [image.sha256 for image in after.images] == [image.sha256 for image in before.images]
+    assert not find_missing(project) and not check_project(project, check_contents=True).edited
+    project.undo()
+    assert project.snapshot() == before
+
+
+def test_relinking_leaves_what_it_cannot_find(project: Project, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "cat" / "0.png").rename(tmp_path / "0.png")
+    (pictures / "cat" / "1.png").unlink()
+    report = relink_images(project, tmp_path)
+    assert report.relinked == 1 and [image.path.name for image in report.missing] == ["1.png"]
+    assert relink_images(project, tmp_path).relinked == 0
+    with pytest.raises(ProjectError, match="not a folder"):
+        relink_images(project, tmp_path / "nowhere")
+
+
+def test_two_missing_pictures_do_not_share_a_file(project: Project, pictures: Path, tmp_path: Path) -> None:
+    project.apply(RemoveImages((1,)))
+    project.apply(LabelImages((2,), "dog"))
+    shutil.copytree(pictures, tmp_path / "copy")
+    shutil.rmtree(pictures)
+    assert relink_images(project, tmp_path / "copy").relinked == 11
+    assert len({image.path for image in project.snapshot().images}) == 11

@@ -1,0 +1,197 @@
+"""What a killed transaction leaves is taken back by SQLite; restoring reads nothing of what it replaces."""
+
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass
+from visionft.project.safety.backups import list_backups
+from visionft.project.safety.checking import check_project
+from visionft.project.safety.restoring import restore_backup
+from visionft.project.store import Project
+
+# Writes with a rollback journal, as on a network drive, until pages reach the file, and dies before the commit.
+KILLED = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode = DELETE")
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE image SET note = printf('%.3000c', 'x')")
+connection.execute("DELETE FROM label")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+
+
+def leave_a_journal(project: Project) -> Path:
+    """Close the project, kill a writer in the middle of its transaction, and return the journal it leaves."""
+    project.close()
+    database = project.path / "project.db"
+    before = database.read_bytes()
+    subprocess.run([sys.executable, "-c", KILLED, str(database)], check=False, timeout=60)
+    journal = project.path / "project.db-journal"
+    assert journal.stat().st_size and database.read_bytes()[: len(before)] != before
+    return journal
+
+
+def logs(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("project.db-*"))
+
+
+@needs_sigkill
+def test_a_journal_that_was_left_behind_is_rolled_back(project: Project) -> None:
+    before = project.snapshot(), project.history()
+    journal = leave_a_journal(project)
+    with Project.open(project.path) as again:
+        assert not again.is_read_only and not journal.exists()
+        assert (again.snapshot(), again.history()) == before
+        assert check_project(again).repaired == ()
+        again.apply(AddClass("later"))
+
+
+@needs_sigkill
+def test_one_who_may_not_write_reads_the_state_before_it_and_leaves_it(project: Project) -> None:
+    before = project.snapshot()
+    journal = leave_a_journal(project)
+    content = journal.read_bytes()
+    with Project.open(project.path, read_only=True) as again:
+        assert again.snapshot() == before
+    assert journal.read_bytes() == content
+
+
+@needs_sigkill
+def test_a_restore_keeps_the_state_before_it_and_leaves_no_journal(project: Project) -> None:
+    old = project.back_up()
+    project.apply(AddClass("later"))
+    before = project.snapshot()
+    leave_a_journal(project)
+    restore_backup(project.path, old.name)
+    assert not logs(project.path)
+    kept = list_backups(project.path)[0]
+    assert kept.reason == "before a restore"
+    restore_backup(project.path, kept.name)
+    with Project.open(project.path) as again:
+        assert again.snapshot() == before
+
+
+@needs_sigkill
+def test_a_restore_over_a_damaged_file_takes_its_journal_away(project: Project) -> None:
+    project.back_up()
+    before = project.snapshot()
+    journal = leave_a_journal(project)
+    content = journal.read_bytes()
+    (project.path / "project.db").write_bytes(b"not a database" * 1000)
+    journal.write_bytes(b"not a journal" + content)
+    restore_backup(project.path)
+    assert not logs(project.path)
+    with Project.open(project.path) as again:
+        assert again.snapshot() == before
+
+
+def sql(*statements: str):
+    def damage(database: Path) -> None:
+        connection = sqlite3.connect(database, isolation_level=None)
+        for statement in statements:
+            connection.execute(statement)
+        connection.close()
+
+    return damage
+
+
+def overwrite(place: int, data: bytes):
+    def damage(database: Path) -> None:
+        with database.open("rb+") as handle:
+            handle.seek(place)
+            handle.write(data)
+
+    return damage
+
+
+def replace_by_a_folder(database: Path) -> None:
+    database.unlink()
+    database.mkdir()
+
+
+DAMAGE = {
+    "an unknown format of its schema": overwrite(47, b"\x09"),
+    "a lost table": sql("DROP TABLE tag"),
+    "a lost index": sql("DROP INDEX label_by_class"),
+    "no task": sql("DELETE FROM meta"),
+    "another task": sql("UPDATE meta SET value = 'mulTi' WHERE key = 'task'"),
+    "another program's file": sql("PRAGMA application_id = 1"),
+    "a folder": replace_by_a_folder,
+    "nothing": lambda database: database.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_every_damage_is_refused_and_restored(project: Project, kind: str) -> None:
+    project.back_up()
+    before = project.snapshot()
+    project.close()
+    DAMAGE[kind](project.path / "project.db")
+    with pytest.raises(ProjectError) as caught:
+        Project.open(project.path)
+    assert "restore" in caught.value.hint
+    restore_backup(project.path)
+    assert not logs(project.path) and list((project.path / "backups").glob("damaged *"))
+    with Project.open(project.path) as again:
+        assert again.snapshot() == before
+
+
+def test_texts_that_are_none_are_no_obstacle(project: Project) -> None:
+    project.back_up()
+    before = project.snapshot()
+    project.close()
+    sql("UPDATE class SET name = CAST(x'636174ff' AS TEXT) WHERE id = 1")(project.path / "project.db")
+    with Project.open(project.path) as again, pytest.raises(ProjectError, match="damaged"):
+        again.snapshot()
+    restore_backup(project.path)
+    with Project.open(project.path) as again:
+        assert again.snapshot() == before
+
+
+def flip_and_restore(project: Project, tmp_path: Path, places: int) -> None:
+    project.back_up()
+    before = project.snapshot()
+    project.close()
+    data = (project.path / "project.db").read_bytes()
+    generator = random.Random(0)
+    for number in range(places):
+        folder = tmp_path / "flipped"
+        shutil.copytree(project.path, folder)
+        flipped = bytearray(data)
+        place = generator.randrange(4096) if number % 3 == 0 else generator.randrange(len(data))
+        flipped[place] ^= generator.randrange(1, 256)
+        (folder / "project.db").write_bytes(flipped)
+        assert restore_backup(folder).reason == "on request", place
+        assert not logs(folder)
+        with Project.open(folder) as again:
+            assert [image.sha256 for image in again.snapshot().images] == [image.sha256 for image in before.images]
+        shutil.rmtree(folder)
+
+
+def test_a_flipped_byte_never_stops_a_restore(project: Project, tmp_path: Path) -> None:
+    flip_and_restore(project, tmp_path, 40)
+
+
+@pytest.mark.slow
+def test_three_hundred_flipped_bytes_never_stop_a_restore(project: Project, tmp_path: Path) -> None:
+    flip_and_restore(project, tmp_path, 300)
+
+
+def test_damaged_files_that_were_set_aside_do_not_meet(project: Project) -> None:
+    project.back_up()
+    project.close()
+    for content in (b"one", b"two", b"three"):
+        (project.path / "project.db").write_bytes(content)
+        restore_backup(project.path)
+    kept = (project.path / "backups").glob("damaged */project.db")
+    assert sorted(file.read_bytes() for file in kept) == [b"one", b"three", b"two"]

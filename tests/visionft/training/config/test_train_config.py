@@ -1,0 +1,101 @@
+"""Settings: every fault at once, exact round trips, parsing."""
+
+import dataclasses
+
+import pytest
+
+from models.methods.table import METHODS
+from visionft.data.types import Snapshot
+from visionft.errors import ConfigError
+from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+
+
+def test_every_fault_is_reported_with_its_field() -> None:
+    config = TrainConfig(backbone="vgg", method="dream", epochs=0, batch_size=-1, learning_rate=float("nan"))
+    assert {problem.field for problem in config.problems()} == {
+        "backbone",
+        "method",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"backbone": "test_resnet", "method": "prefix"}, "method"),
+        ({"backbone": "test_vit", "image_size": 100}, "image_size"),
+        ({"weights": "/nowhere/weights.safetensors"}, "weights"),
+    ],
+)
+def test_impossible_combinations_are_refused(changes: dict, field: str) -> None:
+    assert [problem.field for problem in TrainConfig(**changes).problems()] == [field]
+
+
+def test_the_automatic_rate_follows_width_and_batch_and_a_chosen_one_stays() -> None:
+    def rate(**changes) -> float:
+        return TrainConfig(**{"backbone": "vit_base", **changes}).peak_learning_rate
+
+    assert rate() == pytest.approx(METHODS["lora"].learning_rate)
+    assert rate(backbone="vit_small") == pytest.approx(2 * rate())
+    assert rate(backbone="resnet50") < rate() < rate(backbone="resnet18") < rate(backbone="starter_resnet")
+    assert rate(method="linear", backbone="starter_vit") == rate(method="linear")
+    assert rate(batch_size=128) == pytest.approx(2 * rate())
+    assert rate(learning_rate=0.5, batch_size=128) == 0.5
+
+
+def test_dict_round_trip() -> None:
+    config = TrainConfig(backbone="test_vit", method="lora").with_settings(
+        ["lora.rank=3", "epochs=7", "full.layer_decay=0.5"]
+    )
+    assert TrainConfig.from_dict(config.to_dict()) == config
+    assert config.lora.rank == 3 and config.epochs == 7
+
+
+def test_settings_of_a_newer_program_are_refused() -> None:
+    with pytest.raises(ConfigError, match="newer VisionFT"):
+        TrainConfig.from_dict({**TrainConfig().to_dict(), "format_version": FORMAT_VERSION + 1})
+    with pytest.raises(ConfigError, match="warp: is not a setting"):
+        TrainConfig.from_dict({**TrainConfig().to_dict(), "warp": 9})
+    with pytest.raises(ConfigError, match="epochs: must be a whole number"):
+        TrainConfig.from_dict({"epochs": "many"})
+
+
+def test_a_prefix_run_of_an_older_program_keeps_its_softmax() -> None:
+    values = TrainConfig(backbone="test_vit", method="prefix").to_dict()
+    del values["prefix"]["softmax"]
+    assert TrainConfig.from_dict({**values, "format_version": 1}).prefix.softmax == "shared"
+    assert TrainConfig.from_dict(values).prefix.softmax == "own"
+
+
+def test_bad_assignments_are_all_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig().with_settings(["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "prefix.reparameterise=maybe"])
+    assert [problem.field for problem in caught.value.problems] == [
+        "lora.rnk",
+        "epochs",
+        "lora",
+        "nonsense",
+        "prefix.reparameterise",
+    ]
+
+
+def test_training_material_is_checked(snapshot: Snapshot) -> None:
+    assert not TrainConfig().problems(snapshot)
+    one_class = dataclasses.replace(snapshot, class_names=("blue",))
+    assert "two classes" in TrainConfig().problems(one_class)[0].message
+    no_split = dataclasses.replace(
+        snapshot, images=tuple(dataclasses.replace(image, split=None) for image in snapshot.images)
+    )
+    assert "visionft split" in TrainConfig().problems(no_split)[0].hint
+    no_val = dataclasses.replace(
+        snapshot, images=tuple(i for i in snapshot.images if not (i.split == "val" and i.labels == (2,)))
+    )
+    assert "val split has no picture of 'red'" in TrainConfig().problems(no_val)[0].message
+
+
+def test_every_setting_explains_itself() -> None:
+    for field in dataclasses.fields(TrainConfig):
+        if not dataclasses.is_dataclass(field.type) and field.metadata:
+            assert field.metadata["label"] and field.metadata["help"].endswith((".", ")"))

@@ -1,0 +1,61 @@
+"""A run that ended, stopped or failed holds no weights any more, without help from Python's collector."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from visionft.data.types import Snapshot
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import measure_steps
+from visionft.training.loop.train import train
+from visionft.training.lr_finder import find_learning_rate
+
+TINY = TrainConfig(backbone="test_resnet", weights="random", image_size=32, batch_size=8, device="cpu", epochs=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def live_numbers() -> int:
+    tensors = (thing for thing in gc.get_objects() if issubclass(type(thing), torch.nn.Parameter))
+    return sum(tensor.numel() for tensor in tensors)
+
+
+@pytest.mark.parametrize("stop_after", [0, 12, 10_000])
+def test_training_lets_go_of_its_weights(snapshot: Snapshot, tmp_path: Path, stop_after: int) -> None:
+    before = live_numbers()
+    asked = []
+
+    def should_stop() -> bool:
+        asked.append(1)
+        return len(asked) > stop_after
+
+    train(TINY, snapshot, tmp_path / "run", should_stop=should_stop)
+    assert live_numbers() == before
+
+
+def test_a_failed_run_lets_go_too(snapshot: Snapshot, tmp_path: Path) -> None:
+    before = live_numbers()
+
+    def fail(_event: object) -> None:
+        if any(tmp_path.rglob("last")):
+            raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="went away"):
+        train(TINY, snapshot, tmp_path / "run", on_event=fail)
+    assert live_numbers() == before
+
+
+@pytest.mark.parametrize("work", [measure_steps, find_learning_rate])
+def test_what_only_tries_lets_go_too(snapshot: Snapshot, work: Callable[[TrainConfig, Snapshot], object]) -> None:
+    before = live_numbers()
+    work(TINY, snapshot)
+    assert live_numbers() == before

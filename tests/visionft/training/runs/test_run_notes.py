@@ -1,0 +1,129 @@
+"""What a person decides about a run: its name, its pin, whether its weights stay; what is said when they are gone."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import RunError
+from visionft.evaluation.stored import read_evaluation
+from visionft.suggest.suggestions import read_suggestions
+from visionft.training.base_weights import read_starting
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.checkpoint import load_checkpoint
+from visionft.training.runs.recording import read_snapshot
+from visionft.training.runs.run_folder import (
+    change_notes,
+    delete_weights,
+    list_runs,
+    read_run,
+    require_weights,
+    scan_runs,
+    weights_bytes,
+)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "001-test_vit-lora"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="test_vit").to_dict()))
+    (folder / "classes.json").write_text('["a", "b"]')
+    epoch = {
+        "epoch": 1, "epochs": 1, "train_loss": 1, "train_top1": 1, "val_loss": 1, "val_top1": 1, "learning_rate": 1,
+        "seconds": 1, "images_per_second": 1, "is_best": True,
+    }  # fmt: skip
+    (folder / "metrics.jsonl").write_text(json.dumps(epoch) + "\n")
+    (folder / "evaluation-val.json").write_text("{}")
+    for name, size in (("best", 100), ("last", 40), ("prev", 30), ("peft", 20)):
+        (folder / name).mkdir()
+        (folder / name / "manifest.json").write_bytes(b"x" * size)
+    return folder
+
+
+def test_a_run_keeps_its_new_name_and_pin(run_dir: Path) -> None:
+    change_notes(read_run(run_dir), title="  Before the\nnew camera ")
+    change_notes(read_run(run_dir), is_pinned=True)
+    run = read_run(run_dir)
+    assert (run.title, run.name, run.notes.is_pinned) == ("Before the new camera", "001-test_vit-lora", True)
+    change_notes(run, title="")
+    assert read_run(run_dir).title == "001-test_vit-lora" and read_run(run_dir).notes.is_pinned
+
+
+def test_a_name_that_is_too_long_is_refused_and_nothing_changes(run_dir: Path) -> None:
+    with pytest.raises(RunError, match="at most 120 characters; this one has 121"):
+        change_notes(read_run(run_dir), title="x" * 121)
+    assert not (run_dir / "notes.json").exists()
+
+
+def test_damaged_notes_lose_the_name_but_not_the_run(run_dir: Path) -> None:
+    (run_dir / "notes.json").write_text("{")
+    assert read_run(run_dir).title == "001-test_vit-lora"
+
+
+def test_deleting_weights_frees_all_of_them_and_keeps_the_rest(run_dir: Path) -> None:
+    run = read_run(run_dir)
+    assert run.has_weights and weights_bytes(run) == 190
+    assert delete_weights(run) == 190
+    left = sorted(path.name for path in run_dir.iterdir())
+    assert left == ["classes.json", "config.json", "evaluation-val.json", "metrics.jsonl"]
+    run = read_run(run_dir)
+    assert not run.has_weights and run.best is not None and weights_bytes(run) == 0
+    assert delete_weights(run) == 0
+    with pytest.raises(RunError, match="weights of 001-test_vit-lora were deleted") as caught:
+        require_weights(run)
+    assert "train again" in caught.value.hint
+
+
+def test_what_a_crash_left_of_deleting_is_cleared_the_next_time(run_dir: Path) -> None:
+    (run_dir / "best").rename(run_dir / ".best.deleted")
+    assert not read_run(run_dir).has_weights
+    delete_weights(read_run(run_dir))
+    assert not (run_dir / ".best.deleted").exists()
+
+
+def test_a_run_whose_folder_is_gone_says_so(run_dir: Path) -> None:
+    run = read_run(run_dir)
+    run_dir.rename(run_dir.with_name("elsewhere"))
+    for act in (require_weights, delete_weights, lambda each: change_notes(each, title="new")):
+        with pytest.raises(RunError, match="is gone"):
+            act(run)
+    assert not run_dir.exists()
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("name", ["config.json", "classes.json", "result.json"])
+@pytest.mark.parametrize("content", [DEEP, '{"a":' * 100_000, "5", "null", "[5]", '"text"', '{"best": 5}', "\x00"])
+def test_a_run_whose_files_hold_something_else_is_named(name: str, content: str, run_dir: Path) -> None:
+    (run_dir / name).write_text(content)
+    runs, damaged = scan_runs(run_dir.parents[1])
+    assert not runs and list(damaged) == [run_dir.name]
+
+
+@pytest.mark.parametrize("content", [DEEP, '{"title":' * 100_000])
+def test_endless_nesting_is_damage_like_any_other(content: str, run_dir: Path) -> None:
+    for name in ("notes.json", "evaluation-val.json", "suggestions.jsonl", "weights.json", "best/manifest.json"):
+        (run_dir / name).write_text(content)
+    (run_dir / "snapshot.json.gz").write_bytes(gzip.compress(content.encode()))
+    with (run_dir / "metrics.jsonl").open("a") as handle:
+        handle.write(content + "\n")
+    run = read_run(run_dir)
+    assert (run.title, len(run.epochs)) == (run.name, 1)
+    assert read_evaluation(run_dir, "val") is None and read_suggestions(run_dir) == {}
+    for read in (read_snapshot, read_starting, lambda folder: load_checkpoint(folder / "best")):
+        with pytest.raises(RunError, match="nested too deeply"):
+            read(run_dir)
+
+
+def test_damaged_runs_are_named_with_the_reason_and_others_are_listed(run_dir: Path) -> None:
+    project = run_dir.parents[1]
+    bad = run_dir.parent / "002-test_vit-lora"
+    bad.mkdir()
+    (bad / "config.json").write_text("{")
+    (run_dir.parent / "not a run").mkdir()
+    found, damaged = scan_runs(project)
+    assert [run.name for run in found] == ["001-test_vit-lora"] == [run.name for run in list_runs(project)]
+    assert list(damaged) == ["002-test_vit-lora"] and "not a readable run" in damaged["002-test_vit-lora"]

@@ -1,0 +1,143 @@
+"""What a run starts from: fetched first, said, kept with it, and held against what is here later."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from models.catalog import BACKBONES
+from visionft.data.types import Snapshot
+from visionft.errors import RunError, WeightsError
+from visionft.evaluation.report import evaluate_run
+from visionft.events import Event, Notice
+from visionft.export.exporter import export_run
+from visionft.training import base_weights
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import resume, train
+from visionft.training.runs.run_folder import read_run
+from visionft.weights import import_weights, remove_weights
+
+
+def config(**values) -> TrainConfig:
+    common = {"backbone": "test_vit", "image_size": 64, "batch_size": 8, "epochs": 1, "device": "cpu"}
+    return TrainConfig(**{**common, "method": "lora", **values})
+
+
+@pytest.fixture
+def here(weights_home: Path, tmp_path: Path, state_of) -> Path:
+    """Return imported weights of test_vit with a head for 1,000 classes, made for 96 px."""
+    save_file(state_of("test_vit", image_size=96), tmp_path / "w.safetensors", metadata={"license": "CC-BY-4.0"})
+    return import_weights(tmp_path / "w.safetensors").imported[0].path
+
+
+def test_it_is_said_kept_and_exported(here: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = train(config(), snapshot, tmp_path / "run", on_event=events.append)
+    (said,) = [e.message for e in events if isinstance(e, Notice) and e.level == "info"]
+    assert said.startswith("Starts from test_vit.safetensors (1.5 MB, licence CC-BY-4.0).")
+    assert "head for 1,000 classes is left out" in said and "37 position embeddings are interpolated" in said
+    kept = base_weights.read_starting(tmp_path / "run")
+    assert kept and kept == result.weights == read_run(tmp_path / "run").result.weights
+    assert kept.origin == "w.safetensors" and set(kept.left_out) == {"head.weight", "head.bias"}
+    export_run(tmp_path / "run", snapshot, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert record["license"] == "CC-BY-4.0" and record["weights"]["sha256"] == kept.sha256
+
+
+def test_a_file_given_by_path_names_itself(snapshot: Snapshot, tmp_path: Path, state_of) -> None:
+    state = state_of("test_vit") | {"decoder.weight": state_of("test_vit")["norm.weight"]}
+    save_file(state, tmp_path / "mine.safetensors")
+    events: list[Event] = []
+    chosen = config(weights=str(tmp_path / "mine.safetensors"))
+    kept = train(chosen, snapshot, tmp_path / "run", on_event=events.append).weights
+    assert kept and kept.licence == "not stated" and kept.origin == str(tmp_path / "mine.safetensors")
+    said = " ".join(event.message for event in events if isinstance(event, Notice))
+    assert "This network has no place for decoder.weight." in said
+
+
+def test_a_file_of_another_weights_folder_keeps_its_licence(here: Path, snapshot, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "elsewhere"))
+    kept = train(config(weights=str(here)), snapshot, tmp_path / "run").weights
+    assert kept and (kept.licence, kept.origin) == ("CC-BY-4.0", "w.safetensors")
+
+
+def test_the_bundled_ones_are_known_by_their_hash(snapshot: Snapshot, tmp_path: Path) -> None:
+    result = train(config(backbone="starter_vit", method="linear"), snapshot, tmp_path / "run")
+    assert result.weights and result.weights.sha256 == BACKBONES["starter_vit"].sha256
+    assert (result.weights.origin, result.weights.licence) == ("VisionFT", "Apache-2.0")
+
+
+def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_path: Path, state_of) -> None:
+    asked: list[int] = []
+
+    def stop_late() -> bool:
+        asked.append(1)
+        return len(asked) > 8
+
+    train(config(epochs=50), snapshot, tmp_path / "run", should_stop=stop_late)
+    done = tmp_path / "done"
+    train(config(), snapshot, done)
+    state = state_of("test_vit", image_size=96)
+    state["norm.weight"] += 1
+    save_file(state, tmp_path / "w.safetensors")
+    import_weights(tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match="run was started from other weights.*Bring back the test_vit.safetensors"):
+        resume(tmp_path / "run")
+    for use in (lambda: evaluate_run(done, snapshot), lambda: export_run(done, snapshot, tmp_path / "out")):
+        with pytest.raises(RunError, match="done was started from other weights"):
+            use()
+
+
+def test_a_run_that_starts_from_another_needs_its_weights(here: Path, snapshot, tmp_path: Path, state_of) -> None:
+    runs = tmp_path / "runs"
+    train(config(), snapshot, runs / "001")
+    later = config(start_from="001")
+    assert train(later, snapshot, runs / "002").best
+    save_file(state_of("test_vit", image_size=96, classes=5), tmp_path / "w.safetensors")
+    import_weights(tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match="001 was started from other weights"):
+        train(later, snapshot, runs / "003")
+    assert not (runs / "003").exists()
+
+
+def test_a_full_run_needs_them_no_longer(here: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    train(config(method="full"), snapshot, tmp_path / "run")
+    remove_weights(BACKBONES["test_vit"])
+    assert evaluate_run(tmp_path / "run", snapshot).images == 9
+
+
+def test_missing_weights_leave_no_run(snapshot: Snapshot, weights_home: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="not on this computer.*weights=random"):
+        train(config(), snapshot, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_stopping_the_download_is_a_normal_end(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_weights, "fetch", lambda *_, **__: None)
+    result = train(config(), snapshot, tmp_path / "run")
+    assert result.stopped and result.best is None and result.total_parameters > result.trainable_parameters > 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_runs_of_an_older_program_are_read(snapshot: Snapshot, tmp_path: Path) -> None:
+    train(config(weights="random"), snapshot, tmp_path / "run")
+    (tmp_path / "run" / base_weights.WEIGHTS_FILE).unlink()
+    path = tmp_path / "run" / "result.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "weights"}))
+    run = read_run(tmp_path / "run")
+    assert run.result and run.result.weights is None
+    assert base_weights.started_from(run).licence == base_weights.NO_LICENCE
+    pretrained = dataclasses.replace(run, config=config())
+    assert base_weights.started_from(pretrained).licence == "Apache-2.0"
+    assert evaluate_run(tmp_path / "run", snapshot).images == 9
+
+
+def test_a_damaged_record_is_said(snapshot: Snapshot, tmp_path: Path) -> None:
+    train(config(weights="random"), snapshot, tmp_path / "run")
+    (tmp_path / "run" / base_weights.WEIGHTS_FILE).write_text("{")
+    with pytest.raises(RunError, match=r"weights\.json is damaged"):
+        evaluate_run(tmp_path / "run", snapshot)

@@ -1,0 +1,102 @@
+"""Answers of an exported file as a CSV table, one line per picture: from memory, or written while a folder is read.
+
+People open it with a spreadsheet: names of files and classes, which others may have chosen, are made safe for one.
+"""
+
+import csv
+import io
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.export.predictor import Prediction, Predictor
+from visionft.files import atomic_path
+from visionft.foreign_text import printable, spreadsheet_cell
+
+_COLUMNS = ("path", "class", "probability", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvResult:
+    """What was written.
+
+    Attributes:
+        pictures: Lines written, those with an error included.
+        unreadable: Pictures that could not be read.
+        milliseconds_each: Mean time per picture, reading included.
+        provider: The ONNX Runtime provider that ran the file.
+        stopped: Whether it ended before the last picture; the lines so far are in the file.
+    """
+
+    path: Path
+    pictures: int
+    unreadable: int
+    milliseconds_each: float
+    provider: str
+    stopped: bool
+
+
+def write_csv(target: Path, answers: Iterable[Prediction]) -> None:
+    """Write one line per picture; several labels are divided by commas.
+
+    Raises:
+        VisionFTError: The file cannot be written; nothing was left behind.
+    """
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = _start(handle)
+        writer.writerows(_row(answer) for answer in answers)
+
+
+def classify_to_csv(
+    predictor: Predictor, paths: Sequence[Path], target: Path, *, on_event: OnEvent, should_stop: ShouldStop
+) -> CsvResult:
+    """Classify pictures into a CSV file without keeping the answers. Stopping keeps the lines written so far.
+
+    Raises:
+        VisionFTError: The file cannot be written; nothing was left behind.
+    """
+    done = unreadable = 0
+    stopped = False
+    began = time.perf_counter()
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
+        writer = _start(handle)
+        for answer in predictor.predict(paths):
+            writer.writerow(_row(answer))
+            done += 1
+            unreadable += bool(answer.error)
+            on_event(Progress(stage="Classifying", done=done, total=len(paths)))
+            if should_stop():
+                stopped = done < len(paths)
+                break
+    milliseconds_each = (time.perf_counter() - began) * 1000 / max(1, done)
+    return CsvResult(
+        path=target, pictures=done, unreadable=unreadable, milliseconds_each=milliseconds_each,
+        provider=predictor.provider, stopped=stopped,
+    )  # fmt: skip
+
+
+def csv_text(answers: Iterable[Prediction]) -> str:
+    """Return what `write_csv` writes, with the line ends of text."""
+    text = io.StringIO()
+    writer = _start(text, line_end="\n")
+    writer.writerows(_row(answer) for answer in answers)
+    return text.getvalue()
+
+
+def _start(handle: Any, *, line_end: str = "\r\n") -> Any:
+    writer = csv.writer(handle, lineterminator=line_end)
+    writer.writerow(_COLUMNS)
+    return writer
+
+
+def _row(answer: Prediction) -> list[str]:
+    name = answer.class_name if answer.classes is None else ", ".join(answer.classes)
+    path = printable(answer.path)
+    if spreadsheet_cell(path) != path:
+        path = f".{os.sep}{path}"  # the same file, and no formula
+    probability = "" if answer.error else f"{answer.probability:.6f}"
+    return [path, spreadsheet_cell(printable(name)), probability, spreadsheet_cell(printable(answer.error))]

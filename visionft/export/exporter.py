@@ -1,0 +1,300 @@
+"""Exporting a run: merge, write one ONNX file, prove on real pictures that it answers as PyTorch does, then keep it.
+
+An export that was not compared with PyTorch is not an export (design rule 6).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253
+
+import visionft
+from visionft.data.decode import decode
+from visionft.data.types import Snapshot, SnapshotImage, Task
+from visionft.errors import ExportError, ImageError, RunError
+from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
+from visionft.evaluation.report import run_images, run_logits, thresholds
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.graph import (
+    LOGITS,
+    NETWORK_INPUT,
+    OPSET,
+    OPSETS,
+    assemble,
+    export_network,
+    preprocessing_metadata,
+    set_metadata,
+)
+from visionft.export.latency import measure_latency
+from visionft.export.parity import (
+    MAX_ABS_DIFF,
+    ExportResult,
+    Latency,
+    Parity,
+)
+from visionft.export.predictor import Predictor
+from visionft.export.publishing import (
+    FLOAT_MODEL_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    SCRIPT_FILE,
+    publishing,
+)
+from visionft.export.sample_code import sample_code
+from visionft.files import sha256_file, write_json, write_text
+from visionft.training.base_weights import started_from
+from visionft.training.runs.loaded_run import Trained, load_trained
+from visionft.training.runs.run_folder import StartingWeights, read_run
+
+logger = logging.getLogger(__name__)
+
+NETWORK_FILE = "network.onnx"
+PARITY_IMAGES = 200
+BATCHES = (1, 2, 7)
+# Two classes this close are a tie: which one comes first is rounding, not a disagreement.
+TIE = 1e-5
+
+
+def export_run(
+    run_dir: Path,
+    images: Snapshot,
+    out_dir: Path,
+    *,
+    float_input: bool = False,
+    opset: int = OPSET,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> ExportResult:
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, `predict.py` and `export.json` in `out_dir`.
+
+    Args:
+        run_dir: Folder of the run.
+        images: The project's pictures; those of the validation split are compared.
+        out_dir: Where to; made when it is missing.
+        float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
+            `logits`: for those who preprocess themselves.
+        opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
+        on_event: Receives how far it is.
+        should_stop: Asked between pictures.
+
+    Raises:
+        ExportError: The file differs from PyTorch, or the user stopped; `out_dir` is as it was.
+        RunError: The run cannot be read, or there are no validation pictures to compare on.
+        WeightsError: The pretrained weights that the run started from are no longer at hand.
+    """
+    if out_dir.is_file():
+        raise ExportError(f"{out_dir} is a file.", "Give a folder.")
+    if opset not in OPSETS:
+        raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
+    with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
+        trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+        temperature = fit_temperature(val.values, val.targets)
+        metadata = _metadata(trained, images, temperature, thresholds(val, temperature))
+        model_path = _write_model(trained, images, folder, temperature, metadata, opset, on_event)
+        parity = compare(
+            trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
+        )
+        if not parity.is_equal:
+            raise ExportError(
+                f"The exported file differs from PyTorch: by up to {parity.max_abs_diff:.2g} in probability, "
+                f"{parity.top1_agreement:.1%} of the top classes agree.",
+                "Nothing was kept. Please report this with the run's config.json.",
+            )
+        if float_input:
+            _keep_network(trained, images, folder, metadata)
+        (folder / NETWORK_FILE).unlink(missing_ok=True)
+        on_event(Progress(stage="Measuring its speed", done=0, total=0))
+        result = ExportResult(
+            model=out_dir / MODEL_FILE,
+            bytes=model_path.stat().st_size,
+            sha256=sha256_file(model_path),
+            temperature=temperature,
+            opset=opset,
+            parity=parity,
+            latency=_latency(trained, images, model_path, should_stop),
+            float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
+        )
+        write_text(folder / SCRIPT_FILE, sample_code())
+        write_text(folder / LABELS_FILE, "\n".join(trained.run.class_names) + "\n")
+        write_json(folder / RECORD_FILE, _record(trained, result))
+    return result
+
+
+def _write_model(
+    trained: Trained,
+    images: Snapshot,
+    folder: Path,
+    temperature: float,
+    metadata: dict[str, Any],
+    opset: int,
+    on_event: OnEvent,
+) -> Path:
+    on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
+    network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
+    export_network(trained.classifier.merged(), trained.preprocessing.size, network_path, opset=opset)
+    model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task, opset=opset)
+    set_metadata(model, metadata)
+    model_path.write_bytes(model.SerializeToString())
+    return model_path
+
+
+def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(folder / NETWORK_FILE)
+    set_metadata(model, metadata)
+    content = model.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    inputs = torch.stack([trained.preprocessing.apply(pixels) for pixels in _parity_pictures(trained, images)[:16]])
+    with torch.no_grad():
+        expected = trained.classifier(inputs).numpy()
+    got = np.asarray(session.run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
+    difference = float(np.abs(softmax(expected) - softmax(got)).max())
+    if difference > MAX_ABS_DIFF:
+        raise ExportError(f"{FLOAT_MODEL_FILE} differs from PyTorch by {difference:.2g}.", "Nothing was kept.")
+    (folder / FLOAT_MODEL_FILE).write_bytes(content)
+
+
+def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np.ndarray | None) -> dict[str, Any]:
+    config, weights = trained.run.config, started_from(trained.run)
+    several = {} if limits is None else {"thresholds": [round(float(limit), 6) for limit in limits]}
+    return {
+        **several,
+        "class_names": list(trained.run.class_names),
+        "task": images.task,
+        "run": trained.run.name,
+        "backbone": config.backbone,
+        "method": config.method,
+        "license": weights.licence,
+        "weights": _source(weights),
+        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "temperature": f"{temperature:.6f}",
+        "data_digest": images.digest,
+        "producer": f"VisionFT {visionft.__version__}",
+    }
+
+
+def _source(weights: StartingWeights) -> dict[str, str]:
+    """Return where the weights that training started from came from, for those who must answer for their licence.
+
+    A file of the author's own is named without its folders: an export tells nobody how their disk is laid out.
+    """
+    said = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
+    return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
+
+
+def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
+    config, weights = trained.run.config, started_from(trained.run)
+    return {
+        "run": trained.run.name,
+        "backbone": config.backbone,
+        "method": config.method,
+        "license": weights.licence,
+        "weights": _source(weights),
+        "class_names": list(trained.run.class_names),
+        "bytes": result.bytes,
+        "sha256": result.sha256,
+        "temperature": result.temperature,
+        "opset": result.opset,
+        "parity": asdict(result.parity),
+        "latency": asdict(result.latency),
+        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "visionft": visionft.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _latency(trained: Trained, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
+    """Measure the file on the first validation picture that can be read."""
+    pixels = next(_readable_pictures(run_images(trained.run, images, "val")[0]))
+    return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
+
+
+def compare(
+    trained: Trained,
+    images: Snapshot,
+    model_path: Path,
+    *,
+    temperature: float,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Parity:
+    """Compare the file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
+
+    Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
+    """
+    reference = _Reference(trained, temperature, images.task)
+    predictor = Predictor(model_path)
+    pictures = _parity_pictures(trained, images)
+    diffs, agreements = [], []
+    for number, pixels in enumerate(pictures, start=1):
+        if should_stop():
+            raise ExportError("The export was stopped.", "Nothing was kept.")
+        _compare_batch(reference, predictor, pixels[None], diffs, agreements)
+        on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
+    for size in BATCHES[1:]:
+        _compare_batch(reference, predictor, _uniform_batch(pictures, size), diffs, agreements)
+    return Parity(
+        images=len(pictures),
+        max_abs_diff=float(max(diffs)),
+        top1_agreement=float(np.concatenate(agreements).mean()),
+        batches=BATCHES,
+    )
+
+
+class _Reference:
+    """The classifier as it was trained, with the program's own preprocessing."""
+
+    def __init__(self, trained: Trained, temperature: float, task: Task) -> None:
+        self._classifier = trained.classifier.cpu().float().eval()
+        self._preprocessing = trained.preprocessing
+        self._temperature = temperature
+        self._activation = softmax if task == "single" else sigmoid
+
+    @torch.no_grad()
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        inputs = torch.stack([self._preprocessing.apply(each) for each in pixels])
+        return self._activation(self._classifier(inputs).double().numpy() / self._temperature)
+
+
+def _compare_batch(
+    reference: _Reference, predictor: Predictor, pixels: np.ndarray, diffs: list[Any], agreements: list[Any]
+) -> None:
+    expected, got = reference.probabilities(pixels), predictor.probabilities(pixels)
+    diffs.append(np.abs(expected - got).max())
+    rows = np.arange(len(expected))
+    best = expected.max(axis=1)
+    agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
+
+
+def _parity_pictures(trained: Trained, images: Snapshot) -> list[np.ndarray]:
+    """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
+    chosen, _ = run_images(trained.run, images, "val")
+    step = max(1, len(chosen) // PARITY_IMAGES)
+    pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
+    if not pictures:
+        raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
+    return pictures
+
+
+def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
+    for image in chosen:
+        try:
+            yield decode(image.path)
+        except ImageError as error:
+            logger.info("left out of the comparison: %s: %s", image.path, error.message)
+
+
+def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:
+    """Return `size` pictures cut to their common extent, (size, H, W, 3): a batch holds one size only."""
+    chosen = [pictures[index % len(pictures)] for index in range(size)]
+    height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
+    return np.stack([each[:height, :width] for each in chosen])

@@ -1,0 +1,97 @@
+"""What an export was measured to be. Torch-free, so that screens and reports can read it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionft.export.publishing import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, settle
+from visionft.files import read_json
+
+MAX_ABS_DIFF = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How the exported file compares with PyTorch on real validation pictures.
+
+    Attributes:
+        max_abs_diff: Largest difference of any probability.
+        top1_agreement: Share of pictures with the same top class, between 0 and 1.
+        batches: The batch sizes that were tried.
+    """
+
+    images: int
+    max_abs_diff: float
+    top1_agreement: float
+    batches: tuple[int, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Tell whether the export may be kept."""
+        return self.max_abs_diff <= MAX_ABS_DIFF and self.top1_agreement == 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long the file takes for one decoded picture, measured by ONNX Runtime on this machine.
+
+    Attributes:
+        provider: What really ran it, such as CPUExecutionProvider.
+        width: Of the picture in pixels, as is `height`: resizing it is part of the time.
+    """
+
+    median_ms: float
+    p95_ms: float
+    runs: int
+    provider: str
+    width: int
+    height: int
+
+    @property
+    def hardware(self) -> str:
+        """Return what ran it, for people."""
+        return self.provider.removesuffix("ExecutionProvider")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResult:
+    """Where the export is and what it was measured to be.
+
+    Attributes:
+        float_model: The second file, for those who preprocess themselves; None where it was not wanted.
+    """
+
+    model: Path
+    bytes: int
+    sha256: str
+    temperature: float
+    opset: int
+    parity: Parity
+    latency: Latency
+    float_model: Path | None = None
+
+
+def read_export(folder: Path) -> ExportResult | None:
+    """Return what an earlier export into `folder` was measured to be; None when there is none that can be read.
+
+    The record holds only for the file that it was written with: another size means that it was replaced.
+    """
+    settle(folder)
+    model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
+    try:
+        record: dict[str, Any] = read_json(folder / RECORD_FILE)
+        parity = record["parity"]
+        if model.stat().st_size != record["bytes"]:
+            return None
+        return ExportResult(
+            model=model,
+            bytes=record["bytes"],
+            sha256=record["sha256"],
+            temperature=record["temperature"],
+            opset=record["opset"],
+            parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
+            latency=Latency(**record["latency"]),
+            float_model=float_model if float_model.is_file() else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,221 @@
+"""Running an exported file: ONNX Runtime and the one decoder, no torch. What the command line and the Try page use."""
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionft.data.decode import IMAGE_SUFFIXES, decode
+from visionft.devices import has_nvidia_gpu
+from visionft.errors import ExportError, ImageError, as_expected
+from visionft.export.publishing import MODEL_FILE, settle
+from visionft.files import parse_json
+from visionft.foreign_text import is_unicode
+
+logger = logging.getLogger(__name__)
+
+INPUT, OUTPUT = "image", "probabilities"
+# For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
+LONGEST_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the model says of one picture.
+
+    Attributes:
+        class_name: The most probable class.
+        classes: For several labels: those whose probability reaches their threshold, best first.
+        top5: (class, probability) of the five most probable, best first.
+        model_ms: Time in ONNX Runtime, without reading the picture.
+        error: Why the picture could not be read; then the other fields are empty.
+    """
+
+    path: Path
+    class_name: str = ""
+    probability: float = 0.0
+    classes: tuple[str, ...] | None = None
+    top5: tuple[tuple[str, float], ...] = ()
+    model_ms: float = 0.0
+    error: str = ""
+
+
+class Predictor:
+    """An exported model, ready to classify.
+
+    Attributes:
+        class_names: In the order of the model's outputs.
+        provider: The ONNX Runtime provider that really runs it.
+        metadata: What the file says of itself.
+        temperature: What the logits are divided by; None where the file does not tell.
+    """
+
+    def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
+        """Load `model.onnx`, given itself or its folder; `device` "cpu" leaves a GPU alone.
+
+        Raises:
+            ExportError: There is no such file, or it is not one that VisionFT exported.
+        """
+        path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
+        if path.name == MODEL_FILE:
+            settle(path.parent)
+        if not path.is_file():
+            raise ExportError(f"There is no model {path}.", "Export a run first: visionft export PROJECT RUN OUT_DIR")
+        self._path = path
+        self._session = _open_session(path, may_use_gpu=device != "cpu")
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.provider: str = self._session.get_providers()[0]
+        _check_input(self._session, path)
+        self.class_names = _class_names(self.metadata, path)
+        self._limits = _thresholds(self.metadata, len(self.class_names), path)
+        self.temperature = _temperature(self.metadata)
+        _check_output(self._session, len(self.class_names), path)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
+
+        Raises:
+            ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
+            VisionFTError: There is not enough memory.
+        """
+        rows = self._run(pixels)
+        expected = (len(pixels), len(self.class_names))
+        if rows.shape != expected or not np.isfinite(rows).all():
+            what = "values that are no numbers" if rows.shape == expected else f"{rows.shape} values for {expected}"
+            raise _foreign(self._path, f"answers with {what}")
+        return rows
+
+    def _run(self, pixels: np.ndarray) -> np.ndarray:
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4  # what fails is said once, by us
+        limit_s = LONGEST_S * len(pixels)
+        watch = threading.Timer(limit_s, setattr, (options, "terminate", True))
+        watch.daemon = True
+        watch.start()
+        try:
+            return self._session.run([OUTPUT], {INPUT: pixels}, options)[0]
+        except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+            if (expected := as_expected(error)) is not None:
+                raise expected from error
+            if options.terminate:
+                raise _foreign(self._path, f"gave no answer within {limit_s:.0f} seconds") from error
+            logger.info("%s: %s", self._path, error)
+            raise _foreign(self._path, "does not run with this picture") from error
+        finally:
+            watch.cancel()
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Classify pictures one by one, in order; one that cannot be read comes back with its error."""
+        for path in paths:
+            try:
+                pixels = decode(path)
+            except ImageError as error:
+                yield Prediction(path=path, error=error.message)
+                continue
+            yield self.predict_pixels(pixels, path)
+
+    def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
+        """Classify one uint8 (H, W, 3) RGB picture; `path` is what the answer calls it."""
+        began = time.perf_counter()
+        row = self.probabilities(pixels[None])[0]
+        model_ms = (time.perf_counter() - began) * 1000
+        return dataclasses.replace(self._prediction(path, row), model_ms=model_ms)
+
+    def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
+        best = np.argsort(-row, kind="stable")[:5]
+        top5 = tuple((self.class_names[index], float(row[index])) for index in best)
+        classes = None
+        if self._limits is not None:
+            reached = [index for index in np.argsort(-row, kind="stable") if row[index] >= self._limits[index]]
+            classes = tuple(self.class_names[index] for index in reached)
+        return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
+
+
+def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
+    import onnxruntime
+
+    providers = ["CPUExecutionProvider"]
+    if may_use_gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu():
+        onnxruntime.preload_dlls()
+        providers.insert(0, "CUDAExecutionProvider")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
+    try:
+        source = path if is_unicode(path) else path.read_bytes()  # it opens no other name
+        return onnxruntime.InferenceSession(source, options, providers=providers)
+    except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+        raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
+
+
+def _foreign(path: Path, reason: str) -> ExportError:
+    return ExportError(f"{path} {reason}.", "Give a model.onnx that VisionFT exported, or export the run again.")
+
+
+def _check_input(session: Any, path: Path) -> None:
+    given = [(each.name, each.type, tuple(each.shape)) for each in session.get_inputs()]
+    if len(given) == 1 and given[0][1] == "tensor(float)" and len(given[0][2]) == 4 and given[0][2][1] == 3:
+        reason = f"{path} takes pictures that were cropped, resized and normalised before."
+        raise ExportError(reason, f"Give the {MODEL_FILE} beside it, which takes pictures as they are.")
+    if len(given) != 1 or given[0][:2] != (INPUT, "tensor(uint8)") or len(given[0][2]) != 4 or given[0][2][3] != 3:
+        said = ", ".join(f"{name} {kind.removeprefix('tensor')} {list(shape)}" for name, kind, shape in given) or "none"
+        raise _foreign(path, f"takes other input than {INPUT} (uint8) [batch, height, width, 3]: {said[:200]}")
+
+
+def _check_output(session: Any, classes: int, path: Path) -> None:
+    found = {each.name: (each.type, each.shape) for each in session.get_outputs()}
+    kind, shape = found.get(OUTPUT, ("", ()))
+    if kind != "tensor(float)" or len(shape) != 2:
+        raise _foreign(path, f"gives no {OUTPUT} (float) [batch, classes]")
+    if isinstance(shape[1], int) and shape[1] != classes:
+        raise _foreign(path, f"names {classes} classes and answers with {shape[1]}")
+
+
+def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
+    try:
+        names = parse_json(metadata["class_names"])
+    except (KeyError, ValueError) as error:
+        raise _foreign(path, "does not name its classes") from error
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise _foreign(path, "does not name its classes: “class_names” is no list of names")
+    return tuple(names)
+
+
+def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarray | None:
+    """Return the probability from which each class is assigned; None where a picture has one class."""
+    try:
+        values = parse_json(metadata.get("thresholds", "null"))
+        limits = None if values is None else np.array(values, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _foreign(path, "holds “thresholds” that are no list of numbers") from error
+    if limits is not None and (limits.shape != (classes,) or not np.isfinite(limits).all()):
+        raise _foreign(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
+    return limits
+
+
+def _temperature(metadata: dict[str, str]) -> float | None:
+    try:
+        return float(metadata["temperature"])
+    except (KeyError, ValueError):
+        return None
+
+
+def expand_folders(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths` with each folder replaced by the pictures in it and below, sorted by name."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(
+                each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()
+            )
+        else:
+            found.append(path)
+    return found

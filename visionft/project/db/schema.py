@@ -1,0 +1,276 @@
+"""The project database: its tables, its numbered migrations and how a connection is opened.
+
+Owns every `CREATE`, every pragma and the meaning of `user_version`. Knows nothing of changes, pictures or folders.
+"""
+
+import os
+import sqlite3
+import sys
+from functools import cache
+from pathlib import Path
+from typing import get_args
+from urllib.parse import quote
+
+from visionft.data.types import Task
+from visionft.errors import ProjectError
+from visionft.project.db.sqlite_errors import damage_error
+
+APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
+BUSY_TIMEOUT_S = 10.0
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    "temp_store = MEMORY",
+    "cache_size = -65536",  # KiB: a million pictures' indexes stay in memory
+)
+
+# Times are whole milliseconds since the epoch: the journal keeps deleted rows as JSON, which would round a REAL.
+# A migration is never edited after a release: the next one is appended. tests/fixtures keeps a
+# database of each version.
+_VERSION_1 = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    # Where pictures lie. `path` is absolute as last seen; `relative` is seen from the project folder, so that a project
+    # that was moved together with its pictures finds them.
+    "CREATE TABLE root (id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, relative TEXT)",
+    """CREATE TABLE image (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        root_id INTEGER NOT NULL REFERENCES root(id),
+        path TEXT NOT NULL,
+        name TEXT,
+        sha256 TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        split TEXT CHECK (split IN ('train', 'val', 'test')),
+        review TEXT CHECK (review IN ('done', 'later')),
+        note TEXT,
+        added_at INTEGER NOT NULL,
+        removed_at INTEGER,
+        UNIQUE (root_id, path))""",
+    "CREATE INDEX image_by_content ON image (sha256)",
+    "CREATE INDEX image_by_split ON image (split, id) WHERE removed_at IS NULL",
+    "CREATE INDEX image_by_review ON image (review, id) WHERE review IS NOT NULL",
+    "CREATE INDEX image_removed ON image (id) WHERE removed_at IS NOT NULL",
+    # name_key is the NFC form: what makes two names the same name; `name` is kept as it was given.
+    """CREATE TABLE class (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        color TEXT,
+        shortcut TEXT,
+        position INTEGER NOT NULL)""",
+    """CREATE TABLE label (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        class_id INTEGER NOT NULL REFERENCES class(id),
+        source TEXT NOT NULL CHECK (source IN ('person', 'import', 'suggestion')),
+        labelled_at INTEGER NOT NULL,
+        PRIMARY KEY (image_id, class_id)) WITHOUT ROWID""",
+    "CREATE INDEX label_by_class ON label (class_id)",
+    "CREATE TABLE tag (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE image_tag (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        tag_id INTEGER NOT NULL REFERENCES tag(id),
+        PRIMARY KEY (image_id, tag_id)) WITHOUT ROWID""",
+    "CREATE INDEX image_tag_by_tag ON image_tag (tag_id)",
+    # The history: a step is one entry of the undo menu, its journal rows undo it (or redo it, when it is undone).
+    """CREATE TABLE step (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        title TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        undone INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE journal (
+        id INTEGER PRIMARY KEY,
+        step_id INTEGER NOT NULL REFERENCES step(id),
+        op TEXT NOT NULL CHECK (op IN ('insert', 'update', 'delete')),
+        target TEXT NOT NULL,
+        key,
+        key2,
+        old)""",
+    "CREATE INDEX journal_by_step ON journal (step_id, id)",
+)
+# label_count is derived from `label` by triggers, so that "not labelled yet" is an index range and not a search.
+_VERSION_2 = (
+    "ALTER TABLE image ADD COLUMN label_count INTEGER NOT NULL DEFAULT 0",
+    """UPDATE image SET label_count = (SELECT count(*) FROM label WHERE image_id = image.id)
+        WHERE id IN (SELECT image_id FROM label)""",
+    "DROP INDEX image_by_split",
+    "DROP INDEX image_by_review",
+    "CREATE INDEX image_by_state ON image (split, review, label_count) WHERE removed_at IS NULL",
+    "CREATE INDEX image_unlabelled ON image (id) WHERE label_count = 0 AND removed_at IS NULL",
+    """CREATE TRIGGER label_added AFTER INSERT ON label BEGIN
+        UPDATE image SET label_count = label_count + 1 WHERE id = NEW.image_id; END""",
+    """CREATE TRIGGER label_taken AFTER DELETE ON label BEGIN
+        UPDATE image SET label_count = label_count - 1 WHERE id = OLD.image_id; END""",
+)
+# Filters by the source of a label, and texts that are looked for in names and notes, without reading every picture.
+_VERSION_3 = (
+    "CREATE INDEX label_by_source ON label (source)",
+    "CREATE INDEX image_named ON image (name) WHERE name IS NOT NULL",
+    "CREATE INDEX image_noted ON image (note) WHERE note IS NOT NULL",
+)
+DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
+    """Open an existing database with every pragma set explicitly, because builds differ in their defaults.
+
+    Transactions are explicit (`BEGIN IMMEDIATE`); the caller serialises the use of one connection by several threads.
+    """
+    connection = sqlite3.connect(
+        _uri(database, "rw" if writable else "ro"),
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        if not writable:
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def attach(connection: sqlite3.Connection, database: Path, name: str) -> None:
+    """Let a connection read another database too, under a name of its own."""
+    connection.execute(f"ATTACH ? AS {name}", (_uri(database, "ro"),))
+
+
+def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
+    """Set what makes a commit survive a power cut: WAL with a sync per commit, and Apple's real sync on macOS."""
+    connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()
+    connection.execute("PRAGMA synchronous = FULL")
+    if sys.platform == "darwin":
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
+
+
+def create_database(database: Path, meta: dict[str, str]) -> None:
+    """Create a database of the newest version with its `meta` rows; it must not exist, and is durable at the end.
+
+    Nobody sees the file before it is whole, so that one sync at the end is enough.
+    """
+    database.touch(exist_ok=False)
+    connection = connect(database, writable=True)
+    try:
+        connection.execute("PRAGMA journal_mode = MEMORY").fetchone()
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        migrate(connection)
+        connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", list(meta.items()))
+    finally:
+        connection.close()
+    with database.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def copy_into(source: sqlite3.Connection, target: Path) -> None:
+    """Copy what `source` sees (its open read transaction, if it has one) into a new database file."""
+    copy = sqlite3.connect(target, isolation_level=None)
+    try:
+        copy.execute("PRAGMA synchronous = FULL")
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, without a log beside it
+    finally:
+        copy.close()
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version of a project database.
+
+    Raises:
+        ProjectError: The file is not a project, or was written by a newer program.
+    """
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise ProjectError(
+            "project.db is damaged or is not a project of this program.",
+            "Restore a backup (visionft restore PROJECT), or choose another folder.",
+        )
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise ProjectError(
+            f"The project was written by a newer VisionFT (schema {version}, this one knows {SCHEMA_VERSION}).",
+            "Install the newer version; nothing was changed.",
+        )
+    return version
+
+
+def check_layout(connection: sqlite3.Connection) -> None:
+    """Check that every table, index and trigger of the database's version is there, and the row that says its task.
+
+    Raises:
+        ProjectError: Something is missing or reads otherwise; the file is damaged.
+    """
+    found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    lost = sorted(f"{kind} {name}" for kind, name, _ in _layout(version_of(connection)) - found)
+    if not lost:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'task'").fetchone()
+        lost = [] if row and row[0] in get_args(Task) else ["the project's task"]
+    if lost:
+        raise damage_error(f"{', '.join(lost[:3])} missing or changed")
+
+
+def check_kinds(connection: sqlite3.Connection) -> None:
+    """Check that every value is of the kind its column takes: a changed bit may turn a text into bytes.
+
+    Raises:
+        ProjectError: One is not; the file is damaged.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        columns = [(row[1], row[2].lower()) for row in connection.execute(f"PRAGMA table_info({table})") if row[2]]
+        wrong = " OR ".join(f"typeof({name}) NOT IN ('{kind}', 'null')" for name, kind in columns)
+        if wrong and connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {wrong})").fetchone()[0]:
+            raise damage_error(f"a value in {table} is of another kind than its column")
+
+
+def read_everything(connection: sqlite3.Connection) -> None:
+    """Read every value, so that a text that is none is found.
+
+    Raises:
+        sqlite3.OperationalError: There is one.
+    """
+    for table in sorted(name for kind, name, _ in _layout(version_of(connection)) if kind == "table"):
+        for _ in connection.execute(f"SELECT * FROM {table}"):
+            pass
+
+
+@cache
+def _layout(version: int) -> frozenset[tuple[str, str, str | None]]:
+    """Return type, name and SQL of all that the migrations up to a version create."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for statement in (statement for migration in MIGRATIONS[:version] for statement in migration):
+            connection.execute(statement)
+        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    finally:
+        connection.close()
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, each migration in one transaction with its version number."""
+    for number in range(version_of(connection), len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _uri(database: Path, mode: str) -> str:
+    """Return a `file:` URI; drive letters and network shares need the leading slash that `Path.as_uri` may omit."""
+    posix = database.absolute().as_posix()
+    return f"file://{'' if posix.startswith('/') else '/'}{quote(posix, safe='/:')}?mode={mode}"

@@ -1,0 +1,146 @@
+"""What an import would do, found by the import's own gate, before anything is written."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from visionft.data.types import Task
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.project.edits.import_changes import FileFacts
+from visionft.project.importing.import_filter import ClassMap, Examined, Examiner
+from visionft.project.importing.scanning import Rejected
+from visionft.project.importing.sources import SourceFormat, opened_source
+from visionft.project.store import Project
+
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPreview:
+    """What a source offers.
+
+    Attributes:
+        new: Pictures that would be added.
+        duplicates: Files whose content the project, or an earlier file of the source, has already.
+        unreadable: Files that look like pictures but cannot be used, with the reason.
+        skipped: Other files that would be passed over, with the reason.
+        classes: New pictures by class, as the source names them; before any class map.
+        unlabelled: New pictures without a class.
+        several_labels: New pictures with more than one class.
+        splits: New pictures by the split that the source gives them.
+        bytes: Size of the new pictures together.
+        smallest: (width, height) in pixels of the new picture with the fewest pixels; None without pictures.
+        largest: The same for the most pixels.
+        stopped: Whether the look was stopped before its end.
+        known_facts: What was read of each file, for `import_source`.
+    """
+
+    path: Path
+    new: int
+    duplicates: tuple[str, ...]
+    unreadable: tuple[Rejected, ...]
+    skipped: tuple[Rejected, ...]
+    classes: dict[str, int]
+    unlabelled: int
+    several_labels: int
+    splits: dict[str, int]
+    bytes: int
+    smallest: tuple[int, int] | None
+    largest: tuple[int, int] | None
+    stopped: bool = False
+    known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
+
+
+def preview_source(
+    source: Path,
+    project: Project | None = None,
+    *,
+    source_format: SourceFormat = "auto",
+    class_map: ClassMap | None = None,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> ImportPreview:
+    """Look at everything that `import_source` would take, and write nothing but a zip's passing unpacked copy.
+
+    Args:
+        source: What `import_source` takes.
+        project: The project it would go into; None looks at the source alone, with several classes allowed.
+        source_format: As for the import.
+        class_map: As for the import; the screens leave it out and let the user map what was found.
+        on_event: Receives `Progress`.
+        should_stop: Asked between files; what was found until then is returned.
+
+    Raises:
+        ProjectError: The source is missing or holds no picture.
+    """
+    path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
+    scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
+    with opened_source(path, source_format, scratch, on_event=on_event, should_stop=should_stop) as opened:
+        task: Task = project.task if project is not None else "multi"
+        examiner = Examiner(
+            project, opened, task=task, looks_at_places=not opened.is_unpacked, class_map=class_map or {}
+        )
+        look = _Look(examiner)
+        stopped = look.run(on_event=on_event, should_stop=should_stop)
+        return look.preview(path, stopped=stopped)
+
+
+class _Look:
+    """One look under way: its totals."""
+
+    def __init__(self, examiner: Examiner) -> None:
+        self._examiner = examiner
+        self._classes: Counter[str] = Counter()
+        self._splits: Counter[str] = Counter()
+        self._files: dict[Path, FileFacts] = {}
+        self._unlabelled = self._several = 0
+
+    def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> bool:
+        """Examine batch by batch; return whether it was stopped."""
+        files = self._examiner.source.listing.files
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            examined, _, stopped = self._examiner.examine(batch, should_stop)
+            for picture in self._examiner.sort_out(examined)[0]:
+                self._count(picture)
+            if stopped:
+                return True
+            on_event(Progress(stage="Look at the pictures", done=start + len(batch), total=len(files)))
+        return False
+
+    def _count(self, picture: Examined) -> None:
+        assert picture.file is not None
+        self._examiner.seen[picture.sha256] = picture.source.path
+        self._files[picture.source.path] = picture.file
+        labels = picture.facts.labels
+        self._classes.update(labels)
+        self._unlabelled += not labels
+        self._several += len(labels) > 1
+        if picture.facts.split:
+            self._splits[picture.facts.split] += 1
+
+    def preview(self, path: Path, *, stopped: bool) -> ImportPreview:
+        """Sum up."""
+        examiner = self._examiner
+        by_area = sorted(
+            ((each.width, each.height) for each in self._files.values()), key=lambda size: size[0] * size[1]
+        )
+        return ImportPreview(
+            path=path,
+            new=len(self._files),
+            duplicates=tuple(examiner.duplicates),
+            unreadable=tuple(examiner.unreadable),
+            skipped=tuple(examiner.skipped),
+            classes=dict(self._classes),
+            unlabelled=self._unlabelled,
+            several_labels=self._several,
+            splits=dict(self._splits),
+            bytes=sum(file.bytes for file in self._files.values()),
+            smallest=by_area[0] if by_area else None,
+            largest=by_area[-1] if by_area else None,
+            stopped=stopped,
+            known_facts={} if examiner.source.is_unpacked else self._files,
+        )

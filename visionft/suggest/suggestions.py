@@ -1,0 +1,204 @@
+"""What a run would call pictures that nobody has labelled yet: made once, kept in the run's folder.
+
+Torch loads inside `suggest_labels` only; reading is cheap.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
+from visionft.files import parse_json, write_text
+from visionft.project.store import Project
+from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from visionft.training.runs.loaded_run import Trained
+
+logger = logging.getLogger(__name__)
+FILE = "suggestions.jsonl"
+KEPT = 3  # probabilities per picture
+TASK_LIMIT = 0.5  # for several labels: the probability from which a class is suggested when none was fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a run says of one picture.
+
+    Attributes:
+        sha256: The content it was said of: a picture edited since has no suggestion.
+        classes: What would be assigned: one class, or for several labels any number.
+        ranked: (class, calibrated probability) of the most probable classes, best first.
+        uncertainty: 0 (sure) to 1 (undecided): 1 minus the margin between the two most probable classes (Scheffer et
+            al. 2001); for several labels, how close the least decided class is to its threshold.
+    """
+
+    image_id: int
+    sha256: str
+    classes: tuple[str, ...]
+    ranked: tuple[tuple[str, float], ...]
+    uncertainty: float
+
+    @property
+    def confidence(self) -> float:
+        """Return the probability of the most probable class."""
+        return self.ranked[0][1] if self.ranked else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestReport:
+    """What became of a go: pictures with a suggestion, those that could not be read, whether it was stopped."""
+
+    run: str
+    suggested: int
+    unreadable: int
+    stopped: bool
+
+
+def suggest_labels(
+    run_dir: Path,
+    images: Snapshot,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> SuggestReport:
+    """Classify the pictures without a label with a run's best checkpoint; keep the suggestions in its folder.
+
+    Probabilities are calibrated on the validation split where it has pictures. When `should_stop` says so, what was
+    found until then is kept.
+
+    Raises:
+        RunError: The run cannot be read.
+        WeightsError: The pretrained weights that the run started from are no longer at hand.
+    """
+    from visionft.evaluation.report import logit_batches
+    from visionft.training.runs.loaded_run import load_trained
+
+    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    unlabelled = [image for image in images.images if not image.labels]
+    temperature, limits = _calibration(trained, images, on_event, should_stop)
+    found: list[Suggestion] = []
+    stopped = bool(unlabelled) and should_stop()
+    if not stopped:
+        for logits, places in logit_batches(trained, unlabelled, stage="Suggesting labels", on_event=on_event):
+            chosen = [unlabelled[place] for place in places]
+            found += _suggestions(trained.run, chosen, logits / temperature, limits)
+            stopped = should_stop()
+            if stopped:
+                break
+    write_suggestions(run_dir, found)
+    missing = 0 if stopped else len(unlabelled) - len(found)
+    return SuggestReport(run=trained.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
+
+
+def _calibration(
+    trained: "Trained", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
+) -> "tuple[float, np.ndarray | None]":
+    """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
+    import numpy as np
+
+    from visionft.errors import RunError
+    from visionft.evaluation.metrics import fit_temperature
+    from visionft.evaluation.report import run_images, run_logits, thresholds
+
+    several = images.task == "multi"
+    unfitted = np.full(len(trained.run.class_names), TASK_LIMIT) if several else None
+    try:
+        run_images(trained.run, images, "val")
+        validation = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+    except RunError:
+        return 1.0, unfitted
+    temperature = fit_temperature(validation.values, validation.targets)
+    return temperature, thresholds(validation, temperature) if several else None
+
+
+def _suggestions(
+    run: RunSummary, images: list[SnapshotImage], scaled: "np.ndarray", limits: "np.ndarray | None"
+) -> Iterable[Suggestion]:
+    """Yield a suggestion per picture from outputs (B, C), already divided by the temperature."""
+    import numpy as np
+
+    from visionft.evaluation.metrics import sigmoid, softmax
+
+    for image, row in zip(images, softmax(scaled) if limits is None else sigmoid(scaled), strict=True):
+        order = np.argsort(-row, kind="stable")
+        ranked = tuple((run.class_names[index], round(float(row[index]), 6)) for index in order[:KEPT])
+        if limits is None:
+            classes: tuple[str, ...] = (run.class_names[order[0]],)
+            uncertainty = 1.0 - float(row[order[0]] - (row[order[1]] if len(order) > 1 else 0.0))
+        else:
+            classes = tuple(run.class_names[index] for index in order if row[index] >= limits[index])
+            uncertainty = 1.0 - float(np.abs(row - limits).min())
+        yield Suggestion(image.image_id, image.sha256, classes, ranked, round(uncertainty, 6))
+
+
+def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
+    """Keep suggestions in a run's folder, in place of earlier ones."""
+    lines = [
+        json.dumps(
+            {
+                "image_id": each.image_id,
+                "sha256": each.sha256,
+                "classes": each.classes,
+                "ranked": each.ranked,
+                "uncertainty": each.uncertainty,
+            },
+            ensure_ascii=False,
+        )
+        for each in suggestions
+    ]
+    write_text(run_dir / FILE, "".join(f"{line}\n" for line in lines))
+
+
+def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> dict[int, Suggestion]:
+    """Return those of the stored suggestions that still hold, by picture id.
+
+    Left out are pictures that have a label by now, were removed or edited, and classes the project no longer has.
+    """
+    if not stored:
+        return {}
+    with project.reading() as connection:
+        query = "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL"
+        contents: dict[int, str] = dict(connection.execute(query).fetchall())
+    names = set(project.summary().classes)
+    return {
+        image_id: each
+        for image_id, each in stored.items()
+        if contents.get(image_id) == each.sha256 and each.classes and names.issuperset(each.classes)
+    }
+
+
+def read_suggestions(run_dir: Path) -> dict[int, Suggestion]:
+    """Return the suggestions of a run by picture id; none when there are none or the file is damaged."""
+    try:
+        lines = (run_dir / FILE).read_text(encoding="utf-8").splitlines()
+        return {each.image_id: each for each in (_suggestion(parse_json(line)) for line in lines)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        logger.warning("The suggestions in %s cannot be read: %s", run_dir, error)
+        return {}
+
+
+def _suggestion(line: dict[str, Any]) -> Suggestion:
+    ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
+    classes = tuple(sys.intern(str(name)) for name in line["classes"])
+    return Suggestion(int(line["image_id"]), str(line["sha256"]), classes, ranked, float(line["uncertainty"]))
+
+
+def suggesting_run(project_dir: Path) -> Path | None:
+    """Return the folder of the run whose suggestions are the newest; None when no run has any."""
+    found = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
+    return max(found)[1] if found else None
+
+
+def runs_that_can_suggest(project_dir: Path) -> list[RunSummary]:
+    """Return the runs with at least one whole epoch, the newest first."""
+    return [run for run in reversed(list_runs(project_dir)) if run.best is not None]

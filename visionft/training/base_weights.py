@@ -1,0 +1,166 @@
+"""What a run starts from: its weights, fetched where they are missing, said in its log, and kept in its folder.
+
+`weights.json` holds the hash of the file. What a PEFT method learns means something only beside the very weights that
+it was learnt on, so continuing, evaluating and exporting refuse others.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.catalog import count_parameters
+from models.weights import NOT_STATED, PRETRAINED, RANDOM, WeightsRecord, bundled_file, read_record, stated_licence
+from visionft.errors import RunError, WeightsError
+from visionft.events import OnEvent, ShouldStop, ignore_event
+from visionft.files import read_json, write_json
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary, StartingWeights, TrainResult
+from visionft.weights import fetch
+from visionft.weights.states import megabytes
+
+if TYPE_CHECKING:
+    from models.weights import LoadReport
+
+WEIGHTS_FILE = "weights.json"
+NO_LICENCE = "none (random weights)"
+
+
+def ensure_weights(config: TrainConfig, *, on_event: OnEvent, should_stop: ShouldStop) -> bool:
+    """Fetch the pretrained weights when the settings want them and they are not here; False when stopped.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    if config.weights != PRETRAINED:
+        return True
+    is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
+    tell = on_event if is_main else ignore_event
+    return fetch(config.backbone_row, on_event=tell, should_stop=should_stop) is not None
+
+
+def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:
+    """Return the result of a run that was stopped while its weights were fetched; it has left no folder."""
+    count = count_parameters(
+        config.backbone_row,
+        config.method_row,
+        classes=classes,
+        options=config.method_options,
+        image_size=config.input_size,
+    )
+    return TrainResult(
+        run=run_dir.name,
+        best=None,
+        seconds=0.0,
+        stopped=True,
+        trainable_parameters=count.trainable,
+        total_parameters=count.total,
+        device=config.device,
+        precision=config.precision,
+    )
+
+
+def starting_weights(config: TrainConfig, loaded: "LoadReport | None") -> StartingWeights:
+    """Return what a run starts from, as its result and its export tell it."""
+    if loaded is None:
+        return StartingWeights(source=RANDOM, licence=NO_LICENCE)
+    backbone, path = config.backbone_row, loaded.path
+    record = _record_of(path, loaded.sha256)
+    if record:
+        licence, origin, revision = record.licence, record.origin, record.revision
+    elif config.weights != PRETRAINED:
+        licence, origin, revision = stated_licence(path), str(path), ""
+    elif path == bundled_file(backbone):
+        licence, origin, revision = backbone.licence, "VisionFT", ""
+    else:
+        revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
+        licence, origin = backbone.licence, backbone.hub_id
+    return StartingWeights(
+        source=config.weights,
+        file=path.name,
+        sha256=loaded.sha256,
+        bytes=loaded.bytes,
+        licence=licence,
+        origin=origin,
+        revision=revision,
+        head_classes=loaded.head_classes,
+        left_out=loaded.left_out,
+        resized_from=loaded.resized_from,
+    )
+
+
+def _record_of(path: Path, sha256: str) -> WeightsRecord | None:
+    """Return the record beside a file of any weights folder, when it speaks of this very file."""
+    try:
+        record = read_record(path)
+    except WeightsError:
+        return None  # some other program's JSON beside a file that was given by its path
+    return record if record and record.sha256 == sha256 else None
+
+
+def describe(weights: StartingWeights) -> str:
+    """Say in a line or two what a run starts from and what of the file it does not use."""
+    if weights.source == RANDOM:
+        return "Starts from random weights."
+    text = f"Starts from {weights.file} ({megabytes(weights.bytes)} MB, licence {weights.licence})."
+    if weights.head_classes:
+        text += f" Its classifier head for {weights.head_classes:,} classes is left out; a fresh one learns yours."
+    others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        text += f" This network has no place for {others[0]}{more}."
+    if weights.resized_from:
+        text += f" Its {weights.resized_from} position embeddings are interpolated to this picture size."
+    return text
+
+
+def keep_starting(run_dir: Path, weights: StartingWeights) -> None:
+    """Keep what a run starts from in its folder.
+
+    Raises:
+        RunError: The folder belongs to a run that started from other weights.
+    """
+    if (run_dir / WEIGHTS_FILE).exists():
+        check_starting(run_dir, weights)
+    else:
+        write_json(run_dir / WEIGHTS_FILE, dataclasses.asdict(weights))
+
+
+def check_starting(run_dir: Path, weights: StartingWeights) -> None:
+    """Refuse weights that are not the ones that a run was started from; runs that kept none pass.
+
+    Raises:
+        RunError: They are others.
+    """
+    earlier = read_starting(run_dir)
+    if earlier is None or earlier.sha256 == weights.sha256:
+        return
+    hint = f"Bring back the {earlier.file} of {earlier.origin} with SHA-256 {earlier.sha256[:12]}..., or train again."
+    raise RunError(f"{run_dir.name} was started from other weights than the {weights.file} that is here now.", hint)
+
+
+def started_from(run: RunSummary) -> StartingWeights:
+    """Return what a run started from; for a run of an older VisionFT, what its settings tell of it.
+
+    Raises:
+        RunError: Its `weights.json` is damaged.
+    """
+    config = run.config
+    is_pretrained = config.weights == PRETRAINED
+    licence = config.backbone_row.licence if is_pretrained else NO_LICENCE if config.weights == RANDOM else NOT_STATED
+    return read_starting(run.path) or StartingWeights(source=config.weights, licence=licence)
+
+
+def read_starting(run_dir: Path) -> StartingWeights | None:
+    """Return what `keep_starting` kept; None for a run of an older VisionFT.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    path = run_dir / WEIGHTS_FILE
+    if not path.exists():
+        return None
+    try:
+        return StartingWeights.from_dict(read_json(path))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged: {error}.", "Restore it from a copy, or train again.") from error

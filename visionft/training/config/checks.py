@@ -1,0 +1,77 @@
+"""What keeps a run from being started: settings that do not go together, pictures that cannot be trained on."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.shapes import largest_rank
+from visionft.data.types import Snapshot, Split
+from visionft.errors import Problem
+
+if TYPE_CHECKING:
+    from visionft.training.config.train_config import TrainConfig
+
+
+def combination_problems(config: "TrainConfig") -> list[Problem]:
+    """Return the faults of settings that are each in range but do not go together."""
+    return [*_method_problems(config), *_input_problems(config), *_file_problems(config)]
+
+
+def _method_problems(config: "TrainConfig") -> list[Problem]:
+    backbone, found = config.backbone_row, []
+    if reason := config.method_row.refusals.get(backbone.family):
+        found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
+    largest = largest_rank(backbone.shape)
+    if config.method == "lora" and config.lora.rank > largest:
+        message = f"must be at most {largest}, the width of {config.backbone}'s narrowest layer, got {config.lora.rank}"
+        found.append(Problem("lora.rank", message))
+    if config.method == "full" and backbone.family == "resnet" and config.batch_size == 1:
+        found.append(Problem("batch_size", "must be at least 2 for full fine-tuning of a ResNet (batch norm)"))
+    return found
+
+
+def _input_problems(config: "TrainConfig") -> list[Problem]:
+    backbone, found = config.backbone_row, []
+    if config.input_size % backbone.size_step:
+        message = f"{config.backbone} needs a multiple of {backbone.size_step}, got {config.input_size}"
+        found.append(Problem("image_size", message))
+    if config.patch_dropout and backbone.family != "vit":
+        found.append(Problem("patch_dropout", f"{config.backbone} is no ViT and has no patches"))
+    if config.progressive_resizing < 1 and backbone.family != "resnet":
+        found.append(Problem("progressive_resizing", f"{config.backbone} is no ResNet; try patch_dropout"))
+    return found
+
+
+def _file_problems(config: "TrainConfig") -> list[Problem]:
+    found = []
+    if config.weights not in ("pretrained", "random") and not Path(config.weights).expanduser().is_file():
+        hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
+        found.append(Problem("weights", f"there is no file {config.weights}", hint))
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        found.append(
+            Problem("tensorboard", "the package tensorboard is not installed", "Install it, or turn this off.")
+        )
+    return found
+
+
+def data_problems(images: Snapshot) -> list[Problem]:
+    """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split."""
+    if len(images.class_names) < 2:
+        hint = "Import or label pictures of a second class."
+        return [Problem("", f"training needs two classes, the project has {len(images.class_names)}", hint)]
+    if not any(image.split for image in images.images):
+        return [Problem("", "the pictures have no splits yet", "Run `visionft split PROJECT` first.")]
+    return [problem for split in ("train", "val") if (problem := _split_problem(images, split))]
+
+
+def _split_problem(images: Snapshot, split: Split) -> Problem | None:
+    counts = images.class_counts(images.labelled(split))
+    missing = [name for name, count in counts.items() if not count]
+    if not missing:
+        return None
+    if split == "val" and len(missing) == len(counts):
+        hint = "Run `visionft split PROJECT`: it takes some out of the training pictures."
+        return Problem("", "no picture is for validation yet", hint)
+    names = ", ".join(repr(name) for name in missing[:5]) + (" and more" if len(missing) > 5 else "")
+    hint = "Label more pictures of it and run `visionft split PROJECT` again, or remove the class."
+    return Problem("", f"the {split} split has no picture of {names}", hint)

@@ -1,0 +1,25 @@
+"""Parts of a split that stand for the whole where looking at all pictures would cost more than it tells. Torch-free."""
+
+from collections.abc import Sequence
+
+from visionft.data.types import SnapshotImage
+
+DRIFT_PICTURES = 128
+# Enough for class means; a head start then costs the same few seconds however many pictures there are.
+HEAD_START_PER_CLASS = 32
+
+
+def spread(images: Sequence[SnapshotImage], most: int) -> tuple[SnapshotImage, ...]:
+    """Return at most `most` pictures, evenly spaced over all of them, in their order."""
+    if len(images) <= most:
+        return tuple(images)
+    return tuple(images[i * len(images) // most] for i in range(most))
+
+
+def spread_by_class(images: Sequence[SnapshotImage], most: int) -> tuple[SnapshotImage, ...]:
+    """Return at most `most` pictures of each class (the first label counts), evenly spaced, in their order."""
+    by_class: dict[int, list[SnapshotImage]] = {}
+    for image in images:
+        by_class.setdefault(image.labels[0], []).append(image)
+    chosen = {image.image_id for group in by_class.values() for image in spread(group, most)}
+    return tuple(image for image in images if image.image_id in chosen)

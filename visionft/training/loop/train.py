@@ -1,0 +1,391 @@
+"""One training run, top to bottom: build, fit epoch by epoch, validate, keep the best, stop well, continue exactly.
+
+Everything random derives from (seed, epoch, image id), so a run that was stopped or killed and is started again on its
+folder continues as if nothing had happened.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253
+from filelock import FileLock
+from torch import Tensor  # noqa: TID253
+
+from models.weights import RANDOM
+from visionft.data.types import Snapshot
+from visionft.errors import RunError
+from visionft.events import (
+    EpochDone,
+    Notice,
+    OnEvent,
+    Progress,
+    RunStarted,
+    ShouldStop,
+    StepDone,
+    ignore_event,
+    never_stop,
+)
+from visionft.training import base_weights
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop import continuing
+from visionft.training.loop.batches import Stopped
+from visionft.training.loop.compiling import settings_that_compile
+from visionft.training.loop.costs import PeakMemory
+from visionft.training.loop.objective import Objective, balanced_weights, new_totals
+from visionft.training.loop.progress import RunProgress, Throttle
+from visionft.training.loop.run_context import Assembly, release
+from visionft.training.loop.schedule import learning_rate_factor
+from visionft.training.loop.train_step import Learner, NotFinite
+from visionft.training.loop.training_data import Material
+from visionft.training.loop.validation import validate
+from visionft.training.loop.warm_start import take_over
+from visionft.training.runs import recording
+from visionft.training.runs.run_folder import TrainResult, best_epoch, read_metrics, read_run
+
+STEP_EVENT_INTERVAL_S = 0.1
+MAX_ROLLBACKS = 3
+
+
+def train(
+    config: TrainConfig,
+    images: Snapshot,
+    run_dir: Path,
+    *,
+    is_new: bool = False,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> TrainResult:
+    """Fine-tune a classifier on the training pictures of a snapshot, or continue the run that `run_dir` holds.
+
+    Stopping is a normal end: a checkpoint is written and the epoch kept so far comes back.
+
+    Args:
+        config: The settings.
+        images: Pictures, labels and splits.
+        run_dir: Folder of the run; made once the model stands, so that a refused run leaves nothing behind.
+        is_new: Nothing is continued: where another run has taken `run_dir` meanwhile, the next number is used.
+        on_event: Receives what goes on.
+        should_stop: Asked before every batch.
+
+    Raises:
+        ConfigError: A setting or the pictures cannot be trained on; every fault at once.
+        WeightsError: The pretrained weights cannot be had.
+        RunError: No picture can be read, memory does not suffice, or the folder holds another or a going run.
+    """
+    config.check(images)
+    if not base_weights.ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
+    run = _Run(config, images, run_dir, is_new=is_new, on_event=on_event, should_stop=should_stop)
+    stopped = False
+    try:
+        try:
+            run.open_data()
+            run.start()
+            while not run.is_over():
+                try:
+                    run.train_epoch()
+                except NotFinite as fault:
+                    run.roll_back(fault)
+                    continue
+                run.finish_epoch()
+        except Stopped:
+            stopped = True
+            run.save_last()
+        return run.finish(stopped=stopped)
+    finally:
+        run.let_go()
+
+
+def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> TrainResult:
+    """Continue a stopped or killed run with its own settings, on the pictures and labels that it was started with.
+
+    Raises:
+        RunError: The folder is no run, or it is finished.
+    """
+    run = read_run(run_dir)
+    if run.result and not run.result.stopped:
+        raise RunError(f"{run.name} is finished.", "Start a new run to train longer.")
+    images = recording.read_snapshot(run_dir)
+    return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
+
+
+class _Run:
+    """A run under way; `train` reads as its table of contents."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        run_dir: Path,
+        *,
+        is_new: bool,
+        on_event: OnEvent,
+        should_stop: ShouldStop,
+    ) -> None:
+        self.config, self.images, self.is_new = config, images, is_new
+        self.should_stop, self._began = should_stop, time.monotonic()
+        on_event(Progress(stage="Loading the network", done=0, total=0))
+        assembly = Assembly(config, classes=len(images.class_names))
+        self.device, self.precision = assembly.device, assembly.precision
+        self.accelerator, self.classifier = assembly.accelerator, assembly.classifier
+        self.weights = base_weights.starting_weights(config, self.classifier.loaded)
+        self.is_main: bool = self.accelerator.is_main_process
+        begun = not is_new and self.is_main and continuing.has_begun(run_dir)
+        self.run_dir, self.is_fresh = run_dir, not self._agree(begun)
+        if self.is_fresh and config.start_from:
+            take_over(self.classifier, config, images.class_names, self.run_dir.parent.parent)
+        self.on_event = on_event if self.is_main else ignore_event
+        self.progress = RunProgress()
+        self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
+        self.memory = PeakMemory(self.accelerator.device)
+        self.learner: Learner | None = None
+        self._lock: FileLock | None = None
+
+    def _agree(self, value: Any) -> Any:
+        """Return what the main process found in the run's folder: another may have seen it half made."""
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([value])[0]
+
+    # Start ----------------------------------------------------------------------------------------------------------
+
+    def open_data(self) -> None:
+        """Open both splits, and look at the untouched network's features."""
+        self.material = Material(
+            self.config,
+            self.images,
+            self.classifier,
+            accelerator=self.accelerator,
+            on_event=self.on_event,
+            is_asked_to_stop=self._is_asked_to_stop,
+        )
+        self.material.remember_features("Looking at the pictures")
+
+    def _is_asked_to_stop(self) -> bool:
+        asked = self.should_stop()
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor([float(asked)], device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum").item())
+
+    def start(self) -> None:
+        """Set the head, make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
+        config, classes = self.config, len(self.images.class_names)
+        if self.is_fresh and self._helps_from_a_head_start():
+            self.material.set_head()
+        weights = balanced_weights(self.material.class_counts(), self.images.task).to(self.accelerator.device)
+        self.objective = Objective(
+            self.images.task, classes, config.label_smoothing, weights if config.balance == "weights" else None
+        )
+        self.learner = Learner(
+            self.classifier,
+            self.material.trained,
+            settings_that_compile(config, self.accelerator.device, self.on_event),
+            self.objective,
+            accelerator=self.accelerator,
+            on_shrink=self._tell_shrunk,
+        )
+        if self.is_main:
+            self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
+            base_weights.keep_starting(self.run_dir, self.weights)
+        self.run_dir = Path(self._agree(str(self.run_dir)))
+        self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
+        if not self.is_fresh:
+            self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
+            self._replace_lost_best(self.learner)
+        self.progress.setup_seconds += time.monotonic() - self._began
+        if self.is_fresh:
+            self.save_last()
+        self._announce()
+
+    def _helps_from_a_head_start(self) -> bool:
+        """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
+        is_pretrained = self.config.weights != RANDOM and not self.config.start_from
+        return self.config.head_start and is_pretrained and self.images.task == "single"
+
+    def _tell_shrunk(self, size: int) -> None:
+        message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
+        self.on_event(Notice(message=message, level="warning"))
+
+    def _replace_lost_best(self, learner: Learner) -> None:
+        fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))
+        if fault:
+            continuing.replace_lost_best(
+                self.run_dir, learner, self.progress, fault, on_event=self.on_event, is_main=self.is_main
+            )
+
+    def _announce(self) -> None:
+        trainable, total = self.classifier.parameter_counts()
+        self.on_event(Notice(message=base_weights.describe(self.weights)))
+        self.on_event(
+            RunStarted(
+                run=self.run_dir.name,
+                backbone=self.config.backbone,
+                method=self.config.method,
+                epochs=self.config.epochs,
+                first_epoch=self.progress.epoch,
+                steps_per_epoch=self.material.train_batches.steps,
+                train_images=len(self.material.train_images),
+                val_images=len(self.material.val_images),
+                trainable_parameters=trainable,
+                total_parameters=total,
+                device=self.device.name,
+                precision=self.precision,
+                processes=self.accelerator.num_processes,
+            )
+        )
+
+    # Epochs ---------------------------------------------------------------------------------------------------------
+
+    def is_over(self) -> bool:
+        """Tell whether the last epoch is done, or patience has run out."""
+        done, patience = self.progress.epoch - 1, self.config.patience
+        return done >= self.config.epochs or bool(patience and done - self.progress.best_epoch >= patience)
+
+    def train_epoch(self) -> None:
+        """Learn from the rest of the current epoch's batches."""
+        assert self.learner
+        self.classifier.train()
+        progress = self.progress
+        totals = new_totals(self.accelerator.device)
+        if self.is_main:
+            totals += totals.new_tensor([progress.loss_sum, progress.hits, progress.seen])
+        began, earlier = time.monotonic(), progress.epoch_seconds
+        try:
+            for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):
+                self.material.check(batch, self.material.train_images)
+                if self.learner.can_learn_from(batch):
+                    self.learner.set_rate(self._learning_rate)
+                    self.learner.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
+                progress.batches_done += 1
+                progress.epoch_seconds = earlier + time.monotonic() - began
+                self._report_step(totals)
+        finally:
+            progress.take_totals(totals.tolist())
+        progress.take_totals(self.accelerator.reduce(totals, "sum").tolist())
+
+    @property
+    def _learning_rate(self) -> float:
+        steps = self.material.train_batches.steps
+        done = (self.progress.epoch - 1) * steps + self.progress.batches_done
+        total = self.config.epochs * steps
+        factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
+        return self.config.peak_learning_rate * factor * self.progress.rate_factor
+
+    def _report_step(self, totals: Tensor) -> None:
+        progress, steps = self.progress, self.material.train_batches.steps
+        if not (self.step_events.ready() or progress.batches_done == steps):
+            return
+        self.memory.sample()
+        loss_sum, _, seen = totals.tolist()
+        share_done = progress.epoch - 1 + progress.batches_done / steps
+        spent = progress.seconds + progress.epoch_seconds
+        self.on_event(
+            StepDone(
+                epoch=progress.epoch,
+                step=progress.batches_done,
+                steps=steps,
+                loss=loss_sum / max(1.0, seen),
+                learning_rate=self._learning_rate,
+                images_per_second=seen * self.accelerator.num_processes / max(1e-9, progress.epoch_seconds),
+                eta_s=spent / share_done * (self.config.epochs - share_done),
+                memory_mb=self.memory.megabytes,
+            )
+        )
+
+    def roll_back(self, fault: NotFinite) -> None:
+        """Return to the last good state with half the rate; give up after `MAX_ROLLBACKS`.
+
+        Raises:
+            RunError: It happened too often; names the pictures of the batch.
+        """
+        rollbacks = self.progress.rollbacks + 1
+        if rollbacks > MAX_ROLLBACKS:
+            names = ", ".join(self.material.train_images[position].path.name for position in fault.positions[:8])
+            hint = f"Look at the pictures of its batch: {names}. Or train with a lower learning rate, in fp32."
+            raise RunError(f"The loss became infinite in epoch {self.progress.epoch}, {rollbacks} times.", hint)
+        assert self.learner
+        self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
+        self.progress.rollbacks = rollbacks
+        message = f"The loss became infinite; going on from epoch {self.progress.epoch} with half the learning rate."
+        self.on_event(Notice(message=message, level="warning"))
+
+    def finish_epoch(self) -> None:
+        """Validate, record the epoch, and write the checkpoints."""
+        assert self.learner
+        progress, began = self.progress, time.monotonic()
+        if not progress.seen:
+            raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
+        with self.learner.averaged():
+            self.classifier.eval()
+            val_loss, val_top1, count = validate(self.material.trained, self.material, self.objective, self.accelerator)
+            done = EpochDone(
+                epoch=progress.epoch,
+                epochs=self.config.epochs,
+                train_loss=progress.loss_sum / progress.seen,
+                train_top1=progress.hits / progress.seen,
+                val_loss=val_loss,
+                val_top1=val_top1,
+                learning_rate=self._learning_rate,
+                seconds=progress.epoch_seconds + time.monotonic() - began,
+                images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
+                is_best=progress.judge(val_top1, val_loss, count=count),
+                waited=progress.epoch - progress.best_epoch,
+            )
+            if self.is_main:
+                recording.keep_epoch(self.run_dir, self.classifier, done)
+        progress.finish_epoch(done)
+        self.curves.add(done)
+        # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
+        self.save_last()
+        self.on_event(done)
+
+    # The end --------------------------------------------------------------------------------------------------------
+
+    def save_last(self) -> None:
+        """Write what the run can be continued from; nothing before its start."""
+        if self.learner is None or not self.is_main:
+            return
+        if self.learner.average:
+            self.progress.averaged = self.learner.average.updates
+        recording.save_last(self.run_dir, self.classifier, self.learner.tensors(), self.progress)
+
+    def finish(self, *, stopped: bool) -> TrainResult:
+        """Measure what the run cost, write `result.json` and return it."""
+        trainable, total = self.classifier.parameter_counts()
+        epochs = read_metrics(self.run_dir)
+        best = best_epoch(epochs)
+        result = TrainResult(
+            run=self.run_dir.name,
+            best=best,
+            seconds=self.progress.setup_seconds + self.progress.seconds + self.progress.epoch_seconds,
+            stopped=stopped,
+            trainable_parameters=trainable,
+            total_parameters=total,
+            device=self.device.name,
+            precision=self.precision,
+            images_per_second=max((epoch.images_per_second for epoch in epochs), default=0.0),
+            peak_memory_mb=self.memory.megabytes,
+            artefact_bytes=recording.best_bytes(self.run_dir),
+            feature_drift=self._drift() if best and not stopped else None,
+            weights=self.weights,
+            left_out=self.material.left_out if self.learner else 0,
+        )
+        if self.learner and self.is_main:
+            self.curves.close()
+            recording.close_run(self.run_dir, self.config, self.classifier, result)
+        self.accelerator.wait_for_everyone()
+        return result
+
+    def let_go(self) -> None:
+        """Give the device's memory back, also after a failure; the run is over."""
+        release(self.classifier, self.learner.optimizer if self.learner else None)
+        if self._lock:
+            self._lock.release()
+        vars(self).clear()
+
+    def _drift(self) -> float | None:
+        """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""
+        recording.load_best(self.run_dir, self.classifier)
+        return self.material.drift("Measuring what was forgotten")

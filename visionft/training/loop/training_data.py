@@ -1,0 +1,148 @@
+"""What a run learns from and is checked on: both splits as batches, and features of them where those are wanted."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
+
+from models.classifier import Classifier
+from visionft.data.dataset import Batch, EpochSampler
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import RunError
+from visionft.events import Notice, OnEvent
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.batches import (
+    BatchSource,
+    FeatureBatches,
+    PictureBatches,
+    Sharding,
+    Stopped,
+    cached_features,
+    plain_batches,
+    training_batches,
+)
+from visionft.training.loop.costs import feature_drift
+from visionft.training.loop.ridge_init import set_head
+from visionft.training.loop.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread, spread_by_class
+
+
+class Material:
+    """The training and validation split of a run.
+
+    A linear probe sees each picture once: its batches are features of the frozen network.
+
+    Attributes:
+        is_cached: Whether batches hold features (B, D) instead of pictures.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        classifier: Classifier,
+        *,
+        accelerator: Any,
+        on_event: OnEvent,
+        is_asked_to_stop: Callable[[], bool],
+    ) -> None:
+        self._config, self._images, self._classifier = config, images, classifier
+        self._accelerator, self._on_event, self._is_asked_to_stop = accelerator, on_event, is_asked_to_stop
+        self._reported: set[Path] = set()
+        self._remembered: Batch | None = None
+        self.sharding = Sharding(
+            device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
+        )
+        self.train_images, self.val_images = images.labelled("train"), images.labelled("val")
+        self.is_cached = config.method == "linear"
+        if self.is_cached:
+            self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
+            self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)
+        else:
+            self.train_batches = training_batches(config, images, self.sharding)
+            self.val_batches = plain_batches(config, images, self.val_images, self.sharding)
+
+    @property
+    def trained(self) -> nn.Module:
+        """Return what takes a batch: the classifier, or its head where batches hold features."""
+        return self._classifier.head if self.is_cached else self._classifier
+
+    def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
+        features = self._features(chosen, f"Reading {'training' if shuffle else 'validation'} pictures")
+        sampler = EpochSampler(
+            len(features.images),
+            self._config.batch_size,
+            seed=self._config.seed,
+            shuffle=shuffle,
+            rank=self.sharding.rank,
+            world=self.sharding.world,
+        )
+        return FeatureBatches(features, sampler)
+
+    def _features(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
+        """Return the features (N, D) of pictures as the classifier sees them now; every process computes them all."""
+
+        def extract(pictures: Tensor) -> Tensor:
+            with self._accelerator.autocast():
+                return self._classifier.features(pictures)
+
+        self._classifier.eval()
+        source: PictureBatches = plain_batches(self._config, self._images, chosen, self.sharding.alone)
+        return cached_features(
+            source, extract, stage=stage, on_event=self._on_event, on_batch=lambda batch: self.check(batch, chosen)
+        )
+
+    def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
+        """Name pictures that cannot be read, each once.
+
+        Raises:
+            Stopped: The user asked to stop.
+        """
+        if self._is_asked_to_stop():
+            raise Stopped
+        for position, reason in batch.unreadable:
+            path = chosen[position].path
+            if path not in self._reported:
+                self._reported.add(path)
+                self._on_event(Notice(message=f"Left out {path}: {reason}.", level="warning"))
+
+    @property
+    def left_out(self) -> int:
+        """Return how many pictures could not be read, each counted once."""
+        return len(self._reported)
+
+    def set_head(self) -> None:
+        """Give the classifier the head that ridge regression finds on features of training pictures."""
+        if isinstance(self.train_batches, FeatureBatches):
+            features = self.train_batches.features
+        else:
+            chosen = spread_by_class(self.train_images, HEAD_START_PER_CLASS)
+            features = self._features(chosen, "Preparing the classifier head")
+        set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
+
+    def remember_features(self, stage: str) -> None:
+        """Look at some validation pictures, to compare with later; the features of a linear probe stay as they are."""
+        if not self.is_cached:
+            self._remembered = self._features(spread(self.val_images, DRIFT_PICTURES), stage)
+
+    def drift(self, stage: str) -> float | None:
+        """Return the drift of the features since `remember_features`, over the pictures that could be read both times.
+
+        None when the user stopped, or none of them can be read any more.
+        """
+        before = self._remembered
+        if before is None:
+            return 0.0
+        with contextlib.suppress(Stopped, RunError):
+            after = self._features(spread(self.val_images, DRIFT_PICTURES), stage)
+            both = (
+                before.images[torch.isin(before.indices, after.indices)],
+                after.images[torch.isin(after.indices, before.indices)],
+            )
+            return feature_drift(*both) if len(both[0]) else None
+
+    def class_counts(self) -> Tensor:
+        """Return (C,) counts of the training split's labels."""
+        return torch.tensor(list(self._images.class_counts(self.train_images).values()))

@@ -1,0 +1,39 @@
+"""The check after each epoch: loss and accuracy over the validation split."""
+
+from typing import Any
+
+import torch  # noqa: TID253
+from torch import nn  # noqa: TID253
+
+from visionft.errors import RunError
+from visionft.training.loop.objective import Objective, add_batch, new_totals
+from visionft.training.loop.training_data import Material
+
+
+@torch.no_grad()
+def validate(part: nn.Module, material: Material, objective: Objective, accelerator: Any) -> tuple[float, float, int]:
+    """Return (loss, top-1, pictures that could be read) over the validation split, all processes together.
+
+    Args:
+        part: What takes a batch of `material`, in evaluation mode.
+        material: The run's pictures, or features of them.
+        objective: What is counted.
+        accelerator: accelerate's, for precision and to add up over processes.
+
+    Raises:
+        Stopped: The user asked to stop.
+        RunError: No validation picture can be read.
+    """
+    totals = new_totals(accelerator.device)
+    for batch in material.val_batches.epoch(0):
+        material.check(batch, material.val_images)
+        if not len(batch.images):
+            continue
+        with accelerator.autocast():
+            logits = part(batch.images)
+        loss, hits = (count(logits, batch.targets) for count in (objective.evaluation_loss, objective.hits))
+        add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
+    loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
+    if not seen:
+        raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
+    return loss_sum / seen, hits / seen, round(seen)

@@ -1,0 +1,119 @@
+"""The learning-rate range test: the loss while the rate grows from tiny to too large (Smith 2017, arXiv:1506.01186)."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from visionft.data.types import Snapshot
+from visionft.errors import RunError
+from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.training.base_weights import ensure_weights
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.batches import Stopped
+from visionft.training.loop.objective import Objective, new_totals
+from visionft.training.loop.run_context import Assembly, release
+from visionft.training.loop.train_step import Learner, NotFinite
+from visionft.training.loop.training_data import Material
+
+SMOOTHING = 0.8
+DIVERGED = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateCurve:
+    """What the test saw.
+
+    Attributes:
+        rates: Learning rates tried, rising.
+        losses: Smoothed training loss after each.
+        suggestion: The rate at which the loss fell fastest; a peak rate to start from.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+
+
+def find_learning_rate(
+    config: TrainConfig,
+    images: Snapshot,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 80,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> RateCurve:
+    """Try rising learning rates on a classifier that is thrown away afterwards; no run is made.
+
+    Args:
+        config: The settings of the run to come; its own rate is ignored.
+        images: Pictures, labels and splits.
+        lowest: First rate.
+        highest: Last rate, unless the loss explodes before.
+        steps: Optimiser steps at most.
+        on_event: Receives how far it is.
+        should_stop: Asked before every batch.
+
+    Raises:
+        ConfigError: The settings or the pictures cannot be trained on.
+        RunError: The user stopped, or the loss exploded at once.
+    """
+    config = replace(config, head_start=False, ema_decay=0.0, compile=False)
+    config.check(images)
+    if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
+    assembly = Assembly(config, classes=len(images.class_names))
+    try:
+        rates, losses = _sweep(config, images, assembly, np.geomspace(lowest, highest, steps), on_event, should_stop)
+    except Stopped:
+        raise RunError("The search for a learning rate was stopped.", "Start it again when you like.") from None
+    finally:
+        release(assembly.classifier, None)
+    if len(losses) < 5:
+        raise RunError("The loss exploded at once.", "Check the labels, or choose a rate by hand.")
+    slopes = np.gradient(np.array(losses), np.log(rates))
+    return RateCurve(rates=tuple(rates), losses=tuple(losses), suggestion=float(rates[int(slopes.argmin())]))
+
+
+def _sweep(
+    config: TrainConfig,
+    images: Snapshot,
+    assembly: Assembly,
+    rates: np.ndarray,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> tuple[list[float], list[float]]:
+    classifier, accelerator = assembly.classifier, assembly.accelerator
+    material = Material(
+        config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
+    )
+    objective = Objective(images.task, len(images.class_names), config.label_smoothing)
+    learner = Learner(
+        classifier, material.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
+    )
+    classifier.train()
+    tried: list[float] = []
+    losses: list[float] = []
+    average, epoch = 0.0, 0
+    while len(tried) < len(rates):
+        epoch += 1
+        for number, batch in enumerate(material.train_batches.epoch(epoch)):
+            material.check(batch, material.train_images)
+            if len(tried) == len(rates) or not len(batch.images):
+                continue
+            learner.set_rate(float(rates[len(tried)]))
+            totals = new_totals(accelerator.device)
+            try:
+                learner.learn(batch, totals, epoch=epoch, number=number)
+            except NotFinite:
+                return tried, losses
+            loss = float(totals[0] / totals[2])
+            average = SMOOTHING * average + (1 - SMOOTHING) * loss
+            tried.append(float(rates[len(tried)]))
+            losses.append(average / (1 - SMOOTHING ** len(tried)))
+            on_event(Progress(stage="Trying learning rates", done=len(tried), total=len(rates)))
+            if losses[-1] > DIVERGED * min(losses) or math.isnan(losses[-1]):
+                return tried, losses
+    return tried, losses

@@ -1,0 +1,55 @@
+"""Bringing a run's best classifier back: for evaluation, export and continuing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from models.classifier import Classifier, build_classifier
+from models.weights import RANDOM
+from visionft.data.preprocess import Preprocessing
+from visionft.errors import RunError
+from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
+from visionft.training.base_weights import check_starting, ensure_weights, starting_weights
+from visionft.training.runs.checkpoint import BEST, load_checkpoint
+from visionft.training.runs.run_folder import RunSummary, require_weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's best classifier in evaluation mode on the CPU, and how pictures become its input."""
+
+    run: RunSummary
+    classifier: Classifier
+    preprocessing: Preprocessing
+    state: dict[str, Any]
+
+
+def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Trained:
+    """Rebuild the best classifier of a run; pretrained weights that are no longer here are fetched again.
+
+    Raises:
+        RunError: No epoch has ended yet, the checkpoint was deleted or is damaged, the weights that the run started
+            from are others now, or the user stopped.
+        WeightsError: The pretrained weights that the run started from cannot be had.
+    """
+    require_weights(run)
+    checkpoint = load_checkpoint(run.path / BEST)
+    config = run.config
+    if not config.learns_everything and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise RunError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
+    classifier = build_classifier(
+        config.backbone_row,
+        config.method_row,
+        classes=len(run.class_names),
+        options=config.method_options,
+        weights=RANDOM if config.learns_everything else config.weights,
+        image_size=config.input_size,
+        seed=config.seed,
+    )
+    if not config.learns_everything:
+        check_starting(run.path, starting_weights(config, classifier.loaded))
+    try:
+        classifier.load_trainable_state(checkpoint.model)
+    except ValueError as error:
+        raise RunError(f"The checkpoint of {run.name} does not fit its settings: {error}.", "Train again.") from error
+    preprocessing = Preprocessing.for_backbone(config.backbone_row, config.input_size)
+    return Trained(run, classifier.eval(), preprocessing, checkpoint.state)

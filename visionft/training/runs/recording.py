@@ -1,0 +1,154 @@
+"""What a run writes into its folder, and takes from it when it goes on: only the main process calls the writers."""
+
+import dataclasses
+import gzip
+import json
+from pathlib import Path
+
+from filelock import FileLock
+from torch import Tensor  # noqa: TID253
+
+from models.classifier import Classifier
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import RunError
+from visionft.events import EpochDone
+from visionft.files import atomic_path, parse_json, write_json
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.progress import RunProgress
+from visionft.training.runs.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    finish_interrupted,
+    load_checkpoint,
+    save_checkpoint,
+    whole_folder,
+)
+from visionft.training.runs.curves import Curves
+from visionft.training.runs.run_folder import TrainResult, append_metrics, claim_run_dir, read_run
+from visionft.training.runs.run_lock import lock_run
+
+__all__ = ["Curves"]
+
+SNAPSHOT_FILE = "snapshot.json.gz"
+
+
+def take_folder(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_new: bool) -> tuple[Path, FileLock]:
+    """Take the run's folder for this process alone; return it and its lock.
+
+    Args:
+        is_new: It must be a folder of its own: the next number is taken where another run has this one meanwhile.
+
+    Raises:
+        RunError: It belongs to other settings or pictures, or another process trains the run now.
+        VisionFTError: It cannot be written.
+    """
+    if is_new:
+        run_dir = claim_run_dir(run_dir.parent.parent, config)
+    lock = lock_run(run_dir)
+    try:
+        open_run(run_dir, config, images)
+        finish_interrupted(run_dir)
+    except BaseException:
+        lock.release()
+        raise
+    return run_dir, lock
+
+
+def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
+    """Make the run's folder, or check that the one there belongs to the same settings and pictures.
+
+    Raises:
+        RunError: It belongs to others.
+    """
+    if (run_dir / "config.json").exists():
+        _check_same_run(run_dir, config, images)
+    else:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_json(run_dir / "classes.json", list(images.class_names))
+        write_snapshot(run_dir, images)
+        write_json(run_dir / "config.json", config.to_dict())
+    (run_dir / "result.json").unlink(missing_ok=True)
+
+
+def _check_same_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
+    if read_run(run_dir).config != config:
+        raise RunError(f"{run_dir.name} was trained with other settings.", "Start a new run.")
+    if read_snapshot(run_dir).digest != images.digest:
+        hint = "Start a new run, or continue this one on its own pictures with `visionft train --resume`."
+        raise RunError(f"{run_dir.name} was trained with other pictures or labels.", hint)
+
+
+def write_snapshot(run_dir: Path, images: Snapshot) -> None:
+    """Keep the pictures, labels and splits that a run learns from."""
+    rows = [[i.image_id, str(i.path), i.sha256, list(i.labels), i.split] for i in images.images]
+    text = json.dumps({"task": images.task, "class_names": images.class_names, "images": rows}, ensure_ascii=False)
+    with atomic_path(run_dir / SNAPSHOT_FILE) as temporary:
+        temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
+
+
+def read_snapshot(run_dir: Path) -> Snapshot:
+    """Return what `write_snapshot` kept.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        values = parse_json(gzip.decompress((run_dir / SNAPSHOT_FILE).read_bytes()).decode())
+        images = tuple(
+            SnapshotImage(number, Path(path), digest, tuple(labels), split)
+            for number, path, digest, labels, split in values["images"]
+        )
+        return Snapshot(values["task"], tuple(values["class_names"]), images)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{run_dir.name} does not know its pictures any more: {error}.", "Start a new run.") from error
+
+
+def keep_epoch(run_dir: Path, classifier: Classifier, done: EpochDone, *, is_best: bool | None = None) -> None:
+    """Record an epoch, and keep the classifier as the run's best where it is that.
+
+    Args:
+        is_best: Whether it is, where that differs from what `done` says.
+    """
+    if is_best is not None:
+        done = dataclasses.replace(done, is_best=is_best)
+    if done.is_best:
+        model = classifier.trainable_state()
+        save_checkpoint(run_dir, BEST, Checkpoint(model=model, optimizer={}, state={"epoch": done.epoch}))
+    append_metrics(run_dir, done)
+
+
+def load_best(run_dir: Path, classifier: Classifier) -> None:
+    """Give the classifier the run's best state."""
+    classifier.load_trainable_state(load_checkpoint(run_dir / BEST).model)
+
+
+def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor], progress: RunProgress) -> None:
+    """Write what the run can be continued from.
+
+    Raises:
+        RunError: A weight is not finite; the earlier checkpoints stay.
+    """
+    model = classifier.trainable_state()
+    broken = [name for name, value in model.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise RunError(f"The weights {broken[0]} are no longer finite.", "Train again with a lower learning rate.")
+    state = {"progress": progress.to_state()}
+    save_checkpoint(run_dir, LAST, Checkpoint(model=model, optimizer=optimizer, state=state))
+
+
+def best_bytes(run_dir: Path) -> int:
+    """Return the size of what the run learnt; 0 before its first epoch."""
+    path = run_dir / BEST / "model.safetensors"
+    return path.stat().st_size if path.exists() else 0
+
+
+def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
+    """Write `result.json`, and for LoRA the folder that peft loads."""
+    if config.method == "lora" and not result.stopped and result.best:
+        load_best(run_dir, classifier)
+        from models.methods.lora import save_peft_folder
+
+        with whole_folder(run_dir / "peft") as folder:
+            save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
+    write_json(run_dir / "result.json", dataclasses.asdict(result))

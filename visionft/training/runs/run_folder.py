@@ -1,0 +1,392 @@
+"""Run folders: where a run's config, metrics and checkpoints live, and reading them back. Torch-free.
+
+`<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
+`best/` checkpoints and, once training ended, `result.json`. What a person decided about the run (its title, whether it
+is pinned) is in `notes.json`. The window and the command line read the same files.
+"""
+
+import contextlib
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from visionft.errors import ConfigError, RunError
+from visionft.events import EpochDone
+from visionft.files import fsync_folder, list_folder, parse_json, read_json, write_error, write_json, write_text
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import MANIFEST, fault_of
+from visionft.training.runs.run_lock import is_going
+
+RUNS_FOLDER = "runs"
+NOTES_FILE = "notes.json"
+MAX_TITLE = 120
+# Every folder of a run that holds weights; the names are those of `visionft.training.runs.checkpoint` and of peft's export.
+BEST_FOLDER = "best"
+CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
+WEIGHT_FOLDERS = (*CHECKPOINT_FOLDERS, "peft")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartingWeights:
+    """What a run started from; the content of `weights.json` in its folder.
+
+    Attributes:
+        source: The setting: `pretrained`, `random` or a path.
+        file: Name of the file; empty for random weights, as all below it.
+        sha256: Hash of the file.
+        bytes: Its size.
+        licence: Of the weights; `not stated` where neither the catalog nor the file tells.
+        origin: The hub's repository, `VisionFT` for weights that ship with it, or the file that was imported.
+        revision: The hub's commit, where it is known.
+        head_classes: Width of the classifier head that was left out; 0 where the file has none.
+        left_out: All tensors of the file that this network has no place for.
+        resized_from: Count of position embeddings before they were interpolated; 0 where they fit.
+    """
+
+    source: str
+    file: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    licence: str = ""
+    origin: str = ""
+    revision: str = ""
+    head_classes: int = 0
+    left_out: tuple[str, ...] = ()
+    resized_from: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return what JSON kept."""
+        return cls(**{**values, "left_out": tuple(values["left_out"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a finished or stopped run achieved; the content of `result.json`.
+
+    Attributes:
+        best: None when the run was stopped before its first epoch had ended.
+        images_per_second: Training pictures per second in the fastest epoch.
+        artefact_bytes: Size of what was learnt, as the checkpoint `best` holds it.
+        feature_drift: 1 - mean cosine similarity of validation features with the pretrained network's; None when it
+            was not measured.
+        weights: What it started from; None where that was not kept.
+        left_out: Pictures that could not be read and were left out.
+    """
+
+    run: str
+    best: EpochDone | None
+    seconds: float
+    stopped: bool
+    trainable_parameters: int
+    total_parameters: int
+    device: str
+    precision: str
+    images_per_second: float = 0.0
+    peak_memory_mb: int = 0
+    artefact_bytes: int = 0
+    feature_drift: float | None = None
+    weights: StartingWeights | None = None
+    left_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNotes:
+    """What a person decided about a run.
+
+    Attributes:
+        title: The name to show; empty for the folder's own.
+        is_pinned: Whether the run stays on top of the list.
+    """
+
+    title: str = ""
+    is_pinned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One run as its folder tells it.
+
+    Attributes:
+        result: None while the run is going, or when it was killed before its end.
+        is_going: Whether it is being trained now, by any process on this computer.
+        has_weights: Whether it has its best checkpoint; it can be deleted to free space, the metrics stay.
+        faults: What a quick look found wrong with its checkpoints, by the name of the folder.
+    """
+
+    name: str
+    path: Path
+    config: TrainConfig
+    class_names: tuple[str, ...]
+    epochs: tuple[EpochDone, ...]
+    result: TrainResult | None
+    notes: RunNotes = RunNotes()
+    has_weights: bool = True
+    is_going: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Return the name to show."""
+        return self.notes.title or self.name
+
+    @property
+    def best(self) -> EpochDone | None:
+        """Return the epoch kept so far, or None before the first has ended."""
+        return best_epoch(self.epochs)
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run ended in order (also when it was stopped)."""
+        return self.result is not None
+
+
+def best_epoch(epochs: tuple[EpochDone, ...]) -> EpochDone | None:
+    """Return the epoch whose checkpoint `best` holds: the last one marked."""
+    return next((epoch for epoch in reversed(epochs) if epoch.is_best), None)
+
+
+def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
+    """Return the folder for a new run, numbered after the highest number so far; it is not made yet."""
+    runs = project_dir / RUNS_FOLDER
+    names = [path.name for path in list_folder(runs)]
+    numbers = [int(match[1]) for name in names if (match := re.match(r"\.?(\d+)-", name))]
+    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
+
+
+def claim_run_dir(project_dir: Path, config: TrainConfig) -> Path:
+    """Make the folder for a new run; of several runs that start at once each gets a number of its own.
+
+    Raises:
+        VisionFTError: The project's folder cannot be written.
+    """
+    runs = project_dir / RUNS_FOLDER
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = new_run_dir(project_dir, config)
+            number = folder.name.partition("-")[0]
+            claim = runs / f".{number}-"  # `new_run_dir` counts it, and one process alone can make it
+            with contextlib.suppress(FileExistsError):
+                claim.mkdir()
+                try:
+                    if not any(runs.glob(f"{number}-*")):
+                        folder.mkdir()
+                        fsync_folder(runs)
+                        return folder
+                finally:
+                    claim.rmdir()
+    except OSError as error:
+        raise write_error(runs, error) from error
+
+
+def list_runs(project_dir: Path) -> list[RunSummary]:
+    """Return every readable run of a project, oldest first; folders that are no run are passed over."""
+    return scan_runs(project_dir)[0]
+
+
+def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
+    """Return every readable run of a project, oldest first, and {folder name: what is wrong} of the damaged ones.
+
+    A folder without `config.json` never became a run and is passed over.
+    """
+    summaries: list[RunSummary] = []
+    damaged: dict[str, str] = {}
+    for folder in list_folder(project_dir / RUNS_FOLDER):
+        try:
+            if not (folder / "config.json").is_file():
+                continue
+            summaries.append(read_run(folder))
+        except RunError as error:
+            damaged[folder.name] = error.message
+        except OSError as error:
+            damaged[folder.name] = f"{folder} cannot be read: {error.strerror}."
+    return summaries, damaged
+
+
+def load_run(project_dir: Path, name: str) -> RunSummary:
+    """Return the run called `name`, or whose number it is.
+
+    Raises:
+        RunError: There is none, or its folder is damaged.
+    """
+    runs = project_dir / RUNS_FOLDER
+    names = [path.name for path in list_folder(runs) if path.is_dir()]
+    wanted = [each for each in names if each == name or (name.isdigit() and each.startswith(f"{int(name):03d}-"))]
+    if not wanted:
+        known = f"The project has {', '.join(names)}." if names else "Train one first with `visionft train`."
+        raise RunError(f"There is no run {name!r}.", known)
+    return read_run(runs / wanted[0])
+
+
+def read_run(run_dir: Path) -> RunSummary:
+    """Read one run folder.
+
+    Raises:
+        RunError: The folder is no run, or a file of it is damaged.
+    """
+    try:
+        config = TrainConfig.from_dict(read_json(run_dir / "config.json"))
+        class_names = _read_class_names(run_dir / "classes.json")
+        epochs = read_metrics(run_dir)
+        result = _read_result(run_dir / "result.json")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "Check its permissions, or restore the folder from a copy."
+        raise RunError(f"{run_dir} is not a readable run: {error.filename or run_dir}: {reason}.", hint) from error
+    except (ValueError, TypeError, KeyError, ConfigError) as error:
+        hint = "Restore the folder from a copy, or train again."
+        raise RunError(f"{run_dir} is not a readable run: {error}.", hint) from error
+    faults = checkpoint_faults(run_dir, is_quick=True)
+    return RunSummary(
+        name=run_dir.name,
+        path=run_dir,
+        config=config,
+        class_names=class_names,
+        epochs=epochs,
+        result=result,
+        notes=_read_notes(run_dir),
+        has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
+        is_going=is_going(run_dir),
+        faults=faults,
+    )
+
+
+def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str]:
+    """Return {folder: what is wrong} of a run's damaged checkpoints; those that were deleted together are not damaged.
+
+    Args:
+        is_quick: Look at lengths and headers only, for lists; else every byte is compared with its hash.
+    """
+    there = {name for name in CHECKPOINT_FOLDERS if (run_dir / name).is_dir()}
+    if there and best_epoch(read_metrics(run_dir)) and not (run_dir / _deleted(BEST_FOLDER)).exists():
+        there.add(BEST_FOLDER)
+    found = {name: fault_of(run_dir / name, is_quick=is_quick) for name in CHECKPOINT_FOLDERS if name in there}
+    return {name: fault for name, fault in found.items() if fault}
+
+
+def _read_class_names(path: Path) -> tuple[str, ...]:
+    names = read_json(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path.name} is no list of names")
+    return tuple(names)
+
+
+def _read_notes(run_dir: Path) -> RunNotes:
+    """Return the notes of a run; damaged ones are as good as none: a lost title is no reason to lose the run."""
+    try:
+        values = read_json(run_dir / NOTES_FILE)
+        return RunNotes(title=str(values["title"]), is_pinned=bool(values["is_pinned"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return RunNotes()
+
+
+def change_notes(run: RunSummary, **values: Any) -> RunNotes:
+    """Give a run another `title`, or pin it (`is_pinned`); returns the notes as they are now.
+
+    Raises:
+        RunError: The title is too long, or the run's folder is gone.
+        VisionFTError: The folder cannot be written.
+    """
+    notes = dataclasses.replace(_read_notes(run.path), **values)
+    title = " ".join(notes.title.split())
+    if len(title) > MAX_TITLE:
+        raise RunError(f"A run's name has at most {MAX_TITLE} characters; this one has {len(title)}.", "Shorten it.")
+    notes = dataclasses.replace(notes, title="" if title == run.name else title)
+    _require_folder(run)
+    write_json(run.path / NOTES_FILE, dataclasses.asdict(notes))
+    return notes
+
+
+def weights_bytes(run: RunSummary) -> int:
+    """Return the size of all weights in a run's folder: the best ones, and those that the run could go on from."""
+    files = (path for name in WEIGHT_FOLDERS for path in (run.path / name).rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def delete_weights(run: RunSummary) -> int:
+    """Delete the weights of a run and keep its settings, metrics and evaluations; returns the bytes freed.
+
+    Raises:
+        RunError: The run's folder is gone, it is being trained, or a file cannot be deleted.
+    """
+    _require_folder(run)
+    if is_going(run.path):
+        raise RunError(f"{run.title} is being trained.", "Wait for its end, or stop it first.")
+    freed = weights_bytes(run)
+    try:
+        for name in WEIGHT_FOLDERS:
+            shutil.rmtree(run.path / _deleted(name), ignore_errors=True)
+            if (run.path / name).is_dir():
+                # Renamed first, all of them: what is half deleted must not look like a checkpoint, whole or damaged.
+                (run.path / name).rename(run.path / _deleted(name))
+        for name in WEIGHT_FOLDERS:
+            if (run.path / _deleted(name)).is_dir():
+                shutil.rmtree(run.path / _deleted(name))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"The weights of {run.title} cannot be deleted: {reason}.", "Close what uses them.") from error
+    return freed
+
+
+def _deleted(name: str) -> str:
+    return f".{name}.deleted"
+
+
+def require_weights(run: RunSummary) -> None:
+    """Return when a run has the weights that evaluating, exporting, explaining and going on need.
+
+    Raises:
+        RunError: It has none; the message says why.
+    """
+    _require_folder(run)
+    if run.best is None:
+        hint = "Train it for at least one epoch, or choose another run."
+        raise RunError(f"{run.title} was stopped before its first epoch had ended.", hint)
+    if not run.has_weights:
+        hint = "Its curves and figures are still there. Choose another run, or train again with the same settings."
+        raise RunError(f"The weights of {run.title} were deleted.", hint)
+    if fault := run.faults.get(BEST_FOLDER):
+        hint = "Its curves and figures are still there. Bring the folder back from a copy, or train again."
+        raise RunError(f"The weights of {run.title} are damaged ({BEST_FOLDER}: {fault}).", hint)
+
+
+def _require_folder(run: RunSummary) -> None:
+    if not run.path.is_dir():
+        raise RunError(f"The folder of {run.title} is gone: {run.path}", "Restore it from a copy, or train again.")
+
+
+def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
+    """Read the epochs of a run, leaving out a last line that a crash cut short."""
+    path = run_dir / "metrics.jsonl"
+    if not path.exists():
+        return ()
+    epochs: dict[int, EpochDone] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            epoch = EpochDone(**parse_json(line))
+        except (ValueError, TypeError):
+            break
+        epochs[epoch.epoch] = epoch
+    return tuple(epochs.values())
+
+
+def append_metrics(run_dir: Path, done: EpochDone) -> None:
+    """Record an epoch as the last line, in place of the same or a later one that a crash had left."""
+    epochs = [epoch for epoch in read_metrics(run_dir) if epoch.epoch < done.epoch]
+    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in (*epochs, done)]
+    write_text(run_dir / "metrics.jsonl", "\n".join(lines) + "\n")
+
+
+def _read_result(path: Path) -> TrainResult | None:
+    if not path.exists():
+        return None
+    values = read_json(path)
+    best = EpochDone(**values["best"]) if values["best"] else None
+    weights = StartingWeights.from_dict(values["weights"]) if values.get("weights") else None
+    return TrainResult(**{**values, "best": best, "weights": weights})
