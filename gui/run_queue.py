@@ -60,12 +60,12 @@ class RunQueue:
         self._set(tuple(run for run in self.runs if run.number != number))
         return found
 
-    def move(self, number: int, place: int) -> None:
+    def move(self, number: int, index: int) -> None:
         """Move a run to a place, counted from 0 among all."""
         found = self.find(number)
         if found is not None:
             others = [run for run in self.runs if run.number != number]
-            others.insert(max(0, min(place, len(others))), found)
+            others.insert(max(0, min(index, len(others))), found)
             self._set(tuple(others))
 
     def take_next(self) -> QueuedRun | None:

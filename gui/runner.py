@@ -140,9 +140,9 @@ class Runner(QObject):
     # -- the queue ----------------------------------------------------------------------------------------------
 
     @Slot(int, int)
-    def move(self, number: int, place: int) -> None:
+    def move(self, number: int, index: int) -> None:
         """Move a waiting run to a place, counted from 0."""
-        self.queue.move(number, place)
+        self.queue.move(number, index)
         self.queue_changed.emit()
 
     @Slot(int)

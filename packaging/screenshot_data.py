@@ -76,13 +76,13 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
             )  # fmt: skip
         if epoch <= until:
             val = 1.45 * math.exp(-epoch / 4.5) + 0.27 + max(0, epoch - 9) * 0.012 + source.uniform(-0.02, 0.02)
-            val_top1 = 0.93 - 0.6 * math.exp(-epoch / 4) + source.uniform(-0.015, 0.015)
+            val_accuracy = 0.93 - 0.6 * math.exp(-epoch / 4) + source.uniform(-0.015, 0.015)
             progress.epoch = epoch
             events.append(
                 EpochDone(
-                    epoch=epoch, epochs=epochs, train_loss=loss, train_top1=1 - 0.62 * math.exp(-epoch / 4),
-                    val_loss=val, val_top1=val_top1, learning_rate=1e-3, seconds=3.4, images_per_second=418.0,
-                    is_best=progress.judge(val_top1, val, count=19), waited=epoch - progress.best_epoch,
+                    epoch=epoch, epochs=epochs, train_loss=loss, train_accuracy=1 - 0.62 * math.exp(-epoch / 4),
+                    val_loss=val, val_accuracy=val_accuracy, learning_rate=1e-3, seconds=3.4, images_per_second=418.0,
+                    is_best=progress.judge(val_accuracy, val, count=19), waited=epoch - progress.best_epoch,
                 )
             )  # fmt: skip
     return events

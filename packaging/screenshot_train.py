@@ -71,7 +71,7 @@ def live(studio: Any) -> None:
     page.monitor.start("ResNet-18, LoRA", epochs=20, patience=6)
     earlier = page.runner.earlier_runs(5)
     page.monitor.chart.set_context(
-        [(run.name, [(each.epoch, each.val_loss, each.val_top1) for each in run.epochs]) for run in earlier]
+        [(run.name, [(each.epoch, each.val_loss, each.val_accuracy) for each in run.epochs]) for run in earlier]
     )
     state.job_info = JobInfo(kind="train", title="Training ResNet-18, LoRA", page="train", started_s=0, may_write=False)
     state.job_started.emit(state.job_info)

@@ -78,7 +78,7 @@ def run_demo(out: Path, *, on_event: OnEvent = ignore_event, should_stop: Should
     generate_samples(out / "pictures", per_class=PICTURES_PER_CLASS, seed=SEED)
     snapshot = _make_project(out, on_event, should_stop)
     results = tuple(_train(out / "project", config, snapshot, on_event, should_stop) for config in demo_configs())
-    best = max(results, key=lambda result: result.best.val_top1 if result.best else 0.0)
+    best = max(results, key=lambda result: result.best.val_accuracy if result.best else 0.0)
     return _finish(out, snapshot, results, best, on_event, should_stop)
 
 
@@ -141,7 +141,7 @@ def _demo_run(result: TrainResult) -> DemoRun:
         run=result.run,
         backbone=backbone,
         method=method,
-        top1=result.best.val_top1 if result.best else 0.0,
+        top1=result.best.val_accuracy if result.best else 0.0,
         trainable_share=result.trainable_parameters / result.total_parameters,
         seconds=result.seconds,
     )

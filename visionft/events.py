@@ -75,9 +75,9 @@ class EpochDone:
     epoch: int
     epochs: int
     train_loss: float
-    train_top1: float
+    train_accuracy: float
     val_loss: float
-    val_top1: float
+    val_accuracy: float
     learning_rate: float
     seconds: float
     images_per_second: float

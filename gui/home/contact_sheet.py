@@ -95,7 +95,7 @@ class ContactSheet(QWidget):
                 painter.fillRect(box, QColor(palette.sunken))
                 missing += [path] if kept is None else []
         painter.end()
-        self.thumbnails.want(missing)
+        self.thumbnails.prefetch(missing)
 
     @Slot(Path)
     def _on_loaded(self, path: Path) -> None:

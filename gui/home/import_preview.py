@@ -173,7 +173,7 @@ class ImportPreviewPanel(QStackedWidget):
         preview = self._preview
         if preview is None:
             return
-        left_out = self.classes.left_out_count() if not preview.several_labels else 0
+        left_out = self.classes.left_out_count() if not preview.multi_label_images else 0
         count = preview.new - left_out
         can_import = count > 0 or bool(preview.duplicates)
         self.import_button.setText(tr("Import {count} pictures", count=f"{count:,}") if count > 0 else tr("Import"))
@@ -199,6 +199,6 @@ def _facts(preview: "ImportPreview") -> str:
     given = [f"{preview.splits[key]:,} {tr(name)}" for key, name in _SPLITS if preview.splits.get(key)]
     if given:
         parts.append(tr("Divided by the source: {splits}.", splits=", ".join(given)))
-    if preview.several_labels:
-        parts.append(tr("{count} pictures have several classes.", count=f"{preview.several_labels:,}"))
+    if preview.multi_label_images:
+        parts.append(tr("{count} pictures have several classes.", count=f"{preview.multi_label_images:,}"))
     return " ".join(parts)

@@ -183,8 +183,8 @@ class ProjectPage(Page):
             self._sheet_card.body.addWidget(self._sheet, 1)
         by_class: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
         for image in snapshot.images:
-            for place in image.labels[:1]:
-                by_class[place].append((image.image_id, image.path))
+            for index in image.labels[:1]:
+                by_class[index].append((image.image_id, image.path))
         rows = sheet_rows(snapshot.class_names, colours, by_class)
         self._sheet.show_rows(rows)
         self._sheet_card.setVisible(bool(rows))
@@ -236,7 +236,7 @@ class ProjectPage(Page):
     def _ask_project_for(self, preview: "ImportPreview") -> bool:
         source = preview.path
         name = source.stem if source.is_file() else source.name
-        return self.ask_new_project(name=name, task="multi" if preview.several_labels else "single")
+        return self.ask_new_project(name=name, task="multi" if preview.multi_label_images else "single")
 
     def choose_project(self) -> None:
         """Let the user choose a project folder and open it."""

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QAbstractScrollArea
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.thumbnails import ThumbnailStore
-from gui.kit.tile_painter import CAPTION_PX, INSET, Cell, Guess, TilePainter
+from gui.kit.tile_painter import CAPTION_PX, INSET, Cell, SuggestionBadge, TilePainter
 
-__all__ = ("Cell", "Guess", "ImageGrid")
+__all__ = ("Cell", "ImageGrid", "SuggestionBadge")
 GAP = theme.SMALL
 PREFETCH_ROWS = 2
 MAX_CELLS = 4000
@@ -316,4 +316,4 @@ class ImageGrid(QAbstractScrollArea):
         near = [self._ids[place] for place in self.visible_places(margin_rows=PREFETCH_ROWS) if place not in places]
         paths = [self._cells[image_id].path for image_id in near if image_id in self._cells]
         wanted += [path for path in paths if self._thumbnails.get(path) is None]
-        self._thumbnails.want(wanted)
+        self._thumbnails.prefetch(wanted)

@@ -176,7 +176,7 @@ class PictureStrip(QListView):
         self._thumbnails.set_side(round(theme.scaled(MAX_SIDE_PX) * self.devicePixelRatioF()))  # one for all strips
         super().paintEvent(event)
         if self._wanted:
-            self._thumbnails.want(self._wanted)
+            self._thumbnails.prefetch(self._wanted)
 
     @Slot(Path)
     def _on_loaded(self, _path: Path) -> None:

@@ -12,7 +12,7 @@ from visionft.training.runs.run_folder import RunSummary
 
 def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
     """Return runs in figures, each with a colour of its own."""
-    return [run_row(run, colour=place) for place, run in enumerate(runs)]
+    return [run_row(run, colour=index) for index, run in enumerate(runs)]
 
 
 def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
@@ -27,7 +27,7 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
         method=METHODS[config.method].title if config.method in METHODS else config.method,
         epochs=len(run.epochs),
         planned_epochs=config.epochs,
-        accuracy=best.val_top1 if best else None,
+        accuracy=best.val_accuracy if best else None,
         loss=min((epoch.val_loss for epoch in run.epochs), default=None),
         state=run_state(run),
         is_pinned=run.notes.is_pinned,

@@ -50,11 +50,11 @@ def trim_cache(limit_mb: float | None = None) -> CacheUse:
     limit = (_Cache.limit_mb or float("inf")) if limit_mb is None else limit_mb
     entries = sorted(_cached_files(), reverse=True)  # the latest used first
     total = 0
-    for place, (_used, size, _path) in enumerate(entries):
+    for index, (_used, size, _path) in enumerate(entries):
         if total + size > limit * _MEGABYTE:
-            for _, _, unused in entries[place:]:
+            for _, _, unused in entries[index:]:
                 unused.unlink(missing_ok=True)
-            return CacheUse(place, total)
+            return CacheUse(index, total)
         total += size
     return CacheUse(len(entries), total)
 

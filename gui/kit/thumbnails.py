@@ -110,7 +110,7 @@ class ThumbnailStore(QObject):
             self._kept.move_to_end(path)
         return kept
 
-    def want(self, paths: Sequence[Path]) -> None:
+    def prefetch(self, paths: Sequence[Path]) -> None:
         """Load these, the first one soonest, and nothing else."""
         self._pool.request([(path, self._side) for path in paths if path not in self._kept])
 

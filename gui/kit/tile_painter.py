@@ -20,7 +20,7 @@ _SHOWN_LABELS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
+class SuggestionBadge:
     """What a run suggests for a picture: classes with their colours, the first one's probability, the best few."""
 
     names: tuple[tuple[str, ClassColour], ...]
@@ -41,7 +41,7 @@ class Cell:
     labels: tuple[tuple[str, ClassColour], ...]
     split: str = ""
     note: str = ""
-    guess: Guess | None = None
+    badge: SuggestionBadge | None = None
     is_put_off: bool = False
     tags: tuple[str, ...] = ()
 
@@ -49,7 +49,7 @@ class Cell:
         """Return the words under the picture."""
         if self.labels:
             return ", ".join(name for name, _ in self.labels)
-        words = self.guess.text() if self.guess is not None else tr("no label")
+        words = self.badge.text() if self.badge is not None else tr("no label")
         return f"{words}, {tr('put off')}" if self.is_put_off else words
 
 
@@ -148,14 +148,14 @@ def _draw_caption(painter: QPainter, box: QRect, cell: Cell, words: str) -> None
         split_width = metrics.horizontalAdvance(cell.split) + theme.SMALL
         painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), cell.split)
     left = box.left()
-    shown = cell.labels or (cell.guess.names if cell.guess is not None else ())
+    shown = cell.labels or (cell.badge.names if cell.badge is not None else ())
     for _, colour in shown[:_SHOWN_LABELS]:
         swatch = QRectF(left + 0.5, box.center().y() - 3.5, 9, 9)
         painter.setPen(Qt.PenStyle.NoPen if cell.labels else QPen(theme.class_colour(colour), 1.5))
         painter.setBrush(theme.class_colour(colour) if cell.labels else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(swatch, 2.5, 2.5)
         left += 13
-    is_sure = bool(cell.labels) or cell.guess is not None
+    is_sure = bool(cell.labels) or cell.badge is not None
     painter.setPen(QColor(palette.text if is_sure else palette.muted))
     room = box.right() - left - split_width
     elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)

@@ -23,7 +23,7 @@ _SIDE_BY_SIDE = QBoxLayout.Direction.LeftToRight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ImageQuery:
     """What the user wants to see; empty fields and zeros do not narrow.
 
     Attributes:
@@ -106,9 +106,9 @@ class FilterBar(QWidget):
         self._filters.setDirection(side_by_side if width >= theme.scaled(_MIDDLE) else below)
         super().resizeEvent(event)
 
-    def wanted(self) -> Wanted:
+    def query(self) -> ImageQuery:
         """Return what the user wants to see."""
-        return Wanted(
+        return ImageQuery(
             text=self.text_edit.text().strip(),
             class_name=_chosen(self.class_box),
             tag=_chosen(self.tag_box),
@@ -163,7 +163,7 @@ class FilterBar(QWidget):
 
     def _on_choice_changed(self) -> None:
         self._pause.stop()
-        self.clear_button.setVisible(self.wanted().narrows)
+        self.clear_button.setVisible(self.query().narrows)
         self.changed.emit()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from gui.home.readiness import class_colours
-from gui.kit.image_grid import Cell, Guess
+from gui.kit.image_grid import Cell, SuggestionBadge
 from gui.kit.theme import ClassColour
 from gui.label.class_panel import ClassEntry
 from gui.label.filter_bar import (
@@ -15,7 +15,7 @@ from gui.label.filter_bar import (
     SURE_FIRST,
     UNLABELLED,
     UNSURE_FIRST,
-    Wanted,
+    ImageQuery,
 )
 from visionft.project.queries import (
     ClassRow,
@@ -44,20 +44,20 @@ class PictureFinder:
         """Read the order by name anew when it is wanted next."""
         self._by_name = None
 
-    def find(self, wanted: Wanted, suggestions: Suggestions) -> tuple[int, ...]:
+    def find(self, query: ImageQuery, suggestions: Suggestions) -> tuple[int, ...]:
         """Return the pictures that the user wants to see, in the order chosen."""
-        if not wanted.narrows and wanted.order in (BY_NAME, BY_CLASS):  # nothing to leave out: the order is all
-            return self._names() if wanted.order == BY_NAME else class_order(self._project)
-        ids = find_images(self._project, _image_filter(wanted), limit=_ALL)
-        if wanted.prediction:
-            ids = tuple(key for key in ids if key in suggestions and wanted.prediction in suggestions[key].classes)
-        if wanted.order == NEWEST_FIRST:
+        if not query.narrows and query.order in (BY_NAME, BY_CLASS):  # nothing to leave out: the order is all
+            return self._names() if query.order == BY_NAME else class_order(self._project)
+        ids = find_images(self._project, _image_filter(query), limit=_ALL)
+        if query.prediction:
+            ids = tuple(key for key in ids if key in suggestions and query.prediction in suggestions[key].classes)
+        if query.order == NEWEST_FIRST:
             return ids[::-1]
-        if wanted.order in (UNSURE_FIRST, SURE_FIRST):
-            return _by_uncertainty(ids, suggestions, is_unsure_first=wanted.order == UNSURE_FIRST)
-        if wanted.order == BY_NAME:
+        if query.order in (UNSURE_FIRST, SURE_FIRST):
+            return _by_uncertainty(ids, suggestions, is_unsure_first=query.order == UNSURE_FIRST)
+        if query.order == BY_NAME:
             return _in_order(self._names(), ids)
-        return _in_order(class_order(self._project), ids) if wanted.order == BY_CLASS else ids
+        return _in_order(class_order(self._project), ids) if query.order == BY_CLASS else ids
 
     def _names(self) -> tuple[int, ...]:
         if self._by_name is None:
@@ -65,22 +65,22 @@ class PictureFinder:
         return self._by_name
 
 
-def _image_filter(wanted: Wanted) -> ImageFilter:
-    is_labelled = {UNLABELLED: False, LABELLED: True, PUT_OFF: False}.get(wanted.label_state)
+def _image_filter(query: ImageQuery) -> ImageFilter:
+    is_labelled = {UNLABELLED: False, LABELLED: True, PUT_OFF: False}.get(query.label_state)
     return ImageFilter(
-        class_name=wanted.class_name or None,
-        is_labelled=False if wanted.prediction and is_labelled is None else is_labelled,
-        split=wanted.split or None,  # type: ignore[arg-type]
-        review="later" if wanted.label_state == PUT_OFF else None,
-        tag=wanted.tag or None,
-        text=wanted.text,
+        class_name=query.class_name or None,
+        is_labelled=False if query.prediction and is_labelled is None else is_labelled,
+        split=query.split or None,  # type: ignore[arg-type]
+        review="later" if query.label_state == PUT_OFF else None,
+        tag=query.tag or None,
+        text=query.text,
     )
 
 
 def _in_order(order: tuple[int, ...], ids: tuple[int, ...]) -> tuple[int, ...]:
     """Return `ids` as they stand in `order`."""
-    wanted = set(ids)
-    return tuple(image_id for image_id in order if image_id in wanted)
+    query = set(ids)
+    return tuple(image_id for image_id in order if image_id in query)
 
 
 def _by_uncertainty(ids: tuple[int, ...], suggestions: Suggestions, *, is_unsure_first: bool) -> tuple[int, ...]:
@@ -96,22 +96,22 @@ def cells(
     """Yield what the grid shows of pictures; `looks` are the classes' colours."""
     for row in image_rows(project, tuple(image_ids)):
         labels = tuple((name, looks.get(name, 0)) for name in row.labels)
-        guess = suggestions.get(row.image_id) if not labels else None
+        badge = suggestions.get(row.image_id) if not labels else None
         yield Cell(
             image_id=row.image_id,
             path=row.path,
             labels=labels,
             split=_SPLIT_SHORT[row.split],
             note=f"{row.width} x {row.height}",
-            guess=_guess(guess, looks) if guess is not None else None,
+            badge=_guess(badge, looks) if badge is not None else None,
             is_put_off=row.review == "later" and not labels,
             tags=row.tags,
         )
 
 
-def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Guess:
+def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> SuggestionBadge:
     shares = dict(suggestion.ranked)
-    return Guess(
+    return SuggestionBadge(
         names=tuple((name, looks.get(name, 0)) for name in suggestion.classes),
         confidence=shares.get(suggestion.classes[0], suggestion.confidence),
         ranked=suggestion.ranked,
@@ -121,9 +121,9 @@ def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Guess:
 def class_keys(classes: Sequence[ClassRow]) -> dict[str, str]:
     """Return {key: class name}: own keys first, then the digits 1 to 9 in the order of the list."""
     keys = {row.shortcut: row.name for row in classes if row.shortcut}
-    for place, row in enumerate(classes[:9], 1):
-        if not row.shortcut and str(place) not in keys:
-            keys[str(place)] = row.name
+    for index, row in enumerate(classes[:9], 1):
+        if not row.shortcut and str(index) not in keys:
+            keys[str(index)] = row.name
     return keys
 
 

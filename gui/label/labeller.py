@@ -58,7 +58,7 @@ class Labeller(QObject):
         if len(mine) > _MANY:
             return {image_id: each.classes for image_id, each in current_suggestions(project, mine).items()}
         shown = {image_id: cell for image_id in mine if (cell := grid.cell(image_id)) is not None}
-        return {image_id: mine[image_id].classes for image_id, cell in shown.items() if cell.guess is not None}
+        return {image_id: mine[image_id].classes for image_id, cell in shown.items() if cell.badge is not None}
 
     @Slot()
     def accept_sure(self) -> None:
@@ -109,11 +109,11 @@ class Labeller(QObject):
         project = self._state.project
         if project is None:
             return
-        is_put_off = self._page.filters.wanted().label_state == PUT_OFF
-        wanted = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
-        place = self._page.grid.find_place(step, set(find_images(project, wanted, limit=_ALL)))
-        if place >= 0:
-            self._page.grid.set_current(place)
+        is_put_off = self._page.filters.query().label_state == PUT_OFF
+        query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
+        index = self._page.grid.find_place(step, set(find_images(project, query, limit=_ALL)))
+        if index >= 0:
+            self._page.grid.set_current(index)
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
         if count == 1 and not is_multi and self._page.advance_box.isChecked():

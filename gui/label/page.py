@@ -17,7 +17,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.class_actions import ClassActions
 from gui.label.class_panel import ClassPanel
-from gui.label.filter_bar import FilterBar, Wanted
+from gui.label.filter_bar import FilterBar, ImageQuery
 from gui.label.images import PictureFinder, cells, class_entries, class_keys
 from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
@@ -189,10 +189,10 @@ class LabelPage(Page):
         if self._finder is None:
             self._finder = PictureFinder(self.state.project)
         if self._only is not None:
-            present = set(self._finder.find(Wanted(), {}))
+            present = set(self._finder.find(ImageQuery(), {}))
             self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
         else:
-            self.grid.set_ids(self._finder.find(self.filters.wanted(), self.suggesting.found))
+            self.grid.set_ids(self._finder.find(self.filters.query(), self.suggesting.found))
         self._show_subtitle()
         self._show_current()
 
@@ -202,7 +202,7 @@ class LabelPage(Page):
             return
         summary = self._summary
         rest = summary.images - summary.labelled
-        is_narrow = self.filters.wanted().narrows or self._only is not None
+        is_narrow = self.filters.query().narrows or self._only is not None
         shown = f", {self.grid.count():,} shown" if is_narrow else ""
         left = f"{rest:,} without a label" if rest else "all labelled"
         self.subtitle.setText(f"{summary.images:,} pictures, {left}{shown}")
@@ -218,14 +218,14 @@ class LabelPage(Page):
     def _show_current(self) -> None:
         if not self.is_viewing:
             return
-        place = self.grid.current_place()
-        cell = self._cell_at(place)
-        near = [self._cell_at(place + step) for step in (1, 2, -1)]
+        index = self.grid.current_place()
+        cell = self._cell_at(index)
+        near = [self._cell_at(index + step) for step in (1, 2, -1)]
         neighbours = [each for each in near if each is not None]
-        self.viewer.show_cell(cell, place=place, count=self.grid.count(), neighbours=neighbours)
+        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours)
 
-    def _cell_at(self, place: int) -> Cell | None:
-        image_id = self.grid.id_at(place)
+    def _cell_at(self, index: int) -> Cell | None:
+        image_id = self.grid.id_at(index)
         return self.grid.cell(image_id) if image_id else None
 
     def _show_history(self) -> None:
@@ -336,7 +336,7 @@ class LabelPage(Page):
 
     def hideEvent(self, event) -> None:
         """Stop decoding pictures nobody sees."""
-        self.thumbnails.want(())
+        self.thumbnails.prefetch(())
         super().hideEvent(event)
 
     def close_workers(self) -> None:

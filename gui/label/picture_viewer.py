@@ -46,20 +46,20 @@ class PictureViewer(QWidget):
         self.setLayout(layout)
         self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
 
-    def show_cell(self, cell: Cell | None, *, place: int, count: int, neighbours: list[Cell]) -> None:
+    def show_cell(self, cell: Cell | None, *, index: int, count: int, neighbours: list[Cell]) -> None:
         """Show a picture and what is known of it."""
         self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
-        self._place.setText(f"{place + 1:,} of {count:,}" if cell else "")
+        self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
         facts = (cell.note, cell.split, *(f"#{tag}" for tag in cell.tags)) if cell else ()
         self._facts.setText("  ".join(fact for fact in facts if fact))
         self._labels.setText(_shortened(cell.caption()) if cell else "")
         self._labels.setVisible(cell is not None)
         restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
-        guess = cell.guess if cell else None
-        self._accept.setVisible(guess is not None)
-        if guess is not None:
-            ranked = ", ".join(f"{name} {share:.0%}" for name, share in guess.ranked)
+        badge = cell.badge if cell else None
+        self._accept.setVisible(badge is not None)
+        if badge is not None:
+            ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
             self._accept.setToolTip(tr("Enter accepts it. The model says: {ranked}", ranked=ranked))
 
     def label_text(self) -> str:

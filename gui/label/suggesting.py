@@ -71,7 +71,7 @@ class Suggesting(QObject):
         menu = QMenu(parent)
         for run in self.runs():
             assert run.best is not None
-            title = tr("{run}: {share} right on validation", run=run.name, share=f"{run.best.val_top1:.1%}")
+            title = tr("{run}: {share} right on validation", run=run.name, share=f"{run.best.val_accuracy:.1%}")
             menu.addAction(title).triggered.connect(lambda _checked=False, run=run: self.start(run))
         if menu.isEmpty():
             train = menu.addAction(tr("No run yet: train one first"))

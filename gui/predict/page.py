@@ -144,15 +144,15 @@ class TryPage(Page):
     def offer_models(self, models: list[Path]) -> None:
         """Offer these files, keeping those that were opened by hand and the chosen one."""
         chosen = self.model()
-        own = [self.model_box.itemData(place) for place in range(self.model_box.count())]
+        own = [self.model_box.itemData(index) for index in range(self.model_box.count())]
         extra = [path for path in own if path not in models and path.is_file()]
         self.model_box.clear()
         for path in [*models, *extra]:
             self.model_box.addItem(path.parent.name or path.name, path)
             self.model_box.setItemData(self.model_box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
         self.model_box.setPlaceholderText(tr("No exported model yet"))
-        place = self.model_box.findData(chosen) if chosen is not None else -1
-        self.model_box.setCurrentIndex(max(place, 0) if self.model_box.count() else -1)
+        index = self.model_box.findData(chosen) if chosen is not None else -1
+        self.model_box.setCurrentIndex(max(index, 0) if self.model_box.count() else -1)
         self._show_view()
         self._show_enabled()
 
@@ -250,7 +250,7 @@ class TryPage(Page):
     def show_answers(self, result: Answers) -> None:
         """Show what the model said."""
         self.answers, self._result = result.answers, result
-        self._places = {name: place for place, name in enumerate(result.class_names)}
+        self._places = {name: index for index, name in enumerate(result.class_names)}
         self._tally.setText(result.tally())
         self._show_view()
         self._show_ids()
@@ -259,11 +259,11 @@ class TryPage(Page):
     def _show_ids(self) -> None:
         places = list(range(len(self.answers)))
         if self.order_box.currentIndex() == 1:
-            places.sort(key=lambda place: self.answers[place].probability)
+            places.sort(key=lambda index: self.answers[index].probability)
         elif self.order_box.currentIndex() == 2:
-            places.sort(key=lambda place: (self.answers[place].class_name, -self.answers[place].probability))
+            places.sort(key=lambda index: (self.answers[index].class_name, -self.answers[index].probability))
         self.grid.set_ids(())
-        self.grid.set_ids(tuple(place + 1 for place in places))
+        self.grid.set_ids(tuple(index + 1 for index in places))
 
     # -- camera -------------------------------------------------------------------------------------------------
 

@@ -40,12 +40,12 @@ class ProbabilityBars(QWidget):
         """Draw name and share over each bar."""
         palette, painter, height = theme.colours(), QPainter(self), theme.scaled(LINE_PX)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for place, (name, share) in enumerate(self._bars):
-            top, vertical = place * height, Qt.AlignmentFlag.AlignVCenter
+        for index, (name, share) in enumerate(self._bars):
+            top, vertical = index * height, Qt.AlignmentFlag.AlignVCenter
             words, figure = QRect(0, top, self.width(), height - 14), f"{share:.1%}"
             room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12
             font = painter.font()
-            font.setBold(place == 0)
+            font.setBold(index == 0)
             painter.setFont(font)
             painter.setPen(QColor(palette.text))
             shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
@@ -55,5 +55,5 @@ class ProbabilityBars(QWidget):
             groove = QRectF(0, top + height - 13, self.width(), 7)
             painter.setBrush(QColor(palette.sunken))
             painter.drawRoundedRect(groove, 3.5, 3.5)
-            painter.setBrush(QColor(palette.accent if place == 0 else palette.outline))
+            painter.setBrush(QColor(palette.accent if index == 0 else palette.outline))
             painter.drawRoundedRect(QRectF(0, groove.top(), max(3.0, groove.width() * share), 7), 3.5, 3.5)

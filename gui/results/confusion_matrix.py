@@ -172,11 +172,11 @@ class ConfusionMatrix(QWidget):
         bottom = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
         painter.drawText(QRect(0, top - head - 4, left - 10, head), int(bottom), tr("True class"))
         painter.setPen(QColor(palette.text))
-        for place, name in enumerate(self._names):
-            row_box = QRect(0, top + place * side, left - 10, side)
+        for index, name in enumerate(self._names):
+            row_box = QRect(0, top + index * side, left - 10, side)
             shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, row_box.width())
             painter.drawText(row_box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), shown)
-            column_box = QRect(left + place * side, head, side, top - head - 4)
+            column_box = QRect(left + index * side, head, side, top - head - 4)
             self._draw_column_name(painter, column_box, name)
 
     def _draw_column_name(self, painter: QPainter, box: QRect, name: str) -> None:

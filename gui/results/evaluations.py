@@ -124,7 +124,7 @@ def curve(run: RunSummary, colour: int) -> RunCurve:
         colour=colour,
         epochs=tuple(epoch.epoch for epoch in run.epochs),
         loss=tuple(epoch.val_loss for epoch in run.epochs),
-        accuracy=tuple(epoch.val_top1 for epoch in run.epochs),
+        accuracy=tuple(epoch.val_accuracy for epoch in run.epochs),
         best_epoch=run.best.epoch if run.best else None,
     )
 

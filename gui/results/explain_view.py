@@ -31,7 +31,7 @@ class ExplainView(QWidget):
         self.order_box.setAccessibleName(tr("Which pictures"))
         self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.order_box.setMinimumContentsLength(12)
-        self.order_box.currentIndexChanged.connect(lambda place: self.order_changed.emit(orders[place]))
+        self.order_box.currentIndexChanged.connect(lambda index: self.order_changed.emit(orders[index]))
         self.strip = PictureStrip(thumbnails, name="Pictures with what the run said")
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
         self.open_button.setToolTip(tr("Look at all of these pictures and relabel them on the Label page"))

@@ -61,7 +61,7 @@ class MatrixView(QWidget):
         """Show one label per picture; the cell with the most mistakes is pressed at first."""
         self._stack.setCurrentIndex(0)
         self.matrix.show_counts(names, counts)
-        cells = [(line, place) for line in range(len(names)) for place in range(len(names)) if line != place]
+        cells = [(line, index) for line in range(len(names)) for index in range(len(names)) if line != index]
         worst = max(cells, key=lambda cell: counts[cell[0]][cell[1]], default=None)
         if worst is not None and counts[worst[0]][worst[1]]:
             self.matrix.choose(*worst)

@@ -91,8 +91,8 @@ class ResultsPage(Page):
         self._figures.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.views = QStackedWidget()
         self._missing: dict[int, EmptyState] = {}
-        for place, view in enumerate(self._view_widgets()):
-            self.views.addWidget(self._with_missing(place, view) if MATRIX <= place <= CALIBRATION else view)
+        for index, view in enumerate(self._view_widgets()):
+            self.views.addWidget(self._with_missing(index, view) if MATRIX <= index <= CALIBRATION else view)
         below = Card()
         head = row(self._switch(), self._figures, spacing=theme.LARGE)
         head.setStretch(1, 1)
@@ -117,23 +117,23 @@ class ResultsPage(Page):
         views = self.pictures
         return (self.chart, views.matrix, self.classes, views.explain, self.calibration, views.changes, settings)
 
-    def _with_missing(self, place: int, view: QWidget) -> QStackedWidget:
+    def _with_missing(self, index: int, view: QWidget) -> QStackedWidget:
         """Return a view that gives way to an empty state while the run has not been evaluated."""
-        self._missing[place] = EmptyState("results", "Not evaluated yet", "", "Evaluate", "play")
-        self._missing[place].button.clicked.connect(lambda _checked=False: self.evaluate())
+        self._missing[index] = EmptyState("results", "Not evaluated yet", "", "Evaluate", "play")
+        self._missing[index].button.clicked.connect(lambda _checked=False: self.evaluate())
         stack = QStackedWidget()
-        stack.addWidget(self._missing[place])
+        stack.addWidget(self._missing[index])
         stack.addWidget(view)
         return stack
 
     def _switch(self):
         self.view_buttons = QButtonGroup(self)
         switch = row(spacing=0)
-        for place, name in enumerate(VIEWS):
+        for index, name in enumerate(VIEWS):
             button = Button(name, role="segment")
             button.setCheckable(True)
-            button.setChecked(place == CURVES)
-            self.view_buttons.addButton(button, place)
+            button.setChecked(index == CURVES)
+            self.view_buttons.addButton(button, index)
             switch.addWidget(button)
         self.view_buttons.idClicked.connect(self.views.setCurrentIndex)
         return switch
@@ -228,8 +228,8 @@ class ResultsPage(Page):
     def _show_evaluation(self) -> None:
         run = self.run()
         self.evaluation = evaluation = self.stored(run) if run else None
-        for place, empty in self._missing.items():
-            stack = self.views.widget(place)
+        for index, empty in self._missing.items():
+            stack = self.views.widget(index)
             assert isinstance(stack, QStackedWidget)
             stack.setCurrentIndex(1 if evaluation else 0)
             empty.show_words(*self._missing_words(run))

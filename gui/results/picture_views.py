@@ -93,7 +93,7 @@ class PictureViews(QObject):
         self._run, self._evaluation, self._runs = run, evaluation, list(runs)
         self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
         if evaluation is not None and is_other:
-            if evaluation.is_several:
+            if evaluation.is_multilabel:
                 self.matrix.show_several(evaluation.class_names, evaluation.confusion)
             else:
                 self.matrix.show_counts(evaluation.class_names, evaluation.confusion)

@@ -87,8 +87,8 @@ class RunActions(QObject):
             (tr("Open folder"), lambda: self.open_folder(run), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]
-        for place, (title, act, is_possible) in enumerate(entries):
-            if place == len(entries) - 1:
+        for index, (title, act, is_possible) in enumerate(entries):
+            if index == len(entries) - 1:
                 menu.addSeparator()
             action = QAction(title, menu)
             action.setEnabled(is_possible)

@@ -82,5 +82,5 @@ def _words_of_run(result: TrainResult) -> str:
         return tr("It ended before its first epoch.")
     return tr(
         "{accuracy} right on validation, in epoch {epoch}; it took {time}.",
-        accuracy=f"{result.best.val_top1:.1%}", epoch=result.best.epoch, time=duration(result.seconds),
+        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration(result.seconds),
     )  # fmt: skip

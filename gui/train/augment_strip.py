@@ -24,8 +24,8 @@ class AugmentStrip(QWidget):
         self._cells = [_Cell() for _ in range(CELLS)]
         grid = QGridLayout()
         grid.setSpacing(theme.TIGHT)
-        for place, cell in enumerate(self._cells):
-            grid.addWidget(cell, place // COLUMNS, place % COLUMNS)
+        for index, cell in enumerate(self._cells):
+            grid.addWidget(cell, index // COLUMNS, index % COLUMNS)
         self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.others_button = IconButton("refresh", "Show other variants")
         self.next_button = IconButton("chevron-right", "Show another picture")
@@ -41,10 +41,10 @@ class AugmentStrip(QWidget):
 
     def show_pictures(self, pictures: tuple[QImage, ...], caption: str) -> None:
         """Show the original and its variants."""
-        for place, cell in enumerate(self._cells):
-            cell.show_picture(pictures[place] if place < len(pictures) else None)
-            cell.setVisible(place < len(pictures) or place < COLUMNS)
-            name = "The picture without changes" if place == 0 else f"Variant {place}"
+        for index, cell in enumerate(self._cells):
+            cell.show_picture(pictures[index] if index < len(pictures) else None)
+            cell.setVisible(index < len(pictures) or index < COLUMNS)
+            name = "The picture without changes" if index == 0 else f"Variant {index}"
             cell.setAccessibleName(name)
             cell.setToolTip(name)
         self._words.setText(caption)

@@ -98,8 +98,8 @@ class ChoiceGrid(QWidget):
                 self._grid.addWidget(heading, line, 0, 1, columns)
                 line += 1
             names = [choice.name for choice in members]
-            for place, name in enumerate(names):
-                self._grid.addWidget(self.tiles[name], line + place // columns, place % columns)
+            for index, name in enumerate(names):
+                self._grid.addWidget(self.tiles[name], line + index // columns, index % columns)
                 self.tiles[name].show()
             line += -(-len(names) // columns)
         for column in range(columns):

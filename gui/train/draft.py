@@ -140,7 +140,7 @@ class TrainDraft(QObject):
         config = config or self.config
         facts = self._facts
         classes = max(2, facts.classes) if facts else 2
-        if config.method_row.refusals.get(config.backbone_row.family):
+        if config.method_row.unsupported.get(config.backbone_row.family):
             config = dataclasses.replace(config, method="lora")
         circumstances = self._circumstances
         self._view.presets.show_choices(preset_choices(circumstances, self._known))

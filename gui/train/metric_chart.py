@@ -141,8 +141,8 @@ class MetricChart(QWidget):
 
     def set_context(self, runs: list[tuple[str, list[tuple[int, float, float]]]]) -> None:
         """Show earlier runs in grey: (name, [(epoch, validation loss, validation accuracy)])."""
-        for plot, place in ((self._loss, 1), (self._share, 2)):
-            plot.set_context([Curve([p[0] for p in points], [p[place] for p in points]) for _, points in runs])
+        for plot, index in ((self._loss, 1), (self._share, 2)):
+            plot.set_context([Curve([p[0] for p in points], [p[index] for p in points]) for _, points in runs])
         self._context_key.setVisible(bool(runs))
         self._context_key.setToolTip("\n".join(name for name, _ in runs))
         self._schedule()
@@ -153,13 +153,20 @@ class MetricChart(QWidget):
         self._schedule(is_step=True)
 
     def add_epoch(
-        self, epoch: int, *, train_loss: float, val_loss: float, train_top1: float, val_top1: float, is_best: bool
+        self,
+        epoch: int,
+        *,
+        train_loss: float,
+        val_loss: float,
+        train_accuracy: float,
+        val_accuracy: float,
+        is_best: bool,
     ) -> None:
         """Add one epoch's figures; accuracies are shares of 1."""
         self._loss.train.add(epoch, train_loss)
         self._loss.val.add(epoch, val_loss)
-        self._share.train.add(epoch, train_top1)
-        self._share.val.add(epoch, val_top1)
+        self._share.train.add(epoch, train_accuracy)
+        self._share.val.add(epoch, val_accuracy)
         if is_best:
             self._loss.best = self._share.best = float(epoch)
         self._schedule()

@@ -79,10 +79,10 @@ class TrainPage(Page):
         self.setup_button, self.live_button, self.queue_button = Button("Set up"), Button("Live run"), Button("Queue")
         segments = (self.setup_button, self.live_button, self.queue_button)
         group = QButtonGroup(self)
-        for place, button in enumerate(segments):
+        for index, button in enumerate(segments):
             button.setCheckable(True)
             button.setProperty("role", "segment")
-            group.addButton(button, place)
+            group.addButton(button, index)
         self.setup_button.setChecked(True)
         group.idClicked.connect(self.show_view)
         self._view_buttons = group
@@ -177,22 +177,22 @@ class TrainPage(Page):
         self._show_readiness()
 
     @Slot(int)
-    def show_view(self, place: int) -> None:
+    def show_view(self, index: int) -> None:
         """Show *Set up*, *Live run* or *Queue*."""
-        if place == LIVE:
+        if index == LIVE:
             self.monitor.show()
-        self._view_buttons.button(place).setChecked(True)
-        self._views.setCurrentIndex(place)
+        self._view_buttons.button(index).setChecked(True)
+        self._views.setCurrentIndex(index)
         self._show_readiness()
 
     def _show_readiness(self) -> None:
         is_open, is_training = self.state.project is not None, self.runner.is_training
-        place = self._views.currentIndex()
+        index = self._views.currentIndex()
         paused = bool(self.runner.queue.paused)
         self.start_button.setEnabled(is_open)
-        self.start_button.setVisible(not is_training and place != QUEUE and not (place == LIVE and paused))
-        self.enqueue_button.setVisible(is_open and place == SETUP)
-        self.resume_button.setVisible(paused and place == LIVE and not is_training)
+        self.start_button.setVisible(not is_training and index != QUEUE and not (index == LIVE and paused))
+        self.enqueue_button.setVisible(is_open and index == SETUP)
+        self.resume_button.setVisible(paused and index == LIVE and not is_training)
         self.resume_button.setEnabled(self.state.job_info is None)
         for button in (self.pause_button, self.stop_button):
             button.setVisible(is_training)
@@ -303,7 +303,7 @@ class TrainPage(Page):
             self.monitor.handle(epoch)
         earlier = [run for run in self.runner.earlier_runs(_CONTEXT_RUNS) if run.name != begun.title]
         self.monitor.chart.set_context(
-            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_top1) for epoch in run.epochs]) for run in earlier]
+            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_accuracy) for epoch in run.epochs]) for run in earlier]
         )
 
     @Slot(object)

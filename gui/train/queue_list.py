@@ -78,8 +78,8 @@ class QueueList(Card):
         chosen = self.chosen()
         self.list.blockSignals(True)
         self.list.clear()
-        for place, run in enumerate(rows, 1):
-            item = QListWidgetItem(f"{place}. {run.title}\n{run.failure or run.details}")
+        for index, run in enumerate(rows, 1):
+            item = QListWidgetItem(f"{index}. {run.title}\n{run.failure or run.details}")
             item.setData(Qt.ItemDataRole.UserRole, run)
             item.setToolTip(f"{run.title}\n{run.details}\n{run.failure}".strip())
             if run.failure:
@@ -95,38 +95,38 @@ class QueueList(Card):
 
     def numbers(self) -> list[int]:
         """Return the runs in the order shown."""
-        return [self._run(place).number for place in range(self.list.count())]
+        return [self._run(index).number for index in range(self.list.count())]
 
     def chosen(self) -> int:
         """Return the number of the chosen run, or 0."""
-        place = self.list.currentRow()
-        return self._run(place).number if place >= 0 else 0
+        index = self.list.currentRow()
+        return self._run(index).number if index >= 0 else 0
 
-    def _run(self, place: int) -> QueueRow:
-        return self.list.item(place).data(Qt.ItemDataRole.UserRole)
+    def _run(self, index: int) -> QueueRow:
+        return self.list.item(index).data(Qt.ItemDataRole.UserRole)
 
     def _emit(self, signal) -> None:
         if number := self.chosen():
             signal.emit(number)
 
     def _move(self, step: int) -> None:
-        place = self.list.currentRow() + step
-        if self.chosen() and 0 <= place < self.list.count():
-            self.moved.emit(self.chosen(), place)
+        index = self.list.currentRow() + step
+        if self.chosen() and 0 <= index < self.list.count():
+            self.moved.emit(self.chosen(), index)
 
     def _on_rows_moved(self, _parent: QModelIndex, start: int, _end: int, _to: QModelIndex, row_to: int) -> None:
-        place = row_to - 1 if row_to > start else row_to
-        number = self._run(place).number
+        index = row_to - 1 if row_to > start else row_to
+        number = self._run(index).number
         # The list is still in the middle of its drop; who listens will fill it anew.
-        QTimer.singleShot(0, self, lambda: self.moved.emit(number, place))
+        QTimer.singleShot(0, self, lambda: self.moved.emit(number, index))
 
     def _show_enabled(self, _place: int = 0) -> None:
-        place, last = self.list.currentRow(), self.list.count() - 1
-        self.up_button.setEnabled(place > 0)
-        self.down_button.setEnabled(0 <= place < last)
+        index, last = self.list.currentRow(), self.list.count() - 1
+        self.up_button.setEnabled(index > 0)
+        self.down_button.setEnabled(0 <= index < last)
         for button in (self.tweak_button, self.remove_button):
-            button.setEnabled(place >= 0)
-        self.retry_button.setVisible(place >= 0 and bool(self._run(place).failure))
+            button.setEnabled(index >= 0)
+        self.retry_button.setVisible(index >= 0 and bool(self._run(index).failure))
 
 
 def _words(waiting: int, failed: int, is_held: bool) -> str:

@@ -43,8 +43,8 @@ class RunMonitor(QWidget):
         head.setStretch(1, 2)
         head.setStretch(2, 3)
         figures = row(*self.tiles.values(), spacing=theme.MEDIUM)
-        for place in range(figures.count()):
-            figures.setStretch(place, 1)
+        for index in range(figures.count()):
+            figures.setStretch(index, 1)
         layout = column(head, figures, card, spacing=theme.LARGE)
         layout.setStretch(2, 1)
         self.setLayout(layout)
@@ -153,15 +153,15 @@ class RunMonitor(QWidget):
             event.epoch,
             train_loss=event.train_loss,
             val_loss=event.val_loss,
-            train_top1=event.train_top1,
-            val_top1=event.val_top1,
+            train_accuracy=event.train_accuracy,
+            val_accuracy=event.val_accuracy,
             is_best=event.is_best,
         )
         self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         self._waited = event.waited
         if event.is_best:
-            self._best = (event.val_top1, event.epoch)
+            self._best = (event.val_accuracy, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
             self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}")

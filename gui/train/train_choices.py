@@ -111,7 +111,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
 
 def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
     method = config.method_row
-    refusal = tr(method.refusals.get(config.backbone_row.family, ""))
+    refusal = tr(method.unsupported.get(config.backbone_row.family, ""))
     facts = ""
     if not refusal:
         count = parameter_count(config, classes=classes)

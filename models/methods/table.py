@@ -36,7 +36,7 @@ class Method:
     options: type[MethodOptions]
     learning_rate: float
     follows_width: bool
-    refusals: dict[Family, str]
+    unsupported: dict[Family, str]
     injected_parameters: Callable[[ViTShape | ResNetShape, MethodOptions], int]
 
 
@@ -51,7 +51,7 @@ METHODS: dict[str, Method] = {
             options=FullOptions,
             learning_rate=3e-4,
             follows_width=True,
-            refusals={},
+            unsupported={},
             injected_parameters=no_parameters,
         ),
         Method(
@@ -62,7 +62,7 @@ METHODS: dict[str, Method] = {
             options=LinearOptions,
             learning_rate=3e-3,
             follows_width=False,
-            refusals={},
+            unsupported={},
             injected_parameters=no_parameters,
         ),
         Method(
@@ -73,7 +73,7 @@ METHODS: dict[str, Method] = {
             options=LoraOptions,
             learning_rate=1.5e-3,
             follows_width=True,
-            refusals={},
+            unsupported={},
             injected_parameters=lora_parameters,
         ),
         Method(
@@ -84,7 +84,7 @@ METHODS: dict[str, Method] = {
             options=AdapterOptions,
             learning_rate=6e-4,
             follows_width=True,
-            refusals={},
+            unsupported={},
             injected_parameters=adapter_parameters,
         ),
         Method(
@@ -95,7 +95,7 @@ METHODS: dict[str, Method] = {
             options=PrefixOptions,
             learning_rate=4e-2,
             follows_width=True,
-            refusals={"resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"},
+            unsupported={"resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"},
             injected_parameters=prefix_parameters,
         ),
     )

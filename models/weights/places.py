@@ -14,7 +14,7 @@ RANDOM = "random"
 PRETRAINED = "pretrained"
 HUB_FILE = "model.safetensors"
 
-Place = Literal["bundled", "folder", "hub cache"]
+WeightsLocation = Literal["bundled", "folder", "hub cache"]
 
 
 def weights_folder() -> Path:
@@ -52,7 +52,7 @@ def _may_be_meant(backbone: Backbone, cached: Path) -> bool:
     return not (backbone.pin.sha256 and len(blob) == 64) or blob == backbone.pin.sha256
 
 
-def locate(backbone: Backbone) -> tuple[Place, Path] | None:
+def locate(backbone: Backbone) -> tuple[WeightsLocation, Path] | None:
     """Return where the weights that `pretrained` means lie on this computer, or None."""
     bundled, ours = bundled_file(backbone), folder_file(backbone)
     if bundled and _is_file(bundled):

@@ -17,18 +17,18 @@ from models.methods.table import METHODS
 from visionft.data.dataset import Batch
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, new_totals
-from visionft.training.loop.train_step import Learner
+from visionft.training.loop.train_step import TrainStep
 
 CLASSES = 100
 
 
 def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
     """Return (pictures a second, peak MiB) of `steps` optimiser steps after three to warm up."""
-    from visionft.training.loop.run_context import Assembly
+    from visionft.training.loop.run_context import RunContext
 
-    assembly = Assembly(config, classes=CLASSES)
+    assembly = RunContext(config, classes=CLASSES)
     device = assembly.accelerator.device
-    learner = Learner(
+    train_step = TrainStep(
         assembly.classifier,
         assembly.classifier,
         config,
@@ -50,8 +50,8 @@ def measure(config: TrainConfig, *, steps: int) -> tuple[float, float]:
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats()
             began = time.monotonic()
-        learner.set_rate(1e-5)
-        learner.learn(batch, totals, epoch=1, number=number)
+        train_step.set_rate(1e-5)
+        train_step.learn(batch, totals, epoch=1, number=number)
     _wait(device)
     seconds = time.monotonic() - began
     return steps * count / seconds, torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else float("nan")

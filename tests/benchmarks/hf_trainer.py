@@ -148,7 +148,7 @@ def ours(config: TrainConfig, snapshot: Snapshot) -> Curve:
             began = time.monotonic()
         if isinstance(event, EpochDone):
             assert began is not None
-            curve.append((time.monotonic() - began, event.val_top1))
+            curve.append((time.monotonic() - began, event.val_accuracy))
 
     with tempfile.TemporaryDirectory() as folder:
         train(config, snapshot, Path(folder) / "001-lora", on_event=watch)

@@ -77,7 +77,7 @@ def our_epoch_s(config: TrainConfig, snapshot: Snapshot) -> float:
     """Return the seconds our loop spends on the training part of one epoch."""
     events: list[Event] = []
     with tempfile.TemporaryDirectory() as temporary:
-        train(replace(config, epochs=1, head_start=False), snapshot, Path(temporary) / "run", on_event=events.append)
+        train(replace(config, epochs=1, ridge_init=False), snapshot, Path(temporary) / "run", on_event=events.append)
     (done,) = [event for event in events if isinstance(event, EpochDone)]
     return len(snapshot.labelled("train")) / done.images_per_second
 

@@ -72,8 +72,8 @@ def probe(features: np.ndarray, class_index: np.ndarray) -> float:
     scores = []
     for strength in STRENGTHS:
         weight = np.linalg.solve(gram + strength * np.eye(len(gram)), train.T @ (targets - offset))
-        guess = (test @ weight + offset).argmax(1)
-        scores.append(float((guess == class_index[TRAIN_COUNT:]).mean()))
+        badge = (test @ weight + offset).argmax(1)
+        scores.append(float((badge == class_index[TRAIN_COUNT:]).mean()))
     return max(scores)
 
 

@@ -193,7 +193,7 @@ def _write_run(project_dir: Path, name: str, config: TrainConfig, *, accuracies:
     (folder / "classes.json").write_text(json.dumps(["blue", "green", "red"]))
     lines = [
         asdict(EpochDone(
-            epoch=number, epochs=5, train_loss=1, train_top1=0.5, val_loss=1 - accuracy, val_top1=accuracy,
+            epoch=number, epochs=5, train_loss=1, train_accuracy=0.5, val_loss=1 - accuracy, val_accuracy=accuracy,
             learning_rate=0.1, seconds=1, images_per_second=1, is_best=accuracy == max(accuracies[:number]),
         ))
         for number, accuracy in enumerate(accuracies, 1)

@@ -42,7 +42,7 @@ def write_run(project: Path, name: str, *, done: int, stopped: bool | None) -> P
         append_metrics(
             folder,
             EpochDone(
-                epoch=number, epochs=10, train_loss=1.0, train_top1=0.5, val_loss=1.0, val_top1=0.5,
+                epoch=number, epochs=10, train_loss=1.0, train_accuracy=0.5, val_loss=1.0, val_accuracy=0.5,
                 learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
             ),
         )  # fmt: skip

@@ -29,7 +29,7 @@ PAIRS = [
     (backbone, method)
     for backbone in BACKBONES
     for method in (METHODS if backbone in SMALL else ["lora"])
-    if BACKBONES[backbone].family not in METHODS[method].refusals
+    if BACKBONES[backbone].family not in METHODS[method].unsupported
 ]
 
 

@@ -120,7 +120,11 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
 
 
 def _train_value(result: TrainResult) -> dict[str, Any]:
-    best = result.best and {"epoch": result.best.epoch, "val_loss": result.best.val_loss, "top1": result.best.val_top1}
+    best = result.best and {
+        "epoch": result.best.epoch,
+        "val_loss": result.best.val_loss,
+        "top1": result.best.val_accuracy,
+    }
     return {
         "run": result.run,
         "best": best,
@@ -138,7 +142,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     why = " (the latest within one standard error of the highest)" if result.best.waited else ""
     left_out = f"{result.left_out} pictures could not be read and were left out.\n" if result.left_out else ""
     return (
-        f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_top1:.1%}{why}, "
+        f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
         f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: visionft export {project} {result.run} OUT_DIR"
     )
@@ -300,7 +304,7 @@ def methods(
     row = get_backbone(backbone)
     value = []
     for method in METHODS.values():
-        reason = method.refusals.get(row.family, "")
+        reason = method.unsupported.get(row.family, "")
         count = None if reason else count_parameters(row, method, classes=classes)
         value.append(
             {

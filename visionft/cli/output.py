@@ -132,7 +132,7 @@ def print_event(event: Event) -> None:
         case EpochDone():
             _say(
                 f"epoch {event.epoch}/{event.epochs}  loss {event.train_loss:.4f}  validation loss "
-                f"{event.val_loss:.4f}  top-1 {event.val_top1:.1%}{'  kept' if event.is_best else ''}"
+                f"{event.val_loss:.4f}  top-1 {event.val_accuracy:.1%}{'  kept' if event.is_best else ''}"
             )
         case Notice():
             _say(event.message)

@@ -88,7 +88,7 @@ def _run_value(run: RunSummary) -> dict[str, Any]:
         "backbone": run.config.backbone,
         "method": run.config.method,
         "epochs": len(run.epochs),
-        "top1": run.best and run.best.val_top1,
+        "top1": run.best and run.best.val_accuracy,
         "state": _state(run),
         "weights": run.has_weights,
         "faults": dict(run.faults),
@@ -104,7 +104,7 @@ def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
             run.config.backbone,
             run.config.method,
             len(run.epochs),
-            f"{run.best.val_top1:.1%}" if run.best else "-",
+            f"{run.best.val_accuracy:.1%}" if run.best else "-",
             _state(run),
             "damaged" if run.faults else "yes" if run.has_weights else "no",
         )

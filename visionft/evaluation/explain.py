@@ -19,7 +19,7 @@ from visionft.evaluation import explanation
 from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.saliency import explain_batch, method_for
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.training.runs.loaded_run import Trained, load_trained
+from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.run_folder import read_run
 
 BATCH_SIZE = 32
@@ -65,12 +65,12 @@ def explain_images(
 class Explainer:
     """A trained classifier that can say where it looked."""
 
-    def __init__(self, trained: Trained, *, task: Task = "single") -> None:
+    def __init__(self, loaded: LoadedRun, *, task: Task = "single") -> None:
         """Put the classifier on the device of its run."""
-        self._names, self._preprocessing = trained.run.class_names, trained.preprocessing
+        self._names, self._preprocessing = loaded.run.class_names, loaded.preprocessing
         self._is_single = task == "single"
-        self._device = pick_device(trained.run.config.device).kind
-        self._classifier = trained.classifier.place(self._device).eval().requires_grad_(False)
+        self._device = pick_device(loaded.run.config.device).kind
+        self._classifier = loaded.classifier.place(self._device).eval().requires_grad_(False)
 
     def explain(self, asked: Asked) -> Explanation:
         """Explain one picture; one that cannot be read comes back with its error."""

@@ -18,7 +18,7 @@ from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
-from visionft.training.runs.loaded_run import Trained, load_trained
+from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.run_folder import RunSummary, read_run
 
 BATCH_SIZE = 64
@@ -98,13 +98,13 @@ def evaluate_run(
         RunError: The run cannot be read, the split has no pictures of its classes, or the user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
-    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = metrics.fit_temperature(val.values, val.targets)
-    chosen = val if split == "val" else run_logits(trained, images, split, on_event=on_event, should_stop=should_stop)
-    limits = thresholds(val, temperature)
-    evaluation = summarise(trained.run, split, chosen, temperature, limits)
-    _write_predictions(run_dir / predictions_file(split), trained.run, chosen, temperature, limits)
+    chosen = val if split == "val" else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
+    thresholds = fit_thresholds(val, temperature)
+    evaluation = summarise(loaded.run, split, chosen, temperature, thresholds)
+    _write_predictions(run_dir / predictions_file(split), loaded.run, chosen, temperature, thresholds)
     write_json(run_dir / evaluation_file(split), evaluation.to_dict())
     return evaluation
 
@@ -133,7 +133,7 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
 
 
 def run_logits(
-    trained: Trained,
+    loaded: LoadedRun,
     images: Snapshot,
     split: Split,
     *,
@@ -141,10 +141,10 @@ def run_logits(
     should_stop: ShouldStop = never_stop,
 ) -> Logits:
     """Run the classifier over the labelled pictures of a split, on the device of the run's settings."""
-    chosen, targets = run_images(trained.run, images, split)
+    chosen, targets = run_images(loaded.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for outputs, places in logit_batches(trained, chosen, stage=f"Evaluating on {split}", on_event=on_event):
+    for outputs, places in logit_batches(loaded, chosen, stage=f"Evaluating on {split}", on_event=on_event):
         values.append(outputs)
         positions += places
         if should_stop():
@@ -156,15 +156,15 @@ def run_logits(
 
 
 def logit_batches(
-    trained: Trained, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
+    loaded: LoadedRun, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield outputs (B, C) float32 of pictures, labelled or not, and their B places in `chosen`, batch by batch.
 
     Pictures that cannot be read are named in a `Notice` and left out.
     """
-    device = pick_device(trained.run.config.device).kind
-    classifier = trained.classifier.place(device)
-    loader = _loader(trained, chosen, device)
+    device = pick_device(loaded.run.config.device).kind
+    classifier = loaded.classifier.place(device)
+    loader = _loader(loaded, chosen, device)
     for number, batch in enumerate(loader, start=1):
         for position, reason in batch.unreadable:
             on_event(Notice(message=f"Left out {chosen[position].path}: {reason}.", level="warning"))
@@ -175,11 +175,11 @@ def logit_batches(
             yield outputs, batch.indices.tolist()
 
 
-def _loader(trained: Trained, chosen: Sequence[SnapshotImage], device: str) -> Any:
+def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> Any:
     # The targets of a batch are not used; a vector of zeros and ones exists for pictures without a label too.
-    dataset = PictureDataset(chosen, trained.preprocessing, task="multi", classes=len(trained.run.class_names))
+    dataset = PictureDataset(chosen, loaded.preprocessing, task="multi", classes=len(loaded.run.class_names))
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
-    workers = choose_workers(trained.run.config.workers, device=device, images=len(chosen))
+    workers = choose_workers(loaded.run.config.workers, device=device, images=len(chosen))
     return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
 
 
@@ -189,7 +189,7 @@ def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
     return metrics.softmax(scaled) if logits.targets.ndim == 1 else metrics.sigmoid(scaled)
 
 
-def thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
+def fit_thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
     """Return (C,) probabilities from which each class is assigned, best by F1 on validation; None for one label."""
     if validation.targets.ndim == 1:
         return None
@@ -199,14 +199,14 @@ def thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
 
 
 def summarise(
-    run: RunSummary, split: Split, logits: Logits, temperature: float, limits: np.ndarray | None = None
+    run: RunSummary, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
 ) -> Evaluation:
     """Turn outputs into the numbers that the screens and the command line show."""
     probabilities = probabilities_of(logits, temperature)
-    if limits is None:
+    if thresholds is None:
         values = _single_label(run, probabilities, logits.targets)
     else:
-        values = _several_labels(run, probabilities, logits.targets, limits)
+        values = _several_labels(run, probabilities, logits.targets, thresholds)
     count = len(logits.targets)
     interval = metrics.wilson_interval(values["top1"] * count, count)
     common = {"run": run.name, "split": split, "images": count, "unreadable": logits.unreadable}
@@ -243,17 +243,17 @@ def _single_label(run: RunSummary, probabilities: np.ndarray, targets: np.ndarra
 
 
 def _several_labels(
-    run: RunSummary, probabilities: np.ndarray, targets: np.ndarray, limits: np.ndarray
+    run: RunSummary, probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray
 ) -> dict[str, Any]:
-    assigned, wanted = probabilities >= limits, targets.astype(bool)
+    assigned, wanted = probabilities >= thresholds, targets.astype(bool)
     hits, support, taken = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
     scores = [
         replace(
             metrics.class_score(float(hits[index]), int(support[index]), float(taken[index])),
             average_precision=metrics.average_precision(probabilities[:, index], targets[:, index]),
-            threshold=float(limits[index]),
+            threshold=float(thresholds[index]),
         )
-        for index in range(len(limits))
+        for index in range(len(thresholds))
     ]
     present = [score for score in scores if score.support]
     negatives = len(targets) - support - taken + hits
@@ -270,23 +270,23 @@ def _several_labels(
 
 
 def _write_predictions(
-    path: Path, run: RunSummary, logits: Logits, temperature: float, limits: np.ndarray | None
+    path: Path, run: RunSummary, logits: Logits, temperature: float, thresholds: np.ndarray | None
 ) -> None:
     probabilities = probabilities_of(logits, temperature)
     lines = [
-        json.dumps({"image_id": image.image_id, **_prediction(run, target, row, limits)}, ensure_ascii=False)
+        json.dumps({"image_id": image.image_id, **_prediction(run, target, row, thresholds)}, ensure_ascii=False)
         for image, target, row in zip(logits.images, logits.targets, probabilities, strict=True)
     ]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, limits: np.ndarray | None) -> dict[str, Any]:
+def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds: np.ndarray | None) -> dict[str, Any]:
     """Return one picture's line. For several labels, `probability` is that of the surest fault or the best class."""
-    if limits is None:
+    if thresholds is None:
         true, said = [int(target)], [int(row.argmax())]
         sure = float(row.max())
     else:
-        true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= limits).tolist()
+        true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
         faults = [float(row[index] if index in said else 1 - row[index]) for index in set(true) ^ set(said)]
         sure = max(faults, default=float(row.max()))
     names = {"class": true, "predicted": said}

@@ -79,7 +79,7 @@ class StoredEvaluation:
     temperature: float
     reliability: tuple[ReliabilityBin, ...]
     reliability_before: tuple[ReliabilityBin, ...]
-    is_several: bool
+    is_multilabel: bool
     class_names: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     scores: tuple[ScoreRow, ...]
@@ -128,7 +128,7 @@ def _evaluation(stored: dict[str, Any], lines: list[dict[str, Any]]) -> StoredEv
         temperature=stored["temperature"],
         reliability=_bins(stored, "reliability"),
         reliability_before=_bins(stored, "reliability_before"),
-        is_several=stored.get("mean_average_precision") is not None,
+        is_multilabel=stored.get("mean_average_precision") is not None,
         class_names=tuple(per_class),
         confusion=tuple(tuple(line) for line in stored["confusion"]),
         scores=tuple(_score(name, values) for name, values in per_class.items()),

@@ -17,7 +17,7 @@ from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, RunError
 from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
-from visionft.evaluation.report import run_images, run_logits, thresholds
+from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.graph import (
     LOGITS,
@@ -47,9 +47,9 @@ from visionft.export.publishing import (
 )
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
-from visionft.training.base_weights import started_from
-from visionft.training.runs.loaded_run import Trained, load_trained
-from visionft.training.runs.run_folder import StartingWeights, read_run
+from visionft.training.base_weights import base_weights_of
+from visionft.training.runs.loaded_run import LoadedRun, load_trained
+from visionft.training.runs.run_folder import BaseWeights, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -92,13 +92,13 @@ def export_run(
     if opset not in OPSETS:
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
-        trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-        val = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+        loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
         temperature = fit_temperature(val.values, val.targets)
-        metadata = _metadata(trained, images, temperature, thresholds(val, temperature))
-        model_path = _write_model(trained, images, folder, temperature, metadata, opset, on_event)
+        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature))
+        model_path = _write_model(loaded, images, folder, temperature, metadata, opset, on_event)
         parity = compare(
-            trained, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
+            loaded, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
         )
         if not parity.is_equal:
             raise ExportError(
@@ -107,7 +107,7 @@ def export_run(
                 "Nothing was kept. Please report this with the run's config.json.",
             )
         if float_input:
-            _keep_network(trained, images, folder, metadata)
+            _keep_network(loaded, images, folder, metadata)
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
@@ -117,17 +117,17 @@ def export_run(
             temperature=temperature,
             opset=opset,
             parity=parity,
-            latency=_latency(trained, images, model_path, should_stop),
+            latency=_latency(loaded, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(trained.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, _record(trained, result))
+        write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
+        write_json(folder / RECORD_FILE, _record(loaded, result))
     return result
 
 
 def _write_model(
-    trained: Trained,
+    loaded: LoadedRun,
     images: Snapshot,
     folder: Path,
     temperature: float,
@@ -137,14 +137,14 @@ def _write_model(
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
     network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    export_network(trained.classifier.merged(), trained.preprocessing.size, network_path, opset=opset)
-    model = assemble(network_path, trained.preprocessing, temperature=temperature, task=images.task, opset=opset)
+    export_network(loaded.classifier.merged(), loaded.preprocessing.size, network_path, opset=opset)
+    model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
     set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
 
-def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
+def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
     """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
     import onnx
     import onnxruntime
@@ -153,9 +153,9 @@ def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: di
     set_metadata(model, metadata)
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    inputs = torch.stack([trained.preprocessing.apply(pixels) for pixels in _parity_pictures(trained, images)[:16]])
+    inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in _parity_pictures(loaded, images)[:16]])
     with torch.no_grad():
-        expected = trained.classifier(inputs).numpy()
+        expected = loaded.classifier(inputs).numpy()
     got = np.asarray(session.run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
     difference = float(np.abs(softmax(expected) - softmax(got)).max())
     if difference > MAX_ABS_DIFF:
@@ -163,26 +163,26 @@ def _keep_network(trained: Trained, images: Snapshot, folder: Path, metadata: di
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
 
 
-def _metadata(trained: Trained, images: Snapshot, temperature: float, limits: np.ndarray | None) -> dict[str, Any]:
-    config, weights = trained.run.config, started_from(trained.run)
-    several = {} if limits is None else {"thresholds": [round(float(limit), 6) for limit in limits]}
+def _metadata(loaded: LoadedRun, images: Snapshot, temperature: float, thresholds: np.ndarray | None) -> dict[str, Any]:
+    config, weights = loaded.run.config, base_weights_of(loaded.run)
+    several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
     return {
         **several,
-        "class_names": list(trained.run.class_names),
+        "class_names": list(loaded.run.class_names),
         "task": images.task,
-        "run": trained.run.name,
+        "run": loaded.run.name,
         "backbone": config.backbone,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
-        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "temperature": f"{temperature:.6f}",
         "data_digest": images.digest,
         "producer": f"VisionFT {visionft.__version__}",
     }
 
 
-def _source(weights: StartingWeights) -> dict[str, str]:
+def _source(weights: BaseWeights) -> dict[str, str]:
     """Return where the weights that training started from came from, for those who must answer for their licence.
 
     A file of the author's own is named without its folders: an export tells nobody how their disk is laid out.
@@ -191,35 +191,35 @@ def _source(weights: StartingWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def _record(trained: Trained, result: ExportResult) -> dict[str, Any]:
-    config, weights = trained.run.config, started_from(trained.run)
+def _record(loaded: LoadedRun, result: ExportResult) -> dict[str, Any]:
+    config, weights = loaded.run.config, base_weights_of(loaded.run)
     return {
-        "run": trained.run.name,
+        "run": loaded.run.name,
         "backbone": config.backbone,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
-        "class_names": list(trained.run.class_names),
+        "class_names": list(loaded.run.class_names),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "temperature": result.temperature,
         "opset": result.opset,
         "parity": asdict(result.parity),
         "latency": asdict(result.latency),
-        "preprocessing": preprocessing_metadata(trained.preprocessing),
+        "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
 
 
-def _latency(trained: Trained, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
+def _latency(loaded: LoadedRun, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(run_images(trained.run, images, "val")[0]))
+    pixels = next(_readable_pictures(run_images(loaded.run, images, "val")[0]))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
 def compare(
-    trained: Trained,
+    loaded: LoadedRun,
     images: Snapshot,
     model_path: Path,
     *,
@@ -231,9 +231,9 @@ def compare(
 
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
-    reference = _Reference(trained, temperature, images.task)
+    reference = _Reference(loaded, temperature, images.task)
     predictor = Predictor(model_path)
-    pictures = _parity_pictures(trained, images)
+    pictures = _parity_pictures(loaded, images)
     diffs, agreements = [], []
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
@@ -253,9 +253,9 @@ def compare(
 class _Reference:
     """The classifier as it was trained, with the program's own preprocessing."""
 
-    def __init__(self, trained: Trained, temperature: float, task: Task) -> None:
-        self._classifier = trained.classifier.cpu().float().eval()
-        self._preprocessing = trained.preprocessing
+    def __init__(self, loaded: LoadedRun, temperature: float, task: Task) -> None:
+        self._classifier = loaded.classifier.cpu().float().eval()
+        self._preprocessing = loaded.preprocessing
         self._temperature = temperature
         self._activation = softmax if task == "single" else sigmoid
 
@@ -275,9 +275,9 @@ def _compare_batch(
     agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
 
 
-def _parity_pictures(trained: Trained, images: Snapshot) -> list[np.ndarray]:
+def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen, _ = run_images(trained.run, images, "val")
+    chosen, _ = run_images(loaded.run, images, "val")
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:

@@ -73,7 +73,7 @@ class Predictor:
         self.provider: str = self._session.get_providers()[0]
         _check_input(self._session, path)
         self.class_names = _class_names(self.metadata, path)
-        self._limits = _thresholds(self.metadata, len(self.class_names), path)
+        self._thresholds = _thresholds(self.metadata, len(self.class_names), path)
         self.temperature = _temperature(self.metadata)
         _check_output(self._session, len(self.class_names), path)
 
@@ -133,8 +133,8 @@ class Predictor:
         best = np.argsort(-row, kind="stable")[:5]
         top5 = tuple((self.class_names[index], float(row[index])) for index in best)
         classes = None
-        if self._limits is not None:
-            reached = [index for index in np.argsort(-row, kind="stable") if row[index] >= self._limits[index]]
+        if self._thresholds is not None:
+            reached = [index for index in np.argsort(-row, kind="stable") if row[index] >= self._thresholds[index]]
             classes = tuple(self.class_names[index] for index in reached)
         return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
 
@@ -193,12 +193,12 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
     """Return the probability from which each class is assigned; None where a picture has one class."""
     try:
         values = parse_json(metadata.get("thresholds", "null"))
-        limits = None if values is None else np.array(values, np.float64)
+        thresholds = None if values is None else np.array(values, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise _foreign(path, "holds “thresholds” that are no list of numbers") from error
-    if limits is not None and (limits.shape != (classes,) or not np.isfinite(limits).all()):
+    if thresholds is not None and (thresholds.shape != (classes,) or not np.isfinite(thresholds).all()):
         raise _foreign(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
-    return limits
+    return thresholds
 
 
 def _temperature(metadata: dict[str, str]) -> float | None:

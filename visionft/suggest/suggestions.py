@@ -20,7 +20,7 @@ from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 if TYPE_CHECKING:
     import numpy as np
 
-    from visionft.training.runs.loaded_run import Trained
+    from visionft.training.runs.loaded_run import LoadedRun
 
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
@@ -81,61 +81,61 @@ def suggest_labels(
     from visionft.evaluation.report import logit_batches
     from visionft.training.runs.loaded_run import load_trained
 
-    trained = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     unlabelled = [image for image in images.images if not image.labels]
-    temperature, limits = _calibration(trained, images, on_event, should_stop)
+    temperature, thresholds = _calibration(loaded, images, on_event, should_stop)
     found: list[Suggestion] = []
     stopped = bool(unlabelled) and should_stop()
     if not stopped:
-        for logits, places in logit_batches(trained, unlabelled, stage="Suggesting labels", on_event=on_event):
+        for logits, places in logit_batches(loaded, unlabelled, stage="Suggesting labels", on_event=on_event):
             chosen = [unlabelled[place] for place in places]
-            found += _suggestions(trained.run, chosen, logits / temperature, limits)
+            found += _suggestions(loaded.run, chosen, logits / temperature, thresholds)
             stopped = should_stop()
             if stopped:
                 break
     write_suggestions(run_dir, found)
     missing = 0 if stopped else len(unlabelled) - len(found)
-    return SuggestReport(run=trained.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
+    return SuggestReport(run=loaded.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
 
 
 def _calibration(
-    trained: "Trained", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
+    loaded: "LoadedRun", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
 ) -> "tuple[float, np.ndarray | None]":
     """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
     import numpy as np
 
     from visionft.errors import RunError
     from visionft.evaluation.metrics import fit_temperature
-    from visionft.evaluation.report import run_images, run_logits, thresholds
+    from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 
     several = images.task == "multi"
-    unfitted = np.full(len(trained.run.class_names), TASK_LIMIT) if several else None
+    unfitted = np.full(len(loaded.run.class_names), TASK_LIMIT) if several else None
     try:
-        run_images(trained.run, images, "val")
-        validation = run_logits(trained, images, "val", on_event=on_event, should_stop=should_stop)
+        run_images(loaded.run, images, "val")
+        validation = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
     except RunError:
         return 1.0, unfitted
     temperature = fit_temperature(validation.values, validation.targets)
-    return temperature, thresholds(validation, temperature) if several else None
+    return temperature, fit_thresholds(validation, temperature) if several else None
 
 
 def _suggestions(
-    run: RunSummary, images: list[SnapshotImage], scaled: "np.ndarray", limits: "np.ndarray | None"
+    run: RunSummary, images: list[SnapshotImage], scaled: "np.ndarray", thresholds: "np.ndarray | None"
 ) -> Iterable[Suggestion]:
     """Yield a suggestion per picture from outputs (B, C), already divided by the temperature."""
     import numpy as np
 
     from visionft.evaluation.metrics import sigmoid, softmax
 
-    for image, row in zip(images, softmax(scaled) if limits is None else sigmoid(scaled), strict=True):
+    for image, row in zip(images, softmax(scaled) if thresholds is None else sigmoid(scaled), strict=True):
         order = np.argsort(-row, kind="stable")
         ranked = tuple((run.class_names[index], round(float(row[index]), 6)) for index in order[:KEPT])
-        if limits is None:
+        if thresholds is None:
             classes: tuple[str, ...] = (run.class_names[order[0]],)
             uncertainty = 1.0 - float(row[order[0]] - (row[order[1]] if len(order) > 1 else 0.0))
         else:
-            classes = tuple(run.class_names[index] for index in order if row[index] >= limits[index])
-            uncertainty = 1.0 - float(np.abs(row - limits).min())
+            classes = tuple(run.class_names[index] for index in order if row[index] >= thresholds[index])
+            uncertainty = 1.0 - float(np.abs(row - thresholds).min())
         yield Suggestion(image.image_id, image.sha256, classes, ranked, round(uncertainty, 6))
 
 

@@ -15,7 +15,7 @@ from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import read_json, write_json
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary, StartingWeights, TrainResult
+from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
 from visionft.weights import fetch
 from visionft.weights.states import megabytes
 
@@ -60,10 +60,10 @@ def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) ->
     )
 
 
-def starting_weights(config: TrainConfig, loaded: "LoadReport | None") -> StartingWeights:
+def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWeights:
     """Return what a run starts from, as its result and its export tell it."""
     if loaded is None:
-        return StartingWeights(source=RANDOM, licence=NO_LICENCE)
+        return BaseWeights(source=RANDOM, licence=NO_LICENCE)
     backbone, path = config.backbone_row, loaded.path
     record = _record_of(path, loaded.sha256)
     if record:
@@ -75,7 +75,7 @@ def starting_weights(config: TrainConfig, loaded: "LoadReport | None") -> Starti
     else:
         revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
         licence, origin = backbone.licence, backbone.hub_id
-    return StartingWeights(
+    return BaseWeights(
         source=config.weights,
         file=path.name,
         sha256=loaded.sha256,
@@ -98,7 +98,7 @@ def _record_of(path: Path, sha256: str) -> WeightsRecord | None:
     return record if record and record.sha256 == sha256 else None
 
 
-def describe(weights: StartingWeights) -> str:
+def describe(weights: BaseWeights) -> str:
     """Say in a line or two what a run starts from and what of the file it does not use."""
     if weights.source == RANDOM:
         return "Starts from random weights."
@@ -114,32 +114,32 @@ def describe(weights: StartingWeights) -> str:
     return text
 
 
-def keep_starting(run_dir: Path, weights: StartingWeights) -> None:
+def save_base_weights(run_dir: Path, weights: BaseWeights) -> None:
     """Keep what a run starts from in its folder.
 
     Raises:
         RunError: The folder belongs to a run that started from other weights.
     """
     if (run_dir / WEIGHTS_FILE).exists():
-        check_starting(run_dir, weights)
+        check_base_weights(run_dir, weights)
     else:
         write_json(run_dir / WEIGHTS_FILE, dataclasses.asdict(weights))
 
 
-def check_starting(run_dir: Path, weights: StartingWeights) -> None:
+def check_base_weights(run_dir: Path, weights: BaseWeights) -> None:
     """Refuse weights that are not the ones that a run was started from; runs that kept none pass.
 
     Raises:
         RunError: They are others.
     """
-    earlier = read_starting(run_dir)
+    earlier = read_base_weights(run_dir)
     if earlier is None or earlier.sha256 == weights.sha256:
         return
     hint = f"Bring back the {earlier.file} of {earlier.origin} with SHA-256 {earlier.sha256[:12]}..., or train again."
     raise RunError(f"{run_dir.name} was started from other weights than the {weights.file} that is here now.", hint)
 
 
-def started_from(run: RunSummary) -> StartingWeights:
+def base_weights_of(run: RunSummary) -> BaseWeights:
     """Return what a run started from; for a run of an older VisionFT, what its settings tell of it.
 
     Raises:
@@ -148,11 +148,11 @@ def started_from(run: RunSummary) -> StartingWeights:
     config = run.config
     is_pretrained = config.weights == PRETRAINED
     licence = config.backbone_row.licence if is_pretrained else NO_LICENCE if config.weights == RANDOM else NOT_STATED
-    return read_starting(run.path) or StartingWeights(source=config.weights, licence=licence)
+    return read_base_weights(run.path) or BaseWeights(source=config.weights, licence=licence)
 
 
-def read_starting(run_dir: Path) -> StartingWeights | None:
-    """Return what `keep_starting` kept; None for a run of an older VisionFT.
+def read_base_weights(run_dir: Path) -> BaseWeights | None:
+    """Return what `save_base_weights` kept; None for a run of an older VisionFT.
 
     Raises:
         RunError: The file is damaged.
@@ -161,6 +161,6 @@ def read_starting(run_dir: Path) -> StartingWeights | None:
     if not path.exists():
         return None
     try:
-        return StartingWeights.from_dict(read_json(path))
+        return BaseWeights.from_dict(read_json(path))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path} is damaged: {error}.", "Restore it from a copy, or train again.") from error

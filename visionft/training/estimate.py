@@ -25,11 +25,11 @@ from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_json
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread
+from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
-    from visionft.training.loop.run_context import Assembly
+    from visionft.training.loop.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -128,9 +128,9 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         looks = facts.train + facts.val  # once; its epochs run on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
-        has_head_start = config.head_start and is_pretrained and facts.is_single
+        has_ridge_init = config.ridge_init and is_pretrained and facts.is_single
         looks = facts.val * config.epochs + 2 * min(facts.val, DRIFT_PICTURES)
-        looks += min(facts.train, HEAD_START_PER_CLASS * facts.classes) if has_head_start else 0
+        looks += min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes) if has_ridge_init else 0
     seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
         seconds=seconds,
@@ -156,20 +156,20 @@ def measure_steps(
     on_event(Progress(stage="Loading the network", done=0, total=0))
     from visionft.data.dataset import choose_workers
     from visionft.training.loop.batches import Stopped
-    from visionft.training.loop.run_context import Assembly, release
+    from visionft.training.loop.run_context import RunContext, release
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
-    assembly = Assembly(dry, classes=len(images.class_names))
+    context = RunContext(dry, classes=len(images.class_names))
     setup_s = time.perf_counter() - began
-    workers = choose_workers(dry.workers, device=assembly.device.kind, images=len(images.labelled("train")))
+    workers = choose_workers(dry.workers, device=context.device.kind, images=len(images.labelled("train")))
     dry = dataclasses.replace(dry, workers=workers)
     try:
-        return _take_steps(dry, _some(images, dry), assembly, setup_s, on_event, should_stop)
+        return _take_steps(dry, _some(images, dry), context, setup_s, on_event, should_stop)
     except Stopped:
         raise RunError("The measurement was stopped.", "Start it again when you like.") from None
     finally:
-        release(assembly.classifier, None)
+        release(context.classifier, None)
 
 
 def _some(images: Snapshot, config: TrainConfig) -> Snapshot:
@@ -181,44 +181,44 @@ def _some(images: Snapshot, config: TrainConfig) -> Snapshot:
 def _take_steps(
     config: TrainConfig,
     images: Snapshot,
-    assembly: "Assembly",
+    context: "RunContext",
     setup_s: float,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> StepCost:
     from visionft.training.loop.objective import Objective, new_totals
-    from visionft.training.loop.train_step import Learner
-    from visionft.training.loop.training_data import Material
+    from visionft.training.loop.train_step import TrainStep
+    from visionft.training.loop.training_data import TrainingData
 
-    classifier, accelerator = assembly.classifier, assembly.accelerator
-    with _watch_memory(assembly) as memory:
+    classifier, accelerator = context.classifier, context.accelerator
+    with _watch_memory(context) as memory:
         began = time.perf_counter()
-        material = Material(
+        training_data = TrainingData(
             config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
         )
-        looked = len(material.train_images) + len(material.val_images)
+        looked = len(training_data.train_images) + len(training_data.val_images)
         look_s = (time.perf_counter() - began) / looked  # of a linear probe, which has looked at every picture
         objective = Objective(images.task, len(images.class_names), config.label_smoothing)
-        learner = Learner(
-            classifier, material.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
+        train_step = TrainStep(
+            classifier, training_data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
         )
-        learner.set_rate(1e-8)
+        train_step.set_rate(1e-8)
         totals = new_totals(accelerator.device)
         classifier.train()
-        step_s = _time_steps(material, learner, totals, config, on_event)
-        if not material.is_cached:
-            look_s = _time_looking(material, classifier, accelerator)
+        step_s = _time_steps(training_data, train_step, totals, config, on_event)
+        if not training_data.is_cached:
+            look_s = _time_looking(training_data, classifier, accelerator)
     return StepCost(
         setup_s=setup_s,
         step_s=step_s,
         look_s=look_s,
         memory_mb=memory.megabytes,
-        device=assembly.device.name,
-        micro_batch=learner.micro_batch,
+        device=context.device.name,
+        micro_batch=train_step.micro_batch,
     )
 
 
-def _time_steps(material: Any, learner: Any, totals: Any, config: TrainConfig, on_event: OnEvent) -> float:
+def _time_steps(training_data: Any, train_step: Any, totals: Any, config: TrainConfig, on_event: OnEvent) -> float:
     """Return the median seconds of a step; the first one warms up and does not count."""
     from visionft.training.loop.train_step import NotFinite
 
@@ -227,11 +227,11 @@ def _time_steps(material: Any, learner: Any, totals: Any, config: TrainConfig, o
     while not _is_enough(times):
         epoch += 1
         began = time.perf_counter()
-        for number, batch in enumerate(material.train_batches.epoch(epoch)):
-            material.check(batch, material.train_images)
+        for number, batch in enumerate(training_data.train_batches.epoch(epoch)):
+            training_data.check(batch, training_data.train_images)
             if len(batch.images):
                 with contextlib.suppress(NotFinite):  # random weights may overflow; it takes as long
-                    learner.learn(batch, totals, epoch=epoch, number=number)
+                    train_step.learn(batch, totals, epoch=epoch, number=number)
                 float(totals[0])  # waits for the device
             now = time.perf_counter()
             times.append((now - began) * config.batch_size / max(1, len(batch.images)))
@@ -248,15 +248,15 @@ def _is_enough(times: list[float]) -> bool:
     return len(measured) >= MOST_STEPS or (len(measured) >= LEAST_STEPS and sum(measured) > ENOUGH_S)
 
 
-def _time_looking(material: Any, classifier: "Classifier", accelerator: Any) -> float:
+def _time_looking(training_data: Any, classifier: "Classifier", accelerator: Any) -> float:
     """Return the seconds of one picture through the network without learning."""
     import torch
 
     classifier.eval()
     began, looked = time.perf_counter(), 0
     with torch.no_grad(), accelerator.autocast():
-        for batch in material.val_batches.epoch(0):
-            material.check(batch, material.val_images)
+        for batch in training_data.val_batches.epoch(0):
+            training_data.check(batch, training_data.val_images)
             if len(batch.images):
                 float(classifier(batch.images).sum())
             looked += len(batch.images)
@@ -264,11 +264,11 @@ def _time_looking(material: Any, classifier: "Classifier", accelerator: Any) -> 
 
 
 @contextlib.contextmanager
-def _watch_memory(assembly: "Assembly") -> Generator[Any]:
+def _watch_memory(context: "RunContext") -> Generator[Any]:
     """Sample the process's memory in the middle of steps too, where its peak is; CUDA keeps its own record."""
     from visionft.training.loop.costs import PeakMemory
 
-    memory = PeakMemory(assembly.accelerator.device)
+    memory = PeakMemory(context.accelerator.device)
     over = threading.Event()
 
     def watch() -> None:

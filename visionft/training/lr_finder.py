@@ -12,9 +12,9 @@ from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import Stopped
 from visionft.training.loop.objective import Objective, new_totals
-from visionft.training.loop.run_context import Assembly, release
-from visionft.training.loop.train_step import Learner, NotFinite
-from visionft.training.loop.training_data import Material
+from visionft.training.loop.run_context import RunContext, release
+from visionft.training.loop.train_step import NotFinite, TrainStep
+from visionft.training.loop.training_data import TrainingData
 
 SMOOTHING = 0.8
 DIVERGED = 3.0
@@ -60,17 +60,17 @@ def find_learning_rate(
         ConfigError: The settings or the pictures cannot be trained on.
         RunError: The user stopped, or the loss exploded at once.
     """
-    config = replace(config, head_start=False, ema_decay=0.0, compile=False)
+    config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
     config.check(images)
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
-    assembly = Assembly(config, classes=len(images.class_names))
+    context = RunContext(config, classes=len(images.class_names))
     try:
-        rates, losses = _sweep(config, images, assembly, np.geomspace(lowest, highest, steps), on_event, should_stop)
+        rates, losses = _sweep(config, images, context, np.geomspace(lowest, highest, steps), on_event, should_stop)
     except Stopped:
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.") from None
     finally:
-        release(assembly.classifier, None)
+        release(context.classifier, None)
     if len(losses) < 5:
         raise RunError("The loss exploded at once.", "Check the labels, or choose a rate by hand.")
     slopes = np.gradient(np.array(losses), np.log(rates))
@@ -80,18 +80,18 @@ def find_learning_rate(
 def _sweep(
     config: TrainConfig,
     images: Snapshot,
-    assembly: Assembly,
+    context: RunContext,
     rates: np.ndarray,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> tuple[list[float], list[float]]:
-    classifier, accelerator = assembly.classifier, assembly.accelerator
-    material = Material(
+    classifier, accelerator = context.classifier, context.accelerator
+    training_data = TrainingData(
         config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
     )
     objective = Objective(images.task, len(images.class_names), config.label_smoothing)
-    learner = Learner(
-        classifier, material.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
+    train_step = TrainStep(
+        classifier, training_data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
     )
     classifier.train()
     tried: list[float] = []
@@ -99,14 +99,14 @@ def _sweep(
     average, epoch = 0.0, 0
     while len(tried) < len(rates):
         epoch += 1
-        for number, batch in enumerate(material.train_batches.epoch(epoch)):
-            material.check(batch, material.train_images)
+        for number, batch in enumerate(training_data.train_batches.epoch(epoch)):
+            training_data.check(batch, training_data.train_images)
             if len(tried) == len(rates) or not len(batch.images):
                 continue
-            learner.set_rate(float(rates[len(tried)]))
+            train_step.set_rate(float(rates[len(tried)]))
             totals = new_totals(accelerator.device)
             try:
-                learner.learn(batch, totals, epoch=epoch, number=number)
+                train_step.learn(batch, totals, epoch=epoch, number=number)
             except NotFinite:
                 return tried, losses
             loss = float(totals[0] / totals[2])

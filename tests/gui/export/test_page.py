@@ -29,7 +29,7 @@ def write_run(project_dir: Path) -> None:
     (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
     (folder / "classes.json").write_text('["blue", "green", "red"]')
     epoch = EpochDone(
-        epoch=1, epochs=1, train_loss=1, train_top1=1, val_loss=1, val_top1=1, learning_rate=1, seconds=1,
+        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=1, learning_rate=1, seconds=1,
         images_per_second=1, is_best=True,
     )  # fmt: skip
     (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")

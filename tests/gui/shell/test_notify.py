@@ -12,7 +12,7 @@ from visionft.training.runs.run_folder import TrainResult
 
 INFO = JobInfo(kind="train", title="Training ResNet-18", page="train", started_s=0.0, may_write=False)
 BEST = EpochDone(
-    epoch=7, epochs=9, train_loss=0.1, train_top1=1, val_loss=0.2, val_top1=0.934, learning_rate=0.1, seconds=1,
+    epoch=7, epochs=9, train_loss=0.1, train_accuracy=1, val_loss=0.2, val_accuracy=0.934, learning_rate=0.1, seconds=1,
     images_per_second=1, is_best=True,
 )  # fmt: skip
 RESULT = TrainResult(

@@ -24,7 +24,12 @@ def chart(qtbot) -> MetricChart:
 def add(chart: MetricChart, epochs: int, *, best: int = 1) -> None:
     for epoch in range(1, epochs + 1):
         chart.add_epoch(
-            epoch, train_loss=2 / epoch, val_loss=3 / epoch, train_top1=0.5, val_top1=0.1 * epoch, is_best=epoch <= best
+            epoch,
+            train_loss=2 / epoch,
+            val_loss=3 / epoch,
+            train_accuracy=0.5,
+            val_accuracy=0.1 * epoch,
+            is_best=epoch <= best,
         )
     chart.redraw()
 
@@ -60,7 +65,7 @@ def test_many_points_are_drawn_a_few_times_a_second(qtbot, chart, monkeypatch):
 
 def test_the_chart_survives_nan_and_infinity(chart):
     chart.add_step(0.1, math.nan)
-    chart.add_epoch(1, train_loss=math.inf, val_loss=1.0, train_top1=0.5, val_top1=0.5, is_best=True)
+    chart.add_epoch(1, train_loss=math.inf, val_loss=1.0, train_accuracy=0.5, val_accuracy=0.5, is_best=True)
     chart.redraw()
     assert chart.point_counts() == {"steps": 1, "epochs": 1}
 
@@ -95,7 +100,7 @@ def test_the_pointer_reads_values_and_the_latest_come_back(chart):
 
 def test_smoothing_changes_the_lines_and_not_the_dots(chart):
     for epoch, loss in enumerate((1.0, 3.0, 1.0, 3.0), 1):
-        chart.add_epoch(epoch, train_loss=loss, val_loss=loss, train_top1=0.5, val_top1=0.5, is_best=False)
+        chart.add_epoch(epoch, train_loss=loss, val_loss=loss, train_accuracy=0.5, val_accuracy=0.5, is_best=False)
     chart.smoothing_slider.setValue(80)
     chart.redraw()
     line = chart._loss._lines["train"].getData()[1]

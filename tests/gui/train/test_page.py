@@ -35,7 +35,7 @@ def step(epoch: int, number: int) -> StepDone:
 
 def epoch_done(epoch: int, *, is_best: bool, top1: float = 0.5) -> EpochDone:
     return EpochDone(
-        epoch=epoch, epochs=3, train_loss=1 / epoch, train_top1=0.6, val_loss=1.2 / epoch, val_top1=top1,
+        epoch=epoch, epochs=3, train_loss=1 / epoch, train_accuracy=0.6, val_loss=1.2 / epoch, val_accuracy=top1,
         learning_rate=1e-3, seconds=2, images_per_second=50, is_best=is_best,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ def show(monitor: RunMonitor, epoch: int, top1: float, *, is_best: bool, waited:
     """Let an epoch end, and the first step of the next one follow."""
     monitor.handle(
         EpochDone(
-            epoch=epoch, epochs=9, train_loss=1, train_top1=0.5, val_loss=1, val_top1=top1, learning_rate=1e-3,
+            epoch=epoch, epochs=9, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=top1, learning_rate=1e-3,
             seconds=2, images_per_second=50, is_best=is_best, waited=waited,
         )
     )  # fmt: skip

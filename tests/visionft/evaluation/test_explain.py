@@ -29,7 +29,7 @@ PAIRS = [
     (backbone, method)
     for backbone in ("test_resnet", "test_vit")
     for method in METHODS
-    if get_backbone(backbone).family not in get_method(method).refusals
+    if get_backbone(backbone).family not in get_method(method).unsupported
 ]
 
 
@@ -63,7 +63,7 @@ def spot_run(spots, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         if not run_dir.exists():
             config = TrainConfig(backbone=backbone, method="linear", epochs=4, device="cpu", workers=0)
             result = train(config, spots[0], run_dir)
-            assert result.best is not None and result.best.val_top1 > 0.9
+            assert result.best is not None and result.best.val_accuracy > 0.9
         return run_dir
 
     return run_of
@@ -101,10 +101,10 @@ def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, spots, spot_run) -> None:
     snapshot, places = spots
-    trained = load_trained(read_run(spot_run(backbone)))
-    row = trained.run.config.backbone_row
+    loaded = load_trained(read_run(spot_run(backbone)))
+    row = loaded.run.config.backbone_row
     random = build_classifier(row, get_method("linear"), classes=3, weights="random", seed=3).eval()
-    explainer = Explainer(dataclasses.replace(trained, classifier=random))
+    explainer = Explainer(dataclasses.replace(loaded, classifier=random))
     found = [explainer.explain(asked) for asked in asked_of(snapshot)[::3]]
     # A map may be true to a network that answers at random; it then points at no place in particular.
     assert sum(each.is_trustworthy for each in found) < len(found) / 2

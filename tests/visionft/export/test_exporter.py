@@ -30,7 +30,7 @@ PAIRS = [
     (backbone, method)
     for backbone in ("test_resnet", "test_vit")
     for method in METHODS
-    if BACKBONES[backbone].family not in METHODS[method].refusals
+    if BACKBONES[backbone].family not in METHODS[method].unsupported
 ]
 
 

@@ -38,7 +38,7 @@ def test_it_is_said_kept_and_exported(here: Path, snapshot: Snapshot, tmp_path: 
     (said,) = [e.message for e in events if isinstance(e, Notice) and e.level == "info"]
     assert said.startswith("Starts from test_vit.safetensors (1.5 MB, licence CC-BY-4.0).")
     assert "head for 1,000 classes is left out" in said and "37 position embeddings are interpolated" in said
-    kept = base_weights.read_starting(tmp_path / "run")
+    kept = base_weights.read_base_weights(tmp_path / "run")
     assert kept and kept == result.weights == read_run(tmp_path / "run").result.weights
     assert kept.origin == "w.safetensors" and set(kept.left_out) == {"head.weight", "head.bias"}
     export_run(tmp_path / "run", snapshot, tmp_path / "out")
@@ -130,9 +130,9 @@ def test_runs_of_an_older_program_are_read(snapshot: Snapshot, tmp_path: Path) -
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "weights"}))
     run = read_run(tmp_path / "run")
     assert run.result and run.result.weights is None
-    assert base_weights.started_from(run).licence == base_weights.NO_LICENCE
+    assert base_weights.base_weights_of(run).licence == base_weights.NO_LICENCE
     pretrained = dataclasses.replace(run, config=config())
-    assert base_weights.started_from(pretrained).licence == "Apache-2.0"
+    assert base_weights.base_weights_of(pretrained).licence == "Apache-2.0"
     assert evaluate_run(tmp_path / "run", snapshot).images == 9
 
 

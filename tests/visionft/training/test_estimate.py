@@ -62,16 +62,16 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot: Sna
 
 
 def test_out_of_memory_is_part_of_the_answer(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.training.loop.train_step import Learner
+    from visionft.training.loop.train_step import TrainStep
 
-    accumulate = Learner._accumulate
+    accumulate = TrainStep._accumulate
 
     def small_device(self, inputs, targets, batch):
         if self.micro_batch > 2:
             raise MemoryError
         return accumulate(self, inputs, targets, batch)
 
-    monkeypatch.setattr(Learner, "_accumulate", small_device)
+    monkeypatch.setattr(TrainStep, "_accumulate", small_device)
     found = estimate_run(TINY, snapshot)
     assert found.micro_batch == 2 and not found.fits_at_once
 

@@ -23,7 +23,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """Where a file lies: `path` is POSIX, below the root `folder` (absolute)."""
 
     folder: Path
@@ -57,7 +57,7 @@ class SourceFacts:
 class NewImage:
     """A picture to add. `name` is what it was called where it came from; None when that is its place's path."""
 
-    place: Place
+    place: FileLocation
     file: FileFacts
     facts: SourceFacts = SourceFacts()
     name: str | None = None
@@ -69,7 +69,7 @@ class KnownImage:
 
     sha256: str
     facts: SourceFacts
-    moved_to: Place | None = None
+    moved_to: FileLocation | None = None
     mtime_ns: int = 0
 
 

@@ -36,7 +36,7 @@ class Examined:
 
 
 @dataclass
-class Examiner:
+class ImportFilter:
     """Examines files batch by batch and keeps account of those that do not come in.
 
     Attributes:

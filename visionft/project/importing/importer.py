@@ -17,8 +17,8 @@ from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event,
 from visionft.files import atomic_path
 from visionft.foreign_text import printable
 from visionft.project.db.roots import IMAGES_FOLDER
-from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, KnownImage, NewImage, Place
-from visionft.project.importing.import_filter import ClassMap, Examined, Examiner
+from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
+from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
 from visionft.project.importing.scanning import Rejected, SourceFile
 from visionft.project.importing.sources import Source, SourceFormat, opened_source
 from visionft.project.names import count_of
@@ -82,7 +82,7 @@ def import_source(
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     with opened_source(path, source_format, project.path, on_event=on_event, should_stop=should_stop) as opened:
         copies = copy or opened.is_unpacked
-        examiner = Examiner(
+        examiner = ImportFilter(
             project,
             opened,
             task=project.task,
@@ -98,7 +98,7 @@ class _Import:
     """One import under way: its totals, and where its files belong."""
 
     project: Project
-    examiner: Examiner
+    examiner: ImportFilter
     copy: bool = field(kw_only=True)
     step_id: int = 0
     added: int = 0
@@ -189,16 +189,16 @@ class _Import:
         name = picture.source.name if self.copy else None
         return NewImage(place=place, name=name, file=picture.file, facts=picture.facts)
 
-    def _place(self, path: Path) -> Place:
+    def _place(self, path: Path) -> FileLocation:
         """Return the root folder a picture belongs to: a known one, the source, or the folder it lies in."""
         known = next((parent for parent in path.parents if parent in self.root_folders), None)
         base = self.source.base if path.is_relative_to(self.source.base) else path.parent
         folder = known or base
-        return Place(folder, path.relative_to(folder).as_posix())
+        return FileLocation(folder, path.relative_to(folder).as_posix())
 
-    def _copied(self, source: SourceFile, sha256: str) -> Place:
+    def _copied(self, source: SourceFile, sha256: str) -> FileLocation:
         """Copy a picture into the project under its content's name, durably, before the database refers to it."""
-        place = Place(self.project.path / IMAGES_FOLDER, f"{sha256[:2]}/{sha256}{source.path.suffix.lower()}")
+        place = FileLocation(self.project.path / IMAGES_FOLDER, f"{sha256[:2]}/{sha256}{source.path.suffix.lower()}")
         target = place.folder / place.path
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

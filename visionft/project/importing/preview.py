@@ -10,7 +10,7 @@ from pathlib import Path
 from visionft.data.types import Task
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.project.edits.import_changes import FileFacts
-from visionft.project.importing.import_filter import ClassMap, Examined, Examiner
+from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
 from visionft.project.importing.scanning import Rejected
 from visionft.project.importing.sources import SourceFormat, opened_source
 from visionft.project.store import Project
@@ -45,7 +45,7 @@ class ImportPreview:
     skipped: tuple[Rejected, ...]
     classes: dict[str, int]
     unlabelled: int
-    several_labels: int
+    multi_label_images: int
     splits: dict[str, int]
     bytes: int
     smallest: tuple[int, int] | None
@@ -80,7 +80,7 @@ def preview_source(
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
     with opened_source(path, source_format, scratch, on_event=on_event, should_stop=should_stop) as opened:
         task: Task = project.task if project is not None else "multi"
-        examiner = Examiner(
+        examiner = ImportFilter(
             project, opened, task=task, looks_at_places=not opened.is_unpacked, class_map=class_map or {}
         )
         look = _Look(examiner)
@@ -91,7 +91,7 @@ def preview_source(
 class _Look:
     """One look under way: its totals."""
 
-    def __init__(self, examiner: Examiner) -> None:
+    def __init__(self, examiner: ImportFilter) -> None:
         self._examiner = examiner
         self._classes: Counter[str] = Counter()
         self._splits: Counter[str] = Counter()
@@ -136,7 +136,7 @@ class _Look:
             skipped=tuple(examiner.skipped),
             classes=dict(self._classes),
             unlabelled=self._unlabelled,
-            several_labels=self._several,
+            multi_label_images=self._several,
             splits=dict(self._splits),
             bytes=sum(file.bytes for file in self._files.values()),
             smallest=by_area[0] if by_area else None,

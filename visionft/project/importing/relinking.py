@@ -10,7 +10,7 @@ from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import is_file, sha256_file
 from visionft.project.db.roots import ensure_roots
-from visionft.project.edits.import_changes import Place
+from visionft.project.edits.import_changes import FileLocation
 from visionft.project.importing.scanning import walk
 from visionft.project.names import count_of
 from visionft.project.store import Project
@@ -39,7 +39,7 @@ class RelinkReport:
 class RelinkImages:
     """Note where pictures lie now: {picture id: (place, modification time)}."""
 
-    places: dict[int, tuple[Place, int]]
+    places: dict[int, tuple[FileLocation, int]]
     is_bulk = False
 
     @property
@@ -101,7 +101,7 @@ def relink_images(
     found = _search(folder, missing, on_event, should_stop)
     taken = _taken_places(project, found)
     places = {
-        image_id: (Place(folder, path.relative_to(folder).as_posix()), path.stat().st_mtime_ns)
+        image_id: (FileLocation(folder, path.relative_to(folder).as_posix()), path.stat().st_mtime_ns)
         for image_id, path in found.items()
         if path not in taken
     }

@@ -19,7 +19,7 @@ def combination_problems(config: "TrainConfig") -> list[Problem]:
 
 def _method_problems(config: "TrainConfig") -> list[Problem]:
     backbone, found = config.backbone_row, []
-    if reason := config.method_row.refusals.get(backbone.family):
+    if reason := config.method_row.unsupported.get(backbone.family):
         found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
     largest = largest_rank(backbone.shape)
     if config.method == "lora" and config.lora.rank > largest:

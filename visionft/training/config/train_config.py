@@ -176,7 +176,7 @@ class TrainConfig:
         maximum=0.99999,
         advanced=True,
     )
-    head_start: bool = setting(
+    ridge_init: bool = setting(
         True,
         label="Head start",
         help="Begin with a classifier head computed in closed form from the network's features, not a random one.",

@@ -5,7 +5,7 @@ from pathlib import Path
 from visionft.errors import RunError
 from visionft.events import Notice, OnEvent
 from visionft.training.loop.progress import RunProgress
-from visionft.training.loop.train_step import Learner
+from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, has_checkpoint, load_newest
 from visionft.training.runs.manifest import fault_of
@@ -26,7 +26,7 @@ def has_begun(run_dir: Path) -> bool:
     return False
 
 
-def take_up(run_dir: Path, learner: Learner, on_event: OnEvent) -> RunProgress:
+def take_up(run_dir: Path, train_step: TrainStep, on_event: OnEvent) -> RunProgress:
     """Give the learner the newest state that can be read, and return where the run is there.
 
     Raises:
@@ -34,8 +34,8 @@ def take_up(run_dir: Path, learner: Learner, on_event: OnEvent) -> RunProgress:
     """
     found = load_newest(run_dir, on_event)
     progress = RunProgress.from_state(found.state["progress"])
-    learner.classifier.load_trainable_state(found.model)
-    learner.restore(found.optimizer, averaged=progress.averaged)
+    train_step.classifier.load_trainable_state(found.model)
+    train_step.restore(found.optimizer, averaged=progress.averaged)
     return progress
 
 
@@ -45,7 +45,7 @@ def fault_of_best(run_dir: Path, progress: RunProgress) -> str:
 
 
 def replace_lost_best(
-    run_dir: Path, learner: Learner, progress: RunProgress, fault: str, *, on_event: OnEvent, is_main: bool
+    run_dir: Path, train_step: TrainStep, progress: RunProgress, fault: str, *, on_event: OnEvent, is_main: bool
 ) -> None:
     """Let the latest epoch take the place of a damaged `best`: what that held cannot be had again.
 
@@ -58,5 +58,5 @@ def replace_lost_best(
         latest = None
     progress.forget_best(latest)
     if latest and is_main:
-        with learner.averaged():
-            recording.keep_epoch(run_dir, learner.classifier, latest, is_best=True)
+        with train_step.averaged():
+            recording.keep_epoch(run_dir, train_step.classifier, latest, is_best=True)

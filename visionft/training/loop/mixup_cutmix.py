@@ -8,7 +8,7 @@ from torch import Tensor  # noqa: TID253
 
 
 @dataclass(frozen=True, slots=True)
-class Mixing:
+class MixupCutmix:
     """How pictures of a batch are mixed.
 
     Attributes:

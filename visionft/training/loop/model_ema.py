@@ -9,7 +9,7 @@ from torch import Tensor  # noqa: TID253
 from models.classifier import Classifier
 
 
-class WeightAverage:
+class ModelEma:
     """Averages of a classifier's trainable state: a <- d a + (1 - d) w, with d rising to `decay` at first."""
 
     def __init__(self, classifier: Classifier, decay: float) -> None:

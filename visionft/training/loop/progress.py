@@ -38,7 +38,7 @@ class RunProgress:
     epoch_seconds: float = 0.0
     seconds: float = 0.0
     setup_seconds: float = 0.0
-    best_top1: float = -1.0
+    best_val_accuracy: float = -1.0
     best_val_loss: float = 0.0
     best_epoch: int = 0
     rollbacks: int = 0
@@ -64,14 +64,14 @@ class RunProgress:
         That is the latest within one standard error of the highest accuracy (the rule of Breiman et al. 1984, 3.4.3):
         which one is highest is luck, and a later one has learnt more, at a lower rate.
         """
-        if (top1, -val_loss) > (self.best_top1, -self.best_val_loss):
-            self.best_top1, self.best_val_loss, self.best_epoch = top1, val_loss, self.epoch
-        return top1 >= self.best_top1 - math.sqrt(self.best_top1 * (1 - self.best_top1) / count)
+        if (top1, -val_loss) > (self.best_val_accuracy, -self.best_val_loss):
+            self.best_val_accuracy, self.best_val_loss, self.best_epoch = top1, val_loss, self.epoch
+        return top1 >= self.best_val_accuracy - math.sqrt(self.best_val_accuracy * (1 - self.best_val_accuracy) / count)
 
     def forget_best(self, latest: EpochDone | None) -> None:
         """Judge from now on against the epoch before this one, or against none; patience counts anew."""
         self.best_epoch = self.epoch - 1
-        self.best_top1, self.best_val_loss = (latest.val_top1, latest.val_loss) if latest else (-1.0, 0.0)
+        self.best_val_accuracy, self.best_val_loss = (latest.val_accuracy, latest.val_loss) if latest else (-1.0, 0.0)
 
     def take_totals(self, totals: Sequence[float]) -> None:
         """Set (loss sum, hits, pictures) of the epoch under way."""

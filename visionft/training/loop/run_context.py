@@ -10,7 +10,7 @@ from visionft.devices import Device, pick_device
 from visionft.training.config.train_config import TrainConfig
 
 
-class Assembly:
+class RunContext:
     """Device, accelerator and classifier for one set of settings."""
 
     def __init__(self, config: TrainConfig, *, classes: int) -> None:

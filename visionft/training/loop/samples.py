@@ -6,7 +6,7 @@ from visionft.data.types import SnapshotImage
 
 DRIFT_PICTURES = 128
 # Enough for class means; a head start then costs the same few seconds however many pictures there are.
-HEAD_START_PER_CLASS = 32
+RIDGE_INIT_PER_CLASS = 32
 
 
 def spread(images: Sequence[SnapshotImage], most: int) -> tuple[SnapshotImage, ...]:

@@ -34,12 +34,12 @@ from visionft.training.loop.compiling import settings_that_compile
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
 from visionft.training.loop.progress import RunProgress, Throttle
-from visionft.training.loop.run_context import Assembly, release
+from visionft.training.loop.run_context import RunContext, release
 from visionft.training.loop.schedule import learning_rate_factor
-from visionft.training.loop.train_step import Learner, NotFinite
-from visionft.training.loop.training_data import Material
+from visionft.training.loop.train_step import NotFinite, TrainStep
+from visionft.training.loop.training_data import TrainingData
 from visionft.training.loop.validation import validate
-from visionft.training.loop.warm_start import take_over
+from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
 from visionft.training.runs.run_folder import TrainResult, best_epoch, read_metrics, read_run
 
@@ -94,7 +94,7 @@ def train(
             run.save_last()
         return run.finish(stopped=stopped)
     finally:
-        run.let_go()
+        run.close()
 
 
 def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> TrainResult:
@@ -126,20 +126,20 @@ class _Run:
         self.config, self.images, self.is_new = config, images, is_new
         self.should_stop, self._began = should_stop, time.monotonic()
         on_event(Progress(stage="Loading the network", done=0, total=0))
-        assembly = Assembly(config, classes=len(images.class_names))
-        self.device, self.precision = assembly.device, assembly.precision
-        self.accelerator, self.classifier = assembly.accelerator, assembly.classifier
-        self.weights = base_weights.starting_weights(config, self.classifier.loaded)
+        context = RunContext(config, classes=len(images.class_names))
+        self.device, self.precision = context.device, context.precision
+        self.accelerator, self.classifier = context.accelerator, context.classifier
+        self.weights = base_weights.base_weights_for(config, self.classifier.loaded)
         self.is_main: bool = self.accelerator.is_main_process
         begun = not is_new and self.is_main and continuing.has_begun(run_dir)
         self.run_dir, self.is_fresh = run_dir, not self._agree(begun)
         if self.is_fresh and config.start_from:
-            take_over(self.classifier, config, images.class_names, self.run_dir.parent.parent)
+            warm_start(self.classifier, config, images.class_names, self.run_dir.parent.parent)
         self.on_event = on_event if self.is_main else ignore_event
         self.progress = RunProgress()
         self.step_events = Throttle(STEP_EVENT_INTERVAL_S)
         self.memory = PeakMemory(self.accelerator.device)
-        self.learner: Learner | None = None
+        self.train_step: TrainStep | None = None
         self._lock: FileLock | None = None
 
     def _agree(self, value: Any) -> Any:
@@ -152,7 +152,7 @@ class _Run:
 
     def open_data(self) -> None:
         """Open both splits, and look at the untouched network's features."""
-        self.material = Material(
+        self.training_data = TrainingData(
             self.config,
             self.images,
             self.classifier,
@@ -160,7 +160,7 @@ class _Run:
             on_event=self.on_event,
             is_asked_to_stop=self._is_asked_to_stop,
         )
-        self.material.remember_features("Looking at the pictures")
+        self.training_data.remember_features("Looking at the pictures")
 
     def _is_asked_to_stop(self) -> bool:
         asked = self.should_stop()
@@ -172,15 +172,15 @@ class _Run:
     def start(self) -> None:
         """Set the head, make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
         config, classes = self.config, len(self.images.class_names)
-        if self.is_fresh and self._helps_from_a_head_start():
-            self.material.set_head()
-        weights = balanced_weights(self.material.class_counts(), self.images.task).to(self.accelerator.device)
+        if self.is_fresh and self._uses_ridge_init():
+            self.training_data.set_head()
+        weights = balanced_weights(self.training_data.class_counts(), self.images.task).to(self.accelerator.device)
         self.objective = Objective(
             self.images.task, classes, config.label_smoothing, weights if config.balance == "weights" else None
         )
-        self.learner = Learner(
+        self.train_step = TrainStep(
             self.classifier,
-            self.material.trained,
+            self.training_data.trained,
             settings_that_compile(config, self.accelerator.device, self.on_event),
             self.objective,
             accelerator=self.accelerator,
@@ -188,31 +188,31 @@ class _Run:
         )
         if self.is_main:
             self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
-            base_weights.keep_starting(self.run_dir, self.weights)
+            base_weights.save_base_weights(self.run_dir, self.weights)
         self.run_dir = Path(self._agree(str(self.run_dir)))
         self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
         if not self.is_fresh:
-            self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
-            self._replace_lost_best(self.learner)
+            self.progress = continuing.take_up(self.run_dir, self.train_step, self.on_event)
+            self._replace_lost_best(self.train_step)
         self.progress.setup_seconds += time.monotonic() - self._began
         if self.is_fresh:
             self.save_last()
         self._announce()
 
-    def _helps_from_a_head_start(self) -> bool:
+    def _uses_ridge_init(self) -> bool:
         """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
         is_pretrained = self.config.weights != RANDOM and not self.config.start_from
-        return self.config.head_start and is_pretrained and self.images.task == "single"
+        return self.config.ridge_init and is_pretrained and self.images.task == "single"
 
     def _tell_shrunk(self, size: int) -> None:
         message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
         self.on_event(Notice(message=message, level="warning"))
 
-    def _replace_lost_best(self, learner: Learner) -> None:
+    def _replace_lost_best(self, train_step: TrainStep) -> None:
         fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))
         if fault:
             continuing.replace_lost_best(
-                self.run_dir, learner, self.progress, fault, on_event=self.on_event, is_main=self.is_main
+                self.run_dir, train_step, self.progress, fault, on_event=self.on_event, is_main=self.is_main
             )
 
     def _announce(self) -> None:
@@ -225,9 +225,9 @@ class _Run:
                 method=self.config.method,
                 epochs=self.config.epochs,
                 first_epoch=self.progress.epoch,
-                steps_per_epoch=self.material.train_batches.steps,
-                train_images=len(self.material.train_images),
-                val_images=len(self.material.val_images),
+                steps_per_epoch=self.training_data.train_batches.steps,
+                train_images=len(self.training_data.train_images),
+                val_images=len(self.training_data.val_images),
                 trainable_parameters=trainable,
                 total_parameters=total,
                 device=self.device.name,
@@ -245,7 +245,7 @@ class _Run:
 
     def train_epoch(self) -> None:
         """Learn from the rest of the current epoch's batches."""
-        assert self.learner
+        assert self.train_step
         self.classifier.train()
         progress = self.progress
         totals = new_totals(self.accelerator.device)
@@ -253,11 +253,11 @@ class _Run:
             totals += totals.new_tensor([progress.loss_sum, progress.hits, progress.seen])
         began, earlier = time.monotonic(), progress.epoch_seconds
         try:
-            for batch in self.material.train_batches.epoch(progress.epoch, skip=progress.batches_done):
-                self.material.check(batch, self.material.train_images)
-                if self.learner.can_learn_from(batch):
-                    self.learner.set_rate(self._learning_rate)
-                    self.learner.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
+            for batch in self.training_data.train_batches.epoch(progress.epoch, skip=progress.batches_done):
+                self.training_data.check(batch, self.training_data.train_images)
+                if self.train_step.can_learn_from(batch):
+                    self.train_step.set_rate(self._learning_rate)
+                    self.train_step.learn(batch, totals, epoch=progress.epoch, number=progress.batches_done)
                 progress.batches_done += 1
                 progress.epoch_seconds = earlier + time.monotonic() - began
                 self._report_step(totals)
@@ -267,14 +267,14 @@ class _Run:
 
     @property
     def _learning_rate(self) -> float:
-        steps = self.material.train_batches.steps
+        steps = self.training_data.train_batches.steps
         done = (self.progress.epoch - 1) * steps + self.progress.batches_done
         total = self.config.epochs * steps
         factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
         return self.config.peak_learning_rate * factor * self.progress.rate_factor
 
     def _report_step(self, totals: Tensor) -> None:
-        progress, steps = self.progress, self.material.train_batches.steps
+        progress, steps = self.progress, self.training_data.train_batches.steps
         if not (self.step_events.ready() or progress.batches_done == steps):
             return
         self.memory.sample()
@@ -302,35 +302,37 @@ class _Run:
         """
         rollbacks = self.progress.rollbacks + 1
         if rollbacks > MAX_ROLLBACKS:
-            names = ", ".join(self.material.train_images[position].path.name for position in fault.positions[:8])
+            names = ", ".join(self.training_data.train_images[position].path.name for position in fault.positions[:8])
             hint = f"Look at the pictures of its batch: {names}. Or train with a lower learning rate, in fp32."
             raise RunError(f"The loss became infinite in epoch {self.progress.epoch}, {rollbacks} times.", hint)
-        assert self.learner
-        self.progress = continuing.take_up(self.run_dir, self.learner, self.on_event)
+        assert self.train_step
+        self.progress = continuing.take_up(self.run_dir, self.train_step, self.on_event)
         self.progress.rollbacks = rollbacks
         message = f"The loss became infinite; going on from epoch {self.progress.epoch} with half the learning rate."
         self.on_event(Notice(message=message, level="warning"))
 
     def finish_epoch(self) -> None:
         """Validate, record the epoch, and write the checkpoints."""
-        assert self.learner
+        assert self.train_step
         progress, began = self.progress, time.monotonic()
         if not progress.seen:
             raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
-        with self.learner.averaged():
+        with self.train_step.averaged():
             self.classifier.eval()
-            val_loss, val_top1, count = validate(self.material.trained, self.material, self.objective, self.accelerator)
+            val_loss, val_accuracy, count = validate(
+                self.training_data.trained, self.training_data, self.objective, self.accelerator
+            )
             done = EpochDone(
                 epoch=progress.epoch,
                 epochs=self.config.epochs,
                 train_loss=progress.loss_sum / progress.seen,
-                train_top1=progress.hits / progress.seen,
+                train_accuracy=progress.hits / progress.seen,
                 val_loss=val_loss,
-                val_top1=val_top1,
+                val_accuracy=val_accuracy,
                 learning_rate=self._learning_rate,
                 seconds=progress.epoch_seconds + time.monotonic() - began,
                 images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
-                is_best=progress.judge(val_top1, val_loss, count=count),
+                is_best=progress.judge(val_accuracy, val_loss, count=count),
                 waited=progress.epoch - progress.best_epoch,
             )
             if self.is_main:
@@ -345,11 +347,11 @@ class _Run:
 
     def save_last(self) -> None:
         """Write what the run can be continued from; nothing before its start."""
-        if self.learner is None or not self.is_main:
+        if self.train_step is None or not self.is_main:
             return
-        if self.learner.average:
-            self.progress.averaged = self.learner.average.updates
-        recording.save_last(self.run_dir, self.classifier, self.learner.tensors(), self.progress)
+        if self.train_step.average:
+            self.progress.averaged = self.train_step.average.updates
+        recording.save_last(self.run_dir, self.classifier, self.train_step.tensors(), self.progress)
 
     def finish(self, *, stopped: bool) -> TrainResult:
         """Measure what the run cost, write `result.json` and return it."""
@@ -370,17 +372,17 @@ class _Run:
             artefact_bytes=recording.best_bytes(self.run_dir),
             feature_drift=self._drift() if best and not stopped else None,
             weights=self.weights,
-            left_out=self.material.left_out if self.learner else 0,
+            left_out=self.training_data.left_out if self.train_step else 0,
         )
-        if self.learner and self.is_main:
+        if self.train_step and self.is_main:
             self.curves.close()
             recording.close_run(self.run_dir, self.config, self.classifier, result)
         self.accelerator.wait_for_everyone()
         return result
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Give the device's memory back, also after a failure; the run is over."""
-        release(self.classifier, self.learner.optimizer if self.learner else None)
+        release(self.classifier, self.train_step.optimizer if self.train_step else None)
         if self._lock:
             self._lock.release()
         vars(self).clear()
@@ -388,4 +390,4 @@ class _Run:
     def _drift(self) -> float | None:
         """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""
         recording.load_best(self.run_dir, self.classifier)
-        return self.material.drift("Measuring what was forgotten")
+        return self.training_data.drift("Measuring what was forgotten")

@@ -17,8 +17,8 @@ from models.classifier import Classifier
 from visionft.data.dataset import Batch, derived_seed
 from visionft.errors import RunError
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.mixup_cutmix import Mixing
-from visionft.training.loop.model_ema import WeightAverage
+from visionft.training.loop.mixup_cutmix import MixupCutmix
+from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.objective import Objective, add_batch
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer
 
@@ -42,7 +42,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
-class Learner:
+class TrainStep:
     """The trained part of a classifier with its optimiser.
 
     Attributes:
@@ -65,8 +65,8 @@ class Learner:
         self._on_shrink = on_shrink
         self.classifier = classifier
         self.micro_batch = config.micro_batch_size or config.batch_size
-        self.average = WeightAverage(classifier, config.ema_decay) if config.ema_decay else None
-        self._mixing = Mixing(config.mixup, config.cutmix) if trained is classifier else Mixing(0, 0)
+        self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay else None
+        self._mixing = MixupCutmix(config.mixup, config.cutmix) if trained is classifier else MixupCutmix(0, 0)
         groups = classifier.parameter_groups(config.weight_decay)
         self._scales = [group.pop("lr_scale") for group in groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]

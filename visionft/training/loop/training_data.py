@@ -26,10 +26,10 @@ from visionft.training.loop.batches import (
 )
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.ridge_init import set_head
-from visionft.training.loop.samples import DRIFT_PICTURES, HEAD_START_PER_CLASS, spread, spread_by_class
+from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 
 
-class Material:
+class TrainingData:
     """The training and validation split of a run.
 
     A linear probe sees each picture once: its batches are features of the frozen network.
@@ -118,7 +118,7 @@ class Material:
         if isinstance(self.train_batches, FeatureBatches):
             features = self.train_batches.features
         else:
-            chosen = spread_by_class(self.train_images, HEAD_START_PER_CLASS)
+            chosen = spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)
             features = self._features(chosen, "Preparing the classifier head")
         set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
 

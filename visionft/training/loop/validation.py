@@ -7,11 +7,13 @@ from torch import nn  # noqa: TID253
 
 from visionft.errors import RunError
 from visionft.training.loop.objective import Objective, add_batch, new_totals
-from visionft.training.loop.training_data import Material
+from visionft.training.loop.training_data import TrainingData
 
 
 @torch.no_grad()
-def validate(part: nn.Module, material: Material, objective: Objective, accelerator: Any) -> tuple[float, float, int]:
+def validate(
+    part: nn.Module, training_data: TrainingData, objective: Objective, accelerator: Any
+) -> tuple[float, float, int]:
     """Return (loss, top-1, pictures that could be read) over the validation split, all processes together.
 
     Args:
@@ -25,8 +27,8 @@ def validate(part: nn.Module, material: Material, objective: Objective, accelera
         RunError: No validation picture can be read.
     """
     totals = new_totals(accelerator.device)
-    for batch in material.val_batches.epoch(0):
-        material.check(batch, material.val_images)
+    for batch in training_data.val_batches.epoch(0):
+        training_data.check(batch, training_data.val_images)
         if not len(batch.images):
             continue
         with accelerator.autocast():

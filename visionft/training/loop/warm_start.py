@@ -10,13 +10,13 @@ from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.errors import RunError
-from visionft.training.base_weights import check_starting, starting_weights
+from visionft.training.base_weights import base_weights_for, check_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.run_folder import RunSummary, load_run, require_weights
 
 
-def take_over(classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path) -> None:
+def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path) -> None:
     """Load the best weights of the run `config.start_from` into a fresh classifier, in place.
 
     Raises:
@@ -26,7 +26,7 @@ def take_over(classifier: Classifier, config: TrainConfig, class_names: tuple[st
     require_weights(run)
     _check_alike(run, config)
     if not config.learns_everything:
-        check_starting(run.path, starting_weights(config, classifier.loaded))
+        check_base_weights(run.path, base_weights_for(config, classifier.loaded))
     state = load_checkpoint(run.path / BEST).model
     if run.class_names != class_names:
         state = _with_classes(state, classifier, run.class_names, class_names)

@@ -23,8 +23,8 @@ class Curves:
         values = {
             "loss/train": done.train_loss,
             "loss/validation": done.val_loss,
-            "top1/train": done.train_top1,
-            "top1/validation": done.val_top1,
+            "top1/train": done.train_accuracy,
+            "top1/validation": done.val_accuracy,
             "learning_rate": done.learning_rate,
         }
         for name, value in values.items():

@@ -8,13 +8,13 @@ from models.weights import RANDOM
 from visionft.data.preprocess import Preprocessing
 from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
-from visionft.training.base_weights import check_starting, ensure_weights, starting_weights
+from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.run_folder import RunSummary, require_weights
 
 
 @dataclass(frozen=True)
-class Trained:
+class LoadedRun:
     """A run's best classifier in evaluation mode on the CPU, and how pictures become its input."""
 
     run: RunSummary
@@ -23,7 +23,9 @@ class Trained:
     state: dict[str, Any]
 
 
-def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Trained:
+def load_trained(
+    run: RunSummary, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
+) -> LoadedRun:
     """Rebuild the best classifier of a run; pretrained weights that are no longer here are fetched again.
 
     Raises:
@@ -46,10 +48,10 @@ def load_trained(run: RunSummary, *, on_event: OnEvent = ignore_event, should_st
         seed=config.seed,
     )
     if not config.learns_everything:
-        check_starting(run.path, starting_weights(config, classifier.loaded))
+        check_base_weights(run.path, base_weights_for(config, classifier.loaded))
     try:
         classifier.load_trainable_state(checkpoint.model)
     except ValueError as error:
         raise RunError(f"The checkpoint of {run.name} does not fit its settings: {error}.", "Train again.") from error
     preprocessing = Preprocessing.for_backbone(config.backbone_row, config.input_size)
-    return Trained(run, classifier.eval(), preprocessing, checkpoint.state)
+    return LoadedRun(run, classifier.eval(), preprocessing, checkpoint.state)

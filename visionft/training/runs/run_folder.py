@@ -32,7 +32,7 @@ WEIGHT_FOLDERS = (*CHECKPOINT_FOLDERS, "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartingWeights:
+class BaseWeights:
     """What a run started from; the content of `weights.json` in its folder.
 
     Attributes:
@@ -91,7 +91,7 @@ class TrainResult:
     peak_memory_mb: int = 0
     artefact_bytes: int = 0
     feature_drift: float | None = None
-    weights: StartingWeights | None = None
+    weights: BaseWeights | None = None
     left_out: int = 0
 
 
@@ -388,5 +388,5 @@ def _read_result(path: Path) -> TrainResult | None:
         return None
     values = read_json(path)
     best = EpochDone(**values["best"]) if values["best"] else None
-    weights = StartingWeights.from_dict(values["weights"]) if values.get("weights") else None
+    weights = BaseWeights.from_dict(values["weights"]) if values.get("weights") else None
     return TrainResult(**{**values, "best": best, "weights": weights})

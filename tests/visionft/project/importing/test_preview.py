@@ -74,7 +74,7 @@ def test_a_file_of_labels_tells_of_splits_and_of_several_classes(pictures: Path,
     ]
     (pictures / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
     preview = preview_source(pictures / "list.jsonl")
-    assert (preview.classes, preview.several_labels, preview.unlabelled) == ({"a": 2, "b": 1}, 1, 1)
+    assert (preview.classes, preview.multi_label_images, preview.unlabelled) == ({"a": 2, "b": 1}, 1, 1)
     assert preview.splits == {"train": 2, "val": 1}
 
 

@@ -18,8 +18,8 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import training_data
 from visionft.training.loop.batches import FeatureBatches, GrowingSize, sampling_weights
 from visionft.training.loop.costs import feature_drift
-from visionft.training.loop.mixup_cutmix import Mixing
-from visionft.training.loop.model_ema import WeightAverage
+from visionft.training.loop.mixup_cutmix import MixupCutmix
+from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.objective import Objective, balanced_weights
 from visionft.training.loop.ridge_init import set_head
 from visionft.training.loop.schedule import learning_rate_factor
@@ -127,25 +127,25 @@ def test_a_single_last_picture_joins_its_neighbours() -> None:
 
 def test_mixing_keeps_targets_and_depends_on_the_seed() -> None:
     images, targets = torch.rand(6, 3, 16, 16), torch.eye(6)
-    for mixing in (Mixing(0.4, 0), Mixing(0, 1.0)):
+    for mixing in (MixupCutmix(0.4, 0), MixupCutmix(0, 1.0)):
         mixed, shares = mixing.mix(images, targets, seed=1)
         torch.testing.assert_close(shares.sum(dim=1), torch.ones(6))
         again, _ = mixing.mix(images, targets, seed=1)
         assert torch.equal(mixed, again) and not torch.equal(mixed, mixing.mix(images, targets, seed=2)[0])
         assert mixed.min() >= 0 and mixed.max() <= 1
-    assert not Mixing(0, 0)
+    assert not MixupCutmix(0, 0)
 
 
 def test_cutmix_shares_are_areas() -> None:
     images = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 20, 20).clone()
-    mixed, shares = Mixing(0, 1.0).mix(images, torch.eye(4), seed=3)
+    mixed, shares = MixupCutmix(0, 1.0).mix(images, torch.eye(4), seed=3)
     for row, picture in zip(shares, mixed, strict=True):
         assert float((row * torch.arange(4.0)).sum()) == pytest.approx(float(picture.mean()), abs=1e-5)
 
 
 def test_the_average_follows_the_weights_and_gives_them_back() -> None:
     classifier = build_classifier(BACKBONES["test_vit"], METHODS["linear"], classes=2, weights="random")
-    average = WeightAverage(classifier, 0.9)
+    average = ModelEma(classifier, 0.9)
     before = classifier.head.weight.detach().clone()
     with torch.no_grad():
         classifier.head.weight += 1
@@ -191,7 +191,7 @@ def test_a_head_start_looks_at_some_of_each_class_where_features_learn(
 
     seen: list[tuple[int, list[int], bool]] = []
     monkeypatch.setattr(training_data, "set_head", record)
-    monkeypatch.setattr(training_data, "HEAD_START_PER_CLASS", 2)
+    monkeypatch.setattr(training_data, "RIDGE_INIT_PER_CLASS", 2)
     config = TrainConfig(backbone="starter_resnet", method=method, **{**TINY, "weights": "pretrained", "epochs": 1})
     train(config, snapshot, tmp_path / "run")
     assert seen == [(pictures, [0, 1, 2], learn)]
@@ -224,7 +224,7 @@ def test_several_labels_train_with_a_binary_loss(snapshot: Snapshot, tmp_path: P
     multi = dataclasses.replace(snapshot, task="multi", images=images)
     config = TrainConfig(backbone="test_vit", method="full", **{**TINY, "epochs": 8, "learning_rate": 2e-3})
     result = train(config, multi, tmp_path / "run")
-    assert result.best and result.best.val_top1 > 0.5
+    assert result.best and result.best.val_accuracy > 0.5
 
 
 def test_drift_is_zero_for_the_same_features() -> None:

@@ -31,4 +31,4 @@ def test_patience_counts_from_the_highest_accuracy_and_lower_loss_decides_betwee
         progress.judge(top1, loss, count=10)
         waited.append(progress.epoch - progress.best_epoch)
     assert waited == [0, 1, 2, 0, 1]
-    assert (progress.best_top1, progress.best_val_loss) == pytest.approx((0.8, 0.9))
+    assert (progress.best_val_accuracy, progress.best_val_loss) == pytest.approx((0.8, 0.9))

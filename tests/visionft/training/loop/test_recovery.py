@@ -18,7 +18,7 @@ from visionft.events import Event, Notice
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.train_step import Learner, is_out_of_memory
+from visionft.training.loop.train_step import TrainStep, is_out_of_memory
 from visionft.training.runs import checkpoint, recording
 from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run
 
@@ -134,7 +134,7 @@ def test_it_gives_up_after_three_rollbacks_and_names_the_pictures(
 def test_infinite_weights_are_never_written(
     snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Learner.learn
+    honest = TrainStep.learn
 
     def spoiling(self, batch, totals, *, epoch, number):
         honest(self, batch, totals, epoch=epoch, number=number)
@@ -142,7 +142,7 @@ def test_infinite_weights_are_never_written(
             with torch.no_grad():
                 self.classifier.head.weight[0, 0] = float("inf")
 
-    monkeypatch.setattr(Learner, "learn", spoiling)
+    monkeypatch.setattr(TrainStep, "learn", spoiling)
     with pytest.raises(RunError, match="no longer finite"):
         train(tiny(epochs=3), snapshot, tmp_path / "run")
     assert all(value.isfinite().all() for value in last(tmp_path / "run").values())

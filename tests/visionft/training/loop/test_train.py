@@ -37,7 +37,7 @@ class StopAfter:
 def test_it_learns_what_is_easy(snapshot: Snapshot, tmp_path: Path) -> None:
     events: list[Event] = []
     result = train(tiny("full", epochs=6, learning_rate=3e-3), snapshot, tmp_path / "001-a", on_event=events.append)
-    assert result.best and result.best.val_top1 >= 0.8 and not result.stopped
+    assert result.best and result.best.val_accuracy >= 0.8 and not result.stopped
     assert [event.epoch for event in events if isinstance(event, EpochDone)] == [1, 2, 3, 4, 5, 6]
     (started,) = [event for event in events if isinstance(event, RunStarted)]
     assert (started.train_images, started.val_images, started.steps_per_epoch) == (30, 9, 4)
@@ -74,7 +74,7 @@ def test_a_stopped_run_continues_bit_for_bit(backbone: str, method: str, snapsho
     whole, parts = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     metrics = [
-        [(e.train_loss, e.val_loss, e.val_top1) for e in read_run(tmp_path / n).epochs] for n in ("whole", "parts")
+        [(e.train_loss, e.val_loss, e.val_accuracy) for e in read_run(tmp_path / n).epochs] for n in ("whole", "parts")
     ]
     assert metrics[0] == metrics[1]
 

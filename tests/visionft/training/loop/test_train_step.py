@@ -10,9 +10,9 @@ from visionft.data.dataset import Batch
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, new_totals
-from visionft.training.loop.run_context import Assembly
+from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.train import train
-from visionft.training.loop.train_step import Learner, parts_of
+from visionft.training.loop.train_step import TrainStep, parts_of
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer
 
 
@@ -63,19 +63,19 @@ def test_the_average_stays_where_the_loss_scaler_skips_a_step() -> None:
         backbone="test_vit", method="lora", weights="random", image_size=32, batch_size=8, device="cpu", ema_decay=0.9,
         precision="fp32",
     )  # fmt: skip
-    assembly = Assembly(config, classes=3)
-    assembly.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=3e38)  # type: ignore[attr-defined]
-    learner = Learner(
-        assembly.classifier, assembly.classifier, config, Objective("single", 3), accelerator=assembly.accelerator,
+    context = RunContext(config, classes=3)
+    context.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=3e38)  # type: ignore[attr-defined]
+    train_step = TrainStep(
+        context.classifier, context.classifier, config, Objective("single", 3), accelerator=context.accelerator,
         on_shrink=lambda size: None,
     )  # fmt: skip
     batch = Batch(torch.randn(8, 3, 32, 32), torch.arange(8) % 3, torch.arange(8), ())
-    learner.set_rate(0.01)
+    train_step.set_rate(0.01)
     skipped = []
     for number in range(12):
-        before = (learner.classifier.head.weight.clone(), learner.average.updates)
-        learner.learn(batch, new_totals(torch.device("cpu")), epoch=1, number=number)
-        has_stayed = torch.equal(learner.classifier.head.weight, before[0])
-        assert learner.average.updates == before[1] + (not has_stayed)
+        before = (train_step.classifier.head.weight.clone(), train_step.average.updates)
+        train_step.learn(batch, new_totals(torch.device("cpu")), epoch=1, number=number)
+        has_stayed = torch.equal(train_step.classifier.head.weight, before[0])
+        assert train_step.average.updates == before[1] + (not has_stayed)
         skipped.append(has_stayed)
     assert skipped[0] and not skipped[-1]

@@ -11,7 +11,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.warm_start import take_over
+from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs.loaded_run import load_trained
 from visionft.training.runs.run_folder import delete_weights, read_run
 
@@ -39,7 +39,7 @@ def fresh(classes: int, **changes):
 def test_it_answers_like_the_earlier_run_before_it_learns(project: Path, snapshot: Snapshot) -> None:
     config, classifier = fresh(3)
     expected = load_trained(read_run(project / "runs" / FIRST)).classifier
-    take_over(classifier, config, snapshot.class_names, project)
+    warm_start(classifier, config, snapshot.class_names, project)
     # The frozen backbone of both is random from the same seed only in a real run; what was learnt must be equal.
     learnt, known = classifier.trainable_state(), expected.trainable_state()
     assert learnt.keys() == known.keys()
@@ -49,7 +49,7 @@ def test_it_answers_like_the_earlier_run_before_it_learns(project: Path, snapsho
 def test_classes_are_matched_by_name_and_new_ones_start_fresh(project: Path) -> None:
     config, classifier = fresh(4)
     before = classifier.head.weight.detach().clone()
-    take_over(classifier, config, ("red", "violet", "blue", "green"), project)
+    warm_start(classifier, config, ("red", "violet", "blue", "green"), project)
     known = load_trained(read_run(project / "runs" / FIRST)).classifier.head
     for place, old in ((0, 2), (2, 0), (3, 1)):
         assert torch.equal(classifier.head.weight[place], known.weight[old])
@@ -59,7 +59,7 @@ def test_classes_are_matched_by_name_and_new_ones_start_fresh(project: Path) -> 
 
 def test_a_whole_run_goes_on_from_it_and_can_itself_be_resumed(project: Path, snapshot: Snapshot) -> None:
     second = project / "runs" / "002-test_resnet-adapter"
-    config = replace(CONFIG, start_from=FIRST, epochs=2, learning_rate=1e-7, head_start=True)
+    config = replace(CONFIG, start_from=FIRST, epochs=2, learning_rate=1e-7, ridge_init=True)
     first = read_run(project / "runs" / FIRST).best
     asked = iter(range(99))
     stopped = train(config, snapshot, second, should_stop=lambda: next(asked) > 12)

@@ -9,7 +9,7 @@ import pytest
 from visionft.errors import RunError
 from visionft.evaluation.stored import read_evaluation
 from visionft.suggest.suggestions import read_suggestions
-from visionft.training.base_weights import read_starting
+from visionft.training.base_weights import read_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import load_checkpoint
 from visionft.training.runs.recording import read_snapshot
@@ -113,7 +113,7 @@ def test_endless_nesting_is_damage_like_any_other(content: str, run_dir: Path) -
     run = read_run(run_dir)
     assert (run.title, len(run.epochs)) == (run.name, 1)
     assert read_evaluation(run_dir, "val") is None and read_suggestions(run_dir) == {}
-    for read in (read_snapshot, read_starting, lambda folder: load_checkpoint(folder / "best")):
+    for read in (read_snapshot, read_base_weights, lambda folder: load_checkpoint(folder / "best")):
         with pytest.raises(RunError, match="nested too deeply"):
             read(run_dir)
 
