@@ -6,7 +6,7 @@ window queues them to the main thread, tests record them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,14 @@ class EpochDone:
     images_per_second: float
     is_best: bool
     waited: int = 0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Rebuild from `asdict`'s values, also as the first version wrote them (`train_top1`, `val_top1`)."""
+        return cls(**{_RENAMED.get(name, name): value for name, value in values.items()})
+
+
+_RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}
 
 
 Event = Progress | Notice | RunStarted | StepDone | EpochDone

@@ -5,7 +5,7 @@
 Same weights, pictures, batch size and number of epochs, one process. Their recipe is that of peft's guide "Image
 classification using LoRA": rank and alpha 16, dropout 0.1, query and value (here the joint qkv), the classifier saved
 as a whole, learning rate 5e-3 falling linearly, random resized crop and mirror. Start-up (imports, reading the weights)
-is left out of both times; our head start is counted.
+is left out of both times; our ridge initialisation is counted.
 """
 
 import argparse

@@ -23,7 +23,8 @@ LEFT = Qt.MouseButton.LeftButton
 
 def epoch_done(number: int, epochs: int) -> EpochDone:
     return EpochDone(
-        epoch=number, epochs=epochs, train_loss=1 / number, train_accuracy=0.5, val_loss=1 / number, val_accuracy=0.1 * number,
+        epoch=number, epochs=epochs, train_loss=1 / number, train_accuracy=0.5,
+        val_loss=1 / number, val_accuracy=0.1 * number,
         learning_rate=1e-3, seconds=1.0, images_per_second=9.0, is_best=True,
     )  # fmt: skip
 

@@ -77,6 +77,7 @@ def test_unknown_names_list_what_there_is() -> None:
 
 
 def test_catalog_needs_no_torch() -> None:
-    code = "import sys, models.catalog, visionft.training.config.train_config, visionft.training.runs.run_folder; print('torch' in sys.modules)"
+    modules = "models.catalog, visionft.training.config.train_config, visionft.training.runs.run_folder"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "False"

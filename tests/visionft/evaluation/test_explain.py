@@ -165,21 +165,21 @@ def test_recording_attention_does_not_change_what_a_vit_says(method: str) -> Non
 # -- the test of a map --------------------------------------------------------------------------------------------
 
 
-def explanation(**values) -> Explanation:
+def make_explanation(**values) -> Explanation:
     fields = {"image_id": 1, "path": Path("a.png"), "class_name": "cat", "heat": np.ones((2, 2), np.float32)}
     return Explanation(**{**fields, **values})
 
 
 def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() -> None:
     others = tuple(0.5 + place / 100 for place in range(12))
-    assert explanation(deletion=0.2, random_deletion=others).is_trustworthy
-    assert explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_trustworthy  # one may be better
-    assert not explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_trustworthy
-    assert not explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_trustworthy  # beats all, by nothing
-    assert not explanation(deletion=0.2).is_trustworthy
-    words = explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).verdict
+    assert make_explanation(deletion=0.2, random_deletion=others).is_trustworthy
+    assert make_explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_trustworthy  # one may be better
+    assert not make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_trustworthy
+    assert not make_explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_trustworthy  # beats all, by nothing
+    assert not make_explanation(deletion=0.2).is_trustworthy
+    words = make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).verdict
     assert "Untrustworthy" in words and "beats 10 of 12" in words
-    nothing = explanation(heat=np.zeros((2, 2), np.float32), deletion=0.5, random_deletion=(0.5,) * 12)
+    nothing = make_explanation(heat=np.zeros((2, 2), np.float32), deletion=0.5, random_deletion=(0.5,) * 12)
     assert "nothing in the picture spoke" in nothing.verdict and not nothing.is_trustworthy
 
 
@@ -200,7 +200,7 @@ def test_the_hottest_cells_are_covered_first_and_in_the_end_all() -> None:
 
 def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
     pixels = np.full((60, 100, 3), 100, np.uint8)
-    hot = explanation(size=(60, 100), box=(5, 25, 50), heat=np.ones((4, 4), np.float32))
+    hot = make_explanation(size=(60, 100), box=(5, 25, 50), heat=np.ones((4, 4), np.float32))
     shown = explanation.overlay(pixels, hot)
     assert (shown[:, :25] == 100).all() and (shown[:, 75:] == 100).all() and (shown[:5] == 100).all()
     assert shown[30, 50, 0] > 140 > shown[30, 50, 1]  # red where it is hot

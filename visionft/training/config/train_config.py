@@ -24,7 +24,8 @@ from visionft.errors import ConfigError, Problem
 from visionft.training.config.checks import combination_problems, data_problems
 from visionft.training.config.settings import assign, build
 
-FORMAT_VERSION = 2  # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise
+# 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +179,7 @@ class TrainConfig:
     )
     ridge_init: bool = setting(
         True,
-        label="Head start",
+        label="Ridge initialisation",
         help="Begin with a classifier head computed in closed form from the network's features, not a random one.",
         advanced=True,
     )
@@ -289,6 +290,8 @@ class TrainConfig:
             raise ConfigError((problem,))
         if version < 2:
             values["prefix"] = {"softmax": "shared", **values.get("prefix", {})}
+        if "head_start" in values:
+            values["ridge_init"] = values.pop("head_start")
         return build(cls, values)
 
     def with_settings(self, assignments: Iterable[str]) -> Self:

@@ -22,7 +22,7 @@ class RunProgress:
         seen: Pictures among them.
         epoch_seconds: Time spent in it so far, earlier sessions included.
         seconds: Time spent in finished epochs.
-        setup_seconds: Time spent before the first step: network, head start, features of a linear probe.
+        setup_seconds: Time spent before the first step: network, ridge initialisation, features of a linear probe.
         best_top1: The highest validation accuracy so far; below 0 before the first epoch has ended.
         best_val_loss: The validation loss there, which decides between equal accuracies.
         best_epoch: The epoch of it, 0 before the first; patience counts from here.
@@ -55,8 +55,8 @@ class RunProgress:
 
     @classmethod
     def from_state(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from `to_state`'s values."""
-        return cls(**values)
+        """Rebuild from `to_state`'s values, also as the first version wrote them (`best_top1`)."""
+        return cls(**{"best_val_accuracy" if name == "best_top1" else name: value for name, value in values.items()})
 
     def judge(self, top1: float, val_loss: float, *, count: int) -> bool:
         """Take in this epoch's validation over `count` pictures; return whether the epoch is the one to keep so far.

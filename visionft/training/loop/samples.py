@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from visionft.data.types import SnapshotImage
 
 DRIFT_PICTURES = 128
-# Enough for class means; a head start then costs the same few seconds however many pictures there are.
+# Enough for class means; a ridge initialisation then costs the same few seconds however many pictures there are.
 RIDGE_INIT_PER_CLASS = 32
 
 

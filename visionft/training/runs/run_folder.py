@@ -369,8 +369,8 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     epochs: dict[int, EpochDone] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            epoch = EpochDone(**parse_json(line))
-        except (ValueError, TypeError):
+            epoch = EpochDone.from_dict(parse_json(line))
+        except (ValueError, TypeError, AttributeError):
             break
         epochs[epoch.epoch] = epoch
     return tuple(epochs.values())
@@ -387,6 +387,6 @@ def _read_result(path: Path) -> TrainResult | None:
     if not path.exists():
         return None
     values = read_json(path)
-    best = EpochDone(**values["best"]) if values["best"] else None
+    best = EpochDone.from_dict(values["best"]) if values["best"] else None
     weights = BaseWeights.from_dict(values["weights"]) if values.get("weights") else None
     return TrainResult(**{**values, "best": best, "weights": weights})
