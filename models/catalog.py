@@ -1,7 +1,7 @@
 """The table of backbones, and how many parameters each has and trains. Torch-free.
 
-A backbone is one row of `BACKBONES`; methods have their table in `models.methods.table`. Counts are computed from shapes, so
-that the window can show them at once; a contract test holds them against the real modules.
+A backbone is one row of `BACKBONES`; methods have their table in `models.methods.table`. Counts are computed from
+shapes, so that the window can show them at once; a contract test holds them against the real modules.
 """
 
 from dataclasses import dataclass

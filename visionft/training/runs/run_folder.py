@@ -25,7 +25,7 @@ from visionft.training.runs.run_lock import is_going
 RUNS_FOLDER = "runs"
 NOTES_FILE = "notes.json"
 MAX_TITLE = 120
-# Every folder of a run that holds weights; the names are those of `visionft.training.runs.checkpoint` and of peft's export.
+# Every folder of a run that holds weights: those of `visionft.training.runs.checkpoint`, and of peft's export.
 BEST_FOLDER = "best"
 CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
 WEIGHT_FOLDERS = (*CHECKPOINT_FOLDERS, "peft")
