@@ -1,15 +1,9 @@
-"""The table of backbones, and how many parameters each has and trains. Torch-free.
-
-A backbone is one row of `BACKBONES`; methods have their table in `models.methods.table`. Counts are computed from
-shapes, so that the window can show them at once; a contract test holds them against the real modules.
-"""
+"""The table of backbones: one row of `BACKBONES` each. Torch-free. Methods have theirs in `models.methods.table`."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from models.errors import ConfigError, Problem
-from models.methods.options import MethodOptions
-from models.methods.table import Method
 from models.pins import PINS, UNPINNED, Pin
 from models.shapes import Family, ResNetShape, Stage, ViTShape
 
@@ -320,34 +314,3 @@ def get_backbone(name: str) -> Backbone:
             (Problem("backbone", f"there is no backbone {name!r}", f"Choose one of {', '.join(BACKBONES)}."),)
         )
     return BACKBONES[name]
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterCount:
-    """What trains and what there is, head included."""
-
-    trainable: int
-    total: int
-
-    @property
-    def share(self) -> float:
-        """Return the trainable share of all parameters, between 0 and 1."""
-        return self.trainable / self.total
-
-
-def count_parameters(
-    backbone: Backbone,
-    method: Method,
-    *,
-    classes: int,
-    options: MethodOptions | None = None,
-    image_size: int | None = None,
-) -> ParameterCount:
-    """Count trainable and total parameters of `backbone` under `method`, without building either.
-
-    With `FullOptions.frozen_stages` the true count is lower; the classifier reports it when it is built.
-    """
-    injected = method.injected_parameters(backbone.shape, options or method.options())
-    head = (backbone.features + 1) * classes
-    body = backbone.parameters_at(image_size or backbone.input_size)
-    return ParameterCount((body if method.name == "full" else injected) + head, body + injected + head)

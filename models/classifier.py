@@ -7,9 +7,7 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.catalog import Backbone
-from models.methods import adapter, full, linear, lora, prefix
-from models.methods.options import AdapterOptions, FullOptions, LinearOptions, LoraOptions, MethodOptions, PrefixOptions
-from models.methods.table import Method
+from models.methods.method import Method, MethodOptions
 from models.networks import build_network
 from models.weights import PRETRAINED, RANDOM, LoadReport, find_weights, load_weights
 
@@ -23,11 +21,18 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, network: Any, backbone: Backbone, options: MethodOptions, *, loaded: LoadReport | None = None
+        self,
+        network: Any,
+        backbone: Backbone,
+        method: Method[Any],
+        options: MethodOptions,
+        *,
+        loaded: LoadReport | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.backbone = backbone
+        self._method = method
         self.options = options
         self.loaded = loaded
 
@@ -59,32 +64,19 @@ class Classifier(nn.Module):
         return [norm for norm in norms if not any(parameter.requires_grad for parameter in norm.parameters())]
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the trainable parameters for an optimiser: no decay on norms, biases, prefixes.
+        """Return the trainable parameters for an optimiser: as its method groups them.
 
-        Each group's `lr_scale` multiplies the learning rate: the method's `head_rate`, or what a layer asks for.
+        Each group's `lr_scale` multiplies the learning rate, its `weight_decay` is 0 on norms and biases.
         """
-        if isinstance(self.options, FullOptions):
-            return full.parameter_groups(self.network, weight_decay, self.options.layer_decay)
-        layers = [module for module in self.network.modules() if isinstance(module, prefix.ReparameterisedPrefix)]
-        scales = {id(parameter): layer.lr_scale for layer in layers for parameter in layer.parameters()}
-        scales |= {id(parameter): getattr(self.options, "head_rate", 1.0) for parameter in self.head.parameters()}
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for name, parameter in self.network.named_parameters():
-            if parameter.requires_grad:
-                decay = 0.0 if parameter.ndim < 2 or ".prefix." in name else weight_decay
-                groups.setdefault((decay, scales.get(id(parameter), 1.0)), []).append(parameter)
-        return [
-            {"params": parameters, "weight_decay": decay, "lr_scale": scale}
-            for (decay, scale), parameters in groups.items()
-        ]
+        return self._method.parameter_groups(self.network, self.options, weight_decay)
 
     def trainable_names(self) -> list[str]:
         """Return the names of what a checkpoint holds: trainable parameters and the buffers that training moves."""
         frozen = {id(buffer) for norm in self._frozen_norms() for buffer in norm.buffers()}
         names = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
-        moving = any(isinstance(self.options, kind) for kind in (FullOptions,))
-        buffers = [name for name, buffer in self.network.named_buffers() if moving and id(buffer) not in frozen]
-        return names + buffers
+        if self._method.moves_buffers:
+            names += [name for name, buffer in self.network.named_buffers() if id(buffer) not in frozen]
+        return names
 
     def trainable_state(self) -> dict[str, Tensor]:
         """Return what a checkpoint holds, as references to the live tensors."""
@@ -112,10 +104,7 @@ class Classifier(nn.Module):
         LoRA folds into the weights; adapters stay as plain layers, prefixes as constants.
         """
         network = copy.deepcopy(self.network).float().cpu().to(memory_format=torch.contiguous_format).eval()
-        if isinstance(self.options, LoraOptions):
-            lora.merge(network)
-        if isinstance(self.options, PrefixOptions):
-            prefix.merge(network)
+        self._method.merge(network)
         return network.requires_grad_(False)
 
     def place(self, device: torch.device | str, *, precision: str = "fp32") -> Self:
@@ -136,10 +125,7 @@ class Classifier(nn.Module):
                 module.fused_attn = place.type != "cpu" or precision == "fp32"
         order = torch.contiguous_format if place.type == "mps" else torch.channels_last
         self.to(device=place, memory_format=order)  # type: ignore[call-overload]
-        if isinstance(self.options, LoraOptions) and self.options.variant == "dora":
-            for name, parameter in self.network.named_parameters():
-                if ".lora_" in name:  # peft's DoRA of a convolution takes views that want the plain order
-                    parameter.data = parameter.data.contiguous()
+        self._method.settle_layout(self.network, self.options)
         return self
 
     def checkpoint_gradients(self) -> None:
@@ -162,7 +148,7 @@ class Classifier(nn.Module):
 
 def build_classifier(
     backbone: Backbone,
-    method: Method,
+    method: Method[Any],
     *,
     classes: int,
     options: MethodOptions | None = None,
@@ -187,7 +173,7 @@ def build_classifier(
         WeightsError: The weights cannot be had or do not fit.
         ConfigError: The method cannot be applied to this network.
     """
-    options = options or method.options()
+    chosen: MethodOptions = options or method.options()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         size = image_size or backbone.input_size
@@ -197,20 +183,6 @@ def build_classifier(
         )
         loaded = None if scratch else load_weights(network, backbone, find_weights(backbone, weights))
         network.requires_grad_(False)
-        _inject(network, backbone, options)
+        method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)
-    return Classifier(network, backbone, options, loaded=loaded)
-
-
-def _inject(network: Any, backbone: Backbone, options: MethodOptions) -> None:
-    match options:
-        case FullOptions():
-            full.inject(network, options)
-        case LinearOptions():
-            linear.inject(network, options)
-        case LoraOptions():
-            lora.inject(network, options, backbone.family)
-        case AdapterOptions():
-            adapter.inject(network, options, backbone.family)
-        case PrefixOptions():
-            prefix.inject(network, options)
+    return Classifier(network, backbone, method, chosen, loaded=loaded)

@@ -1,6 +1,6 @@
 """A settings dataclass as a form with inline errors. The only file that maps field types to widgets.
 
-Fields carry metadata (label, help, min, max, unit, choices, advanced; see `models.methods.options.setting`); a field
+Fields carry metadata (label, help, min, max, unit, choices, advanced; see `models.settings.setting`); a field
 whose value is itself a settings dataclass becomes a group, its faults are named `group.field`.
 """
 

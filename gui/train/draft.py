@@ -24,7 +24,7 @@ from gui.train.train_choices import (
     preset_choices,
 )
 from models.catalog import BACKBONES
-from models.methods.table import METHODS
+from models.methods.table import METHODS, supported_method
 from visionft.data.types import SnapshotImage
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
 from visionft.training.config.train_config import TrainConfig
@@ -140,8 +140,8 @@ class TrainDraft(QObject):
         config = config or self.config
         facts = self._facts
         classes = max(2, facts.classes) if facts else 2
-        if config.method_row.unsupported.get(config.backbone_row.family):
-            config = dataclasses.replace(config, method="lora")
+        method = supported_method(config.method, config.backbone_row.family)
+        config = dataclasses.replace(config, method=method)
         circumstances = self._circumstances
         self._view.presets.show_choices(preset_choices(circumstances, self._known))
         self._view.presets.choose(self.preset)

@@ -8,8 +8,9 @@ from gui.kit.amounts import memory_text, millions
 from gui.kit.i18n import tr
 from gui.shell.job_bar import duration
 from gui.train.choice_grid import Choice
-from models.catalog import BACKBONES, ParameterCount, count_parameters
+from models.catalog import BACKBONES
 from models.methods.table import METHODS
+from models.parameters import ParameterCount, count_parameters
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate

@@ -7,96 +7,93 @@ each attention too (Houlsby), or beside each MLP (parallel: Chen et al. 2022, ar
 Adapters are not linear and cannot fold into weights: an export holds them as plain layers.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn  # noqa: TID253
+from models.catalog import Backbone
+from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.settings import setting
+from models.shapes import ResNetShape, ViTShape
 
-from models.methods.options import AdapterOptions
-
-
-class Adapter(nn.Module):
-    """Return h + scaling * up(gelu(down(h))), over the last dimension (tokens) or channels (feature maps)."""
-
-    def __init__(self, width: int, options: AdapterOptions, *, convolutional: bool) -> None:
-        super().__init__()
-        layer: Any = _convolution if convolutional else nn.Linear
-        self.scaling = options.scaling
-        self.down = layer(width, options.bottleneck)
-        self.activation = nn.GELU()
-        self.up = layer(options.bottleneck, width)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Map (B, N, D) tokens or a (B, D, H, W) map to the same shape."""
-        return hidden + self.change(hidden)
-
-    def change(self, hidden: Tensor) -> Tensor:
-        """Return what is added, in the shape of `hidden`."""
-        return self.scaling * self.up(self.activation(self.down(hidden)))
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def _convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels_out, kernel_size=1)
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions(MethodOptions):
+    """Bottleneck adapters (Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2021, arXiv:2005.00247)."""
+
+    bottleneck: int = setting(
+        32, label="Bottleneck", help="Width of the adapter's narrow layer.", minimum=1, maximum=1024, unit="channels"
+    )
+    placement: str = setting(
+        "before",
+        label="ViT placement",
+        help="before: two adapters a block, before the attention and before the MLP; houlsby: after both; pfeiffer: "
+        "one, after the MLP; parallel: one, beside the MLP.",
+        choices=("before", "houlsby", "pfeiffer", "parallel"),
+        advanced=True,
+    )
+    scaling: float = setting(
+        4.0,
+        label="Scaling",
+        help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.",
+        minimum=0.01,
+        maximum=10.0,
+        advanced=True,
+    )
+    head_rate: float = head_rate(1.0)
 
 
-class Adapted(nn.Module):
-    """A frozen layer followed by its adapter."""
+class BottleneckAdapter(Method[AdapterOptions]):
+    """Bottleneck layers learn between the frozen ones."""
 
-    def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
-        super().__init__()
-        self.layer = layer
-        self.adapter = adapter
+    name = "adapter"
+    title = "Adapter"
+    summary = "Small bottleneck layers learn between the frozen ones."
+    when = "As LoRA, and when the new task differs more from the old one."
+    options = AdapterOptions
+    learning_rate = 6e-4
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Run the layer as it was called, then the adapter on its output."""
-        return self.adapter(self.layer(*args, **kwargs))
+    def injected_parameters(self, shape: ViTShape | ResNetShape, options: AdapterOptions) -> int:
+        """Count down- and up-projection with their biases, for each adapter."""
+        if isinstance(shape, ResNetShape):
+            widths = [stage.out_channels for stage in shape.stages for _ in range(stage.count)]
+        else:
+            widths = [shape.width] * shape.depth * (2 if options.placement in ("before", "houlsby") else 1)
+        return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
 
+    def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> None:
+        """Put trainable adapters by the layers of a timm network, in place."""
+        if backbone.family == "resnet":
+            _inject_resnet(network, options)
+        else:
+            _inject_vit(network, options)
 
-class Preceded(nn.Module):
-    """A frozen layer that reads what its adapter makes of the input."""
-
-    def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
-        super().__init__()
-        self.layer = layer
-        self.adapter = adapter
-
-    def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Map (B, N, D) tokens to the same shape; the layer is run as it was called."""
-        return self.layer(self.adapter(hidden), *args, **kwargs)
-
-
-class Parallel(nn.Module):
-    """A frozen layer with an adapter beside it: both read the same input, their outputs add up."""
-
-    def __init__(self, layer: nn.Module, adapter: Adapter) -> None:
-        super().__init__()
-        self.layer = layer
-        self.adapter = adapter
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Map (B, N, D) tokens to the same shape."""
-        return self.layer(hidden) + self.adapter.change(hidden)
-
-
-def inject(network: nn.Module, options: AdapterOptions, family: str) -> None:
-    """Put trainable adapters behind the layers of a timm network, in place."""
-    if family == "resnet":
-        _inject_resnet(network, options)
-    else:
-        _inject_vit(network, options)
+    def lr_scales(self, network: Any, options: AdapterOptions) -> "Iterator[tuple[nn.Parameter, float]]":
+        """Give the head its own rate."""
+        return head_scales(network, options.head_rate)
 
 
 def _inject_vit(network: Any, options: AdapterOptions) -> None:
+    from models.methods.layers.adapters import Adapted, Adapter, Parallel, Preceded
+
+    def adapter() -> Adapter:
+        return Adapter(network.embed_dim, bottleneck=options.bottleneck, scaling=options.scaling, convolutional=False)
+
     wrap = {"before": Preceded, "parallel": Parallel}.get(options.placement, Adapted)
     for block in network.blocks:
-        block.mlp = wrap(block.mlp, Adapter(network.embed_dim, options, convolutional=False))
+        block.mlp = wrap(block.mlp, adapter())
         if options.placement in ("before", "houlsby"):
-            block.attn = wrap(block.attn, Adapter(network.embed_dim, options, convolutional=False))
+            block.attn = wrap(block.attn, adapter())
 
 
 def _inject_resnet(network: Any, options: AdapterOptions) -> None:
+    from models.methods.layers.adapters import Adapted, Adapter
+
     for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
         for index, block in enumerate(stage):
-            last = block.conv3 if hasattr(block, "conv3") else block.conv2
-            stage[index] = Adapted(block, Adapter(last.out_channels, options, convolutional=True))
+            width = (block.conv3 if hasattr(block, "conv3") else block.conv2).out_channels
+            adapter = Adapter(width, bottleneck=options.bottleneck, scaling=options.scaling, convolutional=True)
+            stage[index] = Adapted(block, adapter)

@@ -3,41 +3,89 @@
 Layer-wise rate decay follows BEiT (Bao et al. 2022, arXiv:2106.08254), grouped as timm groups its networks.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from torch import nn  # noqa: TID253
+from models.catalog import Backbone
+from models.errors import Problem
+from models.methods.method import Method, MethodOptions
+from models.settings import setting
 
-from models.methods.options import FullOptions
-
-
-def inject(network: nn.Module, options: FullOptions) -> None:
-    """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
-    network.requires_grad_(True)
-    for module in frozen_modules(network, options.frozen_stages):
-        module.requires_grad_(False)
-    if options.frozen_stages:
-        for name in ("cls_token", "pos_embed"):
-            if isinstance(parameter := getattr(network, name, None), nn.Parameter):
-                parameter.requires_grad_(False)
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def frozen_modules(network: nn.Module, stages: int) -> list[nn.Module]:
+@dataclass(frozen=True, kw_only=True)
+class FullOptions(MethodOptions):
+    """Full fine-tuning: every parameter of the backbone moves."""
+
+    layer_decay: float = setting(
+        0.8,
+        label="Layer-wise rate decay",
+        help="Learning rate of each layer relative to the one above it; below 1 protects the early, general layers.",
+        minimum=0.3,
+        maximum=1.0,
+        advanced=True,
+    )
+    frozen_stages: int = setting(
+        0,
+        label="Frozen stages",
+        help="How many stages (ResNet) or blocks (ViT), counted from the input, stay as they are.",
+        minimum=0,
+        maximum=48,
+        advanced=True,
+    )
+
+
+class FullFineTuning(Method[FullOptions]):
+    """Every weight of the network learns."""
+
+    name = "full"
+    title = "Full fine-tuning"
+    summary = "Every weight of the network learns."
+    when = "You have many pictures, or they look nothing like everyday photographs."
+    options = FullOptions
+    learning_rate = 3e-4
+    trains_network = True
+    moves_buffers = True
+
+    def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
+        """Refuse batch norm over a single picture."""
+        if backbone.family == "resnet" and batch_size == 1:
+            return [Problem("batch_size", "must be at least 2 for full fine-tuning of a ResNet (batch norm)")]
+        return []
+
+    def needs_base_weights(self, options: FullOptions) -> bool:
+        """Tell that a checkpoint holds the whole network unless a part is frozen."""
+        return bool(options.frozen_stages)
+
+    def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> None:
+        """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
+        network.requires_grad_(True)
+        for module in _frozen_modules(network, options.frozen_stages):
+            module.requires_grad_(False)
+        if options.frozen_stages:
+            for name in ("cls_token", "pos_embed"):
+                if (parameter := getattr(network, name, None)) is not None:
+                    parameter.requires_grad_(False)
+
+    def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
+        """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""
+        from timm.optim._param_groups import param_groups_layer_decay
+
+        no_decay = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
+        groups = param_groups_layer_decay(network, weight_decay, no_decay, layer_decay=options.layer_decay)
+        return [
+            {"params": group["params"], "weight_decay": group["weight_decay"], "lr_scale": group["lr_scale"]}
+            for group in groups
+        ]
+
+
+def _frozen_modules(network: Any, stages: int) -> "list[nn.Module]":
     """Return the stem and the first `stages` stages (ResNet) or blocks (ViT); nothing for 0."""
     if not stages:
         return []
     if hasattr(network, "blocks"):
-        return [network.patch_embed, *network.blocks[:stages]]  # type: ignore[index]
+        return [network.patch_embed, *network.blocks[:stages]]
     layers = [network.layer1, network.layer2, network.layer3, network.layer4]
-    return [network.conv1, network.bn1, *layers[:stages]]  # type: ignore[list-item]
-
-
-def parameter_groups(network: nn.Module, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
-    """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""
-    from timm.optim._param_groups import param_groups_layer_decay
-
-    no_decay = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
-    groups = param_groups_layer_decay(network, weight_decay, no_decay, layer_decay=layer_decay)
-    return [
-        {"params": group["params"], "weight_decay": group["weight_decay"], "lr_scale": group["lr_scale"]}
-        for group in groups
-    ]
+    return [network.conv1, network.bn1, *layers[:stages]]

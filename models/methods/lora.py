@@ -4,16 +4,158 @@ Merging folds each update into its weight: the result is a plain timm network wi
 """
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch  # noqa: TID253
-from torch import Tensor, nn  # noqa: TID253
+from typing import TYPE_CHECKING, Any
 
 from models.catalog import Backbone
-from models.methods.options import LoraOptions
+from models.errors import Problem
+from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.settings import setting
+from models.shapes import ResNetShape, ViTShape
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn.(qkv|proj)|mlp.(fc1|fc2))"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraOptions(MethodOptions):
+    """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): W + (alpha / rank) B A."""
+
+    rank: int = setting(
+        8, label="Rank", help="Rank of each update; more can fit more, and trains more.", minimum=1, maximum=256
+    )
+    alpha: float = setting(
+        16.0,
+        label="Alpha",
+        help="Scale of the update (alpha / rank); twice the rank is usual.",
+        minimum=0.1,
+        maximum=1024,
+    )
+    dropout: float = setting(
+        0.0,
+        label="Dropout",
+        help="Share of the update's inputs dropped while training, against overfitting.",
+        minimum=0.0,
+        maximum=0.9,
+        advanced=True,
+    )
+    targets: str = setting(
+        "qkv",
+        label="ViT layers",
+        help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
+        "A ResNet gets one in each block convolution.",
+        choices=("qkv", "attention", "all"),
+        advanced=True,
+    )
+    variant: str = setting(
+        "lora",
+        label="Variant",
+        help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
+        "magnitudes (arXiv:2402.09353).",
+        choices=("lora", "rslora", "dora"),
+        advanced=True,
+    )
+    head_rate: float = head_rate(1.0)
+
+
+class Lora(Method[LoraOptions]):
+    """Low-rank updates learn beside frozen weights."""
+
+    name = "lora"
+    title = "LoRA"
+    summary = "Small low-rank updates learn beside the frozen weights and fold into them at export."
+    when = "Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice."
+    options = LoraOptions
+    learning_rate = 1.5e-3
+    exchange_folder = "peft"
+
+    def injected_parameters(self, shape: ViTShape | ResNetShape, options: LoraOptions) -> int:
+        """Count rank (fan-in + fan-out) for each layer that gets an update, and magnitudes for DoRA."""
+        if isinstance(shape, ResNetShape):
+            layers = [(c_in * k * k, c_out) for c_in, c_out, k in shape.block_convolutions()]
+        else:
+            width, hidden = shape.width, shape.mlp_width
+            block = [(width, 3 * width)]
+            block += [(width, width)] if options.targets in ("attention", "all") else []
+            block += [(width, hidden), (hidden, width)] if options.targets == "all" else []
+            layers = block * shape.depth
+        magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
+        return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
+
+    def problems(self, backbone: Backbone, options: LoraOptions, *, batch_size: int) -> list[Problem]:
+        """Refuse a rank above the width of the narrowest layer."""
+        largest = _largest_rank(backbone.shape)
+        if options.rank <= largest:
+            return []
+        message = f"must be at most {largest}, the width of {backbone.name}'s narrowest layer, got {options.rank}"
+        return [Problem(f"{self.name}.rank", message)]
+
+    def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> None:
+        """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
+        from peft import inject_adapter_in_model
+        from torch import nn
+
+        from models.methods.layers.lora_linear import UpdatedLinear
+
+        config = _peft_config(backbone.family, options)
+        if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
+            config._register_custom_module({nn.Linear: UpdatedLinear})
+        inject_adapter_in_model(config, network)
+
+    def merge(self, network: Any) -> None:
+        """Fold every update into its weight and put the plain layers back, in place.
+
+        Raises:
+            ValueError: A merged weight would not be finite.
+        """
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        updated = [(name, module) for name, module in network.named_modules() if isinstance(module, BaseTunerLayer)]
+        for name, module in updated:
+            module.merge(safe_merge=True)
+            network.set_submodule(name, module.get_base_layer())
+        if hasattr(network, "peft_config"):
+            del network.peft_config
+
+    def lr_scales(self, network: Any, options: LoraOptions) -> "Iterator[tuple[nn.Parameter, float]]":
+        """Give the head its own rate."""
+        return head_scales(network, options.head_rate)
+
+    def settle_layout(self, network: Any, options: LoraOptions) -> None:
+        """Put DoRA's updates back in the plain order, which peft's views of a convolution's want."""
+        if options.variant == "dora":
+            for name, parameter in network.named_parameters():
+                if ".lora_" in name:
+                    parameter.data = parameter.data.contiguous()
+
+    def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: LoraOptions) -> None:
+        """Write `adapter_config.json` and `adapter_model.safetensors` that `PeftModel.from_pretrained` loads.
+
+        The classifier head travels along as a module to save.
+        """
+        from peft import get_peft_model_state_dict
+        from safetensors.torch import save_file
+
+        head = backbone.head
+        state = dict(get_peft_model_state_dict(network))
+        state |= {f"{head}.{name}": value for name, value in network.get_submodule(head).state_dict().items()}
+        save_file(
+            {f"base_model.model.{name}": _plain(value) for name, value in state.items()},
+            folder / "adapter_model.safetensors",
+        )
+        config = _peft_config(backbone.family, options).to_dict()
+        config |= {
+            "base_model_name_or_path": backbone.hub_id or backbone.name,
+            "modules_to_save": [head],
+            "inference_mode": True,
+            "auto_mapping": {"base_model_class": type(network).__name__, "parent_library": type(network).__module__},
+        }
+        text = json.dumps(config, indent=2, default=_json_value)
+        (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 
 def target_pattern(family: str, options: LoraOptions) -> str:
@@ -23,16 +165,11 @@ def target_pattern(family: str, options: LoraOptions) -> str:
     return r"blocks\.\d+\." + _VIT_TARGETS[options.targets].replace(".", r"\.")
 
 
-def inject(network: nn.Module, options: LoraOptions, family: str) -> None:
-    """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
-    from peft import inject_adapter_in_model
-
-    from models.methods.lora_linear import UpdatedLinear
-
-    config = _peft_config(family, options)
-    if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
-        config._register_custom_module({nn.Linear: UpdatedLinear})
-    inject_adapter_in_model(config, network)
+def _largest_rank(shape: ViTShape | ResNetShape) -> int:
+    """Return the largest rank that makes sense: the narrowest side of any layer that LoRA reaches."""
+    if isinstance(shape, ViTShape):
+        return min(shape.width, shape.mlp_width)
+    return min(min(c_in * kernel**2, c_out) for c_in, c_out, kernel in shape.block_convolutions())
 
 
 def _peft_config(family: str, options: LoraOptions) -> Any:
@@ -49,49 +186,9 @@ def _peft_config(family: str, options: LoraOptions) -> Any:
     )
 
 
-def merge(network: nn.Module) -> None:
-    """Fold every update into its weight and put the plain layers back, in place.
+def _plain(tensor: "Tensor") -> "Tensor":
+    import torch
 
-    Raises:
-        ValueError: A merged weight would not be finite.
-    """
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    updated = [(name, module) for name, module in network.named_modules() if isinstance(module, BaseTunerLayer)]
-    for name, module in updated:
-        module.merge(safe_merge=True)
-        network.set_submodule(name, module.get_base_layer())
-    if hasattr(network, "peft_config"):
-        del network.peft_config
-
-
-def save_peft_folder(network: Any, folder: Path, *, backbone: Backbone, options: LoraOptions) -> None:
-    """Write `adapter_config.json` and `adapter_model.safetensors` that `PeftModel.from_pretrained` loads.
-
-    The classifier head travels along as a module to save.
-    """
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    head = backbone.head
-    state = dict(get_peft_model_state_dict(network))
-    state |= {f"{head}.{name}": value for name, value in network.get_submodule(head).state_dict().items()}
-    save_file(
-        {f"base_model.model.{name}": _plain(value) for name, value in state.items()},
-        folder / "adapter_model.safetensors",
-    )
-    config = _peft_config(backbone.family, options).to_dict()
-    config |= {
-        "base_model_name_or_path": backbone.hub_id or backbone.name,
-        "modules_to_save": [head],
-        "inference_mode": True,
-        "auto_mapping": {"base_model_class": type(network).__name__, "parent_library": type(network).__module__},
-    }
-    text = json.dumps(config, indent=2, default=_json_value)
-    (folder / "adapter_config.json").write_text(text, encoding="utf-8")
-
-
-def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
 
 

@@ -8,136 +8,118 @@ nothing away (as in Zhang et al. 2023, arXiv:2303.16199, whose gate it does with
 option. Length 0 is the base network. A prefix cannot fold into weights; an export holds it as constants in the graph.
 """
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch  # noqa: TID253
-import torch.nn.functional as F  # noqa: TID253
-from torch import Tensor, nn  # noqa: TID253
-
+from models.catalog import Backbone
 from models.errors import ConfigError, Problem
-from models.methods.options import PrefixOptions
+from models.methods.method import Method, MethodOptions, head_rate, head_scales
+from models.settings import setting
+from models.shapes import Family, ResNetShape, ViTShape
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class Prefix(nn.Module):
-    """The learned keys and values of one attention layer, as plain parameters."""
+@dataclass(frozen=True, kw_only=True)
+class PrefixOptions(MethodOptions):
+    """Learned keys and values in each attention (Li and Liang 2021, arXiv:2101.00190; Zhang et al. 2023)."""
 
-    def __init__(self, key: Tensor, value: Tensor) -> None:
-        """Take initial `key` and `value` of shape (heads, length, head width)."""
-        super().__init__()
-        self.key = nn.Parameter(key)
-        self.value = nn.Parameter(value)
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values, (heads, length, head width) each."""
-        return self.key, self.value
-
-
-class ReparameterisedPrefix(nn.Module):
-    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3).
-
-    Each of its outputs moves with a whole row of weights, so these take smaller steps than a plain prefix (measured: at
-    the same rate it fell to chance).
-    """
-
-    lr_scale = 0.15
-
-    def __init__(self, length: int, heads: int, head_width: int, *, without_effect: bool) -> None:
-        """Make a prefix of random values, or of zeros where it is to start `without_effect`."""
-        super().__init__()
-        width = heads * head_width
-        self.heads = heads
-        self.embedding = nn.Parameter(torch.randn(length, width) * 0.02)
-        last = nn.Linear(width // 2, 2 * width)
-        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), last)
-        if without_effect:
-            nn.init.zeros_(last.weight[width:])
-            nn.init.zeros_(last.bias[width:])
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values, (heads, length, head width) each."""
-        length = self.embedding.shape[0]
-        both = self.mlp(self.embedding).reshape(length, 2, self.heads, -1).permute(1, 2, 0, 3)  # (2, heads, n, width)
-        return both[0], both[1]
-
-    def folded(self) -> Prefix:
-        """Return the same prefix as plain parameters."""
-        with torch.no_grad():
-            key, value = self()
-        return Prefix(key.clone(), value.clone())
+    length: int = setting(
+        5, label="Prefix length", help="How many learned tokens each attention also looks at.", minimum=0, maximum=256
+    )
+    softmax: str = setting(
+        "own",
+        label="Softmax",
+        help="own: each attention adds what it finds in the prefix to what it finds in the picture; starts without "
+        "effect. shared: the prefix competes with the picture, as Li and Liang had it; learns less well.",
+        choices=("own", "shared"),
+        advanced=True,
+    )
+    reparameterise: bool = setting(
+        False,
+        label="Reparameterise",
+        help="Train the prefix through a small MLP, which Li and Liang found steadier; it is folded away at export.",
+        advanced=True,
+    )
+    head_rate: float = head_rate(0.015)
 
 
-class PrefixAttention(nn.Module):
-    """timm's ViT attention with a learned prefix: beside the picture's tokens, or among them (`shares_softmax`)."""
+class PrefixTuning(Method[PrefixOptions]):
+    """Learned keys and values steer each attention."""
 
-    def __init__(self, attention: Any, prefix: nn.Module, *, shares_softmax: bool) -> None:
-        super().__init__()
-        self.attention = attention
-        self.prefix = prefix
-        self.shares_softmax = shares_softmax
+    name = "prefix"
+    title = "Prefix"
+    summary = "A few learned tokens steer each attention of a frozen ViT."
+    when = "The smallest possible change: about a thousandth of the weights."
+    options = PrefixOptions
+    learning_rate = 4e-2
+    unsupported: ClassVar[Mapping[Family, str]] = {
+        "resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"
+    }
 
-    def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        """Map (B, N, D) tokens to (B, N, D)."""
-        assert attn_mask is None and not is_causal, "a ViT backbone attends without a mask"
-        layer = self.attention
-        batch, length, _ = tokens.shape
-        qkv = layer.qkv(tokens).reshape(batch, length, 3, layer.num_heads, layer.head_dim)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, head width) each
-        query, key = layer.q_norm(query), layer.k_norm(key)
-        prefix_key, prefix_value = (part.to(key.dtype) for part in self.prefix())  # (heads, n, head width) each
-        if self.shares_softmax:
-            key = torch.cat([prefix_key.expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, head width)
-            value = torch.cat([prefix_value.expand(batch, -1, -1, -1), value], dim=2)
-        if layer.fused_attn:
-            dropout = layer.attn_drop.p if self.training else 0.0
-            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-        else:
-            mixed = layer.attn_drop((query * layer.scale @ key.transpose(-2, -1)).softmax(dim=-1)) @ value
-        if not self.shares_softmax and prefix_key.shape[1]:
-            scores = query * layer.scale @ prefix_key.transpose(1, 2)  # (B, heads, N, n)
-            mixed = mixed + scores.softmax(dim=-1) @ prefix_value
-        mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
-        return layer.proj_drop(layer.proj(mixed))
+    def injected_parameters(self, shape: ViTShape | ResNetShape, options: PrefixOptions) -> int:
+        """Count keys and values of each attention, or the embedding and MLP that make them."""
+        assert isinstance(shape, ViTShape)
+        if not options.reparameterise:
+            return 2 * options.length * shape.width * shape.depth
+        hidden = shape.width // 2
+        mlp = shape.width * hidden + hidden + hidden * 2 * shape.width + 2 * shape.width
+        return (options.length * shape.width + mlp) * shape.depth
+
+    def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
+        """Give settings from before the prefix had a softmax of its own the one that they were trained with."""
+        return {"softmax": "shared", **values} if version < 2 else values
+
+    def inject(self, network: Any, backbone: Backbone, options: PrefixOptions) -> None:
+        """Give every attention of a timm ViT a trainable prefix, in place.
+
+        Raises:
+            ConfigError: The attention is of a kind (rotary, gated) that the prefix does not cover.
+        """
+        from timm.layers.attention import Attention
+
+        from models.methods.layers.prefixes import PrefixAttention
+
+        for block in network.blocks:
+            layer = block.attn
+            if type(layer) is not Attention or layer.gate is not None:
+                raise ConfigError((Problem("method", f"prefix does not cover {type(layer).__name__}", "Choose LoRA."),))
+            shares = options.softmax == "shared"
+            block.attn = PrefixAttention(layer, _new_prefix(layer, options), shares_softmax=shares)
+
+    def merge(self, network: Any) -> None:
+        """Fold each reparameterising MLP into plain prefix parameters, in place."""
+        from models.methods.layers.prefixes import PrefixAttention, ReparameterisedPrefix
+
+        for module in network.modules():
+            if isinstance(module, PrefixAttention) and isinstance(module.prefix, ReparameterisedPrefix):
+                module.prefix = module.prefix.folded()
+
+    def lr_scales(self, network: Any, options: PrefixOptions) -> "Iterator[tuple[nn.Parameter, float]]":
+        """Give the head its own rate, and the MLP that makes a prefix smaller steps."""
+        from models.methods.layers.prefixes import ReparameterisedPrefix
+
+        yield from head_scales(network, options.head_rate)
+        for module in network.modules():
+            if isinstance(module, ReparameterisedPrefix):
+                yield from ((parameter, module.lr_scale) for parameter in module.parameters())
+
+    def decays(self, parameter_name: str) -> bool:
+        """Spare prefixes: like biases, they are values and no weights."""
+        return ".prefix." not in parameter_name
 
 
-def inject(network: nn.Module, options: PrefixOptions) -> None:
-    """Give every attention of a timm ViT a trainable prefix, in place.
+def _new_prefix(layer: Any, options: PrefixOptions) -> "nn.Module":
+    import torch
 
-    Raises:
-        ConfigError: The attention is of a kind (rotary, gated) that the prefix does not cover.
-    """
-    from timm.layers.attention import Attention
+    from models.methods.layers.prefixes import Prefix, ReparameterisedPrefix, activation_scales
 
-    for block in network.blocks:  # type: ignore[union-attr]
-        layer = block.attn
-        if type(layer) is not Attention or layer.gate is not None:
-            raise ConfigError((Problem("method", f"prefix does not cover {type(layer).__name__}", "Choose LoRA."),))
-        shares = options.softmax == "shared"
-        block.attn = PrefixAttention(layer, _new_prefix(layer, options), shares_softmax=shares)
-
-
-def _new_prefix(layer: Any, options: PrefixOptions) -> nn.Module:
     adds = options.softmax == "own"
     if options.reparameterise:
         return ReparameterisedPrefix(options.length, layer.num_heads, layer.head_dim, without_effect=adds)
     shape = (layer.num_heads, options.length, layer.head_dim)
-    key_scale, value_scale = _activation_scales(layer)
+    key_scale, value_scale = activation_scales(layer)
     key, value = torch.randn(shape) * key_scale, torch.randn(shape) * value_scale
     return Prefix(key, torch.zeros_like(value) if adds else value)
-
-
-@torch.no_grad()
-def _activation_scales(layer: Any) -> tuple[Tensor, Tensor]:
-    """Return the sizes, (), of the layer's own keys and values, for inputs of unit variance.
-
-    A prefix far smaller than what it competes with is hardly attended to and hardly learns; Li and Liang (4.3) start
-    from activations for the same reason.
-    """
-    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
-    return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key), value
-
-
-def merge(network: nn.Module) -> None:
-    """Fold each reparameterising MLP into plain prefix parameters, in place."""
-    for module in network.modules():
-        if isinstance(module, PrefixAttention) and isinstance(module.prefix, ReparameterisedPrefix):
-            module.prefix = module.prefix.folded()

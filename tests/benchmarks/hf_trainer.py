@@ -23,8 +23,8 @@ from torchvision.transforms import v2
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.methods.lora import target_pattern
-from models.methods.options import LinearOptions, LoraOptions
+from models.methods.linear import LinearOptions
+from models.methods.lora import LoraOptions, target_pattern
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Progress

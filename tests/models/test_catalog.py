@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
-from models.catalog import BACKBONES, count_parameters, get_backbone
+from models.catalog import BACKBONES, get_backbone
 from models.errors import ConfigError
-from models.methods.options import AdapterOptions, LoraOptions, PrefixOptions
+from models.methods.adapter import AdapterOptions
+from models.methods.lora import LoraOptions
+from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS, get_method
+from models.parameters import count_parameters
 
 OPTIONS = {
     "full": [None],

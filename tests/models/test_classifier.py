@@ -10,7 +10,10 @@ from torch.nn.functional import cross_entropy
 
 from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
-from models.methods.options import AdapterOptions, FullOptions, LoraOptions, PrefixOptions
+from models.methods.adapter import AdapterOptions
+from models.methods.full import FullOptions
+from models.methods.lora import LoraOptions
+from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
 
 PAIRS = [
@@ -195,12 +198,10 @@ def test_a_state_of_another_method_is_refused() -> None:
 def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: Path) -> None:
     from peft import PeftModel
 
-    from models.methods.lora import save_peft_folder
-
     options = LoraOptions(rank=2, variant=variant)
     classifier = build(backbone, "lora", options)
     take_steps(classifier)
-    save_peft_folder(classifier.network, tmp_path, backbone=BACKBONES[backbone], options=options)
+    METHODS["lora"].save_exchange(classifier.network, tmp_path, backbone=BACKBONES[backbone], options=options)
     base = build(backbone, "linear").network
     loaded = PeftModel.from_pretrained(base, str(tmp_path)).eval()
     with torch.no_grad():

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.catalog import BACKBONES, count_parameters, get_backbone
+from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
+from models.parameters import count_parameters
 from models.weights import PRETRAINED, RANDOM
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, checked_split

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.catalog import count_parameters
+from models.parameters import count_parameters
 from models.weights import NOT_STATED, PRETRAINED, RANDOM, WeightsRecord, bundled_file, read_record, stated_licence
 from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event

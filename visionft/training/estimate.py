@@ -53,7 +53,7 @@ class StepCost:
     Attributes:
         setup_s: Seconds to build the network, without loading the libraries.
         step_s: Seconds of one optimiser step, its pictures included.
-        look_s: Seconds to look at one picture without learning (validation, features of a linear probe).
+        look_s: Seconds to look at one picture without learning (validation, features that are cached).
         memory_mb: Most memory in use, in MiB: the device's on CUDA, else the whole program's.
         device: Name of what computed.
         micro_batch: Pictures that went through the network at once; below the batch size when memory ran out.
@@ -124,7 +124,7 @@ def estimate_run(
 def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimate:
     """Return the cost of all epochs from the cost of a step."""
     steps = math.ceil(facts.train / config.batch_size) * config.epochs
-    if config.method == "linear":
+    if config.method_row.caches_features:
         looks = facts.train + facts.val  # once; its epochs run on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
@@ -197,7 +197,7 @@ def _take_steps(
             config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
         )
         looked = len(training_data.train_images) + len(training_data.val_images)
-        look_s = (time.perf_counter() - began) / looked  # of a linear probe, which has looked at every picture
+        look_s = (time.perf_counter() - began) / looked  # where features are cached, every picture was looked at
         objective = Objective(images.task, len(images.class_names), config.label_smoothing)
         train_step = TrainStep(
             classifier, training_data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None

@@ -9,7 +9,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.kit.forms import ConfigForm
-from models.methods.options import LoraOptions, PrefixOptions
+from models.methods.lora import LoraOptions
+from models.methods.prefix import PrefixOptions
 from visionft.errors import Problem
 from visionft.training.config.train_config import TrainConfig
 

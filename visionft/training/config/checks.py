@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.shapes import largest_rank
 from visionft.data.types import Snapshot, Split
 from visionft.errors import Problem
 
@@ -18,16 +17,10 @@ def combination_problems(config: "TrainConfig") -> list[Problem]:
 
 
 def _method_problems(config: "TrainConfig") -> list[Problem]:
-    backbone, found = config.backbone_row, []
-    if reason := config.method_row.unsupported.get(backbone.family):
+    backbone, method, found = config.backbone_row, config.method_row, []
+    if reason := method.unsupported.get(backbone.family):
         found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
-    largest = largest_rank(backbone.shape)
-    if config.method == "lora" and config.lora.rank > largest:
-        message = f"must be at most {largest}, the width of {config.backbone}'s narrowest layer, got {config.lora.rank}"
-        found.append(Problem("lora.rank", message))
-    if config.method == "full" and backbone.family == "resnet" and config.batch_size == 1:
-        found.append(Problem("batch_size", "must be at least 2 for full fine-tuning of a ResNet (batch norm)"))
-    return found
+    return found + method.problems(backbone, config.method_options, batch_size=config.batch_size)
 
 
 def _input_problems(config: "TrainConfig") -> list[Problem]:

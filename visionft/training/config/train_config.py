@@ -4,21 +4,12 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from models.catalog import BACKBONES, Backbone, get_backbone
-from models.methods.options import (
-    AdapterOptions,
-    FullOptions,
-    LinearOptions,
-    LoraOptions,
-    MethodOptions,
-    PrefixOptions,
-    range_problems,
-    setting,
-)
-from models.methods.table import METHODS, Method, get_method
-from models.shapes import rate_factor
+from models.methods.method import Method, MethodOptions
+from models.methods.table import DEFAULT_METHOD, METHODS, get_method
+from models.settings import range_problems, setting
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, Problem
 from visionft.training.config.checks import combination_problems, data_problems
@@ -28,14 +19,31 @@ from visionft.training.config.settings import assign, build
 FORMAT_VERSION = 3
 
 
+_T = TypeVar("_T")
+
+
+def _with_method_options(cls: type[_T]) -> type[_T]:
+    """Declare a field for the options of each method, by its name; `@dataclass` then makes them like the others."""
+    for method in METHODS.values():
+        cls.__annotations__[method.name] = method.options
+        setattr(cls, method.name, field(default_factory=method.options))
+    return cls
+
+
 @dataclass(frozen=True, kw_only=True)
+@_with_method_options
 class TrainConfig:
-    """Everything that decides a run besides the pictures. `0` means automatic where a field's help says so."""
+    """Everything that decides a run besides the pictures. `0` means automatic where a field's help says so.
+
+    Beside the fields below it has one for each method of the table: `lora`, `adapter` ...
+    """
 
     backbone: str = setting(
         "starter_resnet", label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
     )
-    method: str = setting("lora", label="Method", help="How much of the network learns.", choices=tuple(METHODS))
+    method: str = setting(
+        DEFAULT_METHOD, label="Method", help="How much of the network learns.", choices=tuple(METHODS)
+    )
     weights: str = setting(
         "pretrained",
         label="Weights",
@@ -218,11 +226,6 @@ class TrainConfig:
         help="Also write the run's curves for TensorBoard (needs the package of that name).",
         advanced=True,
     )
-    full: FullOptions = field(default_factory=FullOptions)
-    linear: LinearOptions = field(default_factory=LinearOptions)
-    lora: LoraOptions = field(default_factory=LoraOptions)
-    adapter: AdapterOptions = field(default_factory=AdapterOptions)
-    prefix: PrefixOptions = field(default_factory=PrefixOptions)
 
     @property
     def backbone_row(self) -> Backbone:
@@ -230,8 +233,8 @@ class TrainConfig:
         return get_backbone(self.backbone)
 
     @property
-    def method_row(self) -> Method:
-        """Return the catalog's row of the method."""
+    def method_row(self) -> Method[Any]:
+        """Return the table's row of the method."""
         return get_method(self.method)
 
     @property
@@ -247,14 +250,13 @@ class TrainConfig:
     @property
     def learns_everything(self) -> bool:
         """Tell whether a checkpoint holds the whole network, which then needs the pretrained weights no longer."""
-        return self.method == "full" and not self.full.frozen_stages
+        return not self.method_row.needs_base_weights(self.method_options)
 
     @property
     def peak_learning_rate(self) -> float:
         """Return the chosen rate, or what suits the method, the network's width and, by its square root, the batch."""
-        method = self.method_row
-        factor = rate_factor(self.backbone_row.shape) if method.follows_width else 1.0
-        return self.learning_rate or method.learning_rate * factor * math.sqrt(self.batch_size / 32)
+        suited = self.method_row.peak_rate(self.backbone_row.shape) * math.sqrt(self.batch_size / 32)
+        return self.learning_rate or suited
 
     def problems(self, images: Snapshot | None = None) -> tuple[Problem, ...]:
         """Return every fault of the settings, and of `images` as training material when they are given."""
@@ -288,8 +290,8 @@ class TrainConfig:
         if version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
-        if version < 2:
-            values["prefix"] = {"softmax": "shared", **values.get("prefix", {})}
+        for method in METHODS.values():
+            values[method.name] = method.upgrade(values.get(method.name, {}), version)
         if "head_start" in values:
             values["ridge_init"] = values.pop("head_start")
         return build(cls, values)

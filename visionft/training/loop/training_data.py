@@ -32,7 +32,7 @@ from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS,
 class TrainingData:
     """The training and validation split of a run.
 
-    A linear probe sees each picture once: its batches are features of the frozen network.
+    A method that caches features sees each picture once: its batches are features of the frozen network.
 
     Attributes:
         is_cached: Whether batches hold features (B, D) instead of pictures.
@@ -56,7 +56,7 @@ class TrainingData:
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
         )
         self.train_images, self.val_images = images.labelled("train"), images.labelled("val")
-        self.is_cached = config.method == "linear"
+        self.is_cached = config.method_row.caches_features
         if self.is_cached:
             self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
             self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)

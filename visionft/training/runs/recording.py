@@ -144,11 +144,10 @@ def best_bytes(run_dir: Path) -> int:
 
 
 def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
-    """Write `result.json`, and for LoRA the folder that peft loads."""
-    if config.method == "lora" and not result.stopped and result.best:
+    """Write `result.json`, and what other libraries load where the method has such a thing."""
+    method = config.method_row
+    if method.exchange_folder and not result.stopped and result.best:
         load_best(run_dir, classifier)
-        from models.methods.lora import save_peft_folder
-
-        with whole_folder(run_dir / "peft") as folder:
-            save_peft_folder(classifier.network, folder, backbone=config.backbone_row, options=config.lora)
+        with whole_folder(run_dir / method.exchange_folder) as folder:
+            method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=config.method_options)
     write_json(run_dir / "result.json", dataclasses.asdict(result))

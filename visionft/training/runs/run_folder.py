@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from models.methods.table import METHODS
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone
 from visionft.files import fsync_folder, list_folder, parse_json, read_json, write_error, write_json, write_text
@@ -25,10 +26,8 @@ from visionft.training.runs.run_lock import is_going
 RUNS_FOLDER = "runs"
 NOTES_FILE = "notes.json"
 MAX_TITLE = 120
-# Every folder of a run that holds weights: those of `visionft.training.runs.checkpoint`, and of peft's export.
 BEST_FOLDER = "best"
 CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
-WEIGHT_FOLDERS = (*CHECKPOINT_FOLDERS, "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,9 +302,15 @@ def change_notes(run: RunSummary, **values: Any) -> RunNotes:
     return notes
 
 
+def weight_folders() -> tuple[str, ...]:
+    """Return every folder of a run that may hold weights: its checkpoints, and what methods write for others."""
+    exchanged = (method.exchange_folder for method in METHODS.values() if method.exchange_folder)
+    return (BEST_FOLDER, "last", "prev", *exchanged)
+
+
 def weights_bytes(run: RunSummary) -> int:
     """Return the size of all weights in a run's folder: the best ones, and those that the run could go on from."""
-    files = (path for name in WEIGHT_FOLDERS for path in (run.path / name).rglob("*"))
+    files = (path for name in weight_folders() for path in (run.path / name).rglob("*"))
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
@@ -320,12 +325,12 @@ def delete_weights(run: RunSummary) -> int:
         raise RunError(f"{run.title} is being trained.", "Wait for its end, or stop it first.")
     freed = weights_bytes(run)
     try:
-        for name in WEIGHT_FOLDERS:
+        for name in weight_folders():
             shutil.rmtree(run.path / _deleted(name), ignore_errors=True)
             if (run.path / name).is_dir():
                 # Renamed first, all of them: what is half deleted must not look like a checkpoint, whole or damaged.
                 (run.path / name).rename(run.path / _deleted(name))
-        for name in WEIGHT_FOLDERS:
+        for name in weight_folders():
             if (run.path / _deleted(name)).is_dir():
                 shutil.rmtree(run.path / _deleted(name))
     except OSError as error:

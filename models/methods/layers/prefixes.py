@@ -1,0 +1,99 @@
+"""The layers of the prefix method: learned keys and values, and the attention that also attends to them."""
+
+from typing import Any
+
+import torch  # noqa: TID253
+import torch.nn.functional as F  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
+
+
+class Prefix(nn.Module):
+    """The learned keys and values of one attention layer, as plain parameters."""
+
+    def __init__(self, key: Tensor, value: Tensor) -> None:
+        """Take initial `key` and `value` of shape (heads, length, head width)."""
+        super().__init__()
+        self.key = nn.Parameter(key)
+        self.value = nn.Parameter(value)
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Return keys and values, (heads, length, head width) each."""
+        return self.key, self.value
+
+
+class ReparameterisedPrefix(nn.Module):
+    """A prefix made by a small MLP from learned embeddings, which trains more steadily (Li and Liang 2021, 4.3).
+
+    Each of its outputs moves with a whole row of weights, so these take smaller steps than a plain prefix (measured: at
+    the same rate it fell to chance).
+    """
+
+    lr_scale = 0.15
+
+    def __init__(self, length: int, heads: int, head_width: int, *, without_effect: bool) -> None:
+        """Make a prefix of random values, or of zeros where it is to start `without_effect`."""
+        super().__init__()
+        width = heads * head_width
+        self.heads = heads
+        self.embedding = nn.Parameter(torch.randn(length, width) * 0.02)
+        last = nn.Linear(width // 2, 2 * width)
+        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), last)
+        if without_effect:
+            nn.init.zeros_(last.weight[width:])
+            nn.init.zeros_(last.bias[width:])
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Return keys and values, (heads, length, head width) each."""
+        length = self.embedding.shape[0]
+        both = self.mlp(self.embedding).reshape(length, 2, self.heads, -1).permute(1, 2, 0, 3)  # (2, heads, n, width)
+        return both[0], both[1]
+
+    def folded(self) -> Prefix:
+        """Return the same prefix as plain parameters."""
+        with torch.no_grad():
+            key, value = self()
+        return Prefix(key.clone(), value.clone())
+
+
+class PrefixAttention(nn.Module):
+    """timm's ViT attention with a learned prefix: beside the picture's tokens, or among them (`shares_softmax`)."""
+
+    def __init__(self, attention: Any, prefix: nn.Module, *, shares_softmax: bool) -> None:
+        super().__init__()
+        self.attention = attention
+        self.prefix = prefix
+        self.shares_softmax = shares_softmax
+
+    def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        """Map (B, N, D) tokens to (B, N, D)."""
+        assert attn_mask is None and not is_causal, "a ViT backbone attends without a mask"
+        layer = self.attention
+        batch, length, _ = tokens.shape
+        qkv = layer.qkv(tokens).reshape(batch, length, 3, layer.num_heads, layer.head_dim)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, head width) each
+        query, key = layer.q_norm(query), layer.k_norm(key)
+        prefix_key, prefix_value = (part.to(key.dtype) for part in self.prefix())  # (heads, n, head width) each
+        if self.shares_softmax:
+            key = torch.cat([prefix_key.expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, head width)
+            value = torch.cat([prefix_value.expand(batch, -1, -1, -1), value], dim=2)
+        if layer.fused_attn:
+            dropout = layer.attn_drop.p if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        else:
+            mixed = layer.attn_drop((query * layer.scale @ key.transpose(-2, -1)).softmax(dim=-1)) @ value
+        if not self.shares_softmax and prefix_key.shape[1]:
+            scores = query * layer.scale @ prefix_key.transpose(1, 2)  # (B, heads, N, n)
+            mixed = mixed + scores.softmax(dim=-1) @ prefix_value
+        mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
+        return layer.proj_drop(layer.proj(mixed))
+
+
+@torch.no_grad()
+def activation_scales(layer: Any) -> tuple[Tensor, Tensor]:
+    """Return the sizes, (), of the layer's own keys and values, for inputs of unit variance.
+
+    A prefix far smaller than what it competes with is hardly attended to and hardly learns; Li and Liang (4.3) start
+    from activations for the same reason.
+    """
+    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
+    return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key), value

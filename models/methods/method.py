@@ -1,0 +1,141 @@
+"""What a fine-tuning method is: everything that the engine asks of one, with the answers of a method that adds nothing.
+
+A method is one file beside this one and one row in `models.methods.table`. Torch-free, as the window reads the table
+before any job has started: a method imports torch inside its functions, and its layers from `models.methods.layers`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from models.catalog import Backbone
+from models.errors import Problem
+from models.settings import setting
+from models.shapes import Family, ResNetShape, ViTShape, rate_factor
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions:
+    """Base of every method's settings: a frozen dataclass whose fields are declared by `models.settings.setting`."""
+
+
+OptionsT = TypeVar("OptionsT", bound=MethodOptions)
+
+
+class Method(Generic[OptionsT]):
+    """One way to fine-tune. The engine freezes the network, calls `inject`, and trains the head and what that unfroze.
+
+    Attributes:
+        name: Its key in the table, in settings and on the command line.
+        title: Its name for people.
+        summary: One sentence on what learns.
+        when: One sentence on when to choose it.
+        options: Its settings class.
+        learning_rate: Peak rate that suits it under AdamW at batch 32 and, where the rate follows the width, for a
+            network 768 wide.
+        follows_width: Whether the rate falls as the network gets wider; a head alone has none of its layers.
+        unsupported: Reason by family for which it does not exist.
+        trains_network: Whether the backbone's own weights learn.
+        moves_buffers: Whether training moves buffers (batch-norm statistics), so that a checkpoint must hold them.
+        caches_features: Whether what is below the head stays as it is, so that features are computed once.
+        exchange_folder: Folder of a run that other libraries load; empty where there is none.
+    """
+
+    name: str
+    title: str
+    summary: str
+    when: str
+    options: type[OptionsT]
+    learning_rate: float
+    follows_width: bool = True
+    unsupported: ClassVar[Mapping[Family, str]] = {}
+    trains_network: bool = False
+    moves_buffers: bool = False
+    caches_features: bool = False
+    exchange_folder: str = ""
+
+    # Torch-free ------------------------------------------------------------------------------------------------------
+
+    def peak_rate(self, shape: ViTShape | ResNetShape) -> float:
+        """Return the peak learning rate that suits it on a network, under AdamW at batch 32."""
+        return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)
+
+    def injected_parameters(self, shape: ViTShape | ResNetShape, options: OptionsT) -> int:
+        """Count what `inject` adds to a network of that shape."""
+        return 0
+
+    def problems(self, backbone: Backbone, options: OptionsT, *, batch_size: int) -> list[Problem]:
+        """Return the faults of options that are each in range but do not suit the backbone or the batch."""
+        return []
+
+    def needs_base_weights(self, options: OptionsT) -> bool:
+        """Tell whether a checkpoint means something only beside the weights that it was trained from."""
+        return True
+
+    def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
+        """Return its options as this version writes them, from those of a settings file of format `version`."""
+        return values
+
+    # With torch ------------------------------------------------------------------------------------------------------
+
+    def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> None:
+        """Add to a frozen timm network, in place, what shall learn beside the head, or unfreeze it.
+
+        Raises:
+            ConfigError: It cannot be applied to this network.
+        """
+
+    def merge(self, network: Any) -> None:
+        """Fold into the weights, in place, what can be folded; the outputs stay the same."""
+
+    def parameter_groups(self, network: Any, options: OptionsT, weight_decay: float) -> list[dict[str, Any]]:
+        """Group the trainable parameters for an optimiser; `lr_scale` multiplies the learning rate.
+
+        No decay on norms and biases, nor where `decays` says so; scales are those of `lr_scales`.
+        """
+        scales = {id(parameter): scale for parameter, scale in self.lr_scales(network, options)}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                decay = weight_decay if parameter.ndim >= 2 and self.decays(name) else 0.0
+                groups.setdefault((decay, scales.get(id(parameter), 1.0)), []).append(parameter)
+        return [
+            {"params": parameters, "weight_decay": decay, "lr_scale": scale}
+            for (decay, scale), parameters in groups.items()
+        ]
+
+    def lr_scales(self, network: Any, options: OptionsT) -> "Iterator[tuple[nn.Parameter, float]]":
+        """Give each parameter whose learning rate is not the run's own, with the factor on it."""
+        yield from ()
+
+    def decays(self, parameter_name: str) -> bool:
+        """Tell whether weight decay may act on a matrix of that name."""
+        return True
+
+    def settle_layout(self, network: Any, options: OptionsT) -> None:
+        """Correct, in place, the memory order that moving to a device gave; convolutions are channels last by then."""
+
+    def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
+        """Write what other libraries load into the run's `exchange_folder`."""
+
+
+def head_rate(default: float) -> Any:
+    """Declare the rate of the classifier head, for methods whose own rate may not suit it."""
+    return setting(
+        default,
+        label="Head rate",
+        help="Learning rate of the classifier head relative to the rest.",
+        minimum=0.001,
+        maximum=10.0,
+        advanced=True,
+    )
+
+
+def head_scales(network: Any, scale: float) -> "Iterator[tuple[nn.Parameter, float]]":
+    """Give the parameters of a timm network's classifier head, each with `scale`."""
+    for parameter in network.get_classifier().parameters():
+        yield parameter, scale

@@ -1,0 +1,132 @@
+"""A method is one file and one row: a sixth is added here, which the engine then trains, merges, saves and measures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from models.catalog import BACKBONES
+from visionft.data.types import Snapshot
+from visionft.training.runs.recording import write_snapshot
+
+# Learns a factor for each channel that the first convolution of a ResNet puts out; it folds into the convolution.
+METHOD = """
+from dataclasses import dataclass
+from models.errors import Problem
+from models.methods.method import Method, MethodOptions
+from models.settings import setting
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleOptions(MethodOptions):
+    first: float = setting(1.0, label="First", help="Where factors start.", minimum=0.5, maximum=2.0)
+
+class Scale(Method[ScaleOptions]):
+    name, title = "scale", "Scale"
+    summary, when = "Factors of the first channels learn.", "You want to see a method added."
+    options = ScaleOptions
+    learning_rate = 1e-2
+    unsupported = {"vit": "a ViT has no stem"}
+    exchange_folder = "factors"
+
+    def injected_parameters(self, shape, options):
+        return shape.stem
+
+    def problems(self, backbone, options, *, batch_size):
+        return [Problem("scale.first", "2 is too much for a batch of 2")] if options.first == batch_size == 2 else []
+
+    def inject(self, network, backbone, options):
+        import torch
+        class Scaled(torch.nn.Module):
+            def __init__(self, layer):
+                super().__init__()
+                self.layer = layer
+                self.factors = torch.nn.Parameter(torch.full((layer.out_channels,), options.first))
+            def forward(self, images):
+                return self.layer(images) * self.factors[:, None, None]
+        network.conv1[-1] = Scaled(network.conv1[-1])
+
+    def merge(self, network):
+        scaled = network.conv1[-1]
+        scaled.layer.weight.data *= scaled.factors.data[:, None, None, None]
+        network.conv1[-1] = scaled.layer
+
+    def save_exchange(self, network, folder, *, backbone, options):
+        (folder / "factors.json").write_text(str(network.conv1[-1].factors.tolist()))
+"""
+
+STORY = """
+import dataclasses, json, sys
+from pathlib import Path
+import added
+from models.methods.table import METHODS
+METHODS["scale"] = added.Scale()
+
+folder = Path(sys.argv[1])
+assert "torch" not in sys.modules
+from visionft.training.config.train_config import TrainConfig
+config = TrainConfig(
+    backbone="test_resnet", method="scale", weights="random", image_size=32, batch_size=8, device="cpu", epochs=2
+).with_settings(["scale.first=1.25"])
+facts = {"options": dataclasses.asdict(config.method_options)}
+facts["round_trip"] = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+faulty = dataclasses.replace(config, batch_size=2).with_settings(["scale.first=2"])
+facts["problems"] = [problem.message for problem in faulty.problems()]
+facts["refused"] = [problem.field for problem in dataclasses.replace(config, backbone="test_vit").problems()]
+facts["range"] = [problem.field for problem in config.with_settings(["scale.first=9"]).problems()]
+from gui.train.train_choices import method_choices
+facts["cards"] = [choice.title for choice in method_choices(config, classes=3)]
+assert "torch" not in sys.modules
+
+import torch
+from models.parameters import count_parameters
+from visionft.cli import main
+from visionft.training.estimate import estimate_run
+from visionft.training.loop.train import train
+from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.recording import read_snapshot
+from visionft.training.runs.run_folder import delete_weights, read_run
+
+images = read_snapshot(folder)
+facts["seconds"] = estimate_run(config, images).seconds
+result = train(config, images, folder / "001-scale")
+count = count_parameters(config.backbone_row, config.method_row, classes=3, image_size=32)
+facts["counted"] = [count.trainable, count.total]
+facts["trained"] = [result.trainable_parameters, result.total_parameters]
+classifier = load_trained(read_run(folder / "001-scale")).classifier
+facts["state"] = sorted(classifier.trainable_state())
+factors = classifier.network.conv1[-1].factors
+facts["moved"] = not torch.equal(factors, torch.full_like(factors, 1.25))
+pixels = torch.randn(2, 3, 32, 32)
+merged = classifier.merged()
+facts["plain"] = type(merged.conv1[-1]).__name__
+facts["difference"] = float((merged(pixels) - classifier(pixels)).abs().max())
+facts["exchange"] = len(json.loads((folder / "001-scale" / "factors" / "factors.json").read_text()))
+delete_weights(read_run(folder / "001-scale"))
+facts["deleted"] = not (folder / "001-scale" / "factors").exists()
+print(json.dumps(facts))
+sys.argv = ["visionft", "methods", "--backbone", "test_resnet", "--json"]
+main()
+"""
+
+
+def test_a_sixth_method_is_one_file_and_one_row(snapshot: Snapshot, tmp_path: Path) -> None:
+    (tmp_path / "added.py").write_text(METHOD)
+    write_snapshot(tmp_path, snapshot)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", STORY, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, _, rest = done.stdout.partition("\n")
+    facts, listed = json.loads(first), json.loads(rest)
+    stem = BACKBONES["test_resnet"].shape.stem
+    assert facts["options"] == {"first": 1.25} and facts["round_trip"]
+    assert facts["problems"] == ["2 is too much for a batch of 2"]
+    assert (facts["refused"], facts["range"]) == (["method"], ["scale.first"])
+    assert facts["cards"][-1] == "Scale" and facts["seconds"] > 0
+    assert facts["counted"] == facts["trained"]
+    assert facts["state"] == ["conv1.6.factors", "fc.bias", "fc.weight"] and facts["moved"]
+    assert facts["plain"] == "Conv2d" and facts["difference"] < 1e-4
+    assert facts["exchange"] == stem and facts["deleted"]
+    assert [row["method"] for row in listed if row["settings"] == {"first": 1.0}] == ["scale"]
