@@ -8,8 +8,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.catalog import Backbone
 from models.methods.method import Method, MethodOptions
-from models.networks import build_network
-from models.weights import PRETRAINED, RANDOM, LoadReport, find_weights, load_weights
+from models.networks import LoadReport, WeightsLoader, build_network
 
 
 class Classifier(nn.Module):
@@ -152,7 +151,7 @@ def build_classifier(
     *,
     classes: int,
     options: MethodOptions | None = None,
-    weights: str = PRETRAINED,
+    weights: WeightsLoader | None,
     image_size: int | None = None,
     patch_dropout: float = 0.0,
     seed: int = 0,
@@ -164,24 +163,23 @@ def build_classifier(
         method: A row of `models.methods.table.METHODS` that does not refuse the backbone's family.
         classes: Width of the head (C).
         options: The method's settings; its defaults when None.
-        weights: `pretrained`, `random`, or the path of a weights file.
+        weights: What fills the network, but for its head (`visionft.weights.weights_loader`); None leaves it random.
         image_size: Side of the square input in pixels; the backbone's own when None.
         patch_dropout: Share of a ViT's patches left out in training.
         seed: Decides every fresh value; the caller's random state is left alone.
 
     Raises:
-        WeightsError: The weights cannot be had or do not fit.
         ConfigError: The method cannot be applied to this network.
+        VisionFTError: What `weights` raises, where they cannot be had or do not fit.
     """
     chosen: MethodOptions = options or method.options()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         size = image_size or backbone.input_size
-        scratch = weights == RANDOM
         network = build_network(
-            backbone, classes=classes, image_size=size, scratch=scratch, patch_dropout=patch_dropout
+            backbone, classes=classes, image_size=size, scratch=weights is None, patch_dropout=patch_dropout
         )
-        loaded = None if scratch else load_weights(network, backbone, find_weights(backbone, weights))
+        loaded = weights(network, backbone) if weights else None
         network.requires_grad_(False)
         method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)

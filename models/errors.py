@@ -41,7 +41,3 @@ class ConfigError(VisionFTError):
             f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in problems
         )
         super().__init__(text, next((problem.hint for problem in problems if problem.hint), ""))
-
-
-class WeightsError(VisionFTError):
-    """Pretrained weights cannot be had, read or fitted."""

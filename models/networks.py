@@ -1,8 +1,35 @@
-"""Building a backbone's bare timm network, with values yet to be filled."""
+"""Building a backbone's bare timm network, and what is asked of that which fills it with weights. Torch-free."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from models.catalog import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What a network was given.
+
+    Attributes:
+        path: The file.
+        sha256: Its hash.
+        bytes: Its size.
+        head_classes: Width of the classifier head that was left out; 0 where the file has none.
+        left_out: Names of all tensors that this network has no place for.
+        resized_from: Count of position embeddings in the file, where they were interpolated to another count; else 0.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
+    head_classes: int
+    left_out: tuple[str, ...]
+    resized_from: int = 0
+
+
+WeightsLoader = Callable[[Any, Backbone], LoadReport]  # fills a network of that backbone in place, but for its head
 
 
 def build_network(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import BACKBONES
-from models.weights import local_file
 from resources.samples import generate_samples
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -18,6 +17,7 @@ from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, new_run_dir
+from visionft.weights.locations import local_file
 
 PICTURES_PER_CLASS = 100
 SEED = 0

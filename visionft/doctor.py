@@ -258,7 +258,7 @@ def weights_caches() -> tuple[WeightsCache, ...]:
     """Return the folders in which pretrained weights are looked for."""
     from huggingface_hub import constants
 
-    from models.weights import weights_folder
+    from visionft.weights.locations import weights_folder
 
     return tuple(_cache(folder) for folder in (weights_folder(), Path(constants.HF_HUB_CACHE)))
 

@@ -5,7 +5,7 @@ Anything that is not a `VisionFTError` is a bug: it is logged with its traceback
 
 import errno
 
-from models.errors import ConfigError, Problem, VisionFTError, WeightsError
+from models.errors import ConfigError, Problem, VisionFTError
 
 __all__ = [
     "ConfigError",
@@ -31,6 +31,10 @@ class ProjectError(VisionFTError):
 
 class ImageError(VisionFTError):
     """A picture cannot be used; `message` is the reason that lists show beside its path."""
+
+
+class WeightsError(VisionFTError):
+    """Pretrained weights cannot be had, read or fitted."""
 
 
 class RunError(VisionFTError):

@@ -22,8 +22,8 @@ from gui.kit.workers import WorkerPool
 from gui.preferences import FONT_SCALES, settings_path
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.state import AppState, JobOutcome
-from models.weights import weights_folder
 from visionft.devices import likely_kinds
+from visionft.weights.locations import weights_folder
 
 THEMES = ("System", "Light", "Dark")
 CACHE_LIMITS_MB = {

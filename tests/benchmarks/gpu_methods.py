@@ -85,7 +85,7 @@ def main() -> None:
         if config.problems():
             continue
         classifier = build_classifier(
-            config.backbone_row, method, classes=CLASSES, options=config.method_options, weights="random"
+            config.backbone_row, method, classes=CLASSES, options=config.method_options, weights=None
         )
         trainable, total = classifier.parameter_counts()
         del classifier

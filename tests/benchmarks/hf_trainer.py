@@ -30,6 +30,7 @@ from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Progress
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+from visionft.weights import weights_loader
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation top-1
 
@@ -88,6 +89,7 @@ def theirs(config: TrainConfig, snapshot: Snapshot) -> Curve:
         options=LinearOptions(),
         image_size=config.input_size,
         seed=config.seed,
+        weights=weights_loader(),
     )
     pattern = "network." + target_pattern(config.backbone_row.family, LoraOptions())
     lora = LoraConfig(

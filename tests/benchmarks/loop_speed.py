@@ -24,6 +24,7 @@ from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+from visionft.weights import weights_loader
 
 
 def loader_of(config: TrainConfig, snapshot: Snapshot):
@@ -44,7 +45,7 @@ def build(config: TrainConfig, snapshot: Snapshot):
         config.method_row,
         classes=len(snapshot.class_names),
         options=config.method_options,
-        weights=config.weights,
+        weights=weights_loader(config.weights),
         image_size=config.input_size,
         seed=config.seed,
     )

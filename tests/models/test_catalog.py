@@ -45,7 +45,7 @@ def test_counts_equal_the_modules(backbone: str, method: str) -> None:
     row, kind = BACKBONES[backbone], METHODS[method]
     for options in OPTIONS[method]:
         with torch.device("meta"):
-            built = build_classifier(row, kind, classes=7, options=options, weights="random")
+            built = build_classifier(row, kind, classes=7, options=options, weights=None)
         counted = count_parameters(row, kind, classes=7, options=options)
         assert (counted.trainable, counted.total) == built.parameter_counts()
 
@@ -54,7 +54,7 @@ def test_counts_follow_the_picture_size() -> None:
     from models.classifier import build_classifier
 
     row, method = BACKBONES["test_vit"], METHODS["full"]
-    built = build_classifier(row, method, classes=2, weights="random", image_size=96)
+    built = build_classifier(row, method, classes=2, weights=None, image_size=96)
     assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
 
 

@@ -40,7 +40,7 @@ CASES = [
 
 
 def build(backbone: str, method: str, options=None, **changes) -> Classifier:
-    arguments = {"classes": 3, "weights": "random", "image_size": 64, **changes}
+    arguments = {"classes": 3, "weights": None, "image_size": 64, **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
     return classifier.place("cpu")  # as the loop does: the order in memory is part of what must work
 

@@ -12,7 +12,6 @@ import typer
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from models.weights import PRETRAINED, RANDOM
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, checked_split
 from visionft.data.types import Snapshot
@@ -21,6 +20,7 @@ from visionft.events import Progress
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
+from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
@@ -88,8 +88,8 @@ def _base_config(
         raise VisionFTError("What to train is not said.", hint)
     config = TrainConfig()
     if preset is not None:
-        from models.weights import local_file
         from visionft.training.config.presets import Circumstances, preset_config
+        from visionft.weights.locations import local_file
 
         here = [name for name, row in BACKBONES.items() if local_file(row)]
         config = preset_config(preset, Circumstances.of(snapshot, here=here, device=device))

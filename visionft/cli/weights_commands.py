@@ -49,7 +49,7 @@ def backbones(json: Json = False) -> None:
             "input_size": row.input_size,
             "licence": row.licence,
             "weights": str(state.path or ""),
-            "place": state.place,
+            "location": state.location,
             "bytes": state.bytes,
             "bytes_are_estimated": state.is_estimate,
             "summary": row.summary,
@@ -66,11 +66,11 @@ def backbones(json: Json = False) -> None:
 
 def _where(state: "WeightsState") -> str:
     """Say in a few words whether training can start at once, or what it would download."""
-    if state.place == "bundled":
+    if state.location == "bundled":
         return f"here, ships with VisionFT ({state.size_text})"
     if state.is_here:
         return f"here ({state.size_text})"
-    if state.place == "nowhere":
+    if state.location == "nowhere":
         return "missing: reinstall VisionFT"
     begun = f", {state.partial_bytes / 1e6:.0f} MB of it here" if state.partial_bytes else ""
     return f"to download ({state.size_text}{begun})"
@@ -81,10 +81,10 @@ def list_weights(json: Json = False) -> None:
     from visionft.weights import offline_reason, weights_folder, weights_states
 
     here = [state for state in weights_states() if state.is_here or state.partial_bytes]
-    rows = [(state.backbone, _place(state), state.size_text, state.licence, state.path or "") for state in here]
+    rows = [(state.backbone, _location(state), state.size_text, state.licence, state.path or "") for state in here]
     text = "\n".join(
         [
-            table(("backbone", "place", "size", "licence", "file"), rows),
+            table(("backbone", "location", "size", "licence", "file"), rows),
             "",
             f"Weights folder: {weights_folder()}",
             *([offline_reason()] if offline_reason() else []),
@@ -93,8 +93,8 @@ def list_weights(json: Json = False) -> None:
     print_result({"folder": weights_folder(), "offline": offline_reason(), "weights": here}, text, as_json=json)
 
 
-def _place(state: "WeightsState") -> str:
-    return state.place if state.is_here else f"broken off at {state.partial_bytes / 1e6:.0f} MB"
+def _location(state: "WeightsState") -> str:
+    return state.location if state.is_here else f"broken off at {state.partial_bytes / 1e6:.0f} MB"
 
 
 def fetch(names: Names, json: Json = False) -> None:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.parameters import count_parameters
-from models.weights import NOT_STATED, PRETRAINED, RANDOM, WeightsRecord, bundled_file, read_record, stated_licence
 from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import read_json, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
 from visionft.weights import fetch
+from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
+from visionft.weights.reading import NOT_STATED, stated_licence
+from visionft.weights.records import WeightsRecord, read_record
 from visionft.weights.states import megabytes
 
 if TYPE_CHECKING:
-    from models.weights import LoadReport
+    from models.networks import LoadReport
 
 WEIGHTS_FILE = "weights.json"
 NO_LICENCE = "none (random weights)"

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 from models.catalog import Backbone
-from models.weights import WeightsRecord, local_file, sha256_of, weights_folder
 from visionft.errors import WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.weights import hub
-from visionft.weights.placing import check_room, place, sole_writer
+from visionft.weights.installing import check_room, install, sole_writer
+from visionft.weights.locations import local_file, weights_folder
+from visionft.weights.records import WeightsRecord, sha256_of
 from visionft.weights.states import megabytes, offline_reason, partial_files
 
 _MB = 1_000_000
@@ -54,7 +55,7 @@ def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Pa
         return None
     on_event(Progress(stage=f"Checking {backbone.name}", done=0, total=0))
     record = _checked(backbone, remote, partial)
-    path = place(partial, backbone, record)
+    path = install(partial, backbone, record)
     on_event(Notice(message=f"Fetched {path.name}: {megabytes(record.bytes)} MB, licence {record.licence}."))
     return path
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from models.catalog import Backbone
-from models.weights import HUB_FILE, weights_folder
 from visionft.errors import WeightsError
 from visionft.events import ShouldStop
 from visionft.files import write_error
+from visionft.weights.locations import HUB_FILE, weights_folder
 
 logger = logging.getLogger(__name__)
 

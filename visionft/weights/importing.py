@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import BACKBONES, Backbone, get_backbone
-from models.weights import KINDS, WeightsRecord, read_record, read_state, sha256_of, stated_licence, weights_folder
 from visionft.errors import VisionFTError, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_error
-from visionft.weights.placing import check_room, place, sole_writer
+from visionft.weights.installing import check_room, install, sole_writer
+from visionft.weights.locations import weights_folder
+from visionft.weights.reading import KINDS, read_state, stated_licence
+from visionft.weights.records import WeightsRecord, read_record, sha256_of
 
 PIECE_BYTES = 4_000_000
 
@@ -59,7 +61,7 @@ def import_weights(
 
     Args:
         source: A .safetensors, .pth, .pt, .bin or .ckpt file; a weights folder or hub cache of another computer.
-        backbone: What a file is for; told from its place, names and shapes when None.
+        backbone: What a file is for; told from its location, names and shapes when None.
         on_event: Receives how far it is.
         should_stop: Asked between files and while one is copied.
 
@@ -113,7 +115,7 @@ def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_
     carried = _carried_record(path)
     state = read_state(path)
     pinned = _told_by_hash(sha256_of(path))
-    backbone = wanted or pinned or _told_by_place(path, carried) or _told_by_shapes(path, state)
+    backbone = wanted or pinned or _told_by_location(path, carried) or _told_by_shapes(path, state)
     _check_fit(path, backbone, state)
     if backbone.bundled:
         raise WeightsError(f"{backbone.name} ships with its weights.", f"Train with weights={path} to use this file.")
@@ -126,11 +128,11 @@ def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_
             if not _write(path, state, temporary, should_stop):
                 return None
             record = _record(backbone, path, temporary, carried)
-            placed = place(temporary, backbone, record)
+            installed = install(temporary, backbone, record)
         finally:
             temporary.unlink(missing_ok=True)
     on_event(Notice(message=f"Imported {path.name} as {backbone.name}, licence {record.licence}."))
-    return Imported(backbone=backbone.name, path=placed, bytes=record.bytes, sha256=record.sha256, source=path)
+    return Imported(backbone=backbone.name, path=installed, bytes=record.bytes, sha256=record.sha256, source=path)
 
 
 def _carried_record(path: Path) -> WeightsRecord | None:
@@ -154,7 +156,7 @@ def _told_by_hash(sha256: str) -> Backbone | None:
     return next((each for each in BACKBONES.values() if each.pin.sha256 == sha256), None)
 
 
-def _told_by_place(path: Path, carried: WeightsRecord | None) -> Backbone | None:
+def _told_by_location(path: Path, carried: WeightsRecord | None) -> Backbone | None:
     """Return the backbone that a record, the file's name, a hub folder's name or a timm `config.json` speaks of."""
     if carried and carried.backbone in BACKBONES:
         return BACKBONES[carried.backbone]
@@ -182,7 +184,7 @@ def _told_by_config(path: Path) -> Backbone | None:
 
 
 def _told_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:
-    from models.weights.fitting import fitting_backbones
+    from visionft.weights.fitting import fitting_backbones
 
     fitting = fitting_backbones(state)
     if len(fitting) == 1:
@@ -198,7 +200,7 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
     import torch
 
     from models.networks import build_network
-    from models.weights.fitting import fit, misfit_error
+    from visionft.weights.fitting import fit, misfit_error
 
     with torch.device("meta"):
         network = build_network(backbone, classes=0, image_size=backbone.input_size)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from models.catalog import BACKBONES, Backbone
-from models.weights import folder_file, locate, record_path, weights_folder
 from visionft.errors import WeightsError
 from visionft.files import write_error
+from visionft.weights.locations import WeightsLocation, folder_file, locate, weights_folder
+from visionft.weights.records import record_path
 
 OFFLINE_VARIABLE = "VISIONFT_OFFLINE"
 _OFFLINE_VARIABLES = (OFFLINE_VARIABLE, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -38,7 +39,7 @@ class WeightsState:
 
     Attributes:
         backbone: Its catalog name.
-        place: `hub` means that they would be fetched; `nowhere` that a file which ships with the program is missing.
+        location: `hub` means that they would be fetched; `nowhere` that a file which ships with the program is missing.
         path: The file, where it is on this computer.
         bytes: Its size, or about what would be fetched.
         is_estimate: Whether `bytes` is computed from the parameter count.
@@ -48,7 +49,7 @@ class WeightsState:
     """
 
     backbone: str
-    place: Literal["bundled", "folder", "hub cache", "hub", "nowhere"]
+    location: WeightsLocation | Literal["hub", "nowhere"]
     path: Path | None
     bytes: int
     is_estimate: bool
@@ -80,10 +81,10 @@ def weights_states() -> tuple[WeightsState, ...]:
 def weights_state(backbone: Backbone) -> WeightsState:
     """Look where the weights of a backbone are; opens no file and no connection."""
     found = locate(backbone)
-    place, path = found or ("hub" if backbone.hub_id else "nowhere", None)
+    location, path = found or ("hub" if backbone.hub_id else "nowhere", None)
     return WeightsState(
         backbone=backbone.name,
-        place=place,
+        location=location,
         path=path,
         bytes=path.stat().st_size if path else backbone.hub_bytes,
         is_estimate=path is None and not backbone.pin.bytes,
@@ -118,8 +119,8 @@ def remove_weights(backbone: Backbone) -> tuple[Path, ...]:
 
 def _why_not(backbone: Backbone) -> str:
     state = weights_state(backbone)
-    if state.place == "bundled":
+    if state.location == "bundled":
         return "They ship with the program and stay."
-    if state.place == "hub cache":
+    if state.location == "hub cache":
         return f"They lie in the hub's cache, which other programs use too: {state.path}."
     return "`visionft weights list` shows what is here."

@@ -13,10 +13,10 @@ from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
 from gui.kit.thumbnails import Unreadable, load_thumbnail
 from gui.preferences import Settings, load_settings
-from models.weights import weights_folder
 from visionft.data.limits import picture_limit
 from visionft.devices import likely_kinds
 from visionft.weights import offline_reason
+from visionft.weights.locations import weights_folder
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 

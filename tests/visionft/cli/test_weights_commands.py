@@ -31,8 +31,8 @@ def file(tmp_path: Path, state_of) -> Path:
 
 def test_backbones_say_what_is_here_and_what_would_come(run, weights_home: Path) -> None:
     rows = {row["backbone"]: row for row in json.loads(run("backbones", "--json")[1])}
-    assert rows["starter_vit"]["place"] == "bundled" and not rows["starter_vit"]["bytes_are_estimated"]
-    assert rows["resnet18"]["place"] == "hub" and rows["resnet18"]["weights"] == ""
+    assert rows["starter_vit"]["location"] == "bundled" and not rows["starter_vit"]["bytes_are_estimated"]
+    assert rows["resnet18"]["location"] == "hub" and rows["resnet18"]["weights"] == ""
     assert rows["resnet18"]["bytes"] == 46_807_446 and not rows["resnet18"]["bytes_are_estimated"]
     assert rows["resnet34"]["bytes_are_estimated"]
     text = run("backbones")[1]

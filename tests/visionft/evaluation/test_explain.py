@@ -103,7 +103,7 @@ def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, 
     snapshot, places = spots
     loaded = load_trained(read_run(spot_run(backbone)))
     row = loaded.run.config.backbone_row
-    random = build_classifier(row, get_method("linear"), classes=3, weights="random", seed=3).eval()
+    random = build_classifier(row, get_method("linear"), classes=3, weights=None, seed=3).eval()
     explainer = Explainer(dataclasses.replace(loaded, classifier=random))
     found = [explainer.explain(asked) for asked in asked_of(snapshot)[::3]]
     # A map may be true to a network that answers at random; it then points at no place in particular.
@@ -118,7 +118,7 @@ def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, 
 def small_classifier(backbone: str, method: str, **options) -> Classifier:
     row, chosen = get_backbone(backbone), get_method(method)
     classifier = build_classifier(
-        row, chosen, classes=3, options=chosen.options(**options), weights="random", image_size=64, seed=1
+        row, chosen, classes=3, options=chosen.options(**options), weights=None, image_size=64, seed=1
     )
     return classifier.eval().requires_grad_(False)
 

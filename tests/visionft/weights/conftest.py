@@ -1,4 +1,4 @@
-"""A hub on loopback that can be told to fail in every way a real one does."""
+"""A file of weights to fit and to spoil; a hub on loopback that can be told to fail in every way a real one does."""
 
 import hashlib
 import threading
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
-from safetensors.torch import save
+from safetensors.torch import save, save_file
 
 from visionft.weights import hub
 
@@ -149,3 +149,10 @@ def hub_server(state_of, weights_home: Path, monkeypatch: pytest.MonkeyPatch) ->
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def saved(tmp_path: Path, state_of) -> Path:
+    """Return a file of test_vit's weights with a head for 1,000 classes, made for pictures of 64 px."""
+    save_file(state_of("test_vit"), tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"

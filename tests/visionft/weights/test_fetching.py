@@ -18,12 +18,12 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
-from models.weights import read_record
 from visionft.errors import WeightsError
 from visionft.events import Event, Notice, Progress
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.weights import fetch, hub, offline_reason, set_offline, weights_state
+from visionft.weights import fetch, hub, offline_reason, set_offline, weights_loader, weights_state
+from visionft.weights.records import read_record
 
 ROW = BACKBONES["test_vit"]
 
@@ -49,7 +49,7 @@ def test_it_comes_whole_checked_and_with_its_record(hub_server, weights_home: Pa
     done = [event.done for event in events if isinstance(event, Progress) and event.stage.startswith("MB")]
     assert done == sorted(done) and done[-1] == len(hub_server.content) // 10**6
     assert any(isinstance(event, Notice) and "licence Apache-2.0" in event.message for event in events)
-    assert build_classifier(ROW, METHODS["linear"], classes=2).loaded.sha256 == record.sha256
+    assert build_classifier(ROW, METHODS["linear"], classes=2, weights=weights_loader()).loaded.sha256 == record.sha256
 
 
 def test_it_is_fetched_once(hub_server, weights_home: Path) -> None:
@@ -294,11 +294,11 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_call_goes_on(hub_server, weights
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     (state,) = json.loads(stdout)
-    assert state["place"] == "hub" and state["partial_bytes"] >= 50_000
+    assert state["location"] == "hub" and state["partial_bytes"] >= 50_000
     hub_server.pause_s = 0
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (state,) = json.loads(done.stdout)
-    assert state["place"] == "folder" and Path(state["path"]).read_bytes() == hub_server.content
+    assert state["location"] == "folder" and Path(state["path"]).read_bytes() == hub_server.content
     assert hub_server.requests[-1][2].startswith("bytes=")
 
 

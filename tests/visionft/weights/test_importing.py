@@ -16,10 +16,10 @@ from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.table import METHODS
 from models.pins import Pin
-from models.weights import read_record
 from visionft.errors import WeightsError
 from visionft.events import Event
-from visionft.weights import fetch, import_weights, remove_weights, weights_state
+from visionft.weights import fetch, import_weights, remove_weights, weights_loader, weights_state
+from visionft.weights.records import read_record
 
 
 def contents(folder: Path) -> set[str]:
@@ -43,7 +43,7 @@ def test_a_safetensors_file_is_known_by_its_shapes(given: Path, weights_home: Pa
     assert record and record.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert record.licence == "MIT" and record.origin == "anything.safetensors"
     assert contents(weights_home) == {"test_resnet.safetensors", "test_resnet.json"}
-    assert weights_state(BACKBONES["test_resnet"]).place == "folder"
+    assert weights_state(BACKBONES["test_resnet"]).location == "folder"
 
 
 def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_of) -> None:
@@ -53,7 +53,9 @@ def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_o
     kept = load_file(imported.path)
     assert kept.keys() == state.keys() and all(torch.equal(kept[name], state[name]) for name in state)
     assert read_record(imported.path).licence == "not stated"
-    built = build_classifier(BACKBONES["test_vit"], METHODS["linear"], classes=2, image_size=64)
+    built = build_classifier(
+        BACKBONES["test_vit"], METHODS["linear"], classes=2, image_size=64, weights=weights_loader()
+    )
     assert torch.equal(built.network.patch_embed.proj.weight, state["patch_embed.proj.weight"])
 
 

@@ -8,6 +8,7 @@ import torch  # noqa: TID253
 from models.classifier import Classifier, build_classifier
 from visionft.devices import Device, pick_device
 from visionft.training.config.train_config import TrainConfig
+from visionft.weights import weights_loader
 
 
 class RunContext:
@@ -26,7 +27,7 @@ class RunContext:
             config.method_row,
             classes=classes,
             options=config.method_options,
-            weights=config.weights,
+            weights=weights_loader(config.weights),
             image_size=config.input_size,
             patch_dropout=config.patch_dropout,
             seed=config.seed,

@@ -12,7 +12,6 @@ import torch  # noqa: TID253
 from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
-from models.weights import RANDOM
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.events import (
@@ -42,6 +41,7 @@ from visionft.training.loop.validation import validate
 from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
 from visionft.training.runs.run_folder import TrainResult, best_epoch, read_metrics, read_run
+from visionft.weights.locations import RANDOM
 
 STEP_EVENT_INTERVAL_S = 0.1
 MAX_ROLLBACKS = 3

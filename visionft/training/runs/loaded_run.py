@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.classifier import Classifier, build_classifier
-from models.weights import RANDOM
 from visionft.data.preprocess import Preprocessing
 from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.run_folder import RunSummary, require_weights
+from visionft.weights import weights_loader
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def load_trained(
         config.method_row,
         classes=len(run.class_names),
         options=config.method_options,
-        weights=RANDOM if config.learns_everything else config.weights,
+        weights=None if config.learns_everything else weights_loader(config.weights),
         image_size=config.input_size,
         seed=config.seed,
     )

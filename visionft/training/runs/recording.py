@@ -149,5 +149,6 @@ def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result
     if method.exchange_folder and not result.stopped and result.best:
         load_best(run_dir, classifier)
         with whole_folder(run_dir / method.exchange_folder) as folder:
-            method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=config.method_options)
+            options = config.method_options
+            method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=options)
     write_json(run_dir / "result.json", dataclasses.asdict(result))

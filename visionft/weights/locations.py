@@ -8,7 +8,7 @@ import platformdirs
 
 import models
 from models.catalog import Backbone
-from models.errors import WeightsError
+from visionft.errors import WeightsError
 
 RANDOM = "random"
 PRETRAINED = "pretrained"

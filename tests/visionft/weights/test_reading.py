@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import models
-from models.errors import WeightsError
-from models.weights import read_state
+from visionft.errors import WeightsError
+from visionft.weights.reading import read_state
 
 
 @pytest.mark.parametrize(

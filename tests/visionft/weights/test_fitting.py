@@ -8,22 +8,20 @@ from safetensors.torch import load_file, save_file
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.errors import WeightsError
 from models.methods.table import METHODS
-from models.weights import load_weights
-from models.weights.fitting import fitting_backbones
+from visionft.errors import WeightsError
+from visionft.weights import weights_loader
+from visionft.weights.fitting import fitting_backbones, load_weights
 
 
 def network(backbone: str = "test_vit", image_size: int = 64):
     method = METHODS["linear"]
-    return build_classifier(
-        BACKBONES[backbone], method, classes=3, weights="random", image_size=image_size, seed=2
-    ).network
+    return build_classifier(BACKBONES[backbone], method, classes=3, weights=None, image_size=image_size, seed=2).network
 
 
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_the_starters_load_as_they_ship(backbone: str) -> None:
-    built = build_classifier(BACKBONES[backbone], METHODS["lora"], classes=2, image_size=160)
+    built = build_classifier(BACKBONES[backbone], METHODS["lora"], classes=2, image_size=160, weights=weights_loader())
     assert built.loaded and built.loaded.sha256 == BACKBONES[backbone].sha256
     assert all(value.isfinite().all() for value in built.network.state_dict().values())
 

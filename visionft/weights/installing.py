@@ -10,10 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.catalog import Backbone
-from models.weights import WeightsRecord, folder_file, record_path, weights_folder
 from visionft.errors import WeightsError
 from visionft.events import Notice, OnEvent, ShouldStop
 from visionft.files import fsync_folder, write_json
+from visionft.weights.locations import folder_file, weights_folder
+from visionft.weights.records import WeightsRecord, record_path
 from visionft.weights.states import megabytes
 
 SPARE_BYTES = 50_000_000  # left free on the disk, for everything else that runs
@@ -73,8 +74,8 @@ def check_room(needed: int) -> None:
         raise WeightsError(message, hint)
 
 
-def place(checked: Path, backbone: Backbone, record: WeightsRecord) -> Path:
-    """Rename a whole and checked file of the weights folder to its place, its record first.
+def install(checked: Path, backbone: Backbone, record: WeightsRecord) -> Path:
+    """Rename a whole and checked file of the weights folder to its name there, its record first.
 
     After a crash between the two, the record disagrees with an older file, and loading says so.
     """

@@ -1,38 +1,29 @@
 """Fitting the tensors of a file to a network by names and shapes, and telling which backbone they were made for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.catalog import BACKBONES, Backbone
-from models.errors import WeightsError
-from models.weights.reading import read_state
-from models.weights.records import checked_sha256
+from models.networks import LoadReport, WeightsLoader, build_network
+from visionft.errors import WeightsError
+from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
+from visionft.weights.reading import read_state
+from visionft.weights.records import checked_sha256
 
 _COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
 _PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadReport:
-    """What a network was given.
+def weights_loader(source: str = PRETRAINED) -> WeightsLoader | None:
+    """Return what fills a network with the weights that `source` means; None for random ones.
 
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        bytes: Its size.
-        head_classes: Width of the classifier head that was left out; 0 where the file has none.
-        left_out: Names of all tensors that this network has no place for.
-        resized_from: Count of position embeddings in the file, where they were interpolated to another count; else 0.
+    Args:
+        source: `pretrained`, `random`, or the path of a weights file.
     """
-
-    path: Path
-    sha256: str
-    bytes: int
-    head_classes: int
-    left_out: tuple[str, ...]
-    resized_from: int = 0
+    if source == RANDOM:
+        return None
+    return lambda network, backbone: load_weights(network, backbone, find_weights(backbone, source))
 
 
 def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
@@ -118,8 +109,6 @@ def _some(names: list[str]) -> str:
 def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
     """Return the backbones of the catalog that the tensors fit by names and shapes, in the catalog's order."""
     import torch
-
-    from models.networks import build_network
 
     found = []
     for backbone in BACKBONES.values():

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from models.errors import WeightsError
+from visionft.errors import WeightsError
 
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 NOT_STATED = "not stated"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import Backbone
-from models.errors import WeightsError
-from models.weights.places import bundled_file, hub_cached_file, weights_folder
+from visionft.errors import WeightsError
+from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

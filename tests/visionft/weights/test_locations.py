@@ -12,19 +12,12 @@ from huggingface_hub import constants
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.errors import WeightsError
 from models.methods.table import METHODS
 from models.pins import Pin
-from models.weights import (
-    WeightsRecord,
-    bundled_file,
-    checked_sha256,
-    find_weights,
-    local_file,
-    locate,
-    places,
-    record_path,
-)
+from visionft.errors import WeightsError
+from visionft.weights import locations, weights_loader
+from visionft.weights.locations import bundled_file, find_weights, local_file, locate
+from visionft.weights.records import WeightsRecord, checked_sha256, record_path
 
 ROW = BACKBONES["test_vit"]
 
@@ -73,9 +66,9 @@ def test_a_path_that_is_no_file_says_what_to_give(tmp_path: Path) -> None:
 
 
 def test_a_missing_bundled_file_is_never_random(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(places, "bundled_file", lambda backbone: tmp_path / "gone")
+    monkeypatch.setattr(locations, "bundled_file", lambda backbone: tmp_path / "gone")
     with pytest.raises(WeightsError, match=r"starter_vit\.safetensors of starter_vit is missing.*Reinstall"):
-        build_classifier(BACKBONES["starter_vit"], METHODS["linear"], classes=2)
+        build_classifier(BACKBONES["starter_vit"], METHODS["linear"], classes=2, weights=weights_loader())
 
 
 def flip(path: Path) -> None:
@@ -89,10 +82,10 @@ def test_a_flipped_bit_in_a_bundled_file_is_noticed(tmp_path: Path, monkeypatch:
     copy = tmp_path / row.bundled
     shutil.copy(bundled_file(row), copy)
     flip(copy)
-    for module in ("places", "records"):
-        monkeypatch.setattr(f"models.weights.{module}.bundled_file", lambda backbone: copy)
+    for module in ("locations", "records"):
+        monkeypatch.setattr(f"visionft.weights.{module}.bundled_file", lambda backbone: copy)
     with pytest.raises(WeightsError, match=r"is damaged.*Reinstall"):
-        build_classifier(row, METHODS["linear"], classes=2)
+        build_classifier(row, METHODS["linear"], classes=2, weights=weights_loader())
 
 
 def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: Path) -> None:
@@ -106,7 +99,7 @@ def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: 
     assert checked_sha256(ROW, ours) == sha256
     flip(ours)
     with pytest.raises(WeightsError, match="is damaged.*visionft weights remove test_vit"):
-        build_classifier(ROW, METHODS["linear"], classes=2, image_size=64)
+        build_classifier(ROW, METHODS["linear"], classes=2, image_size=64, weights=weights_loader())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'])
