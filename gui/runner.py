@@ -14,6 +14,7 @@ from gui.kit.i18n import tr
 from gui.run_queue import QueuedRun, RunQueue
 from visionft.errors import RunError
 from visionft.events import EpochDone
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, read_run
 
@@ -128,7 +129,7 @@ class Runner(QObject):
         if snapshot is None or self._state.job_info is not None:
             return
         while (run := self.queue.take_next()) is not None:
-            problems = run.config.problems(snapshot)
+            problems = config_problems(run.config, snapshot)
             if not problems:
                 self.queue_changed.emit()
                 self._begin(run)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from visionft.calibration import softmax
 from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
 from visionft.evaluation.explanation import Explanation, normalised
@@ -131,7 +132,7 @@ def write_evaluation(folder: Path, snapshot: Snapshot, *, right_share: float, se
         line = {"image_id": image.image_id, "class": names[true], "predicted": names[said], "probability": sure}
         lines.append(json.dumps({**line, "true_probability": float(row[true])}))
     probabilities, targets = np.array(rows), np.array(truths)
-    sharper = metrics.softmax(np.log(probabilities) * 2.1)
+    sharper = softmax(np.log(probabilities) * 2.1)
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(names))
     right, count = int(np.trace(confusion)), len(targets)
     stored = {

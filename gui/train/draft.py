@@ -26,6 +26,7 @@ from gui.train.train_choices import (
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
 from visionft.data.types import SnapshotImage
+from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
@@ -119,7 +120,7 @@ class TrainDraft(QObject):
     def is_ready(self) -> bool:
         """Check the draft against the project; show every fault beside its field."""
         snapshot = self._state.snapshot()
-        problems = self.config.problems(snapshot) if snapshot is not None else ()
+        problems = config_problems(self.config, snapshot) if snapshot is not None else ()
         self._view.show_problems(problems)
         return snapshot is not None and not problems
 
@@ -163,7 +164,7 @@ class TrainDraft(QObject):
         self._show_enabled()
 
     def _known(self, config: TrainConfig) -> Estimate | None:
-        return known_estimate(config, self._facts) if self._facts and not config.problems() else None
+        return known_estimate(config, self._facts) if self._facts and not config_problems(config) else None
 
     @Slot()
     @Slot(object)
@@ -234,7 +235,7 @@ class TrainDraft(QObject):
         configs = [self.config]
         if every_method:
             variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
-            configs = [config for config in variants if not config.problems(snapshot)]
+            configs = [config for config in variants if not config_problems(config, snapshot)]
         measured = work.estimate_costs(configs, snapshot)
         self._state.start_job(ESTIMATE, tr("Measuring time and memory"), measured, page=self._page)
 

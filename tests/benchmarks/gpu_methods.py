@@ -15,6 +15,7 @@ import torch
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from visionft.data.dataset import Batch
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, new_totals
 from visionft.training.loop.train_step import TrainStep
@@ -82,7 +83,7 @@ def main() -> None:
             device=options.device,
             precision="bf16",
         )
-        if config.problems():
+        if config_problems(config):
             continue
         classifier = build_classifier(
             config.backbone_row, method, classes=CLASSES, options=config.method_options, weights=None

@@ -28,6 +28,7 @@ from gui.train.page import TrainPage
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
+from visionft.training.config.checks import config_problems
 
 TICK_MS = 16
 SHOWN = """
@@ -132,7 +133,7 @@ def main() -> None:
         spin(3)
         lateness.take("idle")
         page.start()
-        assert state.job_info is not None, page.config().problems(state.snapshot())
+        assert state.job_info is not None, config_problems(page.config(), state.snapshot())
         state.job_reported.connect(lambda _event: None)
         while state.job_info is not None and not page.monitor.chart.point_counts()["steps"]:
             spin(0.2)

@@ -23,6 +23,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
@@ -106,7 +107,7 @@ def main() -> None:
                 name, weights = ("full", "random") if method == "scratch" else (method, "pretrained")
                 config = TrainConfig(backbone=backbone, method=name, weights=weights, epochs=options.epochs)
                 config = config.with_settings([*options.set, *filter(None, own.split(","))])
-                if problems := config.problems(snapshots[options.seeds[0]]):
+                if problems := config_problems(config, snapshots[options.seeds[0]]):
                     print(f"{backbone}, {spec} left out: {problems[0].message}", file=sys.stderr)
                     continue
                 with tempfile.TemporaryDirectory() as temporary:

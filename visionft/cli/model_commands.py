@@ -18,6 +18,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
 from visionft.project.store import Project
+from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
 from visionft.weights.locations import PRETRAINED, RANDOM
@@ -69,7 +70,7 @@ def train(
         snapshot = _snapshot(project)
         base = _base_config(preset, backbone, method, device, snapshot)
         config = _config(base, epochs, assignments or [])
-        config.check(snapshot)
+        check_config(config, snapshot)
         if estimate:
             _print_estimate(config, snapshot, as_json=json)
             return

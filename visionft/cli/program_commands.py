@@ -1,14 +1,19 @@
 """Commands about the program itself: its health, its demonstration, its window."""
 
+from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from visionft.cli.output import Json, job, print_result, table
+from visionft.errors import VisionFTError
 
 if TYPE_CHECKING:
     from visionft.demo import DemoResult
+
+APPS = "visionft.apps"  # group of entry points
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +68,17 @@ def window(
     project: Annotated[Path | None, typer.Argument(metavar="[PROJECT]", help="A project to open.")] = None,
 ) -> None:
     """Open the window."""
-    from gui.app import main
+    raise typer.Exit(_installed_window()(project))
 
-    raise typer.Exit(main(project))
+
+def _installed_window() -> Callable[[Path | None], int]:
+    """Return what opens the window: the entry point of that name, for the engine knows no screen."""
+    found = list(entry_points(group=APPS, name="window"))
+    if not found:
+        hint = "Install VisionFT again: `python3 packaging/start.py app`, or `pip install --editable .` where it lies."
+        raise VisionFTError("This installation of VisionFT names no window.", hint)
+    try:
+        return found[0].load()
+    except ModuleNotFoundError as error:
+        message = f"The window cannot be opened: the package {error.name} is not installed."
+        raise VisionFTError(message, "Install VisionFT again, or go on with the other commands.") from error

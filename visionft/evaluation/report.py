@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch  # noqa: TID253
 
+from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.data.dataset import EpochSampler, PictureDataset, choose_workers, make_loader
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
@@ -100,7 +101,7 @@ def evaluate_run(
     """
     loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
-    temperature = metrics.fit_temperature(val.values, val.targets)
+    temperature = fit_temperature(val.values, val.targets)
     chosen = val if split == "val" else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
     thresholds = fit_thresholds(val, temperature)
     evaluation = summarise(loaded.run, split, chosen, temperature, thresholds)
@@ -186,7 +187,7 @@ def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> 
 def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
     """Return calibrated probabilities (N, C): a softmax for one label, a sigmoid for several."""
     scaled = logits.values / temperature
-    return metrics.softmax(scaled) if logits.targets.ndim == 1 else metrics.sigmoid(scaled)
+    return softmax(scaled) if logits.targets.ndim == 1 else sigmoid(scaled)
 
 
 def fit_thresholds(validation: Logits, temperature: float) -> np.ndarray | None:

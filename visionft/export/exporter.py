@@ -13,10 +13,10 @@ import numpy as np
 import torch  # noqa: TID253
 
 import visionft
+from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, RunError
-from visionft.evaluation.metrics import fit_temperature, sigmoid, softmax
 from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.graph import (

@@ -104,8 +104,8 @@ def _calibration(
     """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
     import numpy as np
 
+    from visionft.calibration import fit_temperature
     from visionft.errors import RunError
-    from visionft.evaluation.metrics import fit_temperature
     from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 
     several = images.task == "multi"
@@ -125,7 +125,7 @@ def _suggestions(
     """Yield a suggestion per picture from outputs (B, C), already divided by the temperature."""
     import numpy as np
 
-    from visionft.evaluation.metrics import sigmoid, softmax
+    from visionft.calibration import sigmoid, softmax
 
     for image, row in zip(images, softmax(scaled) if thresholds is None else sigmoid(scaled), strict=True):
         order = np.argsort(-row, kind="stable")

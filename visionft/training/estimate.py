@@ -24,6 +24,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_json
+from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread
 
@@ -114,7 +115,7 @@ def estimate_run(
         ConfigError: A setting or the pictures cannot be trained on.
         RunError: The user stopped, or not even one picture fits into memory.
     """
-    config.check(images)
+    check_config(config, images)
     cost = measure_steps(config, images, on_event=on_event, should_stop=should_stop)
     facts = SetFacts.of(images)
     remember(config, facts, cost)

@@ -9,6 +9,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.training.base_weights import ensure_weights
+from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import Stopped
 from visionft.training.loop.objective import Objective, new_totals
@@ -61,7 +62,7 @@ def find_learning_rate(
         RunError: The user stopped, or the loss exploded at once.
     """
     config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
-    config.check(images)
+    check_config(config, images)
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
     context = RunContext(config, classes=len(images.class_names))

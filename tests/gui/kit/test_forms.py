@@ -12,6 +12,7 @@ from gui.kit.forms import ConfigForm
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from visionft.errors import Problem
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 
 
@@ -51,7 +52,7 @@ def test_a_decimal_comma_is_understood(qtbot, form):
 def test_what_is_no_number_fails_its_check_beside_its_field(qtbot, form):
     type_into(qtbot, form.editor("learning_rate"), "fast")
     assert math.isnan(form.value().learning_rate)
-    assert form.show_problems(form.value().problems())
+    assert form.show_problems(config_problems(form.value()))
     assert form.editor("learning_rate").property("fault") == "true"
     assert form.editor("epochs").property("fault") == "false"
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
+from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.evaluation import metrics
 
 
@@ -17,7 +18,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     logits = rng.normal(size=(count, classes)) * 2
     targets = rng.integers(0, classes, count)
     logits[np.arange(count), targets] += rng.choice([0, 2])
-    return targets, metrics.softmax(logits), classes
+    return targets, softmax(logits), classes
 
 
 @settings(deadline=None, max_examples=60)
@@ -49,10 +50,10 @@ def test_equal_to_scikit_learn(seed: int) -> None:
 def test_temperature_undoes_overconfidence() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(4000, 4))
-    targets = np.array([rng.choice(4, p=row) for row in metrics.softmax(logits)])
-    temperature = metrics.fit_temperature(logits * 3, targets)
+    targets = np.array([rng.choice(4, p=row) for row in softmax(logits)])
+    temperature = fit_temperature(logits * 3, targets)
     assert temperature == pytest.approx(3, rel=0.1)
-    before, after = (metrics.softmax(logits * 3 / t) for t in (1.0, temperature))
+    before, after = (softmax(logits * 3 / t) for t in (1.0, temperature))
     assert metrics.expected_calibration_error(after, targets) < 0.3 * metrics.expected_calibration_error(
         before, targets
     )
@@ -75,7 +76,7 @@ def test_no_pictures_are_no_crash() -> None:
     confusion = metrics.confusion_matrix(empty, empty, 3)
     assert metrics.accuracy(confusion) == metrics.balanced_accuracy(confusion) == 0
     assert metrics.wilson_interval(0, 0) == (0, 1)
-    assert metrics.fit_temperature(np.zeros((0, 3)), empty) == 1
+    assert fit_temperature(np.zeros((0, 3)), empty) == 1
 
 
 @settings(deadline=None, max_examples=60)
@@ -98,13 +99,13 @@ def test_average_precision_equals_scikit_learn(seed: int) -> None:
 def test_temperature_of_several_labels() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(3000, 3))
-    targets = (rng.random((3000, 3)) < metrics.sigmoid(logits)).astype(float)
-    assert metrics.fit_temperature(logits * 2.5, targets) == pytest.approx(2.5, rel=0.1)
+    targets = (rng.random((3000, 3)) < sigmoid(logits)).astype(float)
+    assert fit_temperature(logits * 2.5, targets) == pytest.approx(2.5, rel=0.1)
 
 
 def test_reliability_bins_add_up_to_the_calibration_error() -> None:
     rng = np.random.default_rng(0)
-    probabilities = metrics.softmax(rng.normal(size=(400, 3)) * 2)
+    probabilities = softmax(rng.normal(size=(400, 3)) * 2)
     targets = rng.integers(0, 3, 400)
     bins = metrics.reliability(probabilities, targets)
     assert sum(each.count for each in bins) == 400

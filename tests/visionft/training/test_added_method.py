@@ -64,6 +64,7 @@ METHODS["scale"] = added.Scale()
 
 folder = Path(sys.argv[1])
 assert "torch" not in sys.modules
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 config = TrainConfig(
     backbone="test_resnet", method="scale", weights="random", image_size=32, batch_size=8, device="cpu", epochs=2
@@ -71,9 +72,9 @@ config = TrainConfig(
 facts = {"options": dataclasses.asdict(config.method_options)}
 facts["round_trip"] = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 faulty = dataclasses.replace(config, batch_size=2).with_settings(["scale.first=2"])
-facts["problems"] = [problem.message for problem in faulty.problems()]
-facts["refused"] = [problem.field for problem in dataclasses.replace(config, backbone="test_vit").problems()]
-facts["range"] = [problem.field for problem in config.with_settings(["scale.first=9"]).problems()]
+facts["problems"] = [problem.message for problem in config_problems(faulty)]
+facts["refused"] = [problem.field for problem in config_problems(dataclasses.replace(config, backbone="test_vit"))]
+facts["range"] = [problem.field for problem in config_problems(config.with_settings(["scale.first=9"]))]
 from gui.train.train_choices import method_choices
 facts["cards"] = [choice.title for choice in method_choices(config, classes=3)]
 assert "torch" not in sys.modules

@@ -2,28 +2,45 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from models.methods.table import METHODS
+from models.settings import range_problems
 from visionft.data.types import Snapshot, Split
-from visionft.errors import Problem
-
-if TYPE_CHECKING:
-    from visionft.training.config.train_config import TrainConfig
+from visionft.errors import ConfigError, Problem
+from visionft.training.config.train_config import TrainConfig
 
 
-def combination_problems(config: "TrainConfig") -> list[Problem]:
+def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tuple[Problem, ...]:
+    """Return every fault of the settings, and of `images` as training material when they are given."""
+    found = range_problems(config)
+    if config.method in METHODS:
+        found += range_problems(config.method_options, prefix=f"{config.method}.")
+    if not found:
+        found += combination_problems(config)
+    if images is not None:
+        found += data_problems(images)
+    return tuple(found)
+
+
+def check_config(config: TrainConfig, images: Snapshot | None = None) -> None:
+    """Raise a `ConfigError` with every fault of the settings and `images`, or return."""
+    if found := config_problems(config, images):
+        raise ConfigError(found)
+
+
+def combination_problems(config: TrainConfig) -> list[Problem]:
     """Return the faults of settings that are each in range but do not go together."""
     return [*_method_problems(config), *_input_problems(config), *_file_problems(config)]
 
 
-def _method_problems(config: "TrainConfig") -> list[Problem]:
+def _method_problems(config: TrainConfig) -> list[Problem]:
     backbone, method, found = config.backbone_row, config.method_row, []
     if reason := method.unsupported.get(backbone.family):
         found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
     return found + method.problems(backbone, config.method_options, batch_size=config.batch_size)
 
 
-def _input_problems(config: "TrainConfig") -> list[Problem]:
+def _input_problems(config: TrainConfig) -> list[Problem]:
     backbone, found = config.backbone_row, []
     if config.input_size % backbone.size_step:
         message = f"{config.backbone} needs a multiple of {backbone.size_step}, got {config.input_size}"
@@ -35,7 +52,7 @@ def _input_problems(config: "TrainConfig") -> list[Problem]:
     return found
 
 
-def _file_problems(config: "TrainConfig") -> list[Problem]:
+def _file_problems(config: TrainConfig) -> list[Problem]:
     found = []
     if config.weights not in ("pretrained", "random") and not Path(config.weights).expanduser().is_file():
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."

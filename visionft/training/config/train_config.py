@@ -9,10 +9,8 @@ from typing import Any, Self, TypeVar
 from models.catalog import BACKBONES, Backbone, get_backbone
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
-from models.settings import range_problems, setting
-from visionft.data.types import Snapshot
+from models.settings import setting
 from visionft.errors import ConfigError, Problem
-from visionft.training.config.checks import combination_problems, data_problems
 from visionft.training.config.settings import assign, build
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
@@ -257,22 +255,6 @@ class TrainConfig:
         """Return the chosen rate, or what suits the method, the network's width and, by its square root, the batch."""
         suited = self.method_row.peak_rate(self.backbone_row.shape) * math.sqrt(self.batch_size / 32)
         return self.learning_rate or suited
-
-    def problems(self, images: Snapshot | None = None) -> tuple[Problem, ...]:
-        """Return every fault of the settings, and of `images` as training material when they are given."""
-        found = range_problems(self)
-        if self.method in METHODS:
-            found += range_problems(self.method_options, prefix=f"{self.method}.")
-        if not found:
-            found += combination_problems(self)
-        if images is not None:
-            found += data_problems(images)
-        return tuple(found)
-
-    def check(self, images: Snapshot | None = None) -> None:
-        """Raise a `ConfigError` with every fault, or return."""
-        if found := self.problems(images):
-            raise ConfigError(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, with the format's version."""

@@ -12,7 +12,7 @@ the first epochs keep most of the lead, and the last lose nothing.
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
-from visionft.evaluation.metrics import fit_temperature, softmax
+from visionft.calibration import fit_temperature, softmax
 
 # Ridge strengths relative to the features' mean variance: to choose from, and the one for features that will learn.
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)

@@ -26,6 +26,7 @@ from visionft.events import (
     never_stop,
 )
 from visionft.training import base_weights
+from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import continuing
 from visionft.training.loop.batches import Stopped
@@ -73,7 +74,7 @@ def train(
         WeightsError: The pretrained weights cannot be had.
         RunError: No picture can be read, memory does not suffice, or the folder holds another or a going run.
     """
-    config.check(images)
+    check_config(config, images)
     if not base_weights.ensure_weights(config, on_event=on_event, should_stop=should_stop):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
     run = _Run(config, images, run_dir, is_new=is_new, on_event=on_event, should_stop=should_stop)
@@ -351,7 +352,7 @@ class _Run:
             return
         if self.train_step.average:
             self.progress.averaged = self.train_step.average.updates
-        recording.save_last(self.run_dir, self.classifier, self.train_step.tensors(), self.progress)
+        recording.save_last(self.run_dir, self.classifier, self.train_step.tensors(), self.progress.to_state())
 
     def finish(self, *, stopped: bool) -> TrainResult:
         """Measure what the run cost, write `result.json` and return it."""

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from torch import Tensor  # noqa: TID253
@@ -14,7 +15,6 @@ from visionft.errors import RunError
 from visionft.events import EpochDone
 from visionft.files import atomic_path, parse_json, write_json
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.progress import RunProgress
 from visionft.training.runs.checkpoint import (
     BEST,
     LAST,
@@ -123,7 +123,7 @@ def load_best(run_dir: Path, classifier: Classifier) -> None:
     classifier.load_trainable_state(load_checkpoint(run_dir / BEST).model)
 
 
-def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor], progress: RunProgress) -> None:
+def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor], progress: dict[str, Any]) -> None:
     """Write what the run can be continued from.
 
     Raises:
@@ -133,7 +133,7 @@ def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor
     broken = [name for name, value in model.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise RunError(f"The weights {broken[0]} are no longer finite.", "Train again with a lower learning rate.")
-    state = {"progress": progress.to_state()}
+    state = {"progress": progress}
     save_checkpoint(run_dir, LAST, Checkpoint(model=model, optimizer=optimizer, state=state))
 
 

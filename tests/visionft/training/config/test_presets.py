@@ -8,6 +8,7 @@ import pytest
 from models.catalog import BACKBONES
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
+from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_config
 from visionft.training.config.train_config import TrainConfig
 
@@ -19,7 +20,7 @@ STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
 @pytest.mark.parametrize("pictures", [0, 3, 12, 90, 900, 5000, 200_000])
 def test_every_preset_is_valid_and_needs_no_download(name, device, pictures):
     config = preset_config(name, Circumstances(pictures=pictures, device=device, here=STARTERS))
-    assert config.problems() == ()
+    assert config_problems(config) == ()
     assert config.backbone in STARTERS
 
 
@@ -73,4 +74,4 @@ def test_presets_load_no_learning_library():
         "preset_config('best', Circumstances.of(None)); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout == "False\n"
-    assert TrainConfig().problems() == ()
+    assert config_problems(TrainConfig()) == ()

@@ -14,6 +14,7 @@ from models.methods.table import METHODS
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
+from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import training_data
 from visionft.training.loop.batches import FeatureBatches, GrowingSize, sampling_weights
@@ -245,5 +246,5 @@ def test_drift_is_zero_for_the_same_features() -> None:
 def test_what_cannot_go_together_is_refused(changes: dict, field: str) -> None:
     texts = [f"{key}={value}" for key, value in {"backbone": "test_resnet", **changes}.items()]
     with pytest.raises(ConfigError) as caught:
-        TrainConfig().with_settings(texts).check()
+        check_config(TrainConfig().with_settings(texts))
     assert [problem.field for problem in caught.value.problems] == [field]

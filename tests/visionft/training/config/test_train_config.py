@@ -7,12 +7,13 @@ import pytest
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
+from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
 
 
 def test_every_fault_is_reported_with_its_field() -> None:
     config = TrainConfig(backbone="vgg", method="dream", epochs=0, batch_size=-1, learning_rate=float("nan"))
-    assert {problem.field for problem in config.problems()} == {
+    assert {problem.field for problem in config_problems(config)} == {
         "backbone",
         "method",
         "epochs",
@@ -30,7 +31,7 @@ def test_every_fault_is_reported_with_its_field() -> None:
     ],
 )
 def test_impossible_combinations_are_refused(changes: dict, field: str) -> None:
-    assert [problem.field for problem in TrainConfig(**changes).problems()] == [field]
+    assert [problem.field for problem in config_problems(TrainConfig(**changes))] == [field]
 
 
 def test_the_automatic_rate_follows_width_and_batch_and_a_chosen_one_stays() -> None:
@@ -82,17 +83,17 @@ def test_bad_assignments_are_all_named() -> None:
 
 
 def test_training_material_is_checked(snapshot: Snapshot) -> None:
-    assert not TrainConfig().problems(snapshot)
+    assert not config_problems(TrainConfig(), snapshot)
     one_class = dataclasses.replace(snapshot, class_names=("blue",))
-    assert "two classes" in TrainConfig().problems(one_class)[0].message
+    assert "two classes" in config_problems(TrainConfig(), one_class)[0].message
     no_split = dataclasses.replace(
         snapshot, images=tuple(dataclasses.replace(image, split=None) for image in snapshot.images)
     )
-    assert "visionft split" in TrainConfig().problems(no_split)[0].hint
+    assert "visionft split" in config_problems(TrainConfig(), no_split)[0].hint
     no_val = dataclasses.replace(
         snapshot, images=tuple(i for i in snapshot.images if not (i.split == "val" and i.labels == (2,)))
     )
-    assert "val split has no picture of 'red'" in TrainConfig().problems(no_val)[0].message
+    assert "val split has no picture of 'red'" in config_problems(TrainConfig(), no_val)[0].message
 
 
 def test_every_setting_explains_itself() -> None:
