@@ -34,7 +34,8 @@ WORKER = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from visionft.project import database, importing
+from visionft.project.db import database
+from visionft.project.importing import importer as importing
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project

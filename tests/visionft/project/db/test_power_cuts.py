@@ -27,7 +27,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.store import Project
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 SECTOR = 512
 
 
