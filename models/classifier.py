@@ -106,7 +106,7 @@ class Classifier(nn.Module):
         self._method.merge(network)
         return network.requires_grad_(False)
 
-    def place(self, device: torch.device | str, *, precision: str = "fp32") -> Self:
+    def to_device(self, device: torch.device | str, *, precision: str = "fp32") -> Self:
         """Move to a device, in place, and compute there in the way that is fastest for it.
 
         Convolutions channels last (NHWC), as CUDA's tensor cores and oneDNN do: with another order they convert every
@@ -118,12 +118,12 @@ class Classifier(nn.Module):
             device: Where to compute.
             precision: What the products will be computed in: fp32, bf16 or fp16.
         """
-        place = torch.device(device)
+        target = torch.device(device)
         for module in self.network.modules():
             if hasattr(module, "fused_attn"):
-                module.fused_attn = place.type != "cpu" or precision == "fp32"
-        order = torch.contiguous_format if place.type == "mps" else torch.channels_last
-        self.to(device=place, memory_format=order)  # type: ignore[call-overload]
+                module.fused_attn = target.type != "cpu" or precision == "fp32"
+        order = torch.contiguous_format if target.type == "mps" else torch.channels_last
+        self.to(device=target, memory_format=order)  # type: ignore[call-overload]
         self._method.settle_layout(self.network, self.options)
         return self
 

@@ -17,12 +17,14 @@ __all__ = [
     "VisionFTError",
     "WeightsError",
     "as_expected",
+    "is_out_of_memory",
 ]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE_WORDS = ("No space left on device", "os error 28", "os error 112", "Disk quota exceeded")
-_NO_MEMORY = ("out of memory", "can't allocate memory", "Failed to allocate memory")
+# The wordings of CUDA, cuDNN, the CPU allocator (as accelerate's find_executable_batch_size knows them), ONNX Runtime.
+_NO_MEMORY = ("out of memory", "CUDNN_STATUS_NOT_SUPPORTED", "can't allocate memory", "Failed to allocate memory")
 
 
 class ProjectError(VisionFTError):
@@ -45,16 +47,26 @@ class ExportError(VisionFTError):
     """An export failed or differs from PyTorch; nothing was left behind."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception means that the computer or a device has no memory left.
+
+    Libraries have their own kinds of it (torch on each device, ONNX Runtime); they are known by their words, so that
+    nobody has to load a library to ask.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    is_worded = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return is_worded and any(words in str(error) for words in _NO_MEMORY)
+
+
 def as_expected(error: BaseException) -> VisionFTError | None:
     """Return the advice for a failure that any work may meet: its own, no memory, no space, no access. None: a bug.
 
-    Libraries have their own kinds of "out of memory" (torch on each device, ONNX Runtime) and of "disk full"
-    (safetensors); they are known by their words, so that nobody has to load a library to ask.
+    A library's "disk full" (safetensors) is known by its words, as its "out of memory" is.
     """
     if isinstance(error, VisionFTError):
         return error
-    is_worded = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    if isinstance(error, MemoryError) or (is_worded and any(words in str(error) for words in _NO_MEMORY)):
+    if is_out_of_memory(error):
         hint = "Close other programs, or choose a smaller batch size, picture size or backbone; what was saved is kept."
         return VisionFTError("There is not enough memory.", hint)
     if _is_full_disk(error):

@@ -287,7 +287,7 @@ def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
     lines = [
         tr("{backbone} with {method}, {count} epochs.", backbone=backbone, method=method, count=config.epochs),
         tr(
-            "{count} of {total} parameters learn ({share}).",
+            "{count} of {total} parameters are trainable ({share}).",
             count=millions(count.trainable),
             total=millions(count.total),
             share=f"{count.share:.2%}",

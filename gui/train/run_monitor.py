@@ -130,10 +130,10 @@ class RunMonitor(QWidget):
         self._epochs, self._steps_per_epoch = event.epochs, event.steps_per_epoch
         self.show_state("Running")
         self._name.setText(event.run)
-        learning, total = event.trainable_parameters, event.total_parameters
+        trainable, total = event.trainable_parameters, event.total_parameters
         self._note.setText(
             f"{event.train_images:,} training and {event.val_images:,} validation pictures; "
-            f"{millions(learning)} of {millions(total)} parameters learn ({learning / max(1, total):.1%})"
+            f"{millions(trainable)} of {millions(total)} parameters are trainable ({trainable / max(1, total):.1%})"
         )
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)

@@ -116,7 +116,7 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
     facts = ""
     if not refusal:
         count = parameter_count(config, classes=classes)
-        facts = tr("{count} parameters learn, {share}", count=millions(count.trainable), share=share(count.share))
+        facts = tr("{count} trainable parameters, {share}", count=millions(count.trainable), share=share(count.share))
         facts = _with_cost(facts, known(config))
     return Choice(
         name=method.name,

@@ -49,7 +49,7 @@ def build(config: TrainConfig, snapshot: Snapshot):
         image_size=config.input_size,
         seed=config.seed,
     )
-    return classifier.place("cpu", precision=config.precision)
+    return classifier.to_device("cpu", precision=config.precision)
 
 
 def autocast(config: TrainConfig) -> torch.autocast:

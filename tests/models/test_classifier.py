@@ -42,7 +42,7 @@ CASES = [
 def build(backbone: str, method: str, options=None, **changes) -> Classifier:
     arguments = {"classes": 3, "weights": None, "image_size": 64, **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
-    return classifier.place("cpu")  # as the loop does: the order in memory is part of what must work
+    return classifier.to_device("cpu")  # as the loop does: the order in memory is part of what must work
 
 
 def pictures(count: int = 4) -> torch.Tensor:
@@ -216,17 +216,19 @@ def test_attention_is_the_same_by_the_fused_kernel_and_without(method: str, opti
     classifier = build("test_vit", method, options)
     take_steps(classifier)
     with torch.no_grad():
-        fused = classifier.eval().place("cpu")(pictures())
-        torch.testing.assert_close(classifier.place("cpu", precision="bf16")(pictures()), fused, atol=1e-5, rtol=1e-4)
+        fused = classifier.eval().to_device("cpu")(pictures())
+        torch.testing.assert_close(
+            classifier.to_device("cpu", precision="bf16")(pictures()), fused, atol=1e-5, rtol=1e-4
+        )
     assert not any(getattr(module, "fused_attn", False) for module in classifier.network.modules())
 
 
-def test_placing_orders_convolutions_for_speed_and_merging_puts_them_back() -> None:
+def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_back() -> None:
     classifier = build("test_resnet", "lora").eval()
     plain = build("test_resnet", "lora").eval()
     with torch.no_grad():
         expected = plain(pictures())
-        torch.testing.assert_close(classifier.place("cpu")(pictures()), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(classifier.to_device("cpu")(pictures()), expected, atol=1e-5, rtol=1e-4)
     kernels = [value for value in classifier.network.parameters() if value.ndim == 4]
     assert kernels and all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
     assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())

@@ -70,7 +70,7 @@ class Explainer:
         self._names, self._preprocessing = loaded.run.class_names, loaded.preprocessing
         self._is_single = task == "single"
         self._device = pick_device(loaded.run.config.device).kind
-        self._classifier = loaded.classifier.place(self._device).eval().requires_grad_(False)
+        self._classifier = loaded.classifier.to_device(self._device).eval().requires_grad_(False)
 
     def explain(self, asked: Asked) -> Explanation:
         """Explain one picture; one that cannot be read comes back with its error."""

@@ -164,7 +164,7 @@ def logit_batches(
     Pictures that cannot be read are named in a `Notice` and left out.
     """
     device = pick_device(loaded.run.config.device).kind
-    classifier = loaded.classifier.place(device)
+    classifier = loaded.classifier.to_device(device)
     loader = _loader(loaded, chosen, device)
     for number, batch in enumerate(loader, start=1):
         for position, reason in batch.unreadable:

@@ -5,7 +5,6 @@ catalog's for weights that ship with the program, the record written when a file
 the hub cache's blob. Where nothing is known (a file put there by hand) nothing can be compared.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from models.catalog import Backbone
 from visionft.errors import WeightsError
+from visionft.files import sha256_file
 from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
 
 
@@ -74,8 +74,7 @@ def sha256_of(path: Path) -> str:
         WeightsError: It cannot be read.
     """
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.", "Check its permissions.") from error
 

@@ -93,7 +93,7 @@ def test_a_click_on_a_card_chooses_the_backbone_and_updates_the_costs(qtbot, pag
     choose_backbone(qtbot, page, "vit_small")
     assert page.config().backbone == "vit_small"
     assert methods.tiles["lora"].facts() != before
-    assert "parameters learn" in methods.tiles["full"].facts()
+    assert "trainable parameters" in methods.tiles["full"].facts()
 
 
 def test_a_method_that_the_backbone_cannot_take_says_why(qtbot, page):

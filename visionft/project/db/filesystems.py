@@ -1,9 +1,10 @@
 """Telling a network file system from a disk: SQLite's locks are not to be trusted over a network."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 _NETWORK_TYPES = (
     {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
@@ -17,49 +18,19 @@ def network_file_system(folder: Path) -> str:
     """Return the kind of network file system that `folder` lies on ("nfs4", "cifs"), "" when it is on a disk."""
     if sys.platform == "win32":
         return _on_windows(folder)
-    mounts = Path("/proc/self/mountinfo")
     try:
-        if mounts.exists():
-            kind = mount_type(folder.resolve(), parse_mountinfo(mounts.read_text("utf-8", "surrogateescape")))
-        else:
-            output = subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True, timeout=5).stdout
-            kind = mount_type(folder.resolve(), parse_mount_output(output))
-    except (OSError, subprocess.SubprocessError):
+        mounts = {
+            Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)
+        }  # the last one counts
+    except (OSError, psutil.Error):
         return ""
+    kind = mount_type(folder.resolve(), mounts)
     return kind if kind in _NETWORK_TYPES else ""
 
 
 def mount_type(folder: Path, mounts: dict[Path, str]) -> str:
     """Return the type of the deepest mount point that holds `folder`."""
-    for place in (folder, *folder.parents):
-        if place in mounts:
-            return mounts[place]
-    return ""
-
-
-def parse_mountinfo(text: str) -> dict[Path, str]:
-    """Return {mount point: type} of Linux's /proc/self/mountinfo, where blanks are written as octal escapes."""
-    mounts: dict[Path, str] = {}
-    for line in text.splitlines():
-        before, _, after = line.partition(" - ")
-        fields = before.split()
-        if len(fields) >= 5 and after:
-            place = fields[4]
-            for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-                place = place.replace(code, character)
-            mounts[Path(place)] = after.split()[0]
-    return mounts
-
-
-def parse_mount_output(text: str) -> dict[Path, str]:
-    """Return {mount point: type} of macOS's `mount`: "//user@host/share on /Volumes/share (smbfs, nodev)"."""
-    mounts: dict[Path, str] = {}
-    for line in text.splitlines():
-        left, _, options = line.rpartition(" (")
-        _, found, place = left.partition(" on ")
-        if found:
-            mounts[Path(place)] = options.split(",")[0].strip(" )")
-    return mounts
+    return next((mounts[each] for each in (folder, *folder.parents) if each in mounts), "")
 
 
 def _on_windows(folder: Path) -> str:

@@ -36,7 +36,7 @@ class RunContext:
             classifier.checkpoint_gradients()
         if self.device.kind == "cuda" and self.precision == "bf16":
             classifier.shrink_frozen(torch.bfloat16)
-        return classifier.place(self.accelerator.device, precision=self.precision)
+        return classifier.to_device(self.accelerator.device, precision=self.precision)
 
 
 def _make_accelerator(device: Device, precision: str) -> Any:

@@ -15,15 +15,13 @@ from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.data.dataset import Batch, derived_seed
-from visionft.errors import RunError
+from visionft.errors import RunError, is_out_of_memory
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.mixup_cutmix import MixupCutmix
 from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.objective import Objective, add_batch
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer
 
-# The wordings of CUDA, cuDNN and the CPU allocator, as accelerate's find_executable_batch_size knows them.
-_OUT_OF_MEMORY = ("out of memory", "CUDNN_STATUS_NOT_SUPPORTED", "can't allocate memory")
 _AVERAGE = "average."
 
 
@@ -33,13 +31,6 @@ class NotFinite(Exception):
     def __init__(self, positions: list[int]) -> None:
         super().__init__(positions)
         self.positions = positions
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that a device has no memory left."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 class TrainStep:

@@ -10,17 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from visionft.errors import ProjectError, VisionFTError
 from visionft.project.db import schema
-from visionft.project.db.filesystems import mount_type, network_file_system, parse_mount_output, parse_mountinfo
+from visionft.project.db.filesystems import mount_type, network_file_system
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 VERSIONS = range(1, schema.SCHEMA_VERSION + 1)
 
 
@@ -206,7 +207,7 @@ def test_a_full_disk_loses_nothing(project: Project, pictures: Path, draw) -> No
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own."""
     command = [sys.executable, "-X", "utf8", "-W", "error", "-c", script, *arguments]
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=root, timeout=120, check=False)
 
 
@@ -311,21 +312,31 @@ def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
     ]
 
 
-def test_network_file_systems_are_told_from_disks(tmp_path: Path) -> None:
-    linux = parse_mountinfo(
-        "22 1 0:1 / / rw - ext4 /dev/sda rw\n"
-        "23 22 0:2 / /mnt/my\\040share rw shared:1 - nfs4 server:/x rw\n"
-        "24 23 0:3 / /mnt/my\\040share/local rw - tmpfs none rw\n"
+@pytest.mark.skipif(sys.platform != "linux", reason="where else mounts are listed in a file is not known")
+def test_network_file_systems_are_told_from_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network_file_system(tmp_path) == network_file_system(Path("/proc/self")) == ""
+    listed = tmp_path / "self" / "mounts"
+    listed.parent.mkdir()
+    listed.write_text(
+        "/dev/sda / ext4 rw 0 0\n"
+        "server:/x /mnt/my\\040share nfs4 rw,vers=4.2 0 0\n"
+        "none /mnt/my\\040share/local tmpfs rw 0 0\n"
+        "/dev/sdb /mnt/twice ext4 rw 0 0\n"
+        "me@host:/ /mnt/twice fuse.sshfs rw 0 0\n"
+        "//server/share /mnt/gro\u00df cifs rw 0 0\n"
         "garbage\n"
     )
-    assert mount_type(Path("/mnt/my share/a/b"), linux) == "nfs4"
-    assert mount_type(Path("/mnt/my share/local/b"), linux) == "tmpfs"
-    assert mount_type(Path("/home"), linux) == "ext4"
-    mac = parse_mount_output(
-        "/dev/disk3s1 on / (apfs, local, journaled)\n//me@host/x on /Volumes/x (y) (smbfs, nodev, mounted by me)\n"
-    )
-    assert mount_type(Path("/Volumes/x (y)/p"), mac) == "smbfs" and mount_type(Path("/Users"), mac) == "apfs"
-    assert network_file_system(tmp_path) == ""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path), raising=False)
+    kinds = {
+        name: network_file_system(Path(name))
+        for name in ("/mnt/my share/a/b", "/mnt/my share/local/b", "/home", "/mnt/twice/p", "/mnt/gro\u00df", "/mnt/my")
+    }
+    assert list(kinds.values()) == ["nfs4", "", "", "fuse.sshfs", "cifs", ""]
+
+
+def test_the_deepest_mount_counts() -> None:
+    mounts = {Path("/"): "apfs", Path("/Volumes/x (y)"): "smbfs"}
+    assert mount_type(Path("/Volumes/x (y)/p"), mounts) == "smbfs" and mount_type(Path("/Users"), mounts) == "apfs"
 
 
 def test_on_a_network_the_project_works_without_a_log_and_says_so(project: Project, monkeypatch) -> None:

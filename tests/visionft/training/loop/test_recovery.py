@@ -13,12 +13,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from visionft.data.types import Snapshot
-from visionft.errors import RunError, VisionFTError
+from visionft.errors import RunError, VisionFTError, as_expected, is_out_of_memory
 from visionft.events import Event, Notice
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.train_step import TrainStep, is_out_of_memory
+from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import checkpoint, recording
 from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run
 
@@ -75,12 +75,15 @@ def test_no_memory_for_one_picture_ends_with_advice(
         (RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory"), True),
         (RuntimeError("CUDA out of memory."), True),
         (MemoryError(), True),
+        (torch.OutOfMemoryError("it did not say why"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), True),
         (RuntimeError("shapes cannot be multiplied"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_memory_faults_are_told_from_bugs(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+    assert (as_expected(error) is not None) is expected
 
 
 class Infinite:
