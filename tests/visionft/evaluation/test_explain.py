@@ -73,11 +73,11 @@ def asked_of(snapshot: Snapshot) -> list[Asked]:
     return [Asked(image_id=image.image_id, path=image.path) for image in snapshot.labelled("val")]
 
 
-def mass_near(explanation: Explanation, place: tuple[int, int]) -> float:
+def mass_near(found: Explanation, place: tuple[int, int]) -> float:
     """Return the share of the map's mass in the quarter of the picture where the spot is."""
-    top, left, side = explanation.box
-    spread = np.zeros(explanation.size, np.float32)
-    spread[top : top + side, left : left + side] = explanation.resized(explanation.heat, side, side)
+    top, left, side = found.box
+    spread = np.zeros(found.size, np.float32)
+    spread[top : top + side, left : left + side] = explanation.resized(found.heat, side, side)
     half, (x, y) = SIDE // 2, place
     rows, columns = (slice(0, half) if at < half else slice(half, SIDE) for at in (y, x))
     return float(spread[rows, columns].sum() / max(1e-9, spread.sum()))

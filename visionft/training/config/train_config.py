@@ -246,9 +246,9 @@ class TrainConfig:
         return self.image_size or self.backbone_row.input_size
 
     @property
-    def learns_everything(self) -> bool:
-        """Tell whether a checkpoint holds the whole network, which then needs the pretrained weights no longer."""
-        return not self.method_row.needs_base_weights(self.method_options)
+    def needs_base_weights(self) -> bool:
+        """Tell whether a checkpoint means something only beside the weights it started from, or holds everything."""
+        return self.method_row.needs_base_weights(self.method_options)
 
     @property
     def peak_learning_rate(self) -> float:

@@ -25,7 +25,7 @@ def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[s
     run = load_run(project_dir, config.start_from)
     require_weights(run)
     _check_alike(run, config)
-    if not config.learns_everything:
+    if config.needs_base_weights:
         check_base_weights(run.path, base_weights_for(config, classifier.loaded))
     state = load_checkpoint(run.path / BEST).model
     if run.class_names != class_names:

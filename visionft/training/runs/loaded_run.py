@@ -36,18 +36,18 @@ def load_trained(
     require_weights(run)
     checkpoint = load_checkpoint(run.path / BEST)
     config = run.config
-    if not config.learns_everything and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+    if config.needs_base_weights and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
     classifier = build_classifier(
         config.backbone_row,
         config.method_row,
         classes=len(run.class_names),
         options=config.method_options,
-        weights=None if config.learns_everything else weights_loader(config.weights),
+        weights=weights_loader(config.weights) if config.needs_base_weights else None,
         image_size=config.input_size,
         seed=config.seed,
     )
-    if not config.learns_everything:
+    if config.needs_base_weights:
         check_base_weights(run.path, base_weights_for(config, classifier.loaded))
     try:
         classifier.load_trainable_state(checkpoint.model)
