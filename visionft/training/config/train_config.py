@@ -247,7 +247,7 @@ class TrainConfig:
 
     @property
     def needs_base_weights(self) -> bool:
-        """Tell whether a checkpoint means something only beside the weights it started from, or holds everything."""
+        """Tell whether a checkpoint means something only beside the weights that the run started from."""
         return self.method_row.needs_base_weights(self.method_options)
 
     @property
