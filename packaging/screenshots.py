@@ -33,8 +33,8 @@ from gui.shell.window import MainWindow
 from gui.state import AppState
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.project.edits.changes import UnlabelImages
+from visionft.project.formats.listing import Rejected
 from visionft.project.importing.importer import ImportReport, import_source
-from visionft.project.importing.scanning import Rejected
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.suggest.suggestions import Suggestion, write_suggestions

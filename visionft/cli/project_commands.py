@@ -9,14 +9,14 @@ import typer
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
+from visionft.project.formats.listing import ColumnChoice, Interpretation
+from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.preview import ImportPreview, preview_source
-from visionft.project.importing.sources import SourceFormat
 from visionft.project.labelling import label_files
+from visionft.project.names import count_of
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-
-IMPORT_FORMATS = ("auto", "folders", "csv", "jsonl", "zip")
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,12 @@ def import_pictures(
     project: ProjectDir,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
-    source_format: Annotated[str, typer.Option("--format", help="auto, folders, csv, jsonl or zip.")] = "auto",
+    source_format: Annotated[str, typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.")] = "auto",
+    file_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that names the pictures.")] = "",
+    label_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
+    without_labels: Annotated[
+        bool, typer.Option("--without-labels", help="Take the pictures alone, whatever labels lie beside them.")
+    ] = False,
     rename: Annotated[
         list[str], typer.Option("--class", metavar="OLD=NEW", help="Take a class in as another; `OLD=` leaves it out.")
     ] = [],  # noqa: B006  (typer wants a list)
@@ -52,14 +57,18 @@ def import_pictures(
     json: Json = False,
 ) -> None:
     """Take pictures and their classes into a project; the originals are only read."""
-    if source_format not in IMPORT_FORMATS:
-        raise VisionFTError(f"There is no format {source_format!r}.", f"Choose {', '.join(IMPORT_FORMATS)}.")
-    shape: SourceFormat = source_format  # type: ignore[assignment]  # checked above
+    choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels)
     names = _class_map(rename)
     with Project.open(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
         if dry_run:
             preview = preview_source(
-                source, opened, source_format=shape, class_map=names, on_event=on_event, should_stop=should_stop
+                source,
+                opened,
+                source_format=source_format,
+                class_map=names,
+                choice=choice,
+                on_event=on_event,
+                should_stop=should_stop,
             )
             print_result(replace(preview, known_facts={}), lambda: _preview_text(preview), as_json=json)
             return
@@ -67,12 +76,20 @@ def import_pictures(
             opened,
             source,
             copy=copy,
-            source_format=shape,
+            source_format=source_format,
             class_map=names,
+            choice=choice,
+            accepts_unlabelled=without_labels,
             on_event=on_event,
             should_stop=should_stop,
         )
         print_result(report, lambda: _report_text(report), as_json=json)
+    if report.is_empty:
+        count, first = len(report.unreadable), report.unreadable[0]
+        raise VisionFTError(
+            f"Nothing was imported: none of {count_of(count, 'file')} could be used.",
+            f"The first one: {first.path}: {first.reason}",
+        )
 
 
 def _class_map(pairs: list[str]) -> dict[str, str | None]:
@@ -97,13 +114,37 @@ def _preview_text(preview: ImportPreview) -> str:
     lines = [f"Would add {preview.new} pictures{sizes}. Nothing was written."]
     lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
+    lines += _reading_lines(preview.interpretations)
     return "\n".join(lines + _left_out_lines(preview))
 
 
 def _report_text(report: ImportReport) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
     lines = [f"Added {report.added} pictures{f': {classes}' if classes else ''}."]
+    if report.added and len(report.classes) < 2:
+        found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
+        lines.append(f"The source gave {found}. This is how it was read:")
+        lines += _reading_lines(report.interpretations)
     return "\n".join(lines + _left_out_lines(report))
+
+
+def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
+    """Return which columns and folders were taken as what."""
+    lines: list[str] = []
+    for each in interpretations:
+        if each.columns:
+            taken = [f"pictures: {each.file_column}", f"classes: {', '.join(each.label_columns) or 'none'}"]
+            taken += [f"splits: {each.split_column}"] if each.split_column else []
+            taken += [f"not used: {', '.join(each.unused_columns)}"] if each.unused_columns else []
+            lines.append(f"  {each.file.name}: {'; '.join(taken)}")
+        else:
+            folders = [
+                ("classes", each.class_folders),
+                ("splits", each.split_folders),
+                ("none of these", each.ignored_folders),
+            ]
+            lines += [f"  folders taken as {what}: {', '.join(names)}" for what, names in folders if names]
+    return lines
 
 
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:

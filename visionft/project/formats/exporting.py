@@ -26,7 +26,7 @@ from visionft.project.formats.labels_file import (
     write_classes,
     write_labels,
 )
-from visionft.project.importing.scanning import SPLIT_FOLDERS, UNASSIGNED_FOLDER
+from visionft.project.formats.listing import UNASSIGNED_FOLDER, is_split_name
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
@@ -132,9 +132,7 @@ def _export_folders(project: Project, target: Path, on_event: OnEvent, should_st
                 "Class folders cannot say that: export JSONL or CSV.",
             )
         folders = folder_names(class_names)
-        has_splits = any(record.split for record in records) or any(
-            name.casefold() in SPLIT_FOLDERS for name in folders.values()
-        )
+        has_splits = any(record.split for record in records) or any(is_split_name(name) for name in folders.values())
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with temporary_folder(target) as partial:

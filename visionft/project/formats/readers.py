@@ -1,120 +1,179 @@
 """Reading label files that people and other tools wrote: CSV and JSONL (Hugging Face's `metadata.jsonl`).
 
 A row that cannot be used is listed with its line and reason; the others are taken. Cells are text and nothing else.
+What a column means is decided in `columns.py`, and told in the listing's `Interpretation`.
 """
 
-import csv
 import json
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from visionft.errors import ProjectError
-from visionft.files import is_file
 from visionft.foreign_text import from_spreadsheet_cell, printable
+from visionft.project.formats.columns import Columns, has_file_column, recognise, says_yes
+from visionft.project.formats.csv_rows import csv_rows
 from visionft.project.formats.labels_file import classes_file, read_classes_file
+from visionft.project.formats.listing import (
+    AUTOMATIC,
+    ColumnChoice,
+    Interpretation,
+    Listing,
+    Rejected,
+    SourceFile,
+    is_split_name,
+    split_of,
+)
 from visionft.project.formats.locating import PictureFinder
-from visionft.project.importing.scanning import SPLIT_FOLDERS, Listing, Rejected, SourceFile
 
-MAX_CELL = 1_000_000
-FILE_KEYS = ("file_name", "filename", "file", "path", "image", "image_name", "image_path", "filepath", "name")
-LABEL_KEYS = ("label", "labels", "class", "classes", "class_name", "category", "target")
-SPLIT_KEYS = ("split", "set", "subset", "partition")
-OTHER_KEYS = ("tags", "review", "note", "sha256", "escaped")
-_KNOWN_KEYS = frozenset({*FILE_KEYS, *LABEL_KEYS, *SPLIT_KEYS, *OTHER_KEYS})
+_SAMPLE_ROWS = 2000  # enough to see what a column holds
 _SHA256 = re.compile("[0-9a-f]{64}")
+_WITHOUT_HEADER = ("file_name", "label")
+
+Row = dict[str, Any] | str  # the cells by title, or why the line holds none
 
 
-def read_csv(file: Path, *, is_confined: bool = False) -> Listing:
-    """List a CSV's pictures: a file-name column with a label column, or with one 0/1 column per class.
+def read_csv(
+    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
+) -> Listing:
+    """List a CSV's pictures: a column of file names with one of labels, or with one yes/no column per class.
 
     Several labels in one cell are a JSON array, or are separated by `|` or `;`. Without a header, the first column is
     the file and the second the label.
+
+    Args:
+        file: The table.
+        is_confined: File names must not lead out of its folder: it came out of an archive.
+        beside: Further folders that file names are looked for in, before all others below the file's own.
+        choice: What the user says of its columns.
+
+    Raises:
+        ProjectError: It is no table, or no column names pictures.
     """
-    rows = _csv_rows(file)
+    finder = PictureFinder(file.parent, is_confined=is_confined, beside=beside)
+    rows = csv_rows(file)
     header = next((cells for _, cells in rows), None)
     if not header:
         raise ProjectError(f"{file} is empty.", "Choose the file that lists the pictures.")
     if isinstance(header, str):
         raise ProjectError(f"{file} is not a CSV file: in its first row, {header}.", "Save it again as CSV, UTF-8.")
-    keys = [cell.strip().casefold() for cell in header]
-    if not any(key in FILE_KEYS for key in keys):
-        if len(header) > 2 or not _names_a_file(header[0], file.parent):
-            raise ProjectError(
-                f"{file} has no column with file names.",
-                f"Name a column of its header {FILE_KEYS[0]} or {FILE_KEYS[3]}.",
-            )
-        keys, header = ["file_name", "label"][: len(header)], []
-        rows = _csv_rows(file)
-    named = ((line, _named(keys, header or keys, cells)) for line, cells in rows)
-    return _listing(file, named, is_confined=is_confined)
+    titles = [cell.strip() for cell in header]
+    is_headless = not has_file_column(titles) and len(titles) <= 2 and finder.has(titles[0])
+    if is_headless:
+        titles, rows = list(_WITHOUT_HEADER[: len(titles)]), csv_rows(file)
+    named = ((line, _named(titles, cells)) for line, cells in rows)
+    return _listing(file, titles, named, finder, choice)
 
 
-def _names_a_file(cell: str, folder: Path) -> bool:
+def read_jsonl(
+    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
+) -> Listing:
+    """List the pictures of a file with one JSON object per line, such as `labels.jsonl`; arguments as `read_csv`."""
+    finder = PictureFinder(file.parent, is_confined=is_confined, beside=beside)
+    rows = _json_rows(file)
+    sample = list(islice(rows, _SAMPLE_ROWS))
+    titles = list(dict.fromkeys(key for _, row in sample if isinstance(row, dict) for key in row))
+    return _listing(file, titles, chain(sample, rows), finder, choice)
+
+
+def lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
+    """Say whether a file is a table whose rows name pictures that are there, as far as its first rows tell."""
     try:
-        return is_file(PictureFinder(folder).find(cell))
-    except ValueError:  # blank, or with a NUL in it
+        if file.suffix.casefold() in (".jsonl", ".ndjson"):
+            rows: Iterable[tuple[int, Row]] = _json_rows(file)
+            titles: list[str] = []
+        else:
+            cells = csv_rows(file)
+            titles = [cell.strip() for _, row in islice(cells, 1) if not isinstance(row, str) for cell in row]
+            rows = ((line, _named(titles, row)) for line, row in cells)
+        sample = [row for _, row in islice(rows, 20) if isinstance(row, dict)]
+        finder = PictureFinder(file.parent, beside=beside)
+        titles = titles or list(dict.fromkeys(key for row in sample for key in row))
+        columns = recognise(titles, sample, AUTOMATIC, is_picture=finder.has)
+    except ProjectError:
         return False
+    return columns is not None and any(finder.has(str(row.get(columns.file, ""))) for row in sample)
 
 
-def read_jsonl(file: Path, *, is_confined: bool = False) -> Listing:
-    """List the pictures of a file with one JSON object per line, with the keys of `labels.jsonl`."""
-    return _listing(file, _json_rows(file), is_confined=is_confined)
-
-
-def _listing(file: Path, rows: Iterator[tuple[int, dict[str, Any] | str]], *, is_confined: bool) -> Listing:
+def _listing(
+    file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: PictureFinder, choice: ColumnChoice
+) -> Listing:
     """Turn rows, or the reason why one is none, into source files."""
-    finder = PictureFinder(file.parent, is_confined=is_confined)
+    sample = list(islice(rows, _SAMPLE_ROWS))
+    good = [row for _, row in sample if isinstance(row, dict)]
+    columns = recognise(titles, good, choice, is_picture=finder.has)
+    if columns is None and good:
+        raise ProjectError(
+            f"{file} has no column with file names. Its columns are: {', '.join(titles)}.",
+            "Call the column that names the pictures “file_name”.",
+        )
     files: list[SourceFile] = []
     rejected: list[Rejected] = []
-    for line, row in rows:
+    for line, row in chain(sample, rows):
         try:
             if isinstance(row, str):
                 raise ValueError(row)
-            files.append(_source_file(row, finder))
+            assert columns is not None
+            files.append(_source_file(row, columns, finder))
         except ValueError as error:
             rejected.append(Rejected(f"{printable(file)}:{line}", str(error)))
-    return Listing(tuple(files), unreadable=tuple(rejected), classes=read_classes_file(classes_file(file)))
+    return Listing(
+        tuple(files),
+        unreadable=tuple(rejected),
+        classes=read_classes_file(classes_file(file)),
+        interpretations=(_interpretation(file, columns, choice),) if columns else (),
+    )
 
 
-def _source_file(row: dict[str, Any], finder: PictureFinder) -> SourceFile:
+def _interpretation(file: Path, columns: Columns, choice: ColumnChoice) -> Interpretation:
+    interpretation = Interpretation(
+        file=file,
+        columns=tuple(title for title in columns.titles if title not in columns.own.values()),
+        file_column=columns.file,
+        label_columns=(columns.label,) if columns.label else columns.classes,
+        split_column=columns.split,
+    )
+    return replace(interpretation, is_unlabelled_by_choice=True) if choice.is_unlabelled else interpretation
+
+
+def _source_file(row: dict[str, Any], columns: Columns, finder: PictureFinder) -> SourceFile:
     """Return what a row says of one picture.
 
     Raises:
         ValueError: It names no file, or a value is of the wrong kind.
     """
-    name = next((row[key] for key in FILE_KEYS if row.get(key)), None)
-    if not isinstance(name, str):
+    name = row.get(columns.file)
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if not isinstance(name, str) or not name.strip():
         raise ValueError("no file name")
-    split = next((row[key] for key in SPLIT_KEYS if row.get(key)), None)
-    if split is not None and (not isinstance(split, str) or split.strip().casefold() not in SPLIT_FOLDERS):
+    own = {key: row.get(title) for key, title in columns.own.items()}
+    split = row.get(columns.split) if columns.split else None
+    if split and (not isinstance(split, str) or not is_split_name(split)):
         raise ValueError(f"“{split}” is not a split")
-    review = row.get("review") or None
+    review = own.get("review") or None
     if review not in (None, "done", "later"):
         raise ValueError(f"“{review}” is not a review state")
-    note, sha256 = row.get("note"), row.get("sha256")
+    note, sha256 = own.get("note"), own.get("sha256")
     return SourceFile(
         path=finder.find(name),
         name=name,
-        labels=_labels(row),
-        split=SPLIT_FOLDERS[split.strip().casefold()] if split else None,
-        tags=_texts(row.get("tags")),
+        labels=_labels(row, columns),
+        split=split_of(split) if split else None,
+        tags=_texts(own.get("tags")),
         review=review,
         note=note if isinstance(note, str) and note.strip() else None,
         sha256=sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
     )
 
 
-def _labels(row: dict[str, Any]) -> tuple[str, ...]:
-    key = next((key for key in LABEL_KEYS if key in row), None)
-    if key is not None:
-        return _texts(row[key], is_list=key in ("labels", "classes"))
-    flags = {key: value for key, value in row.items() if key not in _KNOWN_KEYS}
-    if not all(isinstance(value, str) and value.strip() in ("", "0", "1", "0.0", "1.0") for value in flags.values()):
-        return ()
-    return tuple(key for key, value in flags.items() if value.strip() in ("1", "1.0"))
+def _labels(row: dict[str, Any], columns: Columns) -> tuple[str, ...]:
+    if columns.label:
+        return _texts(row.get(columns.label), is_list=columns.holds_lists)
+    return tuple(title for title in columns.classes if says_yes(row.get(title, "")))
 
 
 def _texts(value: Any, *, is_list: bool = True) -> tuple[str, ...]:
@@ -146,98 +205,19 @@ def _split_cell(cell: str, *, is_list: bool) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _named(keys: list[str], header: list[str], cells: list[str] | str) -> dict[str, Any] | str:
-    """Return a CSV row by column; columns with a meaning under its key, class columns under the class name."""
+def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
+    """Return a CSV row by title, or why it is none."""
     if isinstance(cells, str):
         return cells
-    if len(cells) > len(keys) and any(cell.strip() for cell in cells[len(keys) :]):
-        return f"{len(cells)} cells, but the header has {len(keys)}"
-    row: dict[str, Any] = {
-        key if key in _KNOWN_KEYS else title.strip(): cell
-        for key, title, cell in zip(keys, header, cells, strict=False)
-    }
+    if len(cells) > len(titles) and any(cell.strip() for cell in cells[len(titles) :]):
+        return f"{len(cells)} cells, but the header has {len(titles)}"
+    row = dict(zip(titles, cells, strict=False))
     if row.get("escaped") == "yes":
         row = {key: from_spreadsheet_cell(cell) for key, cell in row.items()}
-    return row
+    return dict(row)
 
 
-def _csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows, or why one is none, with the numbers of their first lines; blank ones are left out."""
-    csv.field_size_limit(MAX_CELL)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
-            first = handle.readline()
-            handle.seek(0)
-            yield from _records(_Lines(handle), max(",;\t", key=first.count))
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
-    except OSError as error:
-        raise ProjectError(
-            f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
-        ) from error
-
-
-class _Lines:
-    """The lines of a file, those taken last can be put back."""
-
-    def __init__(self, handle: TextIO) -> None:
-        self._handle = handle
-        self._ahead: deque[str] = deque()
-        self.taken: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else self._handle.readline()
-        if not line:
-            raise StopIteration
-        self.taken.append(line)
-        return line
-
-    def put_back(self, lines: list[str]) -> None:
-        self._ahead.extendleft(reversed(lines))
-
-
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a CSV file. One of several lines must have as many cells as the first row.
-
-    Else a quote that nobody closed would swallow all rows up to the next quote: there only its own line is lost.
-    """
-    width, number = 0, 1
-    while True:
-        lines.taken = []
-        try:
-            cells: list[str] | str = next(csv.reader(lines, delimiter=delimiter, strict=True), None) or []
-        except csv.Error:
-            cells = ""
-        taken = lines.taken
-        if not taken:
-            return
-        if isinstance(cells, str) or (len(taken) > 1 and width and len(cells) != width):
-            lines.put_back(taken[1:])
-            taken = taken[:1]
-            cells = _cells_of_line(taken[0], delimiter)
-        if isinstance(cells, str) or any(cell.strip() for cell in cells):
-            yield number, cells
-            width = width or len(cells)
-        number += len(taken)
-
-
-def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
-    """Return the cells of a row that stands in one line, or why it is none."""
-    try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        if "unexpected end of data" in str(error):
-            return "a quote is not closed"
-    try:
-        return next(csv.reader([line], delimiter=delimiter))  # text behind a closing quote, as some programs write
-    except csv.Error as error:
-        return f"it is no row of a CSV file: {error}"
-
-
-def _json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _json_rows(file: Path) -> Iterator[tuple[int, Row]]:
     """Yield the objects with their line numbers, or why a line holds none."""
     try:
         with file.open("rb") as handle:
@@ -250,7 +230,7 @@ def _json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         ) from error
 
 
-def _json_object(data: bytes) -> dict[str, Any] | str:
+def _json_object(data: bytes) -> Row:
     try:
         value: Any = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -17,7 +17,7 @@ from visionft.foreign_text import is_unicode
 from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import EditedImage, FileFacts, SourceFacts
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.importing.scanning import Rejected, SourceFile
+from visionft.project.formats.listing import Rejected, SourceFile
 from visionft.project.importing.sources import Source
 from visionft.project.names import clean_name
 from visionft.project.store import Project

@@ -18,9 +18,16 @@ from visionft.files import atomic_path
 from visionft.foreign_text import printable
 from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
+from visionft.project.formats.listing import (
+    AUTOMATIC,
+    ColumnChoice,
+    Interpretation,
+    Rejected,
+    SourceFile,
+)
+from visionft.project.formats.registry import SourceFormat
 from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
-from visionft.project.importing.scanning import Rejected, SourceFile
-from visionft.project.importing.sources import Source, SourceFormat, opened_source
+from visionft.project.importing.sources import Source, opened_source, require_understood
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
@@ -39,6 +46,7 @@ class ImportReport:
             that cannot be listed.
         skipped: What was passed over: other files, links to folders, pictures that were removed from the project.
         classes: Added pictures by class name.
+        interpretations: How the source was read: which columns and folders were taken as what.
         stopped: Whether the import was stopped before its end; importing again continues it.
     """
 
@@ -47,7 +55,13 @@ class ImportReport:
     unreadable: tuple[Rejected, ...]
     skipped: tuple[Rejected, ...]
     classes: dict[str, int]
+    interpretations: tuple[Interpretation, ...] = ()
     stopped: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of the source is in the project: every file or line was refused."""
+        return not (self.added or self.duplicates or self.stopped) and bool(self.unreadable)
 
 
 def import_source(
@@ -58,6 +72,8 @@ def import_source(
     source_format: SourceFormat = "auto",
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
+    choice: ColumnChoice = AUTOMATIC,
+    accepts_unlabelled: bool = False,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ImportReport:
@@ -71,16 +87,24 @@ def import_source(
         source_format: What the source is, where it should not be recognised by itself.
         class_map: {class name in the source: its name in the project, or None to leave its pictures out}.
         known_facts: What a preview of this source read, so that unchanged files are not read again.
+        choice: What the user says of a label file's columns.
+        accepts_unlabelled: Take the pictures also where labels lie beside them that are not understood.
         on_event: Receives `Progress` and `Notice`.
         should_stop: Asked between files; what was committed so far stays.
 
     Raises:
-        ProjectError: The source is missing or holds no picture, or the project cannot be written.
+        ProjectError: The source is missing or holds no picture, its labels are not understood, or the project cannot be
+            written.
     """
     if project.is_read_only:
         raise ProjectError(f"The project cannot be changed: {project.read_only_reason}.", "Close it there first.")
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    with opened_source(path, source_format, project.path, on_event=on_event, should_stop=should_stop) as opened:
+    with opened_source(
+        path, source_format, project.path, choice=choice, on_event=on_event, should_stop=should_stop
+    ) as opened:
+        if not (accepts_unlabelled or source_format == "folders"):
+            for interpretation in opened.listing.interpretations:
+                require_understood(interpretation)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project,
@@ -133,6 +157,7 @@ class _Import:
             unreadable=tuple(self.examiner.unreadable),
             skipped=tuple(self.examiner.skipped),
             classes=dict(self.classes),
+            interpretations=self.source.listing.interpretations,
             stopped=stopped,
         )
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from visionft.data.types import Task
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.project.edits.import_changes import FileFacts
+from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Interpretation, Rejected
+from visionft.project.formats.registry import SourceFormat
 from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
-from visionft.project.importing.scanning import Rejected
-from visionft.project.importing.sources import SourceFormat, opened_source
+from visionft.project.importing.sources import opened_source
 from visionft.project.store import Project
 
 BATCH = 200
@@ -34,6 +35,7 @@ class ImportPreview:
         bytes: Size of the new pictures together.
         smallest: (width, height) in pixels of the new picture with the fewest pixels; None without pictures.
         largest: The same for the most pixels.
+        interpretations: How the source was read: which columns and folders were taken as what.
         stopped: Whether the look was stopped before its end.
         known_facts: What was read of each file, for `import_source`.
     """
@@ -50,6 +52,7 @@ class ImportPreview:
     bytes: int
     smallest: tuple[int, int] | None
     largest: tuple[int, int] | None
+    interpretations: tuple[Interpretation, ...] = ()
     stopped: bool = False
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
 
@@ -60,6 +63,7 @@ def preview_source(
     *,
     source_format: SourceFormat = "auto",
     class_map: ClassMap | None = None,
+    choice: ColumnChoice = AUTOMATIC,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ImportPreview:
@@ -70,6 +74,7 @@ def preview_source(
         project: The project it would go into; None looks at the source alone, with several classes allowed.
         source_format: As for the import.
         class_map: As for the import; the screens leave it out and let the user map what was found.
+        choice: As for the import.
         on_event: Receives `Progress`.
         should_stop: Asked between files; what was found until then is returned.
 
@@ -78,7 +83,9 @@ def preview_source(
     """
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
-    with opened_source(path, source_format, scratch, on_event=on_event, should_stop=should_stop) as opened:
+    with opened_source(
+        path, source_format, scratch, choice=choice, on_event=on_event, should_stop=should_stop
+    ) as opened:
         task: Task = project.task if project is not None else "multi"
         examiner = ImportFilter(
             project, opened, task=task, looks_at_places=not opened.is_unpacked, class_map=class_map or {}
@@ -141,6 +148,7 @@ class _Look:
             bytes=sum(file.bytes for file in self._files.values()),
             smallest=by_area[0] if by_area else None,
             largest=by_area[-1] if by_area else None,
+            interpretations=examiner.source.listing.interpretations,
             stopped=stopped,
             known_facts={} if examiner.source.is_unpacked else self._files,
         )

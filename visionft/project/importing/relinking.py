@@ -11,7 +11,7 @@ from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_s
 from visionft.files import is_file, sha256_file
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits.import_changes import FileLocation
-from visionft.project.importing.scanning import walk
+from visionft.project.formats.folders import walk
 from visionft.project.names import count_of
 from visionft.project.store import Project
 

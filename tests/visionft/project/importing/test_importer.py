@@ -13,10 +13,10 @@ import pytest
 from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
+from visionft.project.formats.folders import scan_folder
 from visionft.project.importing import importer
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing
-from visionft.project.importing.scanning import scan_folder
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 

@@ -1,0 +1,188 @@
+"""How data sets lie on disks: folders and tables of many makes are read right, or refused with the reason.
+
+Each case names its files; a picture is any name that ends in `.png`. What was wrong in silence before is here.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.formats.listing import ColumnChoice
+from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.store import Project
+
+COCO = json.dumps({"images": [{"id": 1}], "annotations": [{"image_id": 1}], "categories": [{"id": 1, "name": "a"}]})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A source, and what must come of it: classes with their counts and splits."""
+
+    name: str
+    pictures: tuple[str, ...]
+    texts: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    added: int | None = None
+    source: str = ""
+    task: str = "single"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def two(*folders: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{number}{folder.replace('/', '_')}.png" for folder in folders for number in (1, 2))
+
+
+FLAT = ("a.png", "b.png", "c.png", "d.png")
+CAT_DOG = {"cat": 2, "dog": 2}
+SPLIT_CLASSES = two("train/cat", "train/dog", "test/cat", "test/dog")
+FOLDERS = [
+    Layout("splits beside docs", (*SPLIT_CLASSES, "docs/figure.png"), classes={"cat": 4, "dog": 4},
+           splits={"train": 4, "test": 4}, added=8),
+    Layout("splits beside annotations", SPLIT_CLASSES, {"annotations/notes.txt": "x"}, {"cat": 4, "dog": 4},
+           {"train": 4, "test": 4}),
+    Layout("one split beside a folder without pictures", two("train/cat", "train/dog"), {"docs/readme.md": "x"},
+           CAT_DOG, {"train": 4}),
+    Layout("training_set and test_set", two("training_set/cat", "training_set/dog", "test_set/cat", "test_set/dog"),
+           classes={"cat": 4, "dog": 4}, splits={"train": 4, "test": 4}),
+    Layout("seg_train/seg_train", two("seg_train/seg_train/cat", "seg_train/seg_train/dog", "seg_test/seg_test/cat"),
+           classes={"cat": 4, "dog": 2}, splits={"train": 4, "test": 2}),
+    Layout("split with images between", two("train/images/cat", "train/images/dog", "valid/images/cat"),
+           classes={"cat": 4, "dog": 2}, splits={"train": 4, "val": 2}),
+    Layout("a class called train", two("train", "car", "plane"), classes={"train": 2, "car": 2, "plane": 2}),
+    Layout("classes train and test among others is a split", two("train/cat", "test/cat", "car"),
+           classes={"cat": 4}, splits={"train": 2, "test": 2}, added=4),
+    Layout("a lone images folder", two("images"), {"readme.txt": "x"}, added=2),
+    Layout("a lone data folder with classes", two("data/cat", "data/dog"), {"licence.txt": "x"}, CAT_DOG),
+    Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
+    Layout("one real class", two("cat"), {"readme.txt": "x"}, {"cat": 2}),
+]  # fmt: skip
+TABLES = [
+    Layout(f"label column {title}", FLAT,
+           {"labels.csv": f"file_name,{title}\na.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"},
+           CAT_DOG)
+    for title in ("label_name", "Label Name", "species", "tags", "choice", "text", "class-name", "Breed", "kingdom")
+] + [
+    Layout("Image,Id", FLAT,
+           {"train.csv": "Image,Id\na.png,w_1\nb.png,w_1\nc.png,w_2\nd.png,w_2\n"}, {"w_1": 2, "w_2": 2},
+           {"train": 4}),
+    Layout("Filenames", FLAT, {"labels.csv": "Filenames;Class\na.png;cat\nb.png;cat\nc.png;dog\nd.png;dog\n"}, CAT_DOG),
+    Layout("image_id without suffix", FLAT, {"labels.csv": "image_id,label\na,cat\nb,cat\nc,dog\nd,dog\n"}, CAT_DOG),
+    Layout("img with a folder", two("pics"), {"labels.csv": "img,label\n1pics,cat\n2pics.png,dog\n"},
+           {"cat": 1, "dog": 1}),
+    Layout("a number and a name of the class", FLAT,
+           {"labels.csv": "file,label,label_name\na.png,0,cat\nb.png,0,cat\nc.png,1,dog\nd.png,1,dog\n"}, CAT_DOG),
+    Layout("an index column first", FLAT,
+           {"labels.csv": ",image,label\n0,a.png,cat\n1,b.png,cat\n2,c.png,dog\n3,d.png,dog\n"}, CAT_DOG),
+    Layout("one-hot of True and False", FLAT, {"labels.csv": "image,cat,dog\na.png,True,False\nb.png,True,False\n"
+           "c.png,False,True\nd.png,False,True\n"}, CAT_DOG),
+    Layout("one-hot of 1 and -1", FLAT,
+           {"labels.csv": "image,cat,dog\na.png,1,-1\nb.png,1,-1\nc.png,-1,1\nd.png,-1,1\n"},
+           CAT_DOG),
+    Layout("one-hot with an id column", FLAT, {"labels.csv": "id,image,cat,dog\n7,a.png,1,0\n8,b.png,1,0\n9,c.png,0,1\n"
+           "10,d.png,0,1\n"}, CAT_DOG),
+    Layout("one-hot, several", FLAT, {"labels.csv": "image,cat,dog\na.png,1,1\nb.png,1,0\nc.png,0,1\nd.png,0,0\n"},
+           CAT_DOG, task="multi"),
+    Layout("splits as people write them", FLAT, {"labels.csv": "file,label,Subset\na.png,cat,Training\nb.png,cat,test\n"
+           "c.png,dog,Training\nd.png,dog,validation\n"}, CAT_DOG, {"train": 2, "test": 1, "val": 1}),
+    Layout("train.csv beside train/", (*two("train"), *two("test")),
+           {"train.csv": "id,label\n1train.png,cat\n2train.png,dog\n"},
+           {"cat": 1, "dog": 1}, {"train": 2, "test": 2}, 4),
+    Layout("train.csv and test.csv", (*two("train"), *two("test")),
+           {"train.csv": "file,label\n1train.png,cat\n2train.png,dog\n", "test.csv": "file,label\n1test.png,cat\n"
+            "2test.png,dog\n"}, CAT_DOG, {"train": 2, "test": 2}),
+    Layout("the same name in train/ and test/", ("train/1.png", "train/2.png", "test/1.png"),
+           {"train.csv": "file,label\n1.png,cat\n2.png,dog\n"}, {"cat": 1, "dog": 1}, {"train": 2, "test": 1}, 3),
+    Layout("a table of any name", two("images"), {"my table.csv": "picture,label\n1images.png,cat\n2images.png,dog\n"},
+           {"cat": 1, "dog": 1}),
+    Layout("JSON lines with addresses", FLAT, {"labels.jsonl": "\n".join(
+        json.dumps({"image_url": f"store://bucket/x/{name}", "label": label})
+        for name, label in zip(FLAT, ("cat", "cat", "dog", "dog"), strict=True))}, CAT_DOG),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", [*FOLDERS, *TABLES], ids=str)
+def test_a_layout_is_read_right(layout: Layout, tmp_path: Path, draw) -> None:
+    report, project = _import(layout, tmp_path, draw)
+    with project:
+        summary = project.summary()
+    assert {name: count for name, count in summary.classes.items() if count} == layout.classes
+    assert {split: n for split, n in summary.splits.items() if n and split != "unassigned"} == layout.splits
+    assert report.added == (layout.added if layout.added is not None else len(layout.pictures))
+
+
+def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport, Project]:
+    source = folder / "source"
+    for number, name in enumerate(layout.pictures):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        draw(source / name, number)
+    for name, text in layout.texts.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
+    project = Project.create(folder / "project", task=layout.task)  # type: ignore[arg-type]
+    try:
+        return import_source(project, source / layout.source, **options), project
+    except BaseException:
+        project.close()
+        raise
+
+
+REFUSED = [
+    (Layout("COCO", two("images"), {"annotations/instances.json": COCO}), "COCO"),
+    (Layout("COCO with splits", two("images/train", "images/val"), {"annotations/train.json": COCO}), "COCO"),
+    (Layout("VOC", two("JPEGImages"), {"Annotations/1.xml": "<annotation><filename>1.png</filename></annotation>"}),
+     "VOC"),
+    (Layout("CVAT", two("images"), {"annotations.xml": '<annotations><image id="0"/></annotations>'}), "CVAT"),
+    (Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}), "FiftyOne"),
+    (Layout("Label Studio", two("images"), {"export.json": '[{"annotations": [{"result": []}], "data": {}}]'}),
+     "Label Studio"),
+    (Layout("unknown columns", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}), "width"),
+    (Layout("two tables", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}), "one.csv"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layout", "words"), REFUSED, ids=[str(layout) for layout, _ in REFUSED])
+def test_labels_that_are_not_understood_are_never_passed_over_in_silence(
+    layout: Layout, words: str, tmp_path: Path, draw
+) -> None:
+    with pytest.raises(ProjectError, match=words) as caught:
+        _import(layout, tmp_path, draw)
+    assert caught.value.hint
+
+
+def test_the_pictures_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
+    layout = Layout("COCO", two("images"), {"annotations/instances.json": COCO})
+    report, project = _import(layout, tmp_path, draw, source_format="folders")
+    project.close()
+    assert (report.added, report.classes) == (2, {})
+    assert report.interpretations[0].foreign == "COCO"
+
+
+def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
+    layout = Layout("odd", FLAT, {"labels.csv": "a,b,c\na.png,1.5,cat\nb.png,2.5,dog\n"})
+    report, project = _import(layout, tmp_path, draw, choice=ColumnChoice(file="a", label="c"))
+    project.close()
+    assert report.classes == {"cat": 1, "dog": 1}
+    assert report.interpretations[0].unused_columns == ("b",)
+    with pytest.raises(ProjectError, match="no column “x”") as caught:
+        _import(layout, tmp_path / "again", draw, choice=ColumnChoice(label="x"))
+    assert "a, b, c" in caught.value.hint
+
+
+def test_a_table_without_labels_comes_in_when_that_is_said(tmp_path: Path, draw) -> None:
+    layout = Layout("odd", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"})
+    report, project = _import(layout, tmp_path, draw, choice=ColumnChoice(is_unlabelled=True))
+    project.close()
+    assert (report.added, report.classes) == (4, {})
+
+
+def test_a_source_of_which_every_line_is_refused_says_so(tmp_path: Path, draw) -> None:
+    layout = Layout("gone", FLAT, {"labels.jsonl": '{"file_name": "x.png", "label": "a"}\n'}, source="labels.jsonl")
+    report, project = _import(layout, tmp_path, draw)
+    project.close()
+    assert report.is_empty and "missing" in report.unreadable[0].reason
