@@ -6,7 +6,7 @@ window queues them to the main thread, tests record them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class EpochDone:
         """
         if not isinstance(values, dict):
             raise TypeError(f"{values!r} is no epoch")
-        stored: dict[str, Any] = values
+        stored = cast("dict[str, Any]", values)
         return cls(**{_RENAMED.get(name, name): value for name, value in stored.items()})
 
 

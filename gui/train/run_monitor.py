@@ -4,11 +4,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
-from gui.kit.amounts import memory_text, millions
+from gui.kit.amounts import duration, memory_text, millions
 from gui.kit.i18n import tr
 from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
 from gui.kit.tiles import StatTile
-from gui.shell.job_bar import duration
 from gui.train.metric_chart import WHY_KEPT, MetricChart
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 

@@ -4,9 +4,8 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Mapping
 
-from gui.kit.amounts import memory_text, millions
+from gui.kit.amounts import duration, memory_text, millions
 from gui.kit.i18n import tr
-from gui.shell.job_bar import duration
 from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES
 from models.methods.table import METHODS

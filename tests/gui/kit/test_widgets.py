@@ -8,10 +8,9 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.home.readiness import class_rows, conditions
-from gui.kit.amounts import millions
+from gui.kit.amounts import duration, millions
 from gui.kit.image_view import ImageView
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
-from gui.shell.job_bar import duration
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.summary import ProjectSummary
 
