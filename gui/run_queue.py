@@ -118,7 +118,7 @@ class RunQueue:
                 run = read_run(path)
             except RunError:
                 continue
-            return run if run.name not in self.dismissed and is_unfinished(run) else None
+            return run if run.name not in self.dismissed and run.is_unfinished else None
         return None
 
     # -- the file -----------------------------------------------------------------------------------------------
@@ -147,12 +147,6 @@ class RunQueue:
             write_json(self._file, value)
         except VisionFTError as error:  # a full disk costs the queue its memory, never the run
             logger.warning("The queue was not written: %s", error)
-
-
-def is_unfinished(run: RunSummary) -> bool:
-    """Tell whether a run can go on: it was stopped, paused or killed before its end."""
-    has_ended = run.result is not None and not run.result.stopped
-    return not has_ended and not run.is_going and len(run.epochs) < run.config.epochs
 
 
 def _runs(stored: Any) -> tuple[QueuedRun, ...]:

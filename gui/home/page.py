@@ -17,10 +17,11 @@ from gui.home.import_flow import ImportFlow
 from gui.home.import_preview import byte_size
 from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog, free_path
-from gui.home.readiness import class_colours, class_rows, conditions
+from gui.home.readiness import class_rows, conditions
 from gui.home.split_bar import SplitBar
 from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
+from gui.kit.class_looks import class_colours
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, scrolling, text

@@ -1,19 +1,13 @@
 """What a project has and what it lacks before training, in rows and conditions for the widgets. No Qt, no state."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from gui.home.checklist import Condition
 from gui.home.class_table import ClassRow
 from gui.kit.theme import ClassColour
 from visionft.data.types import Snapshot
-from visionft.project.queries import ClassRow as StoredClass
 from visionft.project.summary import ProjectSummary
-
-
-def class_colours(classes: Sequence[StoredClass]) -> dict[str, ClassColour]:
-    """Return each class's colour: the one chosen for it, else its place in the list."""
-    return {row.name: row.color or place for place, row in enumerate(classes)}
 
 
 def class_rows(snapshot: Snapshot, colours: Mapping[str, ClassColour] | None = None) -> list[ClassRow]:

@@ -1,50 +1,15 @@
 """What shows while no project is open: where to begin, and the projects opened lately. Knows Qt and plain data only."""
 
 from pathlib import Path
-from typing import LiteralString
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.home.public_list import PublicList
 from gui.kit import theme
-from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, restyle, row, text
+from gui.kit.drop_zone import DropZone
+from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, row, text
 from gui.kit.tiles import ActionTile
-
-
-class DropZone(QFrame):
-    """A place that invites something to be dropped; the page itself takes the drop."""
-
-    def __init__(self, title: LiteralString, words: LiteralString, button: LiteralString) -> None:
-        super().__init__()
-        self.setProperty("role", "drop")
-        self.choose_button = Button(button, "folder-open", role="primary")
-        self.file_button = Button("Choose zip or list", "file")
-        self.file_button.setToolTip(
-            tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
-        )
-        picture = IconLabel("pictures", size=44, tone="accent")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        layout.setSpacing(theme.SMALL)
-        layout.addStretch(1)
-        layout.addWidget(picture, 0, Qt.AlignmentFlag.AlignHCenter)
-        for label in (
-            text(title, "heading"),
-            text(words, "muted", wrap=True),
-        ):
-            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            layout.addWidget(label)
-        layout.addSpacing(theme.SMALL)
-        buttons = row(None, self.choose_button, self.file_button, None, spacing=theme.MEDIUM)
-        layout.addLayout(buttons)
-        layout.addStretch(1)
-        self.setMinimumHeight(theme.scaled(230))
-
-    def set_active(self, is_active: bool) -> None:
-        """Light up while something is dragged over the window."""
-        restyle(self, active="true" if is_active else "false")
 
 
 class RecentList(Card):
@@ -105,6 +70,7 @@ class Welcome(QWidget):
             "Drop a folder of pictures here",
             "Sub-folders become classes. Loose pictures work too, and so do a zip or a CSV.",
             "Choose folder",
+            takes_lists=True,
         )
         self.recent = RecentList()
         self.public = PublicList()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
-from gui.run_queue import is_unfinished
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.training.runs.run_folder import RunSummary
@@ -49,4 +48,4 @@ def run_state(run: RunSummary) -> str:
 
 def can_continue(run: RunSummary) -> bool:
     """Return whether a run ended before its time: it was stopped, or killed; without weights it cannot go on."""
-    return is_unfinished(run) and (run.has_weights or run.best is None)
+    return run.is_unfinished and (run.has_weights or run.best is None)

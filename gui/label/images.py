@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gui.home.readiness import class_colours
+from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_grid import Cell, SuggestionBadge
 from gui.kit.theme import ClassColour
 from gui.label.class_panel import ClassEntry
@@ -116,15 +116,6 @@ def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Suggesti
         confidence=shares.get(suggestion.classes[0], suggestion.confidence),
         ranked=suggestion.ranked,
     )
-
-
-def class_keys(classes: Sequence[ClassRow]) -> dict[str, str]:
-    """Return {key: class name}: own keys first, then the digits 1 to 9 in the order of the list."""
-    keys = {row.shortcut: row.name for row in classes if row.shortcut}
-    for index, row in enumerate(classes[:9], 1):
-        if not row.shortcut and str(index) not in keys:
-            keys[str(index)] = row.name
-    return keys
 
 
 def class_entries(classes: Sequence[ClassRow], chosen: Sequence[Cell]) -> list[ClassEntry]:

@@ -6,8 +6,8 @@ Every key press is one durable transaction before the screen shows it; undo brin
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
-from gui.home.readiness import class_colours
 from gui.kit import theme
+from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid
@@ -17,7 +17,7 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.label.class_actions import ClassActions
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar, ImageQuery
-from gui.label.images import PictureFinder, cells, class_entries, class_keys
+from gui.label.images import PictureFinder, cells, class_entries
 from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
 from gui.label.picture_viewer import PictureViewer

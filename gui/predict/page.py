@@ -9,8 +9,8 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QComboBox, QSplitter, QStackedWidget, QWidget
 
-from gui.home.welcome import DropZone
 from gui.kit import dialogs, drops, theme
+from gui.kit.drop_zone import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid

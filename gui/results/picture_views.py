@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.kit.class_looks import class_keys
 from gui.kit.i18n import tr
 from gui.kit.picture_strip import PictureItem, PictureStrip
 from gui.kit.thumbnails import ThumbnailStore
-from gui.label.images import class_keys
 from gui.results import evaluations
 from gui.results.changes_view import GROUPS, ChangesView
 from gui.results.evaluations import Pictures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gui.run_queue import FILE_NAME, RunQueue, is_unfinished
+from gui.run_queue import FILE_NAME, RunQueue
 from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import append_metrics, read_run
@@ -118,7 +118,7 @@ def test_without_a_project_nothing_waits():
 
 def test_only_the_newest_run_is_offered_and_only_if_it_did_not_end(tmp_path):
     write_run(tmp_path, "001-a", done=4, stopped=None)
-    assert offered(tmp_path) == "001-a" and is_unfinished(read_run(tmp_path / "runs" / "001-a"))
+    assert offered(tmp_path) == "001-a" and read_run(tmp_path / "runs" / "001-a").is_unfinished
     write_run(tmp_path, "002-b", done=10, stopped=False)
     assert offered(tmp_path) == ""
     write_run(tmp_path, "003-c", done=2, stopped=True)

@@ -70,6 +70,12 @@ def classify(qtbot, page, sources):
     qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=20_000)
 
 
+def test_every_button_of_the_empty_page_does_something(page):
+    page.show()
+    assert page.drop_zone.choose_button.isVisibleTo(page)
+    assert not page.drop_zone.file_button.isVisibleTo(page)  # a list of pictures is imported, not tried
+
+
 def test_the_exports_of_the_project_are_offered(page, project_dir):
     assert exported_models(project_dir) == [page.model()]
     assert page.drop_zone.isVisible()

@@ -140,6 +140,12 @@ class RunSummary:
         return best_epoch(self.epochs)
 
     @property
+    def is_unfinished(self) -> bool:
+        """Tell whether the run can go on: it was stopped, paused or killed before its end."""
+        has_ended = self.result is not None and not self.result.stopped
+        return not has_ended and not self.is_going and len(self.epochs) < self.config.epochs
+
+    @property
     def finished(self) -> bool:
         """Tell whether the run ended in order (also when it was stopped)."""
         return self.result is not None
