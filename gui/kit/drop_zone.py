@@ -27,7 +27,6 @@ class DropZone(QFrame):
         self.file_button.setToolTip(
             tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
         )
-        self.file_button.setVisible(takes_lists)
         picture = IconLabel("pictures", size=44, tone="accent")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
@@ -43,6 +42,7 @@ class DropZone(QFrame):
         layout.addSpacing(theme.SMALL)
         buttons = row(None, self.choose_button, self.file_button, None, spacing=theme.MEDIUM)
         layout.addLayout(buttons)
+        self.file_button.setVisible(takes_lists)  # once it has a parent: without one it would be a window
         layout.addStretch(1)
         self.setMinimumHeight(theme.scaled(230))
 

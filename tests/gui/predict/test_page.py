@@ -71,7 +71,6 @@ def classify(qtbot, page, sources):
 
 
 def test_every_button_of_the_empty_page_does_something(page):
-    page.show()
     assert page.drop_zone.choose_button.isVisibleTo(page)
     assert not page.drop_zone.file_button.isVisibleTo(page)  # a list of pictures is imported, not tried
 
