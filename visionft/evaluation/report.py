@@ -177,8 +177,7 @@ def logit_batches(
 
 
 def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> Any:
-    # The targets of a batch are not used; a vector of zeros and ones exists for pictures without a label too.
-    dataset = PictureDataset(chosen, loaded.preprocessing, task="multi", classes=len(loaded.run.class_names))
+    dataset = PictureDataset(chosen, loaded.preprocessing, task=None)
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
     workers = choose_workers(loaded.run.config.workers, device=device, images=len(chosen))
     return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
