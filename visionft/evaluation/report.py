@@ -289,6 +289,6 @@ def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds
         true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
         faults = [float(row[index] if index in said else 1 - row[index]) for index in set(true) ^ set(said)]
         sure = max(faults, default=float(row.max()))
-    names = {"class": true, "predicted": said}
-    joined = {key: ", ".join(run.class_names[index] for index in indices) for key, indices in names.items()}
-    return {**joined, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}
+    indices = {"classes": true, "predicted": said}
+    names = {key: [run.class_names[index] for index in each] for key, each in indices.items()}
+    return {**names, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}
