@@ -29,6 +29,7 @@ from gui.preferences import without_recent
 from gui.state import AppState, JobOutcome
 from visionft.data.types import Snapshot, Task
 from visionft.project.queries import class_rows as read_classes
+from visionft.project.queries import find_conflicts
 from visionft.project.store import DATABASE
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights import offline_reason
@@ -132,6 +133,7 @@ class ProjectPage(Page):
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.checklist.action_chosen.connect(self._on_action_chosen)
+        self.report.decide_wanted.connect(self._show_conflicts)
         self.imports.active_changed.connect(self._on_content_changed)
         self.state.job_started.connect(self._on_job_changed)
         self.state.job_ended.connect(self._on_job_ended)
@@ -294,6 +296,15 @@ class ProjectPage(Page):
             self.state.start_job("split", "Splitting the pictures", divided, page=self.name, may_write=True)
         elif action == "label":
             self.state.page_requested.emit("label")
+        elif action == "conflicts":
+            self._show_conflicts()
+
+    @Slot()
+    def _show_conflicts(self) -> None:
+        """Show the pictures that came in several classes on the label page, to be decided."""
+        if self.state.project is not None:
+            ids = tuple(conflict.image_id for conflict in find_conflicts(self.state.project))
+            self.state.pictures_requested.emit(ids, tr("Pictures in several classes"))
 
     @Slot(object)
     def _on_job_changed(self, _info: object) -> None:

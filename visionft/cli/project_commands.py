@@ -16,7 +16,7 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.labelling import label_files
 from visionft.project.names import count_of
-from visionft.project.queries import Conflict, find_conflicts
+from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
@@ -170,7 +170,7 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     lines = [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
     lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
-    told = {candidate.origin for conflict in report.conflicts for candidate in conflict.candidates}
+    told = files_in_conflict(report.conflicts)
     return lines + [f"Known already: {path}" for path in report.duplicates if path not in told]
 
 

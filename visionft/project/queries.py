@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -49,6 +49,14 @@ _LIKE_SIGNS, _ESCAPED = re.compile(r"([%_\\])"), r"\\\1"
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A class that a file gives a picture. `origin` names the file and can be printed as it is."""
+
+    class_name: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRow:
     """One picture as a list shows it. `candidates` are the classes of a conflict; then there are no labels."""
 
@@ -61,15 +69,7 @@ class ImageRow:
     review: str | None
     note: str | None
     tags: tuple[str, ...]
-    candidates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A class that a file gives a picture. `origin` names the file and can be printed as it is."""
-
-    class_name: str
-    origin: str
+    candidates: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
         tags = _names(connection, "image_tag", "tag", chosen)
-        candidates = _names(connection, "conflict", "class", chosen)
+        candidates = _candidates(connection, chosen)
         found = connection.execute(
             """SELECT id, root_id, path, width, height, split, review, note FROM image
                 WHERE id IN (SELECT value FROM json_each(?))""",
@@ -204,18 +204,20 @@ def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> t
         among, values = "AND sha256 IN (SELECT value FROM json_each(?))", (json.dumps(contents),)
     with project.reading() as connection:
         rows = connection.execute(
-            f"""SELECT image_id, root_id, path, class.name, origin FROM conflict
-                JOIN image ON image.id = image_id JOIN class ON class.id = class_id
-                WHERE removed_at IS NULL {among} ORDER BY image_id, position, class_id""",
+            f"""SELECT id, root_id, path FROM image
+                WHERE id IN (SELECT image_id FROM conflict) AND removed_at IS NULL {among} ORDER BY id""",
             values,
         ).fetchall()
-    found: dict[int, Conflict] = {}
-    for image_id, root_id, path, name, origin in rows:
-        before = found[image_id].candidates if image_id in found else ()
-        shown = printable(roots.path_of(root_id, path))
-        candidates = (*before, Candidate(name, origin))
-        found[image_id] = Conflict(path=shown, candidates=candidates, image_id=image_id)
-    return tuple(found.values())
+        candidates = _candidates(connection, json.dumps([row[0] for row in rows]))
+    return tuple(
+        Conflict(path=printable(roots.path_of(root_id, path)), candidates=candidates[image_id], image_id=image_id)
+        for image_id, root_id, path in rows
+    )
+
+
+def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
+    """Return the files that give these pictures their classes."""
+    return frozenset(candidate.origin for conflict in conflicts for candidate in conflict.candidates)
 
 
 def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
@@ -331,4 +333,17 @@ def _names(connection: sqlite3.Connection, links: str, names: str, image_ids: st
     found: dict[int, tuple[str, ...]] = {}
     for image_id, name in rows.fetchall():
         found[image_id] = (*found.get(image_id, ()), name)
+    return found
+
+
+def _candidates(connection: sqlite3.Connection, image_ids: str) -> dict[int, tuple[Candidate, ...]]:
+    """Return the classes of pictures (a JSON array of ids) that are in conflict, in the order of the class list."""
+    rows = connection.execute(
+        """SELECT image_id, class.name, origin FROM conflict JOIN class ON class.id = class_id
+            WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY position, class_id""",
+        (image_ids,),
+    )
+    found: dict[int, tuple[Candidate, ...]] = {}
+    for image_id, name, origin in rows.fetchall():
+        found[image_id] = (*found.get(image_id, ()), Candidate(name, origin))
     return found

@@ -10,7 +10,7 @@ from visionft.errors import ProjectError
 from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.relinking import find_missing, relink_images
-from visionft.project.queries import class_rows, image_rows
+from visionft.project.queries import class_rows, find_conflicts, image_rows
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project
 
@@ -156,6 +156,6 @@ def test_a_conflict_between_lost_classes_is_whole_again(project: Project) -> Non
     damage(project, "DELETE FROM label WHERE image_id = 4")
     with Project.open(project.path) as again:
         check_project(again)
-        assert [row.candidates for row in image_rows(again, (3, 4))] == [("cat", "lost class 77"), ()]
+        assert [conflict.classes for conflict in find_conflicts(again)] == [("cat", "lost class 77")]
         assert image_rows(again, (4,))[0].labels == ("dog",)
         assert check_project(again).repaired == ()
