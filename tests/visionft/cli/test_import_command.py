@@ -1,6 +1,7 @@
 """`visionft import`: a dry run, and classes that come in under other names."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,18 +36,19 @@ def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, picture_folder
 
 def test_a_picture_in_two_classes_is_told_with_its_files(run, picture_folder: Path, tmp_path: Path):
     project = tmp_path / "project"
-    first = sorted((picture_folder / "blue").iterdir())[0]
-    second = picture_folder / "red" / "again.png"
+    pictures = Path(shutil.copytree(picture_folder, tmp_path / "pictures"))
+    first = sorted((pictures / "blue").iterdir())[0]
+    second = pictures / "red" / "again.png"
     second.write_bytes(first.read_bytes())
     run("new", project)
     words = "1 picture came in two classes"
     said = f"  {first}: blue by {first}; red by {second}"
-    for command in (("import", project, picture_folder, "--dry-run"), ("import", project, picture_folder)):
+    for command in (("import", project, pictures, "--dry-run"), ("import", project, pictures)):
         _, out, _ = run(*command)
         assert words in out and said in out and "Known already" not in out
     code, out, _ = run("info", project)
     assert code == 0 and words in out and said in out and "47 labelled" in out
-    _, out, _ = run("import", project, picture_folder, "--json")
+    _, out, _ = run("import", project, pictures, "--json")
     assert [each["class_name"] for each in json.loads(out)["conflicts"][0]["candidates"]] == ["blue", "red"]
     assert len(json.loads(run("info", project, "--json")[1])["conflicts"]) == 1
     run("label", project, "red", first)

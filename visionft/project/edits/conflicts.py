@@ -37,26 +37,25 @@ def hear(connection: sqlite3.Connection, statements: Iterable[Statement], places
         places: Where pictures lay that were found elsewhere meanwhile, by id; the others lie where they are recorded.
     """
     said: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for each in sorted(statements, key=lambda each: natural_key(each.class_name)):
+    for each in statements:
         said[each.sha256].setdefault(each.class_name, each.origin)
     if not said:
         return
     rows = connection.execute(
-        """SELECT image.id, sha256, coalesce(name, root.path || '/' || image.path, image.path)
-            FROM image LEFT JOIN root ON root.id = root_id
-            WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY image.id""",
+        """SELECT id, sha256 FROM image
+            WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY id""",
         (json.dumps(list(said)),),
     ).fetchall()
-    heard = _Heard(connection, [row[0] for row in rows])
-    for image_id, sha256, place in rows:
-        heard.take(image_id, printable(places.get(image_id, place)), said[sha256])
+    heard = _Heard(connection, [row[0] for row in rows], places)
+    for image_id, sha256 in rows:
+        heard.take(image_id, said[sha256])
 
 
 class _Heard:
     """What the project knows of the classes of some pictures, and how that changes."""
 
-    def __init__(self, connection: sqlite3.Connection, image_ids: Sequence[int]) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, image_ids: Sequence[int], places: Mapping[int, str]) -> None:
+        self._connection, self._places = connection, places
         chosen = json.dumps(image_ids)
         among = "WHERE image_id IN (SELECT value FROM json_each(?))"
         self._labels: dict[int, tuple[int, str]] = {
@@ -71,22 +70,22 @@ class _Heard:
         self._aliases: dict[str, int] = dict(connection.execute("SELECT name_key, class_id FROM alias").fetchall())
         self._meanings: dict[str, set[int | None]] = {}
 
-    def take(self, image_id: int, place: str, said: Mapping[str, str]) -> None:
+    def take(self, image_id: int, said: Mapping[str, str]) -> None:
         """Take what is said of one picture: {class name: origin}."""
         label = self._labels.get(image_id)
         if label is not None and label[1] != "import":
             return
         known = {label[0]} if label is not None else self._candidates[image_id]
         new: dict[int, str] = {}
-        for name, origin in said.items():
+        for name in sorted(said, key=natural_key) if len(said) > 1 else said:
             if not self._meaning(name) & (known | new.keys()):
-                new[self._ensured(name)] = origin
+                new[self._ensured(name)] = said[name]
         if not known and len(new) == 1:
             self._label(image_id, next(iter(new)))
             return
         if label is not None and new:
             self._connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
-            self._add_candidate(image_id, label[0], place)
+            self._add_candidate(image_id, label[0], self._place(image_id))
         for class_id, origin in new.items():
             self._add_candidate(image_id, class_id, origin)
 
@@ -100,6 +99,15 @@ class _Heard:
         class_id = ensure_class(self._connection, name)
         self._meaning(name).add(class_id)
         return class_id
+
+    def _place(self, image_id: int) -> str:
+        """Return where a picture lay when it was given its class."""
+        row = self._connection.execute(
+            """SELECT coalesce(name, root.path || '/' || image.path, image.path)
+                FROM image LEFT JOIN root ON root.id = root_id WHERE image.id = ?""",
+            (image_id,),
+        ).fetchone()
+        return printable(self._places.get(image_id, row[0]))
 
     def _label(self, image_id: int, class_id: int) -> None:
         self._connection.execute(
