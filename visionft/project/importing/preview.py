@@ -113,7 +113,7 @@ class _Look:
         project = examiner.project
         self._is_single = project is None or project.task == "single"
         self._aliases = class_aliases(project) if project is not None else {}
-        self._said: dict[str, dict[str, str]] = {}  # {content: {class name: the file that says so}}
+        self._said: dict[str, dict[str, Candidate]] = {}  # {content: {key of the class's name: what is said}}
         self._conflicts: dict[str, Conflict] = {}
 
     def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> bool:
@@ -149,7 +149,7 @@ class _Look:
         if project is not None:
             given = imported_classes(project, [picture.sha256 for picture, _ in known])
             for sha256, candidates in given.items():
-                self._said.setdefault(sha256, {each.class_name: each.origin for each in candidates})
+                self._said.setdefault(sha256, {name_key(each.class_name): each for each in candidates})
         for picture in new:
             self._said[picture.sha256] = {}
         places = [(picture, picture.source.path) for picture in new] + list(known)
@@ -158,10 +158,11 @@ class _Look:
             if said is None:  # a person labelled it
                 continue
             for label in picture.facts.labels[:1]:
-                name = self._aliases.get(name_key(label), label)
-                said.setdefault(name, self._examiner.source.shown(picture.source.path))
+                key = name_key(label)
+                if not {key, name_key(self._aliases.get(key, label))} & said.keys():
+                    said[key] = Candidate(label, self._examiner.source.shown(picture.source.path))
             if len(said) > 1:
-                candidates = tuple(Candidate(*each) for each in said.items())
+                candidates = tuple(said.values())
                 self._conflicts[picture.sha256] = Conflict(path=printable(place), candidates=candidates)
 
     def preview(self, path: Path, *, stopped: bool) -> ImportPreview:

@@ -173,6 +173,17 @@ def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, sourc
     assert state(torn) == merged and labels(torn) == [("hund",)] * 3
 
 
+def test_a_former_name_that_new_pictures_bring_back_agrees_with_both(torn: Project, source: Path, draw) -> None:
+    torn.apply(RenameClass("cat", "feline"))
+    draw(source / "cat" / "new.png", 9)
+    import_source(torn, source)
+    before = state(torn)
+    assert labels(torn) == [(), ("feline",), ("dog",), ("cat",)]
+    assert [conflict.classes for conflict in preview_source(source, torn).conflicts] == [("feline", "dog")]
+    import_source(torn, source)
+    assert state(torn) == before
+
+
 def test_a_class_taken_in_under_another_name_agrees_with_its_source(empty: Project, source: Path) -> None:
     import_source(empty, source, class_map={"cat": "animal", "dog": "animal"})
     before = state(empty)
@@ -240,6 +251,7 @@ def test_two_spellings_of_one_name_are_one_class(empty: Project, tmp_path: Path,
         draw(tmp_path / "source" / folder / name, 0)
     if len(list((tmp_path / "source").iterdir())) < 2:
         pytest.skip("this file system takes both for one name")
+    assert not preview_source(tmp_path / "source", empty).conflicts
     import_source(empty, tmp_path / "source")
     assert not find_conflicts(empty) and len(labels(empty)[0]) == 1
 
