@@ -129,7 +129,7 @@ def write_evaluation(folder: Path, snapshot: Snapshot, *, right_share: float, se
         row[said] = sure
         truths.append(true)
         rows.append(row)
-        line = {"image_id": image.image_id, "class": names[true], "predicted": names[said], "probability": sure}
+        line = {"image_id": image.image_id, "classes": [names[true]], "predicted": [names[said]], "probability": sure}
         lines.append(json.dumps({**line, "true_probability": float(row[true])}))
     probabilities, targets = np.array(rows), np.array(truths)
     sharper = softmax(np.log(probabilities) * 2.1)

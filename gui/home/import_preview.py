@@ -145,8 +145,6 @@ class ImportPreviewPanel(QStackedWidget):
         self.copy_box.setVisible(can_copy)
         self.classes.show_classes(preview.classes, preview.unlabelled, known)
         self._show_tiles(preview)
-        self._facts.setText(_facts(preview))
-        self._facts.setVisible(bool(self._facts.text()))
         count = self.table.show_files(preview, base=f"{preview.path}{os.sep}")
         self._left_out.setVisible(count > 0)
         self._left_out_title.setText(tr("{count} files are left out", count=f"{count:,}"))
@@ -162,8 +160,6 @@ class ImportPreviewPanel(QStackedWidget):
         unlabelled = tr("{count} pictures without a class", count=f"{preview.unlabelled:,}")
         named = tr("every picture has a class") if found else tr("none named") if preview.new else tr("nothing new")
         self.tiles["classes"].show_figure(f"{found:,}", unlabelled if preview.unlabelled else named)
-        known = len(preview.duplicates)
-        self.tiles["duplicates"].show_figure(f"{known:,}", tr("taken once only") if known else tr("none"))
         bad = len(preview.unreadable)
         skipped = tr("{count} other files passed over", count=f"{len(preview.skipped):,}")
         note = skipped if preview.skipped else tr("see below why") if bad else tr("none")
@@ -175,9 +171,24 @@ class ImportPreviewPanel(QStackedWidget):
             return
         left_out = self.classes.left_out_count() if not preview.multi_label_images else 0
         count = preview.new - left_out
+        self._show_conflicts(preview)
         can_import = count > 0 or bool(preview.duplicates)
         self.import_button.setText(tr("Import {count} pictures", count=f"{count:,}") if count > 0 else tr("Import"))
         self.import_button.setEnabled(can_import and not self.classes.fault())
+
+    def _show_conflicts(self, preview: "ImportPreview") -> None:
+        """Tell how many pictures come in several classes under the names that the user gives those."""
+        named = self.classes.class_map()
+        several = [{named.get(name, name) for name in conflict.classes} - {None} for conflict in preview.conflicts]
+        count = sum(len(names) > 1 for names in several)
+        known = len(preview.duplicates)
+        once = tr("taken once only") if known else tr("none")
+        self.tiles["duplicates"].show_figure(
+            f"{known:,}", tr("{count} in several classes", count=f"{count:,}") if count else once
+        )
+        words = "In several classes: {count}. No label there until you decide which is right."
+        self._facts.setText(" ".join(filter(None, (_facts(preview), tr(words, count=f"{count:,}") if count else ""))))
+        self._facts.setVisible(bool(self._facts.text()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the files that are left out below the classes where there is no room beside them."""

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from gui.home.left_out import ROW_PX, LeftOutTable
+from PySide6.QtCore import Signal
+
+from gui.home.left_out import ROW_PX, LeftOutTable, agreeing_duplicates
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, IconButton, IconLabel, row, text
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class ImportReportCard(Card):
-    """A line that sums up; the files that were left out unfold below."""
+    """A line that sums up; the files that were left out unfold below. `decide_wanted` leads to the conflicts."""
+
+    decide_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.MEDIUM)
@@ -20,10 +24,19 @@ class ImportReportCard(Card):
         self._line = text(role="strong")
         self._note = text(role="small")
         self.details_button = Button("Show files", role="quiet", on_click=self._toggle)
+        self.decide_button = Button("Decide", "label", on_click=self.decide_wanted.emit)
         self.close_button = IconButton("close", "Dismiss")
         self.close_button.clicked.connect(self.hide)
         self.table = LeftOutTable()
-        head = row(self._icon, self._line, self._note, self.details_button, self.close_button, spacing=theme.MEDIUM)
+        head = row(
+            self._icon,
+            self._line,
+            self._note,
+            self.decide_button,
+            self.details_button,
+            self.close_button,
+            spacing=theme.MEDIUM,
+        )
         head.setStretch(2, 1)
         self.body.addLayout(head)
         self.body.addWidget(self.table)
@@ -35,7 +48,7 @@ class ImportReportCard(Card):
         ending = "; stopped before the end" if report.stopped else ""
         self._line.setText(f"{report.added:,} pictures imported{classes}{ending}")
         parts = (
-            (len(report.duplicates), "duplicate"),
+            (len(agreeing_duplicates(report)), "duplicate"),
             (len(report.unreadable), "unreadable"),
             (len(report.skipped), "skipped"),
         )
@@ -43,6 +56,8 @@ class ImportReportCard(Card):
         self._icon.show_icon(
             *(("warning", "warn") if report.unreadable or not report.added else ("check-circle", "good"))
         )
+        self.decide_button.setVisible(bool(report.conflicts))
+        self.decide_button.setText(tr("Decide conflicts ({count})", count=f"{len(report.conflicts):,}"))
         self.details_button.setVisible(self.table.show_files(report) > 0)
         self.details_button.setText(tr("Show files"))
         self.table.hide()

@@ -1,5 +1,6 @@
 """The table of files that an import leaves out, each with its reason. Knows Qt and plain data only."""
 
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from gui.kit import theme
 from gui.kit.i18n import tr
+from visionft.project.queries import Conflict, files_in_conflict
 
 MAX_LINES = 2000
 ROW_PX = 30
@@ -37,6 +39,11 @@ class LeftOut(Protocol):
     """What reports and previews of imports have in common."""
 
     @property
+    def conflicts(self) -> Sequence[Conflict]:
+        """Return the pictures that files give several classes."""
+        ...
+
+    @property
     def duplicates(self) -> tuple[str, ...]:
         """Return the files whose content is known."""
         ...
@@ -50,6 +57,12 @@ class LeftOut(Protocol):
     def skipped(self) -> tuple[RejectedFile, ...]:
         """Return what was passed over."""
         ...
+
+
+def agreeing_duplicates(left_out: LeftOut) -> tuple[str, ...]:
+    """Return the duplicates that say of the picture what the others say, or nothing."""
+    disagreeing = files_in_conflict(left_out.conflicts)
+    return tuple(name for name in left_out.duplicates if name not in disagreeing)
 
 
 class _PathDelegate(QStyledItemDelegate):
@@ -83,7 +96,9 @@ class LeftOutTable(QTableWidget):
     def show_files(self, left_out: LeftOut, *, base: str = "") -> int:
         """Show what is left out, named from the folder `base` on; return how many files that are."""
         lines = [(file.path, "Unreadable", file.reason) for file in left_out.unreadable]
-        lines += [(name, "Duplicate", "the same picture is there already") for name in left_out.duplicates]
+        disagreeing = {origin: words for each in left_out.conflicts for origin, words in _sayings(each)}
+        lines += [(name, tr("Conflict"), disagreeing[name]) for name in left_out.duplicates if name in disagreeing]
+        lines += [(name, "Duplicate", "the same picture is there already") for name in agreeing_duplicates(left_out)]
         lines += [(file.path, "Skipped", file.reason) for file in left_out.skipped]
         shown = lines[:MAX_LINES]
         if len(lines) > MAX_LINES:
@@ -95,3 +110,10 @@ class LeftOutTable(QTableWidget):
                 item.setToolTip(value)
                 self.setItem(line, place, item)
         return len(lines)
+
+
+def _sayings(conflict: Conflict) -> Iterator[tuple[str, str]]:
+    """Yield each file with what it says of the picture, then what others say."""
+    for each in conflict.candidates:
+        others = (other for other in conflict.candidates if other is not each)
+        yield each.origin, " / ".join(f"“{saying.class_name}”" for saying in (each, *others))

@@ -34,6 +34,7 @@ from gui.tasks import Lane, Task
 from visionft.data.types import Snapshot
 from visionft.data.types import Task as ProjectTask
 from visionft.project.queries import class_rows as read_classes
+from visionft.project.queries import find_conflicts
 from visionft.project.store import DATABASE
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights import offline_reason
@@ -139,6 +140,7 @@ class ProjectPage(Page):
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.checklist.action_chosen.connect(self._on_action_chosen)
+        self.report.decide_wanted.connect(self._show_conflicts)
         self.imports.active_changed.connect(self._on_content_changed)
         self.imports.imported.connect(self._on_imported)
         if self.session is not None:
@@ -297,6 +299,15 @@ class ProjectPage(Page):
             self._split()
         elif action == "label":
             self.state.page_requested.emit("label")
+        elif action == "conflicts":
+            self._show_conflicts()
+
+    @Slot()
+    def _show_conflicts(self) -> None:
+        """Show the pictures that came in several classes on the label page, to be decided."""
+        if self.session is not None:
+            ids = tuple(conflict.image_id for conflict in find_conflicts(self.session.project))
+            self.state.pictures_requested.emit(ids, tr("Pictures in several classes"))
 
     def _split(self) -> None:
         if self.session is None or self._is_splitting:

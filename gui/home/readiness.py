@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from gui.home.checklist import Condition
 from gui.home.class_table import ClassRow
+from gui.kit.i18n import tr
 from gui.kit.theme import ClassColour
 from visionft.data.types import Snapshot
 from visionft.project.summary import ProjectSummary
@@ -27,7 +28,8 @@ def class_rows(snapshot: Snapshot, colours: Mapping[str, ClassColour] | None = N
 
 def conditions(summary: ProjectSummary, rows: list[ClassRow]) -> list[Condition]:
     """Return what training needs, in the order in which a user gets there."""
-    return [_pictures(summary), _labels(summary), _classes(rows), _splits(summary, rows)]
+    undecided = [_conflicts(summary)] if summary.conflicts else []
+    return [_pictures(summary), _labels(summary), *undecided, _classes(rows), _splits(summary, rows)]
 
 
 def _pictures(summary: ProjectSummary) -> Condition:
@@ -45,6 +47,11 @@ def _labels(summary: ProjectSummary) -> Condition:
     return Condition(
         title="Labels", note=note, is_met=summary.labelled > 0, action="label", button=button, icon_name="label"
     )
+
+
+def _conflicts(summary: ProjectSummary) -> Condition:
+    note = tr("{count} in several classes; left out until you decide", count=summary.conflicts)
+    return Condition(title="Conflicts", note=note, is_met=False, action="conflicts", button="Decide", icon_name="label")
 
 
 def _classes(rows: list[ClassRow]) -> Condition:

@@ -33,6 +33,19 @@ class SuggestionBadge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateBadge:
+    """A class that a file gives a picture which others give another one."""
+
+    name: str
+    colour: ClassColour
+    origin: str
+
+    def file(self) -> str:
+        """Return the file that says so, short: with its folder, which may be what names the class."""
+        return "/".join(Path(self.origin).parts[-2:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """What the grid shows of one picture. `labels` pairs a class name with its colour."""
 
@@ -42,6 +55,7 @@ class Cell:
     split: str = ""
     note: str = ""
     badge: SuggestionBadge | None = None
+    candidates: tuple[CandidateBadge, ...] = ()
     is_put_off: bool = False
     tags: tuple[str, ...] = ()
 
@@ -49,7 +63,11 @@ class Cell:
         """Return the words under the picture."""
         if self.labels:
             return ", ".join(name for name, _ in self.labels)
-        words = self.badge.text() if self.badge is not None else tr("no label")
+        said = [self.badge.text()] if self.badge is not None else []
+        if self.candidates:
+            *others, last = (each.name for each in self.candidates)
+            said.insert(0, tr("{first} or {last}?", first=", ".join(others), last=last))
+        words = "  ".join(said) or tr("no label")
         return f"{words}, {tr('put off')}" if self.is_put_off else words
 
 
@@ -123,7 +141,7 @@ class TilePainter:
 
     def _caption(self, size: QSize, ratio: float, cell: Cell, font: QFont) -> QPixmap:
         words = cell.caption()
-        key = (size.width(), size.height(), ratio, words, cell.labels, cell.split)
+        key = (size.width(), size.height(), ratio, words, cell.labels, cell.candidates, cell.split)
         return self._stamp(key, size, ratio, lambda painter, box: _draw_caption(painter, box, cell, words), font)
 
 
@@ -148,15 +166,16 @@ def _draw_caption(painter: QPainter, box: QRect, cell: Cell, words: str) -> None
         split_width = metrics.horizontalAdvance(cell.split) + theme.SMALL
         painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), cell.split)
     left = box.left()
-    shown = cell.labels or (cell.badge.names if cell.badge is not None else ())
+    offered = tuple((each.name, each.colour) for each in cell.candidates)
+    shown = cell.labels or offered or (cell.badge.names if cell.badge is not None else ())
     for _, colour in shown[:_SHOWN_LABELS]:
         swatch = QRectF(left + 0.5, box.center().y() - 3.5, 9, 9)
         painter.setPen(Qt.PenStyle.NoPen if cell.labels else QPen(theme.class_colour(colour), 1.5))
         painter.setBrush(theme.class_colour(colour) if cell.labels else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(swatch, 2.5, 2.5)
         left += 13
-    is_sure = bool(cell.labels) or cell.badge is not None
-    painter.setPen(QColor(palette.text if is_sure else palette.muted))
+    is_said = bool(cell.labels) or cell.badge is not None
+    painter.setPen(QColor(palette.warn if cell.candidates else palette.text if is_said else palette.muted))
     room = box.right() - left - split_width
     elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
     painter.drawText(QRect(left, box.top(), room, box.height()), int(Qt.AlignmentFlag.AlignVCenter), elided)

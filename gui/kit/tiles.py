@@ -36,6 +36,10 @@ class StatTile(Card):
         """Return the figure shown."""
         return self._number.text()
 
+    def note(self) -> str:
+        """Return the words below the figure."""
+        return self._note.text()
+
 
 class ActionTile(QPushButton):
     """A card that is a button: a title, plain words, and optionally facts at its foot."""

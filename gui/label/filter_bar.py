@@ -11,8 +11,8 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, IconLabel, row
 
 ANY_CLASS, ANY_TAG, ANY_PREDICTION = "All classes", "Any tag", "Any suggestion"
-ANY_STATE, UNLABELLED, LABELLED, PUT_OFF = range(4)
-LABEL_STATES = ("Any label", "Without label", "Labelled", "Put off")
+ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
+LABEL_STATES = ("Any label", "Without label", "Labelled", "Put off", "In conflict")
 SPLIT_NAMES = ("Any split", "Training", "Validation", "Test", "Not divided")
 SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
 AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST = range(6)

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_grid import Cell, SuggestionBadge
 from gui.kit.theme import ClassColour
+from gui.kit.tile_painter import CandidateBadge
 from gui.label.class_panel import ClassEntry
 from gui.label.filter_bar import (
     BY_CLASS,
     BY_NAME,
+    IN_CONFLICT,
     LABELLED,
     NEWEST_FIRST,
     PUT_OFF,
@@ -71,6 +73,7 @@ def _image_filter(query: ImageQuery) -> ImageFilter:
         class_name=query.class_name or None,
         is_labelled=False if query.prediction and is_labelled is None else is_labelled,
         split=query.split or None,  # type: ignore[arg-type]
+        has_conflict=query.label_state == IN_CONFLICT,
         review="later" if query.label_state == PUT_OFF else None,
         tag=query.tag or None,
         text=query.text,
@@ -104,6 +107,10 @@ def cells(
             split=_SPLIT_SHORT[row.split],
             note=f"{row.width} x {row.height}",
             badge=_guess(badge, looks) if badge is not None else None,
+            candidates=tuple(
+                CandidateBadge(name=each.class_name, colour=looks.get(each.class_name, 0), origin=each.origin)
+                for each in row.candidates
+            ),
             is_put_off=row.review == "later" and not labels,
             tags=row.tags,
         )

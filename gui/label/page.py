@@ -120,6 +120,7 @@ class LabelPage(Page):
         self.viewer.closed.connect(self.close_viewer)
         self.viewer.step_wanted.connect(self.labeller.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
+        self.viewer.candidates.class_chosen.connect(self.labeller.assign)
         self.filters.changed.connect(self.show_all)
         self.suggesting.changed.connect(self._on_suggestions_changed)
         self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
@@ -226,7 +227,7 @@ class LabelPage(Page):
         cell = self._cell_at(index)
         near = [self._cell_at(index + step) for step in (1, 2, -1)]
         neighbours = [each for each in near if each is not None]
-        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours)
+        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours, keys=self.keys)
 
     def _cell_at(self, index: int) -> Cell | None:
         image_id = self.grid.id_at(index)
@@ -346,4 +347,4 @@ class LabelPage(Page):
 
 def _is_small(effects: Effects) -> bool:
     """Say whether a change leaves the pictures of the grid and the classes as they are."""
-    return all(target.split(".")[0] == "label" or target == "image.review" for target in effects.targets)
+    return all(target.split(".")[0] in ("label", "conflict") or target == "image.review" for target in effects.targets)

@@ -1,5 +1,7 @@
 """The viewer: one picture with its name, place, labels and zoom in a bar above it. Knows Qt and plain data only."""
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
@@ -9,6 +11,7 @@ from gui.kit.image_grid import Cell
 from gui.kit.image_view import ImageView
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.kit.thumbnails import ThumbnailStore
+from gui.label.candidate_bar import CandidateBar
 
 
 class PictureViewer(QWidget):
@@ -33,6 +36,7 @@ class PictureViewer(QWidget):
         self._labels = pill()
         self._accept = Button("Accept", "check", on_click=self.accept_wanted.emit)
         self._accept.hide()
+        self.candidates = CandidateBar()
         self._zoom = text("", "small")
         fit, real = IconButton("fit", "Fit", shortcut="F"), Button("1:1", on_click=self.view.show_real_pixels)
         fit.clicked.connect(lambda _checked=False: self.view.fit())
@@ -41,13 +45,15 @@ class PictureViewer(QWidget):
         bar = row(*moves, self._name, self._facts, self._labels, self._accept, self._zoom, fit, real)
         bar.setSpacing(theme.MEDIUM)
         bar.setStretch(4, 1)
-        layout = column(bar, self.view, spacing=theme.SMALL)
-        layout.setStretch(1, 1)
+        layout = column(bar, self.candidates, self.view, spacing=theme.SMALL)
+        layout.setStretch(2, 1)
         self.setLayout(layout)
         self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
 
-    def show_cell(self, cell: Cell | None, *, index: int, count: int, neighbours: list[Cell]) -> None:
-        """Show a picture and what is known of it."""
+    def show_cell(
+        self, cell: Cell | None, *, index: int, count: int, neighbours: list[Cell], keys: Mapping[str, str]
+    ) -> None:
+        """Show a picture and what is known of it; `keys` are {key: class name}."""
         self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
         self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
@@ -56,6 +62,7 @@ class PictureViewer(QWidget):
         self._labels.setText(_shortened(cell.caption()) if cell else "")
         self._labels.setVisible(cell is not None)
         restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
+        self.candidates.show_candidates(cell.candidates if cell else (), keys)
         badge = cell.badge if cell else None
         self._accept.setVisible(badge is not None)
         if badge is not None:

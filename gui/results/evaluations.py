@@ -20,6 +20,11 @@ SCORE_HEADERS = ("Class", "Pictures", "Precision", "F1", "Recall", "Recall with 
 Cells = list[tuple[str, Any]]
 
 
+def joined(classes: Iterable[str]) -> str:
+    """Return class names as the screen shows them."""
+    return ", ".join(classes)
+
+
 class Pictures:
     """The project's pictures by id, with the labels they have now."""
 
@@ -31,20 +36,16 @@ class Pictures:
         """Return a picture, or None when it is no longer in the project."""
         return self._images.get(image_id)
 
-    def label(self, image: SnapshotImage) -> str:
-        """Return the labels a picture has now, in the way an evaluation writes them down."""
-        return ", ".join(sorted(self._names[index] for index in image.labels))
-
-    def mark(self, image: SnapshotImage, true_class: str) -> str:
+    def mark(self, image: SnapshotImage, true_classes: tuple[str, ...]) -> str:
         """Return what to say of a picture whose label is another one than when it was evaluated; else nothing."""
-        now = self.label(image)
-        if now == ", ".join(sorted(true_class.split(", "))):
+        now = tuple(self._names[index] for index in image.labels)
+        if set(now) == set(true_classes):
             return ""
-        return tr("now {label}", label=now or tr("without label"))
+        return tr("now {label}", label=joined(now) or tr("without label"))
 
     def relabelled(self, predictions: Iterable[Predicted]) -> int:
         """Return how many of these pictures have another label by now."""
-        pairs = ((self.get(each.image_id), each.true_class) for each in predictions)
+        pairs = ((self.get(each.image_id), each.true_classes) for each in predictions)
         return sum(image is not None and bool(self.mark(image, true)) for image, true in pairs)
 
 
@@ -55,9 +56,9 @@ def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> lis
         PictureItem(
             image_id=each.image_id,
             path=image.path,
-            title=f"{each.predicted or '–'}  {each.probability:.0%}",
-            detail=tr("right") if each.is_right else tr("is {name}", name=each.true_class),
-            mark=pictures.mark(image, each.true_class),
+            title=f"{joined(each.predicted) or '–'}  {each.probability:.0%}",
+            detail=tr("right") if each.is_right else tr("is {name}", name=joined(each.true_classes)),
+            mark=pictures.mark(image, each.true_classes),
             tone="good" if each.is_right else "bad",
         )
         for each, image in found
@@ -72,10 +73,10 @@ def changed_items(changes: Sequence[Changed], pictures: Pictures) -> list[Pictur
         PictureItem(
             image_id=each.image_id,
             path=image.path,
-            title=f"{each.before or '–'} → {each.after or '–'}",
-            detail=tr("is {name}", name=each.true_class),
-            mark=pictures.mark(image, each.true_class),
-            tone="good" if each.after == each.true_class else "bad",
+            title=f"{joined(each.before) or '–'} → {joined(each.after) or '–'}",
+            detail=tr("is {name}", name=joined(each.true_classes)),
+            mark=pictures.mark(image, each.true_classes),
+            tone="good" if set(each.after) == set(each.true_classes) else "bad",
         )
         for each, image in found
         if image is not None

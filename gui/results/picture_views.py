@@ -246,7 +246,7 @@ class PictureViews(QObject):
         predicted = self._predicted.get(image_id)
         if predicted is None or not self.explain.explains_true_class():
             return None
-        return predicted.true_class.split(", ")[0]
+        return next(iter(predicted.true_classes), None)
 
     def _key(self, image_id: int) -> _Key:
         run = self._run

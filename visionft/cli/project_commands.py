@@ -1,12 +1,13 @@
 """Commands about a project's pictures and labels."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.cli.output import Json, ProjectDir, job, plain, print_result, table
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.formats.listing import ColumnChoice, Interpretation
@@ -15,8 +16,11 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.labelling import label_files
 from visionft.project.names import count_of
+from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
+
+TO_DECIDE = "They have no label; label them to decide: visionft label PROJECT CLASS FILE"
 
 
 def register(app: typer.Typer) -> None:
@@ -115,7 +119,11 @@ def _preview_text(preview: ImportPreview) -> str:
     lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
     lines += _reading_lines(preview.interpretations)
-    return "\n".join(lines + _left_out_lines(preview))
+    return "\n".join(
+        lines
+        + _conflict_lines(preview.conflicts, "They would have no label until you decide.")
+        + _left_out_lines(preview)
+    )
 
 
 def _report_text(report: ImportReport) -> str:
@@ -125,7 +133,19 @@ def _report_text(report: ImportReport) -> str:
         found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
         lines.append(f"The source gave {found}. This is how it was read:")
         lines += _reading_lines(report.interpretations)
-    return "\n".join(lines + _left_out_lines(report))
+    return "\n".join(lines + _conflict_lines(report.conflicts, TO_DECIDE) + _left_out_lines(report))
+
+
+def _conflict_lines(conflicts: Sequence[Conflict], advice: str) -> list[str]:
+    """Return the pictures that came in several classes, each with the files that say so."""
+    if not conflicts:
+        return []
+    which = "two classes" if all(len(each.candidates) == 2 for each in conflicts) else "several classes"
+    lines = [f"{count_of(len(conflicts), 'picture')} came in {which}. {advice}"]
+    for each in conflicts:
+        said = "; ".join(f"{candidate.class_name} by {candidate.origin}" for candidate in each.candidates)
+        lines.append(f"  {each.path}: {said}")
+    return lines
 
 
 def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
@@ -150,7 +170,8 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     lines = [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
     lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
-    return lines + [f"Known already: {path}" for path in report.duplicates]
+    told = files_in_conflict(report.conflicts)
+    return lines + [f"Known already: {path}" for path in report.duplicates if path not in told]
 
 
 def label(
@@ -191,7 +212,7 @@ def split(
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
     with Project.open(project, read_only=True) as opened:
-        summary = opened.summary()
+        summary, conflicts = opened.summary(), find_conflicts(opened)
 
     def text() -> str:
         splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
@@ -201,7 +222,8 @@ def info(project: ProjectDir, json: Json = False) -> None:
             f"runs: {', '.join(summary.runs) or 'none yet'}",
             "",
             table(("class", "pictures"), list(summary.classes.items())),
+            *(["", *_conflict_lines(conflicts, TO_DECIDE)] if conflicts else []),
         ]
         return "\n".join(lines)
 
-    print_result(summary, text, as_json=json)
+    print_result({**plain(summary), "conflicts": conflicts}, text, as_json=json)

@@ -157,7 +157,7 @@ def compare(
 def _changed_value(changed: Changed, names: dict[int, str]) -> dict[str, Any]:
     return {
         "image": names.get(changed.image_id, ""),
-        "class": changed.true_class,
+        "classes": changed.true_classes,
         "before": changed.before,
         "after": changed.after,
         "probability": changed.probability,
@@ -173,7 +173,7 @@ def _compare_text(found: Comparison, groups: dict[str, tuple[Changed, ...]], nam
     ]
     for name, group in groups.items():
         rows = [
-            (each.true_class, each.before, each.after, names.get(each.image_id, "gone"))
+            (*map(", ".join, (each.true_classes, each.before, each.after)), names.get(each.image_id, "gone"))
             for each in group[:SHOWN_CHANGES]
         ]
         if rows:

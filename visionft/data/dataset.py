@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: Normalised (B, 3, S, S) pictures.
-        targets: (B,) class indices, or (B, C) zeros and ones for a multi-label task.
+        targets: (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of pictures alone.
         indices: (B,) places in the sequence that was loaded.
         unreadable: (place, reason) of pictures that are not in the batch because they cannot be decoded.
     """
@@ -64,8 +64,8 @@ class PictureDataset(Dataset[Sample]):
         images: Sequence[SnapshotImage],
         preprocessing: Preprocessing,
         *,
-        task: Task = "single",
-        classes: int,
+        task: Task | None = "single",
+        classes: int = 0,
         augmentation: str = "none",
         seed: int = 0,
         size_at: Callable[[int], int] | None = None,
@@ -73,13 +73,19 @@ class PictureDataset(Dataset[Sample]):
         """Describe the pictures.
 
         Args:
+            images: The pictures, in the order that places count in.
+            preprocessing: How they become input.
+            task: What their targets are; None takes pictures alone, labelled or not, for whoever only looks at them.
+            classes: How many classes there are.
+            augmentation: What changes them on the way.
+            seed: Decides those changes, with epoch and picture.
             size_at: Side of the input in a given epoch, in pixels; `preprocessing`'s own when None.
         """
         self._size_at = size_at
         self._paths = [image.path for image in images]
         self._image_ids = [image.image_id for image in images]
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
-        self._targets = targets_of(images, task, classes)
+        self._targets = np.zeros((len(images), 0), np.float32) if task is None else targets_of(images, task, classes)
         self._preprocessing = preprocessing
         self._augmentation = augmentation
         self._seed = seed
@@ -113,7 +119,7 @@ class PictureDataset(Dataset[Sample]):
 
 
 def targets_of(images: Sequence[SnapshotImage], task: Task, classes: int) -> np.ndarray:
-    """Return (N,) int64 class indices, or (N, C) float32 zeros and ones for a multi-label task."""
+    """Return (N,) int64 class indices of labelled pictures, or (N, C) float32 zeros and ones for a multi-label task."""
     if task == "single":
         return np.array([image.labels[0] for image in images], dtype=np.int64)
     targets = np.zeros((len(images), classes), dtype=np.float32)

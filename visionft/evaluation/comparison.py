@@ -16,12 +16,12 @@ CHANCE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """One picture that not both runs have right. `true_class` is its class in the later evaluation."""
+    """One picture that not both runs have right. `true_classes` are its labels in the later evaluation."""
 
     image_id: int
-    true_class: str
-    before: str
-    after: str
+    true_classes: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
     probability: float
 
 
@@ -89,7 +89,7 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
     before = {each.image_id: each for each in first.predictions}
     pairs = [(before[each.image_id], each) for each in second.predictions if each.image_id in before]
     # A picture that was relabelled in between was judged by two measures.
-    pairs = [(old, new) for old, new in pairs if old.true_class == new.true_class]
+    pairs = [(old, new) for old, new in pairs if set(old.true_classes) == set(new.true_classes)]
     groups: dict[tuple[bool, bool], list[Changed]] = {}
     for old, new in sorted(pairs, key=lambda pair: -pair[1].probability):
         groups.setdefault((old.is_right, new.is_right), []).append(_changed(old, new))
@@ -109,7 +109,7 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
 def _changed(old: Predicted, new: Predicted) -> Changed:
     return Changed(
         image_id=new.image_id,
-        true_class=new.true_class,
+        true_classes=new.true_classes,
         before=old.predicted,
         after=new.predicted,
         probability=new.probability,

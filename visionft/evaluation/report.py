@@ -177,8 +177,7 @@ def logit_batches(
 
 
 def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> Any:
-    # The targets of a batch are not used; a vector of zeros and ones exists for pictures without a label too.
-    dataset = PictureDataset(chosen, loaded.preprocessing, task="multi", classes=len(loaded.run.class_names))
+    dataset = PictureDataset(chosen, loaded.preprocessing, task=None)
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
     workers = choose_workers(loaded.run.config.workers, device=device, images=len(chosen))
     return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
@@ -290,6 +289,6 @@ def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds
         true, said = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
         faults = [float(row[index] if index in said else 1 - row[index]) for index in set(true) ^ set(said)]
         sure = max(faults, default=float(row.max()))
-    names = {"class": true, "predicted": said}
-    joined = {key: ", ".join(run.class_names[index] for index in indices) for key, indices in names.items()}
-    return {**joined, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}
+    indices = {"classes": true, "predicted": said}
+    names = {key: [run.class_names[index] for index in each] for key, each in indices.items()}
+    return {**names, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}

@@ -23,24 +23,25 @@ def predictions_file(split: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
-    """What a run said of one picture. For several labels both classes are lists joined by commas.
+    """What a run said of one picture.
 
     Attributes:
-        true_class: Its class when it was evaluated.
+        true_classes: Its labels when it was evaluated: one, or for several labels any number.
+        predicted: What the run said it is, likewise.
         probability: How sure the run was of what it said.
         true_probability: What it gave the true class; None where an earlier program did not note it.
     """
 
     image_id: int
-    true_class: str
-    predicted: str
+    true_classes: tuple[str, ...]
+    predicted: tuple[str, ...]
     probability: float
     true_probability: float | None = None
 
     @property
     def is_right(self) -> bool:
         """Tell whether the run was right."""
-        return self.true_class == self.predicted
+        return set(self.true_classes) == set(self.predicted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,8 @@ class StoredEvaluation:
 
     def cell(self, true_index: int, predicted_index: int) -> tuple[Predicted, ...]:
         """Return the pictures of one confusion cell, the surest first."""
-        names = (self.class_names[true_index], self.class_names[predicted_index])
-        return _surest_first(each for each in self.predictions if (each.true_class, each.predicted) == names)
+        names = ((self.class_names[true_index],), (self.class_names[predicted_index],))
+        return _surest_first(each for each in self.predictions if (each.true_classes, each.predicted) == names)
 
     def mistakes(self) -> tuple[Predicted, ...]:
         """Return the wrongly classified pictures, the surest mistake first."""
@@ -132,7 +133,7 @@ def _evaluation(stored: dict[str, Any], lines: list[dict[str, Any]]) -> StoredEv
         class_names=tuple(per_class),
         confusion=tuple(tuple(line) for line in stored["confusion"]),
         scores=tuple(_score(name, values) for name, values in per_class.items()),
-        predictions=tuple(_predicted(line) for line in lines),
+        predictions=tuple(_predicted(line, tuple(per_class)) for line in lines),
     )
 
 
@@ -140,14 +141,34 @@ def _bins(stored: dict[str, Any], name: str) -> tuple[ReliabilityBin, ...]:
     return tuple(ReliabilityBin(**values) for values in stored.get(name, ()))
 
 
-def _predicted(line: dict[str, Any]) -> Predicted:
+def _predicted(line: dict[str, Any], class_names: tuple[str, ...]) -> Predicted:
     return Predicted(
         image_id=line["image_id"],
-        true_class=line["class"],
-        predicted=line["predicted"],
+        true_classes=_classes(line["classes"] if "classes" in line else line["class"], class_names),
+        predicted=_classes(line["predicted"], class_names),
         probability=line["probability"],
         true_probability=line.get("true_probability"),
     )
+
+
+def _classes(stored: list[str] | str, class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return classes as they were written: a list, or by an earlier program a text joined by commas."""
+    if isinstance(stored, list):
+        return tuple(stored)
+    found = _unjoined(stored, class_names) if stored else ()
+    return (stored,) if found is None else found
+
+
+def _unjoined(text: str, class_names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the classes whose names make up a text, joined in the order of the classes; None where none do."""
+    for place, name in enumerate(class_names):
+        if text == name:
+            return (name,)
+        if text.startswith(f"{name}, "):
+            rest = _unjoined(text.removeprefix(f"{name}, "), class_names[place + 1 :])
+            if rest is not None:
+                return (name, *rest)
+    return None
 
 
 def _score(name: str, values: dict[str, Any]) -> ScoreRow:

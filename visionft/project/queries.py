@@ -3,13 +3,14 @@
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from visionft.data.types import Split
+from visionft.foreign_text import printable
 from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key
@@ -23,6 +24,7 @@ class ImageFilter:
     Attributes:
         class_name: Pictures with this class.
         is_labelled: Pictures with (or without) any class.
+        has_conflict: Pictures that sources give different classes, and nobody has decided yet.
         split: A split, or "unassigned".
         review: A review state, or "none".
         source: Pictures with a label from this source.
@@ -33,6 +35,7 @@ class ImageFilter:
 
     class_name: str | None = None
     is_labelled: bool | None = None
+    has_conflict: bool = False
     split: Split | Literal["unassigned"] | None = None
     review: Review | Literal["none"] | None = None
     source: LabelSource | None = None
@@ -46,8 +49,16 @@ _LIKE_SIGNS, _ESCAPED = re.compile(r"([%_\\])"), r"\\\1"
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A class that a file gives a picture. `origin` names the file and can be printed as it is."""
+
+    class_name: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One picture as a list shows it."""
+    """One picture as a list shows it. `candidates` are the classes of a conflict; then there are no labels."""
 
     image_id: int
     path: Path
@@ -58,6 +69,27 @@ class ImageRow:
     review: str | None
     note: str | None
     tags: tuple[str, ...]
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A picture that came in several classes, of which a person has to choose one.
+
+    Attributes:
+        path: Where it lies; can be printed as it is.
+        candidates: The classes in the order of the class list.
+        image_id: 0 while it is not in the project: in a preview.
+    """
+
+    path: str
+    candidates: tuple[Candidate, ...]
+    image_id: int = 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(each.class_name for each in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +179,7 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
         tags = _names(connection, "image_tag", "tag", chosen)
+        candidates = _candidates(connection, chosen)
         found = connection.execute(
             """SELECT id, root_id, path, width, height, split, review, note FROM image
                 WHERE id IN (SELECT value FROM json_each(?))""",
@@ -155,8 +188,63 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     rows: dict[int, ImageRow] = {}
     for image_id, root_id, path, width, height, split, review, note in found:
         place, named = roots.path_of(root_id, path), labels.get(image_id, ())
-        rows[image_id] = ImageRow(image_id, place, width, height, named, split, review, note, tags.get(image_id, ()))
+        rows[image_id] = ImageRow(
+            *(image_id, place, width, height, named, split, review, note),
+            tags=tags.get(image_id, ()),
+            candidates=candidates.get(image_id, ()),
+        )
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
+
+
+def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:
+    """Return the conflicts that nobody has decided yet, those of pictures with these contents or all, in id order."""
+    roots = project.roots()
+    among, values = "", ()
+    if contents is not None:
+        among, values = "AND sha256 IN (SELECT value FROM json_each(?))", (json.dumps(contents),)
+    with project.reading() as connection:
+        rows = connection.execute(
+            f"""SELECT id, root_id, path FROM image
+                WHERE id IN (SELECT image_id FROM conflict) AND removed_at IS NULL {among} ORDER BY id""",
+            values,
+        ).fetchall()
+        candidates = _candidates(connection, json.dumps([row[0] for row in rows]))
+    return tuple(
+        Conflict(path=printable(roots.path_of(root_id, path)), candidates=candidates[image_id], image_id=image_id)
+        for image_id, root_id, path in rows
+    )
+
+
+def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
+    """Return the files that give these pictures their classes."""
+    return frozenset(candidate.origin for conflict in conflicts for candidate in conflict.candidates)
+
+
+def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
+    """Return what sources have given pictures, found by content; those that a person labelled miss."""
+    roots = project.roots()
+    with project.reading() as connection:
+        rows = connection.execute(
+            """SELECT id, sha256, root_id, path FROM image
+                WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')""",
+            (json.dumps(contents),),
+        ).fetchall()
+        labels = _names(connection, "label", "class", json.dumps([row[0] for row in rows]))
+    in_conflict = {conflict.image_id: conflict.candidates for conflict in find_conflicts(project, contents)}
+    found: dict[str, tuple[Candidate, ...]] = {}
+    for image_id, sha256, root_id, path in rows:
+        place = printable(roots.path_of(root_id, path))
+        given = tuple(Candidate(name, place) for name in labels.get(image_id, ()))
+        found[sha256] = (*found.get(sha256, ()), *given, *in_conflict.get(image_id, ()))
+    return found
+
+
+def class_aliases(project: Project) -> dict[str, str]:
+    """Return the names that sources may still use for classes: {name in the NFC form: the class's name now}."""
+    with project.reading() as connection:
+        rows = connection.execute("SELECT alias.name_key, class.name FROM alias JOIN class ON class.id = class_id")
+        return dict(rows.fetchall())
 
 
 def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:
@@ -173,6 +261,23 @@ def count_with_class(project: Project, image_ids: Sequence[int], class_name: str
         class_id = find_class(connection, class_name)
         query = "SELECT count(*) FROM label WHERE class_id = ? AND image_id IN (SELECT value FROM json_each(?))"
         return int(connection.execute(query, (class_id, json.dumps(sorted(set(image_ids))))).fetchone()[0])
+
+
+def newest_image(project: Project) -> int:
+    """Return the highest id of a picture, 0 when there is none."""
+    with project.reading() as connection:
+        return int(connection.execute("SELECT coalesce(max(id), 0) FROM image").fetchone()[0])
+
+
+def count_classes_after(project: Project, image_id: int) -> dict[str, int]:
+    """Count the pictures that came in after another one by class; classes without any miss."""
+    with project.reading() as connection:
+        rows = connection.execute(
+            """SELECT name, count(*) FROM label JOIN class ON class.id = class_id WHERE image_id > ?
+                GROUP BY class_id ORDER BY position, class_id""",
+            (image_id,),
+        )
+        return dict(rows.fetchall())
 
 
 def tag_counts(project: Project) -> dict[str, int]:
@@ -198,6 +303,8 @@ def _where(connection: sqlite3.Connection, wanted: ImageFilter) -> tuple[str, li
     conditions = ["removed_at IS NOT NULL" if wanted.is_removed else "removed_at IS NULL"]
     if wanted.is_labelled is not None:
         conditions.append("label_count > 0" if wanted.is_labelled else "label_count = 0")
+    if wanted.has_conflict:
+        conditions.append("image.id IN (SELECT image_id FROM conflict)")
     for column, value, none in (("split", wanted.split, "unassigned"), ("review", wanted.review, "none")):
         if value is not None:
             conditions.append(f"{column} IS ?")
@@ -226,4 +333,17 @@ def _names(connection: sqlite3.Connection, links: str, names: str, image_ids: st
     found: dict[int, tuple[str, ...]] = {}
     for image_id, name in rows.fetchall():
         found[image_id] = (*found.get(image_id, ()), name)
+    return found
+
+
+def _candidates(connection: sqlite3.Connection, image_ids: str) -> dict[int, tuple[Candidate, ...]]:
+    """Return the classes of pictures (a JSON array of ids) that are in conflict, in the order of the class list."""
+    rows = connection.execute(
+        """SELECT image_id, class.name, origin FROM conflict JOIN class ON class.id = class_id
+            WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY position, class_id""",
+        (image_ids,),
+    )
+    found: dict[int, tuple[Candidate, ...]] = {}
+    for image_id, name, origin in rows.fetchall():
+        found[image_id] = (*found.get(image_id, ()), Candidate(name, origin))
     return found

@@ -20,6 +20,7 @@ class ProjectSummary:
         classes: Pictures by class name, in the order of the class list.
         splits: Pictures by split, and under "unassigned" those without one.
         runs: The names of the training runs.
+        conflicts: Pictures that came in several classes; they count as not labelled until a person decides.
     """
 
     task: Task
@@ -28,6 +29,7 @@ class ProjectSummary:
     classes: dict[str, int]
     splits: dict[str, int]
     runs: tuple[str, ...]
+    conflicts: int = 0
 
 
 def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> Snapshot:
@@ -64,6 +66,8 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
     splits["unassigned"] = by_split.get(None, 0)
     query = "SELECT count(*) FROM image WHERE removed_at IS NULL AND label_count = 0"
     unlabelled = connection.execute(query).fetchone()[0]
+    query = "SELECT count(*) FROM image WHERE removed_at IS NULL AND id IN (SELECT image_id FROM conflict)"
+    conflicts = connection.execute(query).fetchone()[0]
     runs = (folder.name for folder in list_folder(runs_folder) if folder.is_dir())
     return ProjectSummary(
         task=task,
@@ -72,6 +76,7 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
         classes=count_classes(connection),
         splits=splits,
         runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
+        conflicts=conflicts,
     )
 
 

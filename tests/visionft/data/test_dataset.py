@@ -75,6 +75,19 @@ def test_several_labels_become_zeros_and_ones(snapshot: Snapshot) -> None:
     assert sample.target.tolist() == [1.0, 0.0, 1.0]
 
 
+def test_pictures_alone_need_no_label(snapshot: Snapshot) -> None:
+    images = [
+        dataclasses.replace(image, labels=image.labels if image.image_id % 2 else ()) for image in snapshot.images
+    ]
+    data = PictureDataset(images, PLAIN, task=None)
+    labelled = PictureDataset(snapshot.images, PLAIN, classes=3)
+    sampler = EpochSampler(len(images), 32, seed=0, shuffle=False)
+    batches, others = (list(make_loader(each, sampler, workers=0, pin_memory=False)) for each in (data, labelled))
+    for batch, other in zip(batches, others, strict=True):
+        assert torch.equal(batch.images, other.images) and torch.equal(batch.indices, other.indices)
+        assert batch.targets.shape == (len(batch.images), 0)
+
+
 def test_loader_processes_give_the_same_batches_from_a_background_thread(snapshot: Snapshot) -> None:
     def batches(workers: int) -> list[torch.Tensor]:
         sampler = EpochSampler(30, 8, seed=0, shuffle=True)

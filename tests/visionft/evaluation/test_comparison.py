@@ -69,7 +69,11 @@ def test_pictures_fall_into_fixed_broken_and_still_wrong(tmp_path: Path) -> None
     assert [each.image_id for each in found.still_wrong] == [4]
     assert (found.shared, found.both_right) == (4, 1)
     assert found.left_out == 3  # 5 was relabelled in between, 6 and 7 were seen by one run only
-    assert (found.broken[0].before, found.broken[0].after, found.broken[0].true_class) == ("dog", "cat", "dog")
+    assert (found.broken[0].before, found.broken[0].after, found.broken[0].true_classes) == (
+        ("dog",),
+        ("cat",),
+        ("dog",),
+    )
 
 
 @given(st.lists(st.tuples(*(st.sampled_from(["cat", "dog"]),) * 3), max_size=40))

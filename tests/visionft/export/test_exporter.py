@@ -201,7 +201,7 @@ def test_predictions_are_the_evaluations(run_of, snapshot: Snapshot, tmp_path: P
     predictions = Predictor(model).predict([image.path for image in snapshot.labelled("test")])
     stored = [json.loads(line) for line in (run_dir / "predictions-test.jsonl").read_text().splitlines()]
     for prediction, line in zip(predictions, stored, strict=True):
-        assert prediction.class_name == line["predicted"]
+        assert [prediction.class_name] == line["predicted"]
         assert prediction.probability == pytest.approx(line["probability"], abs=1e-4)
         assert prediction.top5[0] == (prediction.class_name, prediction.probability)
     assert evaluation.images == 9 and np.sum(evaluation.confusion) == 9

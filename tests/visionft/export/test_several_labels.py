@@ -10,6 +10,7 @@ from sklearn import metrics as oracle
 
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run, load_trained, probabilities_of, run_logits
+from visionft.evaluation.stored import read_evaluation
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
@@ -19,12 +20,13 @@ from visionft.training.runs.run_folder import read_run
 
 @pytest.fixture(scope="module")
 def several(snapshot: Snapshot) -> Snapshot:
-    """Return the pictures with a second label on every other one."""
+    """Return the pictures with a second label on every other one; the classes' names hold what joins them on screen."""
     images = tuple(
         dataclasses.replace(image, labels=tuple(sorted({image.labels[0], (image.labels[0] + image.image_id % 2) % 3})))
         for image in snapshot.images
     )
-    return dataclasses.replace(snapshot, task="multi", images=images)
+    names = ("tench", "tench, Tinca tinca", "Tinca tinca")
+    return dataclasses.replace(snapshot, task="multi", class_names=names, images=images)
 
 
 def test_the_whole_path(several: Snapshot, tmp_path: Path) -> None:
@@ -47,6 +49,13 @@ def test_the_whole_path(several: Snapshot, tmp_path: Path) -> None:
     expected = oracle.multilabel_confusion_matrix(logits.targets, assigned).reshape(3, 4)
     assert evaluation.confusion == expected.tolist()
     json.dumps(evaluation.to_dict())
+    stored = read_evaluation(run_dir, "test")
+    assert stored is not None
+    names = several.class_names
+    for each, image, row in zip(stored.predictions, logits.images, assigned, strict=True):
+        assert each.true_classes == tuple(names[index] for index in image.labels)
+        assert each.predicted == tuple(names[index] for index in np.flatnonzero(row))
+    assert sum(each.is_right for each in stored.predictions) == round(evaluation.top1 * evaluation.images)
 
     exported = export_run(run_dir, several, tmp_path / "out")
     assert exported.parity.top1_agreement == 1.0

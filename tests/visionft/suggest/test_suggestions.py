@@ -49,7 +49,10 @@ def test_unlabelled_pictures_get_a_class_with_its_probability(run_dir: Path, sna
     evaluate_run(run_dir, snapshot, "test")
     for line in map(json.loads, (run_dir / "predictions-test.jsonl").read_text().splitlines()):
         each = found[line["image_id"]]
-        assert (each.classes, each.confidence) == ((line["predicted"],), pytest.approx(line["probability"], abs=1e-5))
+        assert (each.classes, each.confidence) == (
+            tuple(line["predicted"]),
+            pytest.approx(line["probability"], abs=1e-5),
+        )
     for each in found.values():
         shares = [share for _, share in each.ranked]
         assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-4)

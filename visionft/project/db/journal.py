@@ -16,7 +16,7 @@ from visionft.errors import ProjectError
 from visionft.project.db.schema import DERIVED_COLUMNS
 from visionft.project.db.sqlite_errors import damage_error
 
-JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag")
+JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias")
 _CHUNK = 20_000
 
 
@@ -43,8 +43,8 @@ class Effects:
 
     @property
     def has_new_labels(self) -> bool:
-        """Whether any picture's labels changed."""
-        return any(target.split(".")[0] == "label" for target in self.targets)
+        """Whether any picture's labels changed, or what it might be labelled."""
+        return any(target.split(".")[0] in ("label", "conflict") for target in self.targets)
 
     @property
     def has_new_splits(self) -> bool:
@@ -252,6 +252,7 @@ def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: in
     kinds = frozenset(row[0] for row in targets)
     if not kinds:
         return Effects()
-    image_ids = distinct("key", "image*") | distinct("key", "label*")
-    class_ids = distinct("key", "class*") | distinct("key2", "label*")
+    links = ("label*", "conflict*")
+    image_ids = distinct("key", "image*").union(*(distinct("key", link) for link in links))
+    class_ids = distinct("key", "class*").union(*(distinct("key2", link) for link in links))
     return Effects(title=title, step_id=step_id, image_ids=image_ids, class_ids=class_ids, targets=kinds)

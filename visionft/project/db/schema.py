@@ -112,8 +112,23 @@ _VERSION_3 = (
     "CREATE INDEX image_named ON image (name) WHERE name IS NOT NULL",
     "CREATE INDEX image_noted ON image (note) WHERE note IS NOT NULL",
 )
+# Pictures that sources give different classes: the candidates, and the file that said so. Whatever labels the picture
+# decides it. `alias`: what sources may still call a class that a person renamed, merged or mapped.
+_VERSION_4 = (
+    """CREATE TABLE conflict (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        class_id INTEGER NOT NULL REFERENCES class(id),
+        origin TEXT NOT NULL,
+        PRIMARY KEY (image_id, class_id)) WITHOUT ROWID""",
+    "CREATE INDEX conflict_by_class ON conflict (class_id)",
+    """CREATE TRIGGER label_decides AFTER INSERT ON label BEGIN
+        DELETE FROM conflict WHERE image_id = NEW.image_id; END""",
+    """CREATE TABLE alias (
+        name_key TEXT PRIMARY KEY,
+        class_id INTEGER NOT NULL REFERENCES class(id)) WITHOUT ROWID""",
+)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

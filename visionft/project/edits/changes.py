@@ -57,6 +57,7 @@ class AddClass:
         """
         if find_class(connection, self.name) is not None:
             raise ProjectError(f"There is a class “{self.name}” already.", "Choose another name.")
+        forget_alias(connection, self.name)
         ensure_class(connection, self.name)
 
 
@@ -115,7 +116,10 @@ class AcceptSuggestions:
 
 @dataclass(frozen=True, slots=True)
 class UnlabelImages:
-    """Take a class off pictures, or all their classes when `class_name` is None."""
+    """Take a class off pictures, or all their classes when `class_name` is None.
+
+    In a conflict it is no candidate any more; the one that is left then becomes the label.
+    """
 
     image_ids: tuple[int, ...]
     class_name: str | None = None
@@ -132,13 +136,16 @@ class UnlabelImages:
         return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Delete the labels."""
+        """Delete the labels and the candidates."""
         ids = picked(connection, self.image_ids)
         class_id = None if self.class_name is None else class_id_of(connection, self.class_name)
-        connection.execute(
-            "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id = coalesce(?, class_id)",
-            (ids, class_id),
-        )
+        for table in ("label", "conflict"):
+            connection.execute(
+                f"""DELETE FROM {table}
+                    WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id = coalesce(?, class_id)""",
+                (ids, class_id),
+            )
+        settle_conflicts(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +263,29 @@ def ensure_class(connection: sqlite3.Connection, name: str) -> int:
         (cleaned, name_key(cleaned)),
     )
     return int(cursor.fetchall()[0][0])
+
+
+def settle_conflicts(connection: sqlite3.Connection) -> None:
+    """End the conflicts that have one candidate left: it becomes the label, as imported."""
+    connection.execute(
+        """INSERT INTO label (image_id, class_id, source, labelled_at)
+            SELECT image_id, min(class_id), 'import', ? FROM conflict GROUP BY image_id HAVING count(*) = 1""",
+        (now_ms(),),
+    )
+
+
+def remember_alias(connection: sqlite3.Connection, name: str, class_id: int) -> None:
+    """Note that sources may still call a class by this name, which a person gave up for it."""
+    connection.execute(
+        """INSERT INTO alias (name_key, class_id) VALUES (?, ?)
+            ON CONFLICT DO UPDATE SET class_id = excluded.class_id WHERE class_id != excluded.class_id""",
+        (name_key(clean_name(name, "class")), class_id),
+    )
+
+
+def forget_alias(connection: sqlite3.Connection, name: str) -> None:
+    """Let a name stand for itself again: a person gives it to a class of its own."""
+    connection.execute("DELETE FROM alias WHERE name_key = ?", (name_key(clean_name(name, "class")),))
 
 
 def task_of(connection: sqlite3.Connection) -> str:

@@ -5,7 +5,14 @@ import sqlite3
 from dataclasses import dataclass
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import class_id_of, ensure_class, find_class
+from visionft.project.edits.changes import (
+    class_id_of,
+    ensure_class,
+    find_class,
+    forget_alias,
+    remember_alias,
+    settle_conflicts,
+)
 from visionft.project.names import clean_name, name_key
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -39,6 +46,8 @@ class RenameClass:
         connection.execute(
             "UPDATE class SET name = ?, name_key = ? WHERE id = ?", (new_name, name_key(new_name), class_id)
         )
+        remember_alias(connection, self.name, class_id)
+        forget_alias(connection, new_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,10 @@ class MergeClasses:
         return f"Merge {others} into “{self.into}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Move the labels with their source and time; a picture that has both keeps the label it has."""
+        """Move the labels with their source and time; a picture that has both keeps the label it has.
+
+        A conflict between merged classes is none any more: the picture gets the class they became.
+        """
         sources = {class_id_of(connection, name) for name in self.names}
         target = ensure_class(connection, self.into)
         for class_id in sorted(sources - {target}):
@@ -67,12 +79,25 @@ class MergeClasses:
                     ON CONFLICT DO NOTHING""",
                 (target, class_id),
             )
+            connection.execute(
+                """INSERT INTO conflict (image_id, class_id, origin)
+                    SELECT image_id, ?, origin FROM conflict WHERE class_id = ? ON CONFLICT DO NOTHING""",
+                (target, class_id),
+            )
+            connection.execute("UPDATE alias SET class_id = ? WHERE class_id = ?", (target, class_id))
             _delete_class(connection, class_id)
+        for name in self.names:
+            remember_alias(connection, name, target)
+        forget_alias(connection, self.into)
+        settle_conflicts(connection)
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteClass:
-    """Delete a class and its labels; its pictures stay."""
+    """Delete a class and its labels; its pictures stay.
+
+    Where it was a candidate, what its source said counts no more: the other candidate becomes the label.
+    """
 
     name: str
     is_bulk = True
@@ -85,6 +110,7 @@ class DeleteClass:
     def write(self, connection: sqlite3.Connection) -> None:
         """Delete the labels, then the class."""
         _delete_class(connection, class_id_of(connection, self.name))
+        settle_conflicts(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +179,6 @@ class OrderClasses:
 
 
 def _delete_class(connection: sqlite3.Connection, class_id: int) -> None:
-    connection.execute("DELETE FROM label WHERE class_id = ?", (class_id,))
+    for table in ("label", "conflict", "alias"):
+        connection.execute(f"DELETE FROM {table} WHERE class_id = ?", (class_id,))
     connection.execute("DELETE FROM class WHERE id = ?", (class_id,))

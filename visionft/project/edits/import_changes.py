@@ -6,15 +6,16 @@ What a person decided is never overwritten: a source fills in only what is empty
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
-from visionft.project.edits.changes import ensure_class, find_class, now_ms, task_of
+from visionft.project.edits.changes import ensure_class, find_class, now_ms, remember_alias, task_of
 from visionft.project.edits.class_changes import COLOR
+from visionft.project.edits.conflicts import Statement, hear
 from visionft.project.edits.image_changes import ensure_tag
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.names import natural_key
@@ -65,10 +66,11 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:
-    """A picture the project has, found by its content. `moved_to` is set when it is no longer where it was."""
+    """A picture the project has, found by its content: `origin` says so. `moved_to`: it is no longer where it was."""
 
     sha256: str
     facts: SourceFacts
+    origin: str = ""
     moved_to: FileLocation | None = None
     mtime_ns: int = 0
 
@@ -83,12 +85,17 @@ class EditedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddImages:
-    """Add pictures with what their source says of them, and fill in what it says of known ones."""
+    """Add pictures with what their source says of them, and fill in what it says of known ones.
+
+    Attributes:
+        aliases: {class name in the source: the class that a person took it for}.
+    """
 
     images: Sequence[NewImage] = ()
     known: Sequence[KnownImage] = ()
     edited: Sequence[EditedImage] = ()
     classes: Sequence[ClassLook] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     title: str = "Import pictures"
     is_bulk = True
 
@@ -99,6 +106,7 @@ class AddImages:
         places = [image.place for image in self.images] + moves
         roots = ensure_roots(connection, {place.folder for place in places}) if places else {}
         self._insert(connection, roots)
+        left = _places(connection, [image.sha256 for image in self.known if image.moved_to])
         for image in self.known:
             if image.moved_to:
                 connection.execute(
@@ -110,7 +118,11 @@ class AddImages:
             f"UPDATE image SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?",
             [(*(getattr(image.file, name) for name in columns), image.image_id) for image in self.edited],
         )
-        fill_in(connection, [(image.sha256, image.facts) for image in self.known])
+        _fill_in(connection, self.known, left)
+        for name, meant in self.aliases.items():
+            class_id = find_class(connection, meant)
+            if class_id is not None and find_class(connection, name) is None:
+                remember_alias(connection, name, class_id)
 
     def _insert(self, connection: sqlite3.Connection, roots: dict[Path, int]) -> None:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
@@ -140,35 +152,58 @@ class AddImages:
             _tag(connection, name, ids)
 
 
-def fill_in(connection: sqlite3.Connection, known: Sequence[tuple[str, SourceFacts]]) -> None:
+def _fill_in(connection: sqlite3.Connection, known: Sequence[KnownImage], left: Mapping[int, str]) -> None:
     """Give pictures, found by content, what a source says of them where the project says nothing yet.
 
     A class is added to a picture without one. In a multi-label project it is also added beside others that were
-    imported, because a picture may lie in several class folders; but not beside a person's labels.
+    imported, because a picture may lie in several class folders; but not beside a person's labels. In a single-label
+    project two classes are a conflict.
+
+    Args:
+        connection: Inside the change's transaction.
+        known: The pictures, with what is said of them.
+        left: Where pictures lay that have just moved, by id.
     """
-    is_free = "label_count = 0"
     if task_of(connection) == "multi":
-        is_free = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
-    has_not = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND class_id = ?)"
-    for name, contents in _by_name((facts.labels, sha256) for sha256, facts in known):
-        ids = _ids(connection, contents, f"{is_free} AND {has_not}", name)
-        if ids:
-            connection.executemany(
-                "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, 'import', ?)",
-                [(image_id, ensure_class(connection, name), now_ms()) for image_id in ids],
-            )
+        _add_labels(connection, known)
+    else:
+        said = [Statement(each.sha256, name, each.origin) for each in known for name in each.facts.labels]
+        hear(connection, said, left)
     untagged = "NOT EXISTS (SELECT 1 FROM image_tag WHERE image_id = image.id)"
     tagged = [
         (name, _ids(connection, contents, untagged))
-        for name, contents in _by_name((facts.tags, sha256) for sha256, facts in known)
+        for name, contents in _by_name((each.facts.tags, each.sha256) for each in known)
     ]
     for name, ids in tagged:
         _tag(connection, name, ids)
     for column in ("split", "review", "note"):
         connection.executemany(
             f"UPDATE image SET {column} = ? WHERE sha256 = ? AND {column} IS NULL AND removed_at IS NULL",
-            [(value, sha256) for sha256, facts in known if (value := getattr(facts, column)) is not None],
+            [(value, each.sha256) for each in known if (value := getattr(each.facts, column)) is not None],
         )
+
+
+def _add_labels(connection: sqlite3.Connection, known: Sequence[KnownImage]) -> None:
+    """Add classes to pictures that have no label but imported ones."""
+    is_free = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
+    has_not = "NOT EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND class_id = ?)"
+    for name, contents in _by_name((each.facts.labels, each.sha256) for each in known):
+        ids = _ids(connection, contents, f"{is_free} AND {has_not}", name)
+        if ids:
+            connection.executemany(
+                "INSERT INTO label (image_id, class_id, source, labelled_at) VALUES (?, ?, 'import', ?)",
+                [(image_id, ensure_class(connection, name), now_ms()) for image_id in ids],
+            )
+
+
+def _places(connection: sqlite3.Connection, contents: list[str]) -> dict[int, str]:
+    """Return where the pictures with these contents are recorded, by id."""
+    rows = connection.execute(
+        """SELECT image.id, root.path || '/' || image.path FROM image JOIN root ON root.id = root_id
+            WHERE sha256 IN (SELECT value FROM json_each(?))""",
+        (json.dumps(contents),),
+    )
+    return dict(rows.fetchall())
 
 
 def _ids(

@@ -7,7 +7,6 @@ transaction: a stopped or killed import is continued by importing again. Origina
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from visionft.project.formats.registry import SourceFormat
 from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
 from visionft.project.importing.sources import Source, opened_source, require_understood
 from visionft.project.names import count_of
+from visionft.project.queries import Conflict, count_classes_after, find_conflicts, newest_image
 from visionft.project.store import Project
 
 BATCH = 500
@@ -42,10 +42,12 @@ class ImportReport:
         added: How many pictures are new in the project.
         duplicates: Files whose content the project (or an earlier file of this source) has already. Labels that the
             source has for them fill in where the project has none.
+        conflicts: Pictures of this source that came in several classes, now or before, and nobody has decided yet;
+            they have no label. Their second files are among the duplicates.
         unreadable: Files that look like pictures but cannot be used, lines of a label file that cannot, and folders
             that cannot be listed.
         skipped: What was passed over: other files, links to folders, pictures that were removed from the project.
-        classes: Added pictures by class name.
+        classes: Added pictures by class; those in conflict have none.
         interpretations: How the source was read: which columns and folders were taken as what.
         stopped: Whether the import was stopped before its end; importing again continues it.
     """
@@ -55,6 +57,7 @@ class ImportReport:
     unreadable: tuple[Rejected, ...]
     skipped: tuple[Rejected, ...]
     classes: dict[str, int]
+    conflicts: tuple[Conflict, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
     stopped: bool = False
 
@@ -127,9 +130,10 @@ class _Import:
     step_id: int = 0
     added: int = 0
     relinked: int = 0
-    conflicts: int = 0
+    overruled: int = 0
+    conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
     root_folders: set[Path] = field(default_factory=set[Path])
-    classes: Counter[str] = field(default_factory=Counter[str])
+    newest: int = 0  # the last picture there was before
 
     @property
     def source(self) -> Source:
@@ -139,6 +143,7 @@ class _Import:
     def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> ImportReport:
         """Examine and commit batch by batch."""
         files, stopped = self.source.listing.files, False
+        self.newest = newest_image(self.project)
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
             try:
@@ -156,7 +161,8 @@ class _Import:
             duplicates=tuple(self.examiner.duplicates),
             unreadable=tuple(self.examiner.unreadable),
             skipped=tuple(self.examiner.skipped),
-            classes=dict(self.classes),
+            classes=count_classes_after(self.project, self.newest),
+            conflicts=tuple(self.conflicts.values()),
             interpretations=self.source.listing.interpretations,
             stopped=stopped,
         )
@@ -173,9 +179,10 @@ class _Import:
             on_event(Notice(message="Import stopped. Import the same source again to continue."))
         if self.relinked:
             on_event(Notice(message=f"{count_of(self.relinked, 'missing picture')} found again."))
-        if self.conflicts:
-            what = count_of(self.conflicts, "picture")
-            on_event(Notice(message=f"{what} already had another class, which was kept.", level="warning"))
+        if self.overruled:
+            what = count_of(self.overruled, "picture")
+            words = f"{what} already had another class that a person gave, which was kept."
+            on_event(Notice(message=words, level="warning"))
 
     def _commit(self, examined: Sequence[Examined], edited: Sequence[EditedImage]) -> None:
         """Write a batch as part of this import's one step in the history."""
@@ -190,23 +197,31 @@ class _Import:
             known=known,
             edited=edited,
             classes=self.examiner.classes(),
+            aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
             title=f"Import {count_of(self.added + len(new), 'picture')} from {printable(self.source.path)}",
         )
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id
         self.added += len(new)
         self.relinked += sum(image.moved_to is not None for image in known)
-        self.classes.update(label for picture in new for label in picture.facts.labels)
         if self.project.task == "single":
-            self.conflicts += self._count_conflicts(known)
+            self.overruled += self._count_overruled(known)
+            met = find_conflicts(self.project, [image.sha256 for image in known])
+            self.conflicts |= {conflict.image_id: conflict for conflict in met}
 
     def _known_image(self, picture: Examined, recorded: Path) -> KnownImage:
         """Return a picture met again; when it is no longer where it was, it is from now on where it was met."""
         if picture.file is None or recorded == picture.source.path or recorded.exists():
-            return KnownImage(sha256=picture.sha256, facts=picture.facts)
+            return KnownImage(sha256=picture.sha256, facts=picture.facts, origin=self._origin(picture, recorded))
         place = self._copied(picture.source, picture.sha256) if self.copy else self._place(picture.source.path)
         mtime_ns = picture.file.mtime_ns
-        return KnownImage(sha256=picture.sha256, facts=picture.facts, moved_to=place, mtime_ns=mtime_ns)
+        origin = self._origin(picture, recorded)
+        return KnownImage(sha256=picture.sha256, facts=picture.facts, origin=origin, moved_to=place, mtime_ns=mtime_ns)
+
+    def _origin(self, picture: Examined, recorded: Path) -> str:
+        """Return which file says what it is: itself, or the source where the project knows that very file."""
+        is_same = picture.source.path == recorded
+        return printable(self.source.path) if is_same else self.source.shown(picture.source.path)
 
     def _new_image(self, picture: Examined) -> NewImage:
         assert picture.file is not None
@@ -231,13 +246,15 @@ class _Import:
                 shutil.copyfile(source.path, temporary)
         return place
 
-    def _count_conflicts(self, known: Sequence[KnownImage]) -> int:
-        """Count the pictures whose class in the project is another than the source's."""
-        wanted = {image.sha256: image.facts.labels[0] for image in known if image.facts.labels}
+    def _count_overruled(self, known: Sequence[KnownImage]) -> int:
+        """Count the pictures whose class, given by a person, is another than the source's."""
+        said = {(image.sha256, name) for image in known for name in image.facts.labels}
         with self.project.reading() as connection:
             rows = connection.execute(
                 """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
-                    JOIN class ON class.id = class_id WHERE sha256 IN (SELECT value FROM json_each(?))""",
-                (json.dumps(list(wanted)),),
+                    JOIN class ON class.id = class_id
+                    WHERE sha256 IN (SELECT value FROM json_each(?)) AND source != 'import'""",
+                (json.dumps([sha256 for sha256, _ in said]),),
             ).fetchall()
-        return sum(wanted[sha256] != name for sha256, name in rows)
+        given = dict(rows)
+        return len({sha256 for sha256, name in said if given.get(sha256, name) != name})

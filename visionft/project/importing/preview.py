@@ -3,17 +3,20 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from visionft.data.types import Task
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.foreign_text import printable
 from visionft.project.edits.import_changes import FileFacts
 from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Interpretation, Rejected
 from visionft.project.formats.registry import SourceFormat
 from visionft.project.importing.import_filter import ClassMap, Examined, ImportFilter
 from visionft.project.importing.sources import opened_source
+from visionft.project.names import name_key
+from visionft.project.queries import Candidate, Conflict, class_aliases, imported_classes
 from visionft.project.store import Project
 
 BATCH = 200
@@ -30,7 +33,9 @@ class ImportPreview:
         skipped: Other files that would be passed over, with the reason.
         classes: New pictures by class, as the source names them; before any class map.
         unlabelled: New pictures without a class.
-        several_labels: New pictures with more than one class.
+        multi_label_images: New pictures with more than one class.
+        conflicts: Pictures that would come in several classes where one is allowed, under the names that the source
+            uses; without a project, those that the source itself gives several.
         splits: New pictures by the split that the source gives them.
         bytes: Size of the new pictures together.
         smallest: (width, height) in pixels of the new picture with the fewest pixels; None without pictures.
@@ -52,6 +57,7 @@ class ImportPreview:
     bytes: int
     smallest: tuple[int, int] | None
     largest: tuple[int, int] | None
+    conflicts: tuple[Conflict, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
     stopped: bool = False
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
@@ -104,6 +110,11 @@ class _Look:
         self._splits: Counter[str] = Counter()
         self._files: dict[Path, FileFacts] = {}
         self._unlabelled = self._several = 0
+        project = examiner.project
+        self._is_single = project is None or project.task == "single"
+        self._aliases = class_aliases(project) if project is not None else {}
+        self._said: dict[str, dict[str, Candidate]] = {}  # {content: {key of the class's name: what is said}}
+        self._conflicts: dict[str, Conflict] = {}
 
     def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> bool:
         """Examine batch by batch; return whether it was stopped."""
@@ -111,8 +122,11 @@ class _Look:
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
             examined, _, stopped = self._examiner.examine(batch, should_stop)
-            for picture in self._examiner.sort_out(examined)[0]:
+            new, known = self._examiner.sort_out(examined)
+            for picture in new:
                 self._count(picture)
+            if self._is_single:
+                self._compare(new, known)
             if stopped:
                 return True
             on_event(Progress(stage="Look at the pictures", done=start + len(batch), total=len(files)))
@@ -128,6 +142,28 @@ class _Look:
         self._several += len(labels) > 1
         if picture.facts.split:
             self._splits[picture.facts.split] += 1
+
+    def _compare(self, new: Sequence[Examined], known: Sequence[tuple[Examined, Path]]) -> None:
+        """Note the pictures that are given another class than before."""
+        project = self._examiner.project
+        if project is not None:
+            given = imported_classes(project, [picture.sha256 for picture, _ in known])
+            for sha256, candidates in given.items():
+                self._said.setdefault(sha256, {name_key(each.class_name): each for each in candidates})
+        for picture in new:
+            self._said[picture.sha256] = {}
+        places = [(picture, picture.source.path) for picture in new] + list(known)
+        for picture, place in places:
+            said = self._said.get(picture.sha256)
+            if said is None:  # a person labelled it
+                continue
+            for label in picture.facts.labels[:1]:
+                key = name_key(label)
+                if not {key, name_key(self._aliases.get(key, label))} & said.keys():
+                    said[key] = Candidate(label, self._examiner.source.shown(picture.source.path))
+            if len(said) > 1:
+                candidates = tuple(said.values())
+                self._conflicts[picture.sha256] = Conflict(path=printable(place), candidates=candidates)
 
     def preview(self, path: Path, *, stopped: bool) -> ImportPreview:
         """Sum up."""
@@ -145,6 +181,7 @@ class _Look:
             unlabelled=self._unlabelled,
             multi_label_images=self._several,
             splits=dict(self._splits),
+            conflicts=() if examiner.project is None and self._several else tuple(self._conflicts.values()),
             bytes=sum(file.bytes for file in self._files.values()),
             smallest=by_area[0] if by_area else None,
             largest=by_area[-1] if by_area else None,

@@ -17,7 +17,7 @@ from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
-from visionft.project.edits.changes import now_ms, task_of
+from visionft.project.edits.changes import now_ms, settle_conflicts, task_of
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.names import count_of, name_key
@@ -131,7 +131,10 @@ def _recreate_roots(connection: sqlite3.Connection) -> int:
 
 
 def _recreate_classes(connection: sqlite3.Connection) -> int:
-    return _recreate_named(connection, "label", "class", ", position) VALUES (?, ?, ?, 1000000 + ?1)")
+    return sum(
+        _recreate_named(connection, links, "class", ", position) VALUES (?, ?, ?, 1000000 + ?1)")
+        for links in ("label", "conflict")
+    )
 
 
 def _recreate_tags(connection: sqlite3.Connection) -> int:
@@ -158,8 +161,21 @@ def _lost_parents(connection: sqlite3.Connection, child: str, column: str, paren
 def _drop_orphans(connection: sqlite3.Connection) -> int:
     return sum(
         _changed(connection, f"DELETE FROM {table} WHERE image_id NOT IN (SELECT id FROM image)")
-        for table in ("label", "image_tag")
+        for table in ("label", "image_tag", "conflict")
     )
+
+
+def _drop_aliases(connection: sqlite3.Connection) -> int:
+    return _changed(connection, "DELETE FROM alias WHERE class_id NOT IN (SELECT id FROM class)")
+
+
+def _end_conflicts(connection: sqlite3.Connection) -> int:
+    """A picture with a label has no conflict, and one with a single candidate is labelled with it."""
+    ended = _changed(connection, "DELETE FROM conflict WHERE image_id IN (SELECT image_id FROM label)")
+    lone = "SELECT image_id FROM conflict GROUP BY image_id HAVING count(*) = 1"
+    ended += int(connection.execute(f"SELECT count(*) FROM ({lone})").fetchone()[0])
+    settle_conflicts(connection)
+    return ended
 
 
 def _keep_one_label(connection: sqlite3.Connection) -> int:
@@ -218,7 +234,9 @@ _REPAIRS: tuple[tuple[Callable[[sqlite3.Connection], int], str], ...] = (
     (_recreate_classes, "labels named a class that was lost; it is back under a made-up name."),
     (_recreate_tags, "pictures named a tag that was lost; it is back under a made-up name."),
     (_drop_orphans, "labels or tags belonged to no picture; they were dropped."),
+    (_drop_aliases, "former class names belonged to no class; they were dropped."),
     (_keep_one_label, "pictures had several classes in a single-label project; a person's latest was kept."),
+    (_end_conflicts, "pictures in conflict had a label, or one candidate only; the conflict was ended."),
     (_renew_name_keys, "class or tag names did not agree with their keys; the keys were renewed."),
     (_renumber_classes, "classes had no clear order; they were numbered anew."),
     (_restamp, "labels were dated in the future; they were set to now."),

@@ -18,6 +18,7 @@ from visionft.project.db import schema
 from visionft.project.db.filesystems import mount_type, network_file_system
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.importing.importer import import_source
+from visionft.project.queries import find_conflicts
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 
@@ -37,6 +38,10 @@ def facts(project: Project) -> dict[str, object]:
     return {
         "class_names": list(snapshot.class_names),
         "images": [[image.image_id, image.sha256, list(image.labels), image.split] for image in snapshot.images],
+        "conflicts": [
+            [conflict.image_id, [[each.class_name, each.origin] for each in conflict.candidates]]
+            for conflict in find_conflicts(project)
+        ],
         "undo_title": project.undo_title,
         "redo_title": project.redo_title,
         "steps": len(project.history()),
@@ -46,7 +51,7 @@ def facts(project: Project) -> dict[str, object]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version: int) -> None:
     folder = lay_out(tmp_path, version)
-    expected = json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
+    expected = {"conflicts": []} | json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
     with Project.open(folder, read_only=True) as project:
         assert facts(project) == expected
     assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()

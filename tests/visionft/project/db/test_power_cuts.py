@@ -23,6 +23,7 @@ from visionft.project.db.journal import JOURNALED_TABLES
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.edits.image_changes import TagImages
+from visionft.project.edits.import_changes import AddImages, KnownImage, SourceFacts
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.store import Project
@@ -223,6 +224,7 @@ def script(generator: random.Random, pictures: Path):
                 lambda project: project.apply(MergeClasses(("cat", "dog"), "both")),
                 lambda project: project.apply(DeleteClass("dog")),
                 lambda project: import_source(project, pictures),
+                lambda project: project.apply(contradiction(project, chosen, name)),
                 lambda project: project.undo(),
                 lambda project: project.redo(),
                 lambda project: project.back_up(),
@@ -230,6 +232,12 @@ def script(generator: random.Random, pictures: Path):
         )
 
     return [make() for _ in range(8)]
+
+
+def contradiction(project: Project, image_ids: tuple[int, ...], name: str) -> AddImages:
+    """Return what an import says that knows pictures as something else: conflicts, where their labels were imported."""
+    contents = [image.sha256 for image in project.snapshot().images if image.image_id in image_ids]
+    return AddImages(known=[KnownImage(sha256=each, facts=SourceFacts(labels=(name,))) for each in contents])
 
 
 def rows(connection) -> dict[str, list[tuple[object, ...]]]:

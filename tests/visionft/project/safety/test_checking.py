@@ -10,7 +10,7 @@ from visionft.errors import ProjectError
 from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.relinking import find_missing, relink_images
-from visionft.project.queries import class_rows, image_rows
+from visionft.project.queries import class_rows, find_conflicts, image_rows
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project
 
@@ -21,6 +21,9 @@ DAMAGE = {
     "DELETE FROM root": "1 row: a picture's folder was lost",
     "DELETE FROM image WHERE id IN (1, 2)": "3 rows: labels or tags belonged to no picture",
     "INSERT INTO label VALUES (3, 2, 'import', 0)": "1 row: pictures had several classes",
+    "INSERT INTO conflict VALUES (3, 1, 'a file'), (3, 2, 'a file')": "2 rows: pictures in conflict had a label",
+    "INSERT INTO conflict VALUES (99, 1, 'a file'), (99, 2, 'a file')": "2 rows: labels or tags belonged to no picture",
+    "INSERT INTO alias VALUES ('kitty', 99)": "1 row: former class names belonged to no class",
     "UPDATE class SET name_key = 'x' WHERE id = 2": "1 row: class or tag names did not agree",
     "UPDATE class SET name = '  ', name_key = '' WHERE id = 2": "1 row: class or tag names did not agree",
     "UPDATE class SET position = 0": "1 row: classes had no clear order",
@@ -143,3 +146,16 @@ def test_two_missing_pictures_do_not_share_a_file(project: Project, pictures: Pa
     shutil.rmtree(pictures)
     assert relink_images(project, tmp_path / "copy").relinked == 11
     assert len({image.path for image in project.snapshot().images}) == 11
+
+
+def test_a_conflict_between_lost_classes_is_whole_again(project: Project) -> None:
+    project.close()
+    damage(project, "DELETE FROM label WHERE image_id = 3")
+    damage(project, "INSERT INTO conflict VALUES (3, 1, 'a file'), (3, 77, 'a file')")
+    damage(project, "INSERT INTO conflict VALUES (4, 2, 'a file')")
+    damage(project, "DELETE FROM label WHERE image_id = 4")
+    with Project.open(project.path) as again:
+        check_project(again)
+        assert [conflict.classes for conflict in find_conflicts(again)] == [("cat", "lost class 77")]
+        assert image_rows(again, (4,))[0].labels == ("dog",)
+        assert check_project(again).repaired == ()

@@ -1,0 +1,141 @@
+"""Pictures that came in two classes: told by the import, listed on the project page, decided on the label page."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.home.page import ProjectPage
+from gui.label.filter_bar import IN_CONFLICT
+from gui.label.page import LabelPage
+from gui.shell.window import MainWindow
+from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
+from visionft.project.store import Project
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def source(pictures: Path) -> Path:
+    """Return the class folders; the first red picture lies among the blue ones too."""
+    shutil.copy(pictures / "red" / "red_000.png", pictures / "blue" / "zz again.png")
+    return pictures
+
+
+@pytest.fixture
+def torn(window: MainWindow, source: Path, tmp_path: Path) -> MainWindow:
+    """Return the window with a project that has this conflict."""
+    with Project.create(tmp_path / "torn") as project:
+        import_source(project, source)
+    window.state.open_project(tmp_path / "torn")
+    return window
+
+
+@pytest.fixture
+def page(qtbot, torn: MainWindow) -> LabelPage:
+    """Return the label page, which shows the picture in conflict alone."""
+    torn.show_page("label")
+    page = torn.page("label")
+    assert isinstance(page, LabelPage)
+    page.filters.label_box.setCurrentIndex(IN_CONFLICT)
+    assert page.grid.count() == 1
+    page.grid.setFocus()
+    return page
+
+
+def wait(qtbot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+
+
+def stored(page: LabelPage) -> tuple[int, int]:
+    """Return labelled pictures and conflicts as a second reader sees them."""
+    with Project.open(page.state.path, read_only=True) as project:
+        return project.summary().labelled, project.summary().conflicts
+
+
+def test_the_tile_names_both_classes_with_their_colours(page: LabelPage):
+    cell = page.grid.cell(page.grid.current_id())
+    assert cell is not None and cell.caption() == "blue or red?" and not cell.labels
+    assert [(each.name, each.colour, each.file()) for each in cell.candidates] == [
+        ("blue", 0, "blue/zz again.png"),
+        ("red", 2, "red/red_000.png"),
+    ]
+    assert "1 without a label" in page.subtitle.text()
+
+
+def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage):
+    labelled, conflicts = stored(page)
+    assert conflicts == 1
+    qtbot.keyClick(page.grid, Qt.Key.Key_3)
+    assert stored(page) == (labelled + 1, 0)
+    cell = page.grid.cell(page.grid.current_id())
+    assert cell is not None and cell.caption() == "red" and not cell.candidates
+    qtbot.keyClick(page.grid, Qt.Key.Key_Z, CONTROL)
+    assert stored(page) == (labelled, 1)
+    cell = page.grid.cell(page.grid.current_id())
+    assert cell is not None and cell.caption() == "blue or red?"
+
+
+def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
+    qtbot.keyClick(page.grid, Qt.Key.Key_Space)
+    assert page.is_viewing
+    bar = page.viewer.candidates
+    assert bar.isVisible() and list(bar.buttons) == ["blue", "red"]
+    assert [button.text() for button in bar.buttons.values()] == ["blue  (1)", "red  (3)"]
+    assert "red_000.png" in bar.buttons["red"].toolTip()
+    assert page.viewer.label_text() == "blue or red?"
+    page.advance_box.setChecked(False)
+    qtbot.mouseClick(bar.buttons["red"], LEFT)
+    assert stored(page)[1] == 0 and page.viewer.label_text() == "red" and not bar.isVisible()
+    page.session.undo()
+    assert bar.isVisible() and page.viewer.label_text() == "blue or red?"
+
+
+def test_the_project_page_leads_to_them(qtbot, torn: MainWindow):
+    home, label = torn.page("project"), torn.page("label")
+    assert isinstance(home, ProjectPage) and isinstance(label, LabelPage)
+    qtbot.mouseClick(home.checklist.buttons["conflicts"], LEFT)
+    assert torn.current_page is label and label.grid.count() == 1
+    qtbot.keyClick(label.grid, Qt.Key.Key_1)
+    torn.show_page("project")
+    assert "conflicts" not in home.checklist.buttons
+
+
+def test_an_import_counts_them_before_and_leads_to_them_after(qtbot, window: MainWindow, source: Path, tmp_path: Path):
+    window.state.create_project(tmp_path / "p")
+    home = window.page("project")
+    assert isinstance(home, ProjectPage)
+    home.take_source(source)
+    wait(qtbot, window)
+    panel = home.imports.panel
+    tile, words = panel.tiles["duplicates"], "1 in several classes"
+    assert tile.note() == words
+    kinds = {Path(panel.table.item(line, 0).text()).name: panel.table.item(line, 1).text() for line in range(1)}
+    assert kinds == {"red_000.png": "Conflict"}
+    panel.classes.set_name("red", "blue")
+    assert tile.note() == "taken once only"
+    panel.classes.set_name("red", "red")
+    assert tile.note() == words
+    qtbot.mouseClick(panel.import_button, LEFT)
+    wait(qtbot, window)
+    qtbot.mouseClick(home.report.decide_button, LEFT)
+    label = window.page("label")
+    assert isinstance(label, LabelPage) and label.grid.count() == 1
+
+
+def test_an_import_without_conflicts_offers_nothing_to_decide(torn: MainWindow, source: Path, tmp_path: Path):
+    home = torn.page("project")
+    assert isinstance(home, ProjectPage)
+    torn.show_page("project")
+    project = torn.state.session.project
+    assert project is not None
+    home.report.show_report(import_source(project, source))
+    assert home.report.decide_button.isVisible()  # still to be decided
+    torn.state.close_project()
+    torn.state.create_project(tmp_path / "other", task="multi")
+    assert torn.state.session is not None
+    assert not preview_source(source, torn.state.session.project).conflicts
+    home.report.show_report(import_source(torn.state.session.project, source))
+    assert not home.report.decide_button.isVisible()

@@ -1,0 +1,76 @@
+"""What an evaluation left, read again: class names are what they are, whatever signs they hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from visionft.evaluation.comparison import compare
+from visionft.evaluation.stored import StoredEvaluation, read_evaluation
+
+NAMES = ("tench", "tench, Tinca tinca", "Tinca tinca", "a", "a, b", "b")
+
+
+def write(folder: Path, lines: list[dict[str, object]], names: tuple[str, ...] = NAMES) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
+    stored = {
+        "run": folder.name, "split": "val", "images": len(lines), "top1": 1, "top1_interval": [0, 1],
+        "balanced_accuracy": 1, "ece": 0, "temperature": 1, "unreadable": 0,
+        "per_class": dict.fromkeys(names, score), "confusion": [],
+    }  # fmt: skip
+    numbered = [{"image_id": number, "probability": 0.9, **line} for number, line in enumerate(lines)]
+    (folder / "evaluation-val.json").write_text(json.dumps(stored))
+    (folder / "predictions-val.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in numbered))
+
+
+def read(folder: Path) -> StoredEvaluation:
+    found = read_evaluation(folder, "val")
+    assert found is not None
+    return found
+
+
+def test_names_with_commas_stay_whole(tmp_path: Path) -> None:
+    write(
+        tmp_path / "run",
+        [
+            {"classes": ["tench, Tinca tinca"], "predicted": ["tench, Tinca tinca"]},
+            {"classes": ["tench, Tinca tinca"], "predicted": ["tench"]},
+        ],
+    )
+    found = read(tmp_path / "run")
+    assert [each.is_right for each in found.predictions] == [True, False]
+    assert [each.image_id for each in found.cell(1, 1)] == [0]
+    assert [each.image_id for each in found.cell(1, 0)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("", ()),
+        ("tench, Tinca tinca", ("tench, Tinca tinca",)),
+        ("a", ("a",)),
+        ("tench, a, b", ("tench", "a", "b")),
+        ("tench, Tinca tinca, b", ("tench, Tinca tinca", "b")),
+        ("gone, b", ("gone, b",)),
+    ],
+)
+def test_a_file_of_an_earlier_program_is_read(tmp_path: Path, text: str, classes: tuple[str, ...]) -> None:
+    names = ("tench, Tinca tinca", "tench", "a", "b")
+    write(tmp_path / "run", [{"class": text, "predicted": text}], names)
+    (each,) = read(tmp_path / "run").predictions
+    assert (each.true_classes, each.predicted, each.is_right) == (classes, classes, True)
+
+
+def test_the_same_labels_in_another_order_are_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "a", [{"classes": ["a", "b"], "predicted": ["a", "b"]}])
+    write(tmp_path / "b", [{"classes": ["b", "a"], "predicted": ["b"]}], NAMES[::-1])
+    found = compare(read(tmp_path / "a"), read(tmp_path / "b"))
+    assert (found.shared, found.left_out, len(found.broken)) == (1, 0, 1)
+
+
+def test_two_labels_are_not_the_one_that_reads_alike(tmp_path: Path) -> None:
+    write(tmp_path / "a", [{"classes": ["a, b"], "predicted": ["a", "b"]}])
+    write(tmp_path / "b", [{"classes": ["a", "b"], "predicted": ["a", "b"]}])
+    assert [each.is_right for each in read(tmp_path / "a").predictions] == [False]
+    assert compare(read(tmp_path / "a"), read(tmp_path / "b")).shared == 0

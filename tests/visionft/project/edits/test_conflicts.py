@@ -1,0 +1,267 @@
+"""Pictures that come in two classes: kept as a conflict, told, decided by a person, and taken back whole."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from visionft.events import Notice
+from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, UnlabelImages
+from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
+from visionft.project.formats.exporting import export_labels
+from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
+from visionft.project.queries import ImageFilter, count_images, find_conflicts, find_images, image_rows
+from visionft.project.safety.backups import list_backups
+from visionft.project.store import Project
+
+
+@pytest.fixture
+def source(tmp_path: Path, draw) -> Path:
+    """Return class folders in which picture 0 lies twice, as a cat and as a dog."""
+    for number, place in enumerate(("cat/a.png", "cat/b.png", "dog/c.png")):
+        draw(tmp_path / "source" / place, number)
+    shutil.copy(tmp_path / "source" / "cat" / "a.png", tmp_path / "source" / "dog" / "a again.png")
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def torn(tmp_path: Path, source: Path) -> Iterator[Project]:
+    """Return an open project with these pictures; number 1 is in conflict."""
+    with Project.create(tmp_path / "torn") as project:
+        import_source(project, source)
+        yield project
+
+
+def state(project: Project):
+    return image_rows(project, find_images(project)), find_conflicts(project), project.summary()
+
+
+def said(project: Project) -> dict[int, dict[str, str]]:
+    return {
+        conflict.image_id: {each.class_name: Path(each.origin).name for each in conflict.candidates}
+        for conflict in find_conflicts(project)
+    }
+
+
+def labels(project: Project) -> list[tuple[str, ...]]:
+    return [row.labels for row in image_rows(project, find_images(project))]
+
+
+def test_two_classes_of_one_picture_are_a_conflict_without_a_label(tmp_path: Path, source: Path) -> None:
+    with Project.create(tmp_path / "project") as project:
+        report = import_source(project, source)
+        assert said(project) == {1: {"cat": "a.png", "dog": "a again.png"}}
+        assert report.conflicts == find_conflicts(project)
+        assert (report.added, report.classes) == (3, {"cat": 1, "dog": 1})
+        assert [Path(path).name for path in report.duplicates] == ["a again.png"]
+        assert labels(project) == [(), ("cat",), ("dog",)]
+        assert image_rows(project, (1,))[0].candidates == find_conflicts(project)[0].candidates
+        assert (project.summary().conflicts, project.summary().labelled) == (1, 2)
+        conflicts = ImageFilter(has_conflict=True)
+        assert (find_images(project, conflicts), count_images(project, conflicts)) == ((1,), 1)
+
+
+def test_importing_again_changes_nothing(torn: Project, source: Path) -> None:
+    torn.wait_for_backups()
+    before, steps, backups = state(torn), torn.history(), list_backups(torn.path)
+    report = import_source(torn, source)
+    torn.wait_for_backups()
+    assert (state(torn), torn.history(), list_backups(torn.path)) == (before, steps, backups)
+    assert report.conflicts == find_conflicts(torn)  # still to be decided
+
+
+def test_an_import_with_a_conflict_is_undone_and_redone(torn: Project) -> None:
+    before = state(torn)
+    torn.undo()
+    assert not find_conflicts(torn) and not torn.snapshot().images
+    torn.redo()
+    assert state(torn) == before
+
+
+def test_a_known_picture_that_comes_with_another_class_later(torn: Project, tmp_path: Path, draw) -> None:
+    draw(tmp_path / "later" / "fox" / "x.png", 1)
+    draw(tmp_path / "later" / "fox" / "y.png", 0)
+    before = state(torn)
+    effects_before = len(torn.history())
+    report = import_source(torn, tmp_path / "later")
+    assert said(torn) == {
+        1: {"cat": "a.png", "dog": "a again.png", "fox": "y.png"},
+        2: {"cat": "b.png", "fox": "x.png"},
+    }
+    assert {conflict.image_id for conflict in report.conflicts} == {1, 2}
+    assert len(torn.history()) == effects_before + 1
+    torn.undo()
+    assert state(torn) == before
+
+
+def test_a_list_that_names_another_class_for_the_same_file(torn: Project, source: Path) -> None:
+    (source / "list.csv").write_text("file_name,label\ncat/b.png,dog\n")
+    import_source(torn, source / "list.csv")
+    assert said(torn)[2] == {"cat": "b.png", "dog": "list.csv"}
+
+
+def test_a_picture_without_a_label_that_two_files_name(empty: Project, tmp_path: Path, draw) -> None:
+    draw(tmp_path / "loose" / "x.png", 0)
+    import_source(empty, tmp_path / "loose")
+    draw(tmp_path / "source" / "cat" / "a.png", 0)
+    draw(tmp_path / "source" / "dog" / "b.png", 0)
+    assert preview_source(tmp_path / "source", empty).conflicts[0].classes == ("cat", "dog")
+    import_source(empty, tmp_path / "source")
+    assert said(empty) == {1: {"cat": "a.png", "dog": "b.png"}}
+
+
+def test_what_a_person_said_is_never_touched(torn: Project, source: Path) -> None:
+    torn.apply(LabelImages((1,), "dog"))
+    torn.apply(LabelImages((2,), "dog", source="suggestion"))
+    seen = []
+    assert import_source(torn, source, on_event=seen.append).conflicts == ()
+    assert labels(torn) == [("dog",), ("dog",), ("dog",)] and not find_conflicts(torn)
+    assert any(isinstance(event, Notice) and "2 pictures already had another class" in event.message for event in seen)
+
+
+@pytest.mark.parametrize(
+    ("change", "label"),
+    [
+        (LabelImages((1,), "cat"), ("cat",)),
+        (LabelImages((1,), "new"), ("new",)),
+        (AcceptSuggestions({1: ("dog",)}), ("dog",)),
+        (UnlabelImages((1,)), ()),
+        (UnlabelImages((1,), "cat"), ("dog",)),
+        (DeleteClass("cat"), ("dog",)),
+        (MergeClasses(("cat", "dog"), "animal"), ("animal",)),
+        (MergeClasses(("cat",), "dog"), ("dog",)),
+    ],
+    ids=lambda value: getattr(value, "title", None),
+)
+def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, ...]) -> None:
+    before = state(torn)
+    effects = torn.apply(change)
+    after = state(torn)
+    assert 1 in effects.image_ids and effects.has_new_labels
+    assert not find_conflicts(torn) and image_rows(torn, (1,))[0].labels == label
+    torn.undo()
+    assert state(torn) == before
+    torn.redo()
+    assert state(torn) == after
+
+
+def test_a_class_of_three_that_is_merged_or_deleted_leaves_a_conflict(torn: Project, tmp_path: Path, draw) -> None:
+    draw(tmp_path / "later" / "fox" / "y.png", 0)
+    import_source(torn, tmp_path / "later")
+    torn.apply(MergeClasses(("fox",), "dog"))
+    assert said(torn) == {1: {"cat": "a.png", "dog": "a again.png"}}
+    torn.undo()
+    torn.apply(DeleteClass("cat"))
+    assert said(torn) == {1: {"dog": "a again.png", "fox": "y.png"}}
+
+
+def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, source: Path) -> None:
+    torn.apply(RenameClass("cat", "feline"))
+    torn.apply(RenameClass("feline", "katze"))
+    torn.apply(RenameClass("dog", "hund"))
+    before = state(torn)
+    assert preview_source(source, torn).conflicts[0].classes == ("katze", "hund")
+    import_source(torn, source)
+    assert state(torn) == before
+    torn.apply(MergeClasses(("katze",), "hund"))
+    merged = state(torn)
+    assert not preview_source(source, torn).conflicts
+    import_source(torn, source)
+    assert state(torn) == merged and labels(torn) == [("hund",)] * 3
+
+
+def test_a_former_name_that_new_pictures_bring_back_agrees_with_both(torn: Project, source: Path, draw) -> None:
+    torn.apply(RenameClass("cat", "feline"))
+    draw(source / "cat" / "new.png", 9)
+    import_source(torn, source)
+    before = state(torn)
+    assert labels(torn) == [(), ("feline",), ("dog",), ("cat",)]
+    assert [conflict.classes for conflict in preview_source(source, torn).conflicts] == [("feline", "dog")]
+    import_source(torn, source)
+    assert state(torn) == before
+
+
+def test_a_class_taken_in_under_another_name_agrees_with_its_source(empty: Project, source: Path) -> None:
+    import_source(empty, source, class_map={"cat": "animal", "dog": "animal"})
+    before = state(empty)
+    assert not find_conflicts(empty)
+    import_source(empty, source)
+    assert state(empty) == before
+
+
+def test_a_former_name_that_is_given_anew_stands_for_itself(torn: Project, source: Path) -> None:
+    torn.apply(RenameClass("cat", "feline"))
+    torn.apply(AddClass("cat"))
+    import_source(torn, source)
+    assert said(torn)[2] == {"feline": "b.png", "cat": source.name}
+
+
+def test_pictures_that_moved_are_no_conflict_with_themselves(torn: Project, source: Path) -> None:
+    before = labels(torn)
+    moved = source.rename(source.with_name("moved"))
+    (moved / "dog").rename(moved / "wolf")
+    import_source(torn, moved)
+    assert said(torn)[3] == {"dog": "c.png", "wolf": "c.png"}
+    origins = [each.origin for each in find_conflicts(torn)[-1].candidates]
+    assert origins == [str(source / "dog" / "c.png"), str(moved / "wolf" / "c.png")]
+    torn.undo()
+    assert labels(torn) == before
+
+
+def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
+    with Project.create(tmp_path / "multi", task="multi") as multi:
+        assert not preview_source(source, multi).conflicts
+        assert not import_source(multi, source).conflicts
+        assert image_rows(multi, (1,))[0].labels == ("cat", "dog") and not find_conflicts(multi)
+
+
+def test_a_conflict_is_found_across_batches(tmp_path: Path, source: Path, monkeypatch) -> None:
+    monkeypatch.setattr("visionft.project.importing.importer.BATCH", 1)
+    monkeypatch.setattr("visionft.project.importing.preview.BATCH", 1)
+    with Project.create(tmp_path / "project") as project:
+        expected = preview_source(source, project).conflicts
+        found = import_source(project, source).conflicts
+        assert [conflict.candidates for conflict in found] == [conflict.candidates for conflict in expected]
+        assert len(project.history()) == 1
+
+
+def test_a_preview_without_a_project_tells_too(source: Path) -> None:
+    assert [conflict.classes for conflict in preview_source(source).conflicts] == [("cat", "dog")]
+
+
+def test_a_preview_leaves_out_what_a_person_decided(torn: Project, source: Path) -> None:
+    assert len(preview_source(source, torn).conflicts) == 1
+    torn.apply(LabelImages((1,), "cat"))
+    assert not preview_source(source, torn).conflicts
+
+
+def test_exported_labels_leave_them_without(torn: Project, tmp_path: Path) -> None:
+    export_labels(torn, tmp_path / "labels.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [line["label"] for line in lines] == [None, "cat", "dog"]
+
+
+def test_two_spellings_of_one_name_are_one_class(empty: Project, tmp_path: Path, draw) -> None:
+    draw(tmp_path / "loose" / "x.png", 0)
+    import_source(empty, tmp_path / "loose")
+    for folder, name in (("Caf\u00e9", "a.png"), ("Cafe\u0301", "b.png")):
+        draw(tmp_path / "source" / folder / name, 0)
+    if len(list((tmp_path / "source").iterdir())) < 2:
+        pytest.skip("this file system takes both for one name")
+    assert not preview_source(tmp_path / "source", empty).conflicts
+    import_source(empty, tmp_path / "source")
+    assert not find_conflicts(empty) and len(labels(empty)[0]) == 1
+
+
+@pytest.mark.shared_data
+def test_the_three_pairs_of_trashnet(empty: Project, shared_data: Path) -> None:
+    report = import_source(empty, shared_data / "trashnet")
+    assert sorted(conflict.classes for conflict in report.conflicts) == [
+        ("glass", "metal"),
+        ("glass", "plastic"),
+        ("glass", "plastic"),
+    ]
+    assert (empty.summary().images, empty.summary().labelled, empty.summary().conflicts) == (2524, 2521, 3)
