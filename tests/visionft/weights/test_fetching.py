@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,13 +64,21 @@ def test_the_pinned_commit_is_asked_for(hub_server) -> None:
     assert all("e" * 40 in path for _, path, _ in hub_server.requests)
 
 
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait for what another thread does, and fail when it does not."""
+    end = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert is_so()
+
+
 def test_a_connection_that_breaks_off_is_taken_up_again(hub_server, weights_home: Path) -> None:
     hub_server.breaks_after = 400_000
     path = fetch(ROW)
     assert path and path.read_bytes() == hub_server.content
     ranges = [asked for method, _, asked in hub_server.requests if method == "GET"]
     assert ranges[:3] == ["", "bytes=400000-", "bytes=800000-"]
-    assert hub_server.sent == len(hub_server.content)
+    wait_until(lambda: hub_server.sent == len(hub_server.content))  # the server counts after it has sent
 
 
 def test_a_silent_hub_is_asked_again_for_the_rest(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
