@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from visionft import __version__
+from visionft.log import log_file
 
 if TYPE_CHECKING:
     from visionft.devices import Device
@@ -88,6 +89,7 @@ class Diagnosis:
         libraries: Version of each library that VisionFT depends on; None where it is not installed.
         providers: ONNX Runtime's providers, and whether a session really starts on each.
         free_disk_gb: Free space where the user works now.
+        log: The file to which window and command line write what they do.
     """
 
     visionft: str
@@ -99,6 +101,7 @@ class Diagnosis:
     sqlite: str
     weights: tuple[WeightsCache, ...]
     free_disk_gb: float
+    log: Path
     problems: tuple[Fault, ...]
 
 
@@ -122,6 +125,7 @@ def diagnose() -> Diagnosis:
         sqlite=sqlite3.sqlite_version,
         weights=weights_caches(),
         free_disk_gb=free_disk_gb,
+        log=log_file(),
         problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
     )
 
@@ -137,7 +141,7 @@ def describe(diagnosis: Diagnosis) -> str:
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
         f"SQLite {diagnosis.sqlite}, {diagnosis.free_disk_gb:,.1f} GB free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
-        *("Weights", *weights, "Problems", *faults),
+        *("Weights", *weights, "Log", f"  {diagnosis.log}", "Problems", *faults),
     ]
     return "\n".join(lines)
 

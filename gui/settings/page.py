@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayou
 
 from gui import actions, work
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
-from gui.errors import log_folder
 from gui.kit import dialogs, theme
 from gui.kit.amounts import size_text
 from gui.kit.i18n import languages, tr
@@ -23,6 +22,7 @@ from gui.preferences import FONT_SCALES, settings_path
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.state import AppState, JobOutcome
 from visionft.devices import likely_kinds
+from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
 
 THEMES = ("System", "Light", "Dark")

@@ -19,6 +19,7 @@ APPS = "visionft.apps"  # group of entry points
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(doctor)
+    app.command()(report)
     app.command()(demo)
     app.command("app")(window)
 
@@ -29,6 +30,19 @@ def doctor(json: Json = False) -> None:
 
     diagnosis = diagnose()
     print_result(diagnosis, lambda: describe(diagnosis), as_json=json)
+
+
+def report(
+    names: Annotated[
+        bool, typer.Option("--names", help="With the names of files, projects and classes that are in the log.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print what helps whoever helps you: versions, this computer, the newest lines of the log. Nothing is sent."""
+    from visionft.support import report_text
+
+    told = report_text(with_names=names)
+    print_result({"report": told}, told, as_json=json)
 
 
 def demo(

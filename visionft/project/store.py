@@ -4,6 +4,7 @@ A project is a folder: `project.db` (everything the user decided), `images/` (pi
 (one folder per training run) and `backups/`. The pictures themselves are never written to.
 """
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from visionft.project.safety.backup_schedule import BackupSchedule
 from visionft.project.safety.sealing import Seal
 from visionft.project.summary import ProjectSummary, read_snapshot, read_summary
 
+logger = logging.getLogger(__name__)
+
 FOLDERS = (IMAGES_FOLDER, "runs", backups.BACKUPS_FOLDER)
 
 
@@ -43,6 +46,7 @@ class Project:
         self.path = path
         self._database = Database(path, writable=writable)
         self.notices = self._database.notices
+        self._is_open = True
         self._schedule: BackupSchedule | None = None
         try:
             with self.reading() as connection:
@@ -52,6 +56,7 @@ class Project:
         except BaseException:
             self.close()
             raise
+        logger.info("project opened: %s", self.read_only_reason or f"{self.task}-label")
 
     @classmethod
     def create(cls, path: Path, *, task: Task = "single") -> Self:
@@ -76,6 +81,7 @@ class Project:
                 fsync_folder(path.parent)
         except OSError as error:
             raise write_error(path, error) from error
+        logger.info("project created")
         return cls.open(path)
 
     @classmethod
@@ -106,6 +112,9 @@ class Project:
                 schedule.finish()
         finally:
             self._database.close()
+            if self._is_open:
+                logger.info("project closed")
+            self._is_open = False
 
     def __enter__(self) -> Self:
         """Return the project, to be closed at the end of the `with` block."""

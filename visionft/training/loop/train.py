@@ -219,23 +219,24 @@ class _Run:
     def _announce(self) -> None:
         trainable, total = self.classifier.parameter_counts()
         self.on_event(Notice(message=base_weights.describe(self.weights)))
-        self.on_event(
-            RunStarted(
-                run=self.run_dir.name,
-                backbone=self.config.backbone,
-                method=self.config.method,
-                epochs=self.config.epochs,
-                first_epoch=self.progress.epoch,
-                steps_per_epoch=self.training_data.train_batches.steps,
-                train_images=len(self.training_data.train_images),
-                val_images=len(self.training_data.val_images),
-                trainable_parameters=trainable,
-                total_parameters=total,
-                device=self.device.name,
-                precision=self.precision,
-                processes=self.accelerator.num_processes,
-            )
+        started = RunStarted(
+            run=self.run_dir.name,
+            backbone=self.config.backbone,
+            method=self.config.method,
+            epochs=self.config.epochs,
+            first_epoch=self.progress.epoch,
+            steps_per_epoch=self.training_data.train_batches.steps,
+            train_images=len(self.training_data.train_images),
+            val_images=len(self.training_data.val_images),
+            trainable_parameters=trainable,
+            total_parameters=total,
+            device=self.device.name,
+            precision=self.precision,
+            processes=self.accelerator.num_processes,
         )
+        if self.is_main:
+            recording.log_start(started, self.config)
+        self.on_event(started)
 
     # Epochs ---------------------------------------------------------------------------------------------------------
 
