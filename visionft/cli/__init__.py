@@ -6,6 +6,7 @@ reads the output any more. Every command takes `--json` for one JSON value on st
 
 import io
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -17,6 +18,7 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    completion,
     history_commands,
     model_commands,
     program_commands,
@@ -95,6 +97,8 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks signs
+    if completion.ASKED in os.environ:
+        logging.disable()  # the shell would show it in the line that is typed
     code = _run()
     logger.info("ends with %d", code)
     return code

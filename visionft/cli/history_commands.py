@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
+from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.importing.relinking import relink_images
 from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.safety.restoring import restore_backup
 from visionft.project.store import Project
-
-EXPORT_FORMATS = ("auto", "folders", "csv", "jsonl")
 
 
 def register(app: typer.Typer) -> None:
@@ -115,7 +115,12 @@ def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
 
 def restore(
     project: ProjectDir,
-    name: Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="The newest intact one when left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[BACKUP]", help="The newest intact one when left out.", autocompletion=completion.backups
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Go back to a backup, also from a damaged project; what it replaces is kept."""
@@ -138,7 +143,10 @@ def relink(
 def export_project_labels(
     project: ProjectDir,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder, a .csv or a .jsonl file.")],
-    export_format: Annotated[str, typer.Option("--format", help="auto, folders, csv or jsonl.")] = "auto",
+    export_format: Annotated[
+        str,
+        typer.Option("--format", help=f"{', '.join(EXPORT_FORMATS)}.", autocompletion=completion.export_formats),
+    ] = "auto",
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Make cells that look like formulas harmless (changes those names).")
     ] = False,

@@ -12,8 +12,9 @@ import typer
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
+from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
-from visionft.cli.run_commands import RunName, checked_split
+from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
@@ -41,21 +42,32 @@ def _snapshot(project: Path) -> Snapshot:
 
 def train(
     project: ProjectDir,
-    backbone: Annotated[str | None, typer.Option(help="See `visionft backbones`.")] = None,
-    method: Annotated[str | None, typer.Option(help="See `visionft methods`.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="See `visionft backbones`.", autocompletion=completion.backbones)
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="See `visionft methods`.", autocompletion=completion.methods)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often training sees every picture.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", autocompletion=completion.devices)] = "auto",
     preset: Annotated[
-        str | None, typer.Option(help="quick, balanced or best: settings that suit the project and this computer.")
+        str | None,
+        typer.Option(
+            help="quick, balanced or best: settings that suit the project and this computer.",
+            autocompletion=completion.presets,
+        ),
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Measure a few steps, say what the run would cost, and train nothing.")
     ] = False,
     resume_run: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Continue a stopped or killed run.")
+        str | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Continue a stopped or killed run.", autocompletion=completion.runs
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -153,7 +165,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
 def evaluate(
     project: ProjectDir,
     run: RunName,
-    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    split: SplitName = "val",
     json: Json = False,
 ) -> None:
     """Measure a run's best checkpoint on a split."""
@@ -298,7 +310,9 @@ def _named(prediction: "Prediction") -> str:
 
 
 def methods(
-    backbone: Annotated[str, typer.Option(help="The backbone to count for.")] = "resnet18",
+    backbone: Annotated[
+        str, typer.Option(help="The backbone to count for.", autocompletion=completion.backbones)
+    ] = "resnet18",
     classes: Annotated[int, typer.Option(help="How many classes to count for.", min=1)] = 10,
     json: Json = False,
 ) -> None:

@@ -15,12 +15,16 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from visionft.cli import completion
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
-ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.")]
+ProjectDir = Annotated[
+    Path,
+    typer.Argument(metavar="PROJECT", help="The project folder.", autocompletion=completion.projects),
+]
 INTERRUPTED = 130
 NO_READER = 141  # what a shell reports of a tool that SIGPIPE ends
 _NO_READER = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)

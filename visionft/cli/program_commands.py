@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
@@ -79,7 +80,10 @@ def _demo_text(result: "DemoResult") -> str:
 
 
 def window(
-    project: Annotated[Path | None, typer.Argument(metavar="[PROJECT]", help="A project to open.")] = None,
+    project: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PROJECT]", help="A project to open.", autocompletion=completion.projects),
+    ] = None,
 ) -> None:
     """Open the window."""
     raise typer.Exit(_installed_window()(project))

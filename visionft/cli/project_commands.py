@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
@@ -30,7 +31,9 @@ def register(app: typer.Typer) -> None:
 
 def new(
     project: ProjectDir,
-    task: Annotated[str, typer.Option(help="single: one class per picture; multi: any number.")] = "single",
+    task: Annotated[
+        str, typer.Option(help="single: one class per picture; multi: any number.", autocompletion=completion.tasks)
+    ] = "single",
     json: Json = False,
 ) -> None:
     """Create an empty project."""
@@ -44,7 +47,10 @@ def import_pictures(
     project: ProjectDir,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
-    source_format: Annotated[str, typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.")] = "auto",
+    source_format: Annotated[
+        str,
+        typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats),
+    ] = "auto",
     file_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that names the pictures.")] = "",
     label_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
     without_labels: Annotated[
@@ -155,7 +161,9 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
 
 def label(
     project: ProjectDir,
-    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="Created when it is new.")],
+    class_name: Annotated[
+        str, typer.Argument(metavar="CLASS", help="Created when it is new.", autocompletion=completion.classes)
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the project.")],
     json: Json = False,
 ) -> None:

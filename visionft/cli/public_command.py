@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def download(
-    name: Annotated[str, typer.Argument(metavar="SET", help=f"{_NAMES}.")],
+    name: Annotated[str, typer.Argument(metavar="SET", help=f"{_NAMES}.", autocompletion=completion.public_sets)],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where its folder goes.")],
     json: Json = False,
 ) -> None:

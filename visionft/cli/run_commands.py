@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
@@ -25,7 +26,10 @@ from visionft.training.runs.run_folder import (
 if TYPE_CHECKING:
     from visionft.evaluation.explanation import Explanation
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's name, or its number.", autocompletion=completion.runs)
+]
+SplitName = Annotated[str, typer.Option(help="val or test.", autocompletion=completion.evaluated_splits)]
 SHOWN_CHANGES = 10
 
 
@@ -48,7 +52,10 @@ def checked_split(name: str) -> Split:
 
 def runs(
     project: ProjectDir,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Just this run: its name, or its number.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Just this run: its name, or its number.", autocompletion=completion.runs),
+    ] = None,
     rename: Annotated[
         str | None, typer.Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
     ] = None,
@@ -130,9 +137,14 @@ def _state(run: RunSummary) -> str:
 
 def compare(
     project: ProjectDir,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A run that was evaluated.")],
-    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another one, to see what it changes.")],
-    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="A run that was evaluated.", autocompletion=completion.runs)
+    ],
+    after: Annotated[
+        str,
+        typer.Argument(metavar="AFTER", help="Another one, to see what it changes.", autocompletion=completion.runs),
+    ],
+    split: SplitName = "val",
     json: Json = False,
 ) -> None:
     """Show which pictures two runs disagree on: fixed, newly broken, still wrong."""
@@ -186,7 +198,13 @@ def explain(
     run: RunName,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
     class_name: Annotated[
-        str | None, typer.Option("--class", metavar="NAME", help="The class to explain; else the one that it says.")
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="The class to explain; else the one that it says.",
+            autocompletion=completion.classes,
+        ),
     ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
     json: Json = False,

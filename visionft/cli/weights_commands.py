@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.catalog import BACKBONES, get_backbone
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
 if TYPE_CHECKING:
     from visionft.weights import ImportResult, WeightsState
 
-Names = Annotated[list[str], typer.Argument(metavar="BACKBONE...", help="See `visionft backbones`.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="BACKBONE...", help="See `visionft backbones`.", autocompletion=completion.backbones),
+]
 
 weights = typer.Typer(
     help="Pretrained weights: what is here, fetch, import, remove. VISIONFT_OFFLINE=1 forbids the network.",
@@ -116,7 +120,10 @@ def import_files(
     source: Annotated[
         Path, typer.Argument(metavar="FILE_OR_FOLDER", help="A .safetensors or .pth file, or a folder of them.")
     ],
-    name: Annotated[str | None, typer.Option("--as", metavar="BACKBONE", help="What the file is for.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="BACKBONE", help="What the file is for.", autocompletion=completion.backbones),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Copy weights from a file, or all from a folder carried here, after checking what they fit."""
