@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from visionft import __version__
+from visionft.amounts import memory_text, size_text
 from visionft.log import log_file
 
 if TYPE_CHECKING:
@@ -133,13 +134,13 @@ def diagnose() -> Diagnosis:
 def describe(diagnosis: Diagnosis) -> str:
     """Return the diagnosis as text for a person, the faults last."""
     versions = [f"  {name:<26}{version or 'not installed'}" for name, version in diagnosis.libraries.items()]
-    devices = [f"  {d.kind}:{d.index}  {d.name}, {d.memory_mb:,} MiB, {d.precision}" for d in diagnosis.devices]
+    devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
-    weights = [f"  {w.folder}  {w.files} files, {w.size_mb:,.0f} MB" for w in diagnosis.weights]
+    weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
     faults = [f"  {f.severity}: {f.message}\n    {f.advice}" for f in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
-        f"SQLite {diagnosis.sqlite}, {diagnosis.free_disk_gb:,.1f} GB free here",
+        f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
         *("Weights", *weights, "Log", f"  {diagnosis.log}", "Problems", *faults),
     ]

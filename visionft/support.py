@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 import visionft
+from visionft.amounts import size_text
 from visionft.devices import nvidia_gpus
 from visionft.doctor import library_versions
 from visionft.log import last_lines
@@ -54,7 +55,7 @@ def report_text(trace: str = "", *, with_names: bool = False, names: Iterable[st
 
 
 def _facts(toolkit: str) -> list[str]:
-    memory = f"{psutil.virtual_memory().total / 1e9:.0f} GB memory"
+    memory = f"{size_text(psutil.virtual_memory().total)} memory"
     processor = f"{platform.processor() or platform.machine()}, {psutil.cpu_count() or 1} cores"
     versions = ", ".join(f"{name} {version or 'missing'}" for name, version in library_versions().items())
     program = f"VisionFT {visionft.__version__}, Python {platform.python_version()}"

@@ -13,7 +13,6 @@ from gui import work
 from gui.home.checklist import Checklist
 from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
-from gui.home.import_preview import byte_size
 from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog, free_path
 from gui.home.readiness import class_colours, class_rows, conditions
@@ -27,6 +26,7 @@ from gui.kit.parts import Button, Card, column, row, text
 from gui.kit.tiles import StatTile
 from gui.preferences import without_recent
 from gui.state import AppState, JobOutcome
+from visionft.amounts import size_text
 from visionft.data.types import Snapshot, Task
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import DATABASE
@@ -276,7 +276,7 @@ class ProjectPage(Page):
         if not list_file(wanted, public_folder()).is_file():
             question = tr(
                 "{size} come from the internet into {folder}. Licence: {licence}.",
-                size=byte_size(wanted.bytes),
+                size=size_text(wanted.bytes),
                 folder=public_folder(),
                 licence=tr(wanted.licence),
             )

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayou
 from gui import actions, work
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
-from gui.kit.amounts import size_text
 from gui.kit.i18n import languages, tr
 from gui.kit.page import Page
 from gui.kit.parts import Button, Card, ElidedLabel, column, row, text, verbatim
@@ -21,6 +20,7 @@ from gui.kit.workers import WorkerPool
 from gui.preferences import FONT_SCALES, settings_path
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.state import AppState, JobOutcome
+from visionft.amounts import size_text
 from visionft.devices import likely_kinds
 from visionft.log import log_folder
 from visionft.weights.locations import weights_folder

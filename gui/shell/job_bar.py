@@ -8,16 +8,6 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text
 
 
-def duration(seconds: float) -> str:
-    """Return a time span for people: `45 s`, `3 min 20 s`, `1 h 05 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 class JobBar(QFrame):
     """One line: idle facts, or the running job."""
 

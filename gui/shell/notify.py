@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.plain_text import without_markup
-from gui.shell.job_bar import duration
 from gui.state import JobOutcome
+from visionft.amounts import duration_text
 from visionft.training.runs.run_folder import TrainResult
 
 _SHOWN_MS = 10_000
@@ -73,7 +73,7 @@ def ending_of(outcome: JobOutcome) -> Ending | None:
     title = tr("{job}: done", job=outcome.info.title)
     if isinstance(outcome.result, TrainResult):
         return Ending(title=title, words=_words_of_run(outcome.result), page="results", action=tr("See results"))
-    words = tr("It took {time}.", time=duration(time.monotonic() - outcome.info.started_s))
+    words = tr("It took {time}.", time=duration_text(time.monotonic() - outcome.info.started_s))
     return Ending(title=title, words=words, page=outcome.info.page, action=tr("Show"))
 
 
@@ -82,5 +82,5 @@ def _words_of_run(result: TrainResult) -> str:
         return tr("It ended before its first epoch.")
     return tr(
         "{accuracy} right on validation, in epoch {epoch}; it took {time}.",
-        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration(result.seconds),
+        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration_text(result.seconds),
     )  # fmt: skip

@@ -17,13 +17,14 @@ from gui.kit.icons import app_icon
 from gui.kit.page import Page
 from gui.kit.parts import row
 from gui.shell.commands import Commands
-from gui.shell.job_bar import JobBar, duration
+from gui.shell.job_bar import JobBar
 from gui.shell.notify import Notifier, ending_of
 from gui.shell.palette import CommandPalette
 from gui.shell.rail import Rail
 from gui.shell.shortcut_sheet import ShortcutSheet
 from gui.state import AppState, JobInfo, JobOutcome
 from visionft import __version__
+from visionft.amounts import duration_text
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 
 MIN_SIZE = (1024, 680)
@@ -243,7 +244,9 @@ class MainWindow(QMainWindow):
                 bar.show_progress(0, epochs * steps, f"Epoch 1 of {epochs}")
             case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
                 done = (epoch - 1) * steps + step
-                bar.show_progress(done, self._epochs * steps, f"Epoch {epoch} of {self._epochs}, {duration(eta)} left")
+                bar.show_progress(
+                    done, self._epochs * steps, f"Epoch {epoch} of {self._epochs}, {duration_text(eta)} left"
+                )
             case EpochDone(epoch=epoch, epochs=epochs):
                 bar.show_progress(epoch * self._steps_per_epoch, epochs * self._steps_per_epoch, f"Epoch {epoch} done")
             case Notice(message=message, level="warning"):

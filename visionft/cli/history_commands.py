@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.errors import VisionFTError
@@ -95,7 +96,7 @@ _SEEN = {
 def backup(project: ProjectDir, json: Json = False) -> None:
     """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are.
 
-    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GiB together.
+    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GB together.
     """
     with Project.open(project) as opened:
         opened.back_up()
@@ -104,13 +105,14 @@ def backup(project: ProjectDir, json: Json = False) -> None:
 
 
 def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
-    sizes = [folder_bytes(project, each) / 2**20 for each in found]
+    sizes = [folder_bytes(project, each) for each in found]
     rows = [
-        (each.name, _moment(each.created), f"{size:,.1f}", each.reason) for each, size in zip(found, sizes, strict=True)
+        (each.name, _moment(each.created), size_text(size), each.reason)
+        for each, size in zip(found, sizes, strict=True)
     ]
     automatic = sum(size for each, size in zip(found, sizes, strict=True) if not each.is_own)
-    limit = f"Automatic backups: {automatic:,.1f} of at most {KEEP_BYTES / 2**20:,.0f} MiB; those on request stay."
-    return "\n".join([table(("backup", "when", "MiB", "why"), rows), limit])
+    limit = f"Automatic backups: {size_text(automatic)} of at most {size_text(KEEP_BYTES)}; those on request stay."
+    return "\n".join([table(("backup", "when", "size", "why"), rows), limit])
 
 
 def restore(

@@ -12,6 +12,7 @@ import typer
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
+from visionft.amounts import duration_text, memory_text, size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, SplitName, checked_split
@@ -124,8 +125,8 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     with job() as (on_event, should_stop):
         found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
     text = (
-        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {found.seconds / 60:.1f} min and "
-        f"{found.memory_mb:,} MiB on {found.device} ({found.images_per_second:.0f} pictures per second)."
+        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {duration_text(found.seconds)} and "
+        f"{memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
     )
     if not found.fits_at_once:
         text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
@@ -157,7 +158,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     left_out = f"{result.left_out} pictures could not be read and were left out.\n" if result.left_out else ""
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
-        f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n{left_out}"
+        f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: visionft export {project} {result.run} OUT_DIR"
     )
 
@@ -225,7 +226,7 @@ def export(
         )
         parity, latency = result.parity, result.latency
         text = (
-            f"{result.model} ({result.bytes / 1e6:.1f} MB)\nSame answers as PyTorch on {parity.images} pictures: "
+            f"{result.model} ({size_text(result.bytes)})\nSame answers as PyTorch on {parity.images} pictures: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from visionft.amounts import duration_text
 from visionft.cli import completion
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
@@ -141,16 +142,10 @@ def print_event(event: Event) -> None:
         case Notice():
             _say(event.message)
         case StepDone():
-            _running(
-                f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {_left(event.eta_s)}"
-            )
+            left = duration_text(event.eta_s)
+            _running(f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {left} left")
         case Progress():
             _running(f"{event.stage} {event.done}/{event.total}" if event.total else f"{event.stage} ...")
-
-
-def _left(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
@@ -60,7 +61,7 @@ def demo(
 
 def _demo_text(result: "DemoResult") -> str:
     rows = [
-        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", f"{run.seconds:.0f} s")
+        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
         for run in result.runs
     ]
     parity = result.export.parity
@@ -69,7 +70,7 @@ def _demo_text(result: "DemoResult") -> str:
             table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
             "",
             f"Test pictures, {result.exported_run}: top-1 {result.test_top1:.1%} on {result.test_images}",
-            f"Exported: {result.export.model} ({result.export.bytes / 1e6:.1f} MB)",
+            f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
             f"Verified against PyTorch on {parity.images} pictures: largest difference {parity.max_abs_diff:.1e}, "
             f"top-1 agreement {parity.top1_agreement:.0%}",
             f"Predicted with ONNX Runtime alone: {result.predicted} pictures, {result.predicted_right} right",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.data.types import Task
@@ -113,7 +114,7 @@ def _preview_text(preview: ImportPreview) -> str:
         ""
         if not preview.smallest or not preview.largest
         else (
-            f", {preview.bytes / 2**20:,.1f} MiB, {preview.smallest[0]} x {preview.smallest[1]} to "
+            f", {size_text(preview.bytes)}, {preview.smallest[0]} x {preview.smallest[1]} to "
             f"{preview.largest[0]} x {preview.largest[1]} pixels"
         )
     )

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 
-_NAMES = ", ".join(f"{each.name} ({each.bytes / 1e6:,.0f} MB, {each.licence})" for each in PUBLIC_SETS)
+_NAMES = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, print_result, table
 from visionft.data.types import Split
@@ -83,7 +84,7 @@ def runs(
         change_notes(chosen, **{name: each for name, each in notes.items() if each is not None})
     chosen = dataclasses.replace(read_run(chosen.path), faults=checkpoint_faults(chosen.path))
     value = _run_value(chosen) | ({} if freed is None else {"freed_bytes": freed})
-    words = "" if freed is None else f"\n{freed / 1e6:.1f} MB of weights deleted; settings and figures are kept."
+    words = "" if freed is None else f"\n{size_text(freed)} of weights deleted; settings and figures are kept."
     print_result(value, lambda: _runs_text([chosen], {}) + words, as_json=json)
 
 

@@ -5,7 +5,7 @@ imported again, and read by anyone) and `backup.json`. It is written under a hid
 checked and counted, so that what is listed is good. The pictures are not in it: they are never changed.
 
 Those that the user asked for stay until the user deletes them. The automatic ones are thinned with age and take at most
-2 GiB together; the newest stays whatever its size.
+2 GB together; the newest stays whatever its size.
 """
 
 import json
@@ -36,7 +36,7 @@ _DAY_S = 86_400
 # As Anki thins: everything of the last two days, then one a day, a week, a month.
 KEEP_ALL_S, KEEP_ALL_AT_MOST = 2 * _DAY_S, 50
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 12, 10, 9
-KEEP_BYTES = 2 * 2**30
+KEEP_BYTES = 2 * 10**9
 _ON_REQUEST = "on request"
 _YEAR_9999 = 253_370_764_800.0
 
