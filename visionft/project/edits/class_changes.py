@@ -5,23 +5,20 @@ import sqlite3
 from dataclasses import dataclass
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import class_id_of, ensure_class, find_class
+from visionft.project.edits.changes import BulkEdit, Edit, class_id_of, ensure_class, find_class
 from visionft.project.names import clean_name, name_key
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
-class RenameClass:
+class RenameClass(Edit):
     """Give a class another name; its labels stay."""
 
     name: str
     new_name: str
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Rename class “{self.name}” to “{self.new_name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -42,16 +39,13 @@ class RenameClass:
 
 
 @dataclass(frozen=True, slots=True)
-class MergeClasses:
+class MergeClasses(BulkEdit):
     """Turn the labels of some classes into those of one, which is created when it is new, and delete the others."""
 
     names: tuple[str, ...]
     into: str
-    is_bulk = True
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         few = len(self.names) <= 3
         others = ", ".join(f"“{name}”" for name in self.names) if few else f"{len(self.names)} classes"
         return f"Merge {others} into “{self.into}”"
@@ -71,15 +65,12 @@ class MergeClasses:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteClass:
+class DeleteClass(BulkEdit):
     """Delete a class and its labels; its pictures stay."""
 
     name: str
-    is_bulk = True
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Delete class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -88,16 +79,13 @@ class DeleteClass:
 
 
 @dataclass(frozen=True, slots=True)
-class ColorClass:
+class ColorClass(Edit):
     """Give a class a colour "#rrggbb", or none."""
 
     name: str
     color: str | None
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Colour class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -110,16 +98,13 @@ class ColorClass:
 
 
 @dataclass(frozen=True, slots=True)
-class SetShortcut:
+class SetShortcut(Edit):
     """Give a class the key that labels with it, or none; another class that had the key loses it."""
 
     name: str
     key: str | None
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Shortcut of class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -133,15 +118,12 @@ class SetShortcut:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderClasses:
+class OrderClasses(Edit):
     """Put the classes in a new order, which is also that of the trained network's outputs. Names left out follow."""
 
     names: tuple[str, ...]
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return "Reorder the classes"
 
     def write(self, connection: sqlite3.Connection) -> None:
