@@ -33,7 +33,13 @@ PAGES = (
     PageEntry(name="results", title="Results", icon_name="results", place="gui.results.page:ResultsPage"),
     PageEntry(name="export", title="Export", icon_name="export", place="gui.export.page:ExportPage"),
     PageEntry(name="try", title="Try", icon_name="try", place="gui.predict.page:TryPage"),
-    PageEntry(name="settings", title="Settings", icon_name="settings", place="gui.settings.page:SettingsPage"),
+    PageEntry(
+        name="settings",
+        title="Settings",
+        icon_name="settings",
+        place="gui.settings.page:SettingsPage",
+        outlives_project=True,
+    ),
 )
 
 

@@ -1,28 +1,50 @@
 """Training from the window: start, pause, resume and stop a run, and let the queue go on after it.
 
-The one place that starts training jobs. It knows the state and the queue, no widget.
+The one place that starts training tasks. It knows the tasks and the queue of one project, no widget.
 """
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
-from gui import work
 from gui.kit.i18n import tr
 from gui.run_queue import QueuedRun, RunQueue
+from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks
 from visionft.errors import RunError
-from visionft.events import EpochDone
+from visionft.events import EpochDone, OnEvent, Progress, ShouldStop
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, read_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, new_run_dir, read_run
 
 if TYPE_CHECKING:
-    from gui.state import AppState, JobOutcome
+    from visionft.data.types import Snapshot
 
 TRAIN = "train"
 Ending = Literal["finished", "stopped", "paused", "failed"]
+_LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
+
+
+def train_run(
+    config: TrainConfig, images: "Snapshot", project_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
+) -> TrainResult:
+    """Train in a task."""
+    on_event(_LOADING)
+    from visionft.training.loop.train import train
+
+    return train(config, images, new_run_dir(project_dir, config), on_event=on_event, should_stop=should_stop)
+
+
+def continue_run(run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> TrainResult:
+    """Go on, in a task, with a run that was stopped or killed, on the pictures it began with."""
+    on_event(_LOADING)
+    from visionft.training.loop.train import resume
+
+    return resume(run_dir, on_event=on_event, should_stop=should_stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +58,7 @@ class RunBegun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
-    """How a run ended: with `result`, or failed with a message."""
+    """How a run ended: with `result`, failed with a message, or stopped before it began with neither."""
 
     how: Ending
     result: TrainResult | None
@@ -44,32 +66,39 @@ class RunEnded:
 
 
 class Runner(QObject):
-    """Starts training jobs one after the other."""
+    """Starts the training runs of one project one after the other."""
 
     queue_changed = Signal()
     run_begun = Signal(object)  # RunBegun
+    run_reported = Signal(object)  # Event
     run_ended = Signal(object)  # RunEnded
     offer_changed = Signal(object)  # RunSummary to go on with, or None
 
-    def __init__(self, state: "AppState") -> None:
-        super().__init__(state)
-        self._state = state
+    def __init__(
+        self, project_dir: Path, snapshot: "Callable[[], Snapshot]", tasks: Tasks, *, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._project_dir, self._snapshot, self._tasks = project_dir, snapshot, tasks
         self._is_pausing = False
-        self._goes_on = False  # the queue takes its next run when the job that runs now has ended
+        self._goes_on = False  # the queue takes its next run when the one that trains now has ended
+        self._is_closing = False
         self._current: QueuedRun | None = None
-        self.queue = RunQueue(None)
-        self.offer: RunSummary | None = None
-        state.project_changed.connect(self._on_project_changed)
-        state.job_ended.connect(self._on_job_ended)
-        self._on_project_changed()
+        self._resumed = ""  # the run that goes on, if it is an earlier one
+        self._handle: TaskHandle | None = None
+        self.queue = RunQueue(project_dir)
+        self.offer: RunSummary | None = self.queue.unfinished_run()
 
     # -- starting -----------------------------------------------------------------------------------------------
 
     @property
     def is_training(self) -> bool:
-        """Whether a training job runs now."""
-        info = self._state.job_info
-        return info is not None and info.kind == TRAIN
+        """Whether a run is under way."""
+        return self._handle is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run was asked to stop or to pause."""
+        return self._handle is not None and self._handle.is_stopping
 
     @property
     def is_pausing(self) -> bool:
@@ -77,61 +106,60 @@ class Runner(QObject):
         return self._is_pausing
 
     def start(self, config: TrainConfig) -> None:
-        """Train now; behind another job, as soon as that has ended. A job that only measures is stopped for it."""
-        if self._state.job_info is None:
+        """Train now, or after the run that trains."""
+        if self.is_training:
+            self.enqueue(config)
+        else:
             self._begin(QueuedRun(number=0, config=config))
-            return
-        self.enqueue(config, is_first=not self.is_training)
-        self._goes_on = True
-        if self._state.job_info.kind in work.MEASURING:
-            self._state.stop_job()
 
-    def enqueue(self, config: TrainConfig, *, is_first: bool = False) -> None:
+    def enqueue(self, config: TrainConfig) -> None:
         """Let a run wait for its turn; it starts by itself when a run is under way."""
-        self.queue.add(config, is_first=is_first)
+        self.queue.add(config)
         self._goes_on = self._goes_on or self.is_training
         self.queue_changed.emit()
 
+    @Slot()
     def start_queue(self) -> None:
         """Train what waits, one after the other."""
-        if self._state.job_info is None:
-            self._take_next()
-        else:
+        if self.is_training:
             self._goes_on = True
+        else:
+            self._take_next()
 
     def resume(self, run: RunSummary) -> None:
         """Go on with a run that was paused, stopped or killed: the same pictures, settings and curve."""
-        if self._state.job_info is not None:
-            self._state.message_raised.emit("A job is running already.", "Stop it or wait for its end.", "warn", "")
+        if self.is_training:
             return
         self.queue.set_paused("")
         self._set_offer(None)
-        self._current = QueuedRun(number=0, config=run.config)
-        self._is_pausing, self._goes_on = False, bool(self.queue.waiting())
-        self.run_begun.emit(RunBegun(title=run.name, config=run.config, earlier=run.epochs))
-        self._state.start_job(TRAIN, f"Going on with {run.name}", work.continue_run(run.path), page=TRAIN)
+        self._goes_on = bool(self.queue.waiting())
+        self._resumed = run.name
+        begun = RunBegun(title=run.name, config=run.config, earlier=run.epochs)
+        title = tr("Going on with {run}", run=run.name)
+        self._run(QueuedRun(number=0, config=run.config), begun, title, partial(continue_run, run.path))
 
     def _begin(self, run: QueuedRun) -> None:
-        snapshot, path = self._state.snapshot(), self._state.path
-        if snapshot is None or path is None:
-            return
-        self._current, self._is_pausing = run, False
-        self._goes_on = self._goes_on or bool(run.number)
+        self._goes_on, self._resumed = self._goes_on or bool(run.number), ""
         self._set_offer(None)
-        self.run_begun.emit(RunBegun(title=run.title, config=run.config))
-        begun = work.train_run(run.config, snapshot, path)
-        self._state.start_job(TRAIN, f"Training {run.title}", begun, page=TRAIN)
+        work = partial(train_run, run.config, self._snapshot(), self._project_dir)
+        begun = RunBegun(title=run.title, config=run.config)
+        self._run(run, begun, tr("Training {run}", run=run.title), work)
 
-    @Slot()
+    def _run(self, run: QueuedRun, begun: RunBegun, title: str, work: "Callable[..., TrainResult]") -> None:
+        self._current, self._is_pausing = run, False
+        task = Task(title=title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
+        self._handle = self._tasks.run(
+            task, owner=self, on_done=lambda _result: None, on_event=self.run_reported.emit, on_end=self._on_ended
+        )
+        self.run_begun.emit(begun)
+        self.queue_changed.emit()
+
     def _take_next(self) -> None:
         """Begin the next run that can be trained; those that cannot stay in the queue with the reason."""
-        snapshot = self._state.snapshot()
-        if snapshot is None or self._state.job_info is not None:
-            return
+        snapshot = self._snapshot()
         while (run := self.queue.take_next()) is not None:
             problems = config_problems(run.config, snapshot)
             if not problems:
-                self.queue_changed.emit()
                 self._begin(run)
                 return
             self.queue.put_back(run, "; ".join(problem.message for problem in problems))
@@ -163,46 +191,45 @@ class Runner(QObject):
 
     def pause(self) -> None:
         """End the run after this step, so that Resume goes on there; the queue waits too."""
-        if self.is_training:
+        if self._handle is not None:
             self._is_pausing = True
-            self._state.stop_job()
+            self._handle.stop()
 
     def stop(self) -> None:
         """End the run after this step; the best epoch is kept, the queue waits until it is started again."""
-        if self.is_training:
+        if self._handle is not None:
             self._is_pausing = False
-            self._state.stop_job()
+            self._handle.stop()
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: "JobOutcome") -> None:
-        if outcome.info.kind == TRAIN:
-            self._end_run(outcome)
-        if self._goes_on:
-            # After all others have heard of the end: the next start must not overtake it.
-            QTimer.singleShot(0, self, self._take_next)
+    def keep_waiting(self) -> None:
+        """Begin no other run; one that has not begun goes back into the queue. The project is about to close."""
+        self._goes_on, self._is_closing = False, True
+        if self._handle is not None and not self._handle.is_running:
+            self.pause()
 
-    def _end_run(self, outcome: "JobOutcome") -> None:
-        run, self._current = self._current, None
-        result = outcome.result if isinstance(outcome.result, TrainResult) else None
-        how: Ending = "failed" if result is None else "stopped" if result.stopped else "finished"
+    def _on_ended(self, outcome: Outcome[TrainResult]) -> None:
+        run, self._current, self._handle = self._current, None, None
+        result, failure = outcome.result, outcome.failure
+        how: Ending = "failed" if failure else "stopped" if result is None or result.stopped else "finished"
         if how == "stopped" or self._is_pausing:
             self._goes_on = False
-        if how == "stopped" and self._is_pausing and result is not None:
+        if how == "stopped" and self._is_pausing:
             how = self._hold(result, run)
-        if how == "failed" and run is not None and run.number:
-            self.queue.put_back(run, outcome.message)
+        if how == "failed" and run is not None and run.number and failure is not None:
+            self.queue.put_back(run, failure.message)
         if how in ("finished", "failed") and self.queue.waiting() and not self._is_pausing:
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        self.run_ended.emit(RunEnded(how=how, result=result, message=outcome.message))
-        self._state.runs_changed.emit()
+        self.run_ended.emit(RunEnded(how=how, result=result, message=failure.message if failure else ""))
+        if self._goes_on and not self._is_closing:
+            self._take_next()
 
-    def _hold(self, result: TrainResult, run: QueuedRun | None) -> Ending:
+    def _hold(self, result: TrainResult | None, run: QueuedRun | None) -> Ending:
         """Remember the paused run; one that had not begun to learn has no folder and waits in the queue instead."""
-        path = self._state.path
-        if path is not None and (path / RUNS_FOLDER / result.run).is_dir():
-            self.queue.set_paused(result.run)
+        name = result.run if result is not None else self._resumed
+        if name and (self._project_dir / RUNS_FOLDER / name).is_dir():
+            self.queue.set_paused(name)
             return "paused"
         if run is not None:
             self.queue.add(run.config, is_first=True)
@@ -222,9 +249,9 @@ class Runner(QObject):
 
     def earlier_runs(self, most: int) -> list[RunSummary]:
         """Return the newest runs of the project that have epochs, the newest first."""
-        folder = self._state.path / RUNS_FOLDER if self._state.path else None
+        folder = self._project_dir / RUNS_FOLDER
         found: list[RunSummary] = []
-        for path in sorted(folder.iterdir(), reverse=True) if folder and folder.is_dir() else []:
+        for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
             with contextlib.suppress(RunError):
                 run = read_run(path)
                 found += [run] if run.epochs else []
@@ -236,14 +263,6 @@ class Runner(QObject):
         if run is not self.offer:
             self.offer = run
             self.offer_changed.emit(run)
-
-    @Slot()
-    def _on_project_changed(self) -> None:
-        self._goes_on = False
-        self.queue = RunQueue(self._state.path)
-        self.offer = self.queue.unfinished_run()
-        self.offer_changed.emit(self.offer)
-        self.queue_changed.emit()
 
 
 def offer_words(run: RunSummary, *, is_paused: bool) -> str:

@@ -7,12 +7,20 @@ from typing import Any
 
 from screenshot_data import run_events
 
-from gui.state import JobInfo
-from visionft.events import Notice
+from gui import runner
+from gui.tasks import Lane, Task
+from visionft.events import Notice, Progress
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.estimate import SetFacts, StepCost, remember
 
 PREVIEW_S = 30
+
+
+def posing(*_inputs: Any, on_event: Any, should_stop: Any) -> None:
+    """Stand in for long work: half done until it is stopped."""
+    on_event(Progress(stage="Evaluating", done=412, total=1280))
+    while not should_stop():
+        time.sleep(0.01)
 
 
 def setup(studio: Any) -> None:
@@ -24,9 +32,9 @@ def setup(studio: Any) -> None:
 def measured(studio: Any) -> None:
     """Show a draft whose costs were measured, whose pictures were looked at, and whose rate was searched."""
     page = studio.window.page("train")
-    facts = SetFacts.of(studio.state.snapshot())
+    facts = SetFacts.of(studio.state.session.snapshot())
     for name, step_s in (("quick", 0.004), ("balanced", 0.21), ("best", 0.34)):
-        config = preset_config(name, Circumstances.of(studio.state.snapshot()))
+        config = preset_config(name, Circumstances.of(studio.state.session.snapshot()))
         cost = StepCost(setup_s=0.4, step_s=step_s, look_s=0.006, memory_mb=740, device="CPU", micro_batch=32)
         remember(config, facts, cost)
     page.setup.form.editor("augmentation").setCurrentText("medium")
@@ -61,20 +69,21 @@ def faults(studio: Any) -> None:
 
 def live(studio: Any) -> None:
     """Show a run half way, one note on its chart, three runs in the queue, earlier runs in grey."""
-    page, state = studio.window.page("train"), studio.state
+    page = studio.window.page("train")
     page.setup.reset_requested.emit()
     for changes in ({"epochs": 40}, {"method": "full", "augmentation": "medium"}, {"backbone": "starter_vit"}):
         page.runner.queue.add(dataclasses.replace(page.config(), **changes))
     page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one picture fits into the device's memory.")
     page.runner.queue_changed.emit()
     page.live_button.click()
+    runner.train_run = posing  # type: ignore[assignment]
+    page.runner.start(page.config())
+    studio.wait_for_pictures(50)
     page.monitor.start("ResNet-18, LoRA", epochs=20, patience=6)
     earlier = page.runner.earlier_runs(5)
     page.monitor.chart.set_context(
         [(run.name, [(each.epoch, each.val_loss, each.val_accuracy) for each in run.epochs]) for run in earlier]
     )
-    state.job_info = JobInfo(kind="train", title="Training ResNet-18, LoRA", page="train", started_s=0, may_write=False)
-    state.job_started.emit(state.job_info)
     for number, event in enumerate(run_events(20, until=12)):
         page.monitor.handle(event)
         if number == 75:
@@ -89,11 +98,20 @@ def queue(studio: Any) -> None:
     studio.window.page("train").queue_button.click()
 
 
+def several_tasks(studio: Any) -> None:
+    """Show what runs beside the training, and what waits for it."""
+    titles = {"Evaluating 003-resnet50-full": Lane.COMPUTE, "Exporting 003-resnet50-full": Lane.COMPUTE,
+              "Importing Line 4, second shift": Lane.DISK}  # fmt: skip
+    for title, lane in titles.items():
+        task = Task(title=title, work=posing, lane=lane, page="results")
+        studio.state.tasks.run(task, owner=studio.window, on_done=lambda _result: None)
+    studio.wait_for_pictures(200)
+
+
 def offered(studio: Any) -> None:
     """Offer to go on with a run that was interrupted."""
-    page, state = studio.window.page("train"), studio.state
-    state.job_info = None
-    studio.window._show_idle()
+    studio.state.tasks.end(lambda _handle: True)
+    page = studio.window.page("train")
     for run in page.runner.queue.runs:
         page.runner.remove(run.number)
     page.setup_button.click()

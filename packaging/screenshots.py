@@ -119,7 +119,7 @@ class Studio:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.state.job_info = None
+        self.state.tasks.end(lambda _handle: True)
         if self.dialog is not None:
             self.dialog.close()
         self.window.close()
@@ -182,18 +182,18 @@ def _project_preview(studio: Studio) -> None:
             shutil.copy(next((source / name).iterdir()), source / alike)
         (source / "dent" / "part_019.jpg").write_bytes(b"no picture")
     studio.window.page("project").take_source(source)  # type: ignore[attr-defined]
-    while studio.state.job_info is not None:
+    while studio.state.tasks.pending:
         studio.wait_for_pictures(50)
 
 
 def _label_suggestions(studio: Studio) -> None:
-    project, source = studio.state.project, random.Random(2)
-    assert project is not None
-    images = project.snapshot().images[4:60:3]
-    studio.state.apply(UnlabelImages(tuple(image.image_id for image in images)))
+    session, source = studio.state.session, random.Random(2)
+    assert session is not None
+    images = session.snapshot().images[4:60:3]
+    session.apply(UnlabelImages(tuple(image.image_id for image in images)))
     shares = [source.uniform(0.42, 0.999) for _ in images]
     write_suggestions(
-        project.path / "runs" / "003-resnet50-full",
+        session.path / "runs" / "003-resnet50-full",
         [Suggestion(image.image_id, image.sha256, ("good",), (("good", share), ("dent", 1 - share)), 1 - share)
          for image, share in zip(images, shares, strict=True)],
     )  # fmt: skip
@@ -205,7 +205,8 @@ def _label_suggestions(studio: Studio) -> None:
 
 def _label(studio: Studio) -> None:
     studio.window.page("label").suggesting.hide()  # type: ignore[attr-defined]
-    studio.state.undo()
+    assert studio.state.session is not None
+    studio.state.session.undo()
     studio.window.page("project").report.hide()  # type: ignore[attr-defined]
     studio.window.show_page("label")
     studio.wait_for_pictures()
@@ -223,8 +224,6 @@ def _label_viewer(studio: Studio) -> None:
 
 def _results(studio: Studio) -> None:
     screenshot_train.put_away(studio)
-    studio.state.job_info = None
-    studio.window._show_idle()
     studio.window.show_page("results")
     names = [
         f"{number:03d}-{name}" for number, name in ((3, "resnet50-full"), (2, "vit_small-lora"), (1, "resnet18-linear"))
@@ -267,8 +266,6 @@ def _results_settings(studio: Studio) -> None:
 
 
 def _export(studio: Studio) -> None:
-    studio.state.job_info = None
-    studio.window._show_idle()
     studio.window.show_page("export")
 
 
@@ -356,6 +353,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "07-train-faults": screenshot_train.faults,
     "08-train-live": screenshot_train.live,
     "28-train-queue": screenshot_train.queue,
+    "29-tasks": screenshot_train.several_tasks,
     "27-train-offer": screenshot_train.offered,
     "14-results-curves": _results,
     "15-results-matrix": _results_matrix,

@@ -111,3 +111,15 @@ def has_nvidia_gpu() -> bool:
         return pynvml.nvmlDeviceGetCount() > 0
     except Exception:  # no driver, no library, no permission: all mean that CUDA cannot be used
         return False
+
+
+def free_gpu_mb() -> int | None:
+    """Return the free memory of the first NVIDIA GPU in MiB; None without one. Loads no torch, starts no CUDA."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        free = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).free
+        return int(free) >> 20
+    except Exception:  # no driver, no library, no permission: all mean that CUDA cannot be used
+        return None

@@ -6,7 +6,7 @@ window queues them to the main thread, tests record them.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +85,16 @@ class EpochDone:
     waited: int = 0
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from `asdict`'s values, also as the first version wrote them (`train_top1`, `val_top1`)."""
-        return cls(**{_RENAMED.get(name, name): value for name, value in values.items()})
+    def from_dict(cls, values: Any) -> Self:
+        """Rebuild from `asdict`'s values, also as the first version wrote them (`train_top1`, `val_top1`).
+
+        Raises:
+            TypeError: They are no such values.
+        """
+        if not isinstance(values, dict):
+            raise TypeError(f"{values!r} is no epoch")
+        stored = cast("dict[str, Any]", values)
+        return cls(**{_RENAMED.get(name, name): value for name, value in stored.items()})
 
 
 _RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}

@@ -1,27 +1,34 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QStackedWidget, QWidget
 
-from gui import work
 from gui.export.code_card import CodeCard
 from gui.export.parity_card import ParityCard
 from gui.kit import dialogs, theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.page import Page, scrolling
-from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim
+from gui.kit.parts import Button, Card, IconLabel, column, row, scrolling, text, verbatim
 from gui.kit.run_rows import run_rows
 from gui.kit.run_table import RunTable
 from gui.kit.side_by_side import SideBySide
-from gui.state import AppState, JobOutcome
+from gui.page import Page
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task, TaskHandle
+from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
 from visionft.training.runs.run_folder import RunSummary, list_runs
+
+if TYPE_CHECKING:
+    from visionft.data.types import Snapshot
 
 EXPORTS_FOLDER = "exports"
 OPSETS = {20: "Opset 20, the usual one", 18: "Opset 18, for older runtimes", 22: "Opset 22, for newer runtimes"}
@@ -33,14 +40,34 @@ PROMISES = (
 )  # fmt: skip
 
 
+def export_model(
+    run_dir: Path,
+    images: "Snapshot",
+    out_dir: Path,
+    *,
+    float_input: bool,
+    opset: int,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> ExportResult | None:
+    """Export a run, in a task, to one ONNX file and compare it with PyTorch."""
+    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    from visionft.export.exporter import export_run
+
+    return export_run(
+        run_dir, images, out_dir, float_input=float_input, opset=opset, on_event=on_event, should_stop=should_stop
+    )
+
+
 class ExportPage(Page):
     """One file out, verified."""
 
     name = "export"
     title = "Export"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False)
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False)
+        self._exporting: TaskHandle | None = None
         self.subtitle.setText(tr("One self-contained ONNX file that answers like the trained model"))
         self._runs: dict[str, RunSummary] = {}
         self.table = RunTable()
@@ -76,9 +103,8 @@ class ExportPage(Page):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
         self.parity_card.try_wanted.connect(lambda: state.page_requested.emit("try"))
-        state.runs_changed.connect(self._on_content_changed)
-        state.job_started.connect(self._on_job_started)
-        state.job_ended.connect(self._on_job_ended)
+        if self.session is not None:
+            self.session.runs_changed.connect(self._on_content_changed)
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -130,12 +156,11 @@ class ExportPage(Page):
 
     def refresh(self) -> None:
         """Show the runs of the project."""
-        path = self.state.path
-        known = list_runs(path) if path else []
+        known = list_runs(self.session.path) if self.session is not None else []
         rows = [row for row, run in zip(run_rows(known), known, strict=True) if run.best is not None]
         self._runs = {run.name: run for run in known if run.best is not None}
         self._stack.setCurrentIndex(1 if self._runs else 0)
-        if not path:
+        if self.session is None:
             self.empty.show_words("No project open", "Open a project to export one of its training runs.", "To Project")
         else:
             words = "A training run becomes one file here, checked against the network it came from."
@@ -177,19 +202,19 @@ class ExportPage(Page):
     def _show_enabled(self) -> None:
         run = self.run()
         is_possible = run is not None and run.has_weights and self.target() is not None
-        self.export_button.setEnabled(is_possible and self.state.job_info is None)
+        self.export_button.setEnabled(is_possible and self._exporting is None)
         self.export_button.setVisible(bool(self._runs))
 
     @Slot(list)
     def _on_selection_changed(self, _names: list[str]) -> None:
         run = self.run()
-        if run is not None and self.state.path is not None:
-            self.place_edit.setText(str(self.state.path / EXPORTS_FOLDER))
+        if run is not None and self.session is not None:
+            self.place_edit.setText(str(self.session.path / EXPORTS_FOLDER))
             self.name_edit.setText(run.name)
         self._show_target()
 
     def _go_on(self) -> None:
-        self.state.page_requested.emit("train" if self.state.project is not None else "project")
+        self.state.page_requested.emit("train" if self.session is not None else "project")
 
     def _browse(self) -> None:
         chosen = dialogs.ask_folder(self, "Export into", self.state.path)
@@ -199,29 +224,32 @@ class ExportPage(Page):
     # -- exporting ----------------------------------------------------------------------------------------------
 
     def export(self) -> None:
-        """Export the chosen run in a job."""
-        run, target, snapshot = self.run(), self.target(), self.state.snapshot()
-        if run is None or target is None or snapshot is None or not self.export_button.isEnabled():
+        """Export the chosen run in a task."""
+        run, target, session = self.run(), self.target(), self.session
+        if run is None or target is None or session is None or not self.export_button.isEnabled():
             return
         options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
-        exported = work.export_model(run.path, snapshot, target, **options)
-        self.state.start_job("export", f"Exporting {run.title}", exported, page=self.name)
-
-    @Slot(object)
-    def _on_job_started(self, _info: object) -> None:
+        work = partial(export_model, run.path, session.snapshot(), target, **options)
+        title = tr("Exporting {run}", run=run.title)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
+        self._exporting = self.state.tasks.run(
+            task, owner=self, on_done=self._on_exported, on_end=self._on_export_ended
+        )
         self._show_enabled()
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self._show_enabled()
-        if outcome.info.kind != "export":
-            return
-        if isinstance(outcome.result, ExportResult):
+    def _on_exported(self, result: ExportResult | None) -> None:
+        if result is not None:
             self._show_target()
             self.promises.hide()
-            self.parity_card.show_result(outcome.result)
-        else:
+            self.parity_card.show_result(result)
+
+    def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
+        self._exporting = None
+        self._show_enabled()
+        if outcome.result is None:
             self.mark_stale()  # the run's folder may be gone, or its weights
+        elif self.session is not None:
+            self.session.exports_changed.emit()
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

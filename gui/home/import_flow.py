@@ -4,61 +4,86 @@ Nothing is written before the user has seen what was found and confirmed it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from gui import work
+from gui.home import importing
 from gui.home.import_preview import ImportPreviewPanel
 from gui.kit.i18n import tr
-from gui.state import AppState, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.events import Event, Progress
 
 if TYPE_CHECKING:
+    from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
     from visionft.public_sets import PublicSet
-
-LOOK, IMPORT, FETCH = "look", "import", "fetch"
-_OURS = (LOOK, IMPORT, FETCH)
 
 
 class ImportFlow(QObject):
     """One import at a time; `is_active` from the first look to the last picture."""
 
     active_changed = Signal()
+    imported = Signal(object)  # ImportReport
 
-    def __init__(self, state: AppState, *, ask_project: Callable[["ImportPreview"], bool], page: str) -> None:
+    def __init__(
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        *,
+        ask_project: "Callable[[ImportPreview], bool]",
+        page: str,
+        parent: QObject,
+    ) -> None:
         """Args: `ask_project` creates a project where none is open and says whether one is open now."""
-        super().__init__(state)
+        super().__init__(parent)
         self.panel = ImportPreviewPanel()
         self.is_active = False
-        self._state, self._ask_project, self._page = state, ask_project, page
+        self._state, self._session, self._ask_project, self._page = state, session, ask_project, page
         self._preview: ImportPreview | None = None
+        self._handle: TaskHandle | None = None
         self._is_leaving = False
         self.panel.confirmed.connect(self.confirm)
         self.panel.cancelled.connect(self.cancel)
-        state.job_started.connect(self._on_job_started)
-        state.job_reported.connect(self._on_job_reported)
-        state.job_ended.connect(self._on_job_ended)
-        state.project_changed.connect(self._on_project_changed)
+
+    # -- starting -----------------------------------------------------------------------------------------------
 
     def look_at(self, source: Path) -> None:
         """Look at a source and show what it offers."""
+        if not self._may_begin():
+            return
         title = tr("Looking at {name}", name=source.name)
-        looked = work.preview_pictures(self._state.project, source)
-        self._is_leaving = False
-        if self._state.start_job(LOOK, title, looked, page=self._page):
-            self.panel.show_busy(title)
-            self._set_active(True)
+        project = self._session.project if self._session is not None else None
+        work = partial(importing.preview_pictures, project, source)
+        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
+        self._begin(task)
+        self._handle = self._state.tasks.run(
+            task, owner=self, on_done=self._on_looked, on_event=self._show_event, on_end=self._on_ended
+        )
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
         """Fetch a public set into `folder` and show what it offers, as for any other source."""
+        if not self._may_begin():
+            return
         title = tr("Downloading {name}", name=wanted.title)
-        self._is_leaving = False
-        if self._state.start_job(FETCH, title, work.fetch_public_set(wanted, folder), page=self._page):
-            self.panel.show_busy(title)
-            self._set_active(True)
+        work = partial(importing.fetch_public_set, wanted, folder)
+        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
+        self._begin(task)
+        self._handle = self._state.tasks.run(
+            task, owner=self, on_done=self._on_fetched, on_event=self._show_event, on_end=self._on_ended
+        )
+
+    def do(self, task: "Task[ImportReport | None]") -> None:
+        """Do an import that was confirmed and show how far it is."""
+        self._preview = None
+        self._begin(task)
+        self._handle = self._state.tasks.run(
+            task, owner=self, on_done=self._on_imported, on_event=self._show_event, on_end=self._on_ended
+        )
 
     @Slot()
     def confirm(self) -> None:
@@ -66,31 +91,46 @@ class ImportFlow(QObject):
         preview = self._preview
         if preview is None or not self.panel.import_button.isEnabled():
             return
-        if self._state.project is None and not self._ask_project(preview):
+        copy, class_map = self.panel.copy_box.isChecked(), self.panel.classes.class_map()
+        if self._session is None and not self._ask_project(preview):
             return
-        project = self._state.project
-        assert project is not None
-        imported = work.import_pictures(
-            project,
+        session = self._state.session
+        assert session is not None
+        work = partial(
+            importing.import_pictures,
+            session.project,
             preview.path,
-            copy=self.panel.copy_box.isChecked(),
-            class_map=self.panel.classes.class_map(),
+            copy=copy,
+            class_map=class_map,
             known_facts=preview.known_facts,
         )
         title = tr("Importing {name}", name=preview.path.name)
-        if self._state.start_job(IMPORT, title, imported, page=self._page, may_write=True):
-            self._preview = None
+        task = Task(title=title, work=work, lane=Lane.DISK, page=self._page, writes=True)
+        self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
 
     @Slot()
     def cancel(self) -> None:
         """Leave the preview; while something is under way, stop it. What is imported by then stays."""
-        info = self._state.job_info
-        if info is not None and info.kind in _OURS:
-            self._is_leaving = info.kind != IMPORT
-            self._state.stop_job()
+        if self._handle is not None:
+            self._is_leaving = True
             self.panel.progress.show_stopping()
-        elif info is None:
+            self._handle.stop()
+        else:
             self._leave()
+
+    # -- following ----------------------------------------------------------------------------------------------
+
+    def _may_begin(self) -> bool:
+        if self._handle is not None:
+            self._state.message_raised.emit(
+                tr("An import is under way."), tr("Wait for its end, or cancel it, before the next one."), "warn", ""
+            )
+        return self._handle is None
+
+    def _begin(self, task: "Task") -> None:
+        self._is_leaving = False
+        self.panel.show_busy(task.title)
+        self._set_active(True)
 
     def _leave(self) -> None:
         self._preview = None
@@ -101,44 +141,34 @@ class ImportFlow(QObject):
             self.is_active = is_active
             self.active_changed.emit()
 
-    @Slot(object)
-    def _on_job_started(self, info: object) -> None:
-        if getattr(info, "kind", "") == IMPORT:
-            self.panel.show_busy(getattr(info, "title", ""))
-            self._set_active(True)
-
-    @Slot(object)
-    def _on_job_reported(self, event: Event) -> None:
-        info = self._state.job_info
-        if isinstance(event, Progress) and info is not None and info.kind in _OURS:
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
             self.panel.progress.show_progress(event.stage, event.done, event.total)
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        if outcome.info.kind == IMPORT:
-            self._leave()
-        elif outcome.info.kind == LOOK:
-            self._on_look_ended(outcome)
-        elif outcome.info.kind == FETCH:
-            if outcome.result is None or self._is_leaving:
-                self._leave()
-            else:
-                self.look_at(outcome.result)
-
-    def _on_look_ended(self, outcome: JobOutcome) -> None:
-        preview: ImportPreview | None = outcome.result
-        if preview is None or self._is_leaving or outcome.was_stopped:
-            self._leave()
+    def _on_looked(self, preview: "ImportPreview | None") -> None:
+        if preview is None or self._is_leaving:
             return
         self._preview = preview
-        project = self._state.project
+        session = self._session
         self.panel.show_preview(
             preview,
-            known=list(project.summary().classes) if project is not None else [],
+            known=list(session.project.summary().classes) if session is not None else [],
             can_copy=preview.path.suffix.casefold() != ".zip",
         )
 
-    @Slot()
-    def _on_project_changed(self) -> None:
-        if self._state.project is None and self._state.job_info is None:
+    def _on_fetched(self, listed: Path | None) -> None:
+        self._handle = None
+        if listed is not None and not self._is_leaving:
+            self.look_at(listed)
+
+    def _on_imported(self, report: "ImportReport | None") -> None:
+        if report is not None:
+            self.imported.emit(report)
+
+    def _on_ended(self, outcome: Outcome[object]) -> None:
+        handle = self._handle
+        if handle is not None and handle.task is not outcome.task:
+            return  # what was fetched is being looked at
+        self._handle = None
+        if self._preview is None or outcome.was_stopped:
             self._leave()

@@ -1,22 +1,14 @@
-"""What an import did: how much came in, and every file that did not, with its reason. Knows Qt and plain data only."""
+"""What an import did: how much came in, and every file that did not, with its reason. Knows no state."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from gui.home.left_out import ROW_PX, LeftOutTable, RejectedFile
+from gui.home.left_out import ROW_PX, LeftOutTable
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, IconButton, IconLabel, row, text
 
-
-class Report(Protocol):
-    """What the engine reports of an import."""
-
-    added: int
-    duplicates: tuple[str, ...]
-    unreadable: tuple[RejectedFile, ...]
-    skipped: tuple[RejectedFile, ...]
-    classes: dict[str, int]
-    stopped: bool
+if TYPE_CHECKING:
+    from visionft.project.importing.importer import ImportReport
 
 
 class ImportReportCard(Card):
@@ -37,7 +29,7 @@ class ImportReportCard(Card):
         self.body.addWidget(self.table)
         self.hide()
 
-    def show_report(self, report: Report) -> None:
+    def show_report(self, report: "ImportReport") -> None:
         """Show what an import did."""
         classes = f" in {len(report.classes)} classes" if report.classes else ""
         ending = "; stopped before the end" if report.stopped else ""

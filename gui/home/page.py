@@ -1,6 +1,7 @@
 """The project page: where to begin; then what the project holds and what is missing before training."""
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui import work
+from gui.home import importing
 from gui.home.checklist import Checklist
 from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
@@ -21,13 +22,16 @@ from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.page import Page, scrolling
-from gui.kit.parts import Button, Card, column, row, text
+from gui.kit.parts import Button, Card, column, row, scrolling, text
 from gui.kit.tiles import StatTile
+from gui.page import Page
 from gui.preferences import without_recent
-from gui.state import AppState, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.amounts import size_text
-from visionft.data.types import Snapshot, Task
+from visionft.data.types import Snapshot
+from visionft.data.types import Task as ProjectTask
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import DATABASE
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
@@ -35,6 +39,7 @@ from visionft.weights import offline_reason
 
 if TYPE_CHECKING:
     from gui.home.contact_sheet import ContactSheet
+    from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
 
 SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
@@ -56,9 +61,10 @@ class ProjectPage(Page):
     name = "project"
     title = "Project"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False)
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False)
         self.setAcceptDrops(True)
+        self._is_splitting = False
         self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
         self.close_button = Button("Close project", on_click=state.close_project)
         self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
@@ -69,7 +75,7 @@ class ProjectPage(Page):
         self.action_row.addWidget(self.file_button)
         self.action_row.addWidget(self.import_button)
         self.welcome = Welcome()
-        self.imports = ImportFlow(state, ask_project=self._ask_project_for, page=self.name)
+        self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, page=self.name, parent=self)
         self._stack = QStackedWidget()
         self._stack.addWidget(scrolling(column(self.welcome)))
         self._stack.addWidget(scrolling(self._overview()))
@@ -133,28 +139,27 @@ class ProjectPage(Page):
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.checklist.action_chosen.connect(self._on_action_chosen)
         self.imports.active_changed.connect(self._on_content_changed)
-        self.state.job_started.connect(self._on_job_changed)
-        self.state.job_ended.connect(self._on_job_ended)
-        self.state.runs_changed.connect(self._on_content_changed)
+        self.imports.imported.connect(self._on_imported)
+        if self.session is not None:
+            self.session.runs_changed.connect(self._on_content_changed)
         self.state.settings_changed.connect(self._on_content_changed)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Show the project as it is, or the welcome."""
-        is_open = self.state.project is not None
+        is_open = self.session is not None
         self.header.setVisible(is_open and not self.imports.is_active)
         self._stack.setCurrentIndex(2 if self.imports.is_active else 1 if is_open else 0)
-        if is_open:
-            self._show_project()
+        if self.session is not None:
+            self._show_project(self.session)
         else:
             self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
             here = [each.name for each in PUBLIC_SETS if list_file(each, public_folder()).is_file()]
             self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
 
-    def _show_project(self) -> None:
-        project, snapshot = self.state.project, self.state.snapshot()
-        assert project is not None and snapshot is not None
+    def _show_project(self, session: ProjectSession) -> None:
+        project, snapshot = session.project, session.snapshot()
         summary = project.summary()
         self.heading.setText(project.path.name)
         self.subtitle.setText(str(project.path))
@@ -194,13 +199,6 @@ class ProjectPage(Page):
         if self._sheet is not None:
             self._sheet.thumbnails.close()
 
-    def _set_busy(self, is_busy: bool) -> None:
-        self.import_button.setEnabled(not is_busy)
-        self.file_button.setEnabled(not is_busy)
-        self.close_button.setEnabled(not is_busy)
-        self.welcome.setEnabled(not is_busy)
-        self.checklist.setEnabled(not is_busy)
-
     # -- beginning ----------------------------------------------------------------------------------------------
 
     def choose_pictures(self) -> None:
@@ -223,7 +221,11 @@ class ProjectPage(Page):
             self.report.hide()
             self.imports.look_at(source)
 
-    def ask_new_project(self, *, name: str = "", task: Task = "single") -> bool:
+    def import_pictures(self, task: "Task[ImportReport | None]") -> None:
+        """Do an import that was confirmed, maybe on the page as it was before there was a project."""
+        self.imports.do(task)
+
+    def ask_new_project(self, *, name: str = "", task: ProjectTask = "single") -> bool:
         """Ask for a new project and create it; return whether it is open now."""
         folder = projects_folder()
         name = free_path(folder, name).name if name else ""
@@ -245,11 +247,12 @@ class ProjectPage(Page):
             self.state.open_project(folder)
 
     def try_sample(self) -> None:
-        """Create the sample project and fill it in a job."""
+        """Create the sample project and fill it in a task."""
         path = free_path(projects_folder(), "Sample parts")
-        if self.state.create_project(path) and self.state.project is not None:
-            made = work.make_sample(self.state.project)
-            self.state.start_job("import", "Making the sample project", made, page=self.name, may_write=True)
+        if self.state.create_project(path) and self.state.session is not None:
+            work = partial(importing.make_sample, self.state.session.project)
+            title = tr("Making the sample project")
+            self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
 
     # -- slots --------------------------------------------------------------------------------------------------
 
@@ -264,8 +267,8 @@ class ProjectPage(Page):
 
     @Slot(int)
     def _on_picture_chosen(self, image_id: int) -> None:
-        snapshot = self.state.snapshot()
-        assert snapshot is not None
+        assert self.session is not None
+        snapshot = self.session.snapshot()
         labels = next(image.labels for image in snapshot.images if image.image_id == image_id)
         ids = tuple(image.image_id for image in snapshot.images if set(image.labels) & set(labels))
         name = snapshot.class_names[labels[0]]
@@ -289,21 +292,29 @@ class ProjectPage(Page):
     def _on_action_chosen(self, action: str) -> None:
         if action == "import":
             self.choose_pictures()
-        elif action == "split" and self.state.project is not None:
-            divided = work.split_pictures(self.state.project)
-            self.state.start_job("split", "Splitting the pictures", divided, page=self.name, may_write=True)
+        elif action == "split":
+            self._split()
         elif action == "label":
             self.state.page_requested.emit("label")
 
-    @Slot(object)
-    def _on_job_changed(self, _info: object) -> None:
-        self._set_busy(True)
+    def _split(self) -> None:
+        if self.session is None or self._is_splitting:
+            return
+        work = partial(importing.split_pictures, self.session.project)
+        title = tr("Splitting the pictures")
+        task = Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True)
+        self._set_splitting(True)
+        self.state.tasks.run(
+            task, owner=self, on_done=lambda _report: None, on_end=lambda _outcome: self._set_splitting(False)
+        )
+
+    def _set_splitting(self, is_splitting: bool) -> None:
+        self._is_splitting = is_splitting
+        self.checklist.setEnabled(not is_splitting)
 
     @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self._set_busy(False)
-        if outcome.info.kind == "import" and outcome.result is not None:
-            self.report.show_report(outcome.result)
+    def _on_imported(self, report: "ImportReport") -> None:
+        self.report.show_report(report)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""
@@ -316,8 +327,8 @@ class ProjectPage(Page):
     # -- drops --------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept a folder, a zip or a file of labels while nothing runs."""
-        if self.state.job_info is None and _source_of(event) is not None:
+        """Accept a folder, a zip or a file of labels while none is being imported."""
+        if not self.imports.is_active and _source_of(event) is not None:
             self.welcome.drop_zone.set_active(True)
             event.acceptProposedAction()
 

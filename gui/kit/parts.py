@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -31,6 +32,7 @@ from gui.kit.icons import icon, pixmap
 TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small", "caption", "fault", "number"]
 _Layout = TypeVar("_Layout", bound=QBoxLayout)
 ICON_PX = 17
+SCROLLBAR_WIDTH = 12
 Tone = Literal["", "good", "warn", "bad", "info", "accent"]
 
 
@@ -256,3 +258,23 @@ def clear(layout: QLayout) -> None:
         elif (inner := item.layout()) is not None:
             clear(inner)
             inner.deleteLater()
+
+
+def scrolling(layout: QVBoxLayout) -> QScrollArea:
+    """Return a scroll area around a column; its right margin makes room for the scroll bar, so that edges line up."""
+    canvas = QWidget()
+    canvas.setObjectName("canvas")
+    canvas.setLayout(layout)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(canvas)
+    margins = layout.contentsMargins()
+
+    def make_room(_low: int, high: int) -> None:
+        taken = min(margins.right(), SCROLLBAR_WIDTH) if high > 0 else 0
+        layout.setContentsMargins(margins.left(), margins.top(), margins.right() - taken, margins.bottom())
+
+    area.verticalScrollBar().rangeChanged.connect(make_room)
+    return area

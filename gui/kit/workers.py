@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Signal, Slot
 
@@ -23,12 +23,13 @@ logger = logging.getLogger(__name__)
 EVENT_INTERVAL_S = 0.1
 IDLE_S = 1.0
 _SWITCH_INTERVAL_S = 0.001
+_Result_co = TypeVar("_Result_co", covariant=True)
 
 
-class Work(Protocol):
+class Work(Protocol[_Result_co]):
     """What a job runs: long work already bound to its inputs."""
 
-    def __call__(self, *, on_event: OnEvent, should_stop: ShouldStop) -> object:
+    def __call__(self, *, on_event: OnEvent, should_stop: ShouldStop) -> _Result_co:
         """Do the work and return plain data."""
         ...
 
@@ -76,9 +77,9 @@ class Job(QThread):
     succeeded = Signal(object)  # what the work returned: plain data
     failed = Signal(str, str, str)  # message, hint, details (a traceback when it is a bug, else empty)
 
-    def __init__(self, work: Work, *, parent: QObject | None = None) -> None:
+    def __init__(self, work: Work[Any], *, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._work: Work | None = work
+        self._work: Work[Any] | None = work
         self._stop = threading.Event()
 
     def request_stop(self) -> None:

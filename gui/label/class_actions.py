@@ -10,7 +10,9 @@ from gui import actions
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.label.class_panel import ClassPanel
+from gui.session import ProjectSession
 from gui.state import AppState
+from visionft.project.edits.changes import Change
 from visionft.project.edits.class_changes import (
     ColorClass,
     DeleteClass,
@@ -25,9 +27,9 @@ from visionft.project.queries import ClassRow
 class ClassActions(QObject):
     """Listens to a class panel; each action is one change that can be undone."""
 
-    def __init__(self, state: AppState, panel: ClassPanel, window: QWidget) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, panel: ClassPanel, window: QWidget) -> None:
         super().__init__(window)
-        self._state, self._window = state, window
+        self._state, self._session, self._window = state, session, window
         self.classes: Sequence[ClassRow] = ()
         panel.rename_wanted.connect(self._on_rename_wanted)
         panel.merge_wanted.connect(self._on_merge_wanted)
@@ -40,6 +42,10 @@ class ClassActions(QObject):
         """Return the class that is called like this, letters compared without case."""
         return next((row.name for row in self.classes if row.name.casefold() == typed.casefold()), None)
 
+    def _apply(self, change: Change) -> None:
+        if self._session is not None:
+            self._session.apply(change)
+
     @Slot(str)
     def _on_rename_wanted(self, name: str) -> None:
         question = tr("New name of “{name}”", name=name)
@@ -49,21 +55,21 @@ class ClassActions(QObject):
             return
         other = self.known_name(new_name)
         if other is not None and other != name:
-            self._state.apply(MergeClasses((name,), other))
+            self._apply(MergeClasses((name,), other))
         else:
-            self._state.apply(RenameClass(name, new_name))
+            self._apply(RenameClass(name, new_name))
 
     @Slot(str, str)
     def _on_merge_wanted(self, name: str, into: str) -> None:
-        self._state.apply(MergeClasses((name,), into))
+        self._apply(MergeClasses((name,), into))
 
     @Slot(str)
     def _on_delete_wanted(self, name: str) -> None:
-        self._state.apply(DeleteClass(name))
+        self._apply(DeleteClass(name))
 
     @Slot(list)
     def _on_reordered(self, names: list[str]) -> None:
-        self._state.apply(OrderClasses(tuple(names)))
+        self._apply(OrderClasses(tuple(names)))
 
     @Slot(str, str)
     def _on_colour_wanted(self, name: str, colour: str) -> None:
@@ -74,7 +80,7 @@ class ClassActions(QObject):
             if not chosen.isValid():
                 return
             colour = chosen.name()
-        self._state.apply(ColorClass(name, colour or None))
+        self._apply(ColorClass(name, colour or None))
 
     @Slot(str)
     def _on_key_wanted(self, name: str) -> None:
@@ -90,4 +96,4 @@ class ClassActions(QObject):
                 fault, tr("Choose another key, or give that command another one."), "warn", ""
             )
             return
-        self._state.apply(SetShortcut(name, key or None))
+        self._apply(SetShortcut(name, key or None))

@@ -8,10 +8,11 @@ from PySide6.QtWidgets import QInputDialog
 from gui.kit.i18n import tr
 from gui.label.filter_bar import PUT_OFF
 from gui.label.suggestion_bar import SURE
-from gui.state import AppState
+from gui.session import ProjectSession
 from visionft.project.edits.changes import AcceptSuggestions, Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages
 from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
+from visionft.project.store import Project
 from visionft.suggest.suggestions import current_suggestions
 
 if TYPE_CHECKING:
@@ -24,14 +25,18 @@ _MANY = 200  # above that, one query is cheaper than looking at each picture
 class Labeller(QObject):
     """Acts on what is chosen in the grid of a label page."""
 
-    def __init__(self, state: AppState, page: "LabelPage") -> None:
+    def __init__(self, session: ProjectSession | None, page: "LabelPage") -> None:
         super().__init__(page)
-        self._state, self._page = state, page
+        self._session, self._page = session, page
+
+    @property
+    def _project(self) -> Project | None:
+        return self._session.project if self._session is not None else None
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
         """Give the chosen pictures a class; in a multi-label project take it off when all have it."""
-        project, chosen = self._state.project, self._page.grid.selected_ids()
+        project, chosen = self._project, self._page.grid.selected_ids()
         if project is None or not chosen:
             return
         is_multi = project.task == "multi"
@@ -51,7 +56,7 @@ class Labeller(QObject):
 
     def _suggested(self, chosen: tuple[int, ...]) -> dict[int, tuple[str, ...]]:
         """Return the classes suggested for those of the pictures that have no label."""
-        project, found, grid = self._state.project, self._page.suggesting.found, self._page.grid
+        project, found, grid = self._project, self._page.suggesting.found, self._page.grid
         mine = {image_id: found[image_id] for image_id in chosen if image_id in found}
         if project is None or not mine:
             return {}
@@ -78,7 +83,7 @@ class Labeller(QObject):
 
     def ask_tag(self) -> None:
         """Ask for a tag of the chosen pictures; one that all have is taken off."""
-        project, chosen = self._state.project, self._page.grid.selected_ids()
+        project, chosen = self._project, self._page.grid.selected_ids()
         if project is None or not chosen:
             return
         known = tag_counts(project)
@@ -106,7 +111,7 @@ class Labeller(QObject):
 
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous picture without a label current; those put off are passed over."""
-        project = self._state.project
+        project = self._project
         if project is None:
             return
         is_put_off = self._page.filters.query().label_state == PUT_OFF
@@ -120,4 +125,4 @@ class Labeller(QObject):
             self.step(1)
 
     def _apply(self, change: Change) -> bool:
-        return self._state.apply(change)
+        return self._session is not None and self._session.apply(change)

@@ -11,7 +11,6 @@ from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid
-from gui.kit.page import Page
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
@@ -24,11 +23,14 @@ from gui.label.labeller import Labeller
 from gui.label.picture_viewer import PictureViewer
 from gui.label.suggesting import Suggesting
 from gui.label.suggestion_bar import SURE, SuggestionBar
+from gui.page import Page
+from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 from visionft.project.queries import ClassRow, tag_counts
 from visionft.project.queries import class_rows as read_classes
+from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 COUNT_PAUSE_MS = 150
@@ -41,23 +43,23 @@ class LabelPage(Page):
     name = "label"
     title = "Label"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False, max_width=_UNBOUNDED)
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False, max_width=_UNBOUNDED)
         self._classes: tuple[ClassRow, ...] = ()
         self._colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}
         self._summary: ProjectSummary | None = None
         self._only: tuple[int, ...] | None = None
-        self._finder: PictureFinder | None = None
-        self.suggesting = Suggesting(state, page=self.name)
+        self._finder = PictureFinder(session.project) if session is not None else None
+        self.suggesting = Suggesting(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
         self.grid = ImageGrid(self._load_cells, self.thumbnails)
         self.grid.set_side(state.settings.thumbnail_px)
         self.viewer = PictureViewer(self.thumbnails)
         self.panel = ClassPanel()
-        self.class_actions = ClassActions(state, self.panel, self)
-        self.labeller = Labeller(state, self)
+        self.class_actions = ClassActions(state, session, self.panel, self)
+        self.labeller = Labeller(session, self)
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
         self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
@@ -107,6 +109,7 @@ class LabelPage(Page):
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
+        session = self.session
         self.focus_target = self.grid
         keys = LabelKeys(self)
         self.grid.installEventFilter(keys)
@@ -118,23 +121,26 @@ class LabelPage(Page):
         self.viewer.step_wanted.connect(self.labeller.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
         self.filters.changed.connect(self.show_all)
-        self.state.project_changed.connect(self._on_project_changed)
         self.suggesting.changed.connect(self._on_suggestions_changed)
         self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
         self.suggestion_bar.hide_wanted.connect(self.suggesting.hide)
         self.filters.size_changed.connect(self._on_size_changed)
         self.panel.class_chosen.connect(self.labeller.assign)
         self.panel.class_named.connect(self._on_class_named)
-        self.undo_button.clicked.connect(lambda _checked=False: self.state.undo())
-        self.redo_button.clicked.connect(lambda _checked=False: self.state.redo())
+        self.undo_button.clicked.connect(lambda _checked=False: session is not None and session.undo())
+        self.redo_button.clicked.connect(lambda _checked=False: session is not None and session.redo())
         self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
 
     # -- showing ------------------------------------------------------------------------------------------------
 
+    @property
+    def _project(self) -> Project | None:
+        return self.session.project if self.session is not None else None
+
     def refresh(self) -> None:
         """Read classes and pictures anew."""
-        project = self.state.project
+        project = self._project
         self._summary = project.summary() if project is not None else None
         has_pictures = self._summary is not None and self._summary.images > 0
         self._stack.setCurrentIndex(1 if has_pictures else 0)
@@ -150,7 +156,7 @@ class LabelPage(Page):
         self._show_history()
 
     def _read_classes(self) -> None:
-        project = self.state.project
+        project = self._project
         counts = self._summary.classes if self._summary is not None else None
         self._classes = read_classes(project, counts) if project is not None else ()
         self.class_actions.classes = self._classes
@@ -184,10 +190,8 @@ class LabelPage(Page):
 
     @Slot()
     def _show_pictures(self) -> None:
-        if self.state.project is None:
-            return
         if self._finder is None:
-            self._finder = PictureFinder(self.state.project)
+            return
         if self._only is not None:
             present = set(self._finder.find(ImageQuery(), {}))
             self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
@@ -229,7 +233,7 @@ class LabelPage(Page):
         return self.grid.cell(image_id) if image_id else None
 
     def _show_history(self) -> None:
-        project = self.state.project
+        project = self._project
         for button, word, title in (
             (self.undo_button, "Undo", project.undo_title if project else None),
             (self.redo_button, "Redo", project.redo_title if project else None),
@@ -275,7 +279,7 @@ class LabelPage(Page):
     # -- slots --------------------------------------------------------------------------------------------------
 
     def _load_cells(self, image_ids) -> list[Cell]:
-        project = self.state.project
+        project = self._project
         if project is None:
             return []
         return list(cells(project, image_ids, self._colours, self.suggesting.found))
@@ -296,8 +300,8 @@ class LabelPage(Page):
 
     @Slot()
     def _count_again(self) -> None:
-        if self.state.project is not None:
-            self._summary = self.state.project.summary()
+        if self._project is not None:
+            self._summary = self._project.summary()
         self._read_classes()
         self._show_subtitle()
 
@@ -317,16 +321,10 @@ class LabelPage(Page):
     @Slot(str)
     def _on_class_named(self, name: str) -> None:
         known = self.class_actions.known_name(name)
-        if known is None and not self.state.apply(AddClass(name)):
+        if self.session is None or (known is None and not self.session.apply(AddClass(name))):
             return
         self.labeller.assign(known or name)
         self.grid.setFocus()
-
-    @Slot()
-    def _on_project_changed(self) -> None:
-        self._finder = None
-        self.close_viewer()
-        self.show_all()
 
     @Slot()
     def _on_suggestions_changed(self) -> None:
@@ -340,7 +338,7 @@ class LabelPage(Page):
         super().hideEvent(event)
 
     def close_workers(self) -> None:
-        """Wait for what is being decoded; called before the window goes."""
+        """Wait for what is being decoded; called before the page goes."""
         self.thumbnails.close()
         self.viewer.view.close_pool()
         self.suggesting.close()

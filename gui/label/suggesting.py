@@ -1,17 +1,21 @@
-"""A run's suggestions for the label page: made in a job, read in the background, offered until they are used up."""
+"""A run's suggestions for the label page: made in a task, read in the background, offered until they are used up."""
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
-from gui import work
 from gui.kit.i18n import tr
 from gui.kit.workers import WorkerPool
-from gui.state import AppState, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.errors import VisionFTError
+from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.project.store import Project
 from visionft.suggest.suggestions import (
     Suggestion,
@@ -22,9 +26,19 @@ from visionft.suggest.suggestions import (
 )
 from visionft.training.runs.run_folder import RunSummary
 
+if TYPE_CHECKING:
+    from visionft.data.types import Snapshot
+
 logger = logging.getLogger(__name__)
-KIND = "suggest"
 Suggestions = Mapping[int, Suggestion]
+
+
+def suggest(run_dir: Path, images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop) -> object:
+    """Classify the pictures without a label, in a task; what is found is kept in the run's folder."""
+    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    from visionft.suggest.suggestions import suggest_labels
+
+    return suggest_labels(run_dir, images, on_event=on_event, should_stop=should_stop)
 
 
 def _load(key: tuple[Project, Path]) -> dict[int, Suggestion]:
@@ -42,29 +56,28 @@ class Suggesting(QObject):
 
     changed = Signal()
 
-    def __init__(self, state: AppState, *, page: str) -> None:
-        super().__init__(state)
+    def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
+        super().__init__(parent)
         self.found: Suggestions = {}
         self.run_name = ""
-        self._state, self._page = state, page
+        self._state, self._session, self._page = state, session, page
         self._hidden: Path | None = None
         self._pool = WorkerPool(_load, threads=1, parent=self)
         self._pool.done.connect(self._on_loaded)
-        state.project_changed.connect(self.reload)
-        state.job_ended.connect(self._on_job_ended)
         self.reload()
 
     def runs(self) -> list[RunSummary]:
         """Return the runs that can suggest, the newest first."""
-        return runs_that_can_suggest(self._state.path) if self._state.path is not None else []
+        return runs_that_can_suggest(self._session.path) if self._session is not None else []
 
     def start(self, run: RunSummary) -> None:
         """Classify the pictures without a label with this run."""
-        snapshot = self._state.snapshot()
-        if snapshot is not None:
+        if self._session is not None:
             self._hidden = None
             title = tr("Suggesting labels with {run}", run=run.name)
-            self._state.start_job(KIND, title, work.suggest(run.path, snapshot), page=self._page)
+            work = partial(suggest, run.path, self._session.snapshot())
+            task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
+            self._state.tasks.run(task, owner=self, on_done=lambda _result: self.reload())
 
     def menu(self, parent: QWidget) -> QMenu:
         """Return one entry per run that can suggest, the newest first."""
@@ -80,24 +93,23 @@ class Suggesting(QObject):
 
     def open_ones(self) -> dict[int, Suggestion]:
         """Return the suggestions of pictures that have no label yet."""
-        project = self._state.project
-        return current_suggestions(project, self.found) if project is not None and self.found else {}
+        session = self._session
+        return current_suggestions(session.project, self.found) if session is not None and self.found else {}
 
     def hide(self) -> None:
-        """Offer these suggestions no more until the program starts anew or a run suggests again."""
-        path = self._state.path
-        self._hidden = suggesting_run(path) if path is not None else None
+        """Offer these suggestions no more until the project is opened anew or a run suggests again."""
+        self._hidden = suggesting_run(self._session.path) if self._session is not None else None
         self._take({}, "")
 
     @Slot()
     def reload(self) -> None:
         """Read the suggestions of the open project in the background."""
-        project = self._state.project
-        run_dir = suggesting_run(project.path) if project is not None else None
-        if project is None or run_dir is None or run_dir == self._hidden:
+        session = self._session
+        run_dir = suggesting_run(session.path) if session is not None else None
+        if session is None or run_dir is None or run_dir == self._hidden:
             self._take({}, "")
         else:
-            self._pool.request([(project, run_dir)])
+            self._pool.request([(session.project, run_dir)])
 
     def close(self) -> None:
         """Wait for what is being read."""
@@ -105,16 +117,11 @@ class Suggesting(QObject):
 
     @Slot(object, object)
     def _on_loaded(self, key: tuple[Project, Path], found: dict[int, Suggestion]) -> None:
-        project, run_dir = key
-        if project is self._state.project and run_dir != self._hidden:
+        _, run_dir = key
+        if run_dir != self._hidden:
             self._take(found, run_dir.name)
 
     def _take(self, found: Suggestions, run_name: str) -> None:
         if found or self.found:
             self.found, self.run_name = found, run_name
             self.changed.emit()
-
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        if outcome.info.kind == KIND and outcome.result is not None:
-            self.reload()

@@ -1,6 +1,9 @@
 """The try page: drop pictures on an exported file and see what it says, exactly as it will where it is deployed."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
@@ -12,14 +15,17 @@ from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid
 from gui.kit.image_view import ImageView
-from gui.kit.page import Page
 from gui.kit.parts import Button, ElidedLabel, column, row
 from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.workers import Work
+from gui.page import Page
 from gui.predict import predicting
 from gui.predict.answer_card import AnswerCard, several, speed
 from gui.predict.camera_panel import CameraPanel
 from gui.predict.predicting import Answers, exported_models
-from gui.state import AppState, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import VisionFTError
 from visionft.export.answers import CsvResult, write_csv
@@ -27,6 +33,7 @@ from visionft.export.predictor import Prediction
 
 MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
 ORDERS = ("As given", "Least sure first", "By class")
+T = TypeVar("T")
 _EMPTY, _DROP, _ANSWERS, _CAMERA = range(4)
 
 
@@ -36,8 +43,9 @@ class TryPage(Page):
     name = "try"
     title = "Try"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False, max_width=16777215)
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False, max_width=16777215)
+        self._is_classifying = False
         self.setAcceptDrops(True)
         self.subtitle.setText(tr("The exported file answers, in ONNX Runtime"))
         self.answers: tuple[Prediction, ...] = ()
@@ -131,15 +139,14 @@ class TryPage(Page):
         self.camera.camera_changed.connect(self._on_camera_changed)
         self.feed.seen.connect(self.camera.show_frame)
         self.feed.ended.connect(self._on_camera_ended)
-        self.state.job_started.connect(self._on_job_started)
-        self.state.job_ended.connect(self._on_job_ended)
+        if self.session is not None:
+            self.session.exports_changed.connect(self._on_content_changed)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Offer the exports of the project."""
-        path = self.state.path
-        self.offer_models(exported_models(path) if path else [])
+        self.offer_models(exported_models(self.session.path) if self.session is not None else [])
 
     def offer_models(self, models: list[Path]) -> None:
         """Offer these files, keeping those that were opened by hand and the chosen one."""
@@ -167,7 +174,7 @@ class TryPage(Page):
         return self.model_box.currentData()
 
     def _show_enabled(self) -> None:
-        has_model, is_free = self.model() is not None, self.state.job_info is None
+        has_model, is_free = self.model() is not None, not self._is_classifying
         for button in (self.files_button, self.folder_button, self.to_csv_button, self.paste_button,
                        self.drop_zone.choose_button):  # fmt: skip
             button.setEnabled(has_model and is_free)
@@ -207,19 +214,25 @@ class TryPage(Page):
     # -- classifying --------------------------------------------------------------------------------------------
 
     def classify(self, sources: list[Path]) -> None:
-        """Classify pictures, or all pictures of folders, in a job."""
+        """Classify pictures, or all pictures of folders, in a task."""
         model = self.model()
         if model is None:
-            self.state.message_raised.emit(
-                "There is no exported model to try.",
-                "Export a run first, or open a model.onnx with Other file.",
-                "warn",
-                "",
-            )
+            hint = "Export a run first, or open a model.onnx with Other file."
+            self.state.message_raised.emit("There is no exported model to try.", hint, "warn", "")
+        elif sources and self._is_classifying:
+            words = tr("Wait for its end, or stop it, before the next ones.")
+            self.state.message_raised.emit(tr("Pictures are being classified already."), words, "warn", "")
         elif sources:
             self.stop_camera()
-            made = predicting.predict(model, sources, device=self.state.settings.device)
-            self.state.start_job("predict", "Classifying pictures", made, page=self.name)
+            work = partial(predicting.predict, model, sources, device=self.state.settings.device)
+            self._run(tr("Classifying pictures"), work, self.show_answers)
+
+    def _run(self, title: str, work: Work[T], on_done: Callable[[T], object]) -> None:
+        """Classify in a task."""
+        has_gpu = self.state.settings.device != "cpu"
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=has_gpu)
+        self._set_classifying(True)
+        self.state.tasks.run(task, owner=self, on_done=on_done, on_end=lambda _outcome: self._set_classifying(False))
 
     def paste(self) -> None:
         """Classify the picture, or the files, on the clipboard."""
@@ -233,18 +246,8 @@ class TryPage(Page):
             self.state.message_raised.emit("There is no picture on the clipboard.", hint, "warn", "")
         self.classify(files)
 
-    @Slot(object)
-    def _on_job_started(self, _info: object) -> None:
-        self._show_enabled()
-
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        if isinstance(outcome.result, Answers):
-            self.show_answers(outcome.result)
-        if isinstance(outcome.result, CsvResult):
-            self._show_csv_result(outcome.result)
-        if outcome.info.kind == "export":
-            self.mark_stale()
+    def _set_classifying(self, is_classifying: bool) -> None:
+        self._is_classifying = is_classifying
         self._show_enabled()
 
     def show_answers(self, result: Answers) -> None:
@@ -336,16 +339,16 @@ class TryPage(Page):
         self.classify([folder] if folder else [])
 
     def choose_folder_to_csv(self) -> None:
-        """Let the user choose a folder and a table, and classify the one into the other in a job."""
-        model = self.model()
+        """Let the user choose a folder and a table, and classify the one into the other in a task."""
+        model = self.model() if not self._is_classifying else None
         folder = dialogs.ask_folder(self, tr("Choose a folder of pictures to classify")) if model else None
         if folder is None or model is None:
             return
         proposed = folder.parent / f"{folder.name} predictions.csv"
         target = dialogs.ask_save_file(self, tr("Save the answers"), "CSV (*.csv)", proposed)
         if target is not None:
-            made = predicting.predict_to_csv(model, folder, target, device=self.state.settings.device)
-            self.state.start_job("csv", f"Classifying {folder.name}", made, page=self.name)
+            work = partial(predicting.predict_to_csv, model, folder, target, device=self.state.settings.device)
+            self._run(tr("Classifying {name}", name=folder.name), work, self._show_csv_result)
 
     def _save_csv(self) -> None:
         target = dialogs.ask_save_file(self, tr("Save the answers"), "CSV (*.csv)", Path.home() / "predictions.csv")
@@ -360,16 +363,13 @@ class TryPage(Page):
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)
-        facts = [tr("{time} ms each with reading", time=f"{result.milliseconds_each:.0f}")]
-        facts += [tr("{count} could not be read", count=result.unreadable)] if result.unreadable else []
-        facts += [tr("stopped before the end")] if result.stopped else []
-        self.state.message_raised.emit(told, "; ".join(facts) + ".", "warn" if result.stopped else "good", "")
+        self.state.message_raised.emit(told, predicting.csv_facts(result), "warn" if result.stopped else "good", "")
 
     # -- drops --------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept files while nothing runs."""
-        if event.mimeData().hasUrls() and self.state.job_info is None:
+        """Accept files while nothing is classified."""
+        if event.mimeData().hasUrls() and not self._is_classifying:
             self.drop_zone.set_active(True)
             event.acceptProposedAction()
 
@@ -394,7 +394,7 @@ class TryPage(Page):
         super().hideEvent(event)
 
     def close_workers(self) -> None:
-        """Wait for what is being decoded or filmed; called before the window goes."""
+        """Wait for what is being decoded or filmed; called before the page goes."""
         self.feed.close()
         self.thumbnails.close()
         self.view.close_pool()

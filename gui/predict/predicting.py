@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 from PySide6.QtCore import QObject, Signal, Slot
@@ -14,6 +15,9 @@ from gui.kit.i18n import tr
 from gui.kit.workers import Job, Work
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.predictor import Prediction
+
+if TYPE_CHECKING:
+    from visionft.export.answers import CsvResult
 
 FRAMES_PER_S = 15
 _PASTED_KEPT = 50
@@ -65,46 +69,50 @@ def keep_pasted(image: QImage) -> list[Path]:
     return [target] if image.save(str(target)) else []
 
 
-def predict(model: Path, sources: Sequence[Path], *, device: str = "auto") -> Work:
-    """Classify pictures (or all pictures of folders) in ONNX Runtime; returns `Answers`."""
+def predict(
+    model: Path, sources: Sequence[Path], *, device: str, on_event: OnEvent, should_stop: ShouldStop
+) -> Answers:
+    """Classify pictures (or all pictures of folders) in ONNX Runtime, in a task."""
+    on_event(Progress(stage="Opening the model", done=0, total=0))
+    from visionft.export.predictor import Predictor, expand_folders
 
-    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        on_event(Progress(stage="Opening the model", done=0, total=0))
-        from visionft.export.predictor import Predictor, expand_folders
-
-        predictor, paths = Predictor(model, device=device), expand_folders(sources)
-        answers: list[Prediction] = []
-        began = time.perf_counter()
-        for prediction in predictor.predict(paths):
-            answers.append(prediction)
-            on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
-            if should_stop():
-                break
-        elapsed_ms = (time.perf_counter() - began) * 1000
-        return Answers(
-            answers=tuple(answers),
-            class_names=predictor.class_names,
-            provider=predictor.provider,
-            milliseconds_each=elapsed_ms / max(1, len(answers)),
-            temperature=predictor.temperature,
-            was_stopped=len(answers) < len(paths),
-        )
-
-    return work
+    predictor, paths = Predictor(model, device=device), expand_folders(sources)
+    answers: list[Prediction] = []
+    began = time.perf_counter()
+    for prediction in predictor.predict(paths):
+        answers.append(prediction)
+        on_event(Progress(stage="Classifying", done=len(answers), total=len(paths)))
+        if should_stop():
+            break
+    elapsed_ms = (time.perf_counter() - began) * 1000
+    return Answers(
+        answers=tuple(answers),
+        class_names=predictor.class_names,
+        provider=predictor.provider,
+        milliseconds_each=elapsed_ms / max(1, len(answers)),
+        temperature=predictor.temperature,
+        was_stopped=len(answers) < len(paths),
+    )
 
 
-def predict_to_csv(model: Path, folder: Path, target: Path, *, device: str = "auto") -> Work:
-    """Classify all pictures of a folder into a CSV file; returns the engine's `CsvResult`."""
+def predict_to_csv(
+    model: Path, folder: Path, target: Path, *, device: str, on_event: OnEvent, should_stop: ShouldStop
+) -> "CsvResult":
+    """Classify all pictures of a folder into a CSV file, in a task."""
+    on_event(Progress(stage="Opening the model", done=0, total=0))
+    from visionft.export.answers import classify_to_csv
+    from visionft.export.predictor import Predictor, expand_folders
 
-    def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
-        on_event(Progress(stage="Opening the model", done=0, total=0))
-        from visionft.export.answers import classify_to_csv
-        from visionft.export.predictor import Predictor, expand_folders
+    predictor, paths = Predictor(model, device=device), expand_folders([folder])
+    return classify_to_csv(predictor, paths, target, on_event=on_event, should_stop=should_stop)
 
-        predictor, paths = Predictor(model, device=device), expand_folders([folder])
-        return classify_to_csv(predictor, paths, target, on_event=on_event, should_stop=should_stop)
 
-    return work
+def csv_facts(result: "CsvResult") -> str:
+    """Return what to say of a table that was written."""
+    facts = [tr("{time} ms each with reading", time=f"{result.milliseconds_each:.0f}")]
+    facts += [tr("{count} could not be read", count=result.unreadable)] if result.unreadable else []
+    facts += [tr("stopped before the end")] if result.stopped else []
+    return "; ".join(facts) + "."
 
 
 class CameraFeed(QObject):
@@ -143,14 +151,14 @@ class CameraFeed(QObject):
             self._job.request_stop()
 
     def close(self) -> None:
-        """Switch the camera off and wait for that; called before the window goes."""
+        """Switch the camera off and wait for that; called before the page goes."""
         if self._job is not None:
             self._job.request_stop()
             self._job.wait()
             self._on_finished()
 
-    def _work(self, model: Path, source: int | Path, device: str) -> Work:
-        def work(*, on_event: OnEvent, should_stop: ShouldStop) -> object:
+    def _work(self, model: Path, source: int | Path, device: str) -> Work[None]:
+        def work(*, on_event: OnEvent, should_stop: ShouldStop) -> None:
             from visionft.data.camera import camera_pictures
             from visionft.export.predictor import Predictor
 
@@ -169,7 +177,6 @@ class CameraFeed(QObject):
                 )
                 last = now
                 self._arrived.emit()
-            return None
 
         return work
 

@@ -1,36 +1,53 @@
 """The results page: all runs, their curves over each other, where one is wrong, why, and what another one changes."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QMenu, QStackedWidget, QWidget
 
-from gui import work
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.page import Page, scrolling
-from gui.kit.parts import Button, Card, ElidedLabel, column, row
+from gui.kit.parts import Button, Card, ElidedLabel, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
 from gui.kit.value_table import ValueTable
+from gui.page import Page
 from gui.results import evaluations
 from gui.results.compare_chart import CompareChart
 from gui.results.picture_views import PictureViews
 from gui.results.reliability_chart import ReliabilityChart
 from gui.results.run_actions import RunActions
 from gui.results.score_table import ScoreTable
-from gui.state import AppState, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
-SPLITS = {"Validation": "val", "Test": "test"}
+if TYPE_CHECKING:
+    from visionft.data.types import Snapshot, Split
+
+SPLITS: "dict[str, Split]" = {"Validation": "val", "Test": "test"}
 CURVES, MATRIX, CLASSES, PICTURES, CALIBRATION, CHANGES, SETTINGS = range(7)
 VIEWS = ("Curves", "Confusion", "Classes", "Pictures", "Calibration", "Changes", "Settings")
 COMPARED_RUNS = 4
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
+
+
+def evaluate(
+    run_dir: Path, images: "Snapshot", split: "Split", *, on_event: OnEvent, should_stop: ShouldStop
+) -> object:
+    """Measure a run on a split, in a task; figures and predictions are kept in its folder."""
+    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    from visionft.evaluation.report import evaluate_run
+
+    return evaluate_run(run_dir, images, split, on_event=on_event, should_stop=should_stop)
 
 
 class ResultsPage(Page):
@@ -39,20 +56,21 @@ class ResultsPage(Page):
     name = "results"
     title = "Results"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False, max_width=2240)
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False, max_width=2240)
+        self._evaluating: set[tuple[str, str]] = set()  # run and split of what was asked for
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}
         self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
         self.evaluation: StoredEvaluation | None = None
-        self.actions_of_runs = RunActions(state, self)
+        self.actions_of_runs = RunActions(state, session, self)
         self.table = RunTable(is_multiple=True)
         self.chart = CompareChart()
         self.classes = ScoreTable(evaluations.SCORE_HEADERS)
         self.calibration = ReliabilityChart()
         self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False, is_of_texts=True)
         self.only_differing = QCheckBox(tr("Only what differs"))
-        self.pictures = PictureViews(state, self)
+        self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
         self.split_box = QComboBox()
         self.split_box.addItems([tr(name) for name in SPLITS])
         self.split_box.setAccessibleName(tr("Split to evaluate on"))
@@ -139,7 +157,6 @@ class ResultsPage(Page):
         return switch
 
     def _connect(self) -> None:
-        state = self.state
         self.table.selection_changed.connect(self._on_selection_changed)
         self.table.renamed.connect(self._on_renamed)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -147,22 +164,22 @@ class ResultsPage(Page):
         self.split_box.currentTextChanged.connect(lambda _name: self._show_evaluation())
         self.only_differing.toggled.connect(lambda _is_on: self._show_settings(self._chosen()))
         self.empty.button.clicked.connect(lambda _checked=False: self._leave())
-        state.runs_changed.connect(self._on_content_changed)
-        state.job_started.connect(self._on_job_started)
-        state.job_ended.connect(self._on_job_ended)
+        self.state.tasks.changed.connect(self._show_enabled)
+        self.pictures.run_failed.connect(self.mark_stale)
+        if self.session is not None:
+            self.session.runs_changed.connect(self._on_content_changed)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Read the runs of the project."""
-        path = self.state.path
-        found, damaged = scan_runs(path) if path else ([], {})
+        found, damaged = scan_runs(self.session.path) if self.session is not None else ([], {})
         runs = [run for run in found if run.epochs]
         self._runs = {run.name: run for run in runs}
         rows = run_rows(runs)
         self._colours = {each.name: each.colour for each in rows}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
-        if path is None:
+        if self.session is None:
             self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
         else:
             words = "Train a model. Its curves, its mistakes and the reasons for them show here."
@@ -206,7 +223,7 @@ class ResultsPage(Page):
     def _chosen(self) -> list[RunSummary]:
         return [self._runs[name] for name in self.table.selected() if name in self._runs]
 
-    def split(self) -> str:
+    def split(self) -> "Split":
         """Return the split that is shown."""
         return tuple(SPLITS.values())[self.split_box.currentIndex()]
 
@@ -279,31 +296,53 @@ class ResultsPage(Page):
         self.settings.show_columns(["Setting", *[run.title for run in compared]])
         self.settings.show_rows(rows, marked=marked)
 
+    @Slot()
     def _show_enabled(self) -> None:
         run = self.run()
-        is_free = self.state.job_info is None and run is not None
         has_weights = run is not None and run.has_weights
-        for button in (self.evaluate_button, self.again_button):
-            button.setEnabled(is_free and has_weights)
-        self.continue_button.setEnabled(is_free)
+        is_asked = run is not None and (run.name, self.split()) in self._evaluating
+        self.evaluate_button.setEnabled(has_weights and not is_asked)
+        for empty in self._missing.values():
+            empty.button.setEnabled(has_weights and not is_asked)
+        self.again_button.setEnabled(has_weights)
+        is_training = self.session is not None and self.session.runner.is_training
+        self.continue_button.setEnabled(run is not None and not is_training)
         is_short = run is not None and can_continue(run)
         self.continue_button.setVisible(is_short)
         for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
         self.export_button.setVisible(bool(self._runs) and not is_short)  # one of the two: a row has room for five
-        self.pictures.show_enabled(is_free and has_weights)
+        self.pictures.show_enabled(has_weights)
 
     def _leave(self) -> None:
-        self.state.page_requested.emit("train" if self.state.project is not None else "project")
+        self.state.page_requested.emit("train" if self.session is not None else "project")
 
     # -- acting -------------------------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
-        """Measure the chosen run on the chosen split in a job."""
-        run, snapshot = self.run(), self.state.snapshot()
-        if run is not None and snapshot is not None and self.evaluate_button.isEnabled():
-            measured = work.evaluate(run.path, snapshot, self.split())  # type: ignore[arg-type]
-            self.state.start_job("evaluate", f"Evaluating {run.title}", measured, page=self.name)
+        """Measure the chosen run on the chosen split in a task."""
+        run, session = self.run(), self.session
+        if run is None or session is None or not self.evaluate_button.isEnabled():
+            return
+        asked = (run.name, self.split())
+        work = partial(evaluate, run.path, session.snapshot(), self.split())
+        title = tr("Evaluating {run}", run=run.title)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
+        self._evaluating.add(asked)
+        self.state.tasks.run(
+            task,
+            owner=self,
+            on_done=lambda _result: None,
+            on_end=lambda outcome: self._on_evaluated(asked, outcome),
+        )
+        self._show_enabled()
+
+    def _on_evaluated(self, asked: tuple[str, str], outcome: Outcome[object]) -> None:
+        self._evaluating.discard(asked)
+        if outcome.failure is not None:
+            self.mark_stale()  # the run's folder may be gone, or its weights
+        else:
+            self._show_evaluation()
 
     def go_on(self) -> None:
         """Go on training the chosen run on the train page."""
@@ -334,20 +373,6 @@ class ResultsPage(Page):
     def _on_renamed(self, name: str, title: str) -> None:
         if name in self._runs:
             self.actions_of_runs.rename(self._runs[name], title)
-
-    @Slot(object)
-    def _on_job_started(self, _info: object) -> None:
-        self._show_enabled()
-
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self._show_enabled()
-        if outcome.info.kind == "evaluate" and not outcome.has_failed:
-            self._show_evaluation()
-        elif outcome.info.kind == "explain" and not outcome.has_failed:
-            self.pictures.take_explanations(outcome.result)
-        elif outcome.info.kind in ("evaluate", "explain"):
-            self.mark_stale()  # the run's folder may be gone, or its weights
 
     def close_workers(self) -> None:
         """Wait for pictures that are being decoded."""

@@ -3,12 +3,13 @@
 Owns their thumbnails and what has been explained. The page says which run and evaluation they are about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
-from gui import work
 from gui.kit.i18n import tr
 from gui.kit.picture_strip import PictureItem, PictureStrip
 from gui.kit.thumbnails import ThumbnailStore
@@ -18,28 +19,53 @@ from gui.results.changes_view import GROUPS, ChangesView
 from gui.results.evaluations import Pictures
 from gui.results.explain_view import ExplainView
 from gui.results.matrix_view import MatrixView
+from gui.session import ProjectSession
 from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.errors import RunError
 from visionft.evaluation.comparison import Comparison, compare_runs
 from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.stored import Predicted, StoredEvaluation
+from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.project.edits.changes import LabelImages
 from visionft.project.queries import class_rows
 from visionft.training.runs.run_folder import RunSummary
 
 if TYPE_CHECKING:
-    from gui.results.page import ResultsPage
+    from visionft.data.types import Split
+    from visionft.data.types import Task as ProjectTask
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, picture, class that was asked for
 MOST_EXPLAINED = 24  # at once: a picture takes a second or two without a GPU
 
 
+def explain(
+    run_dir: Path, asked: Sequence[Asked], task: "ProjectTask", *, on_event: OnEvent, should_stop: ShouldStop
+) -> Sequence[Explanation]:
+    """Find out, in a task, where a run looks in pictures, and test that."""
+    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    from visionft.evaluation.explain import explain_images
+
+    return explain_images(run_dir, asked, task=task, on_event=on_event, should_stop=should_stop)
+
+
 class PictureViews(QObject):
     """Matrix, pictures and changes of one run."""
 
-    def __init__(self, state: AppState, page: "ResultsPage") -> None:
-        super().__init__(page)
-        self._state, self._page = state, page
+    run_failed = Signal()  # explaining it did: its folder may be gone, or its weights
+
+    def __init__(
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        *,
+        page: str,
+        split: "Callable[[], Split]",
+        parent: QObject,
+    ) -> None:
+        """Args: `page` is the page's name, `split` tells which split it shows."""
+        super().__init__(parent)
+        self._state, self._session, self._page, self._split = state, session, page, split
         self._thumbnails = ThumbnailStore(self)
         self.matrix = MatrixView(self._thumbnails)
         self.explain = ExplainView(self._thumbnails, evaluations.ORDERS)
@@ -53,7 +79,7 @@ class PictureViews(QObject):
         self._predicted: dict[int, Predicted] = {}
         self._comparison: Comparison | None = None
         self._explanations: dict[_Key, Explanation] = {}
-        self._asked: dict[int, _Key] = {}  # what the running job explains: the user may look elsewhere meanwhile
+        self._is_possible = self._is_explaining = False
         self._connect()
 
     def _connect(self) -> None:
@@ -78,7 +104,7 @@ class PictureViews(QObject):
 
     def read_pictures(self) -> None:
         """Take the project's pictures and labels as they are now."""
-        self._pictures = Pictures(self._state.snapshot())
+        self._pictures = Pictures(self._session.snapshot() if self._session is not None else None)
 
     def show_run(
         self,
@@ -103,7 +129,9 @@ class PictureViews(QObject):
 
     def show_enabled(self, is_possible: bool) -> None:
         """Allow explaining, or not."""
-        self.explain.explain_button.setEnabled(is_possible and bool(self.explain.strip.chosen()))
+        self._is_possible = is_possible
+        is_free = is_possible and not self._is_explaining
+        self.explain.explain_button.setEnabled(is_free and bool(self.explain.strip.chosen()))
 
     def relabelled(self) -> int:
         """Return how many pictures of the evaluation have another label by now."""
@@ -141,7 +169,7 @@ class PictureViews(QObject):
         item = next(iter(self.explain.strip.chosen()), None)
         found = self._explanations.get(self._key(item.image_id)) if item and self._run else None
         self.explain.show_picture(item, found)
-        self.explain.explain_button.setEnabled(self._page.again_button.isEnabled() and item is not None)
+        self.show_enabled(self._is_possible)
 
     # -- changes ------------------------------------------------------------------------------------------------
 
@@ -164,7 +192,7 @@ class PictureViews(QObject):
             self.changes.show_problem("Nothing to compare yet", words)
             return
         try:
-            self._comparison = found = compare_runs(other, run, self._page.split())  # type: ignore[arg-type]
+            self._comparison = found = compare_runs(other, run, self._split())
         except RunError as error:
             hint = "Choose that run above and press Evaluate; then come back." if "not been" in error.message else ""
             self.changes.show_problem(error.message, hint or error.hint)
@@ -183,19 +211,35 @@ class PictureViews(QObject):
     # -- acting -------------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
-        """Explain the chosen pictures in a job; those that are explained already are not asked again."""
-        run, snapshot = self._run, self._state.snapshot()
-        if run is None or snapshot is None:
+        """Explain the chosen pictures in a task; those that are explained already are not asked again."""
+        run, session = self._run, self._session
+        if run is None or session is None or self._is_explaining:
             return
         asked = [
             Asked(image_id=item.image_id, path=item.path, class_name=self._target(item.image_id))
             for item in self.explain.strip.chosen()[:MOST_EXPLAINED]
         ]
         if asked:
-            self._asked = {each.image_id: self._key(each.image_id) for each in asked}
-            title = f"Explaining {len(asked)} pictures" if len(asked) > 1 else "Explaining a picture"
-            explained = work.explain(run.path, asked, snapshot.task)
-            self._state.start_job("explain", title, explained, page=self._page.name)
+            # What is explained is kept with it: the user may look elsewhere meanwhile.
+            keys = {each.image_id: self._key(each.image_id) for each in asked}
+            many = tr("Explaining {count} pictures", count=len(asked))
+            title = many if len(asked) > 1 else tr("Explaining a picture")
+            work = partial(explain, run.path, asked, session.project.task)
+            task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
+            self._is_explaining = True
+            self._state.tasks.run(
+                task,
+                owner=self,
+                on_done=lambda found: self.take_explanations(found, keys),
+                on_end=lambda outcome: self._on_explain_ended(has_failed=outcome.failure is not None),
+            )
+            self._show_chosen()
+
+    def _on_explain_ended(self, *, has_failed: bool) -> None:
+        self._is_explaining = False
+        self._show_chosen()
+        if has_failed:
+            self.run_failed.emit()
 
     def _target(self, image_id: int) -> str | None:
         """Return the class to explain of a picture; None for what the run says."""
@@ -209,18 +253,18 @@ class PictureViews(QObject):
         epoch = run.best.epoch if run is not None and run.best is not None else 0
         return (run.name if run else "", epoch, image_id, self._target(image_id))
 
-    def take_explanations(self, found: Sequence[Explanation]) -> None:
-        """Show what a job explained."""
+    def take_explanations(self, found: Sequence[Explanation], keys: Mapping[int, _Key] | None = None) -> None:
+        """Show what a task explained; `keys` say of which run and class each picture was asked."""
         for each in found:
-            self._explanations[self._asked.get(each.image_id) or self._key(each.image_id)] = each
+            self._explanations[(keys or {}).get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()
 
     def relabel(self, strip: PictureStrip, key: str) -> None:
         """Give the chosen pictures of a strip the class of a key, and go on to the next."""
-        project, chosen = self._state.project, strip.chosen()
-        name = class_keys(class_rows(project)).get(key) if project is not None else None
-        if name is not None and chosen:
-            self._state.apply(LabelImages(tuple(item.image_id for item in chosen), name))
+        session, chosen = self._session, strip.chosen()
+        name = class_keys(class_rows(session.project)).get(key) if session is not None else None
+        if session is not None and name is not None and chosen:
+            session.apply(LabelImages(tuple(item.image_id for item in chosen), name))
             if len(chosen) == 1:
                 strip.step()
 

@@ -12,18 +12,20 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
 from gui.kit.i18n import tr
+from gui.session import ProjectSession
 from gui.state import AppState
+from gui.tasks import Lane
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
 
 
 class RunActions(QObject):
-    """Acts on runs of the open project; every change ends in `state.runs_changed`."""
+    """Acts on runs of the open project; every change ends in `session.runs_changed`."""
 
-    def __init__(self, state: AppState, parent: QWidget) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, parent: QWidget) -> None:
         super().__init__(parent)
-        self._state, self._parent = state, parent
+        self._state, self._session, self._parent = state, session, parent
 
     def rename(self, run: RunSummary, title: str) -> None:
         """Show a run under another name; its own when `title` is empty."""
@@ -38,7 +40,11 @@ class RunActions(QObject):
             change_notes(run, **values)
         except VisionFTError as error:
             self._state.report(error)
-        self._state.runs_changed.emit()
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        if self._session is not None:
+            self._session.runs_changed.emit()
 
     def delete_weights(self, run: RunSummary) -> None:
         """Free the space of a run's weights, after saying what goes and what stays."""
@@ -58,17 +64,19 @@ class RunActions(QObject):
         else:
             done = tr("The weights of {run} were deleted.", run=run.title)
             self._state.message_raised.emit(done, tr("{size} are free again.", size=size_text(freed)), "good", "")
-        self._state.runs_changed.emit()
+        self._tell_changed()
 
     def train_again(self, run: RunSummary) -> None:
         """Begin a new run with this one's settings and best weights, on the labels as they are now."""
+        if self._session is None:
+            return
         try:
             require_weights(run)
         except VisionFTError as error:
             self._state.report(error)
             return
         self._state.page_requested.emit("train")
-        self._state.runner.start(replace(run.config, start_from=run.name))
+        self._session.runner.start(replace(run.config, start_from=run.name))
 
     def open_folder(self, run: RunSummary) -> None:
         """Show a run's folder in the system's file manager."""
@@ -77,7 +85,7 @@ class RunActions(QObject):
     def menu(self, run: RunSummary, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
-        is_free = self._state.job_info is None
+        is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
         pin = tr("Unpin") if run.notes.is_pinned else tr("Pin on top")
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),

@@ -8,20 +8,23 @@ from PySide6.QtCore import QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
-from gui import actions, work
+from gui import actions
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
 from gui.kit.i18n import languages, tr
-from gui.kit.page import Page
 from gui.kit.parts import Button, Card, ElidedLabel, column, row, text, verbatim
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.kit.workers import WorkerPool
+from gui.page import Page
 from gui.preferences import FONT_SCALES, settings_path
+from gui.session import ProjectSession
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
-from gui.state import AppState, JobOutcome
+from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.amounts import size_text
 from visionft.devices import likely_kinds
+from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
 
@@ -39,14 +42,22 @@ PICTURE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 80
 DEVICES = {"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "Processor (CPU)"}
 
 
+def check_computer(*, on_event: OnEvent, should_stop: ShouldStop) -> str:
+    """Look, in a task, at versions, devices and providers; return the doctor's text."""
+    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    from visionft.doctor import describe, diagnose
+
+    return describe(diagnose())
+
+
 class SettingsPage(Page):
     """Every change takes effect at once and is kept."""
 
     name = "settings"
     title = "Settings"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state)
+    def __init__(self, state: AppState, session: ProjectSession | None = None) -> None:
+        super().__init__(state, session)
         self.subtitle.setText(tr("Every change takes effect at once and is kept"))
         self._is_closed = False
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
@@ -55,8 +66,6 @@ class SettingsPage(Page):
         self.body.addWidget(SideBySide(left, (self._keys(),)))
         self.body.addStretch(1)
         state.settings_changed.connect(self._show_settings)
-        state.job_started.connect(lambda _info: self.check_button.setEnabled(False))
-        state.job_ended.connect(self._on_job_ended)
         self._looking.done.connect(self._on_looked)
         self._show_settings()
         self._connect()
@@ -253,8 +262,15 @@ class SettingsPage(Page):
             self.state.change_settings(weights_folder=str(folder))
 
     def check(self) -> None:
-        """Look at versions and devices in a job."""
-        self.state.start_job("doctor", "Checking this computer", work.check_computer(), page=self.name)
+        """Look at versions and devices in a task."""
+        if not self.check_button.isEnabled():
+            return
+        title = tr("Checking this computer")
+        task = Task(title=title, work=check_computer, lane=Lane.COMPUTE, page=self.name, outlives_project=True)
+        self.check_button.setEnabled(False)
+        self.state.tasks.run(
+            task, owner=self, on_done=self._show_report, on_end=lambda _outcome: self.check_button.setEnabled(True)
+        )
 
     @Slot(str, str)
     def _on_keys_wanted(self, name: str, keys: str) -> None:
@@ -276,12 +292,9 @@ class SettingsPage(Page):
     def _choose_keys(self, chosen: dict[str, str]) -> None:
         self.state.change_settings(shortcuts=chosen)
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self.check_button.setEnabled(True)
-        if outcome.info.kind == "doctor" and isinstance(outcome.result, str):
-            self.report.setPlainText(outcome.result)
-            self.report.show()
+    def _show_report(self, found: str) -> None:
+        self.report.setPlainText(found)
+        self.report.show()
 
     def close_workers(self) -> None:
         """Wait for what is being looked at; called before the window goes."""

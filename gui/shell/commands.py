@@ -17,6 +17,7 @@ from gui.kit.i18n import tr
 from gui.preferences import FONT_SCALES
 from gui.shell.palette import Command
 from gui.shell.shortcut_sheet import Group
+from gui.tasks import TaskHandle
 from visionft.log import log_folder
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Commands(QObject):
         self._acts = self._make_acts()
         self._actions = {name: self._make_action(actions.BY_NAME[name], act) for name, act in self._acts.items()}
         state = self._state
-        for signal in (state.project_changed, state.content_changed, state.job_started, state.job_ended):
-            signal.connect(self._on_state_changed)
+        state.session_changed.connect(self._on_session_changed)
+        state.tasks.changed.connect(self.refresh)
         state.settings_changed.connect(self._show_keys)
         self._show_keys()
         self.refresh()
@@ -55,8 +56,8 @@ class Commands(QObject):
             "file.import": lambda: window.on_page("project", "choose_pictures"),
             "file.close": state.close_project,
             "file.quit": window.close,
-            "edit.undo": state.undo,
-            "edit.redo": state.redo,
+            "edit.undo": lambda: state.session is not None and state.session.undo(),
+            "edit.redo": lambda: state.session is not None and state.session.redo(),
             "view.next_page": lambda: window.step_page(1),
             "view.previous_page": lambda: window.step_page(-1),
             "view.larger": lambda: self._scale_text(1),
@@ -65,7 +66,7 @@ class Commands(QObject):
             "run.start": lambda: window.on_page("train", "start"),
             "run.enqueue": lambda: window.on_page("train", "enqueue"),
             "run.pause": lambda: window.on_page("train", "pause"),
-            "run.stop": window.stop_job,
+            "run.stop": window.stop_task,
             "run.evaluate": lambda: window.on_page("results", "evaluate"),
             "run.again": lambda: window.on_page("results", "train_again"),
             "run.export": lambda: window.on_page("export", "export"),
@@ -110,10 +111,20 @@ class Commands(QObject):
     # -- following the state ------------------------------------------------------------------------------------
 
     @Slot()
-    @Slot(object)
-    def _on_state_changed(self, _what: object = None) -> None:
+    def _on_session_changed(self) -> None:
+        if self._state.session is not None:
+            self._state.session.content_changed.connect(self._on_content_changed)
         self.refresh()
 
+    @Slot(object)
+    def _on_content_changed(self, _effects: object) -> None:
+        self.refresh()
+
+    def stoppable(self) -> TaskHandle | None:
+        """Return the task that Stop stops: the one handed in last."""
+        return next((handle for handle in reversed(self._state.tasks.pending) if not handle.is_stopping), None)
+
+    @Slot()
     def refresh(self) -> None:
         """Show what can be done now, and what undo would take back."""
         possible = self._possible()
@@ -132,26 +143,22 @@ class Commands(QObject):
         self.refresh()
 
     def _possible(self) -> dict[str, bool]:
-        state, project = self._state, self._state.project
-        is_open, is_free, settings = project is not None, state.job_info is None, state.settings
+        session, settings = self._state.session, self._state.settings
+        project = session.project if session is not None else None
+        is_open, is_training = session is not None, session is not None and session.runner.is_training
         return {
-            "file.new": is_free,
-            "file.open": is_free,
-            "file.sample": is_free and not is_open,
-            "file.import": is_open and is_free,
-            "file.close": is_open and is_free,
+            "file.sample": not is_open,
+            "file.import": is_open,
+            "file.close": is_open,
             "edit.undo": bool(project and project.undo_title),
             "edit.redo": bool(project and project.redo_title),
-            "run.start": is_open and is_free,
+            "run.start": is_open and not is_training,
             "run.enqueue": is_open,
-            "run.pause": state.job_info is not None and state.job_info.kind == "train" and not state.is_stopping,
-            "run.export": is_open and is_free,
-            "try.csv": is_free,
-            "run.stop": not is_free and not state.is_stopping,
-            "run.evaluate": is_open and is_free,
-            "run.again": is_open and is_free,
-            "run.check": is_free,
-            "try.paste": is_free,
+            "run.pause": session is not None and is_training and not session.runner.is_stopping,
+            "run.export": is_open,
+            "run.stop": self.stoppable() is not None,
+            "run.evaluate": is_open,
+            "run.again": is_open,
             "view.larger": settings.font_scale < FONT_SCALES[-1],
             "view.smaller": settings.font_scale > FONT_SCALES[0],
             **{f"view.{theme}": settings.theme != theme for theme in _THEMES},
@@ -170,13 +177,14 @@ class Commands(QObject):
 
     def title(self, name: str) -> str:
         """Return what a command is called now: undo names what it takes back, stop what it stops."""
-        project, job = self._state.project, self._state.job_info
+        project = self._state.session.project if self._state.session is not None else None
+        handle = self.stoppable()
         if name == "edit.undo" and project and project.undo_title:
             return tr("Undo: {change}", change=tr(project.undo_title))
         if name == "edit.redo" and project and project.redo_title:
             return tr("Redo: {change}", change=tr(project.redo_title))
-        if name == "run.stop" and job is not None:
-            return tr("Stop: {job}", job=tr(job.title))
+        if name == "run.stop" and handle is not None:
+            return tr("Stop: {job}", job=handle.task.title)
         return tr(actions.BY_NAME[name].title)
 
     def possible(self) -> list[Command]:

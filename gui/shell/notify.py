@@ -1,7 +1,7 @@
-"""Telling someone who looks elsewhere that a job has ended: the task bar, and the system's notifications."""
+"""Telling someone who looks elsewhere that a task has ended: the task bar, and the system's notifications."""
 
-import time
 from dataclasses import dataclass
+from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.plain_text import without_markup
-from gui.state import JobOutcome
+from gui.tasks import Outcome
 from visionft.amounts import duration_text
 from visionft.training.runs.run_folder import TrainResult
 
@@ -55,7 +55,7 @@ class Notifier(QObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a job ended, in words; `action` is the button that leads to its `page`."""
+    """How a task ended, in words; `action` is the button that leads to its `page`."""
 
     title: str
     words: str
@@ -63,18 +63,19 @@ class Ending:
     action: str
 
 
-def ending_of(outcome: JobOutcome) -> Ending | None:
-    """Return what to say of a job that ended; None for one that the user stopped."""
+def ending_of(outcome: Outcome[Any]) -> Ending | None:
+    """Return what to say of a task that ended; None for one that the user stopped."""
     if outcome.was_stopped:
         return None
-    if outcome.has_failed:
-        title = tr("{job}: failed", job=outcome.info.title)
-        return Ending(title=title, words=outcome.message, page=outcome.info.page, action=tr("Show"))
-    title = tr("{job}: done", job=outcome.info.title)
+    task = outcome.task
+    if outcome.failure is not None:
+        title = tr("{job}: failed", job=task.title)
+        return Ending(title=title, words=outcome.failure.message, page=task.page, action=tr("Show"))
+    title = tr("{job}: done", job=task.title)
     if isinstance(outcome.result, TrainResult):
         return Ending(title=title, words=_words_of_run(outcome.result), page="results", action=tr("See results"))
-    words = tr("It took {time}.", time=duration_text(time.monotonic() - outcome.info.started_s))
-    return Ending(title=title, words=words, page=outcome.info.page, action=tr("Show"))
+    words = tr("It took {time}.", time=duration_text(outcome.seconds))
+    return Ending(title=title, words=words, page=task.page, action=tr("Show"))
 
 
 def _words_of_run(result: TrainResult) -> str:

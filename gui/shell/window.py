@@ -1,11 +1,14 @@
-"""The window: menus, the rail, the pages, the messages and the job bar; drops anywhere; closing while a job runs."""
+"""The window: menus, the rail, the pages, the messages and the task bar; drops anywhere; closing while tasks run.
+
+The pages about a project are built anew whenever another one is open, so that nothing of the last one is left.
+"""
 
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEventLoop, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -14,18 +17,18 @@ from gui.kit import dialogs, drops, theme
 from gui.kit.banner import Banner
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
-from gui.kit.page import Page
 from gui.kit.parts import row
+from gui.page import Page
 from gui.shell.commands import Commands
 from gui.shell.job_bar import JobBar
 from gui.shell.notify import Notifier, ending_of
 from gui.shell.palette import CommandPalette
 from gui.shell.rail import Rail
 from gui.shell.shortcut_sheet import ShortcutSheet
-from gui.state import AppState, JobInfo, JobOutcome
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, TaskHandle
 from visionft import __version__
-from visionft.amounts import duration_text
-from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+from visionft.events import Event, Notice
 
 MIN_SIZE = (1024, 680)
 START_SIZE = (1280, 800)
@@ -33,12 +36,16 @@ START_SIZE = (1280, 800)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEntry:
-    """A page the window offers; `place` is `module:class`, imported when the page is built."""
+    """A page the window offers; `place` is `module:class`, imported when the page is built.
+
+    A page that `outlives_project` has nothing to do with the open one, and stays when another is opened.
+    """
 
     name: str
     title: str
     icon_name: str
     place: str
+    outlives_project: bool = False
 
     def load(self) -> type[Page]:
         """Import the page's class."""
@@ -47,16 +54,15 @@ class PageEntry:
 
 
 class MainWindow(QMainWindow):
-    """Everything the user sees. Pages are built when first shown, and in idle moments after start-up."""
+    """Everything the user sees. Pages are built when first shown, and in idle moments before that."""
 
     def __init__(self, state: AppState, pages: Sequence[PageEntry], *, bottom_pages: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.state = state
         self.entries = {entry.name: entry for entry in pages}
         self._pages: dict[str, Page] = {}
-        self._epochs = 0
-        self._steps_per_epoch = 1
         self._offer_words = ""
+        self._builds_ahead = False
         self.setWindowIcon(app_icon())
         self.setMinimumSize(*MIN_SIZE)
         self.resize(*START_SIZE)
@@ -73,14 +79,15 @@ class MainWindow(QMainWindow):
         self.commands.fill(self.menuBar())
         self._connect()
         self.show_page(pages[0].name)
-        self._on_project_changed()
+        self._show_session()
 
     # -- pages --------------------------------------------------------------------------------------------------
 
     def page(self, name: str) -> Page:
         """Return a page, building it when it is asked for the first time."""
         if name not in self._pages:
-            page = self.entries[name].load()(self.state)
+            entry = self.entries[name]
+            page = entry.load()(self.state, None if entry.outlives_project else self.state.session)
             self._pages[name] = page
             self._stack.addWidget(page)
             self.commands.attach(name, page)
@@ -97,9 +104,10 @@ class MainWindow(QMainWindow):
         self._show_one_stop()
 
     def _show_one_stop(self) -> None:
-        """Hide the bar's Stop where the page has its own."""
-        info = self.state.job_info
-        self.job_bar.stop_button.setVisible(info is not None and (info.kind, self.current_page.name) != ("train",) * 2)
+        """Hide a line's Stop where the page has its own."""
+        for line in self.job_bar.lines:
+            has_own = line.handle.task.lane is Lane.TRAINING and self.current_page.name == line.handle.task.page
+            line.stop_button.setVisible(not has_own)
 
     @property
     def current_page(self) -> Page:
@@ -110,6 +118,7 @@ class MainWindow(QMainWindow):
 
     def build_pages_when_idle(self) -> None:
         """Build one page that was never shown, then come back for the next: opening it later is instant."""
+        self._builds_ahead = True
         missing = next((name for name in self.entries if name not in self._pages), None)
         if missing is not None:
             self.page(missing)
@@ -135,18 +144,19 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         state = self.state
         self.rail.page_chosen.connect(self.show_page)
-        self.job_bar.stop_requested.connect(self.stop_job)
-        self.job_bar.job_chosen.connect(self._on_job_chosen)
+        self.job_bar.task_chosen.connect(lambda handle: self.show_page(handle.task.page))
         state.page_requested.connect(self.show_page)
         state.run_continue_requested.connect(self._on_run_continue_requested)
         state.run_duplicate_requested.connect(lambda run: self.on_page("train", "tweak", run))
         state.pictures_requested.connect(self._on_pictures_requested)
-        state.project_changed.connect(self._on_project_changed)
-        state.content_changed.connect(self._show_idle)
+        state.import_requested.connect(lambda task: self.on_page("project", "import_pictures", task))
+        state.session_changed.connect(self._on_session_changed)
         state.message_raised.connect(self._on_message_raised)
-        state.job_started.connect(self._on_job_started)
-        state.job_reported.connect(self._on_job_reported)
-        state.job_ended.connect(self._on_job_ended)
+        state.may_stop = self._may_stop
+        state.tasks.added.connect(self._on_task_added)
+        state.tasks.changed.connect(self._show_tasks)
+        state.tasks.reported.connect(self._on_task_reported)
+        state.tasks.ended.connect(self._on_task_ended)
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -193,7 +203,25 @@ class MainWindow(QMainWindow):
     # -- project and messages -----------------------------------------------------------------------------------
 
     @Slot()
-    def _on_project_changed(self) -> None:
+    def _on_session_changed(self) -> None:
+        """Put pages about the new session in place of those about the old one."""
+        name, left = self.current_page.name, self._take_pages()
+        for page in left:
+            page.close_workers()
+        self.show_page(name)
+        for page in left:
+            self._stack.removeWidget(page)
+            page.deleteLater()
+        self._show_session()
+        if self._builds_ahead:
+            QTimer.singleShot(0, self, self.build_pages_when_idle)
+
+    def _take_pages(self) -> list[Page]:
+        """Forget the pages about a project, and return them."""
+        names = [name for name in self._pages if not self.entries[name].outlives_project]
+        return [self._pages.pop(name) for name in names]
+
+    def _show_session(self) -> None:
         path = self.state.path
         self.setWindowTitle(f"{path.name} - VisionFT" if path else "VisionFT")
         self.rail.show_project(path.name if path else "")
@@ -204,76 +232,61 @@ class MainWindow(QMainWindow):
 
     def _show_offer(self) -> None:
         """Offer to go on with a run that was interrupted, on every page but the one that has its own card."""
-        offer = self.state.runner.offer
-        is_free = self.state.job_info is None and self.banner.isHidden()
+        session = self.state.session
+        offer = session.runner.offer if session is not None else None
+        is_free = not self.state.tasks.pending and self.banner.isHidden()
         if offer is not None and is_free and self.current_page.name != "train":
             way = (tr("Show it"), lambda: self.show_page("train"))
             self._offer_words = tr("A training run can be continued: {run}", run=offer.name)
             self.banner.show_message(self._offer_words, way=way)
 
-    @Slot()
-    @Slot(object)
-    def _show_idle(self, _effects: object = None) -> None:
-        if self.state.job_info is None:
-            path, is_open = self.state.path, self.state.project is not None
-            message = tr("Open or create a project to begin.")
-            if path is not None:
-                message = tr("{project}: every change is saved", project=path.name)
-            self.job_bar.show_idle(message, icon_name="check-circle" if is_open else "info")
+    def _show_idle(self) -> None:
+        path = self.state.path
+        message = tr("Open or create a project to begin.")
+        if path is not None:
+            message = tr("{project}: every change is saved", project=path.name)
+        self.job_bar.show_idle(message, icon_name="check-circle" if path is not None else "info")
 
     @Slot(str, str, str, str)
     def _on_message_raised(self, message: str, hint: str, tone: str, details: str) -> None:
         self.banner.show_message(message, hint, tone=tone, details=details)  # type: ignore[arg-type]
 
-    # -- jobs ---------------------------------------------------------------------------------------------------
+    # -- tasks --------------------------------------------------------------------------------------------------
 
     @Slot(object)
-    def _on_job_started(self, info: JobInfo) -> None:
-        self.banner.hide()
-        self.job_bar.show_job(info.title)
+    def _on_task_added(self, handle: TaskHandle) -> None:
+        if handle.task.page == self.current_page.name:
+            self.banner.hide()  # what it says is about what was tried before
+
+    @Slot()
+    def _show_tasks(self) -> None:
+        self.job_bar.show_tasks(self.state.tasks.pending)
         self._show_one_stop()
 
-    @Slot(object)
-    def _on_job_reported(self, event: Event) -> None:
-        bar = self.job_bar
-        match event:
-            case Progress(stage=stage, done=done, total=total):
-                bar.show_progress(done, total, f"{stage} {done:,} of {total:,}" if total else stage)
-            case RunStarted(epochs=epochs, steps_per_epoch=steps):
-                self._epochs, self._steps_per_epoch = epochs, steps
-                bar.show_progress(0, epochs * steps, f"Epoch 1 of {epochs}")
-            case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
-                done = (epoch - 1) * steps + step
-                bar.show_progress(
-                    done, self._epochs * steps, f"Epoch {epoch} of {self._epochs}, {duration_text(eta)} left"
-                )
-            case EpochDone(epoch=epoch, epochs=epochs):
-                bar.show_progress(epoch * self._steps_per_epoch, epochs * self._steps_per_epoch, f"Epoch {epoch} done")
-            case Notice(message=message, level="warning"):
-                self.banner.show_message(message, tone="warn")
-            case Notice():
-                pass
+    @Slot(object, object)
+    def _on_task_reported(self, handle: TaskHandle, event: Event) -> None:
+        self.job_bar.show_event(handle, event)
+        if isinstance(event, Notice) and event.level == "warning":
+            self.banner.show_message(event.message, tone="warn")
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
-        self._show_idle()
-        ending = ending_of(outcome)
-        if outcome.has_failed:
-            self.banner.show_message(outcome.message, outcome.hint, tone="bad", details=outcome.details)
-        elif ending is not None and self.current_page.name != ending.page:
+    @Slot(object, bool)
+    def _on_task_ended(self, outcome: Outcome, is_told: bool) -> None:
+        ending, failure = ending_of(outcome), outcome.failure
+        if failure is not None and not is_told:
+            self.banner.show_message(failure.message, failure.hint, tone="bad", details=failure.details)
+        elif failure is None and ending is not None and self.current_page.name != ending.page:
             way = (ending.action, lambda: self.show_page(ending.page))
             self.banner.show_message(ending.title, ending.words, tone="good", way=way)
         if ending is not None:
-            self.notifier.tell(ending.title, ending.words, is_bad=outcome.has_failed)
-        if outcome.details:
-            self._open_over(BugDialog(self, outcome.details))
+            self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
+        if failure is not None and failure.details:
+            self._open_over(BugDialog(self, failure.details))
 
-    @Slot()
-    def stop_job(self) -> None:
-        """Ask the running job to end well."""
-        self.state.stop_job()
-        self.job_bar.show_stopping()
-        self.commands.refresh()
+    def stop_task(self) -> None:
+        """Ask the task that began last to end well."""
+        handle = self.commands.stoppable()
+        if handle is not None:
+            handle.stop()
 
     @Slot(object)
     def _on_run_continue_requested(self, run: object) -> None:
@@ -285,16 +298,11 @@ class MainWindow(QMainWindow):
         self.show_page("label")
         self.page("label").show_only(image_ids, title)
 
-    @Slot()
-    def _on_job_chosen(self) -> None:
-        if self.state.job_info is not None:
-            self.show_page(self.state.job_info.page)
-
     # -- drops --------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept what means something on any page; pages take the rest themselves."""
-        if self.state.job_info is None and drops.meaning(drops.local_paths(event.mimeData())) is not None:
+        if drops.meaning(drops.local_paths(event.mimeData())) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -316,31 +324,33 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(QByteArray.fromBase64(self.state.settings.geometry.encode("ascii")))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Ask when a job runs; let it end well before the window goes."""
-        if self.state.job_info is not None and not self._may_stop_job():
+        """Ask when tasks run; let them end well before the window goes."""
+        self.setCursor(Qt.CursorShape.BusyCursor)
+        has_ended = self.state.end_all_tasks()
+        self.unsetCursor()
+        if not has_ended:
             event.ignore()
             return
-        self._wait_for_job()
         self.notifier.put_away()
         for page in self._pages.values():
             page.close_workers()
         self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
-        self.state.close_project()
+        self._close_project()
         event.accept()
 
-    def _may_stop_job(self) -> bool:
-        assert self.state.job_info is not None
-        title = tr("“{job}” is running", job=self.state.job_info.title)
-        question = tr("What it has done so far is kept; a training run can be continued later.")
-        return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))
+    def _close_project(self) -> None:
+        """Let the project go without building the pages that would show without one."""
+        self.state.session_changed.disconnect(self._on_session_changed)
+        self.state.close_project()
+        self.state.session_changed.connect(self._on_session_changed)
 
-    def _wait_for_job(self) -> None:
-        if self.state.job_info is None:
-            return
-        self.stop_job()
-        self.setEnabled(False)
-        self.setCursor(Qt.CursorShape.BusyCursor)
-        waiting = QEventLoop(self)
-        self.state.job_ended.connect(waiting.quit)
-        while self.state.job_info is not None:
-            waiting.exec()
+    def _may_stop(self, handles: Sequence[TaskHandle]) -> bool:
+        title = tr("“{job}” is running", job=handles[0].task.title)
+        if len(handles) > 1:
+            title = tr("{count} tasks are running or waiting", count=len(handles))
+        question = tr("What they have done so far is kept; a training run can be continued later.")
+        if len(handles) == 1:
+            question = tr("What it has done so far is kept; a training run can be continued later.")
+        else:
+            question += "\n\n" + "\n".join(handle.task.title for handle in handles)
+        return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))

@@ -1,17 +1,20 @@
 """Keeps the draft of a run together: presets that follow the project, cards with their cost, the preview, the tests.
 
-Connects the state with the set-up view; starts jobs that only measure, never a training run.
+Connects the session with the set-up view; starts tasks that only measure, never a training run.
 """
 
 import dataclasses
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from PySide6.QtCore import QObject, Slot
 
-from gui import work
 from gui.kit.i18n import tr
-from gui.kit.workers import WorkerPool
-from gui.state import AppState, JobOutcome
+from gui.kit.workers import Work, WorkerPool
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Outcome, Task
+from gui.train import measuring
 from gui.train.augment_preview import AugmentPreview
 from gui.train.setup import SetupView
 from gui.train.train_choices import (
@@ -25,22 +28,26 @@ from gui.train.train_choices import (
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
 from visionft.amounts import count_text
-from visionft.data.types import SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 
-ESTIMATE, RATES = work.MEASURING
+if TYPE_CHECKING:
+    from visionft.training.lr_finder import RateCurve
+
+T = TypeVar("T")
 _LOOKED_AT = 2000  # pictures from which the preview takes its own
 
 
 class TrainDraft(QObject):
     """The settings of the run to come."""
 
-    def __init__(self, state: AppState, view: SetupView, *, page: str) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, view: SetupView, *, page: str) -> None:
         super().__init__(view)
-        self._state, self._view, self._page = state, view, page
+        self._state, self._session, self._view, self._page = state, session, view, page
+        self._is_measuring = False
         self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
         self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
         self._shows_all = False
@@ -57,9 +64,11 @@ class TrainDraft(QObject):
         self._baseline = preset_config(self.preset, self._circumstances)
         self._connect()
         self.take_preset(self.preset)
+        if state.draft is not None:
+            self.take(state.draft)
 
     def _connect(self) -> None:
-        view, state = self._view, self._state
+        view = self._view
         view.edited.connect(self.show)
         view.shown.connect(self._on_view_shown)
         view.preset_chosen.connect(self.take_preset)
@@ -69,8 +78,6 @@ class TrainDraft(QObject):
         view.rates_requested.connect(self.find_rate)
         view.strip.others_requested.connect(self.preview.show_others)
         view.strip.next_requested.connect(self._on_next_picture_requested)
-        state.job_started.connect(self._show_enabled)
-        state.job_ended.connect(self._on_job_ended)
 
     # -- the draft ----------------------------------------------------------------------------------------------
 
@@ -119,14 +126,17 @@ class TrainDraft(QObject):
 
     def is_ready(self) -> bool:
         """Check the draft against the project; show every fault beside its field."""
-        snapshot = self._state.snapshot()
+        snapshot = self._snapshot()
         problems = config_problems(self.config, snapshot) if snapshot is not None else ()
         self._view.show_problems(problems)
         return snapshot is not None and not problems
 
+    def _snapshot(self) -> Snapshot | None:
+        return self._session.snapshot() if self._session is not None else None
+
     def _look_at_project(self) -> None:
         """Count the pictures, once for each state of the project: with many it takes a moment."""
-        snapshot = self._state.snapshot()
+        snapshot = self._snapshot()
         self._facts = SetFacts.of(snapshot) if snapshot else None
         here = [name for name, fact in self._weights.items() if fact.is_here]
         wanted = self._state.settings.device
@@ -166,10 +176,8 @@ class TrainDraft(QObject):
     def _known(self, config: TrainConfig) -> Estimate | None:
         return known_estimate(config, self._facts) if self._facts and not config_problems(config) else None
 
-    @Slot()
-    @Slot(object)
-    def _show_enabled(self, _info: object = None) -> None:
-        is_free = self._state.project is not None and self._state.job_info is None
+    def _show_enabled(self) -> None:
+        is_free = self._session is not None and not self._is_measuring
         for button in (self._view.measure_button, self._view.measure_all_button, self._view.rates_button):
             button.setEnabled(is_free)
 
@@ -201,7 +209,7 @@ class TrainDraft(QObject):
             self._view.strip.show_waiting()
 
     def _preview_picture(self) -> SnapshotImage | None:
-        snapshot = self._state.snapshot()
+        snapshot = self._snapshot()
         chosen = [image for image in snapshot.images[:_LOOKED_AT] if image.split == "train"] if snapshot else []
         # A step that shares no factor with most counts visits the classes in turn, and every picture in the end.
         return chosen[self._picture * 37 % len(chosen)] if chosen else None
@@ -229,39 +237,58 @@ class TrainDraft(QObject):
     @Slot(bool)
     def measure(self, every_method: bool) -> None:
         """Measure what the draft costs, or each method with its settings."""
-        snapshot = self._state.snapshot()
-        if snapshot is None or not self.is_ready():
+        snapshot = self._snapshot()
+        if snapshot is None or self._is_measuring or not self.is_ready():
             return
         configs = [self.config]
         if every_method:
             variants = [dataclasses.replace(self.config, method=name) for name in METHODS]
             configs = [config for config in variants if not config_problems(config, snapshot)]
-        measured = work.estimate_costs(configs, snapshot)
-        self._state.start_job(ESTIMATE, tr("Measuring time and memory"), measured, page=self._page)
+        work = partial(measuring.estimate_costs, configs, snapshot)
+        self._set_measuring(True)
+        self._state.tasks.run(
+            self._task(tr("Measuring time and memory"), work),
+            owner=self,
+            on_done=lambda _found: None,
+            on_end=self._on_measured,
+        )
 
     @Slot()
     def find_rate(self) -> None:
         """Look for a learning rate."""
-        snapshot = self._state.snapshot()
-        if snapshot is not None and self.is_ready():
-            found = work.find_rate(self.config, snapshot)
-            self._state.start_job(RATES, tr("Looking for a learning rate"), found, page=self._page)
+        snapshot = self._snapshot()
+        if snapshot is not None and not self._is_measuring and self.is_ready():
+            work = partial(measuring.find_rate, self.config, snapshot)
+            self._set_measuring(True)
+            self._state.tasks.run(
+                self._task(tr("Looking for a learning rate"), work),
+                owner=self,
+                on_done=self._show_rates,
+                on_end=lambda _outcome: self._set_measuring(False),
+            )
 
-    @Slot(object)
-    def _on_job_ended(self, outcome: JobOutcome) -> None:
+    def _task(self, title: str, work: "Work[T]") -> "Task[T]":
+        return Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, gives_way=True)
+
+    def _set_measuring(self, is_measuring: bool) -> None:
+        self._is_measuring = is_measuring
         self._show_enabled()
-        if outcome.info.kind == ESTIMATE:
-            self.show()
-            refused = [f"{config.method_row.title}: {why}" for config, why in outcome.result or () if type(why) is str]
-            if refused and not outcome.was_stopped:
-                self._state.message_raised.emit(" ".join(refused), "", "warn", "")
-        elif outcome.info.kind == RATES and outcome.result is not None:
-            curve = outcome.result
+
+    def _on_measured(self, outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
+        self._set_measuring(False)
+        self.show()
+        refused = [f"{tr(config.method_row.title)}: {why}" for config, why in outcome.result or () if type(why) is str]
+        if refused and not outcome.was_stopped:
+            self._state.message_raised.emit(" ".join(refused), "", "warn", "")
+
+    def _show_rates(self, curve: "RateCurve | None") -> None:
+        if curve is not None:
             self._view.show_rates(curve.rates, curve.losses, curve.suggestion)
 
     def close(self) -> None:
-        """Wait for what draws and looks in the background."""
+        """Wait for what draws and looks in the background; leave settings that the user chose to the next project."""
         self._is_closed = True
+        self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.preview.close()
         self._looking.close()
 

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QVBoxLayout, QWidget
 from gui.kit import theme
 from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
-from gui.kit.page import Page
 from gui.kit.parts import Button, column, row
+from gui.page import Page
 from gui.run_queue import QueuedRun
 from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
-from gui.state import AppState, JobInfo, JobOutcome
+from gui.session import ProjectSession
+from gui.state import AppState
 from gui.train.draft import TrainDraft
 from gui.train.queue_list import QueueList, QueueRow
 from gui.train.resume_card import ResumeCard
@@ -38,11 +39,11 @@ class TrainPage(Page):
     name = TRAIN
     title = "Train"
 
-    def __init__(self, state: AppState) -> None:
-        super().__init__(state, scrolls=False)
-        self.runner = state.runner
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
+        super().__init__(state, session, scrolls=False)
+        self.runner = session.runner if session is not None else None
         self.setup = SetupView(TrainConfig())
-        self.draft = TrainDraft(state, self.setup, page=self.name)
+        self.draft = TrainDraft(state, session, self.setup, page=self.name)
         self.resume_card = ResumeCard()
         self._monitor: RunMonitor | None = None
         self._queue: QueueList | None = None
@@ -54,7 +55,7 @@ class TrainPage(Page):
         self._lay_out()
         self._connect()
         self._show_queue()
-        self._on_offer_changed(self.runner.offer)
+        self._on_offer_changed(self.runner.offer if self.runner is not None else None)
         self._show_readiness()
         self._warm_up_timer.start()
 
@@ -127,11 +128,12 @@ class TrainPage(Page):
         if self._queue is None:
             self._queue = queue = QueueList()
             queue.setMaximumWidth(theme.scaled(_QUEUE_WIDTH))
-            queue.moved.connect(self.runner.move)
-            queue.removed.connect(self.runner.remove)
-            queue.retry_requested.connect(self.runner.retry)
-            queue.start_requested.connect(self.runner.start_queue)
-            queue.tweak_requested.connect(self._on_tweak_requested)
+            if (runner := self.runner) is not None:
+                queue.moved.connect(runner.move)
+                queue.removed.connect(runner.remove)
+                queue.retry_requested.connect(runner.retry)
+                queue.start_requested.connect(runner.start_queue)
+                queue.tweak_requested.connect(self._on_tweak_requested)
             self._queue_layout.addWidget(queue)
             self._show_queue()
         return self._queue
@@ -142,18 +144,17 @@ class TrainPage(Page):
         self.monitor.show()
 
     def _connect(self) -> None:
-        state, runner = self.state, self.runner
-        state.settings_changed.connect(self.mark_stale)  # the device to train on
+        self.state.settings_changed.connect(self.mark_stale)  # the device to train on
+        self.state.tasks.changed.connect(self._show_readiness)
         self.setup.copy_requested.connect(self._copy_command)
-        runner.run_begun.connect(self._on_run_begun)
-        runner.run_ended.connect(self._on_run_ended)
-        runner.queue_changed.connect(self._show_queue)
-        runner.offer_changed.connect(self._on_offer_changed)
         self.resume_card.continued.connect(self._on_offer_taken)
-        self.resume_card.dismissed.connect(runner.dismiss_offer)
-        state.job_started.connect(self._on_job_started)
-        state.job_reported.connect(self._on_job_reported)
-        state.job_ended.connect(self._on_job_ended)
+        if (runner := self.runner) is not None:
+            runner.run_begun.connect(self._on_run_begun)
+            runner.run_reported.connect(self._on_run_reported)
+            runner.run_ended.connect(self._on_run_ended)
+            runner.queue_changed.connect(self._show_queue)
+            runner.offer_changed.connect(self._on_offer_changed)
+            self.resume_card.dismissed.connect(runner.dismiss_offer)
 
     # -- what others look at ------------------------------------------------------------------------------------
 
@@ -185,33 +186,38 @@ class TrainPage(Page):
         self._views.setCurrentIndex(index)
         self._show_readiness()
 
+    @property
+    def _is_training(self) -> bool:
+        return self.runner is not None and self.runner.is_training
+
+    @Slot()
     def _show_readiness(self) -> None:
-        is_open, is_training = self.state.project is not None, self.runner.is_training
+        is_open, is_training = self.runner is not None, self._is_training
         index = self._views.currentIndex()
-        paused = bool(self.runner.queue.paused)
+        paused = self.runner is not None and bool(self.runner.queue.paused)
         self.start_button.setEnabled(is_open)
         self.start_button.setVisible(not is_training and index != QUEUE and not (index == LIVE and paused))
         self.enqueue_button.setVisible(is_open and index == SETUP)
         self.resume_button.setVisible(paused and index == LIVE and not is_training)
-        self.resume_button.setEnabled(self.state.job_info is None)
         for button in (self.pause_button, self.stop_button):
             button.setVisible(is_training)
-            button.setEnabled(is_training and not self.state.is_stopping)
+            button.setEnabled(self.runner is not None and is_training and not self.runner.is_stopping)
 
     @Slot()
     def _show_queue(self) -> None:
-        runs = self.runner.queue.runs
+        runs = self.runner.queue.runs if self.runner is not None else ()
         if runs or self._queue is not None:
-            self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self.runner.is_training)
+            self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self._is_training)
         self.queue_button.setText(tr("Queue: {count}", count=len(runs)))
         self.queue_button.setVisible(bool(runs))
         if not runs and self._views.currentIndex() == QUEUE:
-            self.show_view(LIVE if self.runner.is_training else SETUP)
+            self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
 
     @Slot(object)
     def _on_offer_changed(self, run: RunSummary | None) -> None:
-        self.resume_card.offer(offer_words(run, is_paused=run.name == self.runner.queue.paused) if run else "")
+        paused = self.runner.queue.paused if self.runner is not None else ""
+        self.resume_card.offer(offer_words(run, is_paused=run.name == paused) if run else "")
 
     @Slot()
     def _copy_command(self) -> None:
@@ -228,14 +234,14 @@ class TrainPage(Page):
 
     def start(self) -> None:
         """Check the draft; start the run, or show every fault beside its field."""
-        if self.state.project is None or not self._is_ready():
+        if self.runner is None or not self._is_ready():
             return
         self.show_view(LIVE)
         self.runner.start(self.config())
 
     def enqueue(self) -> None:
         """Let the draft wait for its turn."""
-        if self.state.project is not None and self._is_ready():
+        if self.runner is not None and self._is_ready():
             self.runner.enqueue(self.config())
 
     def _is_ready(self) -> bool:
@@ -246,27 +252,27 @@ class TrainPage(Page):
 
     def pause(self) -> None:
         """End the run after this step, to go on later."""
-        if self.runner.is_training:
+        if self.runner is not None and self.runner.is_training:
             self.runner.pause()
             self.monitor.show_state("Pausing")
             self._show_readiness()
 
     def stop(self) -> None:
         """Ask the run to end well."""
-        if self.runner.is_training:
+        if self.runner is not None and self.runner.is_training:
             self.runner.stop()
             self.monitor.show_state("Stopping")
             self._show_readiness()
 
     def resume(self) -> None:
         """Go on with the paused run."""
-        run = self.runner.paused_run()
+        run = self.runner.paused_run() if self.runner is not None else None
         if run is not None:
             self.go_on_with(run)
 
     def go_on_with(self, run: object) -> None:
         """Go on with a run that was stopped or killed; its curves go on as well."""
-        if isinstance(run, RunSummary) and self.state.job_info is None:
+        if isinstance(run, RunSummary) and self.runner is not None and not self.runner.is_training:
             self.show_view(LIVE)
             self.runner.resume(run)
 
@@ -279,14 +285,14 @@ class TrainPage(Page):
 
     @Slot(int)
     def _on_tweak_requested(self, number: int) -> None:
-        run = self.runner.remove(number)
+        run = self.runner.remove(number) if self.runner is not None else None
         if run is not None:
             self.show_view(SETUP)
             self.draft.take(run.config)
 
     @Slot()
     def _on_offer_taken(self) -> None:
-        if self.runner.offer is not None:
+        if self.runner is not None and self.runner.offer is not None:
             self.go_on_with(self.runner.offer)
 
     def _see_results(self) -> None:
@@ -301,15 +307,18 @@ class TrainPage(Page):
         self.results_button.hide()
         for epoch in begun.earlier:
             self.monitor.handle(epoch)
-        earlier = [run for run in self.runner.earlier_runs(_CONTEXT_RUNS) if run.name != begun.title]
+        found = self.runner.earlier_runs(_CONTEXT_RUNS) if self.runner is not None else []
+        earlier = [run for run in found if run.name != begun.title]
         self.monitor.chart.set_context(
             [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_accuracy) for epoch in run.epochs]) for run in earlier]
         )
 
     @Slot(object)
     def _on_run_ended(self, ended: RunEnded) -> None:
-        if ended.result is None:
+        if ended.how == "failed":
             self.monitor.fail(ended.message)
+        elif ended.result is None:
+            self.monitor.show_nothing()  # it was stopped before it began
         else:
             result = ended.result
             self.monitor.finish(
@@ -319,20 +328,11 @@ class TrainPage(Page):
         self._show_readiness()
 
     @Slot(object)
-    def _on_job_started(self, _info: JobInfo) -> None:
-        self._show_queue()
-
-    @Slot(object)
-    def _on_job_reported(self, event: Event) -> None:
-        if self.runner.is_training:
-            self.monitor.handle(event)
-
-    @Slot(object)
-    def _on_job_ended(self, _outcome: JobOutcome) -> None:
-        self._show_queue()
+    def _on_run_reported(self, event: Event) -> None:
+        self.monitor.handle(event)
 
     def close_workers(self) -> None:
-        """Wait for background work of the page's own; called before the window goes."""
+        """Wait for background work of the page's own; called before the page goes."""
         self._warm_up_timer.stop()
         self._copied_timer.stop()
         self.draft.close()

@@ -15,8 +15,7 @@ from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
-from gui.kit.page import scrolling
-from gui.kit.parts import Button, Card, column, pill, row, text
+from gui.kit.parts import Button, Card, column, pill, row, scrolling, text
 from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from visionft.errors import Problem

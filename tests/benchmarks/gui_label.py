@@ -26,7 +26,8 @@ from gui.app import create_application, create_window
 from gui.kit.thumbnails import MEMORY_MB
 from gui.label.page import LabelPage
 from gui.state import AppState
-from visionft.project.edits.import_changes import AddImages, FileFacts, NewImage, Place, SourceFacts
+from gui.tasks import Lane, Task
+from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, NewImage, SourceFacts
 from visionft.project.store import Project
 
 CLASSES = tuple(f"class {number:02d}" for number in range(12))
@@ -46,7 +47,7 @@ def make_project(folder: Path, count: int) -> Path:
         os.link(folder / f"{number % 60}.jpg", pictures / name)
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=640, height=480, format="JPEG")
         facts = SourceFacts(labels=(CLASSES[number % 12],) if number % 10 else (), split="train")
-        images.append(NewImage(place=Place(pictures, name), file=file, facts=facts))
+        images.append(NewImage(place=FileLocation(pictures, name), file=file, facts=facts))
     with Project.create(folder / "project") as project:
         for start in range(0, count, 5000):
             project.apply(AddImages(images=tuple(images[start : start + 5000]), title="Import"))
@@ -173,11 +174,10 @@ def main(count: int) -> None:
             print(f"{label}: {wall:.0f} ms ({cpu:.0f} ms cpu)")
         page.grid.setFocus()
         percentiles("key to stored and painted", label_keys(app, page, 300))
-        state.start_job("busy", "Busy", busy, page="label")
-        percentiles("the same beside a busy job", label_keys(app, page, 300))
-        state.stop_job()
-        while state.job_info is not None:
-            app.processEvents()
+        task = Task(title="Busy", work=busy, lane=Lane.COMPUTE, page="label")
+        state.tasks.run(task, owner=window, on_done=lambda _result: None)
+        percentiles("the same beside a busy task", label_keys(app, page, 300))
+        state.tasks.end(lambda _handle: True)
         window.close()
 
 

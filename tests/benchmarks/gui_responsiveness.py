@@ -120,6 +120,7 @@ def main() -> None:
         collector = MainThreadCollector(app)
         collector.start()
         state.open_project(make_project(Path(name)))
+        assert state.session is not None
         for page_name in window.entries:
             began = time.perf_counter()
             window.show_page(page_name)
@@ -133,16 +134,14 @@ def main() -> None:
         spin(3)
         lateness.take("idle")
         page.start()
-        assert state.job_info is not None, config_problems(page.config(), state.snapshot())
-        state.job_reported.connect(lambda _event: None)
-        while state.job_info is not None and not page.monitor.chart.point_counts()["steps"]:
+        assert state.tasks.pending, config_problems(page.config(), state.session.snapshot())
+        state.tasks.reported.connect(lambda _handle, _event: None)
+        while state.tasks.pending and not page.monitor.chart.point_counts()["steps"]:
             spin(0.2)
         lateness.take("while the learning libraries load")
         spin(12)
         lateness.take("while training")
-        state.stop_job()
-        while state.job_info is not None:
-            spin(0.2)
+        state.tasks.end(lambda _handle: True)
         print(f"the run ended as {page.monitor.state()} after {page.monitor.chart.point_counts()}")
         collector.stop()
         window.close()

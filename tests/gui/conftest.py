@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -116,8 +117,7 @@ def state(qapp: QApplication) -> Iterator[AppState]:
     """Return a fresh state, closed afterwards."""
     state = AppState()
     yield state
-    if state.job_info is not None:
-        state.stop_job()
+    state.tasks.end(lambda _handle: True)
     state.close_project()
     state.deleteLater()
 
@@ -131,8 +131,28 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=5000)
     yield window
-    qtbot.waitUntil(lambda: state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not state.tasks.pending, timeout=20_000)
     window.close()
+
+
+class Current:
+    """A page as the user meets it: the one that is there now, whichever project has been opened meanwhile."""
+
+    def __init__(self, window: MainWindow, name: str) -> None:
+        self._window, self._name = window, name
+
+    @property
+    def widget(self) -> QWidget:
+        return self._window.page(self._name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._window.page(self._name), name)
+
+
+@pytest.fixture
+def current(window: MainWindow) -> Callable[[str], Current]:
+    """Return the function that gives a page by its name, for tests that change the project."""
+    return lambda name: Current(window, name)
 
 
 # -- cut texts ----------------------------------------------------------------------------------------------------
@@ -250,8 +270,8 @@ def answers() -> Answers:
 def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
     """Return four pictures of a project with two runs; the newer run is evaluated on them."""
     window.state.open_project(project_dir)
-    snapshot = window.state.snapshot()
-    assert snapshot is not None
+    assert window.state.session is not None
+    snapshot = window.state.session.snapshot()
     by_class = {name: index for index, name in enumerate(snapshot.class_names)}
 
     def first(name: str, count: int) -> list[int]:

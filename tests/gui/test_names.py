@@ -121,7 +121,7 @@ def test_an_import_of_such_names_is_previewed(qtbot, window, broken_folder, tmp_
     window.show_page("project")
     page = window.page("project")
     page.take_source(broken_folder)
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     window.grab()
     assert page.imports.panel.isVisible() and page.imports.panel.table.rowCount() == 2
     assert window.banner.message() == ""

@@ -35,9 +35,9 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= 2, timeout=200_000)
     assert live_numbers() > before
     page.pause()
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     assert page.monitor.state() == "Paused" and live_numbers() == before
-    run_dir = project_dir / "runs" / window.state.runner.queue.paused
+    run_dir = project_dir / "runs" / window.state.session.runner.queue.paused
     place = json.loads((run_dir / "last" / "state.json").read_text())["progress"]
     done = len(read_run(run_dir).epochs)
     assert place["epoch"] == done + 1
@@ -45,7 +45,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     page.resume()
     qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= done + 2, timeout=200_000)
     page.stop()
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     run = read_run(run_dir)
     numbers = [epoch.epoch for epoch in run.epochs]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= done + 2

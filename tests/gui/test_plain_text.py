@@ -203,11 +203,11 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
     opened.show_page("project")
     page = opened.page("project")
     page.take_source(more)  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: opened.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
     walk.look(opened, "preview")
     assert walk.saw(more.name) and any("broken" in words for words in walk.hovered)
     page.imports.panel.import_button.click()  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: opened.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
     page.report.details_button.click()  # type: ignore[attr-defined]
     walk.look(opened, "report")
 

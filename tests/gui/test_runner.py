@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from gui import work
+from gui import runner
 from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
+from gui.train import measuring
 from gui.train.page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.events import EpochDone, Progress, RunStarted
@@ -39,13 +40,12 @@ class Engine:
         self.step = threading.Event()
         self.is_slow = True
 
-    def train_run(self, config: TrainConfig, images, project_dir: Path):
-        run_dir = new_run_dir(project_dir, config)
-        return lambda *, on_event, should_stop: self._run(config, images, run_dir, on_event, should_stop)
+    def train_run(self, config: TrainConfig, images, project_dir: Path, *, on_event, should_stop):
+        return self._run(config, images, new_run_dir(project_dir, config), on_event, should_stop)
 
-    def continue_run(self, run_dir: Path):
-        config, images = read_run(run_dir).config, self.state.snapshot()
-        return lambda *, on_event, should_stop: self._run(config, images, run_dir, on_event, should_stop)
+    def continue_run(self, run_dir: Path, *, on_event, should_stop):
+        images = self.state.session.snapshot()
+        return self._run(read_run(run_dir).config, images, run_dir, on_event, should_stop)
 
     def _run(self, config, images, run_dir, on_event, should_stop):
         from visionft.files import write_json
@@ -101,8 +101,8 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch, state) -> Engine:
     engine = Engine(state)
-    monkeypatch.setattr(work, "train_run", engine.train_run)
-    monkeypatch.setattr(work, "continue_run", engine.continue_run)
+    monkeypatch.setattr(runner, "train_run", engine.train_run)
+    monkeypatch.setattr(runner, "continue_run", engine.continue_run)
     return engine
 
 
@@ -120,7 +120,7 @@ def draft(page: TrainPage, epochs: int) -> None:
 
 
 def idle(qtbot, window) -> None:
-    qtbot.waitUntil(lambda: window.state.job_info is None and not window.state.runner._goes_on, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
 
 
 def epochs_shown(page: TrainPage) -> int:
@@ -140,7 +140,7 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     engine.step.set()
     idle(qtbot, window)
     assert engine.trained == [2, 3, 4, 5]
-    (failed,) = window.state.runner.queue.runs
+    (failed,) = window.state.session.runner.queue.runs
     assert failed.config.epochs == 3 and "Not even one picture" in failed.failure
     assert "Not even one picture" in page.queue.list.item(0).text()
     assert page._views.currentIndex() == SETUP  # the next run does not snatch the form away
@@ -159,7 +159,7 @@ def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine)
     qtbot.mouseClick(page.queue.retry_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
     idle(qtbot, window)
-    assert engine.trained == [3, 3] and window.state.runner.queue.runs == ()
+    assert engine.trained == [3, 3] and window.state.session.runner.queue.runs == ()
 
 
 def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
@@ -188,7 +188,7 @@ def test_dragging_a_row_moves_its_run(qtbot, page, window):
         page.enqueue()
     model = page.queue.list.model()
     model.moveRow(model.index(0, 0).parent(), 0, model.index(0, 0).parent(), 3)
-    qtbot.waitUntil(lambda: [run.number for run in window.state.runner.queue.runs] == [2, 3, 1])
+    qtbot.waitUntil(lambda: [run.number for run in window.state.session.runner.queue.runs] == [2, 3, 1])
     assert page.queue.numbers() == [2, 3, 1]
 
 
@@ -197,10 +197,10 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     page.enqueue()
     draft(page, 9)
     window.state.close_project()
-    assert window.state.runner.queue.runs == () and not page.queue_button.isVisible()
+    assert window.page("train").runner is None and not window.page("train").queue_button.isVisible()
     window.state.open_project(project_dir)
-    (run,) = window.state.runner.queue.runs
-    assert run.config.epochs == 7 and page.queue.numbers() == [1]
+    (run,) = window.state.session.runner.queue.runs
+    assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
 
 
 def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine):
@@ -214,18 +214,18 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     page.show_view(LIVE)
     qtbot.mouseClick(page.pause_button, LEFT)
     assert page.monitor.state() == "Pausing"
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert page.monitor.state() == "Paused" and page.resume_button.isVisible()
     assert not page.pause_button.isVisible() and not page.start_button.isVisible()
     qtbot.wait(30)
-    assert window.state.job_info is None  # what waits does not overtake it
+    assert not window.state.tasks.pending  # what waits does not overtake it
     engine.is_slow = False
     qtbot.mouseClick(page.resume_button, LEFT)
     idle(qtbot, window)
     assert engine.trained == [4, 4, 2]
     finished = read_run(window.state.path / "runs" / "001-starter_resnet-lora")
     assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
-    assert not finished.result.stopped and window.state.runner.queue.paused == ""
+    assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
 
 def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
@@ -234,9 +234,9 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
     page.runner.enqueue(TrainConfig(epochs=2))
     qtbot.mouseClick(page.stop_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     qtbot.wait(30)
-    assert page.monitor.state() == "Stopped" and window.state.job_info is None
+    assert page.monitor.state() == "Stopped" and not window.state.tasks.pending
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
     assert len(page.runner.queue.waiting()) == 1
     qtbot.mouseClick(page.queue_button, LEFT)
@@ -244,25 +244,22 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
 
 
 def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):
-    def train_run(config, images, project_dir):
-        def run(*, on_event, should_stop):
-            while not should_stop():
-                time.sleep(0.003)
-            return TrainResult(
-                run="001-x", best=None, seconds=0.0, stopped=True, trainable_parameters=1, total_parameters=1,
-                device="CPU", precision="fp32",
-            )  # fmt: skip
+    def train_run(*_inputs, on_event, should_stop):
+        while not should_stop():
+            time.sleep(0.003)
+        return TrainResult(
+            run="001-x", best=None, seconds=0.0, stopped=True, trainable_parameters=1, total_parameters=1,
+            device="CPU", precision="fp32",
+        )  # fmt: skip
 
-        return run
-
-    monkeypatch.setattr(work, "train_run", train_run)
+    monkeypatch.setattr(runner, "train_run", train_run)
     draft(page, 6)
     page.start()
-    qtbot.waitUntil(lambda: window.state.job_info is not None)
+    qtbot.waitUntil(lambda: page.runner.is_training)
     page.pause()
-    qtbot.waitUntil(lambda: window.state.job_info is None)
-    assert page.monitor.state() == "Stopped" and window.state.runner.queue.paused == ""
-    assert [run.config.epochs for run in window.state.runner.queue.waiting()] == [6]
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert page.monitor.state() == "Stopped" and window.state.session.runner.queue.paused == ""
+    assert [run.config.epochs for run in window.state.session.runner.queue.waiting()] == [6]
 
 
 def crashed_run(project_dir: Path, images, done: int) -> Path:
@@ -280,12 +277,13 @@ def crashed_run(project_dir: Path, images, done: int) -> Path:
 
 
 def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir):
-    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
     window.state.close_project()
     window.show_page("project")
     window.state.open_project(project_dir)
     qtbot.waitUntil(lambda: run_dir.name in window.banner.message())
     qtbot.mouseClick(window.banner.way_button, LEFT)
+    page = window.page("train")
     assert window.current_page is page
     assert page.resume_card.message() == f"{run_dir.name} was interrupted at epoch 4 of 5."
     engine.is_slow = False
@@ -296,35 +294,34 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
 
 
 def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
-    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
     window.state.close_project()
     window.state.open_project(project_dir)
+    page = window.page("train")
     assert run_dir.name in page.resume_card.message()
     qtbot.mouseClick(page.resume_card.dismiss_button, LEFT)
     assert page.resume_card.message() == ""
     window.state.close_project()
     window.state.open_project(project_dir)
-    assert page.resume_card.message() == "" and window.state.runner.offer is None
+    page = window.page("train")
+    assert page.resume_card.message() == "" and window.state.session.runner.offer is None
     assert RunQueue(project_dir).dismissed == {run_dir.name}
 
 
 def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch):
-    def estimate_costs(configs, images):
-        def measure(*, on_event, should_stop):
-            while not should_stop():
-                time.sleep(0.003)
-            return ()
+    def estimate_costs(configs, images, *, on_event, should_stop):
+        while not should_stop():
+            time.sleep(0.003)
+        return ()
 
-        return measure
-
-    monkeypatch.setattr(work, "estimate_costs", estimate_costs)
+    monkeypatch.setattr(measuring, "estimate_costs", estimate_costs)
     engine.is_slow = False
     draft(page, 2)
     qtbot.mouseClick(page.setup.measure_button, LEFT)
-    assert window.state.job_info.kind == "estimate" and not page.setup.measure_button.isEnabled()
+    assert window.job_bar.line("Measuring time and memory") and not page.setup.measure_button.isEnabled()
     qtbot.mouseClick(page.start_button, LEFT)
     idle(qtbot, window)
-    assert engine.trained == [2] and window.state.runner.queue.runs == ()
+    assert engine.trained == [2] and window.state.session.runner.queue.runs == ()
 
 
 def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine):
@@ -334,11 +331,11 @@ def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, wind
     page.runner.start_queue()
     idle(qtbot, window)
     assert engine.trained == [2]
-    assert "no attention" in window.state.runner.queue.runs[0].failure
+    assert "no attention" in window.state.session.runner.queue.runs[0].failure
 
 
 def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_dir):
-    run_dir = crashed_run(project_dir, window.state.snapshot(), 3)
+    run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
     window.show_page("results")
     window.state.run_duplicate_requested.emit(read_run(run_dir))
     assert window.current_page is page and page.config() == read_run(run_dir).config
@@ -346,7 +343,7 @@ def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_
 
 
 def test_earlier_runs_are_the_grey_context(qtbot, page, window, engine, project_dir):
-    earlier = crashed_run(project_dir, window.state.snapshot(), 3)
+    earlier = crashed_run(project_dir, window.state.session.snapshot(), 3)
     draft(page, 2)
     engine.is_slow = False
     page.start()

@@ -13,6 +13,7 @@ from gui.app import create_window
 from gui.errors import BugDialog
 from gui.kit import dialogs
 from gui.state import AppState
+from gui.tasks import Lane, Task
 from visionft.errors import RunError, as_expected
 from visionft.project.edits.changes import AddClass
 from visionft.project.store import Project
@@ -35,9 +36,14 @@ def label(qtbot, window, project_dir):
     return page
 
 
-def run_job(qtbot, window, work, *, kind="train"):
-    window.state.start_job(kind, "A job", work, page="train")
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+def start(window, work, *, title="A job", lane=Lane.TRAINING):
+    task = Task(title=title, work=work, lane=lane, page="train")
+    return window.state.tasks.run(task, owner=window, on_done=lambda _result: None)
+
+
+def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
+    start(window, work, lane=lane)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -51,7 +57,7 @@ def test_a_picture_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label,
     qtbot.waitUntil(lambda: view._kept.get(label.grid.cell(image_id).path) is not None)
     assert "the file is missing" in view._kept[label.grid.cell(image_id).path].reason
     qtbot.keyClick(view, Qt.Key.Key_3)
-    assert labels_of(window.state.project, image_id) == ("red",)
+    assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
 @pytest.mark.parametrize("way", ["removed", "moved"])
@@ -65,7 +71,7 @@ def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label
     for name in window.entries:
         window.show_page(name)
     window.commands.action("file.close").trigger()
-    assert window.state.project is None and window.current_page.name == "settings"
+    assert window.state.session is None and window.current_page.name == "settings"
 
 
 def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, project_dir):
@@ -79,25 +85,25 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
     page = other.page("label")
     image_id = page.grid.current_id()
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
-    assert labels_of(state.project, image_id) != ("red",)
+    assert labels_of(state.session.project, image_id) != ("red",)
     assert page.saved.text() == "Read only" and other.banner.message()
     other.close()
     state.deleteLater()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
-    assert labels_of(window.state.project, image_id) == ("red",)
+    assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
 def test_opening_the_open_project_again_keeps_it_writable(label, window, project_dir):
-    project = window.state.project
-    assert window.state.open_project(project_dir) and window.state.project is project
-    assert window.state.apply(AddClass("new")) and not window.banner.message()
+    project = window.state.session.project
+    assert window.state.open_project(project_dir) and window.state.session.project is project
+    assert window.state.session.apply(AddClass("new")) and not window.banner.message()
 
 
 def test_a_project_that_could_only_be_read_can_be_opened_again_for_writing(window, project_dir):
     with Project.open(project_dir):
         window.state.open_project(project_dir)
-        assert window.state.project.is_read_only
-    assert window.state.open_project(project_dir) and not window.state.project.is_read_only
+        assert window.state.session.project.is_read_only
+    assert window.state.open_project(project_dir) and not window.state.session.project.is_read_only
 
 
 def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
@@ -117,16 +123,16 @@ def test_a_corrupt_run_folder_harms_no_page(window, project_dir):
 
 def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(label, window):
     """The database is told that the disk ends here: SQLite then fails as on a full disk."""
-    writer = window.state.project._database._writer
+    writer = window.state.session.project._database._writer
     pages = writer.execute("PRAGMA page_count").fetchone()[0]
     writer.execute(f"PRAGMA max_page_count = {pages}")
     names = (f"class {number} {'x' * 100}" for number in range(1000))
-    refused = next(name for name in names if not window.state.apply(AddClass(name)))
+    refused = next(name for name in names if not window.state.session.apply(AddClass(name)))
     assert "the disk is full" in window.banner.message()
-    assert refused not in window.state.project.snapshot().class_names
+    assert refused not in window.state.session.project.snapshot().class_names
     writer.execute("PRAGMA max_page_count = 1000000")
-    assert window.state.apply(AddClass(refused))
-    assert refused in window.state.project.snapshot().class_names
+    assert window.state.session.apply(AddClass(refused))
+    assert refused in window.state.session.project.snapshot().class_names
 
 
 def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, tmp_path, monkeypatch):
@@ -139,7 +145,7 @@ def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, t
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    run_job(qtbot, window, lambda **_: write_text(target, "later"), kind="export")
+    run_job(qtbot, window, lambda **_: write_text(target, "later"), lane=Lane.COMPUTE)
     monkeypatch.undo()
     assert "No space left" in window.banner.message() and window.banner._hint.text()
     assert target.read_text() == "earlier" and not list(tmp_path.glob(".model*"))
@@ -193,7 +199,7 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     assert "KeyError" in caplog.text and "Unexpected error" in window.banner.message()
     image_id = label.grid.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
-    assert labels_of(window.state.project, image_id) == ("red",)
+    assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
 # -- closing ------------------------------------------------------------------------------------------------------
@@ -215,11 +221,11 @@ def test_closing_while_training_asks_and_stops_well(qtbot, window, project_dir, 
     window.state.open_project(project_dir)
     asked, answers, waiting = [], [False, True], Waiting()
     monkeypatch.setattr(dialogs, "ask_yes", lambda *inputs, **_: asked.append(inputs[1]) or answers.pop(0))
-    window.state.start_job("train", "Training ResNet-18", waiting, page="train")
+    start(window, waiting, title="Training ResNet-18")
     window.close()
-    assert window.isVisible() and window.state.job_info is not None and not waiting.ended_well.is_set()
+    assert window.isVisible() and window.state.tasks.pending and not waiting.ended_well.is_set()
     window.close()
-    assert not window.isVisible() and waiting.ended_well.is_set() and window.state.job_info is None
+    assert not window.isVisible() and waiting.ended_well.is_set() and not window.state.tasks.pending
     assert asked == ["“Training ResNet-18” is running"] * 2
 
 
@@ -228,8 +234,9 @@ def test_the_job_is_shown_on_every_page_and_can_be_stopped_from_each(qtbot, wind
     for name in window.entries:
         window.show_page(name)
         waiting = Waiting()
-        window.state.start_job("train", "Training ResNet-18", waiting, page="train")
-        assert window.job_bar.job_button.isVisible() and window.job_bar.job_button.text() == "Training ResNet-18"
-        qtbot.mouseClick(window.job_bar.stop_button, LEFT)
-        qtbot.waitUntil(lambda: window.state.job_info is None)
+        start(window, waiting, title="Training ResNet-18", lane=Lane.COMPUTE)
+        (line,) = window.job_bar.lines
+        assert line.job_button.isVisible() and line.job_button.text() == "Training ResNet-18"
+        qtbot.mouseClick(line.stop_button, LEFT)
+        qtbot.waitUntil(lambda: not window.state.tasks.pending)
         assert waiting.ended_well.is_set()

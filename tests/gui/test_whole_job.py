@@ -23,7 +23,7 @@ print(json.dumps(session.run(["probabilities"], {"image": pixels})[0][0].tolist(
 
 
 def wait_for_job(qtbot, window: MainWindow, *, seconds: int = 120) -> None:
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=seconds * 1000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=seconds * 1000)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Which precision a computer's devices take by themselves."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 
-from visionft.devices import _cpu_precision, list_devices
+from visionft.devices import _cpu_precision, free_gpu_mb, list_devices
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,19 @@ def test_a_cpu_takes_bf16_only_where_it_multiplies_it_by_itself(cpu: SimpleNames
 
 def test_the_cpu_is_there_and_comes_last() -> None:
     assert list_devices()[-1].kind == "cpu"
+
+
+def test_free_memory_of_a_gpu_is_what_its_driver_says_and_unknown_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetMemoryInfo=lambda _handle: SimpleNamespace(free=5000 << 20),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    assert free_gpu_mb() == 5000
+
+    def no_driver() -> None:
+        raise OSError("no driver")
+
+    driver.nvmlInit = no_driver
+    assert free_gpu_mb() is None

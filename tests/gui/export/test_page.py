@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
-from gui import work
+from gui.export import page as export_page
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from visionft.errors import ExportError
@@ -48,33 +48,29 @@ def exporting(monkeypatch):
     """Let exports write a small file and a true record; return what was asked."""
     asked = []
 
-    def export_model(run_dir, _images, out_dir, **options):
+    def export_model(run_dir, _images, out_dir, *, on_event, should_stop, **options):
         asked.append((run_dir, out_dir, options))
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
+        result = ExportResult(
+            model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["opset"],
+            parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
+            latency=Latency(
+                median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
+            ),
+            float_model=out_dir / "model_float.onnx" if options["float_input"] else None,
+        )  # fmt: skip
+        record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
+        (out_dir / "export.json").write_text(json.dumps(record))
+        return result
 
-        def run(*, on_event, should_stop):
-            out_dir.mkdir(parents=True, exist_ok=True)
-            (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
-            result = ExportResult(
-                model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["opset"],
-                parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
-                latency=Latency(
-                    median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
-                ),
-                float_model=out_dir / "model_float.onnx" if options["float_input"] else None,
-            )  # fmt: skip
-            record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
-            (out_dir / "export.json").write_text(json.dumps(record))
-            return result
-
-        return run
-
-    monkeypatch.setattr(work, "export_model", export_model)
+    monkeypatch.setattr(export_page, "export_model", export_model)
     return asked
 
 
 def export(qtbot, window, page) -> None:
     qtbot.mouseClick(page.export_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
 
 
 def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, window, page, exporting, project_dir):
@@ -135,19 +131,16 @@ def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, proj
     run = read_run(project_dir / "runs" / RUN)
     change_notes(run, title="Lightened")
     delete_weights(run)
-    window.state.runs_changed.emit()
+    window.state.session.runs_changed.emit()
     assert not page.export_button.isEnabled() and "weights of this run were deleted" in page._note.text()
     assert page.table.model().index(0, 0).data() == "Lightened"
 
 
 def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monkeypatch):
     def failing(*_inputs, **_options):
-        def run(**_):
-            raise ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
+        raise ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
 
-        return run
-
-    monkeypatch.setattr(work, "export_model", failing)
+    monkeypatch.setattr(export_page, "export_model", failing)
     export(qtbot, window, page)
     assert "differs from PyTorch" in window.banner.message()
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()

@@ -19,11 +19,10 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def page(window: MainWindow, tmp_path, monkeypatch) -> ProjectPage:
+def page(window: MainWindow, tmp_path, monkeypatch, current):
     monkeypatch.setattr(project_module, "projects_folder", lambda: tmp_path / "projects")
-    page = window.page("project")
-    assert isinstance(page, ProjectPage)
-    return page
+    assert isinstance(window.page("project"), ProjectPage)
+    return current("project")
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def source(tmp_path) -> Path:
 
 
 def wait(qtbot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
 def look(qtbot, window: MainWindow, page: ProjectPage, source: Path) -> None:
@@ -57,7 +56,7 @@ def test_what_was_found_is_shown_before_anything_is_written(qtbot, window, page,
     reasons = [panel.table.item(line, 1).text() for line in range(panel.table.rowCount())]
     assert reasons == ["Unreadable", "Duplicate"]
     assert panel.import_button.text() == "Import 10 pictures"
-    assert window.state.project.summary().images == 0
+    assert window.state.session.project.summary().images == 0
 
 
 def test_look_alikes_are_merged_and_a_class_left_out(qtbot, window, page, source, tmp_path):
@@ -69,7 +68,7 @@ def test_look_alikes_are_merged_and_a_class_left_out(qtbot, window, page, source
     assert panel.import_button.text() == "Import 9 pictures" and not classes.merge_button.isVisible()
     qtbot.mouseClick(panel.import_button, LEFT)
     wait(qtbot, window)
-    assert window.state.project.summary().classes == {"cat": 6, "dog": 3}
+    assert window.state.session.project.summary().classes == {"cat": 6, "dog": 3}
     assert page.report.isVisible() and not panel.isVisible()
     assert [path.name for path in source.iterdir()] != []
 
@@ -96,7 +95,7 @@ def test_a_name_cannot_be_empty(qtbot, window, page, source, tmp_path):
 def test_cancelling_the_preview_leaves_everything_as_it_was(qtbot, window, page, source):
     look(qtbot, window, page, source)
     qtbot.mouseClick(page.imports.panel.cancel_button, LEFT)
-    assert page.welcome.isVisible() and window.state.project is None
+    assert page.welcome.isVisible() and window.state.session is None
 
 
 def test_without_a_project_one_is_asked_for_only_after_the_preview(qtbot, window, page, source, monkeypatch):
@@ -117,7 +116,7 @@ def test_without_a_project_one_is_asked_for_only_after_the_preview(qtbot, window
     assert asked == ["source"] and page.imports.panel.isVisible()  # thought better of it: the findings stay
     qtbot.mouseClick(page.imports.panel.import_button, LEFT)
     wait(qtbot, window)
-    assert window.state.project.summary().images == 10
+    assert window.state.session.project.summary().images == 10
 
 
 def test_a_zip_is_chosen_by_its_button(qtbot, window, page, source, tmp_path, monkeypatch):
@@ -138,7 +137,7 @@ def test_pictures_are_copied_into_the_project_on_request(qtbot, window, page, so
     page.imports.panel.copy_box.setChecked(True)
     qtbot.mouseClick(page.imports.panel.import_button, LEFT)
     wait(qtbot, window)
-    assert all(image.path.is_relative_to(tmp_path / "p") for image in window.state.snapshot().images)
+    assert all(image.path.is_relative_to(tmp_path / "p") for image in window.state.session.snapshot().images)
 
 
 def test_a_look_can_be_cancelled(qtbot, window, page, draw_folder, tmp_path):

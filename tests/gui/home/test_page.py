@@ -20,10 +20,9 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def page(window: MainWindow) -> ProjectPage:
-    page = window.page("project")
-    assert isinstance(page, ProjectPage)
-    return page
+def page(window: MainWindow, current):
+    assert isinstance(window.page("project"), ProjectPage)
+    return current("project")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ def _projects_in_a_temporary_folder(monkeypatch, tmp_path):
 
 
 def wait_for_job(qtbot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
 
 
 def test_the_first_screen_is_the_welcome_without_recent_projects(page):
@@ -44,7 +43,7 @@ def test_choosing_a_folder_of_pictures_makes_a_project_and_imports_them(qtbot, w
     monkeypatch.setattr(NewProjectDialog, "exec", lambda dialog: click_create(qtbot, dialog))
     qtbot.mouseClick(page.welcome.drop_zone.choose_button, LEFT)
     wait_for_job(qtbot, window)
-    assert window.state.project is None and page.imports.panel.classes.isVisible()
+    assert window.state.session is None and page.imports.panel.classes.isVisible()
     confirm(qtbot, window, page)
     assert window.state.path.name == "pictures"
     assert page.tiles["images"].figure() == "25"
@@ -77,7 +76,7 @@ def test_the_badge_lists_what_is_missing_and_its_button_mends_it(qtbot, window, 
     qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
     wait_for_job(qtbot, window)
     assert page.checklist.badge() == "Ready to train"
-    snapshot = window.state.snapshot()
+    snapshot = window.state.session.snapshot()
     assert all(snapshot.labelled(split) for split in ("train", "val", "test"))
 
 
@@ -142,9 +141,9 @@ def drop(page: ProjectPage, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Qt offers Python no other constructor
         enter = QDragEnterEvent(QPoint(9, 9), *keys)
-    QApplication.sendEvent(page, enter)
+    QApplication.sendEvent(page.widget, enter)
     assert enter.isAccepted()
-    QApplication.sendEvent(page, QDropEvent(QPointF(9, 9), *keys))
+    QApplication.sendEvent(page.widget, QDropEvent(QPointF(9, 9), *keys))
 
 
 def test_a_project_open_elsewhere_can_only_be_read_and_says_so(window, project_dir):
@@ -174,16 +173,16 @@ def test_several_classes_per_picture_can_be_chosen(qtbot, tmp_path):
 
 def test_the_sample_project_is_ready_to_train(qtbot, window, page):
     qtbot.mouseClick(page.welcome.sample_tile, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
     assert page.checklist.badge() == "Ready to train"
-    assert len(window.state.snapshot().class_names) == 4
+    assert len(window.state.session.snapshot().class_names) == 4
 
 
 def test_drawing_the_sample_can_be_cancelled(qtbot, window, page):
     qtbot.mouseClick(page.welcome.sample_tile, LEFT)
     qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
     wait_for_job(qtbot, window)
-    assert not page.imports.is_active and window.state.project.summary().images == 0
+    assert not page.imports.is_active and window.state.session.project.summary().images == 0
     assert not list(window.state.path.rglob("*.jpg"))
 
 
@@ -214,7 +213,7 @@ def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, m
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
     page.refresh()
     qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
-    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and window.state.job_info is None
+    assert "811 MB" in asked[0] and "CC BY-SA 4.0" in asked[0] and not window.state.tasks.pending
 
 
 def test_the_overview_shows_pictures_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):

@@ -115,7 +115,7 @@ def test_the_throttle_lets_a_new_stage_through_at_once():
 def test_the_throttle_never_drops_an_epoch():
     heard = []
     throttle = EventThrottle(heard.append, interval_s=60)
-    epoch = {"train_loss": 1.0, "train_top1": 0.5, "val_loss": 1.0, "val_top1": 0.5, "learning_rate": 0.1}
+    epoch = {"train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.1}
     for number in range(1, 30):
         throttle(EpochDone(epoch=number, epochs=29, seconds=1, images_per_second=1, is_best=False, **epoch))
     assert [event.epoch for event in heard] == list(range(1, 30))

@@ -77,7 +77,7 @@ def test_shift_and_control_select_and_one_key_labels_them_all(qtbot, page):
     press(qtbot, page, Qt.Key.Key_2)
     assert all(stored_labels(page, image_id) == ["green"] for image_id in chosen)
     assert page.grid.selected_ids() == chosen
-    page.state.undo()
+    page.state.session.undo()
     assert all(stored_labels(page, image_id) == ["blue"] for image_id in chosen)
 
 
@@ -150,7 +150,7 @@ def test_a_class_can_be_renamed_merged_and_deleted_from_its_menu(qtbot, page, mo
     choose(page, "green", "Delete")
     assert page.panel.names() == ["red"]
     for _ in range(3):
-        page.state.undo()
+        page.state.session.undo()
     assert page.panel.names() == ["blue", "green", "red"]
 
 

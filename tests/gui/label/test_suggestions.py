@@ -77,7 +77,7 @@ def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested)
     assert stored(page)[suggested[0]] == ["red"] and page.grid.current_place() == 1
     assert page.grid.cell(suggested[0]).caption() == "red"
     qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.words())
-    page.state.undo()
+    page.state.session.undo()
     assert stored(page)[suggested[0]] == [] and page.grid.cell(suggested[0]).caption() == "red? 99%"
 
 
@@ -85,7 +85,7 @@ def test_enter_accepts_for_a_whole_selection_in_one_step(qtbot, page, suggested)
     page.grid.select_all()
     press(qtbot, page, Qt.Key.Key_Return)
     assert all(stored(page)[image_id] == ["red"] for image_id in suggested)
-    page.state.undo()
+    page.state.session.undo()
     assert all(stored(page)[image_id] == [] for image_id in suggested)
 
 
@@ -175,8 +175,8 @@ def test_classes_are_reordered_by_dragging_and_from_the_menu(page):
     assert page.panel.names() == ["red", "blue", "green"] and page.keys["1"] == "red"
     trigger(page, "red", "Move down")
     assert page.panel.names() == ["blue", "red", "green"]
-    page.state.undo()
-    page.state.undo()
+    page.state.session.undo()
+    page.state.session.undo()
     assert page.panel.names() == ["blue", "green", "red"]
 
 
@@ -216,6 +216,9 @@ def test_a_real_run_suggests_for_every_unlabelled_picture(qtbot, window, picture
     assert "001-tiny" in menu.actions()[0].text()
     menu.actions()[0].trigger()
     menu.deleteLater()
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     qtbot.waitUntil(lambda: len(page.suggesting.found) > 0, timeout=10_000)
-    assert len(page.suggesting.found) == window.state.project.summary().images - window.state.project.summary().labelled
+    assert (
+        len(page.suggesting.found)
+        == window.state.session.project.summary().images - window.state.session.project.summary().labelled
+    )

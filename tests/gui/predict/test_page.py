@@ -67,7 +67,7 @@ def page(window, project_dir):
 
 def classify(qtbot, page, sources):
     page.classify(sources)
-    qtbot.waitUntil(lambda: page.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=20_000)
 
 
 def test_the_exports_of_the_project_are_offered(page, project_dir):
@@ -134,7 +134,7 @@ def to_csv(page, pictures, tmp_path, monkeypatch):
 def test_a_folder_is_classified_into_a_table(qtbot, page, window, pictures, to_csv):
     (pictures / "red" / "broken.png").write_bytes(b"nothing")
     qtbot.mouseClick(page.to_csv_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     lines = read_csv(to_csv)
     assert len(lines) == 26
     assert all(line["class"] == Path(line["path"]).parent.name or line["error"] for line in lines)
@@ -142,9 +142,9 @@ def test_a_folder_is_classified_into_a_table(qtbot, page, window, pictures, to_c
 
 
 def test_a_stopped_table_keeps_the_lines_so_far(qtbot, page, window, to_csv):
-    window.state.job_reported.connect(lambda event: window.stop_job() if event.stage == "Classifying" else None)
+    window.state.tasks.reported.connect(lambda handle, event: handle.stop() if event.stage == "Classifying" else None)
     qtbot.mouseClick(page.to_csv_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     assert 0 < len(read_csv(to_csv)) <= 25
     assert not list(to_csv.parent.glob(".all.csv*"))
 
@@ -156,13 +156,13 @@ def test_a_picture_can_be_pasted(qtbot, page, window):
     qtbot.keyClick(page, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: bool(page.answers), timeout=20_000)
     assert page.answers[0].path.suffix == ".png" and page.answers[0].class_name == "red"
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
 
 
 def test_pasting_words_says_what_to_do(page, window):
     QGuiApplication.clipboard().setText("no picture")
     page.paste()
-    assert "no picture on the clipboard" in window.banner.message() and window.state.job_info is None
+    assert "no picture on the clipboard" in window.banner.message() and not window.state.tasks.pending
 
 
 def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(qtbot, page, window, tmp_path, pictures):

@@ -6,12 +6,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
-from gui import work
+from gui import runner
 from gui.app import create_window
 from gui.kit import dialogs, i18n
 from gui.kit.theme import apply_theme
 from gui.kit.value_table import MARK_ROLE
 from gui.preferences import Settings
+from gui.results import page as results_page
 from gui.results.page import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, SETTINGS
 from gui.shell.window import MainWindow
 from gui.state import AppState
@@ -53,7 +54,7 @@ def test_no_text_of_any_view_is_cut_with_long_names(
     window.resize(1280, 800)
     window.show()
     state.open_project(project_dir)
-    snapshot = state.snapshot()
+    snapshot = state.session.snapshot()
     assert snapshot is not None
     write_run(project_dir, OLD, TrainConfig(backbone="resnet18"), accuracies=[0.5, 0.8])
     write_run(project_dir, NEW, TrainConfig(backbone="vit_tiny"), accuracies=[0.6, 0.9])
@@ -213,18 +214,18 @@ def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot
     strip = page.pictures.matrix.strip
     strip.setFocus()
     qtbot.keyClick(strip, Qt.Key.Key_2)  # the second class of the list: green
-    snapshot = window.state.snapshot()
+    snapshot = window.state.session.snapshot()
     image = next(each for each in snapshot.images if each.image_id == strip.items()[0].image_id)
     assert snapshot.class_names[image.labels[0]] == "green"
     assert strip.items()[0].mark == "now green"
     assert "1 of these pictures has another label now" in page.relabelled.message()
     started = []
-    monkeypatch.setattr(work, "train_run", lambda config, *_: started.append(config) or (lambda **_: None))
+    monkeypatch.setattr(runner, "train_run", lambda config, *_, **__: started.append(config))
     qtbot.mouseClick(page.relabelled.way_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert started[0].start_from == NEW and started[0].backbone == "vit_tiny" and started[0].method == "linear"
     assert window.current_page.name == "train"
-    window.state.undo()
+    window.state.session.undo()
     window.show_page("results")
     assert not strip.items()[0].mark and page.relabelled.isHidden()
 
@@ -264,11 +265,11 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
 
 def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monkeypatch):
     asked = []
-    monkeypatch.setattr(work, "evaluate", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    monkeypatch.setattr(results_page, "evaluate", lambda *inputs, **_: asked.append(inputs))
     page.table.select([OLD])
     show(PICTURES)
     assert page.evaluation is None and page.evaluate_button.text() == "Evaluate"
     page.split_box.setCurrentIndex(1)
     qtbot.mouseClick(page._missing[PICTURES].button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert asked[0][0].name == OLD and asked[0][2] == "test"

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from gui import work
+from gui import runner
 from gui.kit.thumbnails import Unreadable
+from gui.results import page as results_page
+from gui.results import picture_views
 from gui.results.page import PICTURES
 from gui.shell.window import MainWindow
 from visionft.errors import RunError
@@ -54,17 +56,17 @@ def test_explaining_shows_where_it_looked_and_whether_that_held(
 ):
     asked = []
 
-    def explain(_run_dir, wanted, _task):
+    def explain(_run_dir, wanted, _task, **_hooks):
         asked.extend(wanted)
-        return lambda **_: explained(wanted, deletion=deletion)
+        return explained(wanted, deletion=deletion)
 
-    monkeypatch.setattr(work, "explain", explain)
+    monkeypatch.setattr(picture_views, "explain", explain)
     show(PICTURES)
     view = page.pictures.explain
     qtbot.waitUntil(lambda: view.heat.picture() is not None)
     assert view.badge() == "" and view.heat.heat_rect().isEmpty()
     qtbot.mouseClick(view.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
     assert view.badge() == badge and badge in view.verdict()
     whole, seen = view.heat.picture_rect(), view.heat.heat_rect()
@@ -73,7 +75,7 @@ def test_explaining_shows_where_it_looked_and_whether_that_held(
     view.target_box.setCurrentIndex(1)  # the true class: not explained yet
     assert view.badge() == ""
     qtbot.mouseClick(view.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert asked[-1].class_name == "red" and view.badge() == badge
 
 
@@ -101,10 +103,10 @@ def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
     qtbot, page, window, project_dir, monkeypatch
 ):
     # What the engine does first; the rest of it would load torch.
-    monkeypatch.setattr(work, "evaluate", lambda run_dir, *_: lambda **_: read_run(run_dir))
+    monkeypatch.setattr(results_page, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
     shutil.rmtree(project_dir / "runs" / NEW)
     qtbot.mouseClick(page.evaluate_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert "is not a readable run" in window.banner.message()
     assert page.table.selected() == [OLD]
 
@@ -129,27 +131,24 @@ def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, sho
     vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
     page.pictures.take_explanations([vanished])
     assert "cannot be read: there is no such file" in view.verdict() and view.badge() == ""
-    window.state.apply(RemoveImages((image_ids[3],)))
+    window.state.session.apply(RemoveImages((image_ids[3],)))
     assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
 
 
 def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch):
-    def failing(*_inputs):
-        def run(**_):
-            raise RunError("The checkpoint is unusable.", "Use another run.")
+    def failing(*_inputs, **_hooks):
+        raise RunError("The checkpoint is unusable.", "Use another run.")
 
-        return run
-
-    monkeypatch.setattr(work, "explain", failing)
+    monkeypatch.setattr(picture_views, "explain", failing)
     show(PICTURES)
     qtbot.mouseClick(page.pictures.explain.explain_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert "unusable" in window.banner.message() and page.pictures.explain.explain_button.isEnabled()
 
 
 def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):
     asked = []
-    monkeypatch.setattr(work, "continue_run", lambda *inputs: asked.append(inputs) or (lambda **_: 0))
+    monkeypatch.setattr(runner, "continue_run", lambda *inputs, **_: asked.append(inputs))
     qtbot.mouseClick(page.continue_button, LEFT)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert window.current_page.name == "train" and asked[0][0].name == NEW

@@ -82,8 +82,8 @@ def test_undo_is_named_in_the_menu_and_does_it(window, project_dir):
     window.state.open_project(project_dir)
     undo, redo = window.commands.action("edit.undo"), window.commands.action("edit.redo")
     assert undo.text() == "Undo: Split 25 pictures" and not redo.isEnabled()
-    image = window.state.snapshot().images[0]
-    window.state.apply(LabelImages((image.image_id,), "red & blue"))
+    image = window.state.session.snapshot().images[0]
+    window.state.session.apply(LabelImages((image.image_id,), "red & blue"))
     assert "red && blue" in undo.text()
     undo.trigger()
     assert undo.text() == "Undo: Split 25 pictures" and "red && blue" in redo.text()

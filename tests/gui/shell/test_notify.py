@@ -6,11 +6,11 @@ import pytest
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from gui.shell.notify import Notifier, ending_of
-from gui.state import JobInfo, JobOutcome
+from gui.tasks import Failure, Lane, Outcome, Task
 from visionft.events import EpochDone
 from visionft.training.runs.run_folder import TrainResult
 
-INFO = JobInfo(kind="train", title="Training ResNet-18", page="train", started_s=0.0, may_write=False)
+TASK = Task(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
 BEST = EpochDone(
     epoch=7, epochs=9, train_loss=0.1, train_accuracy=1, val_loss=0.2, val_accuracy=0.934, learning_rate=0.1, seconds=1,
     images_per_second=1, is_best=True,
@@ -33,8 +33,9 @@ def said(monkeypatch):
 
 
 def finish(qtbot, window, result, *, page="train"):
-    window.state.start_job("train", "Training ResNet-18", lambda **_: result, page=page)
-    qtbot.waitUntil(lambda: window.state.job_info is None)
+    task = Task(title="Training ResNet-18", work=lambda **_: result, lane=Lane.TRAINING, page=page)
+    window.state.tasks.run(task, owner=window, on_done=lambda _result: None)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
 
 
 def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
@@ -64,9 +65,11 @@ def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypa
 
 
 def test_a_failure_is_told_as_well_and_a_stop_is_not():
-    failed = ending_of(JobOutcome(info=INFO, message="There is not enough memory.", hint="Close other programs."))
+    failed = ending_of(
+        Outcome(task=TASK, failure=Failure(message="There is not enough memory.", hint="Close other programs."))
+    )
     assert failed is not None and failed.title.endswith("failed") and failed.words == "There is not enough memory."
-    assert ending_of(JobOutcome(info=INFO, result=RESULT, was_stopped=True)) is None
+    assert ending_of(Outcome(task=TASK, result=RESULT, was_stopped=True)) is None
 
 
 @pytest.mark.qt_log_ignore("does not support raise")

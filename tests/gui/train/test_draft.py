@@ -9,9 +9,8 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QImage
 
-from gui import work
 from gui.shell.window import MainWindow
-from gui.train import augment_preview
+from gui.train import augment_preview, measuring
 from gui.train.page import TrainPage
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, run_details
 from models.catalog import BACKBONES
@@ -36,14 +35,14 @@ def page(window: MainWindow, project_dir) -> TrainPage:
 
 
 def wait_for_job(qtbot, window):
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
 
 
 # Presets --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
-    expected = preset_config("balanced", Circumstances.of(window.state.snapshot()))
+    expected = preset_config("balanced", Circumstances.of(window.state.session.snapshot()))
     assert page.config() == expected and page.setup.presets.choice() == "balanced"
     assert not page.setup.modified_pill.isVisible() and not page.setup.reset_button.isVisible()
 
@@ -87,10 +86,11 @@ def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(qtbot, p
         assign_splits(project)
     small = page.config().batch_size
     window.state.open_project(tmp_path / "large")
+    page = window.page("train")
     assert page.config().batch_size > small
     page.form.editor("epochs").setValue(3)
     window.state.close_project()
-    assert page.config().epochs == 3
+    assert window.page("train").config().epochs == 3
 
 
 # Cards ----------------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_what_waits_is_described_by_what_is_special_about_it():
 
 def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
     assert "not measured" in page.setup.cost.text()
-    remember(page.config(), SetFacts.of(window.state.snapshot()), COST)
+    remember(page.config(), SetFacts.of(window.state.session.snapshot()), COST)
     page.draft.show()
     assert "measured on this computer" in page.setup.cost.text() and "2.1 GB" in page.setup.cost.text()
     assert "2.1 GB" in page.setup.methods.tiles["lora"].facts()
@@ -176,8 +176,8 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
     asked.clear()
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     qtbot.waitUntil(lambda: len(asked) == 2)
-    assert window.job_bar.stop_button.isVisible()
-    qtbot.mouseClick(window.job_bar.stop_button, LEFT)
+    assert window.job_bar.lines[0].stop_button.isVisible()
+    qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
     wait_for_job(qtbot, window)
     assert asked == ["full", "linear"] and window.banner.message() == ""  # prefix and the rest were not begun
 
@@ -195,7 +195,7 @@ def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):
 def test_faults_keep_a_measurement_from_starting(qtbot, page, window):
     page.form.editor("learning_rate").setText("fast")
     qtbot.mouseClick(page.setup.measure_button, LEFT)
-    assert window.state.job_info is None and page.form.editor("learning_rate").property("fault") == "true"
+    assert not window.state.tasks.pending and page.form.editor("learning_rate").property("fault") == "true"
 
 
 # The learning rate ----------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_faults_keep_a_measurement_from_starting(qtbot, page, window):
 
 def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, window, monkeypatch):
     curve = RateCurve(rates=(1e-5, 1e-4, 1e-3, 1e-2), losses=(2.0, 1.9, 1.2, 3.0), suggestion=1e-3)
-    monkeypatch.setattr(work, "find_rate", lambda config, images: lambda **_: curve)
+    monkeypatch.setattr(measuring, "find_rate", lambda *_, **__: curve)
     qtbot.mouseClick(page.setup.rates_button, LEFT)
     wait_for_job(qtbot, window)
     chart = page.setup.rate_chart
@@ -216,7 +216,7 @@ def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, w
 
 
 def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch):
-    monkeypatch.setattr(work, "find_rate", lambda config, images: lambda **_: None)
+    monkeypatch.setattr(measuring, "find_rate", lambda *_, **__: None)
     qtbot.mouseClick(page.setup.rates_button, LEFT)
     wait_for_job(qtbot, window)
     assert page.setup.rate_chart is None and window.banner.message() == ""
@@ -242,7 +242,7 @@ def drawn(monkeypatch) -> list:
 def test_the_preview_follows_the_settings_on_the_users_own_picture(qtbot, drawn, page, window):
     strip = page.setup.strip
     qtbot.waitUntil(lambda: strip.shown() == 8)
-    own = {image.path for image in window.state.snapshot().labelled("train")}
+    own = {image.path for image in window.state.session.snapshot().labelled("train")}
     assert {request.path for request in drawn} <= own
     page.form.editor("augmentation").setCurrentText("none")
     qtbot.waitUntil(lambda: strip.shown() == 1)
@@ -272,7 +272,7 @@ def test_only_the_latest_wish_is_shown(qtbot, drawn, page):
 
 def test_a_picture_that_vanished_is_said_in_place_of_the_variants(qtbot, page, window, monkeypatch):
     monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
-    for image in window.state.snapshot().images:
+    for image in window.state.session.snapshot().images:
         image.path.unlink()
     page.draft.preview._wait.setInterval(5)
     qtbot.mouseClick(page.setup.strip.next_button, LEFT)

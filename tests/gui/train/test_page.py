@@ -6,9 +6,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
-from gui import work
+from gui import runner
 from gui.shell.window import MainWindow
-from gui.state import JobInfo
+from gui.tasks import Lane, Task
 from gui.train.page import TrainPage
 from visionft.errors import WeightsError
 from visionft.events import EpochDone, Notice, RunStarted, StepDone
@@ -54,31 +54,29 @@ def scripted(monkeypatch):
     """Let Start run a script of events instead of the learning libraries; yield what was asked for."""
     asked, script = [], []
 
-    def train_run(config, images, project_dir):
-        def run(*, on_event, should_stop):
-            import time
+    def train_run(config, images, project_dir, *, on_event, should_stop):
+        import time
 
-            for item in script:
-                if isinstance(item, Exception):
-                    raise item
-                on_event(item)
-            deadline = time.monotonic() + (5 if "wait" in asked else 0)
-            while time.monotonic() < deadline and not should_stop():
-                time.sleep(0.005)
-            return TrainResult(
-                run="001-resnet18-lora", best=epoch_done(2, is_best=True), seconds=6.0, stopped=should_stop(),
-                trainable_parameters=10, total_parameters=1000, device="CPU", precision="fp32",
-            )  # fmt: skip
-
+        is_slow = "wait" in asked
         asked.append((config, images, project_dir))
-        return run
+        for item in script:
+            if isinstance(item, Exception):
+                raise item
+            on_event(item)
+        deadline = time.monotonic() + (5 if is_slow else 0)
+        while time.monotonic() < deadline and not should_stop():
+            time.sleep(0.005)
+        return TrainResult(
+            run="001-resnet18-lora", best=epoch_done(2, is_best=True), seconds=6.0, stopped=should_stop(),
+            trainable_parameters=10, total_parameters=1000, device="CPU", precision="fp32",
+        )  # fmt: skip
 
-    monkeypatch.setattr(work, "train_run", train_run)
+    monkeypatch.setattr(runner, "train_run", train_run)
     return asked, script
 
 
 def wait_for_job(qtbot, window):
-    qtbot.waitUntil(lambda: window.state.job_info is None, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
 
 
 def choose_backbone(qtbot, page, name):
@@ -122,13 +120,14 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
     qtbot.keyClicks(editor, "fast")
     qtbot.mouseClick(page.start_button, LEFT)
     assert editor.property("fault") == "true"
-    assert scripted[0] == [] and window.state.job_info is None
+    assert scripted[0] == [] and not window.state.tasks.pending
 
 
 def test_pictures_without_splits_are_refused_with_the_next_step(qtbot, page, window, scripted, pictures, tmp_path):
     with Project.create(tmp_path / "unsplit") as project:
         import_source(project, pictures)
     window.state.open_project(tmp_path / "unsplit")
+    page = window.page("train")
     page.start()
     assert "no splits yet" in page.setup.problems.message()
     assert scripted[0] == []
@@ -157,7 +156,7 @@ def test_stop_ends_the_run_and_says_that_the_best_is_kept(qtbot, page, window, s
     qtbot.mouseClick(page.start_button, LEFT)
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
     assert page.stop_button.isVisible() and not page.start_button.isVisible()
-    assert not window.job_bar.stop_button.isVisible()  # one Stop is enough
+    assert not window.job_bar.lines[0].stop_button.isVisible()  # one Stop is enough
     qtbot.mouseClick(page.stop_button, LEFT)
     wait_for_job(qtbot, window)
     assert page.monitor.state() == "Stopped"
@@ -170,15 +169,16 @@ def test_the_job_bar_shows_the_run_on_every_page_and_stops_it(qtbot, page, windo
     script += [started(epochs=3), step(2, 2)]
     page.start()
     window.show_page("project")
-    qtbot.waitUntil(lambda: "Epoch 2 of 3" in window.job_bar._stage.text())
-    assert "1 min 15 s left" in window.job_bar._stage.text()
-    assert window.job_bar.stop_button.isVisible()
-    qtbot.mouseClick(window.job_bar.job_button, LEFT)
-    assert window.current_page is page and not window.job_bar.stop_button.isVisible()
+    (line,) = window.job_bar.lines
+    qtbot.waitUntil(lambda: "Epoch 2 of 3" in line.words())
+    assert "1 min 15 s left" in line.words()
+    assert line.stop_button.isVisible()
+    qtbot.mouseClick(line.job_button, LEFT)
+    assert window.current_page is page and not line.stop_button.isVisible()
     window.show_page("project")
-    qtbot.mouseClick(window.job_bar.stop_button, LEFT)
+    qtbot.mouseClick(line.stop_button, LEFT)
     wait_for_job(qtbot, window)
-    assert not window.job_bar.stop_button.isVisible()
+    assert not window.job_bar.lines and window.job_bar.idle_words()
 
 
 def test_an_expected_failure_is_a_banner_with_its_hint(qtbot, page, window, scripted):
@@ -197,20 +197,22 @@ def test_a_bug_in_a_job_is_a_banner_with_details(qtbot, page, window, scripted, 
     assert "KeyError" in window.banner.message() and window.banner.details_button.isVisible()
 
 
-def test_a_second_job_is_refused_while_one_runs(qtbot, page, window, scripted):
+def test_a_second_training_task_waits_and_says_for_what(qtbot, page, window, scripted):
     scripted[0].append("wait")
     page.start()
-    assert not window.state.start_job("train", "Another", lambda **_: None, page="train")
-    assert "running" in window.banner.message()
-    window.state.stop_job()
+    done = []
+    another = Task(title="Another", work=lambda **_: 7, lane=Lane.TRAINING, page="train")
+    window.state.tasks.run(another, owner=page, on_done=done.append)
+    running, waiting = window.job_bar.lines
+    assert waiting.words() == f"waits for “{running.job_button.text()}”" and not done
+    page.stop()
     wait_for_job(qtbot, window)
+    assert done == [7]
 
 
-def test_recorded_events_are_shown_without_any_job(page, window):
-    window.state.job_info = JobInfo(kind="train", title="t", page="train", started_s=0, may_write=False)
+def test_recorded_events_are_shown_without_any_task(page, window):
     for event in (started(), step(1, 3), Notice(message="Half the batch size: memory ran out", level="warning")):
-        window.state.job_reported.emit(event)
-    window.state.job_info = None
+        page.runner.run_reported.emit(event)
     assert page.monitor.tiles["speed"].figure() == "50"
     assert page.monitor.tiles["left"].figure() == "1 min 15 s"
     assert "memory ran out" in page.monitor._note.text()
@@ -253,7 +255,7 @@ def test_closing_while_a_job_runs_asks_and_stops_it(qtbot, page, window, scripte
     page.start()
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: False)
     window.close()
-    assert window.isVisible() and window.state.job_info is not None
+    assert window.isVisible() and window.state.tasks.pending
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: True)
     window.close()
-    assert not window.isVisible() and window.state.job_info is None and window.state.project is None
+    assert not window.isVisible() and not window.state.tasks.pending and window.state.session is None

@@ -111,7 +111,7 @@ def on_a_terminal(*arguments: object, columns: int) -> str:
 def test_a_result_starts_on_a_line_of_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     said = on_a_terminal("check", project, "--contents", columns=24)
-    assert "48/48" in said and "\r\x1b[2KEverything is in order.\r\n" in said
+    assert "48/48" in said and "\r\x1b[2KEverything is in order. " in said
     running = said.partition("Everything")[0].split("\r\x1b[2K")
     assert len(running) > 2 and all(len(line) < 24 for line in running)  # a line that wraps could not be cleared
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
-from visionft.errors import RunError
+from visionft.errors import RunError, VisionFTError, as_expected
 from visionft.events import Notice, OnEvent, ignore_event
 from visionft.files import fsync_folder, fsync_tree, read_json, write_error
 from visionft.training.runs.manifest import fault_of, read_manifest, write_manifest
@@ -89,8 +89,8 @@ def whole_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
         fsync_folder(target.parent)
     except Exception as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if fault := _disk_fault(error):
-            raise write_error(target, fault) from error
+        if expected := _disk_fault(error, target):
+            raise expected from error
         raise
     shutil.rmtree(doomed, ignore_errors=True)
 
@@ -99,12 +99,12 @@ def _old_name(name: str) -> str:
     return f".{name}.old"
 
 
-def _disk_fault(error: Exception) -> OSError | None:
-    """Return the disk's fault behind an exception: safetensors wraps it in a class of its own."""
+def _disk_fault(error: Exception, target: Path) -> VisionFTError | None:
+    """Return the advice for a fault of the disk, which safetensors wraps in a class of its own; None for another."""
     if isinstance(error, OSError):
-        return error
-    is_wrapped = "I/O error" in str(error) or "os error" in str(error)
-    return OSError(str(error)) if is_wrapped else None
+        return write_error(target, error)
+    is_wrapped = isinstance(error, SafetensorError) and ("I/O error" in str(error) or "os error" in str(error))
+    return (as_expected(error) or write_error(target, OSError(str(error)))) if is_wrapped else None
 
 
 def finish_interrupted(run_dir: Path) -> None:

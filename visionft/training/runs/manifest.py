@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from visionft.files import sha256_file
+from visionft.files import read_json, sha256_file
 
 MANIFEST = "manifest.json"
 
@@ -22,7 +22,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
         OSError: There is none.
         ValueError: It is damaged.
     """
-    values: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    values: Any = read_json(folder / MANIFEST)
     if not isinstance(values, dict) or not values:
         raise ValueError(f"{MANIFEST} lists no files")
     return values

@@ -1,18 +1,21 @@
-"""What every screen is: a title line with its actions, a scrolling body, and a refresh only when it is looked at."""
+"""What every screen is: a title line with its actions, a scrolling body, and a refresh only when it is looked at.
+
+A page is about one session, for good: when another project opens, the window builds new pages and deletes these.
+"""
 
 from typing import ClassVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import ElidedLabel, row, verbatim
+from gui.kit.parts import ElidedLabel, row, scrolling, verbatim
+from gui.session import ProjectSession
 from gui.state import AppState
 
 CONTENT_WIDTH = 1640
-SCROLLBAR_WIDTH = 12
 
 
 class Page(QWidget):
@@ -21,9 +24,17 @@ class Page(QWidget):
     name: ClassVar[str]
     title: ClassVar[str]
 
-    def __init__(self, state: AppState, *, scrolls: bool = True, max_width: int = CONTENT_WIDTH) -> None:
+    def __init__(
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        *,
+        scrolls: bool = True,
+        max_width: int = CONTENT_WIDTH,
+    ) -> None:
+        """Args: `session` is the open project; None for a page without one."""
         super().__init__()
-        self.state = state
+        self.state, self.session = state, session
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.focus_target: QWidget | None = None  # what takes the focus for the page; a focus proxy would break Tab
         self._is_stale = True
@@ -56,8 +67,8 @@ class Page(QWidget):
         centred = QHBoxLayout(self)
         centred.setContentsMargins(0, 0, 0, 0)
         centred.addWidget(frame)
-        state.project_changed.connect(self._on_content_changed)
-        state.content_changed.connect(self._on_content_changed)
+        if session is not None:
+            session.content_changed.connect(self._on_content_changed)
 
     def refresh(self) -> None:
         """Show the project as it is now; called when the page is visible and something changed."""
@@ -69,7 +80,7 @@ class Page(QWidget):
         """Go on with a training run, where a page trains."""
 
     def close_workers(self) -> None:
-        """Wait for background work of the page's own; called before the window goes."""
+        """Wait for background work of the page's own; called before the page goes."""
 
     @Slot()
     @Slot(object)
@@ -95,23 +106,3 @@ class Page(QWidget):
             self._is_stale = False
             self.refresh()
         super().showEvent(event)
-
-
-def scrolling(layout: QVBoxLayout) -> QScrollArea:
-    """Return a scroll area around a column; its right margin makes room for the scroll bar, so that edges line up."""
-    canvas = QWidget()
-    canvas.setObjectName("canvas")
-    canvas.setLayout(layout)
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(canvas)
-    margins = layout.contentsMargins()
-
-    def make_room(_low: int, high: int) -> None:
-        taken = min(margins.right(), SCROLLBAR_WIDTH) if high > 0 else 0
-        layout.setContentsMargins(margins.left(), margins.top(), margins.right() - taken, margins.bottom())
-
-    area.verticalScrollBar().rangeChanged.connect(make_room)
-    return area

@@ -1,0 +1,55 @@
+"""What the set-up of a run measures in tasks: what settings cost here, and which learning rate suits."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from visionft.events import OnEvent, Progress, ShouldStop
+
+if TYPE_CHECKING:
+    from visionft.data.types import Snapshot
+    from visionft.training.config.train_config import TrainConfig
+    from visionft.training.estimate import Estimate
+    from visionft.training.lr_finder import RateCurve
+
+_LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
+
+
+def estimate_costs(
+    configs: "Sequence[TrainConfig]", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
+) -> "tuple[tuple[TrainConfig, Estimate | str], ...]":
+    """Measure a few steps of each of these settings; the measurements are kept for `known_estimate`.
+
+    Returns:
+        For each config its estimate, or why it cannot be trained here.
+    """
+    on_event(_LOADING)
+    from visionft.errors import VisionFTError
+    from visionft.training.estimate import estimate_run
+
+    found: list[tuple[TrainConfig, Estimate | str]] = []
+    for config in configs:
+        try:
+            found.append((config, estimate_run(config, images, on_event=on_event, should_stop=should_stop)))
+        except VisionFTError as error:
+            if len(configs) == 1 and not should_stop():
+                raise
+            found.append((config, error.message))
+        if should_stop():
+            break
+    return tuple(found)
+
+
+def find_rate(
+    config: "TrainConfig", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
+) -> "RateCurve | None":
+    """Try rising learning rates on a network that is thrown away; None when it was stopped."""
+    on_event(_LOADING)
+    from visionft.errors import VisionFTError
+    from visionft.training.lr_finder import find_learning_rate
+
+    try:
+        return find_learning_rate(config, images, on_event=on_event, should_stop=should_stop)
+    except VisionFTError:
+        if should_stop():
+            return None
+        raise

@@ -1,0 +1,280 @@
+"""Lanes: what goes on at once, what waits and says for what, who hears of the end, and who does not any more."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QObject, QThread
+from PySide6.QtWidgets import QLabel
+
+from gui import runner
+from gui import tasks as tasks_module
+from gui.results import page as results_page
+from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks, reason_to_wait
+from visionft.errors import RunError
+from visionft.events import Notice, Progress
+from visionft.project.edits.changes import LabelImages
+
+
+class Gate:
+    """Work that has begun, goes on until it is let through or stopped, and returns its result."""
+
+    def __init__(self, result: object = None) -> None:
+        self.begun, self.open, self.was_stopped = threading.Event(), threading.Event(), False
+        self._result = result
+
+    def __call__(self, *, on_event, should_stop) -> object:
+        self.begun.set()
+        while not self.open.wait(0.003):
+            if should_stop():
+                self.was_stopped = True
+                break
+        return self._result
+
+
+def task(work: Callable[..., object], lane: Lane, title: str = "A task", **values) -> Task:
+    return Task(title=title, work=work, lane=lane, page="settings", **values)
+
+
+@pytest.fixture
+def owner(qapp) -> Iterator[QObject]:
+    owner = QObject()
+    yield owner
+    if shiboken6.isValid(owner):
+        owner.deleteLater()
+
+
+@pytest.fixture
+def tasks(qapp) -> Iterator[Tasks]:
+    tasks = Tasks()
+    yield tasks
+    tasks.end(lambda _handle: True)
+    tasks.deleteLater()
+
+
+@pytest.fixture
+def run(tasks: Tasks, owner: QObject) -> Callable[..., TaskHandle]:
+    def hand_in(work, lane, title="A task", *, on_done=lambda _result: None, **values) -> TaskHandle:
+        hooks = {name: values.pop(name) for name in ("on_failed", "on_event", "on_end") if name in values}
+        return tasks.run(task(work, lane, title, **values), owner=owner, on_done=on_done, **hooks)
+
+    return hand_in
+
+
+# -- lanes --------------------------------------------------------------------------------------------------------
+
+
+def test_training_evaluating_and_importing_go_on_at_once(qtbot, tasks, run):
+    gates = {lane: Gate() for lane in Lane}
+    for lane, gate in gates.items():
+        run(gate, lane, writes=lane is Lane.DISK, device=lane is not Lane.DISK)
+    assert all(gate.begun.wait(5) for gate in gates.values())
+    assert len(tasks.running) == 3 and not tasks.waiting
+    for gate in gates.values():
+        gate.open.set()
+    qtbot.waitUntil(lambda: not tasks.pending)
+
+
+def test_a_second_task_of_a_lane_waits_its_turn_and_says_for_what(qtbot, tasks, run):
+    first, second, third, results = Gate(1), Gate(2), Gate(3), []
+    run(first, Lane.COMPUTE, "Evaluating a run", on_done=results.append)
+    waiting = [run(gate, Lane.COMPUTE, "Next", on_done=results.append) for gate in (second, third)]
+    assert [handle.waits_for for handle in waiting] == ["waits for “Evaluating a run”"] * 2
+    assert first.begun.wait(5) and not second.begun.is_set()
+    first.open.set()
+    qtbot.waitUntil(lambda: waiting[0].is_running)
+    assert waiting[0].waits_for == "" and not third.begun.is_set()
+    second.open.set()
+    third.open.set()
+    qtbot.waitUntil(lambda: not tasks.pending)
+    assert results == [1, 2, 3]
+
+
+def test_two_tasks_that_change_the_project_wait_for_each_other_across_lanes(qtbot, tasks, run):
+    importing, changing = Gate(), Gate()
+    run(importing, Lane.DISK, "Importing parts", writes=True)
+    second = run(changing, Lane.COMPUTE, "Cleaning", writes=True)
+    reading = run(Gate(), Lane.TRAINING, "Training")
+    assert second.waits_for == "waits for “Importing parts”: it is changing the project" and reading.is_running
+    importing.open.set()
+    qtbot.waitUntil(lambda: second.is_running)
+
+
+def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_enough(qtbot, qapp, owner, monkeypatch):
+    monkeypatch.setattr(tasks_module, "_LOOK_AGAIN_MS", 10)
+    free = [500]
+    tasks = Tasks(free_mb=lambda: free[0])
+    tasks.run(task(Gate(), Lane.TRAINING, "Training", device=True), owner=owner, on_done=lambda _: None)
+    evaluating = tasks.run(task(Gate(), Lane.COMPUTE, device=True), owner=owner, on_done=lambda _: None)
+    importing = tasks.run(task(Gate(), Lane.DISK), owner=owner, on_done=lambda _: None)
+    assert "only 500 MB of the graphics card's memory are free" in evaluating.waits_for and importing.is_running
+    qtbot.wait(40)
+    assert not evaluating.is_running
+    free[0] = 9000
+    qtbot.waitUntil(lambda: evaluating.is_running)
+    tasks.end(lambda _handle: True)
+    tasks.deleteLater()
+
+
+def test_without_a_graphics_card_memory_speaks_against_nothing():
+    training = task(Gate(), Lane.TRAINING, device=True)
+    assert reason_to_wait(task(Gate(), Lane.COMPUTE, device=True), [training], free_mb=None) == ""
+
+
+def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
+    measuring, training, ends = Gate(), Gate(), []
+    run(measuring, Lane.COMPUTE, "Measuring", gives_way=True, on_end=lambda outcome: ends.append(outcome.was_stopped))
+    assert measuring.begun.wait(5)
+    started = run(training, Lane.TRAINING, "Training")
+    assert started.waits_for == "waits until “Measuring” has stopped"
+    qtbot.waitUntil(lambda: started.is_running)
+    assert ends == [True] and measuring.was_stopped
+    again = run(Gate(), Lane.COMPUTE, "Measuring", gives_way=True)
+    evaluating = run(Gate(), Lane.COMPUTE, "Evaluating")
+    assert "beside it the measurement would be wrong" in again.waits_for and evaluating.is_running
+
+
+# -- callbacks ----------------------------------------------------------------------------------------------------
+
+
+def test_callbacks_come_on_the_main_thread_in_their_order(qtbot, qapp, run):
+    heard = []
+
+    def note(what: str) -> Callable[[object], None]:
+        return lambda value: heard.append((what, value, QThread.currentThread() is qapp.thread()))
+
+    def work(*, on_event, should_stop):
+        on_event(Notice(message="hello"))
+        return 42
+
+    run(work, Lane.DISK, on_event=note("event"), on_done=note("done"), on_end=lambda o: note("end")(o.result))
+    qtbot.waitUntil(lambda: len(heard) == 3)
+    assert heard == [("event", Notice(message="hello"), True), ("done", 42, True), ("end", 42, True)]
+
+
+def test_nobody_is_called_once_the_owner_is_gone(qtbot, tasks, run, owner):
+    gate, heard = Gate(), []
+    run(
+        gate, Lane.DISK, on_done=heard.append, on_event=heard.append, on_failed=heard.append, on_end=heard.append
+    )  # fmt: skip
+    shiboken6.delete(owner)
+    gate.open.set()
+    qtbot.waitUntil(lambda: not tasks.pending)
+    assert not heard
+
+
+def test_a_failure_goes_to_who_wants_it_and_else_to_the_window(qtbot, tasks, run):
+    def failing(**_hooks):
+        raise RunError("The run is gone.", "Choose another.")
+
+    told, ended = [], []
+    tasks.ended.connect(lambda outcome, is_told: ended.append((outcome.failure.message, is_told)))
+    done = lambda _result: told.append("done")  # noqa: E731
+    run(failing, Lane.DISK, on_done=done)
+    run(failing, Lane.COMPUTE, on_done=done, on_failed=lambda failure: told.append(failure.hint))
+    qtbot.waitUntil(lambda: len(ended) == 2)
+    assert sorted(ended) == [("The run is gone.", False), ("The run is gone.", True)] and told == ["Choose another."]
+
+
+def test_a_task_stopped_while_it_waits_never_begins(qtbot, tasks, run):
+    gate, never, heard = Gate(), Gate(), []
+    run(gate, Lane.COMPUTE)
+    waiting = run(never, Lane.COMPUTE, on_done=heard.append, on_end=heard.append)
+    waiting.stop()
+    (outcome,) = heard
+    assert isinstance(outcome, Outcome) and outcome.was_stopped and not outcome.has_begun
+    gate.open.set()
+    qtbot.waitUntil(lambda: not tasks.pending)
+    assert not never.begun.is_set() and not waiting.is_pending
+
+
+@pytest.mark.qt_no_exception_capture
+def test_a_bug_in_a_callback_holds_nothing_up(qtbot, tasks, run, monkeypatch):
+    bugs = []
+    monkeypatch.setattr("sys.excepthook", lambda *inputs: bugs.append(inputs[1]))
+
+    def broken(_result):
+        raise KeyError("a bug")
+
+    run(lambda **_: 1, Lane.COMPUTE, on_done=broken)
+    results = []
+    run(lambda **_: 2, Lane.COMPUTE, on_done=results.append)
+    qtbot.waitUntil(lambda: results == [2])
+    assert [type(bug) for bug in bugs] == [KeyError] and not tasks.pending
+
+
+def test_ending_stops_all_and_waits_until_they_have_told_so(tasks, run):
+    gates, ends = [Gate() for _ in range(4)], []
+    lanes = (Lane.TRAINING, Lane.COMPUTE, Lane.COMPUTE, Lane.DISK)
+    for gate, lane in zip(gates, lanes, strict=True):
+        run(gate, lane, on_end=ends.append)
+    tasks.end(lambda _handle: True)
+    assert not tasks.pending and len(ends) == 4 and all(outcome.was_stopped for outcome in ends)
+    assert [gate.was_stopped for gate in gates] == [True, True, False, True]
+
+
+# -- the window ---------------------------------------------------------------------------------------------------
+
+
+def test_the_bar_shows_every_task_with_its_own_stop_and_what_waits(qtbot, window):
+    gates = [Gate() for _ in range(7)]
+    lanes = (Lane.TRAINING, Lane.COMPUTE, Lane.DISK, *[Lane.COMPUTE] * 4)
+    for place, (gate, lane) in enumerate(zip(gates, lanes, strict=True)):
+        window.state.tasks.run(task(gate, lane, f"Task {place}"), owner=window, on_done=lambda _result: None)
+    bar = window.job_bar
+    assert [line.job_button.text() for line in bar.lines] == ["Task 0", "Task 1", "Task 2", "Task 3"]
+    assert bar.lines[3].words() == "waits for “Task 1”" and bar.idle_words() == ""
+    assert "and 3 more wait" in [label.text() for label in bar.findChildren(QLabel) if label.isVisible()]
+    bar.lines[1].stop_button.click()
+    qtbot.waitUntil(gates[3].begun.is_set)
+    assert gates[1].was_stopped and not gates[0].was_stopped and not gates[2].was_stopped
+    bar.lines[3].stop_button.click()
+    window.state.tasks.end(lambda _handle: True)
+    assert not bar.lines and bar.idle_words()
+
+
+def test_labelling_importing_and_evaluating_go_on_while_a_run_trains(
+    qtbot, window, image_ids, draw_folder, tmp_path, monkeypatch
+):
+    training, evaluated = Gate(), []
+    monkeypatch.setattr(runner, "train_run", lambda *_, **hooks: training(**hooks))
+    monkeypatch.setattr(results_page, "evaluate", lambda run_dir, *_, **__: evaluated.append(run_dir.name))
+    session = window.state.session
+    window.show_page("train")
+    window.page("train").start()
+    assert training.begun.wait(5) and session.runner.is_training
+
+    window.show_page("project")
+    page = window.page("project")
+    page.take_source(draw_folder(tmp_path / "more", {"yellow": 3}))
+    qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=20_000)
+    page.imports.panel.import_button.click()
+    qtbot.waitUntil(page.report.isVisible, timeout=20_000)
+    assert session.snapshot().class_names == ("blue", "green", "red", "yellow")
+    assert session.apply(LabelImages((image_ids[0],), "yellow"))
+    window.show_page("results")
+    window.page("results").evaluate_button.click()
+    qtbot.waitUntil(lambda: len(evaluated) == 1)
+
+    qtbot.waitUntil(lambda: len(window.state.tasks.pending) == 1)
+    assert session.runner.is_training and not training.was_stopped
+    window.show_page("train")
+    window.page("train").stop_button.click()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert training.was_stopped
+
+
+def test_progress_reaches_the_line_of_its_task(qtbot, window):
+    gate = Gate()
+
+    def work(*, on_event, should_stop):
+        on_event(Progress(stage="Reading", done=3, total=9))
+        return gate(on_event=on_event, should_stop=should_stop)
+
+    other = Gate()
+    window.state.tasks.run(task(other, Lane.DISK, "Other"), owner=window, on_done=lambda _result: None)
+    window.state.tasks.run(task(work, Lane.COMPUTE, "Reading"), owner=window, on_done=lambda _result: None)
+    qtbot.waitUntil(lambda: window.job_bar.line("Reading").words() == "Reading 3 of 9")
+    assert window.job_bar.line("Other").words() == "Starting"
+    window.state.tasks.end(lambda _handle: True)

@@ -1,0 +1,260 @@
+"""One project after another: nothing of the first is to be seen or reached in the second, and back again."""
+
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import shiboken6
+from PIL import Image
+from PySide6.QtCore import QCoreApplication, QEvent, QModelIndex, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
+
+from gui.kit import dialogs
+from gui.shell.window import MainWindow
+from gui.tasks import Lane, Task
+from visionft.training.config.train_config import TrainConfig
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+TINY = TrainConfig(
+    backbone="test_resnet", method="linear", weights="random", image_size=32, batch_size=4, epochs=1, device="cpu",
+    augmentation="none",
+)  # fmt: skip
+
+
+def draw(folder: Path, names: tuple[str, ...], count: int) -> Path:
+    """Draw class folders of pictures of which no two are alike, in any folder."""
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            shade = (90 * place + 9 * number, 12 * len(name) + number, 7 * len(folder.name))
+            Image.new("RGB", (40, 32), shade).save(folder / name / f"{name}_{number}.png")
+    return folder
+
+
+def wait(qtbot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=200_000)
+
+
+# -- all that a window says -------------------------------------------------------------------------------------------
+
+
+def texts_of_model(view: QAbstractItemView | QComboBox) -> Iterator[str]:
+    model = view.model()
+    for line in range(model.rowCount() if model is not None else 0):
+        cells = (model.index(line, place) for place in itertools.count())
+        for index in itertools.takewhile(QModelIndex.isValid, cells):
+            for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.UserRole):
+                yield str(index.data(role))
+
+
+def texts_of(widget: QWidget) -> Iterator[str]:
+    yield from (widget.toolTip(), widget.accessibleName(), widget.windowTitle())
+    if isinstance(widget, QLabel | QLineEdit | QAbstractButton):
+        yield widget.text()
+    if isinstance(widget, QPlainTextEdit):
+        yield widget.toPlainText()
+    if isinstance(widget, QAbstractItemView | QComboBox):
+        yield from texts_of_model(widget)
+
+
+def said(window: MainWindow) -> str:
+    """Return all that the window says on any page, also where it is hidden at the moment."""
+    for name in window.entries:
+        window.show_page(name)
+        for _ in range(3):
+            QApplication.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the event loop does so by itself
+    widgets = [window, *window.findChildren(QWidget)]
+    lines = [text for widget in widgets for text in texts_of(widget)]
+    return "\n".join([*lines, *(action.text() for action in window.findChildren(QAction))])
+
+
+# -- working in a project ---------------------------------------------------------------------------------------------
+
+
+def fill(qtbot, window: MainWindow, source: Path) -> None:
+    """Import pictures by clicks and divide them."""
+    window.show_page("project")
+    window.page("project").take_source(source)
+    wait(qtbot, window)
+    qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
+    wait(qtbot, window)
+    qtbot.mouseClick(window.page("project").checklist.buttons["split"], LEFT)
+    wait(qtbot, window)
+
+
+def learn(qtbot, window: MainWindow) -> None:
+    """Train a tiny run with one more in the queue, evaluate, export and try it."""
+    window.show_page("train")
+    train = window.page("train")
+    train.draft.take(TINY)
+    train.start()
+    wait(qtbot, window)
+    assert train.monitor.state() == "Finished", window.banner.message()
+    train.draft.take(dataclasses.replace(TINY, epochs=777))
+    train.enqueue()
+    train.setup.reset_requested.emit()  # settings that were chosen would stay, see below
+    window.show_page("results")
+    qtbot.mouseClick(window.page("results").evaluate_button, LEFT)
+    wait(qtbot, window)
+    assert window.page("results").evaluation is not None, window.banner.message()
+    window.show_page("export")
+    qtbot.mouseClick(window.page("export").export_button, LEFT)
+    wait(qtbot, window)
+    assert window.page("export").parity_card.isVisible(), window.banner.message()
+    window.show_page("try")
+    window.page("try").classify([window.state.session.snapshot().images[0].path])
+    wait(qtbot, window)
+    assert window.page("try").answers
+
+
+def open_pages(window: MainWindow) -> dict[str, QWidget]:
+    return {name: window.page(name) for name in window.entries if name != "settings"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path):
+    window.state.create_project(tmp_path / "orchard")
+    fill(qtbot, window, draw(tmp_path / "baskets", ("apple", "pear"), 8))
+    assert window.page("project").report.isVisible()
+    learn(qtbot, window)
+    own = said(window)
+    for word in ("orchard", "baskets", "apple", "001-test_resnet-linear", "777 epochs"):
+        assert word in own
+    left, session = open_pages(window), window.state.session
+
+    window.show_page("project")
+    qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
+    assert window.state.session is None and window.page("project").welcome.isVisible()
+    window.state.create_project(tmp_path / "stable")
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not shiboken6.isValid(session) and not any(shiboken6.isValid(page) for page in left.values())
+    assert_fresh(window)
+    fill(qtbot, window, draw(tmp_path / "boxes", ("donkey", "horse"), 6))
+    assert_nothing(window, "orchard", "baskets", "apple", "pear", "001-", "777 epochs")
+    assert "donkey" in said(window) and "boxes" in said(window)
+
+    window.state.open_project(tmp_path / "orchard")
+    assert_nothing(window, "stable", "boxes", "donkey", "horse")
+    assert window.page("try").answers == () and not window.page("project").report.isVisible()
+    window.show_page("results")
+    assert window.page("results").table.selected() == ["001-test_resnet-linear"]
+    assert window.page("results").evaluation is not None and window.page("try").model() is not None
+    assert [run.config.epochs for run in window.page("train").runner.queue.runs] == [777]
+
+
+def assert_nothing(window: MainWindow, *words: str) -> None:
+    found = [line for line in said(window).splitlines() for word in words if word in line]
+    assert not found
+
+
+def assert_fresh(window: MainWindow) -> None:
+    """Check that no page holds anything, whatever it would show."""
+    page, train, attempt = window.page("project"), window.page("train"), window.page("try")
+    assert page.report.isHidden() and page.tiles["runs"].figure() == "0" and page.checklist.badge() == "4 still missing"
+    assert window.page("label").grid.count() == 0 and window.page("label").suggesting.found == {}
+    assert train.monitor.state() == "No run yet" and train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
+    assert train.runner.queue.runs == () and train.runner.offer is None and train.resume_card.message() == ""
+    assert window.page("results").run() is None and window.page("results").evaluation is None
+    assert window.page("export").run() is None and window.page("export").target() is None
+    assert attempt.answers == () and attempt.model() is None and attempt.grid.count() == 0
+
+
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
+
+class Late:
+    """Work that hears of the stop, and yet takes its time and has a result."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def __call__(self, *, on_event, should_stop) -> str:
+        self.begun.set()
+        while not should_stop():
+            threading.Event().wait(0.003)
+        threading.Event().wait(0.2)
+        return "a late result"
+
+
+@pytest.fixture
+def late(window: MainWindow, project_dir: Path, monkeypatch) -> Callable[[Lane], list[tuple[str, object]]]:
+    """Return the function that starts late work on the open project; it notes results with the session of then."""
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: True)
+    window.state.open_project(project_dir)
+
+    def start(lane: Lane) -> list[tuple[str, object]]:
+        heard: list[tuple[str, object]] = []
+        state, work = window.state, Late()
+        task = Task(title="Taking its time", work=work, lane=lane, page="project")
+        state.tasks.run(
+            task, owner=window.page("project"), on_done=lambda result: heard.append((result, state.session))
+        )
+        assert work.begun.wait(5)
+        return heard
+
+    return start
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_late_result_never_reaches_another_project(qtbot, window, late, tmp_path, lane):
+    heard, session = late(lane), window.state.session
+    window.state.create_project(tmp_path / "second")
+    assert window.state.path == tmp_path / "second" and not window.state.tasks.pending
+    qtbot.wait(50)
+    assert heard == [("a late result", session)]
+
+
+def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, late, tmp_path, monkeypatch):
+    asked, answers = [], [False, False, True]
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *inputs, **_: asked.append(inputs[1]) or answers.pop(0))
+    late(Lane.DISK)
+    late(Lane.TRAINING)
+    session = window.state.session
+    assert not window.state.create_project(tmp_path / "second") and not (tmp_path / "second").exists()
+    window.commands.action("file.close").trigger()
+    assert window.state.session is session and len(window.state.tasks.running) == 2
+    window.commands.action("file.close").trigger()
+    assert window.state.session is None and not window.state.tasks.pending
+    assert asked == ["2 tasks are running or waiting"] * 3
+
+
+def test_a_check_of_the_computer_goes_on_when_another_project_is_opened(qtbot, window, project_dir, monkeypatch):
+    work = Late()
+    monkeypatch.setattr("gui.settings.page.check_computer", work)
+    window.show_page("settings")
+    page = window.page("settings")
+    qtbot.mouseClick(page.check_button, LEFT)
+    window.state.open_project(project_dir)
+    assert window.page("settings") is page and len(window.state.tasks.running) == 1
+    window.state.tasks.running[0].stop()
+    qtbot.waitUntil(lambda: page.report.toPlainText() == "a late result")
+
+
+def test_a_run_that_waits_when_the_project_closes_is_in_its_queue_afterwards(window, project_dir, late):
+    late(Lane.TRAINING)
+    window.state.session.runner.start(TINY)  # behind what trains, it waits in the lane
+    window.state.close_project()
+    window.state.open_project(project_dir)
+    assert [run.config for run in window.state.session.runner.queue.runs] == [TINY]
+
+
+def test_settings_of_a_run_that_were_chosen_stay_but_not_the_run_they_began_from(window, project_dir, tmp_path):
+    window.state.open_project(project_dir)
+    window.page("train").draft.take(dataclasses.replace(TINY, start_from="001-resnet18-lora"))
+    window.state.create_project(tmp_path / "second")
+    assert window.page("train").config() == TINY
