@@ -14,12 +14,11 @@ from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text, size_text
 from visionft.cli import completion
-from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
+from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
 from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.project.store import Project
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
@@ -37,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _snapshot(project: Path) -> Snapshot:
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         return opened.snapshot()
 
 

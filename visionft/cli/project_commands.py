@@ -8,7 +8,7 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli import completion
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_notices, print_result, table
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.formats.listing import ColumnChoice, Interpretation
@@ -40,6 +40,7 @@ def new(
     """Create an empty project."""
     kind: Task = task  # type: ignore[assignment]  # Project.create refuses any other word
     with Project.create(project, task=kind) as created:
+        print_notices(created)
         value = {"project": created.path, "task": created.task}
     print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
 
@@ -66,7 +67,7 @@ def import_pictures(
     """Take pictures and their classes into a project; the originals are only read."""
     choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels)
     names = _class_map(rename)
-    with Project.open(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
         if dry_run:
             preview = preview_source(
                 source,
@@ -169,7 +170,7 @@ def label(
     json: Json = False,
 ) -> None:
     """Give pictures a class."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         effects = label_files(opened, class_name, images)
     value = {"class": class_name, "labelled": len(effects.image_ids)}
     print_result(value, f"Labelled {value['labelled']} pictures as {class_name}.", as_json=json)
@@ -190,7 +191,7 @@ def split(
     json: Json = False,
 ) -> None:
     """Divide labelled pictures into train, val and test; those that have a split keep it."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {report.from_train} training pictures are for validation now." if report.from_train else ""
@@ -199,7 +200,7 @@ def split(
 
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         summary = opened.summary()
 
     def text() -> str:

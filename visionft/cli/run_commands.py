@@ -8,12 +8,11 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli import completion
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
 from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
 from visionft.files import atomic_path
-from visionft.project.store import Project
 from visionft.training.runs.run_folder import (
     RunSummary,
     change_notes,
@@ -67,7 +66,7 @@ def runs(
     json: Json = False,
 ) -> None:
     """List the project's training runs; rename, pin or lighten one of them."""
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         path = opened.path
     if run is None and (rename is not None or pin is not None or without_weights):
         raise VisionFTError("Which run is not said.", f"Give its name or number: visionft runs {project} RUN ...")
@@ -150,7 +149,7 @@ def compare(
 ) -> None:
     """Show which pictures two runs disagree on: fixed, newly broken, still wrong."""
     chosen = checked_split(split)
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         names = {image.image_id: str(image.path) for image in opened.snapshot().images}
         found = compare_runs(load_run(opened.path, before), load_run(opened.path, after), chosen)
     groups = {"fixed": found.fixed, "broken": found.broken, "still_wrong": found.still_wrong}
@@ -213,7 +212,7 @@ def explain(
     """Show where a run looks in pictures, and whether that holds when those places are covered."""
     from visionft.export.predictor import expand_folders
 
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         summary, task = load_run(opened.path, run), opened.task
     paths = expand_folders(images)
     from visionft.evaluation.explain import explain_images

@@ -5,7 +5,7 @@ A project is a folder: `project.db` (everything the user decided), `images/` (pi
 """
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError
@@ -38,7 +38,7 @@ class Project:
     Attributes:
         path: The project folder, absolute.
         task: "single" (one class per picture) or "multi" (any number).
-        notices: What the user should know: a network file system, a backup that failed. Screens show new entries.
+        notices: What the user should know: a network file system, a backup that failed ...; see `tell_notices`.
     """
 
     def __init__(self, path: Path, *, writable: bool) -> None:
@@ -46,13 +46,14 @@ class Project:
         self.path = path
         self._database = Database(path, writable=writable)
         self.notices = self._database.notices
+        self._tell: Callable[[str], object] | None = None
         self._is_open = True
         self._schedule: BackupSchedule | None = None
         try:
             with self.reading() as connection:
                 self.task: Task = "multi" if task_of(connection) == "multi" else "single"
             if not self.is_read_only:
-                self._schedule = BackupSchedule(self._database.file, path, on_failure=self.notices.append)
+                self._schedule = BackupSchedule(self._database.file, path, on_failure=self._note)
         except BaseException:
             self.close()
             raise
@@ -140,6 +141,15 @@ class Project:
     def seal(self) -> Seal:
         """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
         return self._database.seal
+
+    def tell_notices(self, tell: Callable[[str], object]) -> None:
+        """Have each notice from now on told at once, maybe from the thread of a backup; `notices` holds the others."""
+        self._tell = tell
+
+    def _note(self, message: str) -> None:
+        self.notices.append(message)
+        if self._tell is not None:
+            self._tell(message)
 
     def accept_outside_changes(self) -> None:
         """Take the database for good as it is, once the user was told that it was changed outside."""
