@@ -110,8 +110,8 @@ class SetShortcut(Edit):
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the shortcut: one visible character, letters compared without case."""
         class_id = class_id_of(connection, self.name)
-        key = self.key.casefold() if self.key else None
-        if key is not None and (len(key) != 1 or not key.isprintable() or key.isspace()):
+        key = shortcut_of(self.key) if self.key else None
+        if self.key and key is None:
             raise ProjectError(f"“{self.key}” is not a shortcut.", "Use one letter, digit or sign.")
         connection.execute("UPDATE class SET shortcut = NULL WHERE shortcut = ? AND id != ?", (key, class_id))
         connection.execute("UPDATE class SET shortcut = ? WHERE id = ?", (key, class_id))
@@ -132,6 +132,12 @@ class OrderClasses(Edit):
         others = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
         order = named + [class_id for (class_id,) in others if class_id not in set(named)]
         connection.executemany("UPDATE class SET position = ? WHERE id = ?", list(enumerate(order)))
+
+
+def shortcut_of(key: str) -> str | None:
+    """Return a key as a class keeps it, letters without case; None where it is not one visible character."""
+    folded = key.casefold()
+    return folded if len(folded) == 1 and folded.isprintable() and not folded.isspace() else None
 
 
 def _delete_class(connection: sqlite3.Connection, class_id: int) -> None:

@@ -8,7 +8,6 @@ Those that the user asked for stay until the user deletes them. The automatic on
 2 GB together; the newest stays whatever its size.
 """
 
-import json
 import logging
 import math
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.errors import ProjectError
-from visionft.files import fsync_folder, sha256_file, write_error, write_json
+from visionft.files import fsync_folder, read_json, sha256_file, write_error, write_json
 from visionft.project.db import schema
 from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.formats.labels_file import write_labels
@@ -142,7 +141,7 @@ def list_backups(project_folder: Path) -> tuple[Backup, ...]:
     for file in (project_folder / BACKUPS_FOLDER).glob("[!.]*/backup.json"):
         try:
             found.append(_read(file))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             logger.warning("%s is not a backup: %s", file.parent, error)
     return tuple(sorted(found, key=lambda each: _place(each, now), reverse=True))
 
@@ -152,9 +151,9 @@ def _read(file: Path) -> Backup:
 
     Raises:
         OSError: It cannot be read.
-        ValueError, TypeError, KeyError, RecursionError: It is something else.
+        ValueError, TypeError, KeyError: It is something else.
     """
-    noted: Any = json.loads(file.read_text(encoding="utf-8"))
+    noted: Any = read_json(file)
     values: dict[str, Any] = {each.name: noted[each.name] for each in fields(Backup) if each.name in noted}
     if not 0 <= values["created"] < _YEAR_9999:
         raise ValueError(f"created is {values['created']!r}")

@@ -14,7 +14,7 @@ from models.classifier import Classifier
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import atomic_path, parse_json, write_json
+from visionft.files import atomic_path, parse_json, read_gzip, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -107,7 +107,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
         RunError: The file is missing or damaged.
     """
     try:
-        values = parse_json(gzip.decompress((run_dir / SNAPSHOT_FILE).read_bytes()).decode())
+        values = parse_json(read_gzip(run_dir / SNAPSHOT_FILE))
         images = tuple(
             SnapshotImage(number, Path(path), digest, tuple(labels), split)
             for number, path, digest, labels, split in values["images"]
