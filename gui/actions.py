@@ -76,6 +76,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("help.commands", "All commands", ("Ctrl+K",), menu="Help"),
     Entry("help.shortcuts", "Keyboard shortcuts", ("?", "F1"), menu="Help"),
     Entry("help.log", "Open the folder of the log", menu="Help"),
+    Entry("help.report", "Copy report", menu="Help"),
     Entry("help.about", "About VisionFT", menu="Help"),
     Entry("label.previous", "Previous picture", ("A",), LABEL),
     Entry("label.next", "Next picture", ("D",), LABEL),

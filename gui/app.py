@@ -7,21 +7,21 @@ idle moments, the pages nobody has opened yet. No learning library is loaded: a 
 
 import logging
 import multiprocessing
-import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, QTimer, Slot, qVersion
 from PySide6.QtWidgets import QApplication
 
 from gui.environment import put_into_force
-from gui.errors import BugReporter, start_logging
+from gui.errors import BugReporter
 from gui.kit.icons import app_icon
 from gui.kit.theme import ThemeName, apply_theme
 from gui.kit.workers import MainThreadCollector, share_interpreter
 from gui.shell.window import MainWindow, PageEntry
 from gui.state import AppState
 from visionft import __version__
+from visionft.log import start_log
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +46,7 @@ PAGES = (
 def main(project: Path | None = None) -> int:
     """Run the window until it is closed; return the exit status."""
     multiprocessing.freeze_support()
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    crash_file = start_logging()
+    start_log(f"window, Qt {qVersion()}")
     app = create_application()
     reporter = BugReporter(app)
     reporter.install()
@@ -64,8 +62,7 @@ def main(project: Path | None = None) -> int:
     status = app.exec()
     collector.stop()
     reporter.uninstall()
-    if crash_file is not None:
-        crash_file.flush()
+    logger.info("ends with %d", status)
     return status
 
 

@@ -1,28 +1,22 @@
 """What happens to a bug: it is logged, and shown in a dialog with a report that can be copied. Nothing is lost.
 
-Installs the hooks of Python, of threads, of Qt and of the interpreter's crashes. Knows nothing of projects or pages.
+Installs the hooks of Python, of threads and of Qt. Knows nothing of projects or pages.
 """
 
-import faulthandler
 import logging
-import logging.handlers
-import platform
 import sys
 import threading
 import traceback
-from pathlib import Path
+from collections.abc import Iterable
 from types import TracebackType
-from typing import TextIO
 
-import platformdirs
 from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, Slot, qInstallMessageHandler, qVersion
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QDialog, QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
-from visionft import __version__
 
 logger = logging.getLogger(__name__)
 _qt_logger = logging.getLogger("qt")
@@ -33,39 +27,6 @@ _LEVELS = {
     QtMsgType.QtCriticalMsg: logging.ERROR,
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
-
-
-def log_folder() -> Path:
-    """Return the folder of the program's log files."""
-    return platformdirs.user_log_path("visionft", appauthor=False)
-
-
-def start_logging() -> TextIO | None:
-    """Log to a rotating file and let the interpreter's own crashes leave a trace; return the crash file.
-
-    A folder that cannot be written costs the log, not the program.
-    """
-    try:
-        folder = log_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            folder / "window.log", maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
-        )
-        crashes = (folder / "crash.log").open("a", encoding="utf-8")
-    except OSError:
-        faulthandler.enable()
-        return None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
-    faulthandler.enable(crashes)
-    return crashes
-
-
-def report_text(trace: str) -> str:
-    """Return a report of a bug for whoever mends it: versions, system, traceback; no paths of the user's pictures."""
-    facts = f"VisionFT {__version__}, Python {platform.python_version()}, Qt {qVersion()}, {platform.platform()}"
-    return f"{facts}\n\n{trace}"
 
 
 class BugReporter(QObject):
@@ -105,40 +66,85 @@ class BugReporter(QObject):
     def _on_caught(self, trace: str) -> None:
         if self._dialog is not None and self._dialog.isVisible():
             return  # one dialog at a time: a bug in a paint event comes back sixty times a second
-        self._dialog = BugDialog(QApplication.activeWindow(), report_text(trace))
+        self._dialog = BugDialog(QApplication.activeWindow(), trace)
         self._dialog.open()
 
 
-class BugDialog(QDialog):
-    """Says that something went wrong inside, that nothing is lost, and offers the report."""
+class ReportDialog(QDialog):
+    """Shows what "Copy report" copies, to the letter; names of files, projects and classes only where the user agrees.
 
-    def __init__(self, parent: QWidget | None, report: str) -> None:
+    Args:
+        trace: The traceback of the fault that it is about; empty for none.
+        names: Names that are known, to be taken out as well.
+    """
+
+    def __init__(self, parent: QWidget | None, trace: str = "", *, names: Iterable[str] = ()) -> None:
         super().__init__(parent)
-        self.setWindowTitle(tr("Something went wrong"))
+        self._trace, self._names = trace, tuple(names)
         self.setMinimumSize(640, 380)
-        self._report = QPlainTextEdit(report)
+        self._report = QPlainTextEdit()
         self._report.setReadOnly(True)
         self._report.setAccessibleName(tr("Report"))
+        self.names_box = QCheckBox(tr("With the names of files, projects and classes"))
+        self.names_box.toggled.connect(self._show)
         self.copy_button = Button("Copy report", "copy", on_click=self._copy)
-        close = Button("Go on", role="primary", on_click=self.accept)
+        close = self._close_button()
         close.setDefault(True)
         layout = column(
+            *self._lead(), self._report, row(self.names_box, None, self.copy_button, close), spacing=theme.MEDIUM
+        )
+        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        self.setLayout(layout)
+        self._show()
+
+    def report(self) -> str:
+        """Return what is shown, and copied."""
+        return self._report.toPlainText()
+
+    def _lead(self) -> tuple[QWidget, ...]:
+        self.setWindowTitle(tr("Copy report"))
+        return (
+            text("A report for whoever helps you", "title", wrap=True),
+            text(
+                "Versions, this computer and the newest lines of the log. It is copied as you see it; nothing is sent.",
+                wrap=True,
+            ),
+        )
+
+    def _close_button(self) -> Button:
+        return Button("Close", role="primary", on_click=self.accept)
+
+    @Slot()
+    def _show(self) -> None:
+        from visionft.support import report_text
+
+        told = report_text(
+            self._trace, with_names=self.names_box.isChecked(), names=self._names, toolkit=f"Qt {qVersion()}"
+        )
+        self._report.setPlainText(told)
+        self.copy_button.setText(tr("Copy report"))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.report())
+        self.copy_button.setText(tr("Copied"))
+
+
+class BugDialog(ReportDialog):
+    """Says that something went wrong inside, that nothing is lost, and offers the report."""
+
+    def _lead(self) -> tuple[QWidget, ...]:
+        self.setWindowTitle(tr("Something went wrong"))
+        return (
             text("Something went wrong inside VisionFT", "title", wrap=True),
             text(
                 "This is a fault of the program, not yours. Your labels are saved; you can go on. "
                 "The report below helps whoever mends it.",
                 wrap=True,
             ),
-            self._report,
-            row(None, self.copy_button, close),
-            spacing=theme.MEDIUM,
         )
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        self.setLayout(layout)
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._report.toPlainText())
-        self.copy_button.setText(tr("Copied"))
+    def _close_button(self) -> Button:
+        return Button("Go on", role="primary", on_click=self.accept)
 
 
 def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:

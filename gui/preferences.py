@@ -3,7 +3,6 @@
 One small JSON file in the user's configuration folder, written atomically. A damaged file is replaced by defaults.
 """
 
-import json
 import logging
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import platformdirs
 from visionft import files
 from visionft.data.limits import DEFAULT_LIMIT_MB
 from visionft.errors import VisionFTError
+from visionft.files import read_json
 
 logger = logging.getLogger(__name__)
 MAX_RECENT = 8
@@ -48,7 +48,7 @@ def settings_path() -> Path:
 def load_settings() -> Settings:
     """Read the settings; unknown or ill-typed entries fall back to their defaults one by one."""
     try:
-        stored = json.loads(settings_path().read_text(encoding="utf-8"))
+        stored = read_json(settings_path())
     except (OSError, ValueError):
         return Settings()
     if not isinstance(stored, dict):

@@ -1,5 +1,6 @@
 """What outlives a project: settings, tasks, messages and the ways between the screens; and which project is open."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ from gui.preferences import Settings
 from gui.session import ProjectSession
 from gui.tasks import TaskHandle, Tasks
 from visionft.errors import VisionFTError
+from visionft.log import log_expected
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
     from visionft.data.types import Task as ProjectTask
     from visionft.training.config.train_config import TrainConfig
+
+logger = logging.getLogger(__name__)
 
 
 def _is_of_project(handle: TaskHandle) -> bool:
@@ -35,8 +39,11 @@ class AppState(QObject):
     pictures_requested = Signal(object, str)  # image ids, what they are: the label page shows just these
     import_requested = Signal(object)  # Task with an ImportReport: the project page does it and shows the report
 
+    _noticed = Signal(str)  # also from the thread of a backup
+
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._noticed.connect(self._warn)
         self.settings: Settings = stored_settings.load_settings()
         self.tasks = Tasks(self)
         self.session: ProjectSession | None = None
@@ -83,14 +90,22 @@ class AppState(QObject):
         self._end_tasks()
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
-        if project.is_read_only:
-            self.message_raised.emit(
-                f"This project can only be read: {project.read_only_reason}.",
-                "Close it there, then open it again.",
-                "warn",
-                "",
-            )
+        self._tell_notices(project)
         return True
+
+    def _tell_notices(self, project: Project) -> None:
+        """Say what the user should know of a project that was opened, and from now on what comes up."""
+        project.tell_notices(self._noticed.emit)
+        told = " ".join(project.notices)
+        if project.is_read_only:
+            hint = f"Close it there, then open it again. {told}".rstrip()
+            self._warn(f"This project can only be read: {project.read_only_reason}.", hint)
+        elif told:
+            self._warn(told)
+
+    @Slot(str)
+    def _warn(self, message: str, hint: str = "") -> None:
+        self.message_raised.emit(message, hint, "warn", "")
 
     def _change_session(self, project: Project | None) -> None:
         left, self.session = self.session, None
@@ -140,4 +155,5 @@ class AppState(QObject):
     @Slot(object)
     def report(self, error: VisionFTError) -> None:
         """Show an expected error as a banner."""
+        log_expected(logger, error)
         self.message_raised.emit(error.message, error.hint, "bad", "")

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit
 from screenshot_data import CLASSES, draw_pictures, made_up_answers, made_up_explanation, write_runs
 
 from gui.app import create_application, create_window
-from gui.errors import BugDialog, report_text
+from gui.errors import BugDialog
 from gui.home.new_project import NewProjectDialog
 from gui.predict.predicting import Answers, Frame
 from gui.preferences import Settings
@@ -326,8 +326,8 @@ def _new_project(studio: Studio) -> None:
 
 
 def _bug(studio: Studio) -> None:
-    report = report_text("Traceback (most recent call last):\n  ...\nKeyError: 'example'")
-    studio.dialog = BugDialog(studio.window, report)
+    trace = "Traceback (most recent call last):\n  ...\nKeyError: 'example'"
+    studio.dialog = BugDialog(studio.window, trace)
 
 
 def _failure(studio: Studio) -> None:

@@ -14,20 +14,47 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its ma
 import json
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
-
 MODEL = Path(__file__).with_name("model.onnx")
 
-session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
-metadata = session.get_modelmeta().custom_metadata_map
-class_names = json.loads(metadata["class_names"])
-# A picture may have several classes: each has a probability from which it is assigned.
-thresholds = json.loads(metadata.get("thresholds", "null"))
+
+def say(message: str) -> None:
+    """Print one line that says what is wrong."""
+    print("predict.py:", " ".join(message.split()), file=sys.stderr)
 
 
-def probabilities(path: str) -> np.ndarray:
+def the_end(message: str) -> SystemExit:
+    """Say what is wrong, and return what ends the program."""
+    say(message)
+    return SystemExit(2)
+
+
+if sys.argv[1:2] in (["-h"], ["--help"]):
+    print((__doc__ or "").strip())
+    sys.exit()
+if not sys.argv[1:]:
+    raise the_end(f"name one picture or more, such as: python {sys.argv[0]} picture.jpg")
+
+try:
+    import numpy as np
+    import onnxruntime
+    from PIL import Image, ImageOps
+except ImportError as error:
+    message = f"{error.name} is not installed. Run: {sys.executable} -m pip install onnxruntime numpy pillow"
+    raise the_end(message) from error
+
+if not MODEL.is_file():
+    raise the_end(f"{MODEL} is missing. Keep this file in the folder of the export.")
+try:
+    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    class_names = json.loads(metadata["class_names"])
+    # A picture may have several classes: each has a probability from which it is assigned.
+    thresholds = json.loads(metadata.get("thresholds", "null"))
+except Exception as error:
+    raise the_end(f"{MODEL} cannot be used ({error}). Export it again.") from error
+
+
+def probabilities(path: str) -> "np.ndarray":
     """Return the calibrated probability of each class."""
     with Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
@@ -37,10 +64,18 @@ def probabilities(path: str) -> np.ndarray:
     return np.asarray(answers)[0]
 
 
+left_out = 0
 for name in sys.argv[1:]:
-    shares = probabilities(name)
+    try:
+        shares = probabilities(name)
+    except Exception as error:
+        say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
+        left_out += 1
+        continue
     best = np.argsort(-shares)[:5]
     print(name)
     for index in best:
         is_assigned = thresholds is not None and shares[index] >= thresholds[index]
         print(f"  {shares[index]:7.2%}  {class_names[index]}{'  *' if is_assigned else ''}")
+if left_out:
+    sys.exit(2)

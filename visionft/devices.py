@@ -90,6 +90,18 @@ def pick_device(kind: str = "auto") -> Device:
     raise ConfigError((Problem("device", f"this computer has no {kind} device that torch can use", hint),))
 
 
+def nvidia_gpus() -> tuple[str, ...]:
+    """Return the names of the NVIDIA driver's GPUs, without loading torch or starting CUDA."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
+    except Exception:  # as in `has_nvidia_gpu`
+        return ()
+
+
 def has_nvidia_gpu() -> bool:
     """Tell whether the NVIDIA driver sees a GPU, without loading torch or starting CUDA."""
     try:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from visionft import __version__
+from visionft.amounts import memory_text, size_text
+from visionft.log import log_file
 
 if TYPE_CHECKING:
     from visionft.devices import Device
@@ -88,6 +90,7 @@ class Diagnosis:
         libraries: Version of each library that VisionFT depends on; None where it is not installed.
         providers: ONNX Runtime's providers, and whether a session really starts on each.
         free_disk_gb: Free space where the user works now.
+        log: The file to which window and command line write what they do.
     """
 
     visionft: str
@@ -99,6 +102,7 @@ class Diagnosis:
     sqlite: str
     weights: tuple[WeightsCache, ...]
     free_disk_gb: float
+    log: Path
     problems: tuple[Fault, ...]
 
 
@@ -122,6 +126,7 @@ def diagnose() -> Diagnosis:
         sqlite=sqlite3.sqlite_version,
         weights=weights_caches(),
         free_disk_gb=free_disk_gb,
+        log=log_file(),
         problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
     )
 
@@ -129,15 +134,15 @@ def diagnose() -> Diagnosis:
 def describe(diagnosis: Diagnosis) -> str:
     """Return the diagnosis as text for a person, the faults last."""
     versions = [f"  {name:<26}{version or 'not installed'}" for name, version in diagnosis.libraries.items()]
-    devices = [f"  {d.kind}:{d.index}  {d.name}, {d.memory_mb:,} MiB, {d.precision}" for d in diagnosis.devices]
+    devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
-    weights = [f"  {w.folder}  {w.files} files, {w.size_mb:,.0f} MB" for w in diagnosis.weights]
+    weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
     faults = [f"  {f.severity}: {f.message}\n    {f.advice}" for f in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
-        f"SQLite {diagnosis.sqlite}, {diagnosis.free_disk_gb:,.1f} GB free here",
+        f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
-        *("Weights", *weights, "Problems", *faults),
+        *("Weights", *weights, "Log", f"  {diagnosis.log}", "Problems", *faults),
     ]
     return "\n".join(lines)
 

@@ -3,11 +3,13 @@
 Owns every write of an artefact (checkpoints, configs, exports). The project database has its own durability.
 """
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
 import stat
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
@@ -101,7 +104,27 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, text + "\n")  # \udcff is what JSON writes for such a sign, too
 
 
-def parse_json(text: str) -> Any:
+def read_gzip(path: Path) -> bytes:
+    """Return what a gzip file of ours holds, and never more than one of them can hold: a few bytes may unpack to all.
+
+    Texts of ours shrink to a tenth or so; what would grow 200-fold, or beyond 1 GB, is none of them.
+
+    Raises:
+        OSError, EOFError: It cannot be read, or is cut short.
+        ValueError: It unpacks to too much, or is damaged.
+    """
+    limit = min(10**9, 10**6 + 200 * path.stat().st_size)
+    try:
+        with gzip.open(path) as handle:
+            content = handle.read(limit + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) > limit:
+        raise ValueError(f"it unpacks to more than {size_text(limit)}")
+    return content
+
+
+def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text; every fault of it is a ValueError, nesting without end included."""
     try:
         return json.loads(text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_error, write_text
@@ -125,7 +126,7 @@ def fetch_set(
         part.mkdir(parents=True, exist_ok=True)
         _keep_archives_only(part)
         if shutil.disk_usage(part).free < wanted.bytes * _ROOM:
-            hint = f"Free {wanted.bytes * _ROOM / 1e9:.1f} GB, or choose a smaller set."
+            hint = f"Free {size_text(wanted.bytes * _ROOM)}, or choose a smaller set."
             raise VisionFTError(f"There is not enough room for {wanted.title}.", hint)
         with _watched(wanted, on_event, should_stop), _explained(wanted):
             lines = [json.dumps(line, ensure_ascii=False) for line in _pictures(wanted, part)]

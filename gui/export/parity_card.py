@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel
 
 from gui.kit import theme
-from gui.kit.amounts import size_text
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text, verbatim
+from visionft.amounts import size_text
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult
 
 _CAPTIONS = {

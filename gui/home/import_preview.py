@@ -17,19 +17,12 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
 from gui.kit.tiles import StatTile
+from visionft.amounts import size_text
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
 _SPLITS = (("train", "training"), ("val", "validation"), ("test", "test"))
-
-
-def byte_size(count: int) -> str:
-    """Return a number of bytes for people: `12.3 MB`, in steps of 1000 as file managers do."""
-    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:,.0f} {units[0]}" if units[0] == "bytes" or size >= 100 else f"{size:.1f} {units[0]}"
 
 
 class ImportProgress(QWidget):
@@ -67,7 +60,7 @@ class ImportProgress(QWidget):
         if not done and not total:
             self._stage.setText(tr(stage))
             return
-        write = byte_size if stage == "Unpack" else "{:,}".format
+        write = size_text if stage == "Unpack" else "{:,}".format
         words = "{stage}: {done} of {total}" if total else "{stage}: {done} so far"
         self._stage.setText(tr(words, stage=tr(stage), done=write(done), total=write(total)))
 
@@ -155,7 +148,7 @@ class ImportPreviewPanel(QStackedWidget):
     def _show_tiles(self, preview: "ImportPreview") -> None:
         found = len(preview.classes)
         self.tiles["new"].show_figure(
-            f"{preview.new:,}", byte_size(preview.bytes) if preview.new else tr("nothing new")
+            f"{preview.new:,}", size_text(preview.bytes) if preview.new else tr("nothing new")
         )
         unlabelled = tr("{count} pictures without a class", count=f"{preview.unlabelled:,}")
         named = tr("every picture has a class") if found else tr("none named") if preview.new else tr("nothing new")

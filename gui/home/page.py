@@ -14,7 +14,6 @@ from gui.home import importing
 from gui.home.checklist import Checklist
 from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
-from gui.home.import_preview import byte_size
 from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog, free_path
 from gui.home.readiness import class_rows, conditions
@@ -31,6 +30,7 @@ from gui.preferences import without_recent
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
+from visionft.amounts import size_text
 from visionft.data.types import Snapshot
 from visionft.data.types import Task as ProjectTask
 from visionft.project.queries import class_rows as read_classes
@@ -282,7 +282,7 @@ class ProjectPage(Page):
         if not list_file(wanted, public_folder()).is_file():
             question = tr(
                 "{size} come from the internet into {folder}. Licence: {licence}.",
-                size=byte_size(wanted.bytes),
+                size=size_text(wanted.bytes),
                 folder=public_folder(),
                 licence=tr(wanted.licence),
             )

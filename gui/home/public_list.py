@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from gui.home.import_preview import byte_size
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, clear, column, row, text, verbatim
+from visionft.amounts import size_text
 
 if TYPE_CHECKING:
     from visionft.public_sets import PublicSet
@@ -49,7 +49,7 @@ class PublicList(Card):
         inside.setContentsMargins(theme.MEDIUM, theme.SMALL, theme.MEDIUM, theme.SMALL)
         inside.setSpacing(theme.MEDIUM)
         inside.addWidget(IconLabel("check-circle" if is_here else "import", tone="good" if is_here else "accent"))
-        size = tr("on this computer") if is_here else byte_size(wanted.bytes)
+        size = tr("on this computer") if is_here else size_text(wanted.bytes)
         pictures = tr("{count} pictures, {classes} classes", count=f"{wanted.pictures:,}", classes=wanted.classes)
         terms = tr("{size}, {licence}", size=size, licence=tr(wanted.licence))
         elide = Qt.TextElideMode.ElideRight

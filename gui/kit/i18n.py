@@ -7,12 +7,12 @@ text put together from values is written `tr("{count} pictures", count=...)`. Th
 is. Knows no widgets.
 """
 
-import json
 import logging
 import math
 from pathlib import Path
 
 import resources
+from visionft.files import read_json
 
 logger = logging.getLogger(__name__)
 ENGLISH = "en"
@@ -37,7 +37,7 @@ def languages() -> dict[str, str]:
 def read_catalogue(code: str) -> dict[str, str]:
     """Return the messages of a language; empty when there is no such catalogue or it is damaged."""
     try:
-        return dict(json.loads((_FOLDER / f"{code}.json").read_text(encoding="utf-8")))
+        return dict(read_json(_FOLDER / f"{code}.json"))
     except (OSError, ValueError) as error:
         logger.warning("No translation into %s: %s", code, error)
         return {}

@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Sig
 
 from visionft.errors import as_expected
 from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
+from visionft.log import log_expected
 
 logger = logging.getLogger(__name__)
 EVENT_INTERVAL_S = 0.1
@@ -117,8 +118,7 @@ def _failure(error: BaseException) -> tuple[str, str, str]:
     if expected is None:
         logger.error("A job failed unexpectedly", exc_info=error)
         return f"Unexpected error: {type(error).__name__}: {error}", "", traceback.format_exc()
-    if expected is not error:
-        logger.warning("A job failed", exc_info=error)
+    log_expected(logger, error)
     return expected.message, expected.hint, ""
 
 

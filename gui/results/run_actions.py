@@ -11,11 +11,11 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
-from gui.kit.amounts import size_text
 from gui.kit.i18n import tr
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane
+from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
 

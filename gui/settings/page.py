@@ -10,9 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayou
 
 from gui import actions
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
-from gui.errors import log_folder
 from gui.kit import dialogs, theme
-from gui.kit.amounts import size_text
 from gui.kit.i18n import languages, tr
 from gui.kit.parts import Button, Card, ElidedLabel, column, row, text, verbatim
 from gui.kit.side_by_side import SideBySide
@@ -24,8 +22,10 @@ from gui.session import ProjectSession
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.state import AppState
 from gui.tasks import Lane, Task
+from visionft.amounts import size_text
 from visionft.devices import likely_kinds
 from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
 
 THEMES = ("System", "Light", "Dark")

@@ -13,12 +13,12 @@ from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from gui import actions
 from gui.actions import EVERYWHERE, Entry
-from gui.errors import log_folder
 from gui.kit.i18n import tr
 from gui.preferences import FONT_SCALES
 from gui.shell.palette import Command
 from gui.shell.shortcut_sheet import Group
 from gui.tasks import TaskHandle
+from visionft.log import log_folder
 
 if TYPE_CHECKING:
     from gui.shell.window import MainWindow
@@ -78,6 +78,7 @@ class Commands(QObject):
             "help.commands": window.show_palette,
             "help.shortcuts": window.show_shortcuts,
             "help.log": lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder()))),
+            "help.report": window.show_report,
             "help.about": window.show_about,
         }  # fmt: skip
 

@@ -9,10 +9,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.amounts import duration
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text
 from gui.tasks import TaskHandle
+from visionft.amounts import duration_text
 from visionft.events import EpochDone, Event, Progress, RunStarted, StepDone
 
 MAX_LINES = 4  # more tasks than that are only counted
@@ -66,7 +66,7 @@ class TaskLine(QWidget):
                 self._epochs, self._steps_per_epoch = epochs, steps
                 self._show_progress(0, epochs * steps, f"Epoch 1 of {epochs}")
             case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
-                done, words = (epoch - 1) * steps + step, f"Epoch {epoch} of {self._epochs}, {duration(eta)} left"
+                done, words = (epoch - 1) * steps + step, f"Epoch {epoch} of {self._epochs}, {duration_text(eta)} left"
                 self._show_progress(done, self._epochs * steps, words)
             case EpochDone(epoch=epoch, epochs=epochs):
                 steps = self._steps_per_epoch

@@ -6,11 +6,11 @@ from typing import Any
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
-from gui.kit.amounts import duration
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.plain_text import without_markup
 from gui.tasks import Outcome
+from visionft.amounts import duration_text
 from visionft.training.runs.run_folder import TrainResult
 
 _SHOWN_MS = 10_000
@@ -74,7 +74,7 @@ def ending_of(outcome: Outcome[Any]) -> Ending | None:
     title = tr("{job}: done", job=task.title)
     if isinstance(outcome.result, TrainResult):
         return Ending(title=title, words=_words_of_run(outcome.result), page="results", action=tr("See results"))
-    words = tr("It took {time}.", time=duration(outcome.seconds))
+    words = tr("It took {time}.", time=duration_text(outcome.seconds))
     return Ending(title=title, words=words, page=task.page, action=tr("Show"))
 
 
@@ -83,5 +83,5 @@ def _words_of_run(result: TrainResult) -> str:
         return tr("It ended before its first epoch.")
     return tr(
         "{accuracy} right on validation, in epoch {epoch}; it took {time}.",
-        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration(result.seconds),
+        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration_text(result.seconds),
     )  # fmt: skip

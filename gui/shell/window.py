@@ -6,12 +6,13 @@ The pages about a project are built anew whenever another one is open, so that n
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
-from gui.errors import BugDialog, report_text
+from gui.errors import BugDialog, ReportDialog
 from gui.kit import dialogs, drops, theme
 from gui.kit.banner import Banner
 from gui.kit.i18n import tr
@@ -186,6 +187,11 @@ class MainWindow(QMainWindow):
         box.setInformativeText(f"{words}\n{tr('Licence: Apache 2.0. Nothing leaves this computer.')}")
         self._open_over(box)
 
+    def show_report(self) -> None:
+        """Open the report for whoever helps."""
+        known = (self.state.path, *self.state.settings.recent_projects)
+        self._open_over(ReportDialog(self, names=[Path(path).name for path in known if path]))
+
     def _open_over(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
@@ -274,7 +280,7 @@ class MainWindow(QMainWindow):
         if ending is not None:
             self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
         if failure is not None and failure.details:
-            self._open_over(BugDialog(self, report_text(failure.details)))
+            self._open_over(BugDialog(self, failure.details))
 
     def stop_task(self) -> None:
         """Ask the task that began last to end well."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from PySide6.QtCore import QObject, Slot
 
-from gui.kit.amounts import millions
 from gui.kit.i18n import tr
 from gui.kit.workers import Work, WorkerPool
 from gui.session import ProjectSession
@@ -28,6 +27,7 @@ from gui.train.train_choices import (
 )
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
+from visionft.amounts import count_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
@@ -315,8 +315,8 @@ def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
         tr("{backbone} with {method}, {count} epochs.", backbone=backbone, method=method, count=config.epochs),
         tr(
             "{count} of {total} parameters are trainable ({share}).",
-            count=millions(count.trainable),
-            total=millions(count.total),
+            count=count_text(count.trainable),
+            total=count_text(count.total),
             share=f"{count.share:.2%}",
         ),
     ]

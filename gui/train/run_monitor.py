@@ -4,11 +4,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
-from gui.kit.amounts import duration, memory_text, millions
 from gui.kit.i18n import tr
 from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row
 from gui.kit.tiles import StatTile
 from gui.train.metric_chart import WHY_KEPT, MetricChart
+from visionft.amounts import count_text, duration_text, memory_text
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 
 _STATES: dict[str, Tone] = {
@@ -85,7 +85,7 @@ class RunMonitor(QWidget):
         kept = "What was best so far is kept." if self._best else "No epoch had ended yet."
         note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
         self._note.setText(note if was_stopped else self._ending())
-        self.tiles["left"].show_figure("–", f"took {duration(seconds)}")
+        self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")
 
     def _ending(self) -> str:
         if self._patience and self._place < self._epochs:
@@ -132,7 +132,7 @@ class RunMonitor(QWidget):
         trainable, total = event.trainable_parameters, event.total_parameters
         self._note.setText(
             f"{event.train_images:,} training and {event.val_images:,} validation pictures; "
-            f"{millions(trainable)} of {millions(total)} parameters are trainable ({trainable / max(1, total):.1%})"
+            f"{count_text(trainable)} of {count_text(total)} parameters are trainable ({trainable / max(1, total):.1%})"
         )
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
@@ -141,7 +141,7 @@ class RunMonitor(QWidget):
         self._place = event.epoch - 1 + event.step / event.steps
         self.chart.add_step(self._place, event.loss)
         self.tiles["epoch"].show_figure(f"{event.epoch} of {self._epochs}", f"step {event.step:,} of {event.steps:,}")
-        self.tiles["left"].show_figure(duration(event.eta_s), self._patience_words())
+        self.tiles["left"].show_figure(duration_text(event.eta_s), self._patience_words())
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         if event.memory_mb:
             self.tiles["device"].show_figure(self._device, f"{self._precision}, {memory_text(event.memory_mb)}")
@@ -156,7 +156,7 @@ class RunMonitor(QWidget):
             val_accuracy=event.val_accuracy,
             is_best=event.is_best,
         )
-        self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration(event.seconds)}")
+        self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration_text(event.seconds)}")
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         self._waited = event.waited
         if event.is_best:

@@ -4,12 +4,12 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Mapping
 
-from gui.kit.amounts import duration, memory_text, millions
 from gui.kit.i18n import tr
 from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
+from visionft.amounts import count_text, duration_text, memory_text
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate
@@ -88,7 +88,7 @@ def _rank(name: str, recommended: tuple[str, ...]) -> tuple[bool, int]:
 
 def _backbone_choice(name: str, weights: WeightsFact, badge: str) -> Choice:
     backbone = BACKBONES[name]
-    facts = tr("{count} parameters, {size} px", count=millions(backbone.parameters), size=backbone.input_size)
+    facts = tr("{count} parameters, {size} px", count=count_text(backbone.parameters), size=backbone.input_size)
     if weights.size and not backbone.bundled:
         facts += f", {weights.size}" if weights.is_here else "; " + tr("download {size}", size=weights.size)
     return Choice(
@@ -115,7 +115,7 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
     facts = ""
     if not refusal:
         count = parameter_count(config, classes=classes)
-        facts = tr("{count} trainable parameters, {share}", count=millions(count.trainable), share=share(count.share))
+        facts = tr("{count} trainable parameters, {share}", count=count_text(count.trainable), share=share(count.share))
         facts = _with_cost(facts, known(config))
     return Choice(
         name=method.name,
@@ -129,7 +129,7 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
 def _with_cost(facts: str, cost: Estimate | None) -> str:
     if cost is None:
         return facts
-    spent = tr("about {time}, {memory}", time=duration(cost.seconds), memory=memory_text(cost.memory_mb))
+    spent = tr("about {time}, {memory}", time=duration_text(cost.seconds), memory=memory_text(cost.memory_mb))
     return f"{facts}\n{spent}"
 
 
@@ -137,7 +137,7 @@ def cost_words(cost: Estimate) -> str:
     """Return an estimate as a sentence."""
     words = tr(
         "About {time} and {memory} of memory, measured on this computer.",
-        time=duration(cost.seconds),
+        time=duration_text(cost.seconds),
         memory=memory_text(cost.memory_mb),
     )
     if not cost.fits_at_once:

@@ -15,7 +15,12 @@ def test_settings_come_back_as_they_were_saved():
 def test_a_damaged_file_gives_the_defaults():
     target = preferences.settings_path()
     target.parent.mkdir(parents=True, exist_ok=True)
-    for content in ("{", "[1, 2]", '{"theme": "pink", "font_scale": "big", "recent_projects": 7, "later": 1}'):
+    for content in (
+        "{",
+        "[1, 2]",
+        "[" * 100_000,
+        '{"theme": "pink", "font_scale": "big", "recent_projects": 7, "later": 1}',
+    ):
         target.write_text(content)
         assert preferences.load_settings() == Settings()
 

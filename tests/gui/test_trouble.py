@@ -14,8 +14,9 @@ from gui.errors import BugDialog
 from gui.kit import dialogs
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from visionft.errors import RunError, as_expected
+from visionft.errors import ProjectError, RunError, as_expected
 from visionft.project.edits.changes import AddClass
+from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
@@ -240,3 +241,41 @@ def test_the_job_is_shown_on_every_page_and_can_be_stopped_from_each(qtbot, wind
         qtbot.mouseClick(line.stop_button, LEFT)
         qtbot.waitUntil(lambda: not window.state.tasks.pending)
         assert waiting.ended_well.is_set()
+
+
+# -- what the user should know of a project -----------------------------------------------------------------------
+
+
+def test_a_project_on_a_network_drive_says_so_when_it_is_opened(window, project_dir, monkeypatch):
+    monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
+    window.state.open_project(project_dir)
+    assert "network file system (nfs4)" in window.banner.message() and window.banner.isVisible()
+
+
+def test_a_second_window_says_both_that_it_can_only_read_and_what_else_is_to_know(window, project_dir):
+    with Project.open(project_dir):
+        pass
+    with (project_dir / "project.db.sha256").open("r+") as seal:
+        first = seal.read(1)
+        seal.seek(0)
+        seal.write("0" if first != "0" else "1")
+    with Project.open(project_dir):
+        window.state.open_project(project_dir)
+        said = window.banner.message() + window.banner._hint.text()
+        assert "can only be read" in said and "not as it was left" in said
+
+
+@pytest.mark.parametrize("when", ["while working", "at the end"])
+def test_a_backup_that_fails_in_its_own_thread_is_a_banner(qtbot, window, project_dir, monkeypatch, when):
+    def full(*_inputs, **_):
+        raise ProjectError("The disk is full.")
+
+    monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
+    window.state.open_project(project_dir)
+    window.state.session.apply(AddClass("x"))
+    if when == "while working":
+        window.state.session.apply(DeleteClass("red"))
+    else:
+        monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
+        window.state.close_project()
+    qtbot.waitUntil(lambda: "The automatic backup failed: The disk is full." in window.banner.message())

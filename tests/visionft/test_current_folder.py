@@ -109,7 +109,7 @@ def test_the_preview_runs_nothing_of_it(hostile: Path, picture_folder: Path, tmp
 
 def test_the_script_beside_a_model_runs_none_of_its_neighbours(hostile: Path) -> None:
     (hostile / "predict.py").write_text(sample_code())
-    done = run(sys.executable, hostile / "predict.py", cwd=ROOT)
+    done = run(sys.executable, hostile / "predict.py", "picture.png", cwd=ROOT)
     assert ran(hostile) == ""
     assert "model.onnx" in done.stderr  # it came as far as looking for its model
 

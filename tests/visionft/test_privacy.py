@@ -21,7 +21,7 @@ def test_onnx_runtime_writes_no_device_id(tmp_path: Path, asked_for: str | None)
 def test_the_script_beside_a_model_leaves_none_either(tmp_path: Path) -> None:
     script = tmp_path / "predict.py"
     script.write_text(sample_code())
-    assert files_of_home(tmp_path, str(script)) == []
+    assert files_of_home(tmp_path, str(script), "picture.png") == []
 
 
 def files_of_home(tmp_path: Path, *arguments: str, asked_for: str | None = None) -> list[Path]:

@@ -6,6 +6,7 @@ reads the output any more. Every command takes `--json` for one JSON value on st
 
 import io
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -17,6 +18,7 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    completion,
     history_commands,
     model_commands,
     program_commands,
@@ -27,8 +29,11 @@ from visionft.cli import (
     weights_commands,
 )
 from visionft.cli.output import NO_READER, print_error, write_err, write_out
-from visionft.errors import VisionFTError, as_expected
+from visionft.errors import as_expected
 from visionft.foreign_text import printable
+from visionft.log import log_expected, start_log
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="visionft",
@@ -58,6 +63,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what goes on to stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
@@ -67,7 +73,9 @@ def _options(
         warnings.simplefilter("ignore")  # libraries warn developers; a user can do nothing about it
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines("%(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
+    handler.setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.basicConfig(handlers=[handler])
+    start_log(f"command {context.invoked_subcommand}")
 
 
 def _usage_error(error: Any) -> int:
@@ -89,11 +97,16 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks signs
+    if completion.ASKED in os.environ:
+        logging.disable()  # the shell would show it in the line that is typed
+    code = _run()
+    logger.info("ends with %d", code)
+    return code
+
+
+def _run() -> int:
     try:
         return app(standalone_mode=False) or 0
-    except VisionFTError as error:
-        print_error(error)
-        return 2
     except TyperException as error:
         return _usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -104,6 +117,7 @@ def main() -> int:
     except Exception as error:
         if (expected := as_expected(error)) is not None:
             print_error(expected)
+            log_expected(logger, error)
             return 2
         return _bug(error)
 
@@ -122,5 +136,5 @@ def _broken_pipe(error: SystemExit) -> int:
 
 def _bug(error: BaseException) -> int:
     words = "This is a bug in VisionFT; please report it with the lines below."
-    logging.getLogger(__name__).error(words, exc_info=error)
+    logger.error(words, exc_info=error)
     return 1

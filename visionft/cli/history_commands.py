@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.amounts import size_text
+from visionft.cli import completion
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
 from visionft.errors import VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
+from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.importing.relinking import relink_images
 from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.safety.restoring import restore_backup
-from visionft.project.store import Project
-
-EXPORT_FORMATS = ("auto", "folders", "csv", "jsonl")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def undo(project: ProjectDir, json: Json = False) -> None:
     """Take back the last change of the project, also from an earlier session."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         effects = opened.undo()
         value = {"undone": effects.title, "images": len(effects.image_ids), "next": opened.undo_title}
     print_result(value, f"Undone: {effects.title}.", as_json=json)
@@ -36,7 +36,7 @@ def undo(project: ProjectDir, json: Json = False) -> None:
 
 def redo(project: ProjectDir, json: Json = False) -> None:
     """Do again what was undone last."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         effects = opened.redo()
         value = {"redone": effects.title, "images": len(effects.image_ids), "next": opened.redo_title}
     print_result(value, f"Redone: {effects.title}.", as_json=json)
@@ -48,7 +48,7 @@ def history(
     json: Json = False,
 ) -> None:
     """List the latest changes, newest first; undone ones are marked."""
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         steps = opened.history(limit)
     rows = [(_moment(step.at / 1000), "undone" if step.is_undone else "", step.title) for step in steps]
     print_result(steps, lambda: table(("when", "", "change"), rows) if rows else "No changes yet.", as_json=json)
@@ -68,7 +68,10 @@ def check(
     After a session that ended well it sees every changed bit of the database; after one that was killed it sees what
     contradicts itself, but not a single value that is wrong.
     """
-    with Project.open(project) as opened, job() as (on_event, should_stop):
+    with (
+        opened_project(project, told_already=CHANGED_OUTSIDE) as opened,
+        job() as (on_event, should_stop),
+    ):
         report = check_project(opened, check_contents=contents, on_event=on_event, should_stop=should_stop)
         print_result(report, lambda: _check_text(report), as_json=json)
 
@@ -95,27 +98,33 @@ _SEEN = {
 def backup(project: ProjectDir, json: Json = False) -> None:
     """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are.
 
-    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GiB together.
+    It stays until you delete it. Automatic backups are thinned with age and take at most 2 GB together.
     """
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         opened.back_up()
     found = list_backups(project.absolute())
     print_result(found, lambda: _backups_text(project.absolute(), found), as_json=json)
 
 
 def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
-    sizes = [folder_bytes(project, each) / 2**20 for each in found]
+    sizes = [folder_bytes(project, each) for each in found]
     rows = [
-        (each.name, _moment(each.created), f"{size:,.1f}", each.reason) for each, size in zip(found, sizes, strict=True)
+        (each.name, _moment(each.created), size_text(size), each.reason)
+        for each, size in zip(found, sizes, strict=True)
     ]
     automatic = sum(size for each, size in zip(found, sizes, strict=True) if not each.is_own)
-    limit = f"Automatic backups: {automatic:,.1f} of at most {KEEP_BYTES / 2**20:,.0f} MiB; those on request stay."
-    return "\n".join([table(("backup", "when", "MiB", "why"), rows), limit])
+    limit = f"Automatic backups: {size_text(automatic)} of at most {size_text(KEEP_BYTES)}; those on request stay."
+    return "\n".join([table(("backup", "when", "size", "why"), rows), limit])
 
 
 def restore(
     project: ProjectDir,
-    name: Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="The newest intact one when left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[BACKUP]", help="The newest intact one when left out.", autocompletion=completion.backups
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Go back to a backup, also from a damaged project; what it replaces is kept."""
@@ -129,7 +138,7 @@ def relink(
     json: Json = False,
 ) -> None:
     """Find missing pictures again by their content."""
-    with Project.open(project) as opened, job() as (on_event, should_stop):
+    with opened_project(project) as opened, job() as (on_event, should_stop):
         report = relink_images(opened, folder, on_event=on_event, should_stop=should_stop)
         text = f"Found {report.relinked} pictures again; {len(report.missing)} are still missing."
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
@@ -138,7 +147,10 @@ def relink(
 def export_project_labels(
     project: ProjectDir,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder, a .csv or a .jsonl file.")],
-    export_format: Annotated[str, typer.Option("--format", help="auto, folders, csv or jsonl.")] = "auto",
+    export_format: Annotated[
+        str,
+        typer.Option("--format", help=f"{', '.join(EXPORT_FORMATS)}.", autocompletion=completion.export_formats),
+    ] = "auto",
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Make cells that look like formulas harmless (changes those names).")
     ] = False,
@@ -147,7 +159,7 @@ def export_project_labels(
     """Write the labels for other programs."""
     if export_format not in EXPORT_FORMATS:
         raise VisionFTError(f"There is no format {export_format!r}.", f"Choose {', '.join(EXPORT_FORMATS)}.")
-    with Project.open(project, read_only=True) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
         report = export_labels(
             opened,
             target,

@@ -12,12 +12,13 @@ import typer
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
-from visionft.cli.run_commands import RunName, checked_split
+from visionft.amounts import duration_text, memory_text, size_text
+from visionft.cli import completion
+from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
+from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
-from visionft.project.store import Project
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
@@ -35,27 +36,38 @@ def register(app: typer.Typer) -> None:
 
 
 def _snapshot(project: Path) -> Snapshot:
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         return opened.snapshot()
 
 
 def train(
     project: ProjectDir,
-    backbone: Annotated[str | None, typer.Option(help="See `visionft backbones`.")] = None,
-    method: Annotated[str | None, typer.Option(help="See `visionft methods`.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="See `visionft backbones`.", autocompletion=completion.backbones)
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="See `visionft methods`.", autocompletion=completion.methods)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often training sees every picture.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", autocompletion=completion.devices)] = "auto",
     preset: Annotated[
-        str | None, typer.Option(help="quick, balanced or best: settings that suit the project and this computer.")
+        str | None,
+        typer.Option(
+            help="quick, balanced or best: settings that suit the project and this computer.",
+            autocompletion=completion.presets,
+        ),
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Measure a few steps, say what the run would cost, and train nothing.")
     ] = False,
     resume_run: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Continue a stopped or killed run.")
+        str | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Continue a stopped or killed run.", autocompletion=completion.runs
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -112,8 +124,8 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     with job() as (on_event, should_stop):
         found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
     text = (
-        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {found.seconds / 60:.1f} min and "
-        f"{found.memory_mb:,} MiB on {found.device} ({found.images_per_second:.0f} pictures per second)."
+        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {duration_text(found.seconds)} and "
+        f"{memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
     )
     if not found.fits_at_once:
         text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
@@ -145,7 +157,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     left_out = f"{result.left_out} pictures could not be read and were left out.\n" if result.left_out else ""
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
-        f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n{left_out}"
+        f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: visionft export {project} {result.run} OUT_DIR"
     )
 
@@ -153,7 +165,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
 def evaluate(
     project: ProjectDir,
     run: RunName,
-    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    split: SplitName = "val",
     json: Json = False,
 ) -> None:
     """Measure a run's best checkpoint on a split."""
@@ -213,7 +225,7 @@ def export(
         )
         parity, latency = result.parity, result.latency
         text = (
-            f"{result.model} ({result.bytes / 1e6:.1f} MB)\nSame answers as PyTorch on {parity.images} pictures: "
+            f"{result.model} ({size_text(result.bytes)})\nSame answers as PyTorch on {parity.images} pictures: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
@@ -298,7 +310,9 @@ def _named(prediction: "Prediction") -> str:
 
 
 def methods(
-    backbone: Annotated[str, typer.Option(help="The backbone to count for.")] = "resnet18",
+    backbone: Annotated[
+        str, typer.Option(help="The backbone to count for.", autocompletion=completion.backbones)
+    ] = "resnet18",
     classes: Annotated[int, typer.Option(help="How many classes to count for.", min=1)] = 10,
     json: Json = False,
 ) -> None:

@@ -15,12 +15,18 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from visionft.amounts import duration_text
+from visionft.cli import completion
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
+from visionft.project.store import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
-ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.")]
+ProjectDir = Annotated[
+    Path,
+    typer.Argument(metavar="PROJECT", help="The project folder.", autocompletion=completion.projects),
+]
 INTERRUPTED = 130
 NO_READER = 141  # what a shell reports of a tool that SIGPIPE ends
 _NO_READER = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
@@ -54,6 +60,32 @@ def write_out(text: str) -> None:
         if error.errno not in _NO_READER:
             raise
         raise typer.Exit(NO_READER) from error
+
+
+@contextmanager
+def opened_project(project: Path, *, read_only: bool = False, told_already: str = "") -> Generator[Project]:
+    """Open a project for a command, and tell on stderr what its user should know of it.
+
+    Args:
+        project: Its folder.
+        read_only: The command changes nothing.
+        told_already: How the notice begins that is the command's own result.
+    """
+    with Project.open(project, read_only=read_only) as opened:
+        print_notices(opened, told_already=told_already)
+        yield opened
+
+
+def print_notices(project: Project, *, told_already: str = "") -> None:
+    """Tell on stderr what the user should know of a project, now and until it is closed."""
+
+    def tell(message: str) -> None:
+        if not told_already or not message.startswith(told_already):
+            print_event(Notice(message=message, level="warning"))
+
+    for message in project.notices.copy():
+        tell(message)
+    project.tell_notices(tell)
 
 
 def is_stdout(target: Path) -> bool:
@@ -137,16 +169,10 @@ def print_event(event: Event) -> None:
         case Notice():
             _say(event.message)
         case StepDone():
-            _running(
-                f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {_left(event.eta_s)}"
-            )
+            left = duration_text(event.eta_s)
+            _running(f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {left} left")
         case Progress():
             _running(f"{event.stage} {event.done}/{event.total}" if event.total else f"{event.stage} ...")
-
-
-def _left(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionft.amounts import duration_text, size_text
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
@@ -19,6 +21,7 @@ APPS = "visionft.apps"  # group of entry points
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(doctor)
+    app.command()(report)
     app.command()(demo)
     app.command("app")(window)
 
@@ -29,6 +32,19 @@ def doctor(json: Json = False) -> None:
 
     diagnosis = diagnose()
     print_result(diagnosis, lambda: describe(diagnosis), as_json=json)
+
+
+def report(
+    names: Annotated[
+        bool, typer.Option("--names", help="With the names of files, projects and classes that are in the log.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print what helps whoever helps you: versions, this computer, the newest lines of the log. Nothing is sent."""
+    from visionft.support import report_text
+
+    told = report_text(with_names=names)
+    print_result({"report": told}, told, as_json=json)
 
 
 def demo(
@@ -45,7 +61,7 @@ def demo(
 
 def _demo_text(result: "DemoResult") -> str:
     rows = [
-        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", f"{run.seconds:.0f} s")
+        (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
         for run in result.runs
     ]
     parity = result.export.parity
@@ -54,7 +70,7 @@ def _demo_text(result: "DemoResult") -> str:
             table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
             "",
             f"Test pictures, {result.exported_run}: top-1 {result.test_top1:.1%} on {result.test_images}",
-            f"Exported: {result.export.model} ({result.export.bytes / 1e6:.1f} MB)",
+            f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
             f"Verified against PyTorch on {parity.images} pictures: largest difference {parity.max_abs_diff:.1e}, "
             f"top-1 agreement {parity.top1_agreement:.0%}",
             f"Predicted with ONNX Runtime alone: {result.predicted} pictures, {result.predicted_right} right",
@@ -65,7 +81,10 @@ def _demo_text(result: "DemoResult") -> str:
 
 
 def window(
-    project: Annotated[Path | None, typer.Argument(metavar="[PROJECT]", help="A project to open.")] = None,
+    project: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PROJECT]", help="A project to open.", autocompletion=completion.projects),
+    ] = None,
 ) -> None:
     """Open the window."""
     raise typer.Exit(_installed_window()(project))

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from visionft.cli.output import Json, ProjectDir, job, plain, print_result, table
+from visionft.amounts import size_text
+from visionft.cli import completion
+from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_notices, print_result, table
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.formats.listing import ColumnChoice, Interpretation
@@ -34,12 +36,15 @@ def register(app: typer.Typer) -> None:
 
 def new(
     project: ProjectDir,
-    task: Annotated[str, typer.Option(help="single: one class per picture; multi: any number.")] = "single",
+    task: Annotated[
+        str, typer.Option(help="single: one class per picture; multi: any number.", autocompletion=completion.tasks)
+    ] = "single",
     json: Json = False,
 ) -> None:
     """Create an empty project."""
     kind: Task = task  # type: ignore[assignment]  # Project.create refuses any other word
     with Project.create(project, task=kind) as created:
+        print_notices(created)
         value = {"project": created.path, "task": created.task}
     print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
 
@@ -48,7 +53,10 @@ def import_pictures(
     project: ProjectDir,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
-    source_format: Annotated[str, typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.")] = "auto",
+    source_format: Annotated[
+        str,
+        typer.Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats),
+    ] = "auto",
     file_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that names the pictures.")] = "",
     label_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
     without_labels: Annotated[
@@ -63,7 +71,7 @@ def import_pictures(
     """Take pictures and their classes into a project; the originals are only read."""
     choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels)
     names = _class_map(rename)
-    with Project.open(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
         if dry_run:
             preview = preview_source(
                 source,
@@ -111,7 +119,7 @@ def _preview_text(preview: ImportPreview) -> str:
         ""
         if not preview.smallest or not preview.largest
         else (
-            f", {preview.bytes / 2**20:,.1f} MiB, {preview.smallest[0]} x {preview.smallest[1]} to "
+            f", {size_text(preview.bytes)}, {preview.smallest[0]} x {preview.smallest[1]} to "
             f"{preview.largest[0]} x {preview.largest[1]} pixels"
         )
     )
@@ -176,12 +184,14 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
 
 def label(
     project: ProjectDir,
-    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="Created when it is new.")],
+    class_name: Annotated[
+        str, typer.Argument(metavar="CLASS", help="Created when it is new.", autocompletion=completion.classes)
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the project.")],
     json: Json = False,
 ) -> None:
     """Give pictures a class."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         effects = label_files(opened, class_name, images)
     value = {"class": class_name, "labelled": len(effects.image_ids)}
     print_result(value, f"Labelled {value['labelled']} pictures as {class_name}.", as_json=json)
@@ -202,7 +212,7 @@ def split(
     json: Json = False,
 ) -> None:
     """Divide labelled pictures into train, val and test; those that have a split keep it."""
-    with Project.open(project) as opened:
+    with opened_project(project) as opened:
         report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {report.from_train} training pictures are for validation now." if report.from_train else ""
@@ -211,7 +221,7 @@ def split(
 
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         summary, conflicts = opened.summary(), find_conflicts(opened)
 
     def text() -> str:

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from visionft.amounts import size_text
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 
-_NAMES = ", ".join(f"{each.name} ({each.bytes / 1e6:,.0f} MB, {each.licence})" for each in PUBLIC_SETS)
+_NAMES = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def download(
-    name: Annotated[str, typer.Argument(metavar="SET", help=f"{_NAMES}.")],
+    name: Annotated[str, typer.Argument(metavar="SET", help=f"{_NAMES}.", autocompletion=completion.public_sets)],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where its folder goes.")],
     json: Json = False,
 ) -> None:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visionft.cli.output import Json, ProjectDir, job, print_result, table
+from visionft.amounts import size_text
+from visionft.cli import completion
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
 from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
 from visionft.files import atomic_path
-from visionft.project.store import Project
 from visionft.training.runs.run_folder import (
     RunSummary,
     change_notes,
@@ -25,7 +26,10 @@ from visionft.training.runs.run_folder import (
 if TYPE_CHECKING:
     from visionft.evaluation.explanation import Explanation
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, or its number.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's name, or its number.", autocompletion=completion.runs)
+]
+SplitName = Annotated[str, typer.Option(help="val or test.", autocompletion=completion.evaluated_splits)]
 SHOWN_CHANGES = 10
 
 
@@ -48,7 +52,10 @@ def checked_split(name: str) -> Split:
 
 def runs(
     project: ProjectDir,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Just this run: its name, or its number.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Just this run: its name, or its number.", autocompletion=completion.runs),
+    ] = None,
     rename: Annotated[
         str | None, typer.Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
     ] = None,
@@ -59,7 +66,7 @@ def runs(
     json: Json = False,
 ) -> None:
     """List the project's training runs; rename, pin or lighten one of them."""
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         path = opened.path
     if run is None and (rename is not None or pin is not None or without_weights):
         raise VisionFTError("Which run is not said.", f"Give its name or number: visionft runs {project} RUN ...")
@@ -76,7 +83,7 @@ def runs(
         change_notes(chosen, **{name: each for name, each in notes.items() if each is not None})
     chosen = dataclasses.replace(read_run(chosen.path), faults=checkpoint_faults(chosen.path))
     value = _run_value(chosen) | ({} if freed is None else {"freed_bytes": freed})
-    words = "" if freed is None else f"\n{freed / 1e6:.1f} MB of weights deleted; settings and figures are kept."
+    words = "" if freed is None else f"\n{size_text(freed)} of weights deleted; settings and figures are kept."
     print_result(value, lambda: _runs_text([chosen], {}) + words, as_json=json)
 
 
@@ -130,14 +137,19 @@ def _state(run: RunSummary) -> str:
 
 def compare(
     project: ProjectDir,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A run that was evaluated.")],
-    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another one, to see what it changes.")],
-    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="A run that was evaluated.", autocompletion=completion.runs)
+    ],
+    after: Annotated[
+        str,
+        typer.Argument(metavar="AFTER", help="Another one, to see what it changes.", autocompletion=completion.runs),
+    ],
+    split: SplitName = "val",
     json: Json = False,
 ) -> None:
     """Show which pictures two runs disagree on: fixed, newly broken, still wrong."""
     chosen = checked_split(split)
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         names = {image.image_id: str(image.path) for image in opened.snapshot().images}
         found = compare_runs(load_run(opened.path, before), load_run(opened.path, after), chosen)
     groups = {"fixed": found.fixed, "broken": found.broken, "still_wrong": found.still_wrong}
@@ -186,7 +198,13 @@ def explain(
     run: RunName,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
     class_name: Annotated[
-        str | None, typer.Option("--class", metavar="NAME", help="The class to explain; else the one that it says.")
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="The class to explain; else the one that it says.",
+            autocompletion=completion.classes,
+        ),
     ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
     json: Json = False,
@@ -194,7 +212,7 @@ def explain(
     """Show where a run looks in pictures, and whether that holds when those places are covered."""
     from visionft.export.predictor import expand_folders
 
-    with Project.open(project, read_only=True) as opened:
+    with opened_project(project, read_only=True) as opened:
         summary, task = load_run(opened.path, run), opened.task
     paths = expand_folders(images)
     from visionft.evaluation.explain import explain_images

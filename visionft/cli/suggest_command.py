@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from visionft.cli.output import Json, ProjectDir, job, print_result
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions
-from visionft.project.store import Project
 from visionft.training.runs.run_folder import load_run
 
 
@@ -31,7 +30,7 @@ def suggest(
     if accept is not None and not 0 <= accept <= 1:
         raise VisionFTError(f"{accept} is not a share of 1.", "Give a number from 0 to 1, such as 0.95.")
     folder = load_run(project, run).path
-    with Project.open(project, read_only=accept is None) as opened, job() as (on_event, should_stop):
+    with opened_project(project, read_only=accept is None) as opened, job() as (on_event, should_stop):
         report = suggest_labels(folder, opened.snapshot(), on_event=on_event, should_stop=should_stop)
         current = current_suggestions(opened, read_suggestions(folder))
         sure = {key: each.classes for key, each in current.items() if accept is not None and each.confidence >= accept}

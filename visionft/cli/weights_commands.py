@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.catalog import BACKBONES, get_backbone
+from visionft.amounts import count_text, size_text
+from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
 if TYPE_CHECKING:
     from visionft.weights import ImportResult, WeightsState
 
-Names = Annotated[list[str], typer.Argument(metavar="BACKBONE...", help="See `visionft backbones`.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="BACKBONE...", help="See `visionft backbones`.", autocompletion=completion.backbones),
+]
 
 weights = typer.Typer(
     help="Pretrained weights: what is here, fetch, import, remove. VISIONFT_OFFLINE=1 forbids the network.",
@@ -57,7 +62,7 @@ def backbones(json: Json = False) -> None:
         for row, state in pairs
     ]
     rows = [
-        (row.name, f"{row.parameters / 1e6:.1f} M", f"{row.input_size} px", _where(state), row.licence, row.summary)
+        (row.name, count_text(row.parameters), f"{row.input_size} px", _where(state), row.licence, row.summary)
         for row, state in pairs
     ]
     header = ("backbone", "parameters", "picture", "weights", "licence", "")
@@ -72,7 +77,7 @@ def _where(state: "WeightsState") -> str:
         return f"here ({state.size_text})"
     if state.location == "nowhere":
         return "missing: reinstall VisionFT"
-    begun = f", {state.partial_bytes / 1e6:.0f} MB of it here" if state.partial_bytes else ""
+    begun = f", {size_text(state.partial_bytes)} of it here" if state.partial_bytes else ""
     return f"to download ({state.size_text}{begun})"
 
 
@@ -94,7 +99,7 @@ def list_weights(json: Json = False) -> None:
 
 
 def _location(state: "WeightsState") -> str:
-    return state.location if state.is_here else f"broken off at {state.partial_bytes / 1e6:.0f} MB"
+    return state.location if state.is_here else f"broken off at {size_text(state.partial_bytes)}"
 
 
 def fetch(names: Names, json: Json = False) -> None:
@@ -116,7 +121,10 @@ def import_files(
     source: Annotated[
         Path, typer.Argument(metavar="FILE_OR_FOLDER", help="A .safetensors or .pth file, or a folder of them.")
     ],
-    name: Annotated[str | None, typer.Option("--as", metavar="BACKBONE", help="What the file is for.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="BACKBONE", help="What the file is for.", autocompletion=completion.backbones),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Copy weights from a file, or all from a folder carried here, after checking what they fit."""
@@ -130,7 +138,7 @@ def import_files(
 
 
 def _import_text(result: "ImportResult") -> str:
-    lines = [f"{each.source} -> {each.backbone} ({each.bytes / 1e6:.1f} MB)" for each in result.imported]
+    lines = [f"{each.source} -> {each.backbone} ({size_text(each.bytes)})" for each in result.imported]
     lines += [f"Left out {each.source}: {each.reason} {each.hint}" for each in result.refused]
     return "\n".join(lines) or "Nothing was imported."
 

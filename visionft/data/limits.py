@@ -9,13 +9,14 @@ from typing import BinaryIO, Final
 
 from PIL import Image
 
+from visionft.amounts import size_text
 from visionft.data.tiff_chunks import largest_chunk
 from visionft.errors import ImageError
 
 LIMIT_VARIABLE: Final = "VISIONFT_PICTURE_MB"
 DEFAULT_LIMIT_MB: Final = 2000
 MAX_SIDE: Final = 1_000_000
-MAX_FILE_BYTES: Final = 1 << 30
+MAX_FILE_BYTES: Final = 10**9
 
 # Bytes a pixel, measured (peak resident memory, 36 megapixels, Pillow 13, torch 2.13, ONNX Runtime 1.28).
 _RGB: Final = 3
@@ -44,8 +45,8 @@ def check_file_size(size: int) -> None:
     if size == 0:
         raise ImageError("the file is empty", "Copy it again from where it came from.")
     if size > MAX_FILE_BYTES:
-        most = MAX_FILE_BYTES / 2**30
-        raise ImageError(f"too large: {size / 2**30:.1f} GiB (at most {most:.0f} GiB)", _smaller("or leave it out"))
+        reason = f"too large: {size_text(size)} (at most {size_text(MAX_FILE_BYTES)})"
+        raise ImageError(reason, _smaller("or leave it out"))
 
 
 def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> None:
@@ -64,7 +65,7 @@ def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> N
     needed = memory_needed(image, handle)
     if needed > limit:
         raise ImageError(
-            f"too large: {width} x {height} takes {needed / 1e6:,.0f} MB of memory (at most {limit / 1e6:,.0f})",
+            f"too large: {width} x {height} takes {size_text(needed)} of memory (at most {size_text(limit)})",
             _smaller(f"or allow more memory for one picture (a setting; {LIMIT_VARIABLE} for commands)"),
         )
 

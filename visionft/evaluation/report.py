@@ -1,6 +1,7 @@
 """Evaluating a run on a split of the project: predictions of its best checkpoint, and what they are worth."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event,
 from visionft.files import write_json, write_text
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.run_folder import RunSummary, read_run
+
+logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
 
@@ -107,6 +110,7 @@ def evaluate_run(
     evaluation = summarise(loaded.run, split, chosen, temperature, thresholds)
     _write_predictions(run_dir / predictions_file(split), loaded.run, chosen, temperature, thresholds)
     write_json(run_dir / evaluation_file(split), evaluation.to_dict())
+    logger.info("%s evaluated on %d pictures of %s", loaded.run.name, evaluation.images, split)
     return evaluation
 
 

@@ -91,6 +91,7 @@ def export_run(
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
     if opset not in OPSETS:
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
+    logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
         loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
         val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
@@ -123,6 +124,7 @@ def export_run(
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
         write_json(folder / RECORD_FILE, _record(loaded, result))
+    logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
 
@@ -290,7 +292,7 @@ def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
         try:
             yield decode(image.path)
         except ImageError as error:
-            logger.info("left out of the comparison: %s: %s", image.path, error.message)
+            logger.info("picture %d is left out of the comparison: %s", image.image_id, error.message)
 
 
 def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:

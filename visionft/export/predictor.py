@@ -107,7 +107,7 @@ class Predictor:
                 raise expected from error
             if options.terminate:
                 raise _foreign(self._path, f"gave no answer within {limit_s:.0f} seconds") from error
-            logger.info("%s: %s", self._path, error)
+            logger.info("The model does not run: %s", error)
             raise _foreign(self._path, "does not run with this picture") from error
         finally:
             watch.cancel()

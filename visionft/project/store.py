@@ -4,7 +4,8 @@ A project is a folder: `project.db` (everything the user decided), `images/` (pi
 (one folder per training run) and `backups/`. The pictures themselves are never written to.
 """
 
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError
@@ -26,6 +27,8 @@ from visionft.project.safety.backup_schedule import BackupSchedule
 from visionft.project.safety.sealing import Seal
 from visionft.project.summary import ProjectSummary, read_snapshot, read_summary
 
+logger = logging.getLogger(__name__)
+
 FOLDERS = (IMAGES_FOLDER, "runs", backups.BACKUPS_FOLDER)
 
 
@@ -35,7 +38,7 @@ class Project:
     Attributes:
         path: The project folder, absolute.
         task: "single" (one class per picture) or "multi" (any number).
-        notices: What the user should know: a network file system, a backup that failed. Screens show new entries.
+        notices: What the user should know: a network file system, a backup that failed ...; see `tell_notices`.
     """
 
     def __init__(self, path: Path, *, writable: bool) -> None:
@@ -43,15 +46,18 @@ class Project:
         self.path = path
         self._database = Database(path, writable=writable)
         self.notices = self._database.notices
+        self._tell: Callable[[str], object] | None = None
+        self._is_open = True
         self._schedule: BackupSchedule | None = None
         try:
             with self.reading() as connection:
                 self.task: Task = "multi" if task_of(connection) == "multi" else "single"
             if not self.is_read_only:
-                self._schedule = BackupSchedule(self._database.file, path, on_failure=self.notices.append)
+                self._schedule = BackupSchedule(self._database.file, path, on_failure=self._note)
         except BaseException:
             self.close()
             raise
+        logger.info("project opened: %s", self.read_only_reason or f"{self.task}-label")
 
     @classmethod
     def create(cls, path: Path, *, task: Task = "single") -> Self:
@@ -76,6 +82,7 @@ class Project:
                 fsync_folder(path.parent)
         except OSError as error:
             raise write_error(path, error) from error
+        logger.info("project created")
         return cls.open(path)
 
     @classmethod
@@ -106,6 +113,9 @@ class Project:
                 schedule.finish()
         finally:
             self._database.close()
+            if self._is_open:
+                logger.info("project closed")
+            self._is_open = False
 
     def __enter__(self) -> Self:
         """Return the project, to be closed at the end of the `with` block."""
@@ -131,6 +141,15 @@ class Project:
     def seal(self) -> Seal:
         """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
         return self._database.seal
+
+    def tell_notices(self, tell: Callable[[str], object]) -> None:
+        """Have each notice from now on told at once, maybe from the thread of a backup; `notices` holds the others."""
+        self._tell = tell
+
+    def _note(self, message: str) -> None:
+        self.notices.append(message)
+        if self._tell is not None:
+            self._tell(message)
 
     def accept_outside_changes(self) -> None:
         """Take the database for good as it is, once the user was told that it was changed outside."""

@@ -3,12 +3,15 @@
 import gc
 import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
 from visionft.files import list_folder
+from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import Roots
+from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.names import natural_key
 
 
@@ -30,6 +33,20 @@ class ProjectSummary:
     splits: dict[str, int]
     runs: tuple[str, ...]
     conflicts: int = 0
+
+
+def peek_class_names(project: Path) -> tuple[str, ...]:
+    """Return a project's class names without opening it: for what must be quick, and leaves no trace.
+
+    Raises:
+        ProjectError: The database cannot be read.
+    """
+    file = project / DATABASE
+    log = file.with_name(f"{DATABASE}-wal")
+    uri = f"{file.absolute().as_uri()}?mode=ro{'' if log.exists() else '&immutable=1'}"  # else reading made a log
+    with expected_errors(file), closing(sqlite3.connect(uri, uri=True)) as connection:
+        rows = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
+    return tuple(str(row[0]) for row in rows)
 
 
 def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> Snapshot:

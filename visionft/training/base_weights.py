@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.parameters import count_parameters
+from visionft.amounts import size_text
 from visionft.errors import RunError, WeightsError
 from visionft.events import OnEvent, ShouldStop, ignore_event
 from visionft.files import read_json, write_json
@@ -19,7 +20,6 @@ from visionft.weights import fetch
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
 from visionft.weights.reading import NOT_STATED, stated_licence
 from visionft.weights.records import WeightsRecord, read_record
-from visionft.weights.states import megabytes
 
 if TYPE_CHECKING:
     from models.networks import LoadReport
@@ -104,7 +104,7 @@ def describe(weights: BaseWeights) -> str:
     """Say in a line or two what a run starts from and what of the file it does not use."""
     if weights.source == RANDOM:
         return "Starts from random weights."
-    text = f"Starts from {weights.file} ({megabytes(weights.bytes)} MB, licence {weights.licence})."
+    text = f"Starts from {weights.file} ({size_text(weights.bytes)}, licence {weights.licence})."
     if weights.head_classes:
         text += f" Its classifier head for {weights.head_classes:,} classes is left out; a fresh one learns yours."
     others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]

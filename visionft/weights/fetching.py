@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 from models.catalog import Backbone
+from visionft.amounts import size_text
 from visionft.errors import WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.weights import hub
 from visionft.weights.installing import check_room, install, sole_writer
 from visionft.weights.locations import local_file, weights_folder
 from visionft.weights.records import WeightsRecord, sha256_of
-from visionft.weights.states import megabytes, offline_reason, partial_files
+from visionft.weights.states import offline_reason, partial_files
 
 _MB = 1_000_000
 
@@ -56,7 +57,7 @@ def _fetch(backbone: Backbone, on_event: OnEvent, should_stop: ShouldStop) -> Pa
     on_event(Progress(stage=f"Checking {backbone.name}", done=0, total=0))
     record = _checked(backbone, remote, partial)
     path = install(partial, backbone, record)
-    on_event(Notice(message=f"Fetched {path.name}: {megabytes(record.bytes)} MB, licence {record.licence}."))
+    on_event(Notice(message=f"Fetched {path.name}: {size_text(record.bytes)}, licence {record.licence}."))
     return path
 
 

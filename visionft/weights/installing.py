@@ -10,12 +10,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.catalog import Backbone
+from visionft.amounts import size_text
 from visionft.errors import WeightsError
 from visionft.events import Notice, OnEvent, ShouldStop
 from visionft.files import fsync_folder, write_json
 from visionft.weights.locations import folder_file, weights_folder
 from visionft.weights.records import WeightsRecord, record_path
-from visionft.weights.states import megabytes
 
 SPARE_BYTES = 50_000_000  # left free on the disk, for everything else that runs
 
@@ -70,7 +70,7 @@ def check_room(needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
         hint = "Free some space, or set VISIONFT_WEIGHTS to a folder on a larger disk."
-        message = f"{folder} has {megabytes(free)} MB free; {megabytes(needed + SPARE_BYTES)} MB are needed."
+        message = f"{folder} has {size_text(free)} free; {size_text(needed + SPARE_BYTES)} are needed."
         raise WeightsError(message, hint)
 
 

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from visionft.amounts import size_text
 from visionft.errors import WeightsError
 
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
@@ -75,7 +76,7 @@ def _check_stored(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _damaged(path, error) from error
     if inside > path.stat().st_size:
-        message = f"{path.name} is packed: {inside / 1e6:,.0f} MB in a file of {path.stat().st_size / 1e6:,.1f} MB."
+        message = f"{path.name} is packed: {size_text(inside)} in a file of {size_text(path.stat().st_size)}."
         raise WeightsError(message, "Save the model's state_dict() with torch.save, which packs nothing.")
 
 

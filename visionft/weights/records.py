@@ -5,14 +5,13 @@ catalog's for weights that ship with the program, the record written when a file
 the hub cache's blob. Where nothing is known (a file put there by hand) nothing can be compared.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import Backbone
 from visionft.errors import WeightsError
-from visionft.files import sha256_file
+from visionft.files import read_json, sha256_file
 from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
 
 
@@ -54,10 +53,10 @@ def read_record(weights: Path) -> WeightsRecord | None:
     if not path.is_file():
         return None
     try:
-        record = WeightsRecord(**json.loads(path.read_text(encoding="utf-8")))
+        record = WeightsRecord(**read_json(path))
         if not re.fullmatch(r"[0-9a-f]{64}", record.sha256):
             raise ValueError("its sha256 is none")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise WeightsError(f"{path} is damaged: {error}.", remove_command(weights.stem)) from error
     return record
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.catalog import BACKBONES, Backbone
+from visionft.amounts import size_text
 from visionft.errors import WeightsError
 from visionft.files import write_error
 from visionft.weights.locations import WeightsLocation, folder_file, locate, weights_folder
@@ -65,12 +66,7 @@ class WeightsState:
     @property
     def size_text(self) -> str:
         """Return the size for a person, such as `about 47 MB`."""
-        return f"{'about ' if self.is_estimate else ''}{megabytes(self.bytes)} MB"
-
-
-def megabytes(size: int) -> str:
-    """Return bytes as MB (10^6 bytes): whole ones, one decimal below ten."""
-    return f"{size / 1e6:,.0f}" if size >= 9.95e6 else f"{size / 1e6:.1f}"
+        return f"{'about ' if self.is_estimate else ''}{size_text(self.bytes)}"
 
 
 def weights_states() -> tuple[WeightsState, ...]:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QLineEdit
 
 from gui.home import page as project_module
 from gui.home.found_classes import FoundClasses, look_alikes
-from gui.home.import_preview import byte_size
 from gui.home.new_project import NewProjectDialog
 from gui.home.page import ProjectPage
 from gui.kit import dialogs
@@ -179,8 +178,3 @@ def test_a_thousand_classes_are_listed_at_once(qtbot):
     qtbot.addWidget(classes)
     classes.show_classes({f"class {number}": number for number in range(1000)}, 0, [])
     assert classes.table.rowCount() == 1000 and classes.class_map() == {}
-
-
-@pytest.mark.parametrize(("count", "words"), [(999, "999 bytes"), (1500, "1.5 kB"), (123_456_789, "123 MB")])
-def test_sizes_are_written_for_people(count, words):
-    assert byte_size(count) == words

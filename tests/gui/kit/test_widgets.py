@@ -8,23 +8,10 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.home.readiness import class_rows, conditions
-from gui.kit.amounts import duration, millions
 from gui.kit.image_view import ImageView
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.summary import ProjectSummary
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
-)
-def test_durations_are_for_people(seconds, words):
-    assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(("count", "words"), [(950, "950"), (12_300, "12.3 K"), (11_176_512, "11.2 M")])
-def test_parameter_counts_are_for_people(count, words):
-    assert millions(count) == words
 
 
 def snapshot(labels: list[tuple[int, str | None]]) -> Snapshot:

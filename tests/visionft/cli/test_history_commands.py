@@ -108,4 +108,4 @@ def test_a_check_says_what_it_could_see_and_what_was_changed(value, project: Pat
 def test_the_limit_on_backups_is_stated(project: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["visionft", "backup", str(project)])
     assert main() == 0
-    assert "of at most 2,048 MiB; those on request stay" in capsys.readouterr().out
+    assert "of at most 2.0 GB; those on request stay" in capsys.readouterr().out

@@ -94,7 +94,7 @@ def test_a_few_bytes_never_take_the_memory(tmp_path: Path, small: Path, name: st
 def test_a_tile_that_libtiff_would_make_room_for_counts(tmp_path: Path) -> None:
     path = tmp_path / "tile.tif"
     path.write_bytes(HOSTILE["tile.tif"])
-    with pytest.raises(ImageError, match=r"16 x 16 takes 3,932 MB of memory"):
+    with pytest.raises(ImageError, match=r"16 x 16 takes 3\.9 GB of memory"):
         decode(path)
 
 
@@ -103,7 +103,7 @@ def test_a_gif_of_few_bytes_and_many_pixels_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"GIF89a" + struct.pack("<HH", 14142, 14142) + b"\x80\0\0" + bytes(6) + b",\0\0\0\0")
     path.write_bytes(path.read_bytes() + struct.pack("<HH", 14142, 14142) + b"\0\x02\x02\x44\x01\0;")
     for read in (read_header, decode):
-        with pytest.raises(ImageError, match=r"takes 4,000 MB of memory \(at most 2,000\)") as caught:
+        with pytest.raises(ImageError, match=r"takes 4\.0 GB of memory \(at most 2\.0 GB\)") as caught:
             read(path)
         assert "VISIONFT_PICTURE_MB" in caught.value.hint
 
@@ -155,7 +155,7 @@ def test_the_environment_moves_the_limit(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 1000)).save(path)
     monkeypatch.setenv("VISIONFT_PICTURE_MB", "19.5")
-    with pytest.raises(ImageError, match=r"takes 20 MB of memory \(at most 20\)"):
+    with pytest.raises(ImageError, match=r"takes 20 MB of memory \(at most 20 MB\)"):
         read_header(path)
     monkeypatch.setenv("VISIONFT_PICTURE_MB", "21")
     assert decode(path).shape == (1000, 1000, 3)

@@ -110,7 +110,7 @@ def _packed(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (_packed, r"w\.pth is packed: 100 MB in a file of 0\.1 MB"),
+        (_packed, r"w\.pth is packed: 100 MB in a file of \d+ kB"),
         (lambda path: torch.save({"a": torch.zeros(1).expand(1 << 40)}, path), "many times larger than the file"),
         (
             lambda path: torch.save({"a": torch.zeros(1).expand(1 << 40)}, path, _use_new_zipfile_serialization=False),

@@ -6,13 +6,13 @@ triggers note the replay too, replaying those rows redoes it. The rows live in t
 the change, so that undo works after a restart and after a crash.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from visionft.errors import ProjectError
+from visionft.files import parse_json
 from visionft.project.db.schema import DERIVED_COLUMNS
 from visionft.project.db.sqlite_errors import damage_error
 
@@ -232,8 +232,8 @@ def _revert(connection: sqlite3.Connection, op: str, target: str, rows: list[tup
 def _old_row(text: object, columns: set[str]) -> dict[str, object]:
     """Return a deleted row as the journal keeps it: {column: value}."""
     try:
-        row: dict[str, object] = dict(json.loads(str(text)))
-    except (ValueError, TypeError, RecursionError):
+        row: dict[str, object] = dict(parse_json(str(text)))
+    except (ValueError, TypeError):
         row = {}
     if set(row) != columns - {each.partition(".")[2] for each in DERIVED_COLUMNS}:
         raise damage_error("its history holds a row that is none")

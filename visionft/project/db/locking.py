@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from visionft.files import read_json
+
 
 class ProjectLock:
     """Hold `<project>/.lock` for as long as the project is open for writing.
@@ -42,7 +44,7 @@ class ProjectLock:
 
     def _describe_owner(self) -> str:
         try:
-            owner = json.loads(self._owner.read_text(encoding="utf-8"))
+            owner = read_json(self._owner)
             return f"process {owner['pid']} on {owner['host']}"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"

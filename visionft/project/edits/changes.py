@@ -7,6 +7,7 @@ raises `ProjectError` when it does not fit the project, and then nothing is writ
 import json
 import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -37,16 +38,58 @@ class Change(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AddClass:
-    """Add a class at the end of the list."""
+class Edit(ABC):
+    """What most changes share: a title, and whether they are bulk by the number of pictures that they touch."""
 
-    name: str
-    is_bulk = False
+    __slots__ = ()
 
     @property
     def title(self) -> str:
         """Name the step."""
+        return self._title()
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether a backup comes first."""
+        return self._touched() >= BULK_PICTURES
+
+    @abstractmethod
+    def _title(self) -> str: ...
+
+    def _touched(self) -> int:
+        return 0
+
+    @abstractmethod
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write the change inside the open transaction."""
+
+
+class BulkEdit(Edit):
+    """A change that may touch every picture."""
+
+    __slots__ = ()
+
+    def _touched(self) -> int:
+        return BULK_PICTURES
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesEdit(Edit):
+    """A change to the pictures that are named."""
+
+    image_ids: tuple[int, ...]
+
+    def _touched(self) -> int:
+        return len(self.image_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class AddClass(Edit):
+    """Add a class at the end of the list."""
+
+    name: str
+
+    def _title(self) -> str:
         return f"Add class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -62,25 +105,17 @@ class AddClass:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelImages:
+class LabelImages(ImagesEdit):
     """Give pictures a class, which is created when it is new.
 
     In a single-label project the class replaces the one a picture had; in a multi-label project it is added.
     """
 
-    image_ids: tuple[int, ...]
     class_name: str
     source: LabelSource = "person"
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Label {count_of(len(self.image_ids), 'picture')} “{self.class_name}”"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the labels; a label that is there already only takes the new source."""
@@ -88,20 +123,16 @@ class LabelImages:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptSuggestions:
+class AcceptSuggestions(Edit):
     """Give each picture the classes that were suggested for it: {image id: class names}."""
 
     classes: Mapping[int, tuple[str, ...]]
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Accept {count_of(len(self.classes), 'suggestion')}"
 
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.classes) >= BULK_PICTURES
+    def _touched(self) -> int:
+        return len(self.classes)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the labels, class by class; in a single-label project the first class counts."""
@@ -115,25 +146,17 @@ class AcceptSuggestions:
 
 
 @dataclass(frozen=True, slots=True)
-class UnlabelImages:
+class UnlabelImages(ImagesEdit):
     """Take a class off pictures, or all their classes when `class_name` is None.
 
     In a conflict it is no candidate any more; the one that is left then becomes the label.
     """
 
-    image_ids: tuple[int, ...]
     class_name: str | None = None
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         what = "all labels" if self.class_name is None else f"“{self.class_name}”"
         return f"Remove {what} from {count_of(len(self.image_ids), 'picture')}"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Delete the labels and the candidates."""
@@ -149,20 +172,16 @@ class UnlabelImages:
 
 
 @dataclass(frozen=True, slots=True)
-class AssignSplits:
+class AssignSplits(Edit):
     """Put pictures into splits: {image id: split, or None to unassign}."""
 
     splits: Mapping[int, Split | None]
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Split {count_of(len(self.splits), 'picture')}"
 
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.splits) >= BULK_PICTURES
+    def _touched(self) -> int:
+        return len(self.splits)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the pictures, one statement per split."""
@@ -176,20 +195,11 @@ class AssignSplits:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveImages:
+class RemoveImages(ImagesEdit):
     """Take pictures out of the project. Their files, labels and notes stay; they can be restored."""
 
-    image_ids: tuple[int, ...]
-
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Remove {count_of(len(self.image_ids), 'picture')} from the project"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Mark the pictures as removed."""

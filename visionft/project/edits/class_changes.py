@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import (
+    BulkEdit,
+    Edit,
     class_id_of,
     ensure_class,
     find_class,
@@ -19,16 +21,13 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
-class RenameClass:
+class RenameClass(Edit):
     """Give a class another name; its labels stay."""
 
     name: str
     new_name: str
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Rename class “{self.name}” to “{self.new_name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -51,16 +50,13 @@ class RenameClass:
 
 
 @dataclass(frozen=True, slots=True)
-class MergeClasses:
+class MergeClasses(BulkEdit):
     """Turn the labels of some classes into those of one, which is created when it is new, and delete the others."""
 
     names: tuple[str, ...]
     into: str
-    is_bulk = True
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         few = len(self.names) <= 3
         others = ", ".join(f"“{name}”" for name in self.names) if few else f"{len(self.names)} classes"
         return f"Merge {others} into “{self.into}”"
@@ -93,18 +89,15 @@ class MergeClasses:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteClass:
+class DeleteClass(BulkEdit):
     """Delete a class and its labels; its pictures stay.
 
     Where it was a candidate, what its source said counts no more: the other candidate becomes the label.
     """
 
     name: str
-    is_bulk = True
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Delete class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -114,16 +107,13 @@ class DeleteClass:
 
 
 @dataclass(frozen=True, slots=True)
-class ColorClass:
+class ColorClass(Edit):
     """Give a class a colour "#rrggbb", or none."""
 
     name: str
     color: str | None
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Colour class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -136,38 +126,32 @@ class ColorClass:
 
 
 @dataclass(frozen=True, slots=True)
-class SetShortcut:
+class SetShortcut(Edit):
     """Give a class the key that labels with it, or none; another class that had the key loses it."""
 
     name: str
     key: str | None
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Shortcut of class “{self.name}”"
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the shortcut: one visible character, letters compared without case."""
         class_id = class_id_of(connection, self.name)
-        key = self.key.casefold() if self.key else None
-        if key is not None and (len(key) != 1 or not key.isprintable() or key.isspace()):
+        key = shortcut_of(self.key) if self.key else None
+        if self.key and key is None:
             raise ProjectError(f"“{self.key}” is not a shortcut.", "Use one letter, digit or sign.")
         connection.execute("UPDATE class SET shortcut = NULL WHERE shortcut = ? AND id != ?", (key, class_id))
         connection.execute("UPDATE class SET shortcut = ? WHERE id = ?", (key, class_id))
 
 
 @dataclass(frozen=True, slots=True)
-class OrderClasses:
+class OrderClasses(Edit):
     """Put the classes in a new order, which is also that of the trained network's outputs. Names left out follow."""
 
     names: tuple[str, ...]
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return "Reorder the classes"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -176,6 +160,12 @@ class OrderClasses:
         others = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
         order = named + [class_id for (class_id,) in others if class_id not in set(named)]
         connection.executemany("UPDATE class SET position = ? WHERE id = ?", list(enumerate(order)))
+
+
+def shortcut_of(key: str) -> str | None:
+    """Return a key as a class keeps it, letters without case; None where it is not one visible character."""
+    folded = key.casefold()
+    return folded if len(folded) == 1 and folded.isprintable() and not folded.isspace() else None
 
 
 def _delete_class(connection: sqlite3.Connection, class_id: int) -> None:

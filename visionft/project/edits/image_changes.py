@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import BULK_PICTURES, picked
+from visionft.project.edits.changes import Edit, ImagesEdit, picked
 from visionft.project.names import clean_name, count_of, name_key
 
 Review = Literal["done", "later"]
@@ -13,21 +13,13 @@ MAX_NOTE_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class TagImages:
+class TagImages(ImagesEdit):
     """Add a tag to pictures; it is created when it is new."""
 
-    image_ids: tuple[int, ...]
     tag: str
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Tag {count_of(len(self.image_ids), 'picture')} “{self.tag}”"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Link the pictures to the tag."""
@@ -40,21 +32,13 @@ class TagImages:
 
 
 @dataclass(frozen=True, slots=True)
-class UntagImages:
+class UntagImages(ImagesEdit):
     """Take a tag off pictures; a tag that no picture has any more is dropped."""
 
-    image_ids: tuple[int, ...]
     tag: str
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Remove tag “{self.tag}” from {count_of(len(self.image_ids), 'picture')}"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Unlink the pictures."""
@@ -69,22 +53,14 @@ class UntagImages:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewImages:
+class ReviewImages(ImagesEdit):
     """Mark pictures as reviewed ("done"), put off ("later") or neither (None)."""
 
-    image_ids: tuple[int, ...]
     review: Review | None
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         what = {"done": "as reviewed", "later": "for later", None: "as not reviewed"}[self.review]
         return f"Mark {count_of(len(self.image_ids), 'picture')} {what}"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Update the review state."""
@@ -95,16 +71,13 @@ class ReviewImages:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteNote:
+class WriteNote(Edit):
     """Write a note on a picture; an empty one is taken away."""
 
     image_id: int
     note: str
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return "Write a note" if self.note.strip() else "Delete a note"
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -117,20 +90,11 @@ class WriteNote:
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreImages:
+class RestoreImages(ImagesEdit):
     """Bring removed pictures back, as they were."""
 
-    image_ids: tuple[int, ...]
-
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Restore {count_of(len(self.image_ids), 'picture')}"
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether a backup comes first."""
-        return len(self.image_ids) >= BULK_PICTURES
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Take the mark of removal away."""
@@ -141,15 +105,12 @@ class RestoreImages:
 
 
 @dataclass(frozen=True, slots=True)
-class SetUndoLimit:
+class SetUndoLimit(Edit):
     """Keep at most this many steps in the history; the oldest are forgotten when the project is opened next."""
 
     steps: int
-    is_bulk = False
 
-    @property
-    def title(self) -> str:
-        """Name the step."""
+    def _title(self) -> str:
         return f"Keep {count_of(self.steps, 'step')} of history"
 
     def write(self, connection: sqlite3.Connection) -> None:

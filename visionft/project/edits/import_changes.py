@@ -14,7 +14,7 @@ from typing import TypeVar
 from visionft.data.types import Split
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits.changes import ensure_class, find_class, now_ms, remember_alias, task_of
-from visionft.project.edits.class_changes import COLOR
+from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.conflicts import Statement, hear
 from visionft.project.edits.image_changes import ensure_tag
 from visionft.project.formats.labels_file import ClassLook
@@ -241,9 +241,10 @@ def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -
     """Create the listed classes that are new, in their order and with their look."""
     for look in classes:
         if find_class(connection, look.name) is None:
-            color = look.color if look.color and COLOR.fullmatch(look.color) else None
+            color = look.color.lower() if look.color and COLOR.fullmatch(look.color) else None
+            key = shortcut_of(look.shortcut) if look.shortcut else None
             connection.execute(
                 """UPDATE class SET color = ?1,
                     shortcut = iif(EXISTS (SELECT 1 FROM class WHERE shortcut = ?2), NULL, ?2) WHERE id = ?3""",
-                (color, look.shortcut, ensure_class(connection, look.name)),
+                (color, key, ensure_class(connection, look.name)),
             )

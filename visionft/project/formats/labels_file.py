@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.data.types import Split
-from visionft.files import atomic_path, is_stream, write_json
+from visionft.files import atomic_path, is_stream, read_json, write_json
 from visionft.foreign_text import is_unicode
 from visionft.project.db.roots import Roots
 
@@ -54,9 +54,9 @@ def classes_file(labels: Path) -> Path:
 def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
     """Return the classes that a `classes.json` of ours lists; nothing when there is none or it is something else."""
     try:
-        entries: Any = json.loads(file.read_text(encoding="utf-8"))
+        entries: Any = read_json(file)
         looks = [{key: entry.get(key) for key in _LOOK} for entry in entries]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return ()
     values = [value for look in looks for value in look.values() if value is not None]
     are_texts = all(isinstance(value, str) and is_unicode(value) for value in values)

@@ -4,7 +4,6 @@ A row that cannot be used is listed with its line and reason; the others are tak
 What a column means is decided in `columns.py`, and told in the listing's `Interpretation`.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.errors import ProjectError
+from visionft.files import parse_json
 from visionft.foreign_text import from_spreadsheet_cell, printable
 from visionft.project.formats.columns import Columns, has_file_column, recognise, says_yes
 from visionft.project.formats.csv_rows import csv_rows
@@ -197,9 +197,11 @@ def _split_cell(cell: str, *, is_list: bool) -> tuple[str, ...]:
     text = cell.strip()
     if is_list and text.startswith("["):
         try:
-            return _texts(json.loads(text), is_list=False)
-        except (json.JSONDecodeError, RecursionError):
+            value = parse_json(text)
+        except ValueError:
             pass
+        else:
+            return _texts(value, is_list=False)
     separator = next((sign for sign in ("|", ";") if is_list and sign in text), None)
     parts = text.split(separator) if separator else [text]
     return tuple(part.strip() for part in parts if part.strip())
@@ -232,7 +234,7 @@ def _json_rows(file: Path) -> Iterator[tuple[int, Row]]:
 
 def _json_object(data: bytes) -> Row:
     try:
-        value: Any = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        value: Any = parse_json(data.decode("utf-8-sig"))
+    except ValueError as error:
         return f"not JSON: {type(error).__name__}"
     return value if isinstance(value, dict) else "not a JSON object"  # type: ignore[reportUnknownVariableType]

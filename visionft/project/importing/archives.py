@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path, PureWindowsPath
 
+from visionft.amounts import size_text
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_error
@@ -74,7 +75,7 @@ def _check(archive: Path, entries: list[zipfile.ZipInfo], free: int) -> None:
     if size > RATIO_MATTERS_ABOVE and size > MAX_RATIO * max(packed, 1):
         raise ProjectError(f"{archive} would grow {size // max(packed, 1):,}-fold.", hint)
     if size > free:
-        raise ProjectError(f"{archive} needs {size / 2**30:.1f} GiB, {free / 2**30:.1f} are free.", "Free some space.")
+        raise ProjectError(f"{archive} needs {size_text(size)}, {size_text(free)} are free.", "Free some space.")
 
 
 def _fault(entry: zipfile.ZipInfo) -> str:

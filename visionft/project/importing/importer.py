@@ -5,6 +5,7 @@ transaction: a stopped or killed import is continued by importing again. Origina
 """
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from visionft.project.importing.sources import Source, opened_source, require_un
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, count_classes_after, find_conflicts, newest_image
 from visionft.project.store import Project
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -156,7 +159,7 @@ class _Import:
                 break
             on_event(Progress(stage="Import", done=start + len(batch), total=len(files)))
         self._tell(stopped, on_event)
-        return ImportReport(
+        report = ImportReport(
             added=self.added,
             duplicates=tuple(self.examiner.duplicates),
             unreadable=tuple(self.examiner.unreadable),
@@ -165,6 +168,17 @@ class _Import:
             conflicts=tuple(self.conflicts.values()),
             interpretations=self.source.listing.interpretations,
             stopped=stopped,
+        )
+        self._log(report)
+        return report
+
+    def _log(self, report: ImportReport) -> None:
+        logger.info(
+            "import%s: %d files: %d added in %d classes, %d known already, %d unreadable, %d skipped%s",
+            " with copies" if self.copy else "",
+            len(self.source.listing.files),
+            *(report.added, len(report.classes), len(report.duplicates), len(report.unreadable), len(report.skipped)),
+            "; stopped" if report.stopped else "",
         )
 
     def _say_what_is_in(self, error: VisionFTError | OSError) -> None:

@@ -5,10 +5,9 @@ imported again, and read by anyone) and `backup.json`. It is written under a hid
 checked and counted, so that what is listed is good. The pictures are not in it: they are never changed.
 
 Those that the user asked for stay until the user deletes them. The automatic ones are thinned with age and take at most
-2 GiB together; the newest stays whatever its size.
+2 GB together; the newest stays whatever its size.
 """
 
-import json
 import logging
 import math
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.errors import ProjectError
-from visionft.files import fsync_folder, sha256_file, write_error, write_json
+from visionft.files import fsync_folder, read_json, sha256_file, write_error, write_json
 from visionft.project.db import schema
 from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.formats.labels_file import write_labels
@@ -36,7 +35,7 @@ _DAY_S = 86_400
 # As Anki thins: everything of the last two days, then one a day, a week, a month.
 KEEP_ALL_S, KEEP_ALL_AT_MOST = 2 * _DAY_S, 50
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 12, 10, 9
-KEEP_BYTES = 2 * 2**30
+KEEP_BYTES = 2 * 10**9
 _ON_REQUEST = "on request"
 _YEAR_9999 = 253_370_764_800.0
 
@@ -142,7 +141,7 @@ def list_backups(project_folder: Path) -> tuple[Backup, ...]:
     for file in (project_folder / BACKUPS_FOLDER).glob("[!.]*/backup.json"):
         try:
             found.append(_read(file))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             logger.warning("%s is not a backup: %s", file.parent, error)
     return tuple(sorted(found, key=lambda each: _place(each, now), reverse=True))
 
@@ -152,9 +151,9 @@ def _read(file: Path) -> Backup:
 
     Raises:
         OSError: It cannot be read.
-        ValueError, TypeError, KeyError, RecursionError: It is something else.
+        ValueError, TypeError, KeyError: It is something else.
     """
-    noted: Any = json.loads(file.read_text(encoding="utf-8"))
+    noted: Any = read_json(file)
     values: dict[str, Any] = {each.name: noted[each.name] for each in fields(Backup) if each.name in noted}
     if not 0 <= values["created"] < _YEAR_9999:
         raise ValueError(f"created is {values['created']!r}")

@@ -5,6 +5,7 @@ folder continues as if nothing had happened.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,21 @@ def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: Shou
     return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
 
 
+def _is_asked_to_stop(should_stop: ShouldStop, accelerator: Any) -> bool:
+    asked = should_stop()
+    if accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor([float(asked)], device=accelerator.device)
+    return bool(accelerator.reduce(flag, "sum").item())
+
+
+def _tell_shrunk(on_event: OnEvent, size: int) -> None:
+    message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
+    on_event(Notice(message=message, level="warning"))
+
+
 class _Run:
-    """A run under way; `train` reads as its table of contents."""
+    """A run under way; `train` reads as its table of contents. Its parts do not refer back to it: they go with it."""
 
     def __init__(
         self,
@@ -159,16 +173,9 @@ class _Run:
             self.classifier,
             accelerator=self.accelerator,
             on_event=self.on_event,
-            is_asked_to_stop=self._is_asked_to_stop,
+            is_asked_to_stop=partial(_is_asked_to_stop, self.should_stop, self.accelerator),
         )
         self.training_data.remember_features("Looking at the pictures")
-
-    def _is_asked_to_stop(self) -> bool:
-        asked = self.should_stop()
-        if self.accelerator.num_processes == 1:
-            return asked
-        flag = torch.tensor([float(asked)], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum").item())
 
     def start(self) -> None:
         """Set the head, make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
@@ -185,7 +192,7 @@ class _Run:
             settings_that_compile(config, self.accelerator.device, self.on_event),
             self.objective,
             accelerator=self.accelerator,
-            on_shrink=self._tell_shrunk,
+            on_shrink=partial(_tell_shrunk, self.on_event),
         )
         if self.is_main:
             self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
@@ -205,10 +212,6 @@ class _Run:
         is_pretrained = self.config.weights != RANDOM and not self.config.start_from
         return self.config.ridge_init and is_pretrained and self.images.task == "single"
 
-    def _tell_shrunk(self, size: int) -> None:
-        message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
-        self.on_event(Notice(message=message, level="warning"))
-
     def _replace_lost_best(self, train_step: TrainStep) -> None:
         fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))
         if fault:
@@ -219,23 +222,24 @@ class _Run:
     def _announce(self) -> None:
         trainable, total = self.classifier.parameter_counts()
         self.on_event(Notice(message=base_weights.describe(self.weights)))
-        self.on_event(
-            RunStarted(
-                run=self.run_dir.name,
-                backbone=self.config.backbone,
-                method=self.config.method,
-                epochs=self.config.epochs,
-                first_epoch=self.progress.epoch,
-                steps_per_epoch=self.training_data.train_batches.steps,
-                train_images=len(self.training_data.train_images),
-                val_images=len(self.training_data.val_images),
-                trainable_parameters=trainable,
-                total_parameters=total,
-                device=self.device.name,
-                precision=self.precision,
-                processes=self.accelerator.num_processes,
-            )
+        started = RunStarted(
+            run=self.run_dir.name,
+            backbone=self.config.backbone,
+            method=self.config.method,
+            epochs=self.config.epochs,
+            first_epoch=self.progress.epoch,
+            steps_per_epoch=self.training_data.train_batches.steps,
+            train_images=len(self.training_data.train_images),
+            val_images=len(self.training_data.val_images),
+            trainable_parameters=trainable,
+            total_parameters=total,
+            device=self.device.name,
+            precision=self.precision,
+            processes=self.accelerator.num_processes,
         )
+        if self.is_main:
+            recording.log_start(started, self.config)
+        self.on_event(started)
 
     # Epochs ---------------------------------------------------------------------------------------------------------
 
@@ -386,7 +390,6 @@ class _Run:
         release(self.classifier, self.train_step.optimizer if self.train_step else None)
         if self._lock:
             self._lock.release()
-        vars(self).clear()
 
     def _drift(self) -> float | None:
         """Return how far the best checkpoint's features are from the pretrained ones; see `feature_drift`."""

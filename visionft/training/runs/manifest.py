@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from visionft.files import read_json, sha256_file
+from visionft.files import parse_json, read_json, sha256_file
 
 MANIFEST = "manifest.json"
 
@@ -42,7 +42,7 @@ def fault_of(folder: Path, *, is_quick: bool = False) -> str:
                 return f"{name} has changed since it was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing" if folder.is_dir() else "it is missing"
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return ""
 
@@ -57,9 +57,9 @@ def _look_at(path: Path) -> None:
     with path.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
         try:
-            tensors: dict[str, Any] = json.loads(handle.read(length)) if length < size else {}
+            tensors: dict[str, Any] = parse_json(handle.read(length)) if length < size else {}
             ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             ends = []
     if 8 + length + max(ends, default=0) != size or not ends:
         raise ValueError(f"{path.name} is cut short or damaged")

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from torch import Tensor  # noqa: TID253
 from models.classifier import Classifier
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
-from visionft.events import EpochDone
-from visionft.files import atomic_path, parse_json, write_json
+from visionft.events import EpochDone, RunStarted
+from visionft.files import atomic_path, parse_json, read_gzip, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -27,10 +28,22 @@ from visionft.training.runs.checkpoint import (
 from visionft.training.runs.curves import Curves
 from visionft.training.runs.run_folder import TrainResult, append_metrics, claim_run_dir, read_run
 from visionft.training.runs.run_lock import lock_run
+from visionft.weights.locations import RANDOM
 
 __all__ = ["Curves"]
 
+logger = logging.getLogger(__name__)
+
 SNAPSHOT_FILE = "snapshot.json.gz"
+
+
+def log_start(started: RunStarted, config: TrainConfig) -> None:
+    """Log what a run starts with; of the settings those that are not the default, and no file of the user by name."""
+    usual = TrainConfig().to_dict()
+    changed = {name: value for name, value in config.to_dict().items() if value != usual[name]}
+    if config.weights not in ("pretrained", RANDOM):
+        changed["weights"] = "a file"
+    logger.info("run starts: %s; settings: %s", started, changed)
 
 
 def take_folder(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_new: bool) -> tuple[Path, FileLock]:
@@ -94,7 +107,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
         RunError: The file is missing or damaged.
     """
     try:
-        values = parse_json(gzip.decompress((run_dir / SNAPSHOT_FILE).read_bytes()).decode())
+        values = parse_json(read_gzip(run_dir / SNAPSHOT_FILE))
         images = tuple(
             SnapshotImage(number, Path(path), digest, tuple(labels), split)
             for number, path, digest, labels, split in values["images"]
@@ -152,3 +165,5 @@ def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result
             options = config.method_options
             method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=options)
     write_json(run_dir / "result.json", dataclasses.asdict(result))
+    best = f"kept epoch {result.best.epoch}" if result.best else "no epoch was kept"
+    logger.info("run ends: %s %s, %.0f s", run_dir.name, "stopped" if result.stopped else best, result.seconds)

@@ -1,5 +1,8 @@
 """Every change: what it does, how it is undone, what it reports as altered."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from visionft.errors import ProjectError
@@ -20,6 +23,7 @@ from visionft.project.edits.image_changes import (
     UntagImages,
     WriteNote,
 )
+from visionft.project.importing.importer import import_source
 from visionft.project.names import natural_key
 from visionft.project.queries import ImageFilter, class_rows, count_images, find_images, image_rows, tag_counts
 from visionft.project.store import Project
@@ -215,3 +219,17 @@ def test_the_history_is_bounded_when_a_session_begins_and_not_before(project: Pr
             again.undo()
         with pytest.raises(ProjectError, match="nothing to undo"):
             again.undo()
+
+
+def test_a_foreign_list_of_classes_gives_no_shortcut_that_a_user_could_not(empty: Project, pictures: Path) -> None:
+    looks = {"cat": "K", "dog": "k", "long": "ctrl+x", "blank": " ", "steering": "\x1b", "other": "ß", "sharp": "ﬁ"}
+    classes = [{"name": name, "color": "#ABCDEF", "shortcut": key} for name, key in looks.items()]
+    (pictures / "classes.json").write_text(json.dumps(classes))
+    import_source(empty, pictures)
+    found = {row.name: (row.color, row.shortcut) for row in class_rows(empty)}
+    assert found["cat"] == ("#abcdef", "k") and found["dog"] == ("#abcdef", None)
+    assert {key for name, (_, key) in found.items() if name not in ("cat", "dog")} == {None}
+    for name, key in looks.items():
+        if found[name][1] is None and name != "dog":
+            with pytest.raises(ProjectError, match="is not a shortcut"):
+                empty.apply(SetShortcut(name, key))

@@ -1,5 +1,6 @@
 """A run that ended, stopped or failed holds no weights any more, without help from Python's collector."""
 
+import dataclasses
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,10 @@ import torch
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import measure_steps
+from visionft.training.loop.model_ema import ModelEma
 from visionft.training.loop.train import train
+from visionft.training.loop.train_step import TrainStep
+from visionft.training.loop.training_data import TrainingData
 from visionft.training.lr_finder import find_learning_rate
 
 TINY = TrainConfig(backbone="test_resnet", weights="random", image_size=32, batch_size=8, device="cpu", epochs=1)
@@ -40,6 +44,13 @@ def test_training_lets_go_of_its_weights(snapshot: Snapshot, tmp_path: Path, sto
 
     train(TINY, snapshot, tmp_path / "run", should_stop=should_stop)
     assert live_numbers() == before
+
+
+def test_a_run_goes_with_all_that_it_holds(snapshot: Snapshot, tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, method="linear", ema_decay=0.9)
+    train(config, snapshot, tmp_path / "run")
+    parts = (TrainingData, TrainStep, ModelEma)
+    assert not [thing for thing in gc.get_objects() if issubclass(type(thing), parts)]
 
 
 def test_a_failed_run_lets_go_too(snapshot: Snapshot, tmp_path: Path) -> None:

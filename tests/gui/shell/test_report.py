@@ -1,0 +1,63 @@
+"""Help > Copy report: what is shown is what is copied, and names are in it only where the user agrees."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+
+from gui.errors import BugDialog, ReportDialog
+from visionft.log import log_file
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def told(project_dir: Path) -> str:
+    """Write a log that names a picture, and the project outside of any path; return the picture's name."""
+    log_file().parent.mkdir(parents=True)
+    log_file().write_text(f"refused: {project_dir / 'grandma.jpg'} is missing\nleft {project_dir.name} at noon\n")
+    return "grandma.jpg"
+
+
+def test_the_menu_opens_the_report_and_the_button_copies_what_is_shown(qtbot, window, project_dir, told):
+    window.state.open_project(project_dir)
+    window.commands.action("help.report").trigger()
+    (dialog,) = window.findChildren(ReportDialog)
+    assert not isinstance(dialog, BugDialog) and not dialog.names_box.isChecked()
+    assert "refused: <path> is missing" in dialog.report() and "left <name> at noon" in dialog.report()
+    qtbot.mouseClick(dialog.copy_button, LEFT)
+    assert QGuiApplication.clipboard().text() == dialog.report() and told not in dialog.report()
+
+    dialog.names_box.setFocus()
+    qtbot.keyClick(dialog.names_box, Qt.Key.Key_Space)
+    assert told in dialog.report() and told not in QGuiApplication.clipboard().text()
+    qtbot.mouseClick(dialog.copy_button, LEFT)
+    assert QGuiApplication.clipboard().text() == dialog.report()
+    dialog.accept()
+
+
+def test_the_report_of_a_bug_names_nothing_either_until_asked(qtbot, window, told):
+    dialog = BugDialog(window, "Traceback\nOSError: [Errno 5] broken: '/home/anna/cats/a b.jpg'")
+    qtbot.addWidget(dialog)
+    assert "broken: '<path>'" in dialog.report() and told not in dialog.report()
+    dialog.names_box.click()
+    assert "/home/anna/cats/a b.jpg" in dialog.report() and told in dialog.report()
+
+
+STORY = """
+from PySide6.QtCore import QTimer
+from gui.app import main
+from PySide6.QtWidgets import QApplication
+app = QApplication([])
+QTimer.singleShot(300, app.quit)
+assert main() == 0
+"""
+
+
+def test_the_window_writes_its_start_and_end_into_the_log_of_the_command_line():
+    subprocess.run([sys.executable, "-c", STORY], check=True, timeout=120, capture_output=True)
+    told = log_file().read_text()
+    assert "starts: window, Qt " in told and "ends with 0" in told

@@ -1,0 +1,153 @@
+"""What the shell offers after the Tab key, asked as a shell asks it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.catalog import BACKBONES
+from models.methods.table import METHODS
+from visionft.cli import completion
+from visionft.project.edits.changes import AddClass
+from visionft.project.store import Project
+
+SHELL_COMMAND = str(Path(sys.executable).with_name("visionft"))
+ASK = "import sys; sys.argv[0] = 'visionft'; from visionft.__main__ import main; sys.exit(main())"
+
+
+@pytest.fixture
+def pets(tmp_path: Path, write_run) -> Path:
+    """Return a project beside a folder that is none, with classes and two runs, the second half made."""
+    (tmp_path / "pictures").mkdir()
+    with Project.create(tmp_path / "pets") as project:
+        for name in ("cat", "golden retriever", "'; rm -rf $HOME #", "-x"):
+            project.apply(AddClass(name))
+        project.back_up()
+    write_run(tmp_path / "pets", "001-starter_resnet-lora")
+    (tmp_path / "pets" / "runs" / "002-half").mkdir()
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def write_run():
+    """Return a function that makes what completion takes for a run."""
+
+    def write(project: Path, name: str) -> None:
+        (project / "runs" / name).mkdir()
+        (project / "runs" / name / "config.json").write_text("{}")
+
+    return write
+
+
+def offered(*words: str, cwd: Path | None = None) -> list[str]:
+    """Return what bash is offered for the last of the words that were typed after `visionft`."""
+    env = os.environ | {
+        "COMP_WORDS": "\n".join(["visionft", *words]),
+        "COMP_CWORD": str(len(words)),
+        "_VISIONFT_COMPLETE": "complete_bash",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def test_values_that_are_the_same_everywhere() -> None:
+    assert offered("train", "p", "--method", "") == list(METHODS)
+    assert offered("train", "p", "--backbone", "starter_v") == ["starter_vit"]
+    assert offered("train", "p", "--preset", "b") == ["balanced", "best"]
+    assert offered("evaluate", "p", "1", "--split", "") == ["val", "test"]
+    assert offered("import", "p", "s", "--format", "j") == ["jsonl"]
+    assert offered("export-labels", "p", "t", "--format", "") == ["auto", "folders", "csv", "jsonl"]
+    assert offered("weights", "fetch", "resnet1") == [name for name in BACKBONES if name.startswith("resnet1")]
+
+
+def test_projects_are_told_from_other_folders(pets: Path) -> None:
+    assert offered("info", "p", cwd=pets.parent) == ["pets"]
+    assert offered("info", f"{pets.parent}/", cwd=Path("/")) == [str(pets)]
+    assert offered("info", "nowhere/p", cwd=pets.parent) == []
+
+
+def test_names_of_the_project_that_is_typed(pets: Path) -> None:
+    assert offered("evaluate", str(pets), "") == ["001-starter_resnet-lora"]
+    assert offered("train", "pets", "--resume", "0", cwd=pets.parent) == ["001-starter_resnet-lora"]
+    assert offered("compare", str(pets), "001-starter_resnet-lora", "") == ["001-starter_resnet-lora"]
+    assert len(offered("restore", str(pets), "")) == 1
+    before = sorted(path.name for path in pets.iterdir())
+    assert offered("label", str(pets), "") == ["cat", "golden\\ retriever"]
+    assert offered("explain", str(pets), "1", "--class", "g") == ["golden\\ retriever"]
+    assert sorted(path.name for path in pets.iterdir()) == before
+
+
+def test_classes_of_a_project_that_a_window_has_open(pets: Path) -> None:
+    with Project.open(pets) as opened:
+        opened.apply(AddClass("new one"))
+        assert "new\\ one" in offered("label", str(pets), "")
+
+
+@pytest.mark.parametrize("damage", ["missing", "no database", "other tables", "no access"])
+def test_what_cannot_be_read_offers_nothing_and_says_nothing(pets: Path, damage: str) -> None:
+    if damage == "missing":
+        shutil.rmtree(pets)
+    elif damage == "no database":
+        (pets / "project.db").write_bytes(b"no database" * 1000)
+    elif damage == "other tables":
+        import sqlite3
+
+        (pets / "project.db").unlink()
+        sqlite3.connect(pets / "project.db").close()
+    else:
+        shutil.rmtree(pets / "runs")
+        (pets / "runs").write_text("")
+    assert offered("label", str(pets), "") == (["cat", "golden\\ retriever"] if damage == "no access" else [])
+    assert offered("evaluate", str(pets), "") == (
+        [] if damage in ("missing", "no access") else ["001-starter_resnet-lora"]
+    )
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_bash_itself_completes_with_the_script_that_is_installed(pets: Path) -> None:
+    env = os.environ | {"PATH": f"{Path(SHELL_COMMAND).parent}{os.pathsep}{os.environ['PATH']}"}
+    env["_VISIONFT_COMPLETE"] = "source_bash"
+    script = subprocess.run([SHELL_COMMAND], env=env, capture_output=True, text=True, timeout=60, check=False).stdout
+    del env["_VISIONFT_COMPLETE"]
+    ask = f"""{script}
+COMP_WORDS=(visionft label {pets} g); COMP_CWORD=3
+_visionft_completion visionft
+printf '%s|' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", ask], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("golden\\ retriever|", "")
+
+
+def test_other_shells_take_names_with_blanks_as_they_are(pets: Path) -> None:
+    env = os.environ | {"_TYPER_COMPLETE_ARGS": f"visionft label {pets} gold", "_VISIONFT_COMPLETE": "complete_zsh"}
+    done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert '"golden retriever"' in done.stdout
+
+
+def test_it_loads_no_learning_library_and_writes_no_log(pets: Path) -> None:
+    story = ASK.replace("sys.exit(main())", "main(); print([n for n in ('torch', 'timm', 'onnx') if n in sys.modules])")
+    env = os.environ | {
+        "COMP_WORDS": f"visionft\nlabel\n{pets}\n",
+        "COMP_CWORD": "3",
+        "_VISIONFT_COMPLETE": "complete_bash",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", story], env=env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    from visionft.log import log_file
+
+    assert not log_file().exists()
+
+
+def test_the_functions_themselves(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pets.parent)
+    assert completion.methods("lo") == [("lora", METHODS["lora"].title)]
+    assert completion.projects("pe") == [("pets", "")] and completion.projects("./pe") == [("./pets", "")]
+    assert completion.projects("no such folder/") == []

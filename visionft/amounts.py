@@ -1,0 +1,31 @@
+"""Amounts as people write them: sizes in steps of 1000, as file managers and the labels of disks do; time; counts."""
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes: `812 bytes`, `9.4 kB`, `94 MB`, `1.2 GB`; one decimal below ten."""
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.0f} {units[0]}" if units[0] == "bytes" or size >= 9.95 else f"{size:.1f} {units[0]}"
+
+
+def memory_text(mebibytes: int) -> str:
+    """Return an amount of memory, which devices tell in MiB, in the units of `size_text`."""
+    return size_text(mebibytes * 2**20)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time span: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def count_text(count: int) -> str:
+    """Return a parameter count: `950`, `12.3 K`, `11.2 M`."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f} K" if count < 1_000_000 else f"{count / 1_000_000:.1f} M"
