@@ -76,7 +76,8 @@ def log_expected(to: logging.Logger, error: BaseException) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "not raised"
         cause = "" if error.__cause__ is None else f"; from {type(error.__cause__).__name__}: {error.__cause__}"
-        to.warning("refused: %s: %s (%s%s)", type(error).__name__, error, place, cause)
+        said = printable(f"{error} ({place}{cause})")  # names that are no Unicode must not harm who handles the record
+        to.warning("refused: %s: %s", type(error).__name__, said)
     else:
         to.warning("failed", exc_info=error)
 
