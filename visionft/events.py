@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
+from models.errors import NextStep
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -20,10 +22,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something the user should know; the work goes on."""
+    """Something the user should know, and what can be done about it; the work goes on."""
 
     message: str
     level: Literal["info", "warning"] = "info"
+    next_step: NextStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

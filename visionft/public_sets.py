@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_error, write_text
 from visionft.weights.states import offline_reason
@@ -119,7 +119,8 @@ def fetch_set(
     if target.is_file():
         return target
     if reason := offline_reason():
-        raise VisionFTError(reason, "Allow connections under Settings, or draw the sample pictures instead.")
+        hint = "Allow connections, or draw the sample pictures instead."
+        raise VisionFTError(reason, hint, NextStep("allow_network"))
     part = folder / f".{wanted.title}.part"
     try:
         part.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from visionft.cli import (
     suggest_command,
     weights_commands,
 )
-from visionft.cli.output import NO_READER, print_error, write_err, write_out
+from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
 from visionft.errors import VisionFTError, as_expected
 from visionft.foreign_text import printable
 
@@ -89,10 +89,11 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks signs
+    given = Given()
     try:
-        return app(standalone_mode=False) or 0
+        return app(standalone_mode=False, obj=given) or 0
     except VisionFTError as error:
-        print_error(error)
+        print_error(error, given.values)
         return 2
     except TyperException as error:
         return _usage_error(error)
@@ -103,7 +104,7 @@ def main() -> int:
         return _broken_pipe(error)
     except Exception as error:
         if (expected := as_expected(error)) is not None:
-            print_error(expected)
+            print_error(expected, given.values)
             return 2
         return _bug(error)
 

@@ -12,10 +12,11 @@ import typer
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, print_result, table
 from visionft.cli.run_commands import RunName, checked_split
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import Progress
 from visionft.project.store import Project
 from visionft.training.config.checks import check_config
@@ -146,7 +147,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
         f"{result.seconds:.0f} s{', stopped' if result.stopped else ''}.\n{left_out}"
-        f"Next: visionft export {project} {result.run} OUT_DIR"
+        f"Next: {command_for(NextStep('export', project=project, run=result.run))}"
     )
 
 

@@ -7,20 +7,38 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TextIO
 
 import typer
 
+from visionft.cli.next_steps import command_for
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
-ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.")]
+
+
+@dataclass
+class Given:
+    """The arguments of the command that runs, by name; typer fills them in."""
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _keep_context(context: typer.Context, project: Path) -> Path:
+    """Keep what the command was given, for the next step of an error that it may end with."""
+    if isinstance(context.obj, Given):
+        context.obj.values = context.params
+    return project
+
+
+ProjectDir = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.", callback=_keep_context)]
 INTERRUPTED = 130
 NO_READER = 141  # what a shell reports of a tool that SIGPIPE ends
 _NO_READER = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
@@ -95,11 +113,13 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def print_error(error: VisionFTError) -> None:
-    """Print an expected error as one line, and its hint as the next."""
+def print_error(error: VisionFTError, given: Mapping[str, Any] | None = None) -> None:
+    """Print an expected error as one line, its hint as the next, and last the command that takes its next step."""
     write_err(f"visionft: {' '.join(error.message.split())}")
     if error.hint:
         write_err(f"  {' '.join(error.hint.split())}")
+    if error.next_step is not None:
+        write_err(f"  Next: {command_for(error.next_step, given)}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -136,6 +156,8 @@ def print_event(event: Event) -> None:
             )
         case Notice():
             _say(event.message)
+            if event.next_step is not None:
+                _say(f"  Next: {command_for(event.next_step)}")
         case StepDone():
             _running(
                 f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {_left(event.eta_s)}"

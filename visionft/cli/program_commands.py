@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
@@ -28,7 +29,7 @@ def doctor(json: Json = False) -> None:
     from visionft.doctor import describe, diagnose
 
     diagnosis = diagnose()
-    print_result(diagnosis, lambda: describe(diagnosis), as_json=json)
+    print_result(diagnosis, lambda: describe(diagnosis, word_step=command_for), as_json=json)
 
 
 def demo(

@@ -166,7 +166,7 @@ class _Import:
         expected = as_expected(error)
         if expected is not None and self.added:
             hint = f"{count_of(self.added, 'picture')} came in before and stay; importing again continues there."
-            raise ProjectError(expected.message, f"{expected.hint} {hint}") from error
+            raise ProjectError(expected.message, f"{expected.hint} {hint}", expected.next_step) from error
 
     def _tell(self, stopped: bool, on_event: OnEvent) -> None:
         if stopped:
