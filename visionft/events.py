@@ -13,11 +13,12 @@ from models.errors import NextStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a stage of work is. `total` is 0 while it is not known yet."""
+    """How far a stage of work is. `total` is 0 while it is not known yet; `unit` is what both count."""
 
     stage: str
     done: int
     total: int
+    unit: Literal["items", "bytes"] = "items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
