@@ -44,6 +44,7 @@ class _Facts:
     backbone: str = ""
     path: Path | None = None
     requirement: str = ""
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class NextStep(_Facts):
         backbone: Catalog name.
         path: The file or folder to take: pictures to import, a weights file, a label file.
         requirement: What pip is to install.
+        columns: Of a table, for the reader to choose one.
     """
 
     action: Action

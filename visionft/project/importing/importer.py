@@ -104,7 +104,7 @@ def import_source(
     ) as opened:
         if not (accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
-                require_understood(interpretation)
+                require_understood(interpretation, path)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project,
