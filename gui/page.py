@@ -14,6 +14,7 @@ from gui.kit.i18n import tr
 from gui.kit.parts import ElidedLabel, row, scrolling, verbatim
 from gui.session import ProjectSession
 from gui.state import AppState
+from visionft.errors import NextStep
 
 CONTENT_WIDTH = 1640
 
@@ -78,6 +79,9 @@ class Page(QWidget):
 
     def go_on_with(self, run: object) -> None:
         """Go on with a training run, where a page trains."""
+
+    def take_step(self, step: NextStep) -> None:
+        """Take the next step of an error, where this page does (`gui.next_steps`); to show the page may be all."""
 
     def close_workers(self) -> None:
         """Wait for background work of the page's own; called before the page goes."""

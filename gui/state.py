@@ -2,25 +2,39 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import preferences as stored_settings
+from gui.kit.i18n import tr
 from gui.preferences import Settings
 from gui.session import ProjectSession
 from gui.tasks import TaskHandle, Tasks
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
+from visionft.events import Notice
 from visionft.log import log_expected
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
+    from gui.kit.parts import Tone
     from visionft.data.types import Task as ProjectTask
     from visionft.training.config.train_config import TrainConfig
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a banner says; `next_step` becomes its button."""
+
+    message: str
+    hint: str
+    tone: "Tone"
+    details: str
+    next_step: NextStep | None
 
 
 def _is_of_project(handle: TaskHandle) -> bool:
@@ -32,14 +46,15 @@ class AppState(QObject):
 
     session_changed = Signal()  # another project, or none
     settings_changed = Signal()
-    message_raised = Signal(str, str, str, str)  # message, hint, tone, details
+    message_raised = Signal(object)  # Message
+    step_requested = Signal(object)  # NextStep: the window shows the page that takes it
     page_requested = Signal(str)
     run_continue_requested = Signal(object)  # RunSummary: the train page goes on with it
     run_duplicate_requested = Signal(object)  # RunSummary: the train page takes its settings, to change and start anew
     pictures_requested = Signal(object, str)  # image ids, what they are: the label page shows just these
     import_requested = Signal(object)  # Task with an ImportReport: the project page does it and shows the report
 
-    _noticed = Signal(str)  # also from the thread of a backup
+    _noticed = Signal(object)  # also from the thread of a backup
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -64,11 +79,11 @@ class AppState(QObject):
         is_open = session is not None and session.path.resolve() == path.resolve()
         if is_open and session is not None and not session.project.is_read_only:
             return True  # opened a second time, it could only be read
-        return self._take(lambda: Project.open(path))
+        return self._take(path, lambda: Project.open(path))
 
     def create_project(self, path: Path, *, task: "ProjectTask" = "single") -> bool:
         """Create and open a project; on failure say why and keep what was open."""
-        return self._take(lambda: Project.create(path, task=task))
+        return self._take(path, lambda: Project.create(path, task=task))
 
     def close_project(self) -> bool:
         """Close the project; the welcome screen shows. Return whether it is closed: the user may keep its tasks."""
@@ -79,13 +94,13 @@ class AppState(QObject):
             self._change_session(None)
         return True
 
-    def _take(self, opener: Callable[[], Project]) -> bool:
+    def _take(self, path: Path, opener: Callable[[], Project]) -> bool:
         if not self._may_end_tasks():
             return False
         try:
             project = opener()
         except VisionFTError as error:
-            self.report(error)
+            self.report(error, path)
             return False
         self._end_tasks()
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
@@ -96,16 +111,17 @@ class AppState(QObject):
     def _tell_notices(self, project: Project) -> None:
         """Say what the user should know of a project that was opened, and from now on what comes up."""
         project.tell_notices(self._noticed.emit)
-        told = " ".join(project.notices)
+        first = project.notices[0] if project.notices else None
+        told, step = " ".join(notice.message for notice in project.notices), first.next_step if first else None
         if project.is_read_only:
-            hint = f"Close it there, then open it again. {told}".rstrip()
-            self._warn(f"This project can only be read: {project.read_only_reason}.", hint)
+            hint = f"{tr('Close it there, then open it again.')} {told}".rstrip()
+            self.say(f"This project can only be read: {project.read_only_reason}.", hint, next_step=step)
         elif told:
-            self._warn(told)
+            self.say(told, next_step=step)
 
-    @Slot(str)
-    def _warn(self, message: str, hint: str = "") -> None:
-        self.message_raised.emit(message, hint, "warn", "")
+    @Slot(object)
+    def _warn(self, notice: Notice) -> None:
+        self.say(notice.message, next_step=notice.next_step)
 
     def _change_session(self, project: Project | None) -> None:
         left, self.session = self.session, None
@@ -153,7 +169,21 @@ class AppState(QObject):
         self.settings_changed.emit()
 
     @Slot(object)
-    def report(self, error: VisionFTError) -> None:
-        """Show an expected error as a banner."""
+    def report(self, error: VisionFTError, project: Path | None = None) -> None:
+        """Show an expected error as a banner, its next step as a button; `project` is what it is about, if not open."""
         log_expected(logger, error)
-        self.message_raised.emit(error.message, error.hint, "bad", "")
+        step = error.next_step.on(project) if error.next_step is not None else None
+        self.say(error.message, error.hint, tone="bad", next_step=step)
+
+    def say(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: "Tone" = "warn",
+        details: str = "",
+        next_step: NextStep | None = None,
+    ) -> None:
+        """Show a message as a banner."""
+        said = Message(message=message, hint=hint, tone=tone, details=details, next_step=next_step)
+        self.message_raised.emit(said)

@@ -15,7 +15,7 @@ import shiboken6
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, Slot
 
 from gui.kit.i18n import tr
-from gui.kit.workers import Job, Work
+from gui.kit.workers import Failure, Job, Work
 from visionft.devices import free_gpu_mb
 from visionft.events import Event
 
@@ -56,15 +56,6 @@ class Task(Generic[T_co]):
     device: bool = False
     gives_way: bool = False
     outlives_project: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why there is no result; `details` is the report of a bug, empty for an expected failure."""
-
-    message: str
-    hint: str = ""
-    details: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +171,9 @@ class TaskHandle(QObject):
     def _on_succeeded(self, result: Any) -> None:
         self._result = result
 
-    @Slot(str, str, str)
-    def _on_failed(self, message: str, hint: str, details: str) -> None:
-        self._failure = Failure(message=message, hint=hint, details=details)
+    @Slot(object)
+    def _on_failed(self, failure: Failure) -> None:
+        self._failure = failure
 
     @Slot()
     def _on_finished(self) -> None:

@@ -16,6 +16,7 @@ def setting(
     unit: str = "",
     choices: tuple[str, ...] = (),
     advanced: bool = False,
+    automatic: float | None = None,
 ) -> Any:
     """Declare a dataclass field together with all that a form, a command line and a validator need to know of it.
 
@@ -28,6 +29,7 @@ def setting(
         unit: Unit shown behind the value.
         choices: The allowed words of a text field.
         advanced: True hides it in a form until the user asks for it.
+        automatic: The number that leaves the choice to the program; a form says so in its place.
     """
     metadata = {
         "label": label,
@@ -37,6 +39,7 @@ def setting(
         "unit": unit,
         "choices": choices,
         "advanced": advanced,
+        "automatic": automatic,
     }
     return dataclasses.field(default=default, metadata=metadata)
 

@@ -31,6 +31,7 @@ from gui.predict.predicting import Answers, Frame
 from gui.preferences import Settings
 from gui.shell.window import MainWindow
 from gui.state import AppState
+from visionft.errors import NextStep
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.formats.listing import Rejected
@@ -331,9 +332,10 @@ def _bug(studio: Studio) -> None:
 
 
 def _failure(studio: Studio) -> None:
-    studio.state.message_raised.emit(
+    studio.state.say(
         "The pretrained weights of ResNet-50 are not on this computer and cannot be downloaded.",
-        "Connect to the internet, or choose a file of weights under Advanced.", "bad", "Traceback",
+        "Connect to the internet, or choose a file of weights under Advanced.", tone="bad", details="Traceback",
+        next_step=NextStep("import_weights", backbone="resnet50"),
     )  # fmt: skip
 
 

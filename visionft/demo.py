@@ -72,7 +72,7 @@ def run_demo(out: Path, *, on_event: OnEvent = ignore_event, should_stop: Should
         VisionFTError: The folder is in use, or the user stopped.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise VisionFTError(f"{out} is there already.", "Give another folder with --out, or remove that one.")
+        raise VisionFTError(f"{out} is there already.", "Choose another folder, or remove that one.")
     out = out.absolute()
     on_event(Progress(stage="Drawing sample pictures", done=0, total=0))
     generate_samples(out / "pictures", per_class=PICTURES_PER_CLASS, seed=SEED)

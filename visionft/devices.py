@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from visionft.errors import ConfigError, Problem
+from visionft.errors import ConfigError, NextStep, Problem
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DeviceKind = Literal["cuda", "mps", "cpu"]
@@ -86,8 +86,9 @@ def pick_device(kind: str = "auto") -> Device:
         if kind in ("auto", device.kind):
             return device
     kinds = ", ".join(sorted({device.kind for device in devices}))
-    hint = f"Choose auto or {kinds}; `visionft doctor` says why a GPU is missing."
-    raise ConfigError((Problem("device", f"this computer has no {kind} device that torch can use", hint),))
+    hint = f"Choose auto or {kinds}; a check of the computer says why a GPU is missing."
+    message = f"this computer has no {kind} device that torch can use"
+    raise ConfigError((Problem("device", message, hint, NextStep("diagnose")),))
 
 
 def nvidia_gpus() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from visionft import __version__
 from visionft.amounts import memory_text, size_text
+from visionft.errors import NextStep
 from visionft.log import log_file
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Fault:
     severity: Severity
     message: str
     advice: str
+    next_step: NextStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +133,20 @@ def diagnose() -> Diagnosis:
     )
 
 
-def describe(diagnosis: Diagnosis) -> str:
-    """Return the diagnosis as text for a person, the faults last."""
+def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | None = None) -> str:
+    """Return the diagnosis as text for a person, the faults last; `word_step` words the next step of each."""
+
+    def fault_text(fault: Fault) -> str:
+        lines = [f"  {fault.severity}: {fault.message}", f"    {fault.advice}"]
+        if word_step is not None and fault.next_step is not None:
+            lines.append(f"    {word_step(fault.next_step)}")
+        return "\n".join(lines)
+
     versions = [f"  {name:<26}{version or 'not installed'}" for name, version in diagnosis.libraries.items()]
     devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
     weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
-    faults = [f"  {f.severity}: {f.message}\n    {f.advice}" for f in diagnosis.problems] or ["  none"]
+    faults = [fault_text(fault) for fault in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
         f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
@@ -161,13 +170,16 @@ def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
     for line in _requirements():
         name, floor = _name(line), re.search(r">=([\d.]+)", line)
         found = libraries.get(name)
-        reinstall = f'Run: {sys.executable} -m pip install --upgrade "{line}"'
         if found is None:
-            faults.append(Fault(severity="error", message=f"{name} is not installed.", advice=reinstall))
+            faults.append(_library_fault(f"{name} is not installed.", line))
         elif floor and _parts(found) < _parts(floor[1]):
-            message = f"{name} {found} is older than {floor[1]}, the oldest that works."
-            faults.append(Fault(severity="error", message=message, advice=reinstall))
+            faults.append(_library_fault(f"{name} {found} is older than {floor[1]}, the oldest that works.", line))
     return faults
+
+
+def _library_fault(message: str, requirement: str) -> Fault:
+    step = NextStep("install", requirement=requirement)
+    return Fault(severity="error", message=message, advice=f"Install {requirement} with pip.", next_step=step)
 
 
 def _pair_faults() -> Generator[Fault]:
@@ -176,7 +188,7 @@ def _pair_faults() -> Generator[Fault]:
         yield Fault(
             severity="error",
             message="Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.",
-            advice="Uninstall both with pip, then install the one that `pip show visionft` requires.",
+            advice="Uninstall both with pip, then install the one that VisionFT requires.",
         )
     for name in ("opencv-python", "opencv-contrib-python"):
         if _version(name):
@@ -244,8 +256,8 @@ def offline_faults() -> list[Fault]:
 
     if not (reason := offline_reason()):
         return []
-    advice = "Nothing is wrong with that; `visionft weights import` brings in weights as files."
-    return [Fault(severity="note", message=reason, advice=advice)]
+    advice = "Nothing is wrong with that; weights can be imported as files."
+    return [Fault(severity="note", message=reason, advice=advice, next_step=NextStep("import_weights"))]
 
 
 def qt_faults() -> list[Fault]:

@@ -1,16 +1,18 @@
-"""What a user may meet as "expected": a message for a person and a hint that names the next step.
+"""What a user may meet as "expected": a message for a person, advice, and the next step as data (`NextStep`).
 
 Anything that is not a `VisionFTError` is a bug: it is logged with its traceback and never dressed up as advice.
 """
 
 import errno
 
-from models.errors import ConfigError, Problem, VisionFTError
+from models.errors import Action, ConfigError, NextStep, Problem, VisionFTError
 
 __all__ = [
+    "Action",
     "ConfigError",
     "ExportError",
     "ImageError",
+    "NextStep",
     "Problem",
     "ProjectError",
     "RunError",
@@ -18,6 +20,7 @@ __all__ = [
     "WeightsError",
     "as_expected",
     "is_out_of_memory",
+    "nothing_readable",
 ]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
@@ -45,6 +48,12 @@ class RunError(VisionFTError):
 
 class ExportError(VisionFTError):
     """An export failed or differs from PyTorch; nothing was left behind."""
+
+
+def nothing_readable(what: str) -> RunError:
+    """Return the error for pictures of which none can be read; `what` says which, such as `training pictures`."""
+    step = NextStep("check")
+    return RunError(f"None of the {what} can be read.", "Check that their disk is connected.", step)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -8,22 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
+from models.errors import NextStep
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a stage of work is. `total` is 0 while it is not known yet."""
+    """How far a stage of work is. `total` is 0 while it is not known yet; `unit` is what both count."""
 
     stage: str
     done: int
     total: int
+    unit: Literal["items", "bytes"] = "items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something the user should know; the work goes on."""
+    """Something the user should know, and what can be done about it; the work goes on."""
 
     message: str
     level: Literal["info", "warning"] = "info"
+    next_step: NextStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

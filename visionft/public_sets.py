@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from visionft.amounts import size_text
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_error, write_text
 from visionft.weights.states import offline_reason
@@ -120,7 +120,8 @@ def fetch_set(
     if target.is_file():
         return target
     if reason := offline_reason():
-        raise VisionFTError(reason, "Allow connections under Settings, or draw the sample pictures instead.")
+        hint = "Allow connections, or draw the sample pictures instead."
+        raise VisionFTError(reason, hint, NextStep("allow_network"))
     part = folder / f".{wanted.title}.part"
     try:
         part.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
+from visionft.errors import NextStep
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
@@ -212,6 +213,11 @@ class ExportPage(Page):
             self.place_edit.setText(str(self.session.path / EXPORTS_FOLDER))
             self.name_edit.setText(run.name)
         self._show_target()
+
+    def take_step(self, step: NextStep) -> None:
+        """Choose the run that is to be exported."""
+        if step.run in self._runs:
+            self.table.select([step.run])
 
     def _go_on(self) -> None:
         self.state.page_requested.emit("train" if self.session is not None else "project")

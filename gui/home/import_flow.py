@@ -17,6 +17,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.events import Event, Progress
+from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
 
 if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
@@ -45,6 +46,7 @@ class ImportFlow(QObject):
         self.is_active = False
         self._state, self._session, self._ask_project, self._page = state, session, ask_project, page
         self._preview: ImportPreview | None = None
+        self._choice = AUTOMATIC
         self._handle: TaskHandle | None = None
         self._is_leaving = False
         self.panel.confirmed.connect(self.confirm)
@@ -52,13 +54,14 @@ class ImportFlow(QObject):
 
     # -- starting -----------------------------------------------------------------------------------------------
 
-    def look_at(self, source: Path) -> None:
-        """Look at a source and show what it offers."""
+    def look_at(self, source: Path, choice: ColumnChoice = AUTOMATIC) -> None:
+        """Look at a source and show what it offers; `choice` is what the user says of its labels."""
         if not self._may_begin():
             return
         title = tr("Looking at {name}", name=source.name)
         project = self._session.project if self._session is not None else None
-        work = partial(importing.preview_pictures, project, source)
+        self._choice = choice
+        work = partial(importing.preview_pictures, project, source, choice=choice)
         task = Task(title=title, work=work, lane=Lane.DISK, page=self._page)
         self._begin(task)
         self._handle = self._state.tasks.run(
@@ -101,6 +104,7 @@ class ImportFlow(QObject):
             session.project,
             preview.path,
             copy=copy,
+            choice=self._choice,
             class_map=class_map,
             known_facts=preview.known_facts,
         )
@@ -122,9 +126,8 @@ class ImportFlow(QObject):
 
     def _may_begin(self) -> bool:
         if self._handle is not None:
-            self._state.message_raised.emit(
-                tr("An import is under way."), tr("Wait for its end, or cancel it, before the next one."), "warn", ""
-            )
+            words = tr("Wait for its end, or cancel it, before the next one.")
+            self._state.say(tr("An import is under way."), words)
         return self._handle is None
 
     def _begin(self, task: "Task") -> None:
@@ -143,7 +146,7 @@ class ImportFlow(QObject):
 
     def _show_event(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self.panel.progress.show_progress(event.stage, event.done, event.total)
+            self.panel.progress.show_progress(event)
 
     def _on_looked(self, preview: "ImportPreview | None") -> None:
         if preview is None or self._is_leaving:

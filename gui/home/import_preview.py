@@ -18,6 +18,7 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
 from gui.kit.tiles import StatTile
 from visionft.amounts import size_text
+from visionft.events import Progress
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
@@ -53,14 +54,15 @@ class ImportProgress(QWidget):
         self.cancel_button.setEnabled(True)
         self.cancel_button.setText(tr("Cancel"))
 
-    def show_progress(self, stage: str, done: int, total: int) -> None:
-        """Show how far it is; `total` 0 means unknown."""
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far it is."""
+        stage, done, total = progress.stage, progress.done, progress.total
         self._bar.setRange(0, total)
         self._bar.setValue(done)
         if not done and not total:
             self._stage.setText(tr(stage))
             return
-        write = size_text if stage == "Unpack" else "{:,}".format
+        write = size_text if progress.unit == "bytes" else "{:,}".format
         words = "{stage}: {done} of {total}" if total else "{stage}: {done} so far"
         self._stage.setText(tr(words, stage=tr(stage), done=write(done), total=write(total)))
 

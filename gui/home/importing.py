@@ -12,6 +12,7 @@ from visionft.events import OnEvent, Progress, ShouldStop
 
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
+    from visionft.project.formats.listing import ColumnChoice
     from visionft.project.importing.import_filter import ClassMap
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 
 def preview_pictures(
-    project: "Project | None", source: Path, *, on_event: OnEvent, should_stop: ShouldStop
+    project: "Project | None",
+    source: Path,
+    *,
+    choice: "ColumnChoice",
+    on_event: OnEvent,
+    should_stop: ShouldStop,
 ) -> "ImportPreview | None":
     """Look at everything a source offers, without writing."""
     from visionft.project.importing.preview import preview_source
 
-    return preview_source(source, project, on_event=on_event, should_stop=should_stop)
+    return preview_source(source, project, choice=choice, on_event=on_event, should_stop=should_stop)
 
 
 def import_pictures(
@@ -34,6 +40,7 @@ def import_pictures(
     source: Path,
     *,
     copy: bool,
+    choice: "ColumnChoice",
     class_map: "ClassMap | None" = None,
     known_facts: "Mapping[Path, FileFacts] | None" = None,
     on_event: OnEvent,
@@ -48,6 +55,8 @@ def import_pictures(
         copy=copy,
         class_map=class_map,
         known_facts=known_facts,
+        choice=choice,
+        accepts_unlabelled=choice.is_unlabelled,
         on_event=on_event,
         should_stop=should_stop,
     )

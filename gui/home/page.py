@@ -17,6 +17,7 @@ from gui.home.import_flow import ImportFlow
 from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog, free_path
 from gui.home.readiness import class_rows, conditions
+from gui.home.recovery import Recovery
 from gui.home.split_bar import SplitBar
 from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
@@ -33,6 +34,8 @@ from gui.tasks import Lane, Task
 from visionft.amounts import size_text
 from visionft.data.types import Snapshot
 from visionft.data.types import Task as ProjectTask
+from visionft.errors import NextStep
+from visionft.project.formats.listing import ColumnChoice
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.queries import find_conflicts
 from visionft.project.store import DATABASE
@@ -78,6 +81,7 @@ class ProjectPage(Page):
         self.action_row.addWidget(self.import_button)
         self.welcome = Welcome()
         self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, page=self.name, parent=self)
+        self._recovery = Recovery(state, session, self)
         self._stack = QStackedWidget()
         self._stack.addWidget(scrolling(column(self.welcome)))
         self._stack.addWidget(scrolling(self._overview()))
@@ -228,15 +232,49 @@ class ProjectPage(Page):
         """Do an import that was confirmed, maybe on the page as it was before there was a project."""
         self.imports.do(task)
 
-    def ask_new_project(self, *, name: str = "", task: ProjectTask = "single") -> bool:
+    def ask_new_project(self, *, name: str = "", task: ProjectTask = "single", folder: Path | None = None) -> bool:
         """Ask for a new project and create it; return whether it is open now."""
-        folder = projects_folder()
+        folder = folder or projects_folder()
         name = free_path(folder, name).name if name else ""
         dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
         is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
         answer = dialog.answer()
         dialog.deleteLater()
         return is_accepted and self.state.create_project(answer.path, task=answer.task)
+
+    def take_step(self, step: NextStep) -> None:
+        """Take a step about the project itself."""
+        match step.action:
+            case "create_project":
+                path = step.project
+                self.ask_new_project(name=path.name if path else "", folder=path.parent if path else None)
+            case "open_project" if step.project is not None:
+                self.state.open_project(step.project)
+            case "import_images" if step.path is not None:
+                self.take_source(step.path)
+            case "import_images":
+                self.choose_pictures()
+            case "import_unlabelled" if step.path is not None:
+                self.imports.look_at(step.path, ColumnChoice(is_unlabelled=True))
+            case "choose_columns":
+                self._choose_column(step)
+            case "split" | "split_without_test":
+                self._split(has_test=step.action == "split")
+            case "restore":
+                self._recovery.restore(step.project)
+            case "check":
+                self._recovery.check()
+            case "relink":
+                self._recovery.relink()
+            case _:
+                pass
+
+    def _choose_column(self, step: NextStep) -> None:
+        """Let the user say which column of a table gives the class, and look again."""
+        question = tr("Which column gives the class?")
+        column = dialogs.ask_choice(self, tr("Choose the column"), question, step.columns)
+        if column is not None and step.path is not None:
+            self.imports.look_at(step.path, ColumnChoice(label=column))
 
     def _ask_project_for(self, preview: "ImportPreview") -> bool:
         source = preview.path
@@ -309,10 +347,10 @@ class ProjectPage(Page):
             ids = tuple(conflict.image_id for conflict in find_conflicts(self.session.project))
             self.state.pictures_requested.emit(ids, tr("Pictures in several classes"))
 
-    def _split(self) -> None:
+    def _split(self, *, has_test: bool = True) -> None:
         if self.session is None or self._is_splitting:
             return
-        work = partial(importing.split_pictures, self.session.project)
+        work = partial(importing.split_pictures, self.session.project, **({} if has_test else {"test": 0.0}))
         title = tr("Splitting the pictures")
         task = Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True)
         self._set_splitting(True)

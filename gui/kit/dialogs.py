@@ -1,8 +1,9 @@
-"""The few questions asked in a dialog: a folder, a file, yes or no. One place, so that tests can answer them."""
+"""The few questions asked in a dialog: folder, file, word, yes or no. One place, so that tests can answer them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 
 def ask_folder(parent: QWidget, title: str, start: Path | None = None) -> Path | None:
@@ -35,3 +36,10 @@ def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = "
     is_yes = box.clickedButton() is accept
     box.deleteLater()
     return is_yes
+
+
+def ask_choice(parent: QWidget, title: str, question: str, choices: Sequence[str], chosen: str = "") -> str | None:
+    """Let the user choose one of several words; None when they think better of it."""
+    place = choices.index(chosen) if chosen in choices else 0
+    answer, is_given = QInputDialog.getItem(parent, title, question, list(choices), place, False)
+    return answer if is_given else None

@@ -1,7 +1,7 @@
 """A settings dataclass as a form with inline errors. The only file that maps field types to widgets.
 
-Fields carry metadata (label, help, min, max, unit, choices, advanced; see `models.settings.setting`); a field
-whose value is itself a settings dataclass becomes a group, its faults are named `group.field`.
+Fields carry metadata (label, help, min, max, unit, choices, advanced, automatic; see `models.settings.setting`); a
+field whose value is itself a settings dataclass becomes a group, its faults are named `group.field`.
 """
 
 import dataclasses
@@ -253,7 +253,7 @@ def _editor(
     if isinstance(value, int):
         return _whole_number_editor(value, meta, on_edited)
     if isinstance(value, float):
-        return _number_editor(value, on_edited, is_zero_automatic="0 takes" in meta.get("help", ""))
+        return _number_editor(value, meta, on_edited)
     field = QLineEdit(str(value))
     field.setMinimumWidth(_EDITOR_WIDTH)
     field.textChanged.connect(on_edited)
@@ -277,7 +277,7 @@ def _whole_number_editor(
     box = _CalmSpinBox()
     low, high = meta.get("min"), meta.get("max")
     box.setRange(int(low) if low is not None else -(2**31), int(high) if high is not None else 2**31 - 1)
-    if any(f"{box.minimum()} {verb}" in meta.get("help", "") for verb in ("takes", "decides")):
+    if meta.get("automatic") == box.minimum():
         box.setSpecialValueText(tr("automatic"))
     box.setValue(value)
     box.setMinimumWidth(_EDITOR_WIDTH)
@@ -286,21 +286,21 @@ def _whole_number_editor(
 
 
 def _number_editor(
-    value: float, on_edited: Callable[..., None], *, is_zero_automatic: bool
+    value: float, meta: Any, on_edited: Callable[..., None]
 ) -> tuple[QWidget, Callable[[], Any], Callable[[Any], None]]:
     """Numbers are typed as text (`3e-4`, `0,05`): a spin box would cut small rates to two decimals."""
-    field = QLineEdit()
+    field, automatic = QLineEdit(), meta.get("automatic")
     field.setMinimumWidth(_EDITOR_WIDTH)
-    if is_zero_automatic:
+    if automatic is not None:
         field.setPlaceholderText(tr("automatic"))
 
     def show(new: float) -> None:
-        field.setText("" if is_zero_automatic and new == 0 else f"{new:g}")
+        field.setText("" if new == automatic else f"{new:g}")
 
     def read() -> float:
         typed = field.text().strip().replace(",", ".")
         if not typed:
-            return 0.0 if is_zero_automatic else math.nan
+            return math.nan if automatic is None else float(automatic)
         try:
             return float(typed)
         except ValueError:

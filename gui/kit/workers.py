@@ -11,11 +11,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Signal, Slot
 
-from visionft.errors import as_expected
+from visionft.errors import NextStep, as_expected
 from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
 from visionft.log import log_expected
 
@@ -32,6 +33,16 @@ class Work(Protocol[_Result_co]):
     def __call__(self, *, on_event: OnEvent, should_stop: ShouldStop) -> _Result_co:
         """Do the work and return plain data."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no result; `details` is the report of a bug, empty for an expected failure."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+    next_step: NextStep | None = None
 
 
 class EventThrottle:
@@ -75,7 +86,7 @@ class Job(QThread):
 
     reported = Signal(object)  # an Event
     succeeded = Signal(object)  # what the work returned: plain data
-    failed = Signal(str, str, str)  # message, hint, details (a traceback when it is a bug, else empty)
+    failed = Signal(object)  # Failure
 
     def __init__(self, work: Work[Any], *, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -97,29 +108,28 @@ class Job(QThread):
         work, self._work = self._work, None
         assert work is not None
         result: object = None
-        outcome: tuple[str, str, str] | None
+        failure: Failure | None = None
         try:
             result = work(on_event=throttle, should_stop=self._stop.is_set)
         except BaseException as error:
-            outcome = _failure(error)
-        else:
-            outcome = None
+            failure = _failure(error)
         del work
         throttle.flush()
-        if outcome is None:
+        if failure is None:
             self.succeeded.emit(result)
         else:
-            self.failed.emit(*outcome)
+            self.failed.emit(failure)
 
 
-def _failure(error: BaseException) -> tuple[str, str, str]:
-    """Return message, hint and details of what ended a job; details only for a bug."""
+def _failure(error: BaseException) -> Failure:
+    """Return why a job has no result; the exception itself stays in its thread, for it keeps its frames alive."""
     expected = as_expected(error)
     if expected is None:
         logger.error("A job failed unexpectedly", exc_info=error)
-        return f"Unexpected error: {type(error).__name__}: {error}", "", traceback.format_exc()
+        message = f"Unexpected error: {type(error).__name__}: {error}"
+        return Failure(message=message, details=traceback.format_exc())
     log_expected(logger, error)
-    return expected.message, expected.hint, ""
+    return Failure(message=expected.message, hint=expected.hint, next_step=expected.next_step)
 
 
 class WorkerPool(QObject):

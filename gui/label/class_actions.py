@@ -92,8 +92,6 @@ class ClassActions(QObject):
         use = actions.letters_in_use(self._state.settings.shortcuts).get(key.casefold())
         if use is not None:
             fault = tr("“{key}” is the key of “{title}”.", key=key, title=tr(use))
-            self._state.message_raised.emit(
-                fault, tr("Choose another key, or give that command another one."), "warn", ""
-            )
+            self._state.say(fault, tr("Choose another key, or give that command another one."))
             return
         self._apply(SetShortcut(name, key or None))

@@ -27,7 +27,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.export.answers import CsvResult, write_csv
 from visionft.export.predictor import Prediction
 
@@ -218,10 +218,10 @@ class TryPage(Page):
         model = self.model()
         if model is None:
             hint = "Export a run first, or open a model.onnx with Other file."
-            self.state.message_raised.emit("There is no exported model to try.", hint, "warn", "")
+            self.state.say("There is no exported model to try.", hint, next_step=NextStep("export"))
         elif sources and self._is_classifying:
             words = tr("Wait for its end, or stop it, before the next ones.")
-            self.state.message_raised.emit(tr("Pictures are being classified already."), words, "warn", "")
+            self.state.say(tr("Pictures are being classified already."), words)
         elif sources:
             self.stop_camera()
             work = partial(predicting.predict, model, sources, device=self.state.settings.device)
@@ -243,7 +243,7 @@ class TryPage(Page):
             files = predicting.keep_pasted(image)
         if not files:
             hint = "Copy a picture, or picture files, then paste again."
-            self.state.message_raised.emit("There is no picture on the clipboard.", hint, "warn", "")
+            self.state.say("There is no picture on the clipboard.", hint)
         self.classify(files)
 
     def _set_classifying(self, is_classifying: bool) -> None:
@@ -359,11 +359,11 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            self.state.message_raised.emit(f"{len(self.answers):,} answers written to {target}.", "", "good", "")
+            self.state.say(f"{len(self.answers):,} answers written to {target}.", tone="good")
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)
-        self.state.message_raised.emit(told, predicting.csv_facts(result), "warn" if result.stopped else "good", "")
+        self.state.say(told, predicting.csv_facts(result), tone="warn" if result.stopped else "good")
 
     # -- drops --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, column, row, text
 from gui.kit.picture_strip import PictureItem, PictureStrip
 from gui.kit.thumbnails import ThumbnailStore
+from gui.next_steps import STEPS
+from visionft.errors import NextStep
 
 GROUPS = {"fixed": "Fixed", "broken": "Newly broken", "still_wrong": "Still wrong"}
 
@@ -20,6 +22,7 @@ class ChangesView(QWidget):
 
     other_changed = Signal(str)  # the earlier run's name
     open_wanted = Signal()
+    step_wanted = Signal(object)  # NextStep: what it takes to compare
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
@@ -53,6 +56,8 @@ class ChangesView(QWidget):
         layout.setStretch(3, 1)
         body.setLayout(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
+        self._step: NextStep | None = None
+        self.empty.button.clicked.connect(lambda _checked=False: self.step_wanted.emit(self._step))
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(body)
@@ -74,10 +79,11 @@ class ChangesView(QWidget):
         names = [name for name, _ in runs]
         self.other_box.setCurrentIndex(names.index(kept) if kept in names else len(names) - 1)
 
-    def show_problem(self, message: str, hint: str) -> None:
-        """Say why there is nothing to compare."""
+    def show_problem(self, message: str, hint: str, step: NextStep | None = None) -> None:
+        """Say why there is nothing to compare, and offer what it takes."""
         self._stack.setCurrentIndex(0)
-        self.empty.show_words(message, hint, "")
+        self._step = step
+        self.empty.show_words(message, hint, STEPS[step.action].title if step else "")
 
     def show_changes(
         self, groups: Mapping[str, Sequence[PictureItem]], counts: Mapping[str, int], verdict: str, facts: str

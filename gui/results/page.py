@@ -26,6 +26,7 @@ from gui.results.score_table import ScoreTable
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
+from visionft.errors import NextStep
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.training.runs.run_folder import RunSummary, scan_runs
@@ -321,11 +322,21 @@ class ResultsPage(Page):
 
     def evaluate(self) -> None:
         """Measure the chosen run on the chosen split in a task."""
-        run, session = self.run(), self.session
-        if run is None or session is None or not self.evaluate_button.isEnabled():
+        run = self.run()
+        if run is not None and self.evaluate_button.isEnabled():
+            self._evaluate(run, self.split())
+
+    def take_step(self, step: NextStep) -> None:
+        """Evaluate a run that need not be the chosen one: what it is compared with."""
+        run = self._runs.get(step.run)
+        if run is not None and step.action == "evaluate":
+            self._evaluate(run, "test" if step.split == "test" else "val")
+
+    def _evaluate(self, run: RunSummary, split: "Split") -> None:
+        session, asked = self.session, (run.name, split)
+        if session is None or asked in self._evaluating:
             return
-        asked = (run.name, self.split())
-        work = partial(evaluate, run.path, session.snapshot(), self.split())
+        work = partial(evaluate, run.path, session.snapshot(), split)
         title = tr("Evaluating {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
         self._evaluating.add(asked)

@@ -92,6 +92,7 @@ class PictureViews(QObject):
         self.explain.strip.chosen_changed.connect(self._show_chosen)
         self.changes.other_changed.connect(self._on_other_changed)
         self.changes.open_wanted.connect(self._open_changes)
+        self.changes.step_wanted.connect(self._state.step_requested)
         for strip in (self.matrix.strip, self.explain.strip, self.changes.strip):
             strip.key_pressed.connect(lambda key, strip=strip: self.relabel(strip, key))
 
@@ -194,8 +195,7 @@ class PictureViews(QObject):
         try:
             self._comparison = found = compare_runs(other, run, self._split())
         except RunError as error:
-            hint = "Choose that run above and press Evaluate; then come back." if "not been" in error.message else ""
-            self.changes.show_problem(error.message, hint or error.hint)
+            self.changes.show_problem(error.message, error.hint, error.next_step)
             return
         groups = {name: getattr(found, name) for name in GROUPS}
         items = {name: evaluations.changed_items(group, self._pictures) for name, group in groups.items()}

@@ -63,7 +63,7 @@ class RunActions(QObject):
             self._state.report(error)
         else:
             done = tr("The weights of {run} were deleted.", run=run.title)
-            self._state.message_raised.emit(done, tr("{size} are free again.", size=size_text(freed)), "good", "")
+            self._state.say(done, tr("{size} are free again.", size=size_text(freed)), tone="good")
         self._tell_changed()
 
     def train_again(self, run: RunSummary) -> None:

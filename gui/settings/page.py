@@ -5,25 +5,28 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QUrl, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui import actions
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
 from gui.kit.i18n import languages, tr
-from gui.kit.parts import Button, Card, ElidedLabel, column, row, text, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, clear, column, row, text, verbatim
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.kit.workers import WorkerPool
+from gui.next_steps import STEPS
 from gui.page import Page
 from gui.preferences import FONT_SCALES, settings_path
 from gui.session import ProjectSession
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
+from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.amounts import size_text
 from visionft.devices import likely_kinds
+from visionft.errors import NextStep
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
@@ -42,12 +45,13 @@ PICTURE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 80
 DEVICES = {"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "Processor (CPU)"}
 
 
-def check_computer(*, on_event: OnEvent, should_stop: ShouldStop) -> str:
-    """Look, in a task, at versions, devices and providers; return the doctor's text."""
+def check_computer(*, on_event: OnEvent, should_stop: ShouldStop) -> tuple[str, tuple[NextStep, ...]]:
+    """Look, in a task, at versions, devices and providers; return the doctor's text, and what can be done."""
     on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
     from visionft.doctor import describe, diagnose
 
-    return describe(diagnose())
+    diagnosis = diagnose()
+    return describe(diagnosis), tuple(fault.next_step for fault in diagnosis.problems if fault.next_step)
 
 
 class SettingsPage(Page):
@@ -60,6 +64,7 @@ class SettingsPage(Page):
         super().__init__(state, session)
         self.subtitle.setText(tr("Every change takes effect at once and is kept"))
         self._is_closed = False
+        self._weights = WeightsActions(state, self)
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
         left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
                 self._places(), self._computer())  # fmt: skip
@@ -115,10 +120,12 @@ class SettingsPage(Page):
         self.weights_reset = Button(
             "Reset", role="quiet", on_click=lambda: self.state.change_settings(weights_folder="")
         )
+        self.show_weights_button = Button("Show", on_click=self._weights.show)
         buttons = row(self.weights_reset, self.weights_button, spacing=theme.TIGHT)
         return _card(
             "Pretrained weights",
             column(self.offline_box, self._offline_note, spacing=theme.TIGHT),
+            _line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
             _line("Folder", self.weights_place, buttons),
         )
 
@@ -166,7 +173,8 @@ class SettingsPage(Page):
         self.report.setMinimumHeight(theme.scaled(220))
         self.report.hide()
         note = "Versions, graphics cards, and what is wrong with advice. Takes some seconds."
-        return _card("This computer", _line("Check", note, self.check_button), self.report)
+        self.step_row = row()
+        return _card("This computer", _line("Check", note, self.check_button), self.report, self.step_row)
 
     def _connect(self) -> None:
         change = self.state.change_settings
@@ -292,9 +300,31 @@ class SettingsPage(Page):
     def _choose_keys(self, chosen: dict[str, str]) -> None:
         self.state.change_settings(shortcuts=chosen)
 
-    def _show_report(self, found: str) -> None:
-        self.report.setPlainText(found)
+    def take_step(self, step: NextStep) -> None:
+        """Take a step about weights or this computer."""
+        match step.action:
+            case "diagnose":
+                self.check()
+            case "allow_network":
+                self.offline_box.setFocus()
+            case "install":
+                from visionft.cli.next_steps import command_for  # the command line takes its time to load
+
+                QGuiApplication.clipboard().setText(command_for(step))
+                self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
+            case _:
+                self._weights.take(step)
+
+    def _show_report(self, found: tuple[str, tuple[NextStep, ...]]) -> None:
+        report, steps = found
+        self.report.setPlainText(report)
         self.report.show()
+        clear(self.step_row)
+        for step in steps:
+            button = Button(STEPS[step.action].title, on_click=partial(self.state.step_requested.emit, step))
+            button.setToolTip(step.requirement)
+            self.step_row.addWidget(button)
+        self.step_row.addStretch(1)
 
     def close_workers(self) -> None:
         """Wait for what is being looked at; called before the window goes."""

@@ -18,6 +18,7 @@ from gui.kit.banner import Banner
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.parts import row
+from gui.next_steps import STEPS, way_of
 from gui.page import Page
 from gui.shell.commands import Commands
 from gui.shell.job_bar import JobBar
@@ -25,9 +26,10 @@ from gui.shell.notify import Notifier, ending_of
 from gui.shell.palette import CommandPalette
 from gui.shell.rail import Rail
 from gui.shell.shortcut_sheet import ShortcutSheet
-from gui.state import AppState
+from gui.state import AppState, Message
 from gui.tasks import Lane, Outcome, TaskHandle
 from visionft import __version__
+from visionft.errors import NextStep
 from visionft.events import Event, Notice
 
 MIN_SIZE = (1024, 680)
@@ -152,6 +154,7 @@ class MainWindow(QMainWindow):
         state.import_requested.connect(lambda task: self.on_page("project", "import_pictures", task))
         state.session_changed.connect(self._on_session_changed)
         state.message_raised.connect(self._on_message_raised)
+        state.step_requested.connect(self.take_step)
         state.may_stop = self._may_stop
         state.tasks.added.connect(self._on_task_added)
         state.tasks.changed.connect(self._show_tasks)
@@ -247,9 +250,17 @@ class MainWindow(QMainWindow):
             message = tr("{project}: every change is saved", project=path.name)
         self.job_bar.show_idle(message, icon_name="check-circle" if path is not None else "info")
 
-    @Slot(str, str, str, str)
-    def _on_message_raised(self, message: str, hint: str, tone: str, details: str) -> None:
-        self.banner.show_message(message, hint, tone=tone, details=details)  # type: ignore[arg-type]
+    @Slot(object)
+    def _on_message_raised(self, said: Message) -> None:
+        way = way_of(said.next_step, self.take_step)
+        self.banner.show_message(said.message, said.hint, tone=said.tone, details=said.details, way=way)
+
+    @Slot(object)
+    def take_step(self, step: NextStep) -> None:
+        """Show the page that takes the next step of an error, and take it there."""
+        page = STEPS[step.action].page
+        self.show_page(page)
+        self.page(page).take_step(step)
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
@@ -267,13 +278,14 @@ class MainWindow(QMainWindow):
     def _on_task_reported(self, handle: TaskHandle, event: Event) -> None:
         self.job_bar.show_event(handle, event)
         if isinstance(event, Notice) and event.level == "warning":
-            self.banner.show_message(event.message, tone="warn")
+            self.banner.show_message(event.message, tone="warn", way=way_of(event.next_step, self.take_step))
 
     @Slot(object, bool)
     def _on_task_ended(self, outcome: Outcome, is_told: bool) -> None:
         ending, failure = ending_of(outcome), outcome.failure
         if failure is not None and not is_told:
-            self.banner.show_message(failure.message, failure.hint, tone="bad", details=failure.details)
+            way = way_of(failure.next_step, self.take_step)
+            self.banner.show_message(failure.message, failure.hint, tone="bad", details=failure.details, way=way)
         elif failure is None and ending is not None and self.current_page.name != ending.page:
             way = (ending.action, lambda: self.show_page(ending.page))
             self.banner.show_message(ending.title, ending.words, tone="good", way=way)

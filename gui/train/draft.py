@@ -279,7 +279,7 @@ class TrainDraft(QObject):
         self.show()
         refused = [f"{tr(config.method_row.title)}: {why}" for config, why in outcome.result or () if type(why) is str]
         if refused and not outcome.was_stopped:
-            self._state.message_raised.emit(" ".join(refused), "", "warn", "")
+            self._state.say(" ".join(refused))
 
     def _show_rates(self, curve: "RateCurve | None") -> None:
         if curve is not None:

@@ -20,9 +20,10 @@ from gui.train.queue_list import QueueList, QueueRow
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.train_choices import command_line, run_details
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import RunSummary, load_run
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
@@ -147,6 +148,7 @@ class TrainPage(Page):
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
         self.state.tasks.changed.connect(self._show_readiness)
         self.setup.copy_requested.connect(self._copy_command)
+        self.setup.step_wanted.connect(self.state.step_requested)
         self.resume_card.continued.connect(self._on_offer_taken)
         if (runner := self.runner) is not None:
             runner.run_begun.connect(self._on_run_begun)
@@ -275,6 +277,18 @@ class TrainPage(Page):
         if isinstance(run, RunSummary) and self.runner is not None and not self.runner.is_training:
             self.show_view(LIVE)
             self.runner.resume(run)
+
+    def take_step(self, step: NextStep) -> None:
+        """Go on with a run, or show the settings."""
+        if step.action != "resume":
+            self.show_view(SETUP)
+        elif self.session is not None:
+            try:
+                run = load_run(self.session.path, step.run)
+            except VisionFTError as error:
+                self.state.report(error)
+            else:
+                self.go_on_with(run)
 
     def tweak(self, run: object) -> None:
         """Take the settings of a run into the draft, to change them and start anew."""

@@ -16,6 +16,7 @@ from gui.kit.banner import Banner
 from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, pill, row, scrolling, text
+from gui.next_steps import way_of
 from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from visionft.errors import Problem
@@ -38,6 +39,7 @@ class SetupView(QWidget):
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
     copy_requested = Signal()
+    step_wanted = Signal(object)  # NextStep: what a problem asks for
     shown = Signal()
 
     def __init__(self, config: TrainConfig) -> None:
@@ -190,12 +192,14 @@ class SetupView(QWidget):
             self.method_form(name)
         for name, form in self.method_forms.items():
             form.show_problems(problems, prefix=f"{name}.")
-        shown = [problem for problem in problems if problem.field in ("", *OWN_FIELDS)]
+        shown = [problem for problem in problems if problem.field in ("", *OWN_FIELDS) or problem.next_step]
         self.problems.setVisible(bool(shown))
         if shown:
             message = "; ".join(problem.message for problem in shown)
             hint = next((problem.hint for problem in shown if problem.hint), "")
-            self.problems.show_message(message[:1].upper() + message[1:] + ".", hint, tone="warn")
+            step = next((problem.next_step for problem in shown if problem.next_step), None)
+            way = way_of(step, self.step_wanted.emit)
+            self.problems.show_message(message[:1].upper() + message[1:] + ".", hint, tone="warn", way=way)
         forms = (self.form, *self.method_forms.values())
         faulty = self.problems if shown else next(filter(None, (form.first_fault() for form in forms)), None)
         if faulty is not None:

@@ -14,6 +14,7 @@ from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.state import AppState
+from visionft.errors import NextStep
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,10 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     for name in window.entries:
         window.show_page(name)
         clipped += look(window.page(name), name, window)
-    window.state.message_raised.emit("The disk is full.", "Free some space and try again.", "bad", "Traceback")
+    step = NextStep("import_weights")
+    window.state.say(
+        "The disk is full.", "Free some space and try again.", tone="bad", details="Traceback", next_step=step
+    )
     clipped += look(window.banner, "banner", window)
     assert not clipped
 

@@ -28,8 +28,8 @@ from visionft.cli import (
     suggest_command,
     weights_commands,
 )
-from visionft.cli.output import NO_READER, print_error, write_err, write_out
-from visionft.errors import as_expected
+from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
+from visionft.errors import VisionFTError, as_expected
 from visionft.foreign_text import printable
 from visionft.log import log_expected, start_log
 
@@ -105,8 +105,9 @@ def main() -> int:
 
 
 def _run() -> int:
+    given = Given()
     try:
-        return app(standalone_mode=False) or 0
+        return app(standalone_mode=False, obj=given) or 0
     except TyperException as error:
         return _usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -116,7 +117,7 @@ def _run() -> int:
         return _broken_pipe(error)
     except Exception as error:
         if (expected := as_expected(error)) is not None:
-            print_error(expected)
+            print_error(expected, given.values)
             log_expected(logger, error)
             return 2
         return _bug(error)

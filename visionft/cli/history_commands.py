@@ -8,8 +8,9 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli import completion
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
@@ -73,22 +74,23 @@ def check(
         job() as (on_event, should_stop),
     ):
         report = check_project(opened, check_contents=contents, on_event=on_event, should_stop=should_stop)
-        print_result(report, lambda: _check_text(report), as_json=json)
+        print_result(report, lambda: _check_text(report, project), as_json=json)
 
 
-def _check_text(report: CheckReport) -> str:
-    lines = [f"{CHANGED_OUTSIDE} {_CHANGED_HINT}"] if report.seal == "broken" else []
+def _check_text(report: CheckReport, project: Path) -> str:
+    restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
+    lines = [f"{CHANGED_OUTSIDE} {_CHANGED_HINT}: {restore}"] if report.seal == "broken" else []
     lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
     lines += [f"Repaired: {each}" for each in report.repaired]
     lines += [f"Missing: {path}" for path in report.missing]
     lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]
     lines += [f"Edited since it was imported: {path}" for path in report.edited]
     if report.missing:
-        lines.append("Find them again with: visionft relink PROJECT FOLDER")
+        lines.append(f"Find them again with: {relink}")
     return "\n".join(lines) or f"Everything is in order. {_SEEN[report.seal]}"
 
 
-_CHANGED_HINT = "What is in it agrees with itself, but a value may be wrong; if in doubt: visionft restore PROJECT."
+_CHANGED_HINT = "What is in it agrees with itself, but a value may be wrong; if in doubt"
 _SEEN = {
     "whole": "Every byte of the database is as the last session left it.",
     "none": "The last session left no checksum (it was killed, or an older program): one wrong value could go unseen.",

@@ -14,10 +14,11 @@ from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text, size_text
 from visionft.cli import completion
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
 from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import Progress
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
@@ -158,7 +159,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
         f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
-        f"Next: visionft export {project} {result.run} OUT_DIR"
+        f"Next: {command_for(NextStep('export', project=project, run=result.run))}"
     )
 
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TextIO
@@ -17,15 +18,34 @@ import typer
 
 from visionft.amounts import duration_text
 from visionft.cli import completion
+from visionft.cli.next_steps import command_for
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
 from visionft.project.store import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+
+
+@dataclass
+class Given:
+    """The arguments of the command that runs, by name; typer fills them in."""
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _keep_context(context: typer.Context, project: Path) -> Path:
+    """Keep what the command was given, for the next step of an error that it may end with."""
+    if isinstance(context.obj, Given):
+        context.obj.values = context.params
+    return project
+
+
 ProjectDir = Annotated[
     Path,
-    typer.Argument(metavar="PROJECT", help="The project folder.", autocompletion=completion.projects),
+    typer.Argument(
+        metavar="PROJECT", help="The project folder.", callback=_keep_context, autocompletion=completion.projects
+    ),
 ]
 INTERRUPTED = 130
 NO_READER = 141  # what a shell reports of a tool that SIGPIPE ends
@@ -69,7 +89,7 @@ def opened_project(project: Path, *, read_only: bool = False, told_already: str 
     Args:
         project: Its folder.
         read_only: The command changes nothing.
-        told_already: How the notice begins that is the command's own result.
+        told_already: The notice that is the command's own result.
     """
     with Project.open(project, read_only=read_only) as opened:
         print_notices(opened, told_already=told_already)
@@ -79,12 +99,12 @@ def opened_project(project: Path, *, read_only: bool = False, told_already: str 
 def print_notices(project: Project, *, told_already: str = "") -> None:
     """Tell on stderr what the user should know of a project, now and until it is closed."""
 
-    def tell(message: str) -> None:
-        if not told_already or not message.startswith(told_already):
-            print_event(Notice(message=message, level="warning"))
+    def tell(notice: Notice) -> None:
+        if notice.message != told_already:
+            print_event(notice)
 
-    for message in project.notices.copy():
-        tell(message)
+    for notice in project.notices.copy():
+        tell(notice)
     project.tell_notices(tell)
 
 
@@ -127,11 +147,13 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def print_error(error: VisionFTError) -> None:
-    """Print an expected error as one line, and its hint as the next."""
+def print_error(error: VisionFTError, given: Mapping[str, Any] | None = None) -> None:
+    """Print an expected error as one line, its hint as the next, and last the command that takes its next step."""
     write_err(f"visionft: {' '.join(error.message.split())}")
     if error.hint:
         write_err(f"  {' '.join(error.hint.split())}")
+    if error.next_step is not None:
+        write_err(f"  Next: {command_for(error.next_step, given)}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -168,6 +190,8 @@ def print_event(event: Event) -> None:
             )
         case Notice():
             _say(event.message)
+            if event.next_step is not None:
+                _say(f"  Next: {command_for(event.next_step)}")
         case StepDone():
             left = duration_text(event.eta_s)
             _running(f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {left} left")

@@ -9,6 +9,7 @@ import typer
 
 from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
 
@@ -31,7 +32,7 @@ def doctor(json: Json = False) -> None:
     from visionft.doctor import describe, diagnose
 
     diagnosis = diagnose()
-    print_result(diagnosis, lambda: describe(diagnosis), as_json=json)
+    print_result(diagnosis, lambda: describe(diagnosis, word_step=command_for), as_json=json)
 
 
 def report(

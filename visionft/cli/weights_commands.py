@@ -134,7 +134,8 @@ def import_files(
         result = import_weights(source, backbone=name, on_event=on_event, should_stop=should_stop)
         print_result(result, lambda: _import_text(result), as_json=json)
     if result.refused and not result.imported:
-        raise VisionFTError(f"Nothing in {source} could be imported.", result.refused[0].hint)
+        first = result.refused[0]
+        raise VisionFTError(f"Nothing in {source} could be imported.", first.hint, first.next_step)
 
 
 def _import_text(result: "ImportResult") -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Split
-from visionft.errors import RunError
+from visionft.errors import NextStep, RunError
 from visionft.evaluation.stored import Predicted, StoredEvaluation, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
@@ -79,8 +79,8 @@ def compare_runs(before: RunSummary, after: RunSummary, split: Split) -> Compari
 def _stored(run: RunSummary, split: Split) -> StoredEvaluation:
     found = read_evaluation(Path(run.path), split)
     if found is None:
-        hint = f"Evaluate it first: visionft evaluate PROJECT {run.name} --split {split}"
-        raise RunError(f"{run.title} has not been evaluated on the {split} pictures.", hint)
+        step = NextStep("evaluate", run=run.name, split=split)
+        raise RunError(f"{run.title} has not been evaluated on the {split} pictures.", "Evaluate it first.", step)
     return found
 
 

@@ -14,7 +14,7 @@ from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.data.dataset import EpochSampler, PictureDataset, choose_workers, make_loader
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
-from visionft.errors import RunError
+from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
@@ -126,8 +126,8 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
         indices = [index_of[name] for name in (images.class_names[label] for label in image.labels) if name in index_of]
         known += [(image, indices)] if indices else []
     if not known:
-        hint = "Run `visionft split PROJECT`, or choose another split."
-        raise RunError(f"The {split} split has no labelled pictures of {run.name}'s classes.", hint)
+        message = f"The {split} split has no labelled pictures of {run.name}'s classes."
+        raise RunError(message, "Split the pictures, or choose another split.", NextStep("split"))
     chosen = tuple(image for image, _ in known)
     if images.task == "single":
         return chosen, np.array([indices[0] for _, indices in known])
@@ -155,7 +155,7 @@ def run_logits(
         if should_stop():
             raise RunError("Evaluation was stopped.", "Start it again when you like.")
     if not values:
-        raise RunError(f"None of the {split} pictures can be read.", "Check that their disk is connected.")
+        raise nothing_readable(f"{split} pictures")
     read = tuple(chosen[position] for position in positions)
     return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read))
 

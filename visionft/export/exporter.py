@@ -16,7 +16,7 @@ import visionft
 from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.errors import ExportError, ImageError, RunError
+from visionft.errors import ExportError, ImageError, nothing_readable
 from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.graph import (
@@ -283,7 +283,7 @@ def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:
-        raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
+        raise nothing_readable("validation pictures")
     return pictures
 
 

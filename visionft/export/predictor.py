@@ -13,7 +13,7 @@ import numpy as np
 
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.devices import has_nvidia_gpu
-from visionft.errors import ExportError, ImageError, as_expected
+from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.publishing import MODEL_FILE, settle
 from visionft.files import parse_json
 from visionft.foreign_text import is_unicode
@@ -66,7 +66,7 @@ class Predictor:
         if path.name == MODEL_FILE:
             settle(path.parent)
         if not path.is_file():
-            raise ExportError(f"There is no model {path}.", "Export a run first: visionft export PROJECT RUN OUT_DIR")
+            raise ExportError(f"There is no model {path}.", "Export a run first.", NextStep("export"))
         self._path = path
         self._session = _open_session(path, may_use_gpu=device != "cpu")
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)

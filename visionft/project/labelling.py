@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.files import is_file, sha256_file
 from visionft.foreign_text import is_unicode
 from visionft.project.db.journal import Effects
@@ -37,7 +37,6 @@ def find_image(project: Project, path: Path) -> int:
                 raise ProjectError(f"{path} does not exist, or may not be seen.", "Check the path and its permissions.")
             row = connection.execute(query + "sha256 = ? ORDER BY id LIMIT 1", (sha256_file(absolute),)).fetchone()
     if row is None:
-        raise ProjectError(
-            f"{path} is not in the project.", f"Import it first: visionft import {project.path} {absolute.parent}"
-        )
+        step = NextStep("import_images", project=project.path, path=absolute.parent)
+        raise ProjectError(f"{path} is not in the project.", "Import it first.", step)
     return int(row[0])

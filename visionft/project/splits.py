@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 
@@ -228,18 +228,23 @@ def _draw(group: _Group, seed: int) -> str:
 def _check_enough(snapshot: Snapshot, labelled: Sequence[SnapshotImage], parts: int) -> None:
     counts = {name: count for name, count in snapshot.class_counts(labelled).items() if count}
     if not labelled:
-        raise ProjectError("No picture has a label yet.", "Label some, or import folders named after their class.")
+        hint = "Label some, or import folders named after their class."
+        raise ProjectError("No picture has a label yet.", hint, NextStep("label"))
     if len(counts) < 2 and snapshot.task == "single":
         raise ProjectError(
-            f"All {len(labelled)} labelled pictures are “{next(iter(counts))}”.", "Label at least two classes."
+            f"All {len(labelled)} labelled pictures are “{next(iter(counts))}”.",
+            "Label at least two classes.",
+            NextStep("label"),
         )
     if len(labelled) < 2 * parts:
-        raise ProjectError(f"{len(labelled)} labelled pictures are too few to split.", f"Label at least {2 * parts}.")
+        message = f"{len(labelled)} labelled pictures are too few to split."
+        raise ProjectError(message, f"Label at least {2 * parts}.", NextStep("label"))
     few = [f"“{name}” has {count}" for name, count in counts.items() if count < parts]
     if few:
         raise ProjectError(
             f"Each class needs {parts} pictures to be in every split: {', '.join(few[:5])}.",
-            "Label more of them, delete the class, or do without a test set (--test 0).",
+            "Label more of them, delete the class, or do without a test set.",
+            NextStep("split_without_test" if parts == len(SPLITS) else "label"),
         )
 
 
@@ -262,4 +267,5 @@ def _check_classes(
             f"Class “{name}” would be missing from {split}"
             + (f", and {len(missing) - 1} more like it." if len(missing) > 1 else "."),
             f"Label more pictures of it, or choose a share of 0 for {split}.",
+            NextStep("split_without_test" if split == "test" else "label"),
         )

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self, get_args
 
 from visionft.data.types import Snapshot, Task
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
+from visionft.events import Notice
 from visionft.files import fsync_folder, temporary_folder, write_error
 from visionft.project.db import journal, schema
 from visionft.project.db.database import DATABASE, Database, RollBack
@@ -46,14 +47,14 @@ class Project:
         self.path = path
         self._database = Database(path, writable=writable)
         self.notices = self._database.notices
-        self._tell: Callable[[str], object] | None = None
+        self._tell: Callable[[Notice], object] | None = None
         self._is_open = True
         self._schedule: BackupSchedule | None = None
         try:
             with self.reading() as connection:
                 self.task: Task = "multi" if task_of(connection) == "multi" else "single"
             if not self.is_read_only:
-                self._schedule = BackupSchedule(self._database.file, path, on_failure=self._note)
+                self._schedule = BackupSchedule(self._database.file, path, on_failure=self._note_failure)
         except BaseException:
             self.close()
             raise
@@ -68,7 +69,8 @@ class Project:
         if path.exists() and not path.is_dir():
             raise ProjectError(f"{path} is a file.", "Choose a new folder for the project.")
         if (path / DATABASE).exists():
-            raise ProjectError(f"{path} is a project already.", "Open it, or choose a new folder.")
+            step = NextStep("open_project", project=path)
+            raise ProjectError(f"{path} is a project already.", "Open it, or choose a new folder.", step)
         if path.is_dir() and any(path.iterdir()):
             raise ProjectError(f"{path} is not empty.", "Choose a new folder; the pictures may stay where they are.")
         try:
@@ -100,9 +102,10 @@ class Project:
             raise ProjectError(f"{path} is a file, not a project folder.", "Give the folder that holds project.db.")
         if not (path / DATABASE).is_file():
             if backups.list_backups(path):
-                raise ProjectError(f"{path} has lost its project.db.", f"Restore a backup: visionft restore {path}")
+                step = NextStep("restore", project=path)
+                raise ProjectError(f"{path} has lost its project.db.", "Restore a backup.", step)
             what = "is not a project" if path.is_dir() else "does not exist"
-            raise ProjectError(f"{path} {what}.", f"Create a project with: visionft new {path}")
+            raise ProjectError(f"{path} {what}.", "Create a project first.", NextStep("create_project", project=path))
         return cls(path, writable=not read_only)
 
     def close(self) -> None:
@@ -142,14 +145,9 @@ class Project:
         """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
         return self._database.seal
 
-    def tell_notices(self, tell: Callable[[str], object]) -> None:
+    def tell_notices(self, tell: Callable[[Notice], object]) -> None:
         """Have each notice from now on told at once, maybe from the thread of a backup; `notices` holds the others."""
         self._tell = tell
-
-    def _note(self, message: str) -> None:
-        self.notices.append(message)
-        if self._tell is not None:
-            self._tell(message)
 
     def accept_outside_changes(self) -> None:
         """Take the database for good as it is, once the user was told that it was changed outside."""
@@ -265,6 +263,12 @@ class Project:
             yield connection
         self._note_change()
 
+    def _note_failure(self, message: str) -> None:
+        notice = Notice(message=message, level="warning")
+        self.notices.append(notice)
+        if self._tell is not None:
+            self._tell(notice)
+
     def _note_change(self) -> None:
         if self._schedule is not None:
             self._schedule.note_change()
@@ -276,8 +280,8 @@ def _replaying() -> Generator[None]:
     try:
         yield
     except IntegrityError as error:
-        hint = "Nothing was changed. To go back further: visionft restore PROJECT."
-        raise ProjectError("The project would contradict itself after this step.", hint) from error
+        hint = "Nothing was changed. To go back further, restore a backup."
+        raise ProjectError("The project would contradict itself after this step.", hint, NextStep("restore")) from error
 
 
 def _build(folder: Path, task: Task) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.catalog import Backbone
 from visionft.amounts import size_text
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.weights import hub
 from visionft.weights.installing import check_room, install, sole_writer
@@ -65,7 +65,8 @@ def _check_promise(backbone: Backbone, remote: hub.RemoteFile) -> None:
     """Refuse a file whose hash, as the hub states it, is not the catalog's, before a byte of it is fetched."""
     if backbone.pin.sha256 and remote.sha256 and backbone.pin.sha256 != remote.sha256:
         message = f"The hub offers other weights for {backbone.name} than the ones VisionFT knows."
-        raise WeightsError(message, "Update VisionFT, or import a file that you trust with `visionft weights import`.")
+        step = NextStep("import_weights", backbone=backbone.name)
+        raise WeightsError(message, "Update VisionFT, or import a file that you trust.", step)
 
 
 def _partial(backbone: Backbone, remote: hub.RemoteFile) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from models.catalog import Backbone
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.events import ShouldStop
 from visionft.files import write_error
 from visionft.weights.locations import HUB_FILE, weights_folder
@@ -226,30 +226,31 @@ def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) 
     what = {401: "does not give", 403: "does not give", 404: "does not have"}.get(status, "refuses")
     commit = f" at commit {backbone.pin.revision}" if backbone.pin.revision else ""
     message = f"The hub {what} {HUB_FILE} of {backbone.hub_id}{commit} (it answered {status})."
-    raise WeightsError(message, f"Get the file elsewhere and {_import_hint(backbone)}.") from cause
+    raise WeightsError(message, f"Get the file elsewhere and {_import_hint()}.", _import_step(backbone)) from cause
 
 
-def _import_hint(backbone: Backbone) -> str:
-    return (
-        f"run `visionft weights import FILE --as {backbone.name}`, which copies it to {weights_folder()}; "
-        "or take a starter backbone, which ships with the program"
-    )
+def _import_hint() -> str:
+    return f"import it, which copies it to {weights_folder()}; or take a starter backbone, which ships with the program"
+
+
+def _import_step(backbone: Backbone) -> NextStep:
+    return NextStep("import_weights", backbone=backbone.name)
 
 
 def _unreachable(backbone: Backbone, fault: _Interrupted) -> WeightsError:
     hint = (
         "Check the connection and try again: what has arrived is kept and not fetched twice. Or, on a computer with a "
-        f"network, get {HUB_FILE} of {backbone.hub_id}, and here {_import_hint(backbone)}."
+        f"network, get {HUB_FILE} of {backbone.hub_id}, and here {_import_hint()}."
     )
-    return WeightsError(
-        f"The weights of {backbone.name} are not on this computer and cannot be fetched: {fault}.", hint
-    )
+    message = f"The weights of {backbone.name} are not on this computer and cannot be fetched: {fault}."
+    return WeightsError(message, hint, _import_step(backbone))
 
 
 def offline_error(backbone: Backbone, reason: str) -> WeightsError:
     """Return the error for weights that are not here and may not be fetched."""
     hint = (
-        f"Allow the network once, or get {HUB_FILE} of {backbone.hub_id} elsewhere and {_import_hint(backbone)}; "
-        "or choose weights=random."
+        f"Allow the network once, or get {HUB_FILE} of {backbone.hub_id} elsewhere and {_import_hint()}; "
+        "or train from random weights."
     )
-    return WeightsError(f"The weights of {backbone.name} are not on this computer. {reason}", hint)
+    message = f"The weights of {backbone.name} are not on this computer. {reason}"
+    return WeightsError(message, hint, _import_step(backbone))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import BACKBONES, Backbone, get_backbone
-from visionft.errors import VisionFTError, WeightsError
+from visionft.errors import NextStep, VisionFTError, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_error
 from visionft.weights.installing import check_room, install, sole_writer
@@ -39,6 +39,7 @@ class Refused:
     source: Path
     reason: str
     hint: str
+    next_step: NextStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def import_weights(
 def _import_folder(folder: Path, wanted: Backbone | None, on_event: OnEvent, should_stop: ShouldStop) -> ImportResult:
     if wanted:
         hint = "Give the file that is meant; names and shapes tell what the files of a folder are for."
-        raise WeightsError(f"{folder} is a folder, and --as {wanted.name} speaks of one file.", hint)
+        raise WeightsError(f"{folder} is a folder, and what is for {wanted.name} is one file.", hint)
     files = _weights_files(folder)
     if not files:
         raise WeightsError(f"There is no weights file in {folder}.", f"It should hold files of {', '.join(KINDS)}.")
@@ -93,7 +94,7 @@ def _import_folder(folder: Path, wanted: Backbone | None, on_event: OnEvent, sho
         try:
             done = _import_file(path, None, on_event, should_stop)
         except VisionFTError as error:
-            refused.append(Refused(source=path, reason=error.message, hint=error.hint))
+            refused.append(Refused(source=path, reason=error.message, hint=error.hint, next_step=error.next_step))
             continue
         imported += [done] if done else []
     stopped = len(imported) + len(refused) < len(files)
@@ -118,7 +119,10 @@ def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_
     backbone = wanted or pinned or _told_by_location(path, carried) or _told_by_shapes(path, state)
     _check_fit(path, backbone, state)
     if backbone.bundled:
-        raise WeightsError(f"{backbone.name} ships with its weights.", f"Train with weights={path} to use this file.")
+        raise WeightsError(
+            f"{backbone.name} ships with its weights.",
+            f"To use this file, give its path as the weights of a run: {path}",
+        )
     with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
         if not is_mine:
             return None
@@ -191,7 +195,8 @@ def _told_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:
         return fitting[0]
     if fitting:
         names = " and ".join(each.name for each in fitting)
-        raise WeightsError(f"{path.name} fits {names}.", f"Say which it is: --as {fitting[0].name}.")
+        step = NextStep("import_weights", backbone=fitting[0].name, path=path)
+        raise WeightsError(f"{path.name} fits {names}.", "Say which it is for.", step)
     hint = f"The backbones are {', '.join(BACKBONES)}; a file must have timm's names of one of them."
     raise WeightsError(f"{path.name} fits no backbone: its names or shapes are of another network.", hint)
 

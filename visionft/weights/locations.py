@@ -8,7 +8,7 @@ import platformdirs
 
 import models
 from models.catalog import Backbone
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 
 RANDOM = "random"
 PRETRAINED = "pretrained"
@@ -102,7 +102,8 @@ def _missing(backbone: Backbone) -> WeightsError:
     if not backbone.hub_id:
         return WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
     hint = (
-        f"Run `visionft weights fetch {backbone.name}`, or import {HUB_FILE} of {backbone.hub_id} with "
-        f"`visionft weights import FILE --as {backbone.name}`, or choose a starter backbone or weights=random."
+        f"Fetch them, or import {HUB_FILE} of {backbone.hub_id}; or choose a starter backbone, or train from random "
+        "weights."
     )
-    return WeightsError(f"The weights of {backbone.name} are not on this computer.", hint)
+    step = NextStep("fetch_weights", backbone=backbone.name)
+    return WeightsError(f"The weights of {backbone.name} are not on this computer.", hint, step)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import Backbone
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.files import read_json, sha256_file
 from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
+
+Advice = tuple[str, NextStep | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,13 @@ def read_record(weights: Path) -> WeightsRecord | None:
         if not re.fullmatch(r"[0-9a-f]{64}", record.sha256):
             raise ValueError("its sha256 is none")
     except (OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: {error}.", remove_command(weights.stem)) from error
+        raise WeightsError(f"{path} is damaged: {error}.", *_removing(weights.stem)) from error
     return record
 
 
-def remove_command(name: str) -> str:
-    """Return the next step for a file of the weights folder that cannot be trusted."""
-    return f"Run `visionft weights remove {name}`, then fetch or import it again."
+def _removing(name: str) -> Advice:
+    """Return what to do about a file of the weights folder that cannot be trusted."""
+    return "Remove it, then fetch or import it again.", NextStep("remove_weights", backbone=name)
 
 
 def sha256_of(path: Path) -> str:
@@ -85,21 +87,21 @@ def checked_sha256(backbone: Backbone, path: Path) -> str:
         WeightsError: It is not the file that it was.
     """
     found = sha256_of(path)
-    expected, hint = _known(backbone, path)
+    expected, advice = _known(backbone, path)
     if expected and found != expected:
-        raise WeightsError(f"{path.name} is damaged: it is not the file that it was when it came here.", hint)
+        raise WeightsError(f"{path.name} is damaged: it is not the file that it was when it came here.", *advice)
     return found
 
 
-def _known(backbone: Backbone, path: Path) -> tuple[str, str]:
-    """Return the SHA-256 that the file must have, empty where nobody knows, and the next step when it has another."""
+def _known(backbone: Backbone, path: Path) -> tuple[str, Advice]:
+    """Return the SHA-256 that the file must have, empty where nobody knows, and what to do when it has another."""
     if path == bundled_file(backbone):
-        return backbone.sha256, "Reinstall VisionFT."
+        return backbone.sha256, ("Reinstall VisionFT.", None)
     if path.parent == weights_folder():
         record = read_record(path)
-        return (record.sha256 if record else ""), remove_command(path.stem)
+        return (record.sha256 if record else ""), _removing(path.stem)
     blob = path.resolve()
-    hint = f"Delete {blob} and fetch it again with `visionft weights fetch {backbone.name}`."
+    advice = f"Delete {blob} and fetch it again.", NextStep("fetch_weights", backbone=backbone.name)
     if re.fullmatch(r"[0-9a-f]{64}", blob.name):  # the hub cache names large files by their hash
-        return blob.name, hint
-    return (backbone.pin.sha256, hint) if path == hub_cached_file(backbone) else ("", "")
+        return blob.name, advice
+    return (backbone.pin.sha256, advice) if path == hub_cached_file(backbone) else ("", ("", None))

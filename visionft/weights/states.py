@@ -7,7 +7,7 @@ from typing import Literal
 
 from models.catalog import BACKBONES, Backbone
 from visionft.amounts import size_text
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.files import write_error
 from visionft.weights.locations import WeightsLocation, folder_file, locate, weights_folder
 from visionft.weights.records import record_path
@@ -18,8 +18,13 @@ _OFFLINE_VARIABLES = (OFFLINE_VARIABLE, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"
 
 def offline_reason() -> str:
     """Return which setting forbids the network, as a sentence; empty when it may be used."""
-    name = next((each for each in _OFFLINE_VARIABLES if _is_on(os.environ.get(each, ""))), "")
+    name = offline_variable()
     return f"VisionFT works offline ({name} is set)." if name else ""
+
+
+def offline_variable() -> str:
+    """Return the environment variable that forbids the network; empty when none does."""
+    return next((each for each in _OFFLINE_VARIABLES if _is_on(os.environ.get(each, ""))), "")
 
 
 def _is_on(value: str) -> bool:
@@ -104,7 +109,7 @@ def remove_weights(backbone: Backbone) -> tuple[Path, ...]:
     weights = folder_file(backbone)
     found = [path for path in (weights, record_path(weights), *partial_files(backbone)) if path.exists()]
     if not found:
-        raise WeightsError(f"The weights folder has no weights of {backbone.name}.", _why_not(backbone))
+        raise WeightsError(f"The weights folder has no weights of {backbone.name}.", *_why_not(backbone))
     for path in found:
         try:
             path.unlink()
@@ -113,10 +118,10 @@ def remove_weights(backbone: Backbone) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _why_not(backbone: Backbone) -> str:
+def _why_not(backbone: Backbone) -> tuple[str, NextStep | None]:
     state = weights_state(backbone)
     if state.location == "bundled":
-        return "They ship with the program and stay."
+        return "They ship with the program and stay.", None
     if state.location == "hub cache":
-        return f"They lie in the hub's cache, which other programs use too: {state.path}."
-    return "`visionft weights list` shows what is here."
+        return f"They lie in the hub's cache, which other programs use too: {state.path}.", None
+    return "", NextStep("list_weights")

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from gui.kit.forms import ConfigForm
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
+from models.settings import setting
 from visionft.errors import Problem
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
@@ -67,6 +68,22 @@ def test_faults_vanish_when_they_are_mended(form):
     form.show_problems((Problem("epochs", "must be at least 1"),))
     form.show_problems(())
     assert form.editor("epochs").property("fault") == "false"
+
+
+def test_a_number_that_the_program_may_choose_is_called_automatic_whatever_its_help_says(qtbot):
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        rate: float = setting(0.0, label="Rate", help="Schrittweite.", minimum=0.0, automatic=0)
+        factor: float = setting(0.0, label="Factor", help="0 takes none.", minimum=0.0)
+        side: int = setting(0, label="Side", help="Seitenlänge.", minimum=0, maximum=9, automatic=0)
+        count: int = setting(0, label="Count", help="0 takes none.", minimum=0, maximum=9)
+
+    form = ConfigForm(Settings())
+    qtbot.addWidget(form)
+    assert (form.editor("rate").text(), form.editor("rate").placeholderText()) == ("", "automatic")
+    assert (form.editor("factor").text(), form.editor("factor").placeholderText()) == ("0", "")
+    assert (form.editor("side").text(), form.editor("count").text()) == ("automatic", "0")
+    assert form.value() == Settings()
 
 
 def test_a_group_takes_the_faults_that_carry_its_name(qtbot):

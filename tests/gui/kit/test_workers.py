@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Slot
 
 from gui.kit import workers
-from gui.kit.workers import EventThrottle, Job, MainThreadCollector, WorkerPool
-from visionft.errors import VisionFTError
+from gui.kit.workers import EventThrottle, Failure, Job, MainThreadCollector, WorkerPool
+from visionft.errors import NextStep, VisionFTError
 from visionft.events import EpochDone, Notice, Progress
 
 
@@ -29,9 +29,9 @@ class Listener(QObject):
     def on_success(self, result):
         self.results.append(result)
 
-    @Slot(str, str, str)
-    def on_failure(self, message, hint, details):
-        self.failures.append((message, hint, details))
+    @Slot(object)
+    def on_failure(self, failure):
+        self.failures.append(failure)
 
 
 def run(qtbot, work) -> Listener:
@@ -60,11 +60,12 @@ def test_a_job_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp
 
 def test_an_expected_error_fails_with_its_hint_and_without_details(qtbot):
     def work(*, on_event, should_stop):
-        raise VisionFTError("The disk is full.", "Free some space.")
+        raise VisionFTError("The disk is full.", "Free some space.", NextStep("check"))
 
     heard = run(qtbot, work)
     assert heard.results == []
-    assert heard.failures == [("The disk is full.", "Free some space.", "")]
+    step = NextStep("check")
+    assert heard.failures == [Failure(message="The disk is full.", hint="Free some space.", next_step=step)]
 
 
 def test_a_bug_fails_with_its_traceback(qtbot, caplog):
@@ -72,8 +73,9 @@ def test_a_bug_fails_with_its_traceback(qtbot, caplog):
         return {}["nothing"]
 
     heard = run(qtbot, work)
-    ((message, _, details),) = heard.failures
-    assert "KeyError" in message and "Traceback" in details and 'return {}["nothing"]' in details
+    (failure,) = heard.failures
+    assert "KeyError" in failure.message and "Traceback" in failure.details
+    assert 'return {}["nothing"]' in failure.details
 
 
 def test_a_stop_reaches_the_work(qtbot):

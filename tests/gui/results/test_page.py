@@ -185,7 +185,7 @@ def test_a_run_without_an_evaluation_cannot_be_compared_and_says_what_to_do(page
     show(CHANGES)
     view = page.pictures.changes
     assert view.empty.isVisible() and view.other() == OLD
-    assert "has not been evaluated" in view.empty._title.text() and "press Evaluate" in view.empty._words.text()
+    assert "has not been evaluated" in view.empty._title.text() and view.empty.button.text() == "Evaluate it"
 
 
 # -- one run ------------------------------------------------------------------------------------------------------

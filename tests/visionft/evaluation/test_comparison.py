@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionft.errors import RunError
+from visionft.errors import NextStep, RunError
 from visionft.evaluation.comparison import compare, compare_runs, sign_test
 from visionft.evaluation.stored import read_evaluation
 from visionft.training.config.train_config import TrainConfig
@@ -92,7 +92,7 @@ def test_a_run_that_was_not_evaluated_says_how_to(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with pytest.raises(RunError, match="b has not been evaluated") as caught:
         compare_runs(summary(tmp_path / "a"), summary(tmp_path / "b"), "val")
-    assert "visionft evaluate PROJECT b --split val" in caught.value.hint
+    assert caught.value.next_step == NextStep("evaluate", run="b", split="val")
 
 
 def test_runs_without_a_picture_in_common_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.labelling import label_files
@@ -91,7 +91,7 @@ def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ProjectError) as caught:
             Project.open(path)
-        assert "visionft new" in caught.value.hint
+        assert caught.value.next_step == NextStep("create_project", project=path)
 
 
 def test_creating_in_a_folder_with_files_is_refused(tmp_path: Path) -> None:

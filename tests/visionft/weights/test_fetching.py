@@ -19,7 +19,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.events import Event, Notice, Progress
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -175,18 +175,19 @@ def test_other_weights_than_the_catalogs_are_refused_before_a_byte_comes(hub_ser
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (404, r"does not have model\.safetensors of timm/test_vit.*404.*weights import FILE --as test_vit"),
-        (401, r"does not give.*401.*weights import"),
-        (403, r"does not give.*403.*weights import"),
-        (418, r"refuses.*418.*weights import"),
+        (404, r"does not have model\.safetensors of timm/test_vit.*404.*import it"),
+        (401, r"does not give.*401.*import it"),
+        (403, r"does not give.*403.*import it"),
+        (418, r"refuses.*418.*import it"),
         (503, r"cannot be fetched: the hub answered 503.*try again"),
         (429, r"cannot be fetched: the hub answered 429.*try again"),
     ],
 )
 def test_refusals_say_the_next_step(status: int, expected: str, hub_server, weights_home: Path) -> None:
     hub_server.statuses, hub_server.is_for_ever = [status], True
-    with pytest.raises(WeightsError, match=expected):
+    with pytest.raises(WeightsError, match=expected) as caught:
         fetch(ROW)
+    assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert files(weights_home) == set()
     assert len(hub_server.requests) == (hub.TRIES if status in (503, 429) else 1)
 
@@ -269,8 +270,9 @@ def test_a_folder_without_permission_is_said(mode: int, hub_server, weights_home
 def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
     assert name in offline_reason()
-    with pytest.raises(WeightsError, match=rf"{name} is set.*weights import FILE --as test_vit.*weights=random"):
+    with pytest.raises(WeightsError, match=rf"{name} is set.*import it.*random weights") as caught:
         fetch(ROW)
+    assert caught.value.next_step == NextStep("import_weights", backbone="test_vit")
     assert hub_server.requests == []
 
 

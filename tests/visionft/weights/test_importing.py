@@ -16,7 +16,7 @@ from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.table import METHODS
 from models.pins import Pin
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.events import Event
 from visionft.weights import fetch, import_weights, remove_weights, weights_loader, weights_state
 from visionft.weights.records import read_record
@@ -64,8 +64,10 @@ def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
 
     state = build_network(BACKBONES["vit_small"], classes=0, image_size=224).half().state_dict()
     save_file(state, given / "some.safetensors")
-    with pytest.raises(WeightsError, match=r"some\.safetensors fits vit_small and deit_small.*--as vit_small"):
+    with pytest.raises(WeightsError, match=r"some\.safetensors fits vit_small and deit_small") as caught:
         import_weights(given / "some.safetensors")
+    step = NextStep("import_weights", backbone="vit_small", path=given / "some.safetensors")
+    assert caught.value.next_step == step
     assert contents(weights_home) == set()
     (imported,) = import_weights(given / "some.safetensors", backbone="deit_small").imported
     assert imported.path == weights_home / "deit_small.safetensors"
@@ -102,7 +104,7 @@ def test_another_architecture_is_refused_with_what_there_is(given: Path, weights
 
 def test_the_starters_are_not_replaced(given: Path, weights_home: Path, state_of) -> None:
     save_file(state_of("starter_vit"), given / "w.safetensors")
-    with pytest.raises(WeightsError, match="starter_vit ships with its weights.*Train with weights="):
+    with pytest.raises(WeightsError, match="starter_vit ships with its weights.*as the weights of a run"):
         import_weights(given / "w.safetensors")
 
 
@@ -165,7 +167,7 @@ def test_nothing_to_import_is_said(name: str, expected: str, given: Path, weight
 
 
 def test_a_folder_is_not_for_one_backbone(given: Path, weights_home: Path) -> None:
-    with pytest.raises(WeightsError, match="is a folder, and --as test_vit speaks of one file"):
+    with pytest.raises(WeightsError, match="is a folder, and what is for test_vit is one file"):
         import_weights(given, backbone="test_vit")
 
 

@@ -14,7 +14,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
-from visionft.errors import WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.weights import locations, weights_loader
 from visionft.weights.locations import bundled_file, find_weights, local_file, locate
 from visionft.weights.records import WeightsRecord, checked_sha256, record_path
@@ -42,8 +42,9 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_order_is_given_file_folder_hub_cache(saved: Path, weights_home: Path, hub_cache: Path) -> None:
-    with pytest.raises(WeightsError, match=r"not on this computer.*visionft weights fetch test_vit.*weights=random"):
+    with pytest.raises(WeightsError, match=r"not on this computer.*random weights") as caught:
         find_weights(ROW)
+    assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
     link = cached(saved.read_bytes(), hub_cache, blob="b" * 64)
     assert locate(ROW) == ("hub cache", link)
     ours = weights_home / "test_vit.safetensors"
@@ -98,8 +99,9 @@ def test_a_flipped_bit_in_a_recorded_file_is_noticed(saved: Path, weights_home: 
     record_path(ours).write_text(json.dumps(asdict(record)))
     assert checked_sha256(ROW, ours) == sha256
     flip(ours)
-    with pytest.raises(WeightsError, match="is damaged.*visionft weights remove test_vit"):
+    with pytest.raises(WeightsError, match="is damaged.*Remove it") as caught:
         build_classifier(ROW, METHODS["linear"], classes=2, image_size=64, weights=weights_loader())
+    assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "x"}', '{"colour": "blue"}'])
@@ -107,8 +109,9 @@ def test_a_damaged_record_is_said(text: str, saved: Path, weights_home: Path) ->
     ours = weights_home / "test_vit.safetensors"
     shutil.copy(saved, ours)
     record_path(ours).write_text(text)
-    with pytest.raises(WeightsError, match=r"test_vit\.json is damaged.*visionft weights remove test_vit"):
+    with pytest.raises(WeightsError, match=r"test_vit\.json is damaged.*Remove it") as caught:
         checked_sha256(ROW, ours)
+    assert caught.value.next_step == NextStep("remove_weights", backbone="test_vit")
 
 
 def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Path, hub_cache: Path) -> None:
@@ -116,8 +119,9 @@ def test_a_flipped_bit_in_the_hub_cache_is_noticed(saved: Path, weights_home: Pa
     link = cached(content, hub_cache, blob=hashlib.sha256(content).hexdigest())
     assert checked_sha256(ROW, link)
     flip(link.resolve())
-    with pytest.raises(WeightsError, match="is damaged.*visionft weights fetch test_vit"):
+    with pytest.raises(WeightsError, match="is damaged.*fetch it again") as caught:
         checked_sha256(ROW, link)
+    assert caught.value.next_step == NextStep("fetch_weights", backbone="test_vit")
 
 
 def test_the_hub_cache_counts_only_with_the_file_that_is_meant(saved: Path, weights_home, hub_cache: Path) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from visionft.errors import ProjectError, VisionFTError
+from visionft.errors import NextStep, ProjectError, VisionFTError
+from visionft.events import Notice
 from visionft.files import sha256_file
 from visionft.project.db import journal, schema
 from visionft.project.db.filesystems import network_file_system
@@ -25,6 +26,10 @@ from visionft.project.safety.sealing import Seal, break_seal, has_log, read_seal
 DATABASE = "project.db"
 CHANGED_OUTSIDE = "project.db is not as it was left: another program or the disk changed it."
 DEFAULT_UNDO_STEPS = 1000
+
+
+def _warning(message: str, next_step: NextStep | None = None) -> Notice:
+    return Notice(message=message, level="warning", next_step=next_step)
 
 
 class RollBack(Exception):
@@ -45,7 +50,7 @@ class Database:
         self.file = folder / DATABASE
         self.read_only_reason = "it was opened for reading"
         self.seal: Seal = "none"
-        self.notices: list[str] = []
+        self.notices: list[Notice] = []
         self._lock = ProjectLock(folder)
         self._writing = threading.RLock()
         self._local = threading.local()
@@ -65,7 +70,7 @@ class Database:
     def _open(self, folder: Path) -> None:
         self.seal = read_seal(self.file)
         if self.seal == "broken":
-            self.notices.append(CHANGED_OUTSIDE + " Check it: visionft check PROJECT.")
+            self.notices.append(_warning(CHANGED_OUTSIDE, NextStep("check", project=folder)))
         try:
             version = verify(self.file, may_recover=not self.read_only_reason, is_known=self.seal == "whole")
         except sqlite3.OperationalError as error:
@@ -99,8 +104,10 @@ class Database:
         kind = network_file_system(folder)
         if kind:
             self.notices.append(
-                f"The project lies on a network file system ({kind}), where no database is safe from a broken "
-                "connection. Keep it on a local disk; the pictures may stay on the network."
+                _warning(
+                    f"The project lies on a network file system ({kind}), where no database is safe from a broken "
+                    "connection. Keep it on a local disk; the pictures may stay on the network."
+                )
             )
         if version < schema.SCHEMA_VERSION:
             backups.make_backup(self.file, folder, reason=f"before the update from version {version}")

@@ -12,7 +12,7 @@ from typing import get_args
 from urllib.parse import quote
 
 from visionft.data.types import Task
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.project.db.sqlite_errors import damage_error
 
 APPLICATION_ID = 0x56465450  # "VFTP": tells a project from any other SQLite file
@@ -208,7 +208,8 @@ def version_of(connection: sqlite3.Connection) -> int:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ProjectError(
             "project.db is damaged or is not a project of this program.",
-            "Restore a backup (visionft restore PROJECT), or choose another folder.",
+            "Restore a backup, or choose another folder.",
+            NextStep("restore"),
         )
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:

@@ -6,11 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 
 logger = logging.getLogger(__name__)
 
-_RESTORE = "Restore a backup: visionft restore PROJECT."
+_RESTORE = "Restore a backup."
 _ADVICE = {
     sqlite3.SQLITE_FULL: ("the disk is full", "Free some space and try again; what was saved is kept."),
     sqlite3.SQLITE_READONLY: ("it cannot be written", "Check the permissions of the project folder."),
@@ -34,7 +34,7 @@ def code_of(error: sqlite3.Error) -> int:
 
 def damage_error(fault: str) -> ProjectError:
     """Return the error that says what is damaged in a database, with the way out."""
-    return ProjectError(f"The database is damaged: {fault}.", _RESTORE)
+    return ProjectError(f"The database is damaged: {fault}.", _RESTORE, NextStep("restore"))
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def expected_errors(database: Path) -> Generator[None]:
     try:
         yield
     except UnicodeDecodeError as error:  # met in SQLite's own message about a damaged name
-        raise ProjectError(f"{database}: the database is damaged.", _RESTORE) from error
+        raise ProjectError(f"{database}: the database is damaged.", _RESTORE, NextStep("restore")) from error
     except sqlite3.DatabaseError as error:
         advice = _ADVICE.get(code_of(error))
         if advice is None and any(words in str(error) for words in _DAMAGE):
@@ -51,4 +51,5 @@ def expected_errors(database: Path) -> Generator[None]:
         if advice is None:
             raise
         logger.warning("SQLite: %s", error)
-        raise ProjectError(f"{database}: {advice[0]}.", advice[1]) from error
+        step = NextStep("restore") if advice[1] is _RESTORE else None
+        raise ProjectError(f"{database}: {advice[0]}.", advice[1], step) from error

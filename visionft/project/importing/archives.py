@@ -47,7 +47,7 @@ def extract_zip(
                     return False
                 _extract(opened, entry, target)
                 done += entry.file_size
-                on_event(Progress(stage="Unpack", done=done, total=total))
+                on_event(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
     except _DAMAGE as error:
         raise ProjectError(
             f"{archive} cannot be unpacked: {error}.", "Make the zip again, without a password."

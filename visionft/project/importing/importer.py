@@ -110,7 +110,7 @@ def import_source(
     ) as opened:
         if not (accepts_unlabelled or source_format == "folders"):
             for interpretation in opened.listing.interpretations:
-                require_understood(interpretation)
+                require_understood(interpretation, path)
         copies = copy or opened.is_unpacked
         examiner = ImportFilter(
             project,
@@ -186,7 +186,7 @@ class _Import:
         expected = as_expected(error)
         if expected is not None and self.added:
             hint = f"{count_of(self.added, 'picture')} came in before and stay; importing again continues there."
-            raise ProjectError(expected.message, f"{expected.hint} {hint}") from error
+            raise ProjectError(expected.message, f"{expected.hint} {hint}", expected.next_step) from error
 
     def _tell(self, stopped: bool, on_event: OnEvent) -> None:
         if stopped:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.events import OnEvent, ShouldStop
 from visionft.files import is_file, list_folder, write_error
 from visionft.foreign_text import printable
@@ -197,8 +197,8 @@ def _tables_beside_pictures(
         yield file, split_of(file.stem)
 
 
-def require_understood(interpretation: Interpretation) -> None:
-    """Return when no labels lie there that would be passed over without a word.
+def require_understood(interpretation: Interpretation, source: Path) -> None:
+    """Return when no labels lie there that would be passed over without a word; `source` is what is imported.
 
     Raises:
         ProjectError: Another tool's label files lie there, or a table has columns of which none is taken as the label.
@@ -207,13 +207,15 @@ def require_understood(interpretation: Interpretation) -> None:
     if interpretation.foreign:
         raise ProjectError(
             f"{where} holds labels in {interpretation.foreign}'s format, which cannot be read yet.",
-            "Export them as CSV or JSONL there, or import the pictures alone: --format folders",
+            "Export them as CSV or JSONL there, or import the pictures alone, without labels.",
+            NextStep("import_unlabelled", path=source),
         )
     if interpretation.lacks_labels:
         columns = ", ".join(interpretation.columns)
         raise ProjectError(
             f"No column of {where} was taken as the label. Its columns are: {columns}.",
-            "Say which one gives the class: --label-column NAME, or import without labels: --without-labels",
+            "Say which one gives the class, or import the pictures without labels.",
+            NextStep("choose_columns", path=source, columns=interpretation.columns),
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from models.methods.table import METHODS
 from models.settings import range_problems
 from visionft.data.types import Snapshot, Split
-from visionft.errors import ConfigError, Problem
+from visionft.errors import ConfigError, NextStep, Problem
 from visionft.training.config.train_config import TrainConfig
 
 
@@ -68,9 +68,10 @@ def data_problems(images: Snapshot) -> list[Problem]:
     """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split."""
     if len(images.class_names) < 2:
         hint = "Import or label pictures of a second class."
-        return [Problem("", f"training needs two classes, the project has {len(images.class_names)}", hint)]
+        message = f"training needs two classes, the project has {len(images.class_names)}"
+        return [Problem("", message, hint, NextStep("label" if images.images else "import_images"))]
     if not any(image.split for image in images.images):
-        return [Problem("", "the pictures have no splits yet", "Run `visionft split PROJECT` first.")]
+        return [Problem("", "the pictures have no splits yet", "Split them first.", NextStep("split"))]
     return [problem for split in ("train", "val") if (problem := _split_problem(images, split))]
 
 
@@ -80,8 +81,8 @@ def _split_problem(images: Snapshot, split: Split) -> Problem | None:
     if not missing:
         return None
     if split == "val" and len(missing) == len(counts):
-        hint = "Run `visionft split PROJECT`: it takes some out of the training pictures."
-        return Problem("", "no picture is for validation yet", hint)
+        hint = "Split them: some of the training pictures are taken for it."
+        return Problem("", "no picture is for validation yet", hint, NextStep("split"))
     names = ", ".join(repr(name) for name in missing[:5]) + (" and more" if len(missing) > 5 else "")
-    hint = "Label more pictures of it and run `visionft split PROJECT` again, or remove the class."
-    return Problem("", f"the {split} split has no picture of {names}", hint)
+    hint = "Label more pictures of it and split again, or remove the class."
+    return Problem("", f"the {split} split has no picture of {names}", hint, NextStep("label"))

@@ -5,7 +5,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from visionft.errors import ConfigError, Problem
+from visionft.errors import ConfigError, NextStep, Problem
 
 _T = TypeVar("_T")
 
@@ -54,7 +54,7 @@ def assign(config: _T, assignment: str) -> _T:
     owner = getattr(config, group, None) if group else config
     fields = {field.name for field in dataclasses.fields(owner)} if dataclasses.is_dataclass(owner) else set()  # type: ignore[arg-type]
     if name not in fields or dataclasses.is_dataclass(getattr(owner, name)):
-        raise ConfigError((Problem(key, "there is no such setting", "`visionft methods --json` lists them."),))
+        raise ConfigError((Problem(key, "there is no such setting", next_step=NextStep("list_settings")),))
     value = _parse(typing.get_type_hints(type(owner))[name], text, key)
     changed = dataclasses.replace(owner, **{name: value})  # type: ignore[type-var]
     return dataclasses.replace(config, **{group: changed}) if group else changed  # type: ignore[type-var,return-value]

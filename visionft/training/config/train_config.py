@@ -31,7 +31,7 @@ def _with_method_options(cls: type[_T]) -> type[_T]:
 @dataclass(frozen=True, kw_only=True)
 @_with_method_options
 class TrainConfig:
-    """Everything that decides a run besides the pictures. `0` means automatic where a field's help says so.
+    """Everything that decides a run besides the pictures. What a field calls `automatic` leaves it to the program.
 
     Beside the fields below it has one for each method of the table: `lora`, `adapter` ...
     """
@@ -64,6 +64,7 @@ class TrainConfig:
         help="Peak step size. 0 takes the one that suits the method and batch size.",
         minimum=0.0,
         maximum=10.0,
+        automatic=0,
     )
     weight_decay: float = setting(
         0.05,
@@ -110,6 +111,7 @@ class TrainConfig:
         minimum=0,
         maximum=1024,
         unit="px",
+        automatic=0,
     )
     seed: int = setting(0, label="Seed", help="Same seed, same run.", minimum=0, maximum=2**31 - 1, advanced=True)
     device: str = setting(
@@ -133,6 +135,7 @@ class TrainConfig:
         minimum=-1,
         maximum=64,
         advanced=True,
+        automatic=-1,
     )
     micro_batch_size: int = setting(
         0,

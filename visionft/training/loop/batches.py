@@ -11,7 +11,7 @@ from torch import Tensor  # noqa: TID253
 from visionft.data.dataset import Batch, EpochSampler, PictureDataset, choose_workers, make_loader
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
+from visionft.errors import nothing_readable
 from visionft.events import Progress
 from visionft.training.config.train_config import TrainConfig
 
@@ -194,5 +194,5 @@ def cached_features(
             parts.append(batch._replace(images=extract(batch.images).float()))
         on_event(Progress(stage=stage, done=number, total=source.steps))
     if not parts:
-        raise RunError("None of the pictures can be read.", "Check that their disk is connected, then `visionft info`.")
+        raise nothing_readable("pictures")
     return Batch(*(torch.cat([part[field] for part in parts]) for field in range(3)), ())  # type: ignore[arg-type]

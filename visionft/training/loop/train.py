@@ -14,7 +14,7 @@ from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from visionft.data.types import Snapshot
-from visionft.errors import RunError
+from visionft.errors import RunError, nothing_readable
 from visionft.events import (
     EpochDone,
     Notice,
@@ -321,7 +321,7 @@ class _Run:
         assert self.train_step
         progress, began = self.progress, time.monotonic()
         if not progress.seen:
-            raise RunError("None of the training pictures can be read.", "Check that their disk is connected.")
+            raise nothing_readable("training pictures")
         with self.train_step.averaged():
             self.classifier.eval()
             val_loss, val_accuracy, count = validate(

@@ -5,7 +5,7 @@ from typing import Any
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
 
-from visionft.errors import RunError
+from visionft.errors import nothing_readable
 from visionft.training.loop.objective import Objective, add_batch, new_totals
 from visionft.training.loop.training_data import TrainingData
 
@@ -37,5 +37,5 @@ def validate(
         add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
     loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
     if not seen:
-        raise RunError("None of the validation pictures can be read.", "Check that their disk is connected.")
+        raise nothing_readable("validation pictures")
     return loss_sum / seen, hits / seen, round(seen)

@@ -12,7 +12,7 @@ from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
+from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
 from visionft.files import atomic_path, parse_json, read_gzip, write_json
 from visionft.training.config.train_config import TrainConfig
@@ -88,8 +88,9 @@ def _check_same_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> Non
     if read_run(run_dir).config != config:
         raise RunError(f"{run_dir.name} was trained with other settings.", "Start a new run.")
     if read_snapshot(run_dir).digest != images.digest:
-        hint = "Start a new run, or continue this one on its own pictures with `visionft train --resume`."
-        raise RunError(f"{run_dir.name} was trained with other pictures or labels.", hint)
+        hint = "Start a new run, or continue this one on its own pictures."
+        step = NextStep("resume", run=run_dir.name)
+        raise RunError(f"{run_dir.name} was trained with other pictures or labels.", hint, step)
 
 
 def write_snapshot(run_dir: Path, images: Snapshot) -> None:

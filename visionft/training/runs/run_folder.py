@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from models.methods.table import METHODS
-from visionft.errors import ConfigError, RunError
+from visionft.errors import ConfigError, NextStep, RunError
 from visionft.events import EpochDone
 from visionft.files import fsync_folder, list_folder, parse_json, read_json, write_error, write_json, write_text
 from visionft.training.config.train_config import TrainConfig
@@ -224,8 +224,8 @@ def load_run(project_dir: Path, name: str) -> RunSummary:
     names = [path.name for path in list_folder(runs) if path.is_dir()]
     wanted = [each for each in names if each == name or (name.isdigit() and each.startswith(f"{int(name):03d}-"))]
     if not wanted:
-        known = f"The project has {', '.join(names)}." if names else "Train one first with `visionft train`."
-        raise RunError(f"There is no run {name!r}.", known)
+        known = f"The project has {', '.join(names)}." if names else "Train one first."
+        raise RunError(f"There is no run {name!r}.", known, None if names else NextStep("train"))
     return read_run(runs / wanted[0])
 
 

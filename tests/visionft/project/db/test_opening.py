@@ -348,7 +348,7 @@ def test_on_a_network_the_project_works_without_a_log_and_says_so(project: Proje
     project.close()
     monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
     with Project.open(project.path) as again:
-        assert "network file system (nfs4)" in again.notices[0]
+        assert "network file system (nfs4)" in again.notices[0].message
         again.apply(AddClass("x"))
         assert not (again.path / "project.db-wal").exists()
     monkeypatch.undo()

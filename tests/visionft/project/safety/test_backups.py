@@ -75,7 +75,7 @@ def test_only_a_copy_that_equals_the_project_counts(project: Project, monkeypatc
     with pytest.raises(ProjectError, match="does not equal"):
         project.back_up()
     project.apply(DeleteClass("cat"))
-    assert reasons(project) == [] and "backup failed" in project.notices[0]
+    assert reasons(project) == [] and "backup failed" in project.notices[0].message
     assert not list((project.path / "backups").iterdir())
 
 
@@ -118,7 +118,7 @@ def test_a_damaged_project_is_kept_byte_by_byte_and_restored(project: Project) -
     (project.path / "project.db-wal").write_bytes(b"a log that must not be replayed")
     with pytest.raises(ProjectError) as caught:
         Project.open(project.path)
-    assert "visionft restore" in caught.value.hint and database.read_bytes() == damaged
+    assert caught.value.next_step and caught.value.next_step.action == "restore" and database.read_bytes() == damaged
     restore_backup(project.path)
     with Project.open(project.path) as again:
         assert again.snapshot() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass
 from visionft.project.safety.checking import check_project
 from visionft.project.safety.restoring import restore_backup
@@ -55,7 +55,7 @@ def test_no_flipped_bit_passes_a_check(project: Project, seed: int) -> None:
     try:
         assert check(project.path) == "broken"
     except ProjectError as error:
-        assert "restore" in error.hint
+        assert error.next_step and error.next_step.action == "restore"
     else:
         assert check(project.path) == "whole"
 
@@ -67,7 +67,8 @@ def test_a_wrong_value_that_contradicts_nothing_is_told_until_a_check_has(projec
     connection.close()
     for read_only in (True, False):
         with Project.open(project.path, read_only=read_only) as again:
-            assert "not as it was left" in again.notices[0] and "visionft check" in again.notices[0]
+            assert "not as it was left" in again.notices[0].message
+            assert again.notices[0].next_step == NextStep("check", project=project.path)
     with Project.open(project.path) as again:
         again.apply(AddClass("work goes on"))
     assert [check(project.path) for _ in range(2)] == ["broken", "whole"]

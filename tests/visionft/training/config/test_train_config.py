@@ -6,7 +6,7 @@ import pytest
 
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError
+from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
 
@@ -89,7 +89,7 @@ def test_training_material_is_checked(snapshot: Snapshot) -> None:
     no_split = dataclasses.replace(
         snapshot, images=tuple(dataclasses.replace(image, split=None) for image in snapshot.images)
     )
-    assert "visionft split" in config_problems(TrainConfig(), no_split)[0].hint
+    assert config_problems(TrainConfig(), no_split)[0].next_step == NextStep("split")
     no_val = dataclasses.replace(
         snapshot, images=tuple(i for i in snapshot.images if not (i.split == "val" and i.labels == (2,)))
     )

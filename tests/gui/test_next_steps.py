@@ -1,0 +1,294 @@
+"""The next step of an error is a button, and pressing it mends what was wrong: nobody needs a terminal for that."""
+
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from gui.app import PAGES
+from gui.home.recovery import RestoreDialog
+from gui.kit import dialogs
+from gui.kit.i18n import read_catalogue
+from gui.next_steps import STEPS
+from gui.results import page as results_page
+from gui.results.page import CHANGES
+from gui.settings.weights_actions import WeightsDialog
+from gui.shell.window import MainWindow
+from models.errors import Action
+from visionft.errors import NextStep
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+from visionft.training.config.checks import config_problems
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def refuse_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the user think better of every question."""
+    for name, answer in (("ask_folder", None), ("ask_files", []), ("ask_choice", None), ("ask_yes", False)):
+        monkeypatch.setattr(dialogs, name, lambda *_args, answer=answer, **_options: answer)
+
+
+def press(qtbot, window: MainWindow, title: str) -> None:
+    """Press the banner's button."""
+    button = window.banner.way_button
+    assert button.isVisible() and button.text() == title, window.banner.message()
+    qtbot.mouseClick(button, LEFT)
+
+
+def wait(qtbot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+
+
+def answer(kind: type, act) -> None:
+    """Do something in the dialog of this kind once it is open; any other that opens is closed."""
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is not None and isinstance(dialog, kind):
+            act(dialog)
+        elif dialog is not None:
+            dialog.close()
+        else:
+            QTimer.singleShot(20, look)
+
+    QTimer.singleShot(20, look)
+
+
+def accept(dialog) -> None:
+    dialog.accept()
+
+
+def reject(dialog) -> None:
+    dialog.reject()
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+def test_every_action_has_a_button_on_a_page_of_the_window_in_both_languages():
+    assert set(STEPS) == set(get_args(Action))
+    assert {button.page for button in STEPS.values()} <= {entry.name for entry in PAGES}
+    assert {button.title for button in STEPS.values()} <= set(read_catalogue("de"))
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("action", get_args(Action))
+def test_every_step_leads_to_its_page_also_without_facts(
+    qtbot, window, project_dir, refuse_all, monkeypatch, action, is_open
+):
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    if is_open:
+        window.state.open_project(project_dir)
+    if action in ("create_project", "list_weights") or (action == "restore" and is_open):
+        answer(object, reject)
+    if action in ("fetch_weights", "diagnose"):
+        monkeypatch.setattr(window.state.tasks, "run", lambda *_args, **_options: None)
+    step = NextStep(action, backbone="resnet18", requirement="timm>=1", columns=("a", "b"))
+    window.state.say("Something is wrong.", next_step=step)
+    press(qtbot, window, STEPS[action].title)
+    assert window.current_page.name == STEPS[action].page
+    wait(qtbot, window)
+
+
+# -- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_without_splits_offers_to_split_and_does_it(qtbot, window, pictures, tmp_path):
+    with Project.create(tmp_path / "unsplit") as project:
+        import_source(project, pictures)
+    window.state.open_project(tmp_path / "unsplit")
+    window.show_page("train")
+    qtbot.mouseClick(window.page("train").start_button, LEFT)
+    button = window.page("train").setup.problems.way_button
+    assert button.isVisible() and button.text() == "Split now"
+    qtbot.mouseClick(button, LEFT)
+    wait(qtbot, window)
+    assert window.current_page.name == "project"
+    assert window.state.session.project.summary().splits["val"] > 0
+    assert not config_problems(window.page("train").config(), window.state.session.snapshot())
+
+
+def test_a_class_with_too_few_pictures_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path):
+    with Project.create(tmp_path / "few") as project:
+        import_source(project, draw_folder(tmp_path / "pictures of few", {"red": 6, "blue": 2}))
+    window.state.open_project(tmp_path / "few")
+    window.take_step(NextStep("split"))
+    wait(qtbot, window)
+    assert "Each class needs 3 pictures" in window.banner.message()
+    press(qtbot, window, "Split without a test set")
+    wait(qtbot, window)
+    splits = window.state.session.project.summary().splits
+    assert splits["val"] > 0 and splits["test"] == 0
+
+
+# -- a damaged project ------------------------------------------------------------------------------------------------
+
+
+def backed_up(project_dir: Path) -> None:
+    with Project.open(project_dir) as project:
+        project.back_up()
+
+
+def test_a_damaged_project_is_restored_from_the_banner(qtbot, window, project_dir):
+    backed_up(project_dir)
+    (project_dir / "project.db").write_bytes(b"rubbish" * 1000)
+    assert not window.state.open_project(project_dir)
+    answer(RestoreDialog, accept)
+    press(qtbot, window, "Restore a backup")
+    wait(qtbot, window)
+    qtbot.waitUntil(lambda: window.state.path == project_dir, timeout=20_000)
+    assert window.state.session.project.summary().images == 25
+    assert "The project is as it was on" in window.banner.message()
+
+
+def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(qtbot, window, project_dir):
+    backed_up(project_dir)
+    window.state.open_project(project_dir)
+    session = window.state.session
+    answer(RestoreDialog, reject)
+    window.take_step(NextStep("restore"))
+    assert window.state.session is session
+    shutil.rmtree(project_dir / "images")
+    answer(RestoreDialog, accept)
+    window.take_step(NextStep("restore"))
+    wait(qtbot, window)
+    qtbot.waitUntil(lambda: window.state.session not in (None, session), timeout=20_000)
+    assert window.state.path == project_dir
+
+
+def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, window, project_dir):
+    import sqlite3
+
+    connection = sqlite3.connect(project_dir / "project.db", isolation_level=None)
+    connection.execute("UPDATE image SET width = 9 WHERE id = 3")
+    connection.close()
+    window.state.open_project(project_dir)
+    assert "not as it was left" in window.banner.message()
+    press(qtbot, window, "Check the project")
+    wait(qtbot, window)
+    assert window.banner.message() == "The project was checked."
+    assert window.banner.way_button.text() == "Restore a backup"
+
+
+def test_pictures_that_were_moved_are_missed_and_found_again(
+    qtbot, window, project_dir, pictures, tmp_path, monkeypatch
+):
+    window.state.open_project(project_dir)
+    pictures.rename(tmp_path / "elsewhere")
+    window.take_step(NextStep("check"))
+    wait(qtbot, window)
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "elsewhere")
+    press(qtbot, window, "Find pictures again")
+    wait(qtbot, window)
+    assert window.banner.message() == "25 pictures were found again."
+    assert all(image.path.is_file() for image in window.state.session.snapshot().images)
+
+
+# -- importing --------------------------------------------------------------------------------------------------------
+
+
+def table_of(pictures: Path) -> Path:
+    """Return a folder of pictures with a table whose columns are named as nobody guesses."""
+    files = sorted(pictures.rglob("*.png"))
+    rows = "".join(f"{file.relative_to(pictures).as_posix()},{file.parent.name},x\n" for file in files)
+    (pictures / "list.csv").write_text(f"file,kindness,shape\n{rows}")
+    return pictures / "list.csv"
+
+
+@pytest.mark.parametrize("wanted", ["Choose the column", "Import without labels"])
+def test_labels_that_were_not_understood_are_asked_for(qtbot, window, pictures, tmp_path, monkeypatch, wanted):
+    window.state.create_project(tmp_path / "p")
+    window.page("project").take_source(table_of(pictures))
+    wait(qtbot, window)
+    qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
+    wait(qtbot, window)
+    assert "was taken as the label" in window.banner.message()
+    asked = []
+    monkeypatch.setattr(dialogs, "ask_choice", lambda *args, **_options: asked.append(args[3]) or "kindness")
+    if wanted == "Choose the column":
+        press(qtbot, window, wanted)
+    else:
+        window.take_step(NextStep("import_unlabelled", path=pictures / "list.csv"))
+    wait(qtbot, window)
+    qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
+    wait(qtbot, window)
+    summary = window.state.session.project.summary()
+    is_labelled = wanted == "Choose the column"
+    assert summary.images == 25 and summary.labelled == (25 if is_labelled else 0)
+    assert asked == ([("file", "kindness", "shape")] if is_labelled else [])
+
+
+# -- runs and weights -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, image_ids, monkeypatch):
+    asked = []
+
+    def evaluate(run_dir: Path, _images, split: str, **_hooks) -> None:
+        asked.append((run_dir.name, split))
+
+    monkeypatch.setattr(results_page, "evaluate", evaluate)
+    window.show_page("results")
+    page = window.page("results")
+    (window.state.path / "runs" / "001-resnet18-lora" / "evaluation-val.json").unlink(missing_ok=True)
+    page.mark_stale()
+    qtbot.mouseClick(page.view_buttons.button(CHANGES), LEFT)
+    button = page.pictures.changes.empty.button
+    assert button.isVisible() and button.text() == "Evaluate it"
+    qtbot.mouseClick(button, LEFT)
+    wait(qtbot, window)
+    assert asked == [("001-resnet18-lora", "val")]
+
+
+def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, tmp_path, monkeypatch):
+    from safetensors.numpy import save_file
+
+    from models.catalog import BACKBONES
+
+    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "weights"))
+    window.take_step(NextStep("fetch_weights", backbone="test_vit"))
+    wait(qtbot, window)
+    assert "not on this computer" in window.banner.message()
+    from models.networks import build_network
+
+    state = build_network(BACKBONES["test_vit"], classes=0, image_size=BACKBONES["test_vit"].input_size).state_dict()
+    save_file({name: value.numpy() for name, value in state.items()}, tmp_path / "brought.safetensors")
+    monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_options: [tmp_path / "brought.safetensors"])
+    press(qtbot, window, "Import a weights file")
+    wait(qtbot, window)
+    assert "are on this computer now" in window.banner.message()
+    assert (tmp_path / "weights" / "test_vit.safetensors").is_file()
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
+    window.take_step(NextStep("remove_weights", backbone="test_vit"))
+    assert not (tmp_path / "weights" / "test_vit.safetensors").exists()
+
+
+def test_the_weights_can_be_looked_at_and_acted_on(qtbot, window, monkeypatch):
+    seen = []
+    monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_options: seen.append("asked") or [])
+
+    def look(dialog: WeightsDialog) -> None:
+        rows = [dialog.table.item(line, 0).text() for line in range(dialog.table.rowCount())]
+        seen.append("resnet18" in rows and "starter_vit" in rows)
+        dialog.table.selectRow(rows.index("starter_vit"))
+        seen.append(dialog.fetch_button.isEnabled() or dialog.remove_button.isEnabled())
+        qtbot.mouseClick(dialog.import_button, LEFT)
+
+    answer(WeightsDialog, look)
+    window.show_page("settings")
+    qtbot.mouseClick(window.page("settings").show_weights_button, LEFT)
+    assert seen == [True, False, "asked"]
+
+
+def test_what_pip_must_install_goes_to_the_clipboard(qtbot, window):
+    window.take_step(NextStep("install", requirement="timm>=1.0"))
+    assert "-m pip install --upgrade" in QGuiApplication.clipboard().text()
+    assert "timm>=1.0" in QGuiApplication.clipboard().text()
+    assert window.banner.message() == "The command is on the clipboard."

@@ -1,0 +1,102 @@
+"""What an error says to do next: no message names a command, and every step is a command that runs."""
+
+import ast
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from models.errors import Action, NextStep
+from visionft.cli import main
+from visionft.cli.next_steps import COMMANDS, command_for
+
+SOURCE = Path(__file__).parents[3]
+COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
+# Scripts of the developers, with a command line of their own.
+SCRIPTS = {SOURCE / "models" / "starter" / name for name in ("pretrain.py", "targets.py")}
+
+
+def texts(file: Path) -> list[tuple[int, str]]:
+    """Return all texts of a module but its docstrings, with their lines."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]  # type: ignore[attr-defined]
+    docs = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+
+
+def test_no_message_of_the_engine_names_a_command() -> None:
+    files = [file for folder in ("visionft", "models") for file in (SOURCE / folder).rglob("*.py")]
+    engine = [file for file in files if file not in SCRIPTS and SOURCE / "visionft" / "cli" not in file.parents]
+    assert len(engine) > 100
+    found = [f"{file}:{line}: {text}" for file in engine for line, text in texts(file) if COMMAND.search(text)]
+    assert not found
+
+
+def test_every_action_is_a_command() -> None:
+    assert set(COMMANDS) == set(get_args(Action))
+    for action in get_args(Action):
+        words = shlex.split(command_for(NextStep(action, requirement="timm>=1")))
+        assert words[0] in ("visionft", "unset") or words[1:4] == ["-m", "pip", "install"], words
+
+
+def test_facts_come_from_the_step_then_from_the_command_that_failed() -> None:
+    step = NextStep("evaluate", run="003-lora", split="test")
+    assert command_for(step) == "visionft evaluate PROJECT 003-lora --split test"
+    assert command_for(step, {"project": Path("my birds")}) == "visionft evaluate 'my birds' 003-lora --split test"
+    assert command_for(step.on(Path("here")), {"project": "there"}).startswith("visionft evaluate here ")
+    assert command_for(NextStep("import_weights")) == "visionft weights import FILE_OR_FOLDER"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return a function: arguments -> (exit code, the words of the next step that stderr ends with)."""
+
+    def run(*arguments: object) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        said = capsys.readouterr().err.rstrip().splitlines()
+        last = said[-1] if said else ""
+        return code, shlex.split(last.removeprefix("  Next: visionft")) if last.startswith("  Next: ") else []
+
+    return run
+
+
+def test_the_commands_that_errors_print_run(run, picture_folder: Path, tmp_path: Path) -> None:
+    """A project whose name has a space is made, split and restored by what the errors say, word for word."""
+    project = tmp_path / "my birds"
+    code, step = run("info", project)
+    assert code == 2 and run(*step) == (0, [])  # new
+    assert run("import", project, picture_folder)[0] == 0
+    train = ("train", project, "--backbone", "test_resnet", "--method", "linear", "--set", "weights=random")
+    code, step = run(*train, "--estimate")
+    assert code == 2 and step[0] == "split" and run(*step) == (0, [])
+    assert run(*train, "--estimate")[0] == 0
+    code, step = run("train", project, "--preset", "quick", "--set", "nonsense=1")
+    assert code == 2 and run(*step) == (0, [])  # methods
+    assert run("backup", project)[0] == 0
+    (project / "project.db").write_bytes(b"rubbish" * 1000)
+    code, step = run("info", project)
+    assert code == 2 and step == ["restore", str(project)] and run(*step) == (0, [])
+    assert run("info", project)[0] == 0
+
+
+def test_labels_that_were_not_understood_are_imported_as_the_error_says(
+    run, picture_folder: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "with a table"
+    source.mkdir()
+    for number, picture in enumerate(sorted(picture_folder.rglob("*.png"))[:4]):
+        (source / f"{number}.png").write_bytes(picture.read_bytes())
+    rows = "".join(f"{number}.png,cat,round\n" for number in range(4))
+    (source / "list.csv").write_text(f"file,kindness,shape\n{rows}")
+    assert run("new", tmp_path / "p")[0] == 0
+    code, step = run("import", tmp_path / "p", source)
+    assert code == 2 and step == ["import", str(tmp_path / "p"), str(source), "--label-column", "NAME"]
+    assert run(*step[:-1], "kindness") == (0, [])

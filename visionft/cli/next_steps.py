@@ -1,0 +1,70 @@
+"""The next step of an error as a command that can be run; one row per action, and a test that none is missing."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from visionft.errors import Action, NextStep
+from visionft.weights.states import OFFLINE_VARIABLE, offline_variable
+
+# A word in braces is a fact: the step's own, else what the command that failed was given, else a name to fill in.
+COMMANDS: dict[Action, Sequence[str]] = {
+    "create_project": ("new", "{project}"),
+    "open_project": ("info", "{project}"),
+    "import_images": ("import", "{project}", "{path}"),
+    "import_unlabelled": ("import", "{project}", "{path}", "--without-labels"),
+    "choose_columns": ("import", "{project}", "{path}", "--label-column", "NAME"),
+    "label": ("label", "{project}", "CLASS", "IMAGE..."),
+    "split": ("split", "{project}"),
+    "split_without_test": ("split", "{project}", "--test", "0"),
+    "train": ("train", "{project}", "--preset", "balanced"),
+    "resume": ("train", "{project}", "--resume", "{run}"),
+    "evaluate": ("evaluate", "{project}", "{run}", "--split", "{split}"),
+    "export": ("export", "{project}", "{run}", "OUT_DIR"),
+    "restore": ("restore", "{project}"),
+    "check": ("check", "{project}"),
+    "relink": ("relink", "{project}", "FOLDER"),
+    "fetch_weights": ("weights", "fetch", "{backbone}"),
+    "import_weights": ("weights", "import", "{path}", "--as", "{backbone}"),
+    "remove_weights": ("weights", "remove", "{backbone}"),
+    "list_weights": ("weights", "list"),
+    "list_settings": ("methods", "--json"),
+    "allow_network": (),  # of the shell, see `command_for`
+    "diagnose": ("doctor",),
+    "install": (),  # of pip
+}
+_BLANKS = {"project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER"}
+_GIVEN_AS = {"path": "source"}  # fact -> what commands call it
+
+
+def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
+    """Return the command that takes a step.
+
+    Args:
+        step: What to do.
+        given: The arguments of the command that failed, for facts that the step leaves open.
+    """
+    if step.action == "allow_network":
+        name = offline_variable() or OFFLINE_VARIABLE
+        return f"set {name}=" if os.name == "nt" else f"unset {name}"
+    if step.action == "install":
+        return _joined([sys.executable, "-m", "pip", "install", "--upgrade", step.requirement])
+    words = COMMANDS[step.action]
+    if step.action == "import_weights" and not step.backbone:
+        words = words[: words.index("--as")]  # the file itself tells what it is for
+    return _joined(["visionft", *(_filled(word, step, given or {}) for word in words)])
+
+
+def _filled(word: str, step: NextStep, given: Mapping[str, Any]) -> str:
+    if not word.startswith("{"):
+        return word
+    name = word.strip("{}")
+    return str(getattr(step, name) or given.get(_GIVEN_AS.get(name, name)) or _BLANKS[name])
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Quote for the shell that people have: spaces in the names of folders are usual."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
