@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
 from gui.kit.i18n import tr
-from gui.kit.workers import Job, Work
+from gui.kit.workers import Failure, Job, Work
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.predictor import Prediction
 
@@ -186,9 +186,9 @@ class CameraFeed(QObject):
         if frame is not None and self._job is not None and not self._job.is_stopping:
             self.seen.emit(frame)
 
-    @Slot(str, str, str)
-    def _on_failed(self, message: str, hint: str, _details: str) -> None:
-        self._outcome = (message, hint)
+    @Slot(object)
+    def _on_failed(self, failure: Failure) -> None:
+        self._outcome = (failure.message, failure.hint)
 
     @Slot()
     def _on_finished(self) -> None:

@@ -9,12 +9,17 @@ from PySide6.QtWidgets import QLabel
 
 from gui.app import create_window
 from gui.home.new_project import NewProjectDialog
+from gui.home.recovery import RestoreDialog
 from gui.kit import i18n
 from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
+from gui.settings.weights_actions import WeightsDialog
 from gui.state import AppState
 from visionft.errors import NextStep
+from visionft.project.safety.backups import list_backups
+from visionft.project.store import Project
+from visionft.weights import weights_states
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +65,16 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
     clipped += look(dialog, "new project", window)
     dialog.close()
     dialog.deleteLater()
+    with Project.create(tmp_path / "p") as project:
+        project.back_up()
+    for other in (
+        RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),
+        WeightsDialog(window, weights_states()),
+    ):
+        other.show()
+        clipped += look(other, other.windowTitle(), window)
+        other.close()
+        other.deleteLater()
     assert not clipped
 
 

@@ -287,6 +287,18 @@ def test_the_weights_can_be_looked_at_and_acted_on(qtbot, window, monkeypatch):
     assert seen == [True, False, "asked"]
 
 
+def test_what_a_check_of_the_computer_finds_has_buttons(qtbot, window, monkeypatch):
+    found = ("VisionFT works offline.", (NextStep("install", requirement="timm>=1.0"), NextStep("import_weights")))
+    monkeypatch.setattr("gui.settings.page.check_computer", lambda **_hooks: found)
+    window.take_step(NextStep("diagnose"))
+    wait(qtbot, window)
+    page = window.page("settings")
+    buttons = [page.step_row.itemAt(place).widget() for place in range(2)]
+    assert [button.text() for button in buttons] == ["Copy the command", "Import a weights file"]
+    qtbot.mouseClick(buttons[0], LEFT)
+    assert "timm>=1.0" in QGuiApplication.clipboard().text()
+
+
 def test_what_pip_must_install_goes_to_the_clipboard(qtbot, window):
     window.take_step(NextStep("install", requirement="timm>=1.0"))
     assert "-m pip install --upgrade" in QGuiApplication.clipboard().text()

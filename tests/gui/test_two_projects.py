@@ -235,7 +235,7 @@ def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, lat
 
 def test_a_check_of_the_computer_goes_on_when_another_project_is_opened(qtbot, window, project_dir, monkeypatch):
     work = Late()
-    monkeypatch.setattr("gui.settings.page.check_computer", work)
+    monkeypatch.setattr("gui.settings.page.check_computer", lambda **hooks: (work(**hooks), ()))
     window.show_page("settings")
     page = window.page("settings")
     qtbot.mouseClick(page.check_button, LEFT)
