@@ -91,7 +91,7 @@ class ReportDialog(QDialog):
         close = self._close_button()
         close.setDefault(True)
         layout = column(
-            *self._lead(), self._report, row(self.names_box, None, self.copy_button, close), spacing=theme.MEDIUM
+            *self._lead(), self._report, self.names_box, row(None, self.copy_button, close), spacing=theme.MEDIUM
         )
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)

@@ -78,6 +78,17 @@ def dress(plot: Any, *, grid: int | None = 110) -> None:
             axis.setGrid(grid)
 
 
+def bare_plot(name: str, *, least_height: int, zooms: bool = False) -> Any:
+    """Return an empty plot without pyqtgraph's own buttons and menu; `zooms`: the mouse moves and zooms its x axis."""
+    plot: Any = pg.PlotWidget()
+    plot.setAccessibleName(name)
+    plot.setMinimumHeight(least_height)
+    plot.getPlotItem().setMenuEnabled(False)
+    plot.getPlotItem().hideButtons()
+    plot.setMouseEnabled(x=zooms, y=False)
+    return plot
+
+
 def line_pen(name: str, *, width: float = 2.0) -> Any:
     """Return the pen of the training (solid) or validation (dashed) line."""
     palette = theme.colours()

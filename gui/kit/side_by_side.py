@@ -1,13 +1,23 @@
-"""Columns that go below each other where there is no room beside each other. Knows Qt only."""
+"""Widgets beside each other: with a handle between, or below each other where there is no room. Knows Qt only."""
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QSplitter, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import column
+
+
+def divided(left: QWidget, right: QWidget) -> QSplitter:
+    """Return two widgets beside each other, with a handle between that moves; neither can be pushed away."""
+    split = QSplitter()
+    for part, widget in enumerate((left, right)):
+        split.addWidget(widget)
+        split.setStretchFactor(part, 1)
+    split.setChildrenCollapsible(False)
+    return split
 
 
 class SideBySide(QWidget):

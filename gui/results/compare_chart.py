@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import dress
+from gui.kit.metric_plot import bare_plot, dress
 from gui.kit.parts import ElidedLabel, clear, column, row, text
 
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
@@ -66,14 +66,8 @@ class CompareChart(QWidget):
         super().changeEvent(event)
 
     def _plot(self, name: str) -> Any:
-        plot: Any = pg.PlotWidget()
-        plot.setAccessibleName(tr(name))
-        plot.setMinimumHeight(150)
-        item: Any = plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
-        item.getAxis("left").setWidth(46)
-        plot.setMouseEnabled(x=True, y=False)
+        plot = bare_plot(tr(name), least_height=150, zooms=True)
+        plot.getPlotItem().getAxis("left").setWidth(46)
         return plot
 
     def _restyle(self) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QSlider, QSplitter, QWidget
+from PySide6.QtWidgets import QComboBox, QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, column, pill, restyle, row, text
 from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.results.heat_view import HeatView
 from visionft.evaluation.explanation import Explanation
@@ -71,13 +72,7 @@ class ExplainView(QWidget):
         right_layout.setStretch(1, 1)
         right_layout.setContentsMargins(theme.SMALL, 0, 0, 0)
         right.setLayout(right_layout)
-        split = QSplitter()
-        split.addWidget(left)
-        split.addWidget(right)
-        split.setStretchFactor(0, 1)
-        split.setStretchFactor(1, 1)
-        split.setChildrenCollapsible(False)
-        self.setLayout(column(split))
+        self.setLayout(column(divided(left, right)))
 
     def explains_true_class(self) -> bool:
         """Whether the true class is to be explained, not the one that the run said."""

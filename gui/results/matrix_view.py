@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QScrollArea, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
 from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.value_table import ValueTable
 from gui.results.confusion_matrix import ConfusionMatrix
@@ -44,12 +45,7 @@ class MatrixView(QWidget):
         layout.setStretch(1, 1)
         layout.setContentsMargins(theme.SMALL, 0, 0, 0)
         side.setLayout(layout)
-        split = QSplitter()
-        split.addWidget(area)
-        split.addWidget(side)
-        split.setStretchFactor(0, 1)
-        split.setStretchFactor(1, 1)
-        split.setChildrenCollapsible(False)
+        split = divided(area, side)
         split.setSizes([600, 400])
         self._stack = QStackedWidget()
         self._stack.addWidget(split)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import dress
+from gui.kit.metric_plot import bare_plot, dress
 from gui.kit.parts import column, row, text
 from visionft.evaluation.metrics import ReliabilityBin
 
@@ -76,17 +76,12 @@ class ReliabilityChart(QWidget):
         super().changeEvent(event)
 
     def _plot(self, name: str) -> Any:
-        plot: Any = pg.PlotWidget()
-        plot.setAccessibleName(tr(name))
-        plot.setMinimumHeight(160)
+        plot = bare_plot(tr(name), least_height=160)
         item: Any = plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
         item.setLabel("bottom", tr("How sure"))
         item.setLabel("left", tr("How often right"))
         for side in ("left", "bottom"):
             item.getAxis(side).setTicks(_TICKS)
-        plot.setMouseEnabled(x=False, y=False)
         plot.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
         return plot
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import dress, line_pen
+from gui.kit.metric_plot import bare_plot, dress, line_pen
 from gui.kit.parts import Button, column, row, text
 
 
@@ -28,16 +28,12 @@ class RateChart(QWidget):
         self._rates: Sequence[float] = ()
         self._losses: Sequence[float] = ()
         self.rate = 0.0
-        self._plot: Any = pg.PlotWidget()
-        self._plot.setAccessibleName(tr("Loss over the learning rate"))
-        self._plot.setFixedHeight(theme.scaled(190))
+        self._plot = bare_plot(tr("Loss over the learning rate"), least_height=theme.scaled(190))
+        self._plot.setMaximumHeight(theme.scaled(190))
         item = self._plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.hideButtons()
         item.setLogMode(x=True, y=False)
         item.getAxis("bottom").enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(theme.scaled(40))
-        self._plot.setMouseEnabled(x=False, y=False)
         self._line = item.plot([], [])
         self._mark = pg.InfiniteLine(angle=90)
         item.addItem(self._mark, ignoreBounds=True)
