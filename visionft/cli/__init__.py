@@ -29,7 +29,7 @@ from visionft.cli import (
     weights_commands,
 )
 from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
-from visionft.errors import VisionFTError, as_expected
+from visionft.errors import as_expected
 from visionft.foreign_text import printable
 from visionft.log import log_expected, start_log
 
