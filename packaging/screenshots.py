@@ -218,7 +218,7 @@ def _label(studio: Studio) -> None:
 def _label_viewer(studio: Studio) -> None:
     page = studio.window.page("label")
     page.grid.set_current(2)  # type: ignore[attr-defined]
-    page.open_viewer()  # type: ignore[attr-defined]
+    page.labels.view(True)  # type: ignore[attr-defined]
     studio.wait_for_pictures()
 
 
