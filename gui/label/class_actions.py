@@ -4,7 +4,6 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QWidget
 
-from gui import actions
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.label.class_panel import ClassPanel
@@ -76,7 +75,7 @@ class ClassActions(QObject):
         if not is_accepted:
             return
         key = typed.strip()
-        use = actions.letters_in_use(self._labels.state.settings.shortcuts).get(key.casefold())
+        use = self._labels.state.actions.letters_in_use().get(key.casefold())
         if use is not None:
             fault = tr("“{key}” is the key of “{title}”.", key=key, title=tr(use))
             self._labels.state.message_raised.emit(

@@ -1,6 +1,6 @@
-"""What the keys of `gui.actions` do on the label page, in the grid and in the viewer; text fields keep their own."""
+"""Lets the keys of the label page's commands work in the grid and in the viewer; text fields keep their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
@@ -15,16 +15,10 @@ _ARROWS = {Qt.Key.Key_Left: "label.previous", Qt.Key.Key_Right: "label.next"}
 class LabelKeys(QObject):
     """An event filter for the widgets that show pictures."""
 
-    def __init__(
-        self,
-        labels: LabelSession,
-        assign: Callable[[str], object],
-        acts: Mapping[str, Callable[[], object]],
-        parent: QObject,
-    ) -> None:
-        """Args: `assign` gives a class, `acts` do what the commands of the page do, by their names."""
+    def __init__(self, labels: LabelSession, assign: Callable[[str], object], parent: QObject) -> None:
+        """Args: `assign` gives a class."""
         super().__init__(parent)
-        self._labels, self._assign, self._acts = labels, assign, acts
+        self._labels, self._assign = labels, assign
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Take the labelling keys."""
@@ -40,9 +34,9 @@ class LabelKeys(QObject):
             self._assign(labels.keys[typed])
             return True
         places = (actions.VIEWER, actions.LABEL) if labels.is_viewing else (actions.LABEL,)
-        name = actions.name_of(event, places, labels.state.settings.shortcuts)
+        name = labels.state.actions.pressed(event, places)
         if not name and labels.is_viewing:
             name = _ARROWS.get(Qt.Key(event.key()), "")
-        if name in self._acts:
-            self._acts[name]()
-        return name in self._acts
+        if name:
+            labels.state.actions.run(name)
+        return bool(name)

@@ -3,8 +3,6 @@
 Every key press is one durable transaction before the screen shows it; undo brings anything back.
 """
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
@@ -53,8 +51,7 @@ class LabelPage(Page):
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
         self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
-        self.undo_button = IconButton("undo", "Undo", shortcut="Ctrl+Z")
-        self.redo_button = IconButton("redo", "Redo", shortcut="Ctrl+Shift+Z")
+        self.undo_button, self.redo_button = IconButton("undo", "Undo"), IconButton("redo", "Redo")
         self.advance_box = QCheckBox(tr("Go on after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
         self.advance_box.setToolTip(tr("After a picture gets its class, the next one becomes current"))
@@ -63,7 +60,9 @@ class LabelPage(Page):
         self._lay_out()
         self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
         self._counting.timeout.connect(self.labels.read)
+        self._shown_hint = self._hint()
         self._connect()
+        self._attach()
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -101,7 +100,7 @@ class LabelPage(Page):
     def _connect(self) -> None:
         session, labels = self.session, self.labels
         self.focus_target = self.grid
-        keys = LabelKeys(labels, self.labeller.assign, self._acts(), self)
+        keys = LabelKeys(labels, self.labeller.assign, self)
         self.grid.installEventFilter(keys)
         self.viewer.view.installEventFilter(keys)
         labels.classes_changed.connect(self._show_classes)
@@ -126,26 +125,46 @@ class LabelPage(Page):
         self.state.settings_changed.connect(self._show_settings)
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
 
-    def _acts(self) -> dict[str, Callable[[], object]]:
-        labels, labeller, view = self.labels, self.labeller, self.viewer.view
-        return {
-            "label.previous": lambda: labels.selection.step(-1),
-            "label.next": lambda: labels.selection.step(1),
-            "label.previous_unlabelled": lambda: labeller.step_unlabelled(-1),
-            "label.next_unlabelled": lambda: labeller.step_unlabelled(1),
-            "label.skip": labeller.skip,
-            "label.clear": labeller.clear_labels,
-            "label.remove": labeller.remove,
-            "label.select_all": labels.selection.select_all,
-            "label.accept": labeller.accept,
-            "label.tag": labeller.ask_tag,
-            "label.toggle_viewer": labels.toggle_viewer,
-            "viewer.fit": view.fit,
-            "viewer.real_pixels": view.toggle_zoom,
-            "viewer.zoom_in": lambda: view.zoom_by(1.25),
-            "viewer.zoom_out": lambda: view.zoom_by(0.8),
-            "viewer.close": lambda: labels.view(False),
-        }
+    def _attach(self) -> None:
+        """Let the buttons and hints follow their commands."""
+        actions, viewer = self.state.actions, self.viewer
+        actions.attach(self.undo_button, "edit.undo")
+        actions.attach(self.redo_button, "edit.redo")
+        actions.attach(viewer.back_button, "viewer.close")
+        actions.attach(viewer.previous_button, "label.previous")
+        actions.attach(viewer.next_button, "label.next")
+        actions.attach(viewer.fit_button, "viewer.fit")
+        words = tr("One pixel of the picture is one pixel of the screen")
+        actions.attach(viewer.real_button, "viewer.real_pixels", words)
+        actions.changed.connect(self._show_keys)
+
+    @Slot()
+    def _show_keys(self) -> None:
+        """Show the keys that are in force, where they changed."""
+        hint = self._hint()
+        if hint != self._shown_hint:
+            self._shown_hint = hint
+            self._show_chosen()
+            self._show_suggestions()
+            self._show_current()
+
+    def _hint(self) -> str:
+        """Return the line of the most used keys; a command without a key is left out."""
+        key = self.state.actions.shown_keys
+        parts = [tr("1-9 label")]
+        if clear := key("label.clear"):
+            parts.append(tr("{key} clears", key=clear))
+        if (back := key("label.previous")) and (forth := key("label.next")):
+            parts.append(tr("{back} and {forth} move", back=back, forth=forth))
+        if unlabelled := key("label.next_unlabelled"):
+            parts.append(tr("{key} next without label", key=unlabelled))
+        if opens := key("label.accept"):
+            parts.append(tr("{key} opens", key=opens))
+        if remove := key("label.remove"):
+            parts.append(tr("{key} removes", key=remove))
+        if sheet := key("help.shortcuts"):
+            parts.append(tr("{key} all keys", key=sheet))
+        return ", ".join(parts)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -163,7 +182,7 @@ class LabelPage(Page):
             )
         if has_pictures:
             labels.find()
-        self._show_history()
+        self._show_saved()
 
     @Slot()
     def _show_classes(self) -> None:
@@ -177,7 +196,8 @@ class LabelPage(Page):
         suggesting = self.labels.suggesting
         found = suggesting.open_ones().values()
         sure = sum(each.confidence >= SURE for each in found)
-        self.suggestion_bar.show_counts(suggesting.run_name, len(found), sure)
+        key = self.state.actions.shown_keys("label.accept")
+        self.suggestion_bar.show_counts(suggesting.run_name, len(found), sure, accept_key=key)
         suggested = {name for each in found for name in each.classes}
         self.filters.show_predictions([row.name for row in self.labels.classes if row.name in suggested])
 
@@ -212,9 +232,8 @@ class LabelPage(Page):
         chosen = [cell for image_id in self.grid.selected_ids()[:500] if (cell := self.grid.cell(image_id))]
         self.panel.show_entries(class_entries(self.labels.classes, chosen))
         count = len(self.grid.selected_ids())
-        words = "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
         several = "{count} selected: a key or a click on a class labels them all"
-        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else tr(words))
+        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else self._hint())
 
     @Slot()
     @Slot(int)
@@ -222,7 +241,7 @@ class LabelPage(Page):
         if not self.labels.is_viewing:
             return
         index = self.grid.current_place()
-        cell = self._cell_at(index)
+        cell, self.viewer.accept_key = self._cell_at(index), self.state.actions.shown_keys("label.accept")
         near = [self._cell_at(index + step) for step in (1, 2, -1)]
         neighbours = [each for each in near if each is not None]
         self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours)
@@ -231,15 +250,8 @@ class LabelPage(Page):
         image_id = self.grid.id_at(index)
         return self.grid.cell(image_id) if image_id else None
 
-    def _show_history(self) -> None:
+    def _show_saved(self) -> None:
         project = self.labels.project
-        for button, word, title in (
-            (self.undo_button, "Undo", project.undo_title if project else None),
-            (self.redo_button, "Redo", project.redo_title if project else None),
-        ):
-            button.setEnabled(title is not None)
-            keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
-            button.setToolTip(f"{word}: {title} ({keys})" if title else f"Nothing to {word.lower()}")
         is_read_only = project is not None and project.is_read_only
         self.saved.setText(tr("Read only" if is_read_only else "Saved"))
         restyle(self.saved, tone="warn" if is_read_only else "good")
@@ -271,7 +283,7 @@ class LabelPage(Page):
         self.grid.invalidate(effects.image_ids)
         self._show_chosen()
         self._show_current()
-        self._show_history()
+        self._show_saved()
         self._counting.start()
 
     @Slot(int)
