@@ -1,153 +1,213 @@
-"""Every command of the window by name: where it works, what it is called, which keys it has. The one source.
+"""Commands as records: what each is called, what it does, its keys and menu, when it can be done and why not.
 
-Menus, command palette, shortcut sheet, settings and the pages' own keys all read this table. Which keys the user chose
-instead is a dict of the settings, {name: keys}; keys are written as `QKeySequence` does in its portable form.
+Each screen declares its own (`gui/<screen>/actions.py`), the shell the rest. Menus, palette, shortcut sheet, settings,
+tooltips and key hints are drawn from the records here, so that a new key or a reason shows in all of them. Which keys
+the user chose instead is a dict of the settings, {id: keys}; keys are written as `QKeySequence` does in its portable
+form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QKeyCombination, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtCore import QKeyCombination, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from gui.kit.i18n import tr
 
-EVERYWHERE, LABEL, VIEWER, TRAIN, TRY = "Everywhere", "Label", "Viewer", "Train", "Try"
+EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", "Train", "Queue", "Try"
+MENUS = ("File", "Edit", "View", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
+_WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, QUEUE)  # a letter alone may be a key there
 CLASS_KEYS = "123456789"
 Chosen = Mapping[str, str]
 
 
+def _never() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Action:
     """One command.
 
     Attributes:
-        name: By which code and settings know it.
+        id: By which code and settings know it.
         title: What the user reads, in English.
+        act: Does it.
+        why_not: Returns why it cannot be done now, in the user's language; empty when it can.
         keys: Its keys unless the user chose others; all of them work, the first one is shown.
         place: Where the keys work. `EVERYWHERE` cannot share a key with any other place.
         menu: The menu it is in; empty for none.
+        begins_group: A line stands above it in the menu.
+        title_now: Returns what it is called at the moment, in the user's language, where that changes.
     """
 
-    name: str
+    id: str
     title: str
+    act: Callable[[], object]
+    why_not: Callable[[], str] = _never
     keys: tuple[str, ...] = ()
     place: str = EVERYWHERE
     menu: str = ""
+    begins_group: bool = False
+    title_now: Callable[[], str] | None = None
 
 
-ENTRIES: tuple[Entry, ...] = (
-    Entry("file.new", "New project", ("Ctrl+N",), menu="File"),
-    Entry("file.open", "Open project", ("Ctrl+O",), menu="File"),
-    Entry("file.sample", "Try a sample project", menu="File"),
-    Entry("file.import", "Import pictures", ("Ctrl+I",), menu="File"),
-    Entry("file.close", "Close project", ("Ctrl+W",), menu="File"),
-    Entry("file.quit", "Quit", ("Ctrl+Q",), menu="File"),
-    Entry("edit.undo", "Undo", ("Ctrl+Z",), menu="Edit"),
-    Entry("edit.redo", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), menu="Edit"),
-    Entry("page.project", "Go to Project", ("Ctrl+1",), menu="View"),
-    Entry("page.label", "Go to Label", ("Ctrl+2",), menu="View"),
-    Entry("page.train", "Go to Train", ("Ctrl+3",), menu="View"),
-    Entry("page.results", "Go to Results", ("Ctrl+4",), menu="View"),
-    Entry("page.export", "Go to Export", ("Ctrl+5",), menu="View"),
-    Entry("page.try", "Go to Try", ("Ctrl+6",), menu="View"),
-    Entry("page.settings", "Go to Settings", ("Ctrl+7",), menu="View"),
-    Entry("view.next_page", "Next page", ("Ctrl+Tab",), menu="View"),
-    Entry("view.previous_page", "Previous page", ("Ctrl+Shift+Tab",), menu="View"),
-    Entry("view.light", "Theme: Light", menu="View"),
-    Entry("view.dark", "Theme: Dark", menu="View"),
-    Entry("view.system", "Theme: System", menu="View"),
-    Entry("view.larger", "Larger text", ("Ctrl++", "Ctrl+="), menu="View"),
-    Entry("view.smaller", "Smaller text", ("Ctrl+-",), menu="View"),
-    Entry("view.full_screen", "Full screen", ("F11",), menu="View"),
-    Entry("run.start", "Start training", ("Ctrl+Return", "Ctrl+Enter"), TRAIN, "Run"),
-    Entry("run.enqueue", "Add the run to the queue", ("Ctrl+Shift+Return",), TRAIN, "Run"),
-    Entry("run.pause", "Pause training", menu="Run"),
-    Entry("run.stop", "Stop the running job", ("Ctrl+.",), menu="Run"),
-    Entry("run.evaluate", "Evaluate the chosen run", menu="Run"),
-    Entry("run.again", "Train again from the chosen run", menu="Run"),
-    Entry("run.export", "Export the chosen run", menu="Run"),
-    Entry("run.check", "Check this computer", menu="Run"),
-    Entry("try.paste", "Try the picture on the clipboard", ("Ctrl+V",), TRY, "Run"),
-    Entry("try.open", "Open an exported model", menu="Run"),
-    Entry("try.camera", "Switch the camera on or off", menu="Run"),
-    Entry("try.csv", "Classify a folder into a table", menu="Run"),
-    Entry("help.commands", "All commands", ("Ctrl+K",), menu="Help"),
-    Entry("help.shortcuts", "Keyboard shortcuts", ("?", "F1"), menu="Help"),
-    Entry("help.log", "Open the folder of the log", menu="Help"),
-    Entry("help.report", "Copy report", menu="Help"),
-    Entry("help.about", "About VisionFT", menu="Help"),
-    Entry("label.previous", "Previous picture", ("A",), LABEL),
-    Entry("label.next", "Next picture", ("D",), LABEL),
-    Entry("label.previous_unlabelled", "Previous without a label", ("Ctrl+A",), LABEL),
-    Entry("label.next_unlabelled", "Next without a label", ("Ctrl+D",), LABEL),
-    Entry("label.skip", "Skip", ("N",), LABEL),
-    Entry("label.clear", "Clear the labels", ("0",), LABEL),
-    Entry("label.remove", "Take out of the project", ("Del",), LABEL),
-    Entry("label.select_all", "Select all", ("Ctrl+Shift+A",), LABEL),
-    Entry("label.accept", "Accept the suggestion, else open the viewer", ("Return", "Enter"), LABEL),
-    Entry("label.toggle_viewer", "Open or close the viewer", ("Space",), LABEL),
-    Entry("label.tag", "Tag", ("Ctrl+T",), LABEL),
-    Entry("viewer.fit", "Fit", ("F",), VIEWER),
-    Entry("viewer.real_pixels", "Real pixels", ("Z",), VIEWER),
-    Entry("viewer.zoom_in", "Zoom in", ("+",), VIEWER),
-    Entry("viewer.zoom_out", "Zoom out", ("-",), VIEWER),
-    Entry("viewer.close", "Back to the grid", ("Esc",), VIEWER),
-)
-BY_NAME = {entry.name: entry for entry in ENTRIES}
+class Actions(QObject):
+    """The commands of a window. `changed` tells that keys, titles or what is possible may be others now."""
+
+    changed = Signal()
+
+    def __init__(self, chosen: Callable[[], Chosen], parent: QObject | None = None) -> None:
+        """Args: `chosen` returns the keys that the user chose."""
+        super().__init__(parent)
+        self._chosen = chosen
+        self._actions: dict[str, Action] = {}
+
+    def declare(self, actions: Iterable[Action]) -> None:
+        """Add commands."""
+        self._actions |= {action.id: action for action in actions}
+
+    @Slot()
+    def refresh(self) -> None:
+        """Have everything drawn from the commands drawn anew."""
+        self.changed.emit()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Action:
+        return self._actions[name]
+
+    def __iter__(self) -> Iterator[Action]:
+        """Yield the commands as people look for them: those of a menu together, then those without."""
+        place = {menu: index for index, menu in enumerate(MENUS)}
+        yield from sorted(self._actions.values(), key=lambda action: place.get(action.menu, len(MENUS)))
+
+    def by_group(self) -> dict[str, list[Action]]:
+        """Return the commands by menu, those without by the place of their keys."""
+        groups: dict[str, list[Action]] = {}
+        for action in self:
+            groups.setdefault(action.menu or action.place, []).append(action)
+        return groups
+
+    def title(self, name: str) -> str:
+        """Return what a command is called now: undo names what it takes back."""
+        action = self._actions[name]
+        return action.title_now() if action.title_now is not None else tr(action.title)
+
+    def why_not(self, name: str) -> str:
+        """Return why a command cannot be done now; empty when it can."""
+        return self._actions[name].why_not()
+
+    def run(self, name: str) -> None:
+        """Do a command, if it can be done."""
+        if not self.why_not(name):
+            self._actions[name].act()
+
+    # -- keys ---------------------------------------------------------------------------------------------------
+
+    def keys_of(self, name: str, chosen: Chosen | None = None) -> tuple[str, ...]:
+        """Return the keys of a command: the user's choice, or its own."""
+        chosen = self._chosen() if chosen is None else chosen
+        if name in chosen:
+            return (chosen[name],) if chosen[name] else ()
+        return self._actions[name].keys
+
+    def shown_keys(self, name: str) -> str:
+        """Return a command's first key as this system writes it; empty when it has none."""
+        keys = self.keys_of(name)
+        return native(keys[0]) if keys else ""
+
+    def all_keys(self, name: str) -> list[str]:
+        """Return all keys of a command as this system writes them."""
+        return [native(keys) for keys in self.keys_of(name)]
+
+    def fault_of(self, name: str, keys: str, chosen: Chosen | None = None) -> str:
+        """Return why a command cannot have these keys, for the user; empty when it can."""
+        place = self._actions[name].place
+        if not keys:
+            return ""
+        if place not in _WITHOUT_TEXT_FIELDS and not _is_safe_while_typing(keys):
+            return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
+        if place in (LABEL, VIEWER) and keys in CLASS_KEYS:
+            return tr("1 to 9 give the classes.")
+        for other in self:
+            if other.id != name and keys in self.keys_of(other.id, chosen) and _overlap(place, other.place):
+                return tr("{keys} is taken by “{title}”.", keys=native(keys), title=tr(other.title))
+        return ""
+
+    def letters_in_use(self) -> dict[str, str]:
+        """Return {single key, lower case: title} of what works on the label page: a class cannot have these keys."""
+        places = (LABEL, VIEWER, EVERYWHERE)
+        found = ((key, action) for action in self if action.place in places for key in self.keys_of(action.id))
+        return {key.casefold(): action.title for key, action in found if len(key) == 1}
+
+    def pressed(self, event: QKeyEvent, places: tuple[str, ...]) -> str:
+        """Return the command of these places whose key was pressed; empty for none."""
+        keys = pressed(event)
+        fitting = (action.id for action in self if action.place in places and keys in self.keys_of(action.id))
+        return next(fitting, "")
+
+    # -- drawing ------------------------------------------------------------------------------------------------
+
+    def tip(self, name: str, words: str = "") -> str:
+        """Return a tooltip: what a command does, its key, and why it cannot be done now."""
+        keys, reason = self.shown_keys(name), self.why_not(name)
+        named = words or self.title(name)
+        return "\n".join(filter(None, (f"{named} ({keys})" if keys else named, reason)))
+
+    def attach(self, button: QAbstractButton, name: str, words: str = "", *, enables: bool = True) -> None:
+        """Let a button show a command's key, whether it can be done, and why not, from now on.
+
+        Args:
+            button: Any button; what a click does is its owner's.
+            name: The command.
+            words: What it does, translated, in place of the command's title.
+            enables: Whether the button is enabled by the command; else its owner does that.
+        """
+        _Attached(self, button, name, words, enables=enables)
+
+    def bind(self, name: str, widget: QWidget) -> None:
+        """Let the keys of a command work while `widget` has the focus."""
+        _Bound(self, name, widget)
 
 
-def keys_of(name: str, chosen: Chosen) -> tuple[str, ...]:
-    """Return the keys of a command: the user's choice, or its own."""
-    if name in chosen:
-        return (chosen[name],) if chosen[name] else ()
-    return BY_NAME[name].keys
+class _Attached(QObject):
+    """Keeps a button like its command; goes with the button."""
+
+    def __init__(self, actions: Actions, button: QAbstractButton, name: str, words: str, *, enables: bool) -> None:
+        super().__init__(button)
+        self._actions, self._button, self._name, self._words, self._enables = actions, button, name, words, enables
+        actions.changed.connect(self._show)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        self._button.setToolTip(self._actions.tip(self._name, self._words))
+        if self._enables:
+            self._button.setEnabled(not self._actions.why_not(self._name))
 
 
-def shown_keys(name: str, chosen: Chosen) -> str:
-    """Return a command's first key as this system writes it; empty when it has none."""
-    keys = keys_of(name, chosen)
-    return native(keys[0]) if keys else ""
+class _Bound(QObject):
+    """Keeps the shortcuts of a widget like their command; goes with the widget."""
+
+    def __init__(self, actions: Actions, name: str, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._actions, self._name, self._shortcut = actions, name, QShortcut(widget)
+        self._shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+        self._shortcut.activated.connect(lambda: actions.run(name))
+        actions.changed.connect(self._show)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        self._shortcut.setKeys([QKeySequence(keys) for keys in self._actions.keys_of(self._name)])
 
 
 def native(keys: str) -> str:
     """Return portable keys as this system writes them."""
     return QKeySequence(keys, _PORTABLE).toString(_NATIVE)
-
-
-def fault_of(name: str, keys: str, chosen: Chosen) -> str:
-    """Return why a command cannot have these keys, for the user; empty when it can."""
-    entry = BY_NAME[name]
-    if not keys:
-        return ""
-    if entry.place != LABEL and entry.place != VIEWER and not _is_safe_while_typing(keys):
-        return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
-    if entry.place in (LABEL, VIEWER) and keys in CLASS_KEYS:
-        return tr("1 to 9 give the classes.")
-    for other in ENTRIES:
-        if other.name != name and keys in keys_of(other.name, chosen) and _overlap(entry.place, other.place):
-            return tr("{keys} is taken by “{title}”.", keys=native(keys), title=tr(other.title))
-    return ""
-
-
-def _is_safe_while_typing(keys: str) -> bool:
-    combination = QKeySequence(keys, _PORTABLE)[0]  # type: ignore[index]
-    strong = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
-    is_function_key = Qt.Key.Key_F1 <= combination.key() <= Qt.Key.Key_F35
-    return bool(combination.keyboardModifiers() & strong) or is_function_key or keys == "?"
-
-
-def _overlap(first: str, second: str) -> bool:
-    pair = {first, second}
-    return len(pair) == 1 or EVERYWHERE in pair or pair == {LABEL, VIEWER}
-
-
-def letters_in_use(chosen: Chosen) -> dict[str, str]:
-    """Return {single key, lower case: title} of what the label page takes: a class cannot have these keys."""
-    places = (LABEL, VIEWER)
-    found = ((key, entry) for entry in ENTRIES if entry.place in places for key in keys_of(entry.name, chosen))
-    return {key.casefold(): entry.title for key, entry in found if len(key) == 1} | {"?": "Keyboard shortcuts"}
 
 
 def pressed(event: QKeyEvent) -> str:
@@ -160,16 +220,13 @@ def pressed(event: QKeyEvent) -> str:
     return QKeySequence(QKeyCombination(modifiers, key)).toString(_PORTABLE)
 
 
-def name_of(event: QKeyEvent, places: tuple[str, ...], chosen: Chosen) -> str:
-    """Return the command of these places whose key was pressed; empty for none."""
-    keys = pressed(event)
-    fitting = (entry.name for entry in ENTRIES if entry.place in places and keys in keys_of(entry.name, chosen))
-    return next(fitting, "")
+def _is_safe_while_typing(keys: str) -> bool:
+    combination = QKeySequence(keys, _PORTABLE)[0]  # type: ignore[index]
+    strong = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+    is_function_key = Qt.Key.Key_F1 <= combination.key() <= Qt.Key.Key_F35
+    return bool(combination.keyboardModifiers() & strong) or is_function_key or keys == "?"
 
 
-def by_group() -> dict[str, list[Entry]]:
-    """Return the commands as people look for them: those of a menu together, then those of a place."""
-    groups: dict[str, list[Entry]] = {}
-    for entry in ENTRIES:
-        groups.setdefault(entry.menu or entry.place, []).append(entry)
-    return groups
+def _overlap(first: str, second: str) -> bool:
+    pair = {first, second}
+    return len(pair) == 1 or EVERYWHERE in pair or pair == {LABEL, VIEWER}

@@ -15,11 +15,18 @@ from PySide6.QtWidgets import QApplication
 
 from gui.environment import put_into_force
 from gui.errors import BugReporter
+from gui.export.actions import export_actions
+from gui.home.actions import home_actions
 from gui.kit.icons import app_icon
 from gui.kit.theme import ThemeName, apply_theme
 from gui.kit.workers import MainThreadCollector, share_interpreter
+from gui.label.actions import label_actions
+from gui.predict.actions import try_actions
+from gui.results.actions import results_actions
+from gui.settings.actions import settings_actions
 from gui.shell.window import MainWindow, PageEntry
 from gui.state import AppState
+from gui.train.actions import train_actions
 from visionft import __version__
 from visionft.log import start_log
 
@@ -27,17 +34,28 @@ logger = logging.getLogger(__name__)
 
 # Modules and classes by name: a page is imported when it is first shown, or in an idle moment after the start.
 PAGES = (
-    PageEntry(name="project", title="Project", icon_name="project", place="gui.home.page:ProjectPage"),
-    PageEntry(name="label", title="Label", icon_name="label", place="gui.label.page:LabelPage"),
-    PageEntry(name="train", title="Train", icon_name="train", place="gui.train.page:TrainPage"),
-    PageEntry(name="results", title="Results", icon_name="results", place="gui.results.page:ResultsPage"),
-    PageEntry(name="export", title="Export", icon_name="export", place="gui.export.page:ExportPage"),
-    PageEntry(name="try", title="Try", icon_name="try", place="gui.predict.page:TryPage"),
+    PageEntry(
+        name="project", title="Project", icon_name="project", place="gui.home.page:ProjectPage", actions=home_actions
+    ),
+    PageEntry(name="label", title="Label", icon_name="label", place="gui.label.page:LabelPage", actions=label_actions),
+    PageEntry(name="train", title="Train", icon_name="train", place="gui.train.page:TrainPage", actions=train_actions),
+    PageEntry(
+        name="results",
+        title="Results",
+        icon_name="results",
+        place="gui.results.page:ResultsPage",
+        actions=results_actions,
+    ),
+    PageEntry(
+        name="export", title="Export", icon_name="export", place="gui.export.page:ExportPage", actions=export_actions
+    ),
+    PageEntry(name="try", title="Try", icon_name="try", place="gui.predict.page:TryPage", actions=try_actions),
     PageEntry(
         name="settings",
         title="Settings",
         icon_name="settings",
         place="gui.settings.page:SettingsPage",
+        actions=settings_actions,
         outlives_project=True,
     ),
 )

@@ -3,12 +3,15 @@
 A page is about one session, for good: when another project opens, the window builds new pages and deletes these.
 """
 
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from gui.actions import Action
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import ElidedLabel, row, scrolling, verbatim
@@ -71,6 +74,11 @@ class Page(QWidget):
         if session is not None:
             session.content_changed.connect(self._on_content_changed)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the page has yet to catch up with the project."""
+        return self._is_stale
+
     def refresh(self) -> None:
         """Show the project as it is now; called when the page is visible and something changed."""
 
@@ -110,3 +118,69 @@ class Page(QWidget):
             self._is_stale = False
             self.refresh()
         super().showEvent(event)
+
+
+P = TypeVar("P", bound=Page)
+
+
+def why_no_project(state: AppState) -> str:
+    """Return why what needs an open project cannot be done; empty when one is open."""
+    return "" if state.session is not None else tr("Open a project first.")
+
+
+def _possible(_page: object) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLink(Generic[P]):
+    """A screen as its commands see it: it may not be built yet, and is another one for each project.
+
+    Attributes:
+        state: The state of the window.
+        show: Brings the page to the front, building it if need be, and returns it.
+        built: Returns the page if there is one.
+    """
+
+    state: AppState
+    show: Callable[[], P]
+    built: Callable[[], P | None]
+
+    def action(
+        self,
+        name: str,
+        title: str,
+        act: Callable[[P], object],
+        why_not: Callable[[P], str] = _possible,
+        *,
+        before: Callable[[], str] | None = None,
+        needs_project: bool = True,
+        **fields: Any,
+    ) -> Action:
+        """Return a command that shows the page and does something on it.
+
+        Args:
+            name: The command's id.
+            title: What the user reads.
+            act: Does it on the page.
+            why_not: What the page says against it; asked once the page has caught up with the project.
+            before: What speaks against it whether there is a page or not.
+            needs_project: Whether it needs an open project.
+            fields: Further fields of the `Action`.
+        """
+
+        def reason_without_page() -> str:
+            return (why_no_project(self.state) if needs_project else "") or (before() if before is not None else "")
+
+        def reason() -> str:
+            page = self.built()
+            return reason_without_page() or (why_not(page) if page is not None and not page.is_stale else "")
+
+        def do() -> None:
+            page = self.show()
+            if against := why_not(page):  # only now it is known
+                self.state.say(against)
+            else:
+                act(page)
+
+        return Action(name, title, do, reason, **fields)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import preferences as stored_settings
+from gui.actions import Actions
 from gui.kit.i18n import tr
 from gui.preferences import Settings
 from gui.session import ProjectSession
@@ -61,6 +62,7 @@ class AppState(QObject):
         self._noticed.connect(self._warn)
         self.settings: Settings = stored_settings.load_settings()
         self.tasks = Tasks(self)
+        self.actions = Actions(lambda: self.settings.shortcuts, self)
         self.session: ProjectSession | None = None
         self.draft: TrainConfig | None = None  # settings of a run that the user chose: kept for the next project
         self.may_stop: Callable[[Sequence[TaskHandle]], bool] = lambda _handles: True  # asks, where there is a window

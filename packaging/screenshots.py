@@ -199,13 +199,13 @@ def _label_suggestions(studio: Studio) -> None:
          for image, share in zip(images, shares, strict=True)],
     )  # fmt: skip
     studio.window.show_page("label")
-    studio.window.page("label").suggesting.reload()  # type: ignore[attr-defined]
+    studio.window.page("label").labels.suggesting.reload()  # type: ignore[attr-defined]
     studio.wait_for_pictures()
     studio.window.page("label").grid.set_current(4)  # type: ignore[attr-defined]
 
 
 def _label(studio: Studio) -> None:
-    studio.window.page("label").suggesting.hide()  # type: ignore[attr-defined]
+    studio.window.page("label").labels.suggesting.hide()  # type: ignore[attr-defined]
     assert studio.state.session is not None
     studio.state.session.undo()
     studio.window.page("project").report.hide()  # type: ignore[attr-defined]
@@ -219,7 +219,7 @@ def _label(studio: Studio) -> None:
 def _label_viewer(studio: Studio) -> None:
     page = studio.window.page("label")
     page.grid.set_current(2)  # type: ignore[attr-defined]
-    page.open_viewer()  # type: ignore[attr-defined]
+    page.labels.view(True)  # type: ignore[attr-defined]
     studio.wait_for_pictures()
 
 

@@ -80,6 +80,7 @@ class ExportPage(Page):
         self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
+        state.actions.attach(self.export_button, "run.export", tr("Export"))
         self.parity_card = ParityCard()
         self.promises = self._promises()
         words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
@@ -201,10 +202,19 @@ class ExportPage(Page):
         self._show_enabled()
 
     def _show_enabled(self) -> None:
-        run = self.run()
-        is_possible = run is not None and run.has_weights and self.target() is not None
-        self.export_button.setEnabled(is_possible and self._exporting is None)
         self.export_button.setVisible(bool(self._runs))
+        self.state.actions.refresh()
+
+    def why_not_export(self) -> str:
+        """Return why the chosen run cannot be exported; empty when it can."""
+        run = self.run()
+        if run is None:
+            return tr("Choose a training run first.")
+        if not run.has_weights:
+            return tr("The weights of this run were deleted, so it cannot be exported any more.")
+        if self.target() is None:
+            return tr("Give it a name and a place.")
+        return tr("It is being exported already.") if self._exporting is not None else ""
 
     @Slot(list)
     def _on_selection_changed(self, _names: list[str]) -> None:
@@ -232,7 +242,7 @@ class ExportPage(Page):
     def export(self) -> None:
         """Export the chosen run in a task."""
         run, target, session = self.run(), self.target(), self.session
-        if run is None or target is None or session is None or not self.export_button.isEnabled():
+        if run is None or target is None or session is None or self.why_not_export():
             return
         options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
         work = partial(export_model, run.path, session.snapshot(), target, **options)

@@ -33,10 +33,8 @@ class DropZone(QFrame):
         layout.setSpacing(theme.SMALL)
         layout.addStretch(1)
         layout.addWidget(picture, 0, Qt.AlignmentFlag.AlignHCenter)
-        for label in (
-            text(title, "heading"),
-            text(words, "muted", wrap=True),
-        ):
+        self._words = text(words, "muted", wrap=True)
+        for label in (text(title, "heading"), self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             layout.addWidget(label)
         layout.addSpacing(theme.SMALL)
@@ -45,6 +43,10 @@ class DropZone(QFrame):
         self.file_button.setVisible(takes_lists)  # once it has a parent: without one it would be a window
         layout.addStretch(1)
         self.setMinimumHeight(theme.scaled(230))
+
+    def show_words(self, words: str) -> None:
+        """Say something else below the title."""
+        self._words.setText(words)
 
     def set_active(self, is_active: bool) -> None:
         """Light up while something is dragged over the window."""

@@ -1,6 +1,6 @@
 """A grid of any number of pictures: only what is in view is asked for, drawn and kept. Knows Qt and plain data only."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal, Slot
@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractScrollArea
 
 from gui.kit import theme
 from gui.kit.i18n import tr
+from gui.kit.selection import ImageSelection
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.tile_painter import CAPTION_PX, INSET, Cell, SuggestionBadge, TilePainter
 
@@ -25,17 +26,19 @@ class ImageGrid(QAbstractScrollArea):
     selection_changed = Signal()
     activated = Signal(int)
 
-    def __init__(self, load_cells: Callable[[Sequence[int]], Iterable[Cell]], thumbnails: ThumbnailStore) -> None:
+    def __init__(
+        self,
+        load_cells: Callable[[Sequence[int]], Iterable[Cell]],
+        thumbnails: ThumbnailStore,
+        selection: ImageSelection | None = None,
+    ) -> None:
+        """Args: `selection` says which pictures there are; without one the grid has its own."""
         super().__init__()
         self._load_cells = load_cells
         self._thumbnails = thumbnails
         thumbnails.loaded.connect(self._on_thumbnail_loaded)
-        self._ids: tuple[int, ...] = ()
-        self._places_read: dict[int, int] | None = None
+        self.selection = selection = selection or ImageSelection(self)
         self._cells: dict[int, Cell] = {}
-        self._selected: set[int] = set()
-        self._current = -1
-        self._anchor = 0
         self._side = 152
         self._painter = TilePainter()
         self._scrolled_to = 0
@@ -45,30 +48,23 @@ class ImageGrid(QAbstractScrollArea):
         self.setAccessibleName(tr("Pictures"))
         self.viewport().setBackgroundRole(QPalette.ColorRole.Window)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        selection.ids_changed.connect(self._on_ids_changed)
+        selection.moved_to.connect(self._show_place)
+        selection.selection_changed.connect(self._on_selection_changed)
+        selection.current_changed.connect(self.current_changed)
         self._take_side()
 
     # -- content ------------------------------------------------------------------------------------------------
 
     def set_ids(self, ids: tuple[int, ...]) -> None:
         """Show these pictures; the current one stays current where it is still among them."""
-        kept = self.current_id()
-        self._ids = ids
-        self._places_read = None
-        if self._selected - {kept}:
-            self._selected &= self._places.keys()
+        self.selection.set_ids(ids)
+
+    @Slot()
+    def _on_ids_changed(self) -> None:
         self._cells.clear()
         self._set_extent()
-        place = ids.index(kept) if kept in ids else min(max(self._current, 0), len(ids) - 1)
-        self._current = -1
-        self.set_current(place)
         self.viewport().update()
-
-    @property
-    def _places(self) -> dict[int, int]:
-        """Each picture's place; made when first asked for, because 100,000 entries take a frame's time."""
-        if self._places_read is None:
-            self._places_read = {image_id: place for place, image_id in enumerate(self._ids)}
-        return self._places_read
 
     def invalidate(self, image_ids: Iterable[int] | None = None) -> None:
         """Ask again for what is shown of these pictures (None: of all)."""
@@ -81,7 +77,7 @@ class ImageGrid(QAbstractScrollArea):
 
     def count(self) -> int:
         """Return the number of pictures."""
-        return len(self._ids)
+        return len(self.selection.ids)
 
     def cell(self, image_id: int) -> Cell | None:
         """Return what is shown of a picture."""
@@ -94,67 +90,39 @@ class ImageGrid(QAbstractScrollArea):
         self._side = pixels
         self._take_side()
         self._set_extent()
-        self._show_place(self._current)
+        self._show_place(self.selection.place)
         self.viewport().update()
 
     # -- current and selection ----------------------------------------------------------------------------------
 
     def current_id(self) -> int:
         """Return the current picture's id, 0 when there is none."""
-        return self._ids[self._current] if 0 <= self._current < len(self._ids) else 0
+        return self.selection.current_id()
 
     def id_at(self, place: int) -> int:
         """Return the id of the picture at `place`, 0 when there is none."""
-        return self._ids[place] if 0 <= place < len(self._ids) else 0
+        return self.selection.id_at(place)
 
     def current_place(self) -> int:
         """Return the current picture's place in the grid, from 0; -1 when there is none."""
-        return self._current
+        return self.selection.place
 
     def selected_ids(self) -> tuple[int, ...]:
         """Return the selected pictures in grid order; the current one when nothing is selected."""
-        chosen = tuple(self._selected)
-        if len(chosen) > 1:
-            places = self._places
-            chosen = tuple(sorted(chosen, key=places.__getitem__))
-        return chosen or ((self.current_id(),) if self.current_id() else ())
+        return self.selection.selected_ids()
 
     def set_current(self, place: int, *, extend: bool = False, toggle: bool = False) -> None:
         """Make the picture at `place` current and select it, from the anchor on (`extend`) or beside others."""
-        if not 0 <= place < len(self._ids):
-            if not self._ids:
-                self._current = -1
-                self.current_changed.emit(0)
-            return
-        image_id = self._ids[place]
-        if extend:
-            first, last = sorted((self._anchor, place))
-            self._selected = set(self._ids[first : last + 1])
-        elif toggle:
-            self._selected ^= {image_id}
-            self._anchor = place
-        else:
-            self._selected = {image_id}
-            self._anchor = place
-        is_new = place != self._current
-        self._current = place
-        self._show_place(place)
-        self.viewport().update()
-        self.selection_changed.emit()
-        if is_new:
-            self.current_changed.emit(image_id)
+        self.selection.set_current(place, extend=extend, toggle=toggle)
 
     def select_all(self) -> None:
         """Select every picture of the grid."""
-        self._selected = set(self._ids)
+        self.selection.select_all()
+
+    @Slot()
+    def _on_selection_changed(self) -> None:
         self.viewport().update()
         self.selection_changed.emit()
-
-    def find_place(self, step: int, wanted: Collection[int]) -> int:
-        """Return the first place after the current one (step 1) or before it (-1) whose picture is wanted, else -1."""
-        end = len(self._ids) if step > 0 else -1
-        places = range(self._current + step, end, step)
-        return next((place for place in places if self._ids[place] in wanted), -1)
 
     # -- geometry -----------------------------------------------------------------------------------------------
 
@@ -181,15 +149,16 @@ class ImageGrid(QAbstractScrollArea):
         column = min(columns - 1, max(0, (point.x() - GAP // 2) // (self._cell_width() + GAP)))
         line = max(0, (point.y() + self.verticalScrollBar().value() - GAP // 2) // self._row_height())
         place = line * columns + column
-        return place if place < len(self._ids) else -1
+        return place if place < len(self.selection.ids) else -1
 
     def _set_extent(self) -> None:
-        lines = -(-len(self._ids) // self.columns())
+        lines = -(-len(self.selection.ids) // self.columns())
         bar = self.verticalScrollBar()
         bar.setSingleStep(self._row_height() // 3)
         bar.setPageStep(self.viewport().height())
         bar.setRange(0, max(0, lines * self._row_height() + GAP - self.viewport().height()))
 
+    @Slot(int)
     def _show_place(self, place: int) -> None:
         if place < 0:
             return
@@ -204,7 +173,7 @@ class ImageGrid(QAbstractScrollArea):
         columns, height, top = self.columns(), self._row_height(), self.verticalScrollBar().value()
         first = max(0, (top // height - margin_rows) * columns)
         last = ((top + self.viewport().height()) // height + 1 + margin_rows) * columns
-        return range(first, min(len(self._ids), last))
+        return range(first, min(len(self.selection.ids), last))
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -235,20 +204,20 @@ class ImageGrid(QAbstractScrollArea):
         """Open a picture."""
         place = self._place_at(event.position().toPoint())
         if place >= 0:
-            self.activated.emit(self._ids[place])
+            self.activated.emit(self.selection.ids[place])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move with the arrows, Home, End and the page keys; Shift extends the selection."""
         columns = self.columns()
         page = max(1, self.viewport().height() // self._row_height()) * columns
-        last = len(self._ids) - 1
+        last = len(self.selection.ids) - 1
         moves = {
-            Qt.Key.Key_Left: self._current - 1,
-            Qt.Key.Key_Right: self._current + 1,
-            Qt.Key.Key_Up: self._current - columns,
-            Qt.Key.Key_Down: self._current + columns,
-            Qt.Key.Key_PageUp: max(0, self._current - page),
-            Qt.Key.Key_PageDown: min(last, self._current + page),
+            Qt.Key.Key_Left: self.selection.place - 1,
+            Qt.Key.Key_Right: self.selection.place + 1,
+            Qt.Key.Key_Up: self.selection.place - columns,
+            Qt.Key.Key_Down: self.selection.place + columns,
+            Qt.Key.Key_PageUp: max(0, self.selection.place - page),
+            Qt.Key.Key_PageDown: min(last, self.selection.place + page),
             Qt.Key.Key_Home: 0,
             Qt.Key.Key_End: last,
         }
@@ -273,7 +242,7 @@ class ImageGrid(QAbstractScrollArea):
     @Slot(Path)
     def _on_thumbnail_loaded(self, path: Path) -> None:
         for place in self.visible_places():
-            cell = self._cells.get(self._ids[place])
+            cell = self._cells.get(self.selection.ids[place])
             if cell is not None and cell.path == path:
                 self.viewport().update(self.rect_of(place))
 
@@ -290,14 +259,14 @@ class ImageGrid(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the pictures in view; ask for what is missing of them and of the rows around."""
-        places = self.visible_places()
-        missing = [self._ids[place] for place in places if self._ids[place] not in self._cells]
+        places, ids = self.visible_places(), self.selection.ids
+        missing = [ids[place] for place in places if ids[place] not in self._cells]
         if missing:
             self._fetch(missing)
         painter = QPainter(self.viewport())
         wanted: list[Path] = []
         for place in places:
-            box, cell = self.rect_of(place), self._cells.get(self._ids[place])
+            box, cell = self.rect_of(place), self._cells.get(ids[place])
             if cell is None:
                 continue
             kept = self._thumbnails.get(cell.path)
@@ -309,11 +278,12 @@ class ImageGrid(QAbstractScrollArea):
                     box,
                     cell,
                     kept,
-                    is_selected=cell.image_id in self._selected,
-                    is_current=place == self._current,
+                    is_selected=self.selection.is_selected(cell.image_id),
+                    is_current=place == self.selection.place,
                 )
         painter.end()
-        near = [self._ids[place] for place in self.visible_places(margin_rows=PREFETCH_ROWS) if place not in places]
+        around = self.visible_places(margin_rows=PREFETCH_ROWS)
+        near = [ids[place] for place in around if place not in places]
         paths = [self._cells[image_id].path for image_id in near if image_id in self._cells]
         wanted += [path for path in paths if self._thumbnails.get(path) is None]
         self._thumbnails.prefetch(wanted)

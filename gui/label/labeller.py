@@ -1,128 +1,110 @@
 """What labelling does: each action is one durable change to the chosen pictures, and then the next one is current."""
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QInputDialog, QWidget
 
 from gui.kit.i18n import tr
 from gui.label.filter_bar import PUT_OFF
+from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE
-from gui.session import ProjectSession
-from visionft.project.edits.changes import AcceptSuggestions, Change, LabelImages, RemoveImages, UnlabelImages
+from visionft.project.edits.changes import AcceptSuggestions, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages
 from visionft.project.queries import ImageFilter, count_with_class, find_images, tag_counts
-from visionft.project.store import Project
 from visionft.suggest.suggestions import current_suggestions
-
-if TYPE_CHECKING:
-    from gui.label.page import LabelPage
 
 _ALL = 1 << 60
 _MANY = 200  # above that, one query is cheaper than looking at each picture
 
 
 class Labeller(QObject):
-    """Acts on what is chosen in the grid of a label page."""
+    """Acts on the pictures that are selected."""
 
-    def __init__(self, session: ProjectSession | None, page: "LabelPage") -> None:
-        super().__init__(page)
-        self._session, self._page = session, page
-
-    @property
-    def _project(self) -> Project | None:
-        return self._session.project if self._session is not None else None
+    def __init__(self, labels: LabelSession, window: QWidget) -> None:
+        """Args: `window` is what a question stands over."""
+        super().__init__(window)
+        self._labels, self._selection, self._window = labels, labels.selection, window
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
         """Give the chosen pictures a class; in a multi-label project take it off when all have it."""
-        project, chosen = self._project, self._page.grid.selected_ids()
+        project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
         is_multi = project.task == "multi"
         if is_multi and count_with_class(project, chosen, class_name) == len(chosen):
-            self._apply(UnlabelImages(chosen, class_name))
-        elif self._apply(LabelImages(chosen, class_name)):
+            self._labels.apply(UnlabelImages(chosen, class_name))
+        elif self._labels.apply(LabelImages(chosen, class_name)):
             self._go_on(len(chosen), is_multi=is_multi)
 
     def accept(self) -> None:
         """Take the suggestions for the chosen pictures; where there is none, open or close the viewer."""
-        chosen = self._page.grid.selected_ids()
+        chosen = self._selection.selected_ids()
         classes = self._suggested(chosen)
         if not classes:
-            self._page.toggle_viewer()
-        elif self._apply(AcceptSuggestions(classes)):
+            self._labels.toggle_viewer()
+        elif self._labels.apply(AcceptSuggestions(classes)):
             self._go_on(len(chosen), is_multi=False)
 
     def _suggested(self, chosen: tuple[int, ...]) -> dict[int, tuple[str, ...]]:
         """Return the classes suggested for those of the pictures that have no label."""
-        project, found, grid = self._project, self._page.suggesting.found, self._page.grid
+        project, found = self._labels.project, self._labels.suggesting.found
         mine = {image_id: found[image_id] for image_id in chosen if image_id in found}
         if project is None or not mine:
             return {}
         if len(mine) > _MANY:
             return {image_id: each.classes for image_id, each in current_suggestions(project, mine).items()}
-        shown = {image_id: cell for image_id in mine if (cell := grid.cell(image_id)) is not None}
-        return {image_id: mine[image_id].classes for image_id, cell in shown.items() if cell.badge is not None}
+        shown = self._labels.cells(tuple(mine))
+        return {cell.image_id: mine[cell.image_id].classes for cell in shown if cell.badge is not None}
 
     @Slot()
     def accept_sure(self) -> None:
         """Take every suggestion that is sure enough, in one step."""
-        sure = {key: each.classes for key, each in self._page.suggesting.open_ones().items() if each.confidence >= SURE}
+        found = self._labels.suggesting.open_ones()
+        sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= SURE}
         if sure:
-            self._apply(AcceptSuggestions(sure))
+            self._labels.apply(AcceptSuggestions(sure))
 
     def skip(self) -> None:
         """Put the chosen pictures off for later, and go on."""
-        if (
-            (chosen := self._page.grid.selected_ids())
-            and self._apply(ReviewImages(chosen, "later"))
-            and len(chosen) == 1
-        ):
-            self.step(1)
+        chosen = self._selection.selected_ids()
+        if chosen and self._labels.apply(ReviewImages(chosen, "later")) and len(chosen) == 1:
+            self._selection.step(1)
 
     def ask_tag(self) -> None:
         """Ask for a tag of the chosen pictures; one that all have is taken off."""
-        project, chosen = self._project, self._page.grid.selected_ids()
+        project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
         known = tag_counts(project)
         question = tr("Tag {count} pictures (a tag that all have is taken off)", count=f"{len(chosen):,}")
-        tag, is_accepted = QInputDialog.getItem(self._page, tr("Tag"), question, list(known), -1, True)
+        tag, is_accepted = QInputDialog.getItem(self._window, tr("Tag"), question, list(known), -1, True)
         tag = tag.strip()
         if not is_accepted or not tag:
             return
         tagged = set(find_images(project, ImageFilter(tag=tag), limit=_ALL)) if tag in known else set[int]()
-        self._apply(UntagImages(chosen, tag) if tagged.issuperset(chosen) else TagImages(chosen, tag))
+        self._labels.apply(UntagImages(chosen, tag) if tagged.issuperset(chosen) else TagImages(chosen, tag))
 
     def clear_labels(self) -> None:
         """Take all classes off the chosen pictures."""
-        if chosen := self._page.grid.selected_ids():
-            self._apply(UnlabelImages(chosen))
+        if chosen := self._selection.selected_ids():
+            self._labels.apply(UnlabelImages(chosen))
 
     def remove(self) -> None:
         """Take the chosen pictures out of the project; undo brings them back."""
-        if chosen := self._page.grid.selected_ids():
-            self._apply(RemoveImages(chosen))
-
-    def step(self, step: int) -> None:
-        """Make the next (1) or previous (-1) picture current."""
-        self._page.grid.set_current(self._page.grid.current_place() + step)
+        if chosen := self._selection.selected_ids():
+            self._labels.apply(RemoveImages(chosen))
 
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous picture without a label current; those put off are passed over."""
-        project = self._project
+        project = self._labels.project
         if project is None:
             return
-        is_put_off = self._page.filters.query().label_state == PUT_OFF
+        is_put_off = self._labels.query.label_state == PUT_OFF
         query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
-        index = self._page.grid.find_place(step, set(find_images(project, query, limit=_ALL)))
+        index = self._selection.find_place(step, set(find_images(project, query, limit=_ALL)))
         if index >= 0:
-            self._page.grid.set_current(index)
+            self._selection.set_current(index)
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
-        if count == 1 and not is_multi and self._page.advance_box.isChecked():
-            self.step(1)
-
-    def _apply(self, change: Change) -> bool:
-        return self._session is not None and self._session.apply(change)
+        if count == 1 and not is_multi and self._labels.state.settings.auto_advance:
+            self._selection.step(1)

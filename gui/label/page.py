@@ -7,31 +7,25 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
-from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
-from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.class_actions import ClassActions
 from gui.label.class_panel import ClassPanel
-from gui.label.filter_bar import FilterBar, ImageQuery
-from gui.label.images import PictureFinder, cells, class_entries
+from gui.label.filter_bar import FilterBar
+from gui.label.images import class_entries
 from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
 from gui.label.picture_viewer import PictureViewer
-from gui.label.suggesting import Suggesting
+from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE, SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
-from visionft.project.queries import ClassRow, tag_counts
-from visionft.project.queries import class_rows as read_classes
-from visionft.project.store import Project
-from visionft.project.summary import ProjectSummary
 
 COUNT_PAUSE_MS = 150
 _UNBOUNDED = 16777215
@@ -45,26 +39,19 @@ class LabelPage(Page):
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False, max_width=_UNBOUNDED)
-        self._classes: tuple[ClassRow, ...] = ()
-        self._colours: dict[str, ClassColour] = {}
-        self.keys: dict[str, str] = {}
-        self._summary: ProjectSummary | None = None
-        self._only: tuple[int, ...] | None = None
-        self._finder = PictureFinder(session.project) if session is not None else None
-        self.suggesting = Suggesting(state, session, page=self.name, parent=self)
+        self.labels = LabelSession(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
-        self.grid = ImageGrid(self._load_cells, self.thumbnails)
+        self.grid = ImageGrid(self.labels.cells, self.thumbnails, self.labels.selection)
         self.grid.set_side(state.settings.thumbnail_px)
         self.viewer = PictureViewer(self.thumbnails)
         self.panel = ClassPanel()
-        self.class_actions = ClassActions(state, session, self.panel, self)
-        self.labeller = Labeller(session, self)
+        self.class_actions = ClassActions(self.labels, self.panel, self)
+        self.labeller = Labeller(self.labels, self)
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
         self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
-        self.undo_button = IconButton("undo", "Undo", shortcut="Ctrl+Z")
-        self.redo_button = IconButton("redo", "Redo", shortcut="Ctrl+Shift+Z")
+        self.undo_button, self.redo_button = IconButton("undo", "Undo"), IconButton("redo", "Redo")
         self.advance_box = QCheckBox(tr("Go on after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
         self.advance_box.setToolTip(tr("After a picture gets its class, the next one becomes current"))
@@ -72,8 +59,10 @@ class LabelPage(Page):
         self.empty = EmptyState("pictures", "", "")
         self._lay_out()
         self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
-        self._counting.timeout.connect(self._count_again)
+        self._counting.timeout.connect(self.labels.read)
+        self._shown_hint = self._hint()
         self._connect()
+        self._attach()
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -109,220 +98,208 @@ class LabelPage(Page):
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
-        session = self.session
+        session, labels = self.session, self.labels
         self.focus_target = self.grid
-        keys = LabelKeys(self)
+        keys = LabelKeys(labels, self.labeller.assign, self)
         self.grid.installEventFilter(keys)
         self.viewer.view.installEventFilter(keys)
-        self.grid.current_changed.connect(self._on_current_changed)
-        self.grid.selection_changed.connect(self._on_selection_changed)
-        self.grid.activated.connect(lambda _image_id: self.open_viewer())
-        self.viewer.closed.connect(self.close_viewer)
-        self.viewer.step_wanted.connect(self.labeller.step)
+        labels.classes_changed.connect(self._show_classes)
+        labels.shown_changed.connect(self._show_pictures)
+        labels.viewing_changed.connect(self._show_viewer)
+        labels.selection.current_changed.connect(self._show_current)
+        labels.selection.selection_changed.connect(self._show_chosen)
+        labels.suggesting.changed.connect(self._on_suggestions_changed)
+        self.grid.activated.connect(lambda _image_id: labels.view(True))
+        self.viewer.closed.connect(lambda: labels.view(False))
+        self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
         self.viewer.candidates.class_chosen.connect(self.labeller.assign)
         self.filters.changed.connect(self.show_all)
-        self.suggesting.changed.connect(self._on_suggestions_changed)
         self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
-        self.suggestion_bar.hide_wanted.connect(self.suggesting.hide)
+        self.suggestion_bar.hide_wanted.connect(labels.suggesting.hide)
         self.filters.size_changed.connect(self._on_size_changed)
         self.panel.class_chosen.connect(self.labeller.assign)
         self.panel.class_named.connect(self._on_class_named)
         self.undo_button.clicked.connect(lambda _checked=False: session is not None and session.undo())
         self.redo_button.clicked.connect(lambda _checked=False: session is not None and session.redo())
         self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
+        self.state.settings_changed.connect(self._show_settings)
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("project"))
+
+    def _attach(self) -> None:
+        """Let the buttons and hints follow their commands."""
+        actions, viewer = self.state.actions, self.viewer
+        actions.attach(self.undo_button, "edit.undo")
+        actions.attach(self.redo_button, "edit.redo")
+        actions.attach(viewer.back_button, "viewer.close")
+        actions.attach(viewer.previous_button, "label.previous")
+        actions.attach(viewer.next_button, "label.next")
+        actions.attach(viewer.fit_button, "viewer.fit")
+        words = tr("One pixel of the picture is one pixel of the screen")
+        actions.attach(viewer.real_button, "viewer.real_pixels", words)
+        actions.changed.connect(self._show_keys)
+
+    @Slot()
+    def _show_keys(self) -> None:
+        """Show the keys that are in force, where they changed."""
+        hint = self._hint()
+        if hint != self._shown_hint:
+            self._shown_hint = hint
+            self._show_chosen()
+            self._show_suggestions()
+            self._show_current()
+
+    def _hint(self) -> str:
+        """Return the line of the most used keys; a command without a key is left out."""
+        key = self.state.actions.shown_keys
+        parts = [tr("1-9 label")]
+        if clear := key("label.clear"):
+            parts.append(tr("{key} clears", key=clear))
+        if (back := key("label.previous")) and (forth := key("label.next")):
+            parts.append(tr("{back} and {forth} move", back=back, forth=forth))
+        if unlabelled := key("label.next_unlabelled"):
+            parts.append(tr("{key} next without label", key=unlabelled))
+        if opens := key("label.accept"):
+            parts.append(tr("{key} opens", key=opens))
+        if remove := key("label.remove"):
+            parts.append(tr("{key} removes", key=remove))
+        if sheet := key("help.shortcuts"):
+            parts.append(tr("{key} all keys", key=sheet))
+        return ", ".join(parts)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
-    @property
-    def _project(self) -> Project | None:
-        return self.session.project if self.session is not None else None
-
     def refresh(self) -> None:
         """Read classes and pictures anew."""
-        project = self._project
-        self._summary = project.summary() if project is not None else None
-        has_pictures = self._summary is not None and self._summary.images > 0
+        labels = self.labels
+        labels.read()
+        has_pictures = labels.summary is not None and labels.summary.images > 0
         self._stack.setCurrentIndex(1 if has_pictures else 0)
-        if project is None:
+        if labels.project is None:
             self.empty.show_words("No project open", "Open a project to label its pictures.", "To Project")
         else:
             self.empty.show_words(
                 "No pictures yet", "Import pictures first; then give each one its class here.", "Import"
             )
-        self._read_classes()
         if has_pictures:
-            self._show_pictures()
-        self._show_history()
+            labels.find()
+        self._show_saved()
 
-    def _read_classes(self) -> None:
-        project = self._project
-        counts = self._summary.classes if self._summary is not None else None
-        self._classes = read_classes(project, counts) if project is not None else ()
-        self.class_actions.classes = self._classes
-        self._colours = class_colours(self._classes)
-        self.keys = class_keys(self._classes)
-        self.filters.show_classes([row.name for row in self._classes])
-        self.filters.show_tags(list(tag_counts(project)) if project is not None else [])
+    @Slot()
+    def _show_classes(self) -> None:
+        self.filters.show_classes([row.name for row in self.labels.classes])
+        self.filters.show_tags(list(self.labels.tags))
         self._show_suggestions()
         self._show_chosen()
+        self._show_subtitle()
 
     def _show_suggestions(self) -> None:
-        found = self.suggesting.open_ones().values()
+        suggesting = self.labels.suggesting
+        found = suggesting.open_ones().values()
         sure = sum(each.confidence >= SURE for each in found)
-        self.suggestion_bar.show_counts(self.suggesting.run_name, len(found), sure)
+        key = self.state.actions.shown_keys("label.accept")
+        self.suggestion_bar.show_counts(suggesting.run_name, len(found), sure, accept_key=key)
         suggested = {name for each in found for name in each.classes}
-        self.filters.show_predictions([row.name for row in self._classes if row.name in suggested])
+        self.filters.show_predictions([row.name for row in self.labels.classes if row.name in suggested])
 
     def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
         """Show just these pictures, in this order, until the user asks for others."""
-        self._only = image_ids
         self._only_text.setText(title)
-        self._only_bar.show()
-        self.close_viewer()
-        self._show_pictures()
+        self.labels.view(False)
+        self.labels.show_only(image_ids)
 
     def show_all(self) -> None:
         """Show again what the filters let through."""
-        self._only = None
-        self._only_bar.hide()
-        self._show_pictures()
+        self.labels.show_query(self.filters.query())
 
     @Slot()
     def _show_pictures(self) -> None:
-        if self._finder is None:
-            return
-        if self._only is not None:
-            present = set(self._finder.find(ImageQuery(), {}))
-            self.grid.set_ids(tuple(image_id for image_id in self._only if image_id in present))
-        else:
-            self.grid.set_ids(self._finder.find(self.filters.query(), self.suggesting.found))
+        self._only_bar.setVisible(self.labels.only is not None)
         self._show_subtitle()
         self._show_current()
 
     def _show_subtitle(self) -> None:
-        if self._summary is None:
+        summary = self.labels.summary
+        if summary is None:
             self.subtitle.setText("")
             return
-        summary = self._summary
         rest = summary.images - summary.labelled
-        is_narrow = self.filters.query().narrows or self._only is not None
-        shown = f", {self.grid.count():,} shown" if is_narrow else ""
+        shown = f", {self.grid.count():,} shown" if self.labels.is_narrow else ""
         left = f"{rest:,} without a label" if rest else "all labelled"
         self.subtitle.setText(f"{summary.images:,} pictures, {left}{shown}")
 
+    @Slot()
     def _show_chosen(self) -> None:
         chosen = [cell for image_id in self.grid.selected_ids()[:500] if (cell := self.grid.cell(image_id))]
-        self.panel.show_entries(class_entries(self._classes, chosen))
+        self.panel.show_entries(class_entries(self.labels.classes, chosen))
         count = len(self.grid.selected_ids())
-        words = "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
         several = "{count} selected: a key or a click on a class labels them all"
-        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else tr(words))
+        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else self._hint())
 
-    def _show_current(self) -> None:
-        if not self.is_viewing:
+    @Slot()
+    @Slot(int)
+    def _show_current(self, _image_id: int = 0) -> None:
+        if not self.labels.is_viewing:
             return
         index = self.grid.current_place()
-        cell = self._cell_at(index)
+        cell, self.viewer.accept_key = self._cell_at(index), self.state.actions.shown_keys("label.accept")
         near = [self._cell_at(index + step) for step in (1, 2, -1)]
         neighbours = [each for each in near if each is not None]
-        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours, keys=self.keys)
+        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours, keys=self.labels.keys)
 
     def _cell_at(self, index: int) -> Cell | None:
         image_id = self.grid.id_at(index)
         return self.grid.cell(image_id) if image_id else None
 
-    def _show_history(self) -> None:
-        project = self._project
-        for button, word, title in (
-            (self.undo_button, "Undo", project.undo_title if project else None),
-            (self.redo_button, "Redo", project.redo_title if project else None),
-        ):
-            button.setEnabled(title is not None)
-            keys = "Ctrl+Z" if word == "Undo" else "Ctrl+Shift+Z"
-            button.setToolTip(f"{word}: {title} ({keys})" if title else f"Nothing to {word.lower()}")
+    def _show_saved(self) -> None:
+        project = self.labels.project
         is_read_only = project is not None and project.is_read_only
         self.saved.setText(tr("Read only" if is_read_only else "Saved"))
         restyle(self.saved, tone="warn" if is_read_only else "good")
         self.saved.setToolTip(tr("Every change is on disk before the screen shows it"))
 
     def _offer_runs(self) -> None:
-        menu = self.suggesting.menu(self)
+        menu = self.labels.suggesting.menu(self)
         menu.exec(self.suggest_button.mapToGlobal(QPoint(0, self.suggest_button.height())))
         menu.deleteLater()
 
-    @property
-    def is_viewing(self) -> bool:
-        """Whether one picture is shown large."""
-        return self._modes.currentWidget() is self.viewer
-
-    # -- viewer -------------------------------------------------------------------------------------------------
-
-    def toggle_viewer(self) -> None:
-        """Open or close the viewer."""
-        self.close_viewer() if self.is_viewing else self.open_viewer()
-
-    def open_viewer(self) -> None:
-        """Show the current picture large."""
-        if self.grid.current_id():
-            self._modes.setCurrentWidget(self.viewer)
-            self._show_current()
-            self.focus_target = self.viewer.view
-            self.viewer.view.setFocus()
-
-    def close_viewer(self) -> None:
-        """Go back to the grid."""
-        self._modes.setCurrentWidget(self.grid)
-        self.focus_target = self.grid
-        self.grid.setFocus()
+    @Slot()
+    def _show_viewer(self) -> None:
+        """Show the picture that is viewed, or the grid, and let it take the keys."""
+        self._modes.setCurrentWidget(self.viewer if self.labels.is_viewing else self.grid)
+        self._show_current()
+        self.focus_target = self.viewer.view if self.labels.is_viewing else self.grid
+        self.focus_target.setFocus()
 
     # -- slots --------------------------------------------------------------------------------------------------
-
-    def _load_cells(self, image_ids) -> list[Cell]:
-        project = self._project
-        if project is None:
-            return []
-        return list(cells(project, image_ids, self._colours, self.suggesting.found))
 
     @Slot()
     @Slot(object)
     def _on_content_changed(self, effects: object = None) -> None:
-        if self._finder is not None and not (isinstance(effects, Effects) and not effects.has_new_images):
-            self._finder.forget_names()
+        if not (isinstance(effects, Effects) and not effects.has_new_images):
+            self.labels.forget_names()
         if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
             self.mark_stale()
             return
         self.grid.invalidate(effects.image_ids)
         self._show_chosen()
         self._show_current()
-        self._show_history()
+        self._show_saved()
         self._counting.start()
-
-    @Slot()
-    def _count_again(self) -> None:
-        if self._project is not None:
-            self._summary = self._project.summary()
-        self._read_classes()
-        self._show_subtitle()
-
-    @Slot(int)
-    def _on_current_changed(self, _image_id: int) -> None:
-        self._show_current()
-
-    @Slot()
-    def _on_selection_changed(self) -> None:
-        self._show_chosen()
 
     @Slot(int)
     def _on_size_changed(self, pixels: int) -> None:
         self.grid.set_side(pixels)
         self.state.change_settings(thumbnail_px=pixels)
 
+    @Slot()
+    def _show_settings(self) -> None:
+        self.advance_box.setChecked(self.state.settings.auto_advance)
+
     @Slot(str)
     def _on_class_named(self, name: str) -> None:
-        known = self.class_actions.known_name(name)
-        if self.session is None or (known is None and not self.session.apply(AddClass(name))):
+        known = self.labels.known_name(name)
+        if known is None and not self.labels.apply(AddClass(name)):
             return
         self.labeller.assign(known or name)
         self.grid.setFocus()
@@ -342,7 +319,7 @@ class LabelPage(Page):
         """Wait for what is being decoded; called before the page goes."""
         self.thumbnails.close()
         self.viewer.view.close_pool()
-        self.suggesting.close()
+        self.labels.close()
 
 
 def _is_small(effects: Effects) -> bool:

@@ -25,11 +25,10 @@ class PictureViewer(QWidget):
         super().__init__()
         self.view = ImageView(thumbnails)
         self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
-        self.back_button.setToolTip(tr("Back to the grid (Esc)"))
-        previous = IconButton("chevron-left", "Previous", shortcut="A")
-        following = IconButton("chevron-right", "Next", shortcut="D")
-        previous.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
-        following.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
+        self.previous_button = IconButton("chevron-left", "Previous")
+        self.next_button = IconButton("chevron-right", "Next")
+        self.previous_button.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
+        self.next_button.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
         self._name = ElidedLabel("", "strong")
         self._place = text("", "small")
         self._facts = text("", "small")
@@ -37,12 +36,13 @@ class PictureViewer(QWidget):
         self._accept = Button("Accept", "check", on_click=self.accept_wanted.emit)
         self._accept.hide()
         self.candidates = CandidateBar()
+        self.accept_key = ""  # shown with the button
         self._zoom = text("", "small")
-        fit, real = IconButton("fit", "Fit", shortcut="F"), Button("1:1", on_click=self.view.show_real_pixels)
-        fit.clicked.connect(lambda _checked=False: self.view.fit())
-        real.setToolTip(tr("One pixel of the picture is one pixel of the screen (Z)"))
-        moves = (self.back_button, previous, following, self._place)
-        bar = row(*moves, self._name, self._facts, self._labels, self._accept, self._zoom, fit, real)
+        self.fit_button, self.real_button = IconButton("fit", "Fit"), Button("1:1", on_click=self.view.show_real_pixels)
+        self.fit_button.clicked.connect(lambda _checked=False: self.view.fit())
+        moves = (self.back_button, self.previous_button, self.next_button, self._place)
+        looks = (self._zoom, self.fit_button, self.real_button)
+        bar = row(*moves, self._name, self._facts, self._labels, self._accept, *looks)
         bar.setSpacing(theme.MEDIUM)
         bar.setStretch(4, 1)
         layout = column(bar, self.candidates, self.view, spacing=theme.SMALL)
@@ -67,7 +67,9 @@ class PictureViewer(QWidget):
         self._accept.setVisible(badge is not None)
         if badge is not None:
             ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
-            self._accept.setToolTip(tr("Enter accepts it. The model says: {ranked}", ranked=ranked))
+            words = tr("The model says: {ranked}", ranked=ranked)
+            key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
+            self._accept.setToolTip(f"{key} {words}".strip())
 
     def label_text(self) -> str:
         """Return the labels shown over the picture."""

@@ -26,10 +26,12 @@ class SuggestionBar(Card):
         self.body.addLayout(line)
         self.hide()
 
-    def show_counts(self, run: str, count: int, sure: int) -> None:
+    def show_counts(self, run: str, count: int, sure: int, *, accept_key: str) -> None:
         """Say how many pictures have a suggestion, and how many of those are sure; none hides the line."""
         self.setVisible(count > 0)
-        self._words.setText(tr("{count} suggestions by {run}; Enter accepts", count=f"{count:,}", run=run))
+        words = tr("{count} suggestions by {run}", count=f"{count:,}", run=run)
+        key = tr("{key} accepts", key=accept_key) if accept_key else ""
+        self._words.setText("; ".join(filter(None, (words, key))))
         self.accept_button.setText(tr("Accept the {count} sure ones", count=f"{sure:,}"))
         self.accept_button.setToolTip(tr("Those that are at least {share} sure, in one step", share=f"{SURE:.0%}"))
         self.accept_button.setVisible(sure > 0)

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from PySide6.QtWidgets import QLayout, QSplitter, QWidget
+
+from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Card, ElidedLabel, text
+from gui.kit.parts import Card, ElidedLabel, column, text
 from gui.predict.probability_bars import ProbabilityBars
 from visionft.export.predictor import Prediction
 
@@ -46,3 +49,22 @@ def several(answer: Prediction) -> list[str]:
 def short_name(provider: str) -> str:
     """Return an ONNX Runtime provider's name without its suffix: CPU, CUDA."""
     return provider.removesuffix("ExecutionProvider")
+
+
+def answers_view(head: QLayout, grid: QWidget, view: QWidget, card: AnswerCard) -> QSplitter:
+    """Return all answers on the left, below their head, and one of them large over its card on the right."""
+    left, right = QWidget(), QWidget()
+    left_layout = column(head, grid)
+    left_layout.setStretch(1, 1)
+    left.setLayout(left_layout)
+    right_layout = column(view, card, spacing=theme.LARGE)
+    right_layout.setStretch(0, 1)
+    right.setLayout(right_layout)
+    right.setMinimumWidth(theme.scaled(300))
+    split = QSplitter()
+    split.addWidget(left)
+    split.addWidget(right)
+    split.setHandleWidth(theme.LARGE)
+    split.setChildrenCollapsible(False)
+    split.setSizes([600, 440])
+    return split

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QComboBox, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
 
 from gui.kit import dialogs, drops, theme
 from gui.kit.drop_zone import DropZone
@@ -15,12 +15,12 @@ from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_grid import Cell, ImageGrid
 from gui.kit.image_view import ImageView
-from gui.kit.parts import Button, ElidedLabel, column, row
+from gui.kit.parts import Button, ElidedLabel, row
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.workers import Work
 from gui.page import Page
 from gui.predict import predicting
-from gui.predict.answer_card import AnswerCard, several, speed
+from gui.predict.answer_card import AnswerCard, answers_view, several, speed
 from gui.predict.camera_panel import CameraPanel
 from gui.predict.predicting import Answers, exported_models
 from gui.session import ProjectSession
@@ -71,24 +71,18 @@ class TryPage(Page):
         self.model_box.setAccessibleName(tr("Exported model"))
         self.model_box.setToolTip(tr("The exported file that answers"))
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
-        self.browse_button.setToolTip(tr("Open a model.onnx that lies elsewhere"))
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
         self.folder_button.setToolTip(tr("Classify all pictures of a folder and look at the answers"))
         self.to_csv_button = Button("Folder to CSV", "export", on_click=self.choose_folder_to_csv)
-        self.to_csv_button.setToolTip(tr("Classify all pictures of a folder into a table, however many there are"))
         self.paste_button = Button("Paste", "copy", on_click=self.paste)
-        self.paste_button.setToolTip(tr("Classify the picture on the clipboard"))
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
-        self.camera_button.setToolTip(tr("Classify what the camera sees, as it sees it"))
         self.csv_button = Button("Save CSV", "export", on_click=self._save_csv)
         self.csv_button.setToolTip(tr("Write these answers into a table"))
         self.order_box = QComboBox()
         self.order_box.addItems([tr(order) for order in ORDERS])
         self.order_box.setAccessibleName(tr("Order of the answers"))
-        self.drop_zone = DropZone(
-            "Drop pictures here", "Or a folder of them. Ctrl+V pastes a picture from the clipboard.", "Choose pictures"
-        )
+        self.drop_zone = DropZone("Drop pictures here", "", "Choose pictures")
         self.empty = EmptyState(
             "try",
             "No exported model yet",
@@ -96,40 +90,39 @@ class TryPage(Page):
             "To Export",
         )
 
+    @Slot()
+    def _show_keys(self) -> None:
+        key = self.state.actions.shown_keys("try.paste")
+        paste = tr("{key} pastes a picture from the clipboard.", key=key) if key else ""
+        self.drop_zone.show_words(f"{tr('Or a folder of them.')} {paste}".strip())
+
     def _lay_out(self) -> None:
         for widget in (self.model_box, self.browse_button):
             self.action_row.addWidget(widget)
-        sources = row(self.files_button, self.folder_button, self.paste_button, self.camera_button, None,
-                      self.to_csv_button)  # fmt: skip
+        ways = (self.files_button, self.folder_button, self.paste_button, self.camera_button)
         self._stack = QStackedWidget()
         for widget in (self.empty, self.drop_zone, self._answers_view(), self.camera):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
-        self.body.addLayout(sources)
+        self.body.addLayout(row(*ways, None, self.to_csv_button))
         self.body.addWidget(self._stack, 1)
 
     def _answers_view(self) -> QWidget:
         self._tally = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         head = row(self._tally, self.order_box, self.csv_button)
         head.setStretch(0, 1)
-        left, right = QWidget(), QWidget()
-        left_layout = column(head, self.grid)
-        left_layout.setStretch(1, 1)
-        left.setLayout(left_layout)
-        right_layout = column(self.view, self.answer_card, spacing=theme.LARGE)
-        right_layout.setStretch(0, 1)
-        right.setLayout(right_layout)
-        right.setMinimumWidth(theme.scaled(300))
-        split = QSplitter()
-        split.addWidget(left)
-        split.addWidget(right)
-        split.setHandleWidth(theme.LARGE)
-        split.setChildrenCollapsible(False)
-        split.setSizes([600, 440])
-        return split
+        return answers_view(head, self.grid, self.view, self.answer_card)
 
     def _connect(self) -> None:
+        actions = self.state.actions
+        actions.attach(self.browse_button, "try.open", tr("Open a model.onnx that lies elsewhere"))
+        words = tr("Classify all pictures of a folder into a table, however many there are")
+        actions.attach(self.to_csv_button, "try.csv", words)
+        actions.attach(self.paste_button, "try.paste", tr("Classify the picture on the clipboard"))
+        actions.attach(self.camera_button, "try.camera", tr("Classify what the camera sees, as it sees it"))
+        actions.changed.connect(self._show_keys)
+        self._show_keys()
         self.drop_zone.choose_button.clicked.connect(lambda _checked=False: self._choose_files())
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("export"))
         self.grid.current_changed.connect(self._on_current_changed)
@@ -174,14 +167,21 @@ class TryPage(Page):
         return self.model_box.currentData()
 
     def _show_enabled(self) -> None:
-        has_model, is_free = self.model() is not None, not self._is_classifying
-        for button in (self.files_button, self.folder_button, self.to_csv_button, self.paste_button,
-                       self.drop_zone.choose_button):  # fmt: skip
-            button.setEnabled(has_model and is_free)
-        self.camera_button.setEnabled(has_model)
+        for button in (self.files_button, self.folder_button, self.drop_zone.choose_button):
+            button.setEnabled(not self.why_not_classify())
         self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
         self.model_box.setEnabled(self.model_box.count() > 0)
         self.csv_button.setEnabled(bool(self.answers))
+        self.state.actions.refresh()
+
+    def why_no_model(self) -> str:
+        """Return why there is nothing that could answer; empty when there is."""
+        return "" if self.model() is not None else tr("Export a run first, or open a model.onnx with Other file.")
+
+    def why_not_classify(self) -> str:
+        """Return why nothing can be classified now; empty when it can."""
+        busy = tr("Pictures are being classified already.") if self._is_classifying else ""
+        return self.why_no_model() or busy
 
     def _load_cells(self, image_ids) -> list[Cell]:
         return [self._cell(image_id) for image_id in image_ids if image_id <= len(self.answers)]

@@ -76,17 +76,17 @@ class ResultsPage(Page):
         self.split_box.addItems([tr(name) for name in SPLITS])
         self.split_box.setAccessibleName(tr("Split to evaluate on"))
         self.evaluate_button = Button("Evaluate", "play", role="primary", on_click=self.evaluate)
-        self.evaluate_button.setToolTip(tr("Measure the chosen run on the pictures of this split"))
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
         self.continue_button.setToolTip(tr("Go on with this stopped or interrupted run, from its last checkpoint"))
         self.again_button = Button("Train again", "train", on_click=self.train_again)
-        self.again_button.setToolTip(
-            tr("A new run with these settings, from this run's best weights, on the labels of now")
-        )
         self.export_button = Button("Export", "export", on_click=lambda: state.page_requested.emit("export"))
         self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
         self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
         self.empty = EmptyState("results", "", "", "Train a model")
+        evaluate = tr("Measure the chosen run on the pictures of this split")
+        again = tr("A new run with these settings, from this run's best weights, on the labels of now")
+        state.actions.attach(self.evaluate_button, "run.evaluate", evaluate)
+        state.actions.attach(self.again_button, "run.again", again)
         self._lay_out()
         self._connect()
 
@@ -301,11 +301,8 @@ class ResultsPage(Page):
     def _show_enabled(self) -> None:
         run = self.run()
         has_weights = run is not None and run.has_weights
-        is_asked = run is not None and (run.name, self.split()) in self._evaluating
-        self.evaluate_button.setEnabled(has_weights and not is_asked)
         for empty in self._missing.values():
-            empty.button.setEnabled(has_weights and not is_asked)
-        self.again_button.setEnabled(has_weights)
+            empty.button.setEnabled(not self.why_not_evaluate())
         is_training = self.session is not None and self.session.runner.is_training
         self.continue_button.setEnabled(run is not None and not is_training)
         is_short = run is not None and can_continue(run)
@@ -314,16 +311,30 @@ class ResultsPage(Page):
             widget.setVisible(bool(self._runs))
         self.export_button.setVisible(bool(self._runs) and not is_short)  # one of the two: a row has room for five
         self.pictures.show_enabled(has_weights)
+        self.state.actions.refresh()
 
     def _leave(self) -> None:
         self.state.page_requested.emit("train" if self.session is not None else "project")
+
+    def why_not_train_again(self) -> str:
+        """Return why no run can begin from the chosen one; empty when one can."""
+        run = self.run()
+        if run is None:
+            return tr("Choose a training run first.")
+        return "" if run.has_weights else tr("The weights of this run were deleted.")
+
+    def why_not_evaluate(self) -> str:
+        """Return why the chosen run cannot be evaluated; empty when it can."""
+        run = self.run()
+        is_asked = run is not None and (run.name, self.split()) in self._evaluating
+        return self.why_not_train_again() or (tr("It is being evaluated already.") if is_asked else "")
 
     # -- acting -------------------------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
         """Measure the chosen run on the chosen split in a task."""
         run = self.run()
-        if run is not None and self.evaluate_button.isEnabled():
+        if run is not None and not self.why_not_evaluate():
             self._evaluate(run, self.split())
 
     def take_step(self, step: NextStep) -> None:

@@ -1,6 +1,6 @@
 """The settings page: looks, labelling, computing, network, keys, places, and a check of this computer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PySide6.QtCore import QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
-from gui import actions
+from gui.actions import Action
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
 from gui.kit.i18n import languages, tr
@@ -23,7 +23,7 @@ from gui.session import ProjectSession
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Outcome, Task
 from visionft.amounts import size_text
 from visionft.devices import likely_kinds
 from visionft.errors import NextStep
@@ -63,7 +63,7 @@ class SettingsPage(Page):
     def __init__(self, state: AppState, session: ProjectSession | None = None) -> None:
         super().__init__(state, session)
         self.subtitle.setText(tr("Every change takes effect at once and is kept"))
-        self._is_closed = False
+        self._is_closed = self._is_checking = False
         self._weights = WeightsActions(state, self)
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
         left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
@@ -147,7 +147,7 @@ class SettingsPage(Page):
         )
 
     def _keys(self) -> Card:
-        groups = {tr(title): self._rows(entries) for title, entries in actions.by_group().items()}
+        groups = {tr(title): self._rows(found) for title, found in self.state.actions.by_group().items()}
         self.keys = ShortcutEditor(groups)
         self.keys.wanted.connect(self._on_keys_wanted)
         self.keys.reset_wanted.connect(self._on_keys_reset)
@@ -167,6 +167,7 @@ class SettingsPage(Page):
 
     def _computer(self) -> Card:
         self.check_button = Button("Check this computer", "shield", on_click=self.check)
+        self.state.actions.attach(self.check_button, "run.check")
         self.report = QPlainTextEdit()
         self.report.setReadOnly(True)
         self.report.setAccessibleName(tr("What the check found"))
@@ -224,8 +225,7 @@ class SettingsPage(Page):
         self.picture_box.setCurrentIndex(_place_of(settings.picture_mb, PICTURE_LIMITS_MB))
         self.picture_box.setEnabled(not picture_limit_is_given())
         self._show_places()
-        every = [each for entries in actions.by_group().values() for each in self._rows(entries)]
-        self.keys.show_rows(every)
+        self.keys.show_rows(self._rows(self.state.actions))
         self.reset_keys_button.setEnabled(bool(settings.shortcuts))
         if self.isVisible():
             self.refresh()
@@ -240,14 +240,14 @@ class SettingsPage(Page):
         self.cache_place.setText(str(cache_folder()))
         self.cache_reset.setVisible(bool(settings.cache_folder))
 
-    def _rows(self, entries: Sequence[actions.Entry]) -> list[ShortcutRow]:
-        chosen = self.state.settings.shortcuts
+    def _rows(self, found: Iterable[Action]) -> list[ShortcutRow]:
+        actions, chosen = self.state.actions, self.state.settings.shortcuts
         return [
             ShortcutRow(
-                name=entry.name, title=tr(entry.title), keys=next(iter(actions.keys_of(entry.name, chosen)), ""),
-                is_own=entry.name not in chosen,
+                name=action.id, title=tr(action.title), keys=next(iter(actions.keys_of(action.id)), ""),
+                is_own=action.id not in chosen,
             )
-            for entry in entries
+            for action in found
         ]  # fmt: skip
 
     # -- acting -------------------------------------------------------------------------------------------------
@@ -271,19 +271,26 @@ class SettingsPage(Page):
 
     def check(self) -> None:
         """Look at versions and devices in a task."""
-        if not self.check_button.isEnabled():
+        if self.why_not_check():
             return
         title = tr("Checking this computer")
         task = Task(title=title, work=check_computer, lane=Lane.COMPUTE, page=self.name, outlives_project=True)
-        self.check_button.setEnabled(False)
-        self.state.tasks.run(
-            task, owner=self, on_done=self._show_report, on_end=lambda _outcome: self.check_button.setEnabled(True)
-        )
+        self._is_checking = True
+        self.state.tasks.run(task, owner=self, on_done=self._show_report, on_end=self._on_checked)
+        self.state.actions.refresh()
+
+    def _on_checked(self, _outcome: Outcome[tuple[str, tuple[NextStep, ...]]]) -> None:
+        self._is_checking = False
+        self.state.actions.refresh()
+
+    def why_not_check(self) -> str:
+        """Return why the check cannot begin; empty when it can."""
+        return tr("This computer is being checked already.") if self._is_checking else ""
 
     @Slot(str, str)
     def _on_keys_wanted(self, name: str, keys: str) -> None:
         chosen = self.state.settings.shortcuts
-        if fault := actions.fault_of(name, keys, chosen):
+        if fault := self.state.actions.fault_of(name, keys):
             self.keys.show_fault(name, fault)
         else:
             self._choose_keys({**chosen, name: keys})
@@ -291,7 +298,8 @@ class SettingsPage(Page):
     @Slot(str)
     def _on_keys_reset(self, name: str) -> None:
         chosen = {other: keys for other, keys in self.state.settings.shortcuts.items() if other != name}
-        faults = (actions.fault_of(name, keys, chosen) for keys in actions.BY_NAME[name].keys)
+        actions = self.state.actions
+        faults = (actions.fault_of(name, keys, chosen) for keys in actions[name].keys)
         if fault := next(filter(None, faults), ""):
             self.keys.show_fault(name, fault)
         else:

@@ -25,11 +25,12 @@ _ROLE = Qt.ItemDataRole.UserRole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something that can be done now. `keys` is its shortcut, as people write it."""
+    """Something to do. `keys` is its shortcut, as people write it; `why_not` says why it cannot be done now, if so."""
 
     title: str
     keys: str = ""
     act: Callable[[], object]
+    why_not: str = ""
 
 
 def score(title: str, typed: str) -> int | None:
@@ -48,7 +49,7 @@ def score(title: str, typed: str) -> int | None:
 
 
 class _CommandDelegate(QStyledItemDelegate):
-    """A title on the left, its keys on the right."""
+    """A title on the left, its keys on the right; what cannot be done is pale, with the reason instead of the keys."""
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index) -> QSize:
         return QSize(200, theme.scaled(36))
@@ -64,14 +65,19 @@ class _CommandDelegate(QStyledItemDelegate):
         box: QRect = option.rect.adjusted(12, 0, -12, 0)
         vertical = Qt.AlignmentFlag.AlignVCenter
         painter.setPen(QColor(palette.muted))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | vertical), command.keys)
-        painter.setPen(QColor(palette.text))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignLeft | vertical), command.title)
+        side, title = command.why_not or command.keys, command.title
+        if command.why_not:
+            metrics, elide = painter.fontMetrics(), Qt.TextElideMode.ElideRight
+            title = metrics.elidedText(title, elide, box.width() // 2)
+            side = metrics.elidedText(side, elide, box.width() - metrics.horizontalAdvance(title) - theme.LARGE)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | vertical), side)
+        painter.setPen(QColor(palette.muted if command.why_not else palette.text))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignLeft | vertical), title)
         painter.restore()
 
 
 class CommandPalette(QDialog):
-    """A field over a list; the list narrows as one types."""
+    """A field over a list; the list narrows as one types. What cannot be done now stands last."""
 
     def __init__(self, parent: QWidget, commands: Sequence[Command]) -> None:
         super().__init__(parent)
@@ -100,14 +106,22 @@ class CommandPalette(QDialog):
         self._show_matches("")
 
     def titles(self) -> list[str]:
-        """Return the commands listed now, best first."""
-        return [self.list.item(line).data(_ROLE).title for line in range(self.list.count())]
+        """Return the commands listed now that can be done, best first."""
+        return [command.title for command in self.listed() if not command.why_not]
+
+    def reasons(self) -> dict[str, str]:
+        """Return {title: why not} of the commands listed now that cannot be done."""
+        return {command.title: command.why_not for command in self.listed() if command.why_not}
+
+    def listed(self) -> list[Command]:
+        """Return the commands listed now, best first, those that cannot be done last."""
+        return [self.list.item(line).data(_ROLE) for line in range(self.list.count())]
 
     def run_chosen(self) -> None:
-        """Close, then do what is chosen."""
+        """Close, then do what is chosen; with what cannot be done, stay."""
         item = self.list.currentItem()
-        if item is not None:
-            command: Command = item.data(_ROLE)
+        command: Command | None = item.data(_ROLE) if item is not None else None
+        if command is not None and not command.why_not:
             self.accept()
             command.act()
 
@@ -122,11 +136,12 @@ class CommandPalette(QDialog):
 
     def _show_matches(self, typed: str) -> None:
         scored = [(score(command.title, typed), place, command) for place, command in enumerate(self._commands)]
-        fitting = sorted((rank, place) for rank, place, _ in scored if rank is not None)
+        fitting = sorted((bool(command.why_not), rank, place) for rank, place, command in scored if rank is not None)
         self.list.clear()
-        for _, place in fitting:
+        for _, _, place in fitting:
             command = self._commands[place]
             item = QListWidgetItem(command.title)
             item.setData(_ROLE, command)
+            item.setToolTip(command.why_not)
             self.list.addItem(item)
         self.list.setCurrentRow(0)

@@ -4,14 +4,17 @@ The pages about a project are built anew whenever another one is open, so that n
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
+from gui.actions import Action
 from gui.errors import BugDialog, ReportDialog
 from gui.kit import dialogs, drops, theme
 from gui.kit.banner import Banner
@@ -19,7 +22,8 @@ from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.parts import row
 from gui.next_steps import STEPS, way_of
-from gui.page import Page
+from gui.page import Page, PageLink
+from gui.shell.actions import shell_actions
 from gui.shell.commands import Commands
 from gui.shell.job_bar import JobBar
 from gui.shell.notify import Notifier, ending_of
@@ -40,13 +44,15 @@ START_SIZE = (1280, 800)
 class PageEntry:
     """A page the window offers; `place` is `module:class`, imported when the page is built.
 
-    A page that `outlives_project` has nothing to do with the open one, and stays when another is opened.
+    `actions` returns the commands of the page, which are there before it. A page that `outlives_project` has nothing to
+    do with the open one, and stays when another is opened.
     """
 
     name: str
     title: str
     icon_name: str
     place: str
+    actions: Callable[[PageLink[Any]], Sequence[Action]]
     outlives_project: bool = False
 
     def load(self) -> type[Page]:
@@ -77,7 +83,8 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self._lay_out()
         self.notifier = Notifier(self)
-        self.commands = Commands(self)
+        self._declare_actions()
+        self.commands = Commands(state, self)
         self.commands.fill(self.menuBar())
         self._connect()
         self.show_page(pages[0].name)
@@ -94,6 +101,12 @@ class MainWindow(QMainWindow):
             self._stack.addWidget(page)
             self.commands.attach(name, page)
         return self._pages[name]
+
+    def opened(self, name: str) -> Page:
+        """Return a page, in front."""
+        if self.current_page is not self.page(name):
+            self.show_page(name)
+        return self.page(name)
 
     @Slot(str)
     def show_page(self, name: str) -> None:
@@ -163,6 +176,15 @@ class MainWindow(QMainWindow):
 
     # -- commands -----------------------------------------------------------------------------------------------
 
+    def _declare_actions(self) -> None:
+        """Gather the commands of the pages and the shell's own."""
+        for name, entry in self.entries.items():
+            link = PageLink(state=self.state, show=partial(self.opened, name), built=partial(self._pages.get, name))
+            self.state.actions.declare(entry.actions(link))
+        self.state.actions.declare(shell_actions(self.state, self, tuple(self.entries)))
+        for name in self.entries:
+            self.state.actions.attach(self.rail.button(name), f"page.{name}")
+
     def step_page(self, step: int) -> None:
         """Show the next (1) or previous (-1) page."""
         names = list(self.entries)
@@ -175,7 +197,7 @@ class MainWindow(QMainWindow):
 
     def show_palette(self) -> None:
         """Open the command palette."""
-        self.palette_dialog = CommandPalette(self, self.commands.possible())
+        self.palette_dialog = CommandPalette(self, self.commands.listed())
         self._open_over(self.palette_dialog)
 
     def show_shortcuts(self) -> None:
@@ -293,12 +315,6 @@ class MainWindow(QMainWindow):
             self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
         if failure is not None and failure.details:
             self._open_over(BugDialog(self, failure.details))
-
-    def stop_task(self) -> None:
-        """Ask the task that began last to end well."""
-        handle = self.commands.stoppable()
-        if handle is not None:
-            handle.stop()
 
     @Slot(object)
     def _on_run_continue_requested(self, run: object) -> None:

@@ -64,17 +64,20 @@ class TrainPage(Page):
 
     def _make_buttons(self) -> None:
         self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
-        self.start_button.setToolTip(tr("Start training (Ctrl+Enter)"))
         self.enqueue_button = Button("Add to queue", "queue", on_click=self.enqueue)
-        self.enqueue_button.setToolTip(tr("Let this run wait for its turn, with the settings as they are now"))
         self.pause_button = Button("Pause", "pause", on_click=self.pause)
-        self.pause_button.setToolTip(tr("End after this step and free the device; Resume goes on at the same place"))
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip(tr("Go on with the paused run"))
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
         self.stop_button.setToolTip(tr("End the run after this step; what was best so far is kept"))
         self.results_button = Button("See results", "results", on_click=self._see_results)
         self.results_button.hide()
+        attach = self.state.actions.attach
+        attach(self.start_button, "run.start")
+        wait = tr("Let this run wait for its turn, with the settings as they are now")
+        attach(self.enqueue_button, "run.enqueue", wait)
+        pause = tr("End after this step and free the device; Resume goes on at the same place")
+        attach(self.pause_button, "run.pause", pause)
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
@@ -127,7 +130,7 @@ class TrainPage(Page):
     def queue(self) -> QueueList:
         """Return the list of the runs that wait, built when it is first needed."""
         if self._queue is None:
-            self._queue = queue = QueueList()
+            self._queue = queue = QueueList(self.state.actions)
             queue.setMaximumWidth(theme.scaled(_QUEUE_WIDTH))
             if (runner := self.runner) is not None:
                 queue.moved.connect(runner.move)
@@ -197,13 +200,12 @@ class TrainPage(Page):
         is_open, is_training = self.runner is not None, self._is_training
         index = self._views.currentIndex()
         paused = self.runner is not None and bool(self.runner.queue.paused)
-        self.start_button.setEnabled(is_open)
         self.start_button.setVisible(not is_training and index != QUEUE and not (index == LIVE and paused))
         self.enqueue_button.setVisible(is_open and index == SETUP)
         self.resume_button.setVisible(paused and index == LIVE and not is_training)
         for button in (self.pause_button, self.stop_button):
             button.setVisible(is_training)
-            button.setEnabled(self.runner is not None and is_training and not self.runner.is_stopping)
+        self.stop_button.setEnabled(self.runner is not None and is_training and not self.runner.is_stopping)
 
     @Slot()
     def _show_queue(self) -> None:

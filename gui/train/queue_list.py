@@ -1,12 +1,12 @@
-"""The training runs that wait: drag or move them, tweak, take out, try again. Knows Qt and plain data only."""
+"""The training runs that wait: drag or move them, tweak, take out, try again. Knows Qt, keys and plain data only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
+from gui.actions import Actions
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.icons import icon
@@ -32,7 +32,8 @@ class QueueList(Card):
     retry_requested = Signal(int)
     start_requested = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, actions: Actions) -> None:
+        """Args: `actions` give the keys."""
         super().__init__()
         self._title = text("Queue", "heading")
         self._words = text("", "small", wrap=True)
@@ -45,27 +46,26 @@ class QueueList(Card):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.model().rowsMoved.connect(self._on_rows_moved)
         self.list.currentRowChanged.connect(self._show_enabled)
-        self.up_button = IconButton("chevron-up", "Move up", shortcut="Alt+Up")
-        self.down_button = IconButton("chevron-down", "Move down", shortcut="Alt+Down")
+        self.up_button = IconButton("chevron-up", "Move up")
+        self.down_button = IconButton("chevron-down", "Move down")
         self.tweak_button = IconButton("edit", "Take it out and change its settings")
         self.retry_button = IconButton("refresh", "Try again")
-        self.remove_button = IconButton("trash", "Take it out of the queue", shortcut="Del")
+        self.remove_button = IconButton("trash", "Take it out of the queue")
         for button, act in (
-            (self.up_button, lambda: self._move(-1)),
-            (self.down_button, lambda: self._move(1)),
+            (self.up_button, lambda: self.move_chosen(-1)),
+            (self.down_button, lambda: self.move_chosen(1)),
             (self.tweak_button, lambda: self._emit(self.tweak_requested)),
             (self.retry_button, lambda: self._emit(self.retry_requested)),
-            (self.remove_button, lambda: self._emit(self.removed)),
+            (self.remove_button, self.remove_chosen),
         ):
             button.clicked.connect(lambda _checked=False, act=act: act())
-        for keys, act in (
-            ("Alt+Up", lambda: self._move(-1)),
-            ("Alt+Down", lambda: self._move(1)),
-            ("Del", lambda: self._emit(self.removed)),
+        for button, name in (
+            (self.up_button, "queue.up"),
+            (self.down_button, "queue.down"),
+            (self.remove_button, "queue.remove"),
         ):
-            shortcut = QShortcut(QKeySequence(keys), self.list)
-            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
-            shortcut.activated.connect(act)
+            actions.attach(button, name, enables=False)
+            actions.bind(name, self.list)
         self.body.addLayout(row(self._title, None, self.start_button))
         self.body.addWidget(self._words)
         self.body.addWidget(self.list, 1)
@@ -109,7 +109,12 @@ class QueueList(Card):
         if number := self.chosen():
             signal.emit(number)
 
-    def _move(self, step: int) -> None:
+    def remove_chosen(self) -> None:
+        """Take the chosen run out."""
+        self._emit(self.removed)
+
+    def move_chosen(self, step: int) -> None:
+        """Move the chosen run up (-1) or down (1)."""
         index = self.list.currentRow() + step
         if self.chosen() and 0 <= index < self.list.count():
             self.moved.emit(self.chosen(), index)

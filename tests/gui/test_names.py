@@ -70,7 +70,7 @@ def visit(window: MainWindow, name: str) -> None:
     QApplication.processEvents()
     if name == "label":
         page.grid.set_current(0)
-        page.open_viewer()
+        page.labels.view(True)
         page.show_only((1, 2), NAME)
     if name == "train":
         page.queue_button.click()

@@ -162,7 +162,7 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
     walk.look(opened, name)
     if name == "label":
         page.grid.set_current(0)  # type: ignore[attr-defined]
-        page.open_viewer()  # type: ignore[attr-defined]
+        page.labels.view(True)  # type: ignore[attr-defined]
         walk.look(opened, "viewer")
     if name == "results":
         for button in page.view_buttons.buttons():  # type: ignore[attr-defined]

@@ -53,7 +53,7 @@ def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
 def test_a_picture_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
     image_id = label.grid.current_id()
     label.grid.cell(image_id).path.unlink()
-    label.open_viewer()
+    label.labels.view(True)
     view = label.viewer.view
     qtbot.waitUntil(lambda: view._kept.get(label.grid.cell(image_id).path) is not None)
     assert "the file is missing" in view._kept[label.grid.cell(image_id).path].reason

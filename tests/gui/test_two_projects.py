@@ -166,7 +166,7 @@ def assert_fresh(window: MainWindow) -> None:
     """Check that no page holds anything, whatever it would show."""
     page, train, attempt = window.page("project"), window.page("train"), window.page("try")
     assert page.report.isHidden() and page.tiles["runs"].figure() == "0" and page.checklist.badge() == "4 still missing"
-    assert window.page("label").grid.count() == 0 and window.page("label").suggesting.found == {}
+    assert window.page("label").grid.count() == 0 and window.page("label").labels.suggesting.found == {}
     assert train.monitor.state() == "No run yet" and train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
     assert train.runner.queue.runs == () and train.runner.offer is None and train.resume_card.message() == ""
     assert window.page("results").run() is None and window.page("results").evaluation is None

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import gui
-from gui import actions
 from gui.app import PAGES, create_window
 from gui.kit import i18n
 from gui.kit.i18n import tr
@@ -74,8 +73,9 @@ def test_translating_twice_changes_nothing(code):
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_rail_menus_and_commands_are_translated_whole(code):
-    said = {entry.title for entry in actions.ENTRIES} | {entry.menu for entry in actions.ENTRIES if entry.menu}
+def test_rail_menus_and_commands_are_translated_whole(code, window):
+    actions = window.state.actions
+    said = {action.title for action in actions} | {action.menu or action.place for action in actions}
     said |= {page.title for page in PAGES}
     assert not said - set(i18n.read_catalogue(code))
 
@@ -92,7 +92,7 @@ def test_the_window_speaks_german(qtbot, qapp):
     qtbot.addWidget(window)
     assert window.rail.button("settings").text() == "Einstellungen"
     assert [action.text() for action in window.menuBar().actions()][:2] == ["&Datei", "&Bearbeiten"]
-    assert "Projekt öffnen" in [command.title for command in window.commands.possible()]
+    assert "Projekt öffnen" in [command.title for command in window.commands.listed()]
     window.show_page("settings")
     assert window.current_page.offline_box.text() == "Ohne Netz arbeiten"
     window.close()

@@ -80,7 +80,7 @@ def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage)
 
 def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
     qtbot.keyClick(page.grid, Qt.Key.Key_Space)
-    assert page.is_viewing
+    assert page.labels.is_viewing
     bar = page.viewer.candidates
     assert bar.isVisible() and list(bar.buttons) == ["blue", "red"]
     assert [button.text() for button in bar.buttons.values()] == ["blue  (1)", "red  (3)"]

@@ -43,7 +43,7 @@ def page(qtbot, window: MainWindow, project_dir, suggested) -> LabelPage:
     page = window.page("label")
     assert isinstance(page, LabelPage)
     qtbot.waitUntil(page.grid.hasFocus)
-    qtbot.waitUntil(lambda: len(page.suggesting.found) == 5)
+    qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 5)
     return page
 
 
@@ -172,7 +172,7 @@ def test_a_class_takes_a_colour_from_its_menu_everywhere(page, window, monkeypat
 
 def test_classes_are_reordered_by_dragging_and_from_the_menu(page):
     page.panel.list.model().moveRow(page.panel.list.rootIndex(), 2, page.panel.list.rootIndex(), 0)
-    assert page.panel.names() == ["red", "blue", "green"] and page.keys["1"] == "red"
+    assert page.panel.names() == ["red", "blue", "green"] and page.labels.keys["1"] == "red"
     trigger(page, "red", "Move down")
     assert page.panel.names() == ["blue", "red", "green"]
     page.state.session.undo()
@@ -192,7 +192,7 @@ def test_the_class_list_is_searched(qtbot, page):
 
 
 def test_without_a_run_the_menu_leads_to_training(page, window):
-    menu = page.suggesting.menu(page)
+    menu = page.labels.suggesting.menu(page)
     menu.actions()[0].trigger()
     menu.deleteLater()
     assert window.current_page.name == "train"
@@ -212,13 +212,13 @@ def test_a_real_run_suggests_for_every_unlabelled_picture(qtbot, window, picture
     window.state.open_project(folder)
     window.show_page("label")
     page = window.page("label")
-    menu = page.suggesting.menu(page)
+    menu = page.labels.suggesting.menu(page)
     assert "001-tiny" in menu.actions()[0].text()
     menu.actions()[0].trigger()
     menu.deleteLater()
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
-    qtbot.waitUntil(lambda: len(page.suggesting.found) > 0, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.labels.suggesting.found) > 0, timeout=10_000)
     assert (
-        len(page.suggesting.found)
+        len(page.labels.suggesting.found)
         == window.state.session.project.summary().images - window.state.session.project.summary().labelled
     )

@@ -1,0 +1,122 @@
+"""What is being labelled: the classes, which pictures are shown, current and selected, and what is suggested for them.
+
+The page, its keys and the actions depend on this and not on each other. It shows nothing itself.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from gui.kit.class_looks import class_colours, class_keys
+from gui.kit.image_grid import Cell
+from gui.kit.selection import ImageSelection
+from gui.kit.theme import ClassColour
+from gui.label.filter_bar import ImageQuery
+from gui.label.images import PictureFinder, cells
+from gui.label.suggesting import Suggesting
+from gui.session import ProjectSession
+from gui.state import AppState
+from visionft.project.edits.changes import Change
+from visionft.project.queries import ClassRow, tag_counts
+from visionft.project.queries import class_rows as read_classes
+from visionft.project.store import Project
+from visionft.project.summary import ProjectSummary
+
+
+class LabelSession(QObject):
+    """The state of labelling in one project; without a project, or pictures, there is just nothing in it."""
+
+    classes_changed = Signal()  # classes and tags, or how many pictures have them
+    shown_changed = Signal()  # which pictures are shown
+    viewing_changed = Signal()  # whether one picture is shown large
+
+    def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
+        """Args: `page` is the screen that a task of this session leads to."""
+        super().__init__(parent)
+        self.state, self._session = state, session
+        self.project: Project | None = session.project if session is not None else None
+        self.selection = ImageSelection(self)
+        self.suggesting = Suggesting(state, session, page=page, parent=self)
+        self.summary: ProjectSummary | None = None
+        self.classes: tuple[ClassRow, ...] = ()
+        self.tags: tuple[str, ...] = ()
+        self.colours: dict[str, ClassColour] = {}
+        self.keys: dict[str, str] = {}  # {key: class name}
+        self.query = ImageQuery()
+        self.only: tuple[int, ...] | None = None  # just these pictures, whatever the query
+        self.is_viewing = False
+        self._finder = PictureFinder(session.project) if session is not None else None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Read the classes and counts anew."""
+        project = self.project
+        self.summary = project.summary() if project is not None else None
+        self.classes = read_classes(project, self.summary.classes) if project is not None and self.summary else ()
+        self.tags = tuple(tag_counts(project)) if project is not None else ()
+        self.colours = class_colours(self.classes)
+        self.keys = class_keys(self.classes)
+        self.classes_changed.emit()
+
+    def cells(self, image_ids: Sequence[int]) -> list[Cell]:
+        """Return what is shown of pictures."""
+        if self.project is None:
+            return []
+        return list(cells(self.project, image_ids, self.colours, self.suggesting.found))
+
+    def known_name(self, typed: str) -> str | None:
+        """Return the class that is called like this, letters compared without case."""
+        return next((row.name for row in self.classes if row.name.casefold() == typed.casefold()), None)
+
+    # -- what is shown ------------------------------------------------------------------------------------------
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether pictures may be left out."""
+        return self.query.narrows or self.only is not None
+
+    def show_only(self, image_ids: tuple[int, ...]) -> None:
+        """Show just these pictures, in this order, until others are asked for."""
+        self.only = image_ids
+        self.find()
+
+    def show_query(self, query: ImageQuery) -> None:
+        """Show what fits a query."""
+        self.only, self.query = None, query
+        self.find()
+
+    def find(self) -> None:
+        """Look again which pictures are to be shown."""
+        if self._finder is None:
+            return
+        if self.only is not None:
+            present = set(self._finder.find(ImageQuery(), {}))
+            self.selection.set_ids(tuple(image_id for image_id in self.only if image_id in present))
+        else:
+            self.selection.set_ids(self._finder.find(self.query, self.suggesting.found))
+        self.shown_changed.emit()
+
+    def forget_names(self) -> None:
+        """Take note that pictures came or went."""
+        if self._finder is not None:
+            self._finder.forget_names()
+
+    def view(self, is_on: bool) -> None:
+        """Show the current picture large, or all of them again."""
+        self.is_viewing = is_on and bool(self.selection.current_id())
+        self.viewing_changed.emit()
+
+    def toggle_viewer(self) -> None:
+        """Open or close the viewer."""
+        self.view(not self.is_viewing)
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    def apply(self, change: Change) -> bool:
+        """Make a change durable; return whether it was made."""
+        return self._session is not None and self._session.apply(change)
+
+    def close(self) -> None:
+        """Wait for what is being read."""
+        self.suggesting.close()

@@ -1,0 +1,23 @@
+"""The commands of the page that tries exported models; it needs no project."""
+
+from typing import TYPE_CHECKING
+
+from gui.actions import TRY, Action
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.predict.page import TryPage
+
+
+def try_actions(link: "PageLink[TryPage]") -> list[Action]:
+    """Return the commands."""
+    add = link.action
+    return [
+        add("try.paste", "Try the picture on the clipboard", lambda p: p.paste(), lambda p: p.why_not_classify(),
+            needs_project=False, keys=("Ctrl+V",), place=TRY, menu="Run", begins_group=True),
+        add("try.open", "Open an exported model", lambda p: p.browse_model(), needs_project=False, menu="Run"),
+        add("try.camera", "Switch the camera on or off", lambda p: p.toggle_camera(), lambda p: p.why_no_model(),
+            needs_project=False, menu="Run"),
+        add("try.csv", "Classify a folder into a table", lambda p: p.choose_folder_to_csv(),
+            lambda p: p.why_not_classify(), needs_project=False, menu="Run"),
+    ]  # fmt: skip

@@ -1,0 +1,20 @@
+"""The commands of the results page, about the run that is chosen there."""
+
+from typing import TYPE_CHECKING
+
+from gui.actions import Action
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.results.page import ResultsPage
+
+
+def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
+    """Return the commands."""
+    add = link.action
+    return [
+        add("run.evaluate", "Evaluate the chosen run", lambda p: p.evaluate(), lambda p: p.why_not_evaluate(),
+            menu="Run", begins_group=True),
+        add("run.again", "Train again from the chosen run", lambda p: p.train_again(),
+            lambda p: p.why_not_train_again(), menu="Run"),
+    ]  # fmt: skip

@@ -1,0 +1,35 @@
+"""The commands of the train page: start a run, let it wait, pause it; the order of the queue."""
+
+from typing import TYPE_CHECKING
+
+from gui.actions import QUEUE, TRAIN, Action
+from gui.kit.i18n import tr
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.train.page import TrainPage
+
+
+def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
+    """Return the commands."""
+    add, state = link.action, link.state
+
+    def why_not_start() -> str:
+        is_training = state.session is not None and state.session.runner.is_training
+        return tr("A run is training already: let this one wait in the queue.") if is_training else ""
+
+    def why_not_pause() -> str:
+        if state.session is None or not state.session.runner.is_training:
+            return tr("No run is training.")
+        return tr("The run is ending already.") if state.session.runner.is_stopping else ""
+
+    return [
+        add("run.start", "Start training", lambda p: p.start(), before=why_not_start,
+            keys=("Ctrl+Enter", "Ctrl+Return"), place=TRAIN, menu="Run"),
+        add("run.enqueue", "Add the run to the queue", lambda p: p.enqueue(),
+            keys=("Ctrl+Shift+Return",), place=TRAIN, menu="Run"),
+        add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
+        add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
+        add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
+        add("queue.remove", "Take it out of the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),
+    ]  # fmt: skip
