@@ -18,6 +18,7 @@ THUMBNAIL_PX = 256
 MEMORY_MB = 96
 VIEW_PX = 6000
 _JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
+QImageWriter("", _JPEG)  # first in this thread: two workers that were the first to make one have crashed (PySide 6.11)
 
 
 @dataclass(frozen=True, slots=True)
