@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from gui.home import importing
+from gui.home import folders, importing
 from gui.home.checklist import Checklist
 from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
@@ -48,16 +47,6 @@ if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
 SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
-
-
-def projects_folder() -> Path:
-    """Return where new projects are kept unless the user says otherwise."""
-    return platformdirs.user_documents_path() / "VisionFT"
-
-
-def public_folder() -> Path:
-    """Return where public sets are kept, for all projects."""
-    return projects_folder() / "Public sets"
 
 
 class ProjectPage(Page):
@@ -162,7 +151,7 @@ class ProjectPage(Page):
             self._show_project(self.session)
         else:
             self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
-            here = [each.name for each in PUBLIC_SETS if list_file(each, public_folder()).is_file()]
+            here = [each.name for each in PUBLIC_SETS if list_file(each, folders.public_folder()).is_file()]
             self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
 
     def _show_project(self, session: ProjectSession) -> None:
@@ -234,7 +223,7 @@ class ProjectPage(Page):
 
     def ask_new_project(self, *, name: str = "", task: ProjectTask = "single", folder: Path | None = None) -> bool:
         """Ask for a new project and create it; return whether it is open now."""
-        folder = folder or projects_folder()
+        folder = folder or folders.projects_folder()
         name = free_path(folder, name).name if name else ""
         dialog = NewProjectDialog(self, folder=folder, name=name, task=task)
         is_accepted = dialog.exec() == QDialog.DialogCode.Accepted
@@ -283,13 +272,13 @@ class ProjectPage(Page):
 
     def choose_project(self) -> None:
         """Let the user choose a project folder and open it."""
-        folder = dialogs.ask_folder(self, "Open a project folder", projects_folder())
+        folder = dialogs.ask_folder(self, "Open a project folder", folders.projects_folder())
         if folder is not None:
             self.state.open_project(folder)
 
     def try_sample(self) -> None:
         """Create the sample project and fill it in a task."""
-        path = free_path(projects_folder(), "Sample parts")
+        path = free_path(folders.projects_folder(), "Sample parts")
         if self.state.create_project(path) and self.state.session is not None:
             work = partial(importing.make_sample, self.state.session.project)
             title = tr("Making the sample project")
@@ -317,17 +306,17 @@ class ProjectPage(Page):
 
     @Slot(object)
     def _on_public_chosen(self, wanted: PublicSet) -> None:
-        if not list_file(wanted, public_folder()).is_file():
+        if not list_file(wanted, folders.public_folder()).is_file():
             question = tr(
                 "{size} come from the internet into {folder}. Licence: {licence}.",
                 size=size_text(wanted.bytes),
-                folder=public_folder(),
+                folder=folders.public_folder(),
                 licence=tr(wanted.licence),
             )
             title = tr("Download {name}?", name=wanted.title)
             if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
                 return
-        self.imports.fetch(wanted, public_folder())
+        self.imports.fetch(wanted, folders.public_folder())
 
     @Slot(str)
     def _on_action_chosen(self, action: str) -> None:

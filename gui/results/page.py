@@ -19,6 +19,7 @@ from gui.kit.value_table import ValueTable
 from gui.page import Page
 from gui.results import evaluations
 from gui.results.compare_chart import CompareChart
+from gui.results.evaluating import evaluate
 from gui.results.picture_views import PictureViews
 from gui.results.reliability_chart import ReliabilityChart
 from gui.results.run_actions import RunActions
@@ -28,27 +29,16 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from visionft.errors import NextStep
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
-from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 if TYPE_CHECKING:
-    from visionft.data.types import Snapshot, Split
+    from visionft.data.types import Split
 
 SPLITS: "dict[str, Split]" = {"Validation": "val", "Test": "test"}
 CURVES, MATRIX, CLASSES, PICTURES, CALIBRATION, CHANGES, SETTINGS = range(7)
 VIEWS = ("Curves", "Confusion", "Classes", "Pictures", "Calibration", "Changes", "Settings")
 COMPARED_RUNS = 4
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
-
-
-def evaluate(
-    run_dir: Path, images: "Snapshot", split: "Split", *, on_event: OnEvent, should_stop: ShouldStop
-) -> object:
-    """Measure a run on a split, in a task; figures and predictions are kept in its folder."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
-    from visionft.evaluation.report import evaluate_run
-
-    return evaluate_run(run_dir, images, split, on_event=on_event, should_stop=should_stop)
 
 
 class ResultsPage(Page):

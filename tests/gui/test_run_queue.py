@@ -10,7 +10,8 @@ import pytest
 from gui.run_queue import FILE_NAME, RunQueue
 from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import append_metrics, read_run
+from visionft.training.runs.metrics_file import append_metrics
+from visionft.training.runs.run_folder import read_run
 
 A, B, C = (TrainConfig(epochs=number) for number in (1, 2, 3))
 

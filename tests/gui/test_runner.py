@@ -16,8 +16,9 @@ from gui.train.page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.events import EpochDone, Progress, RunStarted
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.recording import write_snapshot
-from visionft.training.runs.run_folder import TrainResult, append_metrics, new_run_dir, read_run
+from visionft.training.runs.run_folder import TrainResult, new_run_dir, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -8,7 +8,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
-from gui.home import page as project_module
+from gui.home import folders
 from gui.home.found_classes import FoundClasses, look_alikes
 from gui.home.new_project import NewProjectDialog
 from gui.home.page import ProjectPage
@@ -20,7 +20,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def page(window: MainWindow, tmp_path, monkeypatch, current):
-    monkeypatch.setattr(project_module, "projects_folder", lambda: tmp_path / "projects")
+    monkeypatch.setattr(folders, "projects_folder", lambda: tmp_path / "projects")
     assert isinstance(window.page("project"), ProjectPage)
     return current("project")
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
-from gui.home import page as project_module
+from gui.home import folders
 from gui.home.new_project import NewProjectDialog
 from gui.home.page import ProjectPage
 from gui.kit import dialogs
@@ -27,7 +27,7 @@ def page(window: MainWindow, current):
 
 @pytest.fixture(autouse=True)
 def _projects_in_a_temporary_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(project_module, "projects_folder", lambda: tmp_path / "projects")
+    monkeypatch.setattr(folders, "projects_folder", lambda: tmp_path / "projects")
 
 
 def wait_for_job(qtbot, window: MainWindow) -> None:
@@ -194,7 +194,7 @@ def test_offline_public_sets_say_why_they_are_not_offered(page, window, monkeypa
 
 
 def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, window, page, pictures, monkeypatch):
-    target = list_file(get_set("EuroSAT"), project_module.public_folder())
+    target = list_file(get_set("EuroSAT"), folders.public_folder())
     target.parent.mkdir(parents=True)
     (pictures / "red").rename(target.parent / "red")
     lines = [f'{{"file_name": "red/red_{number:03d}.png", "label": "Forest"}}' for number in range(10)]

@@ -9,7 +9,7 @@ from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, has_checkpoint, load_newest
 from visionft.training.runs.manifest import fault_of
-from visionft.training.runs.run_folder import read_metrics
+from visionft.training.runs.metrics_file import read_metrics
 
 
 def has_begun(run_dir: Path) -> bool:

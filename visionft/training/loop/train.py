@@ -42,7 +42,8 @@ from visionft.training.loop.training_data import TrainingData
 from visionft.training.loop.validation import validate
 from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
-from visionft.training.runs.run_folder import TrainResult, best_epoch, read_metrics, read_run
+from visionft.training.runs.metrics_file import read_metrics
+from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
 from visionft.weights.locations import RANDOM
 
 STEP_EVENT_INTERVAL_S = 0.1

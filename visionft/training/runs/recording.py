@@ -26,7 +26,8 @@ from visionft.training.runs.checkpoint import (
     whole_folder,
 )
 from visionft.training.runs.curves import Curves
-from visionft.training.runs.run_folder import TrainResult, append_metrics, claim_run_dir, read_run
+from visionft.training.runs.metrics_file import append_metrics
+from visionft.training.runs.run_folder import TrainResult, claim_run_dir, read_run
 from visionft.training.runs.run_lock import lock_run
 from visionft.weights.locations import RANDOM
 

@@ -7,7 +7,6 @@ is pinned) is in `notes.json`. The window and the command line read the same fil
 
 import contextlib
 import dataclasses
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ from typing import Any, Self
 from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep, RunError
 from visionft.events import EpochDone
-from visionft.files import fsync_folder, list_folder, parse_json, read_json, write_error, write_json, write_text
+from visionft.files import fsync_folder, list_folder, read_json, write_error, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, fault_of
+from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_lock import is_going
 
 RUNS_FOLDER = "runs"
@@ -370,28 +370,6 @@ def require_weights(run: RunSummary) -> None:
 def _require_folder(run: RunSummary) -> None:
     if not run.path.is_dir():
         raise RunError(f"The folder of {run.title} is gone: {run.path}", "Restore it from a copy, or train again.")
-
-
-def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
-    """Read the epochs of a run, leaving out a last line that a crash cut short."""
-    path = run_dir / "metrics.jsonl"
-    if not path.exists():
-        return ()
-    epochs: dict[int, EpochDone] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            epoch = EpochDone.from_dict(parse_json(line))
-        except (ValueError, TypeError, AttributeError):
-            break
-        epochs[epoch.epoch] = epoch
-    return tuple(epochs.values())
-
-
-def append_metrics(run_dir: Path, done: EpochDone) -> None:
-    """Record an epoch as the last line, in place of the same or a later one that a crash had left."""
-    epochs = [epoch for epoch in read_metrics(run_dir) if epoch.epoch < done.epoch]
-    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in (*epochs, done)]
-    write_text(run_dir / "metrics.jsonl", "\n".join(lines) + "\n")
 
 
 def _read_result(path: Path) -> TrainResult | None:

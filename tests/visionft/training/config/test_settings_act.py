@@ -25,7 +25,7 @@ from visionft.training.loop.objective import Objective, balanced_weights
 from visionft.training.loop.ridge_init import set_head
 from visionft.training.loop.schedule import learning_rate_factor
 from visionft.training.loop.train import train
-from visionft.training.runs.run_folder import read_metrics
+from visionft.training.runs.metrics_file import read_metrics
 
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu", "epochs": 2}
 

@@ -1,0 +1,30 @@
+"""`metrics.jsonl` of a run: a line for each epoch that has ended. Torch-free."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from visionft.events import EpochDone
+from visionft.files import parse_json, write_text
+
+
+def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
+    """Read the epochs of a run, leaving out a last line that a crash cut short."""
+    path = run_dir / "metrics.jsonl"
+    if not path.exists():
+        return ()
+    epochs: dict[int, EpochDone] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            epoch = EpochDone.from_dict(parse_json(line))
+        except (ValueError, TypeError, AttributeError):
+            break
+        epochs[epoch.epoch] = epoch
+    return tuple(epochs.values())
+
+
+def append_metrics(run_dir: Path, done: EpochDone) -> None:
+    """Record an epoch as the last line, in place of the same or a later one that a crash had left."""
+    epochs = [epoch for epoch in read_metrics(run_dir) if epoch.epoch < done.epoch]
+    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in (*epochs, done)]
+    write_text(run_dir / "metrics.jsonl", "\n".join(lines) + "\n")
