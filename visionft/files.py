@@ -3,6 +3,7 @@
 Owns every write of an artefact (checkpoints, configs, exports). The project database has its own durability.
 """
 
+import errno
 import gzip
 import hashlib
 import json
@@ -89,7 +90,10 @@ def is_stream(path: Path) -> bool:
 def write_error(target: Path, error: OSError) -> VisionFTError:
     """Turn an `OSError` met while writing `target` into advice."""
     reason = error.strerror or str(error)
-    return VisionFTError(f"Cannot write {target}: {reason}.", "Free some space or choose a folder you may write to.")
+    hint = "Free some space or choose a folder you may write to."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "Check its permissions, or choose a place where you may read and write."
+    return VisionFTError(f"Cannot write {target}: {reason}.", hint)
 
 
 def write_text(target: Path, text: str) -> None:

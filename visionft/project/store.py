@@ -145,6 +145,11 @@ class Project:
         """Whether the database was, when it was opened, as the last session had left it; see `sealing`."""
         return self._database.seal
 
+    @property
+    def read_file(self) -> Path:
+        """Where the database is read: the project's file, or a private copy of one that cannot be opened in place."""
+        return self._database.read_file
+
     def tell_notices(self, tell: Callable[[Notice], object]) -> None:
         """Have each notice from now on told at once, maybe from the thread of a backup; `notices` holds the others."""
         self._tell = tell

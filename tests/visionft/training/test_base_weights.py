@@ -109,7 +109,7 @@ def test_a_full_run_needs_them_no_longer(here: Path, snapshot: Snapshot, tmp_pat
 
 
 def test_missing_weights_leave_no_run(snapshot: Snapshot, weights_home: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="not on this computer.*weights=random"):
+    with pytest.raises(WeightsError, match="not on this computer.*starter backbone"):
         train(config(), snapshot, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -45,8 +45,9 @@ class RenameClass(Edit):
         connection.execute(
             "UPDATE class SET name = ?, name_key = ? WHERE id = ?", (new_name, name_key(new_name), class_id)
         )
-        remember_alias(connection, self.name, class_id)
-        forget_alias(connection, new_name)
+        if name_key(new_name) != name_key(self.name):
+            remember_alias(connection, self.name, class_id)
+            forget_alias(connection, new_name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import sha256_file
 from visionft.project.db import schema
-from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
 from visionft.project.edits.changes import now_ms, settle_conflicts, task_of
@@ -75,7 +74,7 @@ def check_project(
         schema.check_layout(connection)
         schema.check_kinds(connection)
         schema.read_everything(connection)
-    seal, unexplained = project.seal, unexplained_changes(project.path / DATABASE, project.path)
+    seal, unexplained = project.seal, unexplained_changes(project.read_file, project.path)
     project.accept_outside_changes()
     repair = Repair()
     project.apply(repair)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from visionft.project.db import schema
+from visionft.project.db.database import DATABASE
 from visionft.project.db.journal import JOURNALED_TABLES
 from visionft.project.db.schema import DERIVED_COLUMNS, SCHEMA_VERSION
 from visionft.project.safety.backups import BACKUPS_FOLDER, is_intact, list_backups
@@ -21,7 +22,7 @@ def unexplained_changes(database: Path, project_folder: Path) -> tuple[str, ...]
     """Return the rows that differ from the newest backup though no step of the history altered them.
 
     Args:
-        database: The project's database, of the newest schema version.
+        database: Where the project is read (`Project.read_file`), of the newest schema version.
         project_folder: Where its backups are.
 
     Returns:
@@ -30,7 +31,7 @@ def unexplained_changes(database: Path, project_folder: Path) -> tuple[str, ...]
     for backup in list_backups(project_folder)[:_LOOKED_AT]:
         if backup.schema_version == SCHEMA_VERSION and is_intact(project_folder, backup):
             with closing(schema.connect(database, writable=False)) as connection:
-                schema.attach(connection, project_folder / BACKUPS_FOLDER / backup.name / database.name, "backup")
+                schema.attach(connection, project_folder / BACKUPS_FOLDER / backup.name / DATABASE, "backup")
                 since = _last_common_row(connection)
                 if since is not None:
                     return tuple(
