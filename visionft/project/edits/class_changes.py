@@ -83,9 +83,11 @@ class MergeClasses(BulkEdit):
             )
             connection.execute("UPDATE alias SET class_id = ? WHERE class_id = ?", (target, class_id))
             _delete_class(connection, class_id)
-        for name in self.names:
+        given_up = [name for name in self.names if name_key(name.strip()) != name_key(self.into.strip())]
+        for name in given_up:
             remember_alias(connection, name, target)
-        forget_alias(connection, self.into)
+        if given_up:
+            forget_alias(connection, self.into)
         settle_conflicts(connection)
 
 
