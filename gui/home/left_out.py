@@ -4,17 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem
 
-from gui.kit import theme
 from gui.kit.i18n import tr
+from gui.kit.value_table import ValueTable
 from visionft.project.queries import Conflict, files_in_conflict
 
 MAX_LINES = 2000
@@ -73,25 +66,16 @@ class _PathDelegate(QStyledItemDelegate):
         option.textElideMode = Qt.TextElideMode.ElideLeft  # type: ignore[reportAttributeAccessIssue]
 
 
-class LeftOutTable(QTableWidget):
+class LeftOutTable(ValueTable):
     """File, what is the matter, why. Those that need a look come first."""
 
     def __init__(self) -> None:
-        super().__init__(0, 3)
-        self.setHorizontalHeaderLabels([tr(each) for each in ("File", "What", "Reason")])
-        self.setAccessibleName(tr("Files that are left out"))
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setShowGrid(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        super().__init__(
+            ("File", "What", "Reason"), name="Files that are left out", is_sortable=False, is_of_texts=True
+        )
         self.setItemDelegateForColumn(0, _PathDelegate(self))
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(theme.scaled(ROW_PX))
-        header = self.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
 
     def show_files(self, left_out: LeftOut, *, base: str = "") -> int:
         """Show what is left out, named from the folder `base` on; return how many files that are."""
@@ -103,12 +87,11 @@ class LeftOutTable(QTableWidget):
         shown = lines[:MAX_LINES]
         if len(lines) > MAX_LINES:
             shown.append((f"and {len(lines) - MAX_LINES:,} more", "", ""))
-        self.setRowCount(len(shown))
-        for line, values in enumerate(shown):
-            for place, value in enumerate(values):
-                item = QTableWidgetItem(value.removeprefix(base) if place == 0 else value)
-                item.setToolTip(value)
-                self.setItem(line, place, item)
+        self.show_rows([[(path.removeprefix(base), path), (what, what), (why, why)] for path, what, why in shown])
+        for line, words in enumerate(shown):
+            for place, whole in enumerate(words):
+                if (item := self.item(line, place)) is not None:
+                    item.setToolTip(whole)
         return len(lines)
 
 

@@ -7,11 +7,11 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.image_grid import Cell
 from gui.kit.image_view import ImageView
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.candidate_bar import CandidateBar
+from gui.label.cell import Cell
 
 
 class PictureViewer(QWidget):
@@ -57,9 +57,9 @@ class PictureViewer(QWidget):
         self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
         self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
-        facts = (cell.note, cell.split, *(f"#{tag}" for tag in cell.tags)) if cell else ()
+        facts = (cell.size, cell.aside, *(f"#{tag}" for tag in cell.tags)) if cell else ()
         self._facts.setText("  ".join(fact for fact in facts if fact))
-        self._labels.setText(_shortened(cell.caption()) if cell else "")
+        self._labels.setText(_shortened(cell.title) if cell else "")
         self._labels.setVisible(cell is not None)
         restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
         self.candidates.show_candidates(cell.candidates if cell else (), keys)

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QComboBox, QSlider, QWidget
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, column, pill, restyle, row, text
-from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import Tile
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.results.heat_view import HeatView
@@ -33,7 +34,7 @@ class ExplainView(QWidget):
         self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.order_box.setMinimumContentsLength(12)
         self.order_box.currentIndexChanged.connect(lambda index: self.order_changed.emit(orders[index]))
-        self.strip = PictureStrip(thumbnails, name="Pictures with what the run said")
+        self.strip = PictureGrid(thumbnails, name="Pictures with what the run said", lines=2)
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
         self.open_button.setToolTip(tr("Look at all of these pictures and relabel them on the Label page"))
         self.heat = HeatView()
@@ -78,7 +79,7 @@ class ExplainView(QWidget):
         """Whether the true class is to be explained, not the one that the run said."""
         return self.target_box.currentIndex() == 1
 
-    def show_picture(self, item: PictureItem | None, explanation: Explanation | None) -> None:
+    def show_picture(self, item: Tile | None, explanation: Explanation | None) -> None:
         """Show a picture, and the explanation of it where there is one."""
         self.heat.show_picture(item.path if item else None, explanation)
         self._name.setText(item.path.name if item else "")
