@@ -1,7 +1,7 @@
 """The table of files that an import leaves out, each with its reason. Knows Qt and plain data only."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem
@@ -10,49 +10,17 @@ from gui.kit.i18n import tr
 from gui.kit.value_table import ValueTable
 from visionft.project.queries import Conflict, files_in_conflict
 
+if TYPE_CHECKING:
+    from visionft.project.importing.importer import ImportReport
+    from visionft.project.importing.preview import ImportPreview
+
+    LeftOut = ImportReport | ImportPreview
+
 MAX_LINES = 2000
 ROW_PX = 30
 
 
-class RejectedFile(Protocol):
-    """A file that does not come in."""
-
-    @property
-    def path(self) -> str:
-        """Return the file."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Return why."""
-        ...
-
-
-class LeftOut(Protocol):
-    """What reports and previews of imports have in common."""
-
-    @property
-    def conflicts(self) -> Sequence[Conflict]:
-        """Return the pictures that files give several classes."""
-        ...
-
-    @property
-    def duplicates(self) -> tuple[str, ...]:
-        """Return the files whose content is known."""
-        ...
-
-    @property
-    def unreadable(self) -> tuple[RejectedFile, ...]:
-        """Return what cannot be used."""
-        ...
-
-    @property
-    def skipped(self) -> tuple[RejectedFile, ...]:
-        """Return what was passed over."""
-        ...
-
-
-def agreeing_duplicates(left_out: LeftOut) -> tuple[str, ...]:
+def agreeing_duplicates(left_out: "LeftOut") -> tuple[str, ...]:
     """Return the duplicates that say of the picture what the others say, or nothing."""
     disagreeing = files_in_conflict(left_out.conflicts)
     return tuple(name for name in left_out.duplicates if name not in disagreeing)
@@ -74,10 +42,11 @@ class LeftOutTable(ValueTable):
             ("File", "What", "Reason"), name="Files that are left out", is_sortable=False, is_of_texts=True
         )
         self.setItemDelegateForColumn(0, _PathDelegate(self))
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
 
-    def show_files(self, left_out: LeftOut, *, base: str = "") -> int:
+    def show_files(self, left_out: "LeftOut", *, base: str = "") -> int:
         """Show what is left out, named from the folder `base` on; return how many files that are."""
         lines = [(file.path, "Unreadable", file.reason) for file in left_out.unreadable]
         disagreeing = {origin: words for each in left_out.conflicts for origin, words in _sayings(each)}

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.kit import dialogs, drops, theme
 from gui.kit.drop_zone import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.image_view import ImageView
-from gui.kit.parts import Button, ElidedLabel, row
+from gui.kit.parts import Button, ElidedLabel, choice_box, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.thumbnails import ThumbnailStore
@@ -66,10 +66,7 @@ class TryPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.model_box = QComboBox()
-        self.model_box.setMinimumContentsLength(18)
-        self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model_box.setAccessibleName(tr("Exported model"))
+        self.model_box = choice_box("Exported model", least=18)
         self.model_box.setToolTip(tr("The exported file that answers"))
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
@@ -80,9 +77,7 @@ class TryPage(Page):
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
         self.csv_button = Button("Save CSV", "export", on_click=self._save_csv)
         self.csv_button.setToolTip(tr("Write these answers into a table"))
-        self.order_box = QComboBox()
-        self.order_box.addItems([tr(order) for order in ORDERS])
-        self.order_box.setAccessibleName(tr("Order of the answers"))
+        self.order_box = choice_box("Order of the answers", map(tr, ORDERS))
         self.drop_zone = DropZone("Drop pictures here", "", "Choose pictures")
         self.empty = EmptyState(
             "try",

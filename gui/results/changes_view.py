@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, ElidedLabel, column, row, text
+from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, text
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
@@ -27,10 +27,7 @@ class ChangesView(QWidget):
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
-        self.other_box = QComboBox()
-        self.other_box.setAccessibleName(tr("Run to compare with"))
-        self.other_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.other_box.setMinimumContentsLength(16)
+        self.other_box = choice_box("Run to compare with", least=16)
         self.other_box.activated.connect(lambda _place: self.other_changed.emit(self.other()))
         self._to = ElidedLabel("", "strong")
         self._verdict = text("", "strong", wrap=True)
