@@ -58,6 +58,7 @@ class Actions(QObject):
     """The commands of a window. `changed` tells that keys, titles or what is possible may be others now."""
 
     changed = Signal()
+    refused = Signal(str, str)  # title and reason of a command that was asked for and cannot be done
 
     def __init__(self, chosen: Callable[[], Chosen], parent: QObject | None = None) -> None:
         """Args: `chosen` returns the keys that the user chose."""
@@ -101,8 +102,10 @@ class Actions(QObject):
         return self._actions[name].why_not()
 
     def run(self, name: str) -> None:
-        """Do a command, if it can be done."""
-        if not self.why_not(name):
+        """Do a command, or tell why it cannot be done."""
+        if reason := self.why_not(name):
+            self.refused.emit(self.title(name), reason)
+        else:
             self._actions[name].act()
 
     # -- keys ---------------------------------------------------------------------------------------------------
@@ -170,7 +173,11 @@ class Actions(QObject):
 
     def bind(self, name: str, widget: QWidget) -> None:
         """Let the keys of a command work while `widget` has the focus."""
-        _Bound(self, name, widget)
+        _Bound(self, name, widget, Qt.ShortcutContext.WidgetShortcut)
+
+    def refuse_by_keys(self, name: str, widget: QWidget, context: Qt.ShortcutContext) -> None:
+        """Let the keys of a command tell why it cannot be done, while that is so: a disabled `QAction` is silent."""
+        _Bound(self, name, widget, context, only_refuses=True)
 
 
 class _Attached(QObject):
@@ -192,10 +199,13 @@ class _Attached(QObject):
 class _Bound(QObject):
     """Keeps the shortcuts of a widget like their command; goes with the widget."""
 
-    def __init__(self, actions: Actions, name: str, widget: QWidget) -> None:
+    def __init__(
+        self, actions: Actions, name: str, widget: QWidget, context: Qt.ShortcutContext, *, only_refuses: bool = False
+    ) -> None:
         super().__init__(widget)
-        self._actions, self._name, self._shortcut = actions, name, QShortcut(widget)
-        self._shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+        self._actions, self._name, self._only_refuses = actions, name, only_refuses
+        self._shortcut = QShortcut(widget)
+        self._shortcut.setContext(context)
         self._shortcut.activated.connect(lambda: actions.run(name))
         actions.changed.connect(self._show)
         self._show()
@@ -203,6 +213,7 @@ class _Bound(QObject):
     @Slot()
     def _show(self) -> None:
         self._shortcut.setKeys([QKeySequence(keys) for keys in self._actions.keys_of(self._name)])
+        self._shortcut.setEnabled(not self._only_refuses or bool(self._actions.why_not(self._name)))
 
 
 def native(keys: str) -> str:

@@ -100,11 +100,6 @@ class Runner(QObject):
         """Whether the run was asked to stop or to pause."""
         return self._handle is not None and self._handle.is_stopping
 
-    @property
-    def is_pausing(self) -> bool:
-        """Whether the run was asked to pause."""
-        return self._is_pausing
-
     def start(self, config: TrainConfig) -> None:
         """Train now, or after the run that trains."""
         if self.is_training:

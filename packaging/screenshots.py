@@ -201,7 +201,7 @@ def _label_suggestions(studio: Studio) -> None:
     studio.window.show_page("label")
     studio.window.page("label").labels.suggesting.reload()  # type: ignore[attr-defined]
     studio.wait_for_pictures()
-    studio.window.page("label").grid.set_current(4)  # type: ignore[attr-defined]
+    studio.window.page("label").grid.selection.set_current(4)  # type: ignore[attr-defined]
 
 
 def _label(studio: Studio) -> None:
@@ -212,13 +212,13 @@ def _label(studio: Studio) -> None:
     studio.window.show_page("label")
     studio.wait_for_pictures()
     grid = studio.window.page("label").grid  # type: ignore[attr-defined]
-    grid.set_current(3)
-    grid.set_current(6, extend=True)
+    grid.selection.set_current(3)
+    grid.selection.set_current(6, extend=True)
 
 
 def _label_viewer(studio: Studio) -> None:
     page = studio.window.page("label")
-    page.grid.set_current(2)  # type: ignore[attr-defined]
+    page.grid.selection.set_current(2)  # type: ignore[attr-defined]
     page.labels.view(True)  # type: ignore[attr-defined]
     studio.wait_for_pictures()
 
@@ -246,7 +246,7 @@ def _results_classes(studio: Studio) -> None:
 def _results_pictures(studio: Studio) -> None:
     page = studio.window.page("results")
     page.view_buttons.button(3).click()  # type: ignore[attr-defined]
-    first = page.pictures.explain.strip.items()[0]  # type: ignore[attr-defined]
+    first = page.pictures.explain.strip.tiles()[0]  # type: ignore[attr-defined]
     page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])  # type: ignore[attr-defined]
     studio.wait_for_pictures(300)
 

@@ -25,8 +25,7 @@ class ImportReportCard(Card):
         self._note = text(role="small")
         self.details_button = Button("Show files", role="quiet", on_click=self._toggle)
         self.decide_button = Button("Decide", "label", on_click=self.decide_wanted.emit)
-        self.close_button = IconButton("close", "Dismiss")
-        self.close_button.clicked.connect(self.hide)
+        self.close_button = IconButton("close", "Dismiss", on_click=self.hide)
         self.table = LeftOutTable()
         head = row(
             self._icon,

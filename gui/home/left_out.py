@@ -1,65 +1,26 @@
 """The table of files that an import leaves out, each with its reason. Knows Qt and plain data only."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem
 
-from gui.kit import theme
 from gui.kit.i18n import tr
+from gui.kit.value_table import ValueTable
 from visionft.project.queries import Conflict, files_in_conflict
+
+if TYPE_CHECKING:
+    from visionft.project.importing.importer import ImportReport
+    from visionft.project.importing.preview import ImportPreview
+
+    LeftOut = ImportReport | ImportPreview
 
 MAX_LINES = 2000
 ROW_PX = 30
 
 
-class RejectedFile(Protocol):
-    """A file that does not come in."""
-
-    @property
-    def path(self) -> str:
-        """Return the file."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Return why."""
-        ...
-
-
-class LeftOut(Protocol):
-    """What reports and previews of imports have in common."""
-
-    @property
-    def conflicts(self) -> Sequence[Conflict]:
-        """Return the pictures that files give several classes."""
-        ...
-
-    @property
-    def duplicates(self) -> tuple[str, ...]:
-        """Return the files whose content is known."""
-        ...
-
-    @property
-    def unreadable(self) -> tuple[RejectedFile, ...]:
-        """Return what cannot be used."""
-        ...
-
-    @property
-    def skipped(self) -> tuple[RejectedFile, ...]:
-        """Return what was passed over."""
-        ...
-
-
-def agreeing_duplicates(left_out: LeftOut) -> tuple[str, ...]:
+def agreeing_duplicates(left_out: "LeftOut") -> tuple[str, ...]:
     """Return the duplicates that say of the picture what the others say, or nothing."""
     disagreeing = files_in_conflict(left_out.conflicts)
     return tuple(name for name in left_out.duplicates if name not in disagreeing)
@@ -73,27 +34,19 @@ class _PathDelegate(QStyledItemDelegate):
         option.textElideMode = Qt.TextElideMode.ElideLeft  # type: ignore[reportAttributeAccessIssue]
 
 
-class LeftOutTable(QTableWidget):
+class LeftOutTable(ValueTable):
     """File, what is the matter, why. Those that need a look come first."""
 
     def __init__(self) -> None:
-        super().__init__(0, 3)
-        self.setHorizontalHeaderLabels([tr(each) for each in ("File", "What", "Reason")])
-        self.setAccessibleName(tr("Files that are left out"))
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setShowGrid(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        super().__init__(
+            ("File", "What", "Reason"), name="Files that are left out", is_sortable=False, is_of_texts=True
+        )
         self.setItemDelegateForColumn(0, _PathDelegate(self))
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(theme.scaled(ROW_PX))
-        header = self.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
 
-    def show_files(self, left_out: LeftOut, *, base: str = "") -> int:
+    def show_files(self, left_out: "LeftOut", *, base: str = "") -> int:
         """Show what is left out, named from the folder `base` on; return how many files that are."""
         lines = [(file.path, "Unreadable", file.reason) for file in left_out.unreadable]
         disagreeing = {origin: words for each in left_out.conflicts for origin, words in _sayings(each)}
@@ -103,12 +56,11 @@ class LeftOutTable(QTableWidget):
         shown = lines[:MAX_LINES]
         if len(lines) > MAX_LINES:
             shown.append((f"and {len(lines) - MAX_LINES:,} more", "", ""))
-        self.setRowCount(len(shown))
-        for line, values in enumerate(shown):
-            for place, value in enumerate(values):
-                item = QTableWidgetItem(value.removeprefix(base) if place == 0 else value)
-                item.setToolTip(value)
-                self.setItem(line, place, item)
+        self.show_rows([[(path.removeprefix(base), path), (what, what), (why, why)] for path, what, why in shown])
+        for line, words in enumerate(shown):
+            for place, whole in enumerate(words):
+                if (item := self.item(line, place)) is not None:
+                    item.setToolTip(whole)
         return len(lines)
 
 

@@ -1,6 +1,5 @@
 """The project page: where to begin; then what the project holds and what is missing before training."""
 
-from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +41,8 @@ from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights import offline_reason
 
 if TYPE_CHECKING:
-    from gui.home.contact_sheet import ContactSheet
+    from gui.kit.picture_grid import PictureGrid
+    from gui.kit.thumbnails import ThumbnailStore
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
 
@@ -112,7 +112,8 @@ class ProjectPage(Page):
         lower.setSpacing(theme.LARGE)
         lower.addWidget(classes, 1)
         lower.addWidget(side, 0)
-        self._sheet: ContactSheet | None = None
+        self._sheet: PictureGrid | None = None
+        self._thumbnails: ThumbnailStore | None = None
         self._sheet_card = Card(margin=theme.LARGE)
         self._sheet_card.body.addWidget(text("A look at the pictures", "heading"))
         self._sheet_card.hide()
@@ -176,24 +177,27 @@ class ProjectPage(Page):
 
     def _show_sheet(self, snapshot: Snapshot, colours: list[theme.ClassColour]) -> None:
         """Show some pictures of each class; what decodes them loads with the first project, not at the start."""
-        from gui.home.contact_sheet import ContactSheet, sheet_rows
+        from gui.home.contact_sheet import SIDE_PX, sheet
+        from gui.kit.picture_grid import PictureGrid
+        from gui.kit.thumbnails import ThumbnailStore
 
         if self._sheet is None:
-            self._sheet = ContactSheet()
-            self._sheet.picture_chosen.connect(self._on_picture_chosen)
+            self._thumbnails = ThumbnailStore(self)
+            self._sheet = PictureGrid(
+                self._thumbnails, name="Pictures of each class", side_px=theme.scaled(SIDE_PX),
+                lines=0, single_row=True, selectable=False,
+            )  # fmt: skip
+            self._sheet.opened.connect(self._on_picture_chosen)
             self._sheet_card.body.addWidget(self._sheet, 1)
-        by_class: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
-        for image in snapshot.images:
-            for index in image.labels[:1]:
-                by_class[index].append((image.image_id, image.path))
-        rows = sheet_rows(snapshot.class_names, colours, by_class)
-        self._sheet.show_rows(rows)
-        self._sheet_card.setVisible(bool(rows))
+            QWidget.setTabOrder(self.class_table, self._sheet)
+        tiles, sections = sheet(snapshot, colours)
+        self._sheet.show_tiles(tiles, sections)
+        self._sheet_card.setVisible(bool(tiles))
 
     def close_workers(self) -> None:
         """Wait for pictures that are being decoded."""
-        if self._sheet is not None:
-            self._sheet.thumbnails.close()
+        if self._thumbnails is not None:
+            self._thumbnails.close()
 
     # -- beginning ----------------------------------------------------------------------------------------------
 

@@ -52,9 +52,8 @@ class _RecentRow(QWidget):
         inside.addLayout(column(ElidedLabel(path.name, "strong"), ElidedLabel(place, "small"), spacing=0), 1)
         for child in button.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        forget = IconButton("close", "")
+        forget = IconButton("close", "", on_click=lambda: owner.forgotten.emit(path))
         forget.show_name(f"Forget {path.name}")
-        forget.clicked.connect(lambda _checked=False: owner.forgotten.emit(path))
         layout = row(button, forget, spacing=theme.TIGHT)
         layout.setStretch(0, 1)
         self.setLayout(layout)

@@ -31,8 +31,7 @@ class Banner(Card):
         self.way_button = Button("", on_click=self._go)
         self.way_button.hide()
         self._way: Callable[[], object] | None = None
-        self.close_button = IconButton("close", "Dismiss")
-        self.close_button.clicked.connect(self.dismiss)
+        self.close_button = IconButton("close", "Dismiss", on_click=self.dismiss)
         top = QHBoxLayout()
         top.setSpacing(theme.MEDIUM)
         top.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 
@@ -20,6 +21,23 @@ MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
 _ROOMY = 125  # pixels of height
 _FEW = 40  # up to here every epoch gets a dot
 _SLACK = 1.25  # the y range follows the data only when it is off by this factor: each change redraws the axis
+
+
+class Chart(QWidget):
+    """A widget of plots that follows the theme."""
+
+    def restyle(self) -> None:
+        """Take the colours of the theme."""
+
+    def redraw(self) -> None:
+        """Draw what is shown anew, in those colours."""
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.restyle()
+            self.redraw()
+        super().changeEvent(event)
 
 
 @dataclass(slots=True)

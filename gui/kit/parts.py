@@ -6,13 +6,14 @@ callers, and asks `tr`. `verbatim`, `ElidedLabel`, `key` and all setters show wh
 called "Results" keeps its name in every language; words for those come from `tr`, at the call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, LiteralString, TypeVar
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -44,6 +45,17 @@ def restyle(widget: QWidget, **properties: object) -> None:
         widget.setProperty(name, value)
     widget.style().unpolish(widget)
     widget.style().polish(widget)
+
+
+def choice_box(name: LiteralString, choices: Iterable[str] = (), *, least: int = 0) -> QComboBox:
+    """Return a box of choices, shown as they are given; with `least` it is that many letters wide."""
+    box = QComboBox()
+    box.addItems(list(choices))
+    box.setAccessibleName(tr(name))
+    if least:
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(least)
+    return box
 
 
 def text(message: LiteralString = "", role: TextRole = "body", *, wrap: bool = False, tone: Tone = "") -> QLabel:
@@ -150,17 +162,19 @@ class Button(QPushButton):
 class IconButton(QToolButton):
     """A button that is only an icon; what it does is its accessible name and tooltip."""
 
-    def __init__(self, icon_name: str, message: LiteralString, *, shortcut: str = "") -> None:
+    def __init__(self, icon_name: str, message: LiteralString, *, on_click: Callable[[], object] | None = None) -> None:
         super().__init__()
         self._icon_name = icon_name
-        self.show_name(tr(message), shortcut=shortcut)
+        self.show_name(tr(message))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._tint()
+        if on_click is not None:
+            self.clicked.connect(lambda _checked=False: on_click())
 
-    def show_name(self, name: str, *, shortcut: str = "") -> None:
+    def show_name(self, name: str) -> None:
         """Call it by words that are translated already."""
         self.setAccessibleName(name)
-        self.setToolTip(f"{name} ({shortcut})" if shortcut else name)
+        self.setToolTip(name)
 
     def changeEvent(self, event) -> None:
         """Tint the icon anew for a new theme or text size."""

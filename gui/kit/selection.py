@@ -1,44 +1,43 @@
-"""Which pictures are shown, in what order, which is current and which are selected. What shows them follows it."""
+"""Which picture is current and which are selected, by their ids. What shows pictures follows it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QItemSelectionRange, QObject, Signal, Slot
+
+from gui.kit.picture_model import PictureModel
+
+_Flag = QItemSelectionModel.SelectionFlag
 
 
-class ImageSelection(QObject):
-    """Pictures by their ids, in order; one is current, any number are selected."""
+class ImageSelection(QItemSelectionModel):
+    """Qt's selection of a picture model in the words of pages: ids, and places in the order from 0.
 
-    ids_changed = Signal()
+    When other pictures come, the current one stays current where it is still among them, else the one at its place.
+    """
+
     moved_to = Signal(int)  # the place that was asked for, also when it was current before
     selection_changed = Signal()
     current_changed = Signal(int)  # image id, 0 for none
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.ids: tuple[int, ...] = ()
-        self.place = -1  # of the current picture, from 0; -1 when there is none
-        self._places_read: dict[int, int] | None = None
-        self._selected: set[int] = set()
+    def __init__(self, pictures: PictureModel, parent: QObject) -> None:
+        super().__init__(pictures, parent)
+        self.pictures = pictures
         self._anchor = 0
-
-    def set_ids(self, ids: tuple[int, ...]) -> None:
-        """Take other pictures; the current one stays current where it is still among them."""
-        kept = self.current_id()
-        self.ids = ids
-        self._places_read = None
-        if self._selected - {kept}:
-            self._selected &= self._places.keys()
-        place = ids.index(kept) if kept in ids else min(max(self.place, 0), len(ids) - 1)
-        self.place = -1
-        self.ids_changed.emit()
-        self.set_current(place)
+        self._kept: tuple[int, int, set[int]] = (-1, 0, set())  # place and id of the current one, the selected ids
+        pictures.modelAboutToBeReset.connect(self._remember)
+        pictures.modelReset.connect(self._restore)  # after Qt's own, which forgets all
+        self.selectionChanged.connect(lambda *_: self.selection_changed.emit())
+        self.currentChanged.connect(lambda *_: self.current_changed.emit(self.current_id()))
 
     @property
-    def _places(self) -> dict[int, int]:
-        """Each picture's place; made when first asked for, because 100,000 entries take a frame's time."""
-        if self._places_read is None:
-            self._places_read = {image_id: place for place, image_id in enumerate(self.ids)}
-        return self._places_read
+    def ids(self) -> tuple[int, ...]:
+        """The pictures, in order."""
+        return self.pictures.ids
+
+    @property
+    def place(self) -> int:
+        """The current picture's place; -1 when there is none."""
+        return self.currentIndex().row()
 
     def current_id(self) -> int:
         """Return the current picture's id, 0 when there is none."""
@@ -50,35 +49,23 @@ class ImageSelection(QObject):
 
     def selected_ids(self) -> tuple[int, ...]:
         """Return the selected pictures in their order; the current one when nothing is selected."""
-        chosen = tuple(self._selected)
-        if len(chosen) > 1:
-            chosen = tuple(sorted(chosen, key=self._places.__getitem__))
+        marked = self.selection()
+        ranges = sorted((marked.at(n).top(), marked.at(n).bottom()) for n in range(marked.count()))
+        chosen = tuple(image_id for first, last in ranges for image_id in self.ids[first : last + 1])
         return chosen or ((self.current_id(),) if self.current_id() else ())
-
-    def is_selected(self, image_id: int) -> bool:
-        """Return whether a picture is selected."""
-        return image_id in self._selected
 
     def set_current(self, place: int, *, extend: bool = False, toggle: bool = False) -> None:
         """Make the picture at `place` current and select it, from the anchor on (`extend`) or beside others."""
         if not 0 <= place < len(self.ids):
-            if not self.ids:
-                self.place = -1
-                self.current_changed.emit(0)
             return
-        image_id = self.ids[place]
-        if extend:
-            first, last = sorted((self._anchor, place))
-            self._selected = set(self.ids[first : last + 1])
-        else:
-            self._selected = self._selected ^ {image_id} if toggle else {image_id}
+        if not extend:
             self._anchor = place
-        is_new = place != self.place
-        self.place = place
+        first, last = sorted((self._anchor, place))
+        index = self.pictures.index(place)
+        marked = QItemSelection(self.pictures.index(first), self.pictures.index(last))
+        self.select(marked, _Flag.Toggle if toggle else _Flag.ClearAndSelect)
+        self.setCurrentIndex(index, _Flag.NoUpdate)
         self.moved_to.emit(place)
-        self.selection_changed.emit()
-        if is_new:
-            self.current_changed.emit(image_id)
 
     def step(self, step: int) -> None:
         """Make the next (1) or previous (-1) picture current; at the end, stay."""
@@ -86,11 +73,38 @@ class ImageSelection(QObject):
 
     def select_all(self) -> None:
         """Select every picture."""
-        self._selected = set(self.ids)
-        self.selection_changed.emit()
+        self.select_places(range(len(self.ids)))
+
+    def select_places(self, places: Iterable[int], *, beside: bool = False) -> None:
+        """Select the pictures at these ascending places, and no others unless `beside` those that are."""
+        marked, first, last = QItemSelection(), -1, -2
+        for place in (*places, -1):  # neighbours become one range: Qt looks through all ranges for each question
+            if place != last + 1:
+                if first >= 0:
+                    marked.append(QItemSelectionRange(self.pictures.index(first), self.pictures.index(last)))
+                first = place
+            last = place
+        self.select(marked, _Flag.Select if beside else _Flag.ClearAndSelect)
 
     def find_place(self, step: int, wanted: Collection[int]) -> int:
         """Return the first place after the current one (step 1) or before it (-1) whose picture is wanted, else -1."""
         end = len(self.ids) if step > 0 else -1
         places = range(self.place + step, end, step)
         return next((place for place in places if self.ids[place] in wanted), -1)
+
+    @Slot()
+    def _remember(self) -> None:
+        self._kept = (self.place, self.current_id(), set(self.selected_ids()))
+
+    @Slot()
+    def _restore(self) -> None:
+        place, current, chosen = self._kept
+        place = self.ids.index(current) if current in self.ids else min(max(place, 0), len(self.ids) - 1)
+        self.set_current(place)
+        if chosen - {current}:
+            kept = [at for at, image_id in enumerate(self.ids) if image_id in chosen]
+            if kept:
+                self.select_places(kept)
+        if not self.ids:
+            self.current_changed.emit(0)
+            self.selection_changed.emit()

@@ -17,6 +17,7 @@ from visionft.errors import ImageError
 THUMBNAIL_PX = 256
 MEMORY_MB = 96
 VIEW_PX = 6000
+MAX_ENLARGED = 4  # times
 _JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
 QImageWriter("", _JPEG)  # first in this thread: two workers that were the first to make one have crashed (PySide 6.11)
 
@@ -45,12 +46,17 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
 
 
 def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
-    """Return a thumbnail no larger than `side`, in the format that the screen copies fastest."""
+    """Return a thumbnail whose longer side is `side` (a tiny picture is enlarged, but not beyond what can be made out).
+
+    It has the format that the screen copies fastest.
+    """
     path, side = key
     image = load_thumbnail(path)
     if isinstance(image, Unreadable):
         return image
-    if max(image.width(), image.height()) > side:
+    longest = max(image.width(), image.height())
+    side = min(side, MAX_ENLARGED * longest)
+    if longest != side:
         mode = Qt.TransformationMode.SmoothTransformation
         image = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
     return image.convertToFormat(QImage.Format.Format_RGB32)

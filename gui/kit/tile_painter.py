@@ -1,91 +1,46 @@
 """Draws the tiles of the picture grid. What many tiles share (card, caption) is drawn once and copied from then on."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Hashable
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.theme import ClassColour
+from gui.kit.picture_model import Section, Tile
 from gui.kit.thumbnails import Unreadable
 
-CAPTION_PX = 24
 INSET = 4  # between a tile's edge and its picture
+HEADING_PX, LINE_PX, SECOND_LINE_PX = 22, 24, 17
 MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
-_SHOWN_LABELS = 4
+_SHOWN_SWATCHES = 4
+_RADIUS = 7
+_SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
+_Draw = Callable[[QPainter, QRect], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuggestionBadge:
-    """What a run suggests for a picture: classes with their colours, the first one's probability, the best few."""
-
-    names: tuple[tuple[str, ClassColour], ...]
-    confidence: float
-    ranked: tuple[tuple[str, float], ...] = ()
-
-    def text(self) -> str:
-        """Return the suggestion in a few letters; the question mark tells it from a label."""
-        return f"{', '.join(name for name, _ in self.names)}? {self.confidence:.0%}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateBadge:
-    """A class that a file gives a picture which others give another one."""
-
-    name: str
-    colour: ClassColour
-    origin: str
-
-    def file(self) -> str:
-        """Return the file that says so, short: with its folder, which may be what names the class."""
-        return "/".join(Path(self.origin).parts[-2:])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """What the grid shows of one picture. `labels` pairs a class name with its colour."""
-
-    image_id: int
-    path: Path
-    labels: tuple[tuple[str, ClassColour], ...]
-    split: str = ""
-    note: str = ""
-    badge: SuggestionBadge | None = None
-    candidates: tuple[CandidateBadge, ...] = ()
-    is_put_off: bool = False
-    tags: tuple[str, ...] = ()
-
-    def caption(self) -> str:
-        """Return the words under the picture."""
-        if self.labels:
-            return ", ".join(name for name, _ in self.labels)
-        said = [self.badge.text()] if self.badge is not None else []
-        if self.candidates:
-            *others, last = (each.name for each in self.candidates)
-            said.insert(0, tr("{first} or {last}?", first=", ".join(others), last=last))
-        words = "  ".join(said) or tr("no label")
-        return f"{words}, {tr('put off')}" if self.is_put_off else words
+def caption_px(lines: int) -> int:
+    """Return how high the caption of a tile is."""
+    return theme.scaled((0, LINE_PX, LINE_PX + SECOND_LINE_PX)[lines])
 
 
 class TilePainter:
-    """Draws tiles of one size; `forget` after the theme or the font changed."""
+    """Draws tiles with `lines` of words; without any, pictures are cut to squares and stand bare."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: int) -> None:
+        self._lines = lines
         self._stamps: OrderedDict[Hashable, QPixmap] = OrderedDict()
 
     def forget(self) -> None:
-        """Draw everything anew."""
+        """Draw everything anew: the theme or the font changed."""
         self._stamps.clear()
 
     def draw(
         self,
         painter: QPainter,
         box: QRect,
-        cell: Cell,
+        tile: Tile,
         kept: QPixmap | Unreadable | None,
         *,
         is_selected: bool,
@@ -93,21 +48,30 @@ class TilePainter:
     ) -> None:
         """Draw one tile into `box`; `kept` is its thumbnail, or why there is none, or None while it is loaded."""
         ratio = painter.device().devicePixelRatio()
-        painter.drawPixmap(box.topLeft(), self._card(box.size(), ratio, is_selected, is_current))
-        caption = theme.scaled(CAPTION_PX)
-        frame = box.adjusted(INSET, INSET, -INSET, -caption)
+        caption = caption_px(self._lines)
+        frame = box.adjusted(INSET, INSET, -INSET, -caption) if self._lines else box
+        if self._lines:
+            painter.drawPixmap(box.topLeft(), self._card(box.size(), ratio, is_selected, is_current))
+        elif not isinstance(kept, QPixmap):
+            painter.fillRect(box, QColor(theme.colours().sunken))
         if isinstance(kept, QPixmap):
-            _draw_picture(painter, frame, kept, ratio)
+            _draw_picture(painter, frame, kept, ratio) if self._lines else _draw_middle(painter, frame, kept)
         elif isinstance(kept, Unreadable):
             painter.setPen(QColor(theme.colours().muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(frame, int(flags), tr("Cannot be shown:\n{reason}", reason=kept.reason))
-        size = QSize(box.width() - 16, caption)
-        place = QPoint(box.left() + 8, box.bottom() - caption + 1)
-        painter.drawPixmap(place, self._caption(size, ratio, cell, painter.font()))
+        if tile.mark:
+            _draw_mark(painter, frame, tile.mark)
+        if self._lines:
+            size = QSize(box.width() - 16, caption)
+            place = QPoint(box.left() + 8, box.bottom() - caption + 1)
+            painter.drawPixmap(place, self._caption(size, ratio, tile, painter.font()))
+        elif is_current:
+            _draw_ring(painter, box, 2.5)
 
-    def _stamp(self, key: Hashable, size: QSize, ratio: float, draw, font: QFont | None = None) -> QPixmap:
+    def _stamp(self, key: Hashable, size: QSize, ratio: float, draw: _Draw, font: QFont | None = None) -> QPixmap:
         """Return a transparent pixmap that `draw(painter, rectangle)` has filled, from memory where it is there."""
+        key = (key, size.width(), size.height(), ratio)
         found = self._stamps.get(key)
         if found is not None:
             self._stamps.move_to_end(key)
@@ -131,18 +95,38 @@ class TilePainter:
             palette = theme.colours()
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(palette.accent_soft if is_selected else palette.surface))
-            painter.drawRoundedRect(QRectF(box), 7, 7)
+            painter.drawRoundedRect(QRectF(box), _RADIUS, _RADIUS)
             if is_selected or is_current:
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.setPen(QPen(QColor(palette.accent), 2.5 if is_current else 1.5))
-                painter.drawRoundedRect(QRectF(box).adjusted(1, 1, -1, -1), 7, 7)
+                _draw_ring(painter, box, 2.5 if is_current else 1.5)
 
-        return self._stamp((size.width(), size.height(), ratio, is_selected, is_current), size, ratio, draw)
+        return self._stamp((is_selected, is_current), size, ratio, draw)
 
-    def _caption(self, size: QSize, ratio: float, cell: Cell, font: QFont) -> QPixmap:
-        words = cell.caption()
-        key = (size.width(), size.height(), ratio, words, cell.labels, cell.candidates, cell.split)
-        return self._stamp(key, size, ratio, lambda painter, box: _draw_caption(painter, box, cell, words), font)
+    def _caption(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
+        key = (tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside, tile.detail)
+
+        def draw(painter: QPainter, box: QRect) -> None:
+            first = QRect(box.left(), box.top(), box.width(), theme.scaled(LINE_PX))
+            if self._lines > 1:
+                below = QRect(box.left(), first.bottom() - 2, box.width(), theme.scaled(SECOND_LINE_PX))
+                _draw_words(painter, below, tile.detail, theme.colours().muted)
+                font.setWeight(QFont.Weight.DemiBold)
+                painter.setFont(font)
+            _draw_title(painter, first, tile)
+
+        return self._stamp(key, size, ratio, draw, font)
+
+
+def draw_heading(painter: QPainter, line: QRect, section: Section) -> None:
+    """Draw the heading of a section: the colour and the name of its class."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
+    _draw_words(painter, line.adjusted(16, 0, 0, 0), section.title, theme.colours().muted)
+
+
+def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(theme.colours().accent), width))
+    painter.drawRoundedRect(QRectF(box).adjusted(1, 1, -1, -1), _RADIUS, _RADIUS)
 
 
 def _draw_picture(painter: QPainter, frame: QRect, picture: QPixmap, ratio: float) -> None:
@@ -155,27 +139,50 @@ def _draw_picture(painter: QPainter, frame: QRect, picture: QPixmap, ratio: floa
         picture.setDevicePixelRatio(ratio)
         painter.drawPixmap(left, top, picture)
     else:
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawPixmap(QRectF(left, top, width * scale, height * scale), picture, QRectF(picture.rect()))
 
 
-def _draw_caption(painter: QPainter, box: QRect, cell: Cell, words: str) -> None:
+def _draw_middle(painter: QPainter, box: QRect, picture: QPixmap) -> None:
+    """Fill `box` with the largest square in the middle of a thumbnail."""
+    side = min(picture.width(), picture.height())
+    middle = QRect((picture.width() - side) // 2, (picture.height() - side) // 2, side, side)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawPixmap(box, picture, middle)
+
+
+def _draw_mark(painter: QPainter, frame: QRect, words: str) -> None:
     palette, metrics = theme.colours(), painter.fontMetrics()
-    split_width = 0
-    if cell.split:
+    shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, frame.width() - 24)
+    box = QRectF(frame.left() + 5, frame.top() + 5, metrics.horizontalAdvance(shown) + 14, metrics.height() + 4)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(palette.good_soft))
+    painter.drawRoundedRect(box, 6, 6)
+    painter.setPen(QColor(palette.good))
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), shown)
+
+
+def _draw_title(painter: QPainter, box: QRect, tile: Tile) -> None:
+    palette = theme.colours()
+    if tile.aside:
         painter.setPen(QColor(palette.muted))
-        split_width = metrics.horizontalAdvance(cell.split) + theme.SMALL
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), cell.split)
-    left = box.left()
-    offered = tuple((each.name, each.colour) for each in cell.candidates)
-    shown = cell.labels or offered or (cell.badge.names if cell.badge is not None else ())
-    for _, colour in shown[:_SHOWN_LABELS]:
-        swatch = QRectF(left + 0.5, box.center().y() - 3.5, 9, 9)
-        painter.setPen(Qt.PenStyle.NoPen if cell.labels else QPen(theme.class_colour(colour), 1.5))
-        painter.setBrush(theme.class_colour(colour) if cell.labels else Qt.BrushStyle.NoBrush)
-        painter.drawRoundedRect(swatch, 2.5, 2.5)
-        left += 13
-    is_said = bool(cell.labels) or cell.badge is not None
-    painter.setPen(QColor(palette.warn if cell.candidates else palette.text if is_said else palette.muted))
-    room = box.right() - left - split_width
-    elided = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
-    painter.drawText(QRect(left, box.top(), room, box.height()), int(Qt.AlignmentFlag.AlignVCenter), elided)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | _SIDEWAYS), tile.aside)
+        box = box.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(tile.aside) - theme.SMALL, 0)
+    for colour in tile.swatches[:_SHOWN_SWATCHES]:
+        _draw_swatch(painter, box.left(), box, theme.class_colour(colour), is_hollow=tile.is_proposed)
+        box = box.adjusted(13, 0, 0, 0)
+    _draw_words(painter, box, tile.title, getattr(palette, tile.tone or "text"))
+
+
+def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, is_hollow: bool) -> None:
+    painter.setPen(QPen(colour, 1.5) if is_hollow else Qt.PenStyle.NoPen)
+    painter.setBrush(Qt.BrushStyle.NoBrush if is_hollow else colour)
+    painter.drawRoundedRect(QRectF(left + 0.5, line.center().y() - 3.5, 9, 9), 2.5, 2.5)
+
+
+def _draw_words(painter: QPainter, box: QRect, words: str, colour: str) -> None:
+    """Draw a line, shortened in the middle: its end tells as much as its beginning (“a → b”, “blue? 93%”)."""
+    painter.setPen(QColor(colour))
+    shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, box.width())
+    painter.drawText(box, int(_SIDEWAYS), shown)

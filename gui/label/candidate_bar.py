@@ -9,7 +9,7 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.icons import swatch
 from gui.kit.parts import Button, ElidedLabel, IconLabel, clear, row, text
-from gui.kit.tile_painter import CandidateBadge
+from gui.label.cell import CandidateBadge
 
 LONGEST_NAME = 30
 

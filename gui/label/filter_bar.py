@@ -1,6 +1,7 @@
 """Which pictures the grid shows, in what order, how large. Knows Qt and plain data only."""
 
 from dataclasses import dataclass
+from typing import LiteralString
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
@@ -8,7 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLineEdit, QSl
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconLabel, row
+from gui.kit.parts import Button, IconLabel, choice_box, row
 
 ANY_CLASS, ANY_TAG, ANY_PREDICTION = "All classes", "Any tag", "Any suggestion"
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
@@ -171,15 +172,10 @@ def _chosen(box: QComboBox) -> str:
     return "" if box.currentIndex() <= 0 else box.currentText()
 
 
-def _box(choices: tuple[str, ...], name: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems([tr(choice) for choice in choices])
-    box.setAccessibleName(tr(name))
+def _box(choices: tuple[str, ...], name: LiteralString) -> QComboBox:
+    box = choice_box(name, map(tr, choices), least=0 if len(choices) > 1 else 9)
     box.setToolTip(tr(name))
     box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     if len(choices) > 1:
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-    else:
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(9)
     return box

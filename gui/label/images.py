@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.image_grid import Cell, SuggestionBadge
+from gui.kit.i18n import tr
 from gui.kit.theme import ClassColour
-from gui.kit.tile_painter import CandidateBadge
+from gui.label.cell import CandidateBadge, Cell, SuggestionBadge
 from gui.label.class_panel import ClassEntry
 from gui.label.filter_bar import (
     BY_CLASS,
@@ -22,6 +22,7 @@ from gui.label.filter_bar import (
 from visionft.project.queries import (
     ClassRow,
     ImageFilter,
+    ImageRow,
     class_order,
     find_images,
     image_rows,
@@ -31,7 +32,6 @@ from visionft.project.store import Project
 from visionft.suggest.suggestions import Suggestion
 
 _ALL = 1 << 60
-_SPLIT_SHORT = {"train": "train", "val": "val", "test": "test", None: ""}
 Suggestions = Mapping[int, Suggestion]
 
 
@@ -98,22 +98,40 @@ def cells(
 ) -> Iterator[Cell]:
     """Yield what the grid shows of pictures; `looks` are the classes' colours."""
     for row in image_rows(project, tuple(image_ids)):
-        labels = tuple((name, looks.get(name, 0)) for name in row.labels)
-        badge = suggestions.get(row.image_id) if not labels else None
-        yield Cell(
-            image_id=row.image_id,
-            path=row.path,
-            labels=labels,
-            split=_SPLIT_SHORT[row.split],
-            note=f"{row.width} x {row.height}",
-            badge=_guess(badge, looks) if badge is not None else None,
-            candidates=tuple(
-                CandidateBadge(name=each.class_name, colour=looks.get(each.class_name, 0), origin=each.origin)
-                for each in row.candidates
-            ),
-            is_put_off=row.review == "later" and not labels,
-            tags=row.tags,
-        )
+        yield _cell(row, looks, suggestions.get(row.image_id) if not row.labels else None)
+
+
+def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestion | None) -> Cell:
+    offered = tuple(each.class_name for each in row.candidates)
+    shown = row.labels or offered or (suggestion.classes if suggestion is not None else ())
+    badge = _guess(suggestion, looks) if suggestion is not None else None
+    is_put_off = row.review == "later" and not row.labels
+    return Cell(
+        image_id=row.image_id,
+        path=row.path,
+        title=", ".join(row.labels) or _unlabelled_title(offered, badge, is_put_off=is_put_off),
+        tone="warn" if offered else "" if row.labels or badge is not None else "muted",
+        swatches=tuple(looks.get(name, 0) for name in shown),
+        is_proposed=not row.labels,
+        aside=row.split or "",
+        labels=tuple((name, looks.get(name, 0)) for name in row.labels),
+        size=f"{row.width} x {row.height}",
+        badge=badge,
+        candidates=tuple(
+            CandidateBadge(name=each.class_name, colour=looks.get(each.class_name, 0), origin=each.origin)
+            for each in row.candidates
+        ),
+        is_put_off=is_put_off,
+        tags=row.tags,
+    )
+
+
+def _unlabelled_title(offered: Sequence[str], badge: SuggestionBadge | None, *, is_put_off: bool) -> str:
+    """Return what is said of a picture without a label: between which classes files disagree, what a run suggests."""
+    said = [tr("{first} or {last}?", first=", ".join(offered[:-1]), last=offered[-1])] if offered else []
+    said += [badge.text()] if badge is not None else []
+    words = "  ".join(said) or tr("no label")
+    return f"{words}, {tr('put off')}" if is_put_off else words
 
 
 def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> SuggestionBadge:

@@ -3,15 +3,18 @@
 Every key press is one durable transaction before the screen shows it; undo brings anything back.
 """
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.image_grid import Cell, ImageGrid
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
+from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
+from gui.label.cell import Cell
 from gui.label.class_actions import ClassActions
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar
@@ -42,8 +45,7 @@ class LabelPage(Page):
         self.labels = LabelSession(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
-        self.grid = ImageGrid(self.labels.cells, self.thumbnails, self.labels.selection)
-        self.grid.set_side(state.settings.thumbnail_px)
+        self.grid = PictureGrid(self.thumbnails, selection=self.labels.selection, side_px=state.settings.thumbnail_px)
         self.viewer = PictureViewer(self.thumbnails)
         self.panel = ClassPanel()
         self.class_actions = ClassActions(self.labels, self.panel, self)
@@ -109,7 +111,7 @@ class LabelPage(Page):
         labels.selection.current_changed.connect(self._show_current)
         labels.selection.selection_changed.connect(self._show_chosen)
         labels.suggesting.changed.connect(self._on_suggestions_changed)
-        self.grid.activated.connect(lambda _image_id: labels.view(True))
+        self.grid.opened.connect(lambda _image_id: labels.view(True))
         self.viewer.closed.connect(lambda: labels.view(False))
         self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
@@ -230,9 +232,9 @@ class LabelPage(Page):
 
     @Slot()
     def _show_chosen(self) -> None:
-        chosen = [cell for image_id in self.grid.selected_ids()[:500] if (cell := self.grid.cell(image_id))]
-        self.panel.show_entries(class_entries(self.labels.classes, chosen))
-        count = len(self.grid.selected_ids())
+        chosen = self.labels.selection.selected_ids()
+        self.panel.show_entries(class_entries(self.labels.classes, self._cells(chosen[:500])))
+        count = len(chosen)
         several = "{count} selected: a key or a click on a class labels them all"
         self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else self._hint())
 
@@ -241,15 +243,16 @@ class LabelPage(Page):
     def _show_current(self, _image_id: int = 0) -> None:
         if not self.labels.is_viewing:
             return
-        index = self.grid.current_place()
-        cell, self.viewer.accept_key = self._cell_at(index), self.state.actions.shown_keys("label.accept")
-        near = [self._cell_at(index + step) for step in (1, 2, -1)]
-        neighbours = [each for each in near if each is not None]
-        self.viewer.show_cell(cell, index=index, count=self.grid.count(), neighbours=neighbours, keys=self.labels.keys)
+        selection = self.labels.selection
+        self.viewer.accept_key = self.state.actions.shown_keys("label.accept")
+        cell = next(iter(self._cells([selection.current_id()])), None)
+        neighbours = self._cells([selection.id_at(selection.place + step) for step in (1, 2, -1)])
+        self.viewer.show_cell(
+            cell, index=selection.place, count=self.grid.count(), neighbours=neighbours, keys=self.labels.keys
+        )
 
-    def _cell_at(self, index: int) -> Cell | None:
-        image_id = self.grid.id_at(index)
-        return self.grid.cell(image_id) if image_id else None
+    def _cells(self, image_ids: Sequence[int]) -> list[Cell]:
+        return [tile for tile in self.labels.pictures.tiles(image_ids) if isinstance(tile, Cell)]
 
     def _show_saved(self) -> None:
         project = self.labels.project
@@ -281,7 +284,7 @@ class LabelPage(Page):
         if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
             self.mark_stale()
             return
-        self.grid.invalidate(effects.image_ids)
+        self.labels.pictures.invalidate(effects.image_ids)
         self._show_chosen()
         self._show_current()
         self._show_saved()
@@ -306,7 +309,7 @@ class LabelPage(Page):
 
     @Slot()
     def _on_suggestions_changed(self) -> None:
-        self.grid.invalidate()
+        self.labels.pictures.invalidate()
         self._show_suggestions()
         self._show_current()
 

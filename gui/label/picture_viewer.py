@@ -7,11 +7,11 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.image_grid import Cell
 from gui.kit.image_view import ImageView
 from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.candidate_bar import CandidateBar
+from gui.label.cell import Cell
 
 
 class PictureViewer(QWidget):
@@ -25,10 +25,8 @@ class PictureViewer(QWidget):
         super().__init__()
         self.view = ImageView(thumbnails)
         self.back_button = Button("Grid", "grid", on_click=self.closed.emit)
-        self.previous_button = IconButton("chevron-left", "Previous")
-        self.next_button = IconButton("chevron-right", "Next")
-        self.previous_button.clicked.connect(lambda _checked=False: self.step_wanted.emit(-1))
-        self.next_button.clicked.connect(lambda _checked=False: self.step_wanted.emit(1))
+        self.previous_button = IconButton("chevron-left", "Previous", on_click=lambda: self.step_wanted.emit(-1))
+        self.next_button = IconButton("chevron-right", "Next", on_click=lambda: self.step_wanted.emit(1))
         self._name = ElidedLabel("", "strong")
         self._place = text("", "small")
         self._facts = text("", "small")
@@ -38,8 +36,8 @@ class PictureViewer(QWidget):
         self.candidates = CandidateBar()
         self.accept_key = ""  # shown with the button
         self._zoom = text("", "small")
-        self.fit_button, self.real_button = IconButton("fit", "Fit"), Button("1:1", on_click=self.view.show_real_pixels)
-        self.fit_button.clicked.connect(lambda _checked=False: self.view.fit())
+        self.fit_button = IconButton("fit", "Fit", on_click=self.view.fit)
+        self.real_button = Button("1:1", on_click=self.view.show_real_pixels)
         moves = (self.back_button, self.previous_button, self.next_button, self._place)
         looks = (self._zoom, self.fit_button, self.real_button)
         bar = row(*moves, self._name, self._facts, self._labels, self._accept, *looks)
@@ -57,9 +55,9 @@ class PictureViewer(QWidget):
         self.view.show_picture(cell.path if cell else None, neighbours=[each.path for each in neighbours])
         self._name.setText(cell.path.name if cell else "")
         self._place.setText(f"{index + 1:,} of {count:,}" if cell else "")
-        facts = (cell.note, cell.split, *(f"#{tag}" for tag in cell.tags)) if cell else ()
+        facts = (cell.size, cell.aside, *(f"#{tag}" for tag in cell.tags)) if cell else ()
         self._facts.setText("  ".join(fact for fact in facts if fact))
-        self._labels.setText(_shortened(cell.caption()) if cell else "")
+        self._labels.setText(_shortened(cell.title) if cell else "")
         self._labels.setVisible(cell is not None)
         restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
         self.candidates.show_candidates(cell.candidates if cell else (), keys)

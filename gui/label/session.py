@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.image_grid import Cell
+from gui.kit.picture_model import PictureModel
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
+from gui.label.cell import Cell
 from gui.label.filter_bar import ImageQuery
 from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
@@ -35,7 +36,8 @@ class LabelSession(QObject):
         super().__init__(parent)
         self.state, self._session = state, session
         self.project: Project | None = session.project if session is not None else None
-        self.selection = ImageSelection(self)
+        self.pictures = PictureModel(self.cells, self)
+        self.selection = ImageSelection(self.pictures, self)
         self.suggesting = Suggesting(state, session, page=page, parent=self)
         self.summary: ProjectSummary | None = None
         self.classes: tuple[ClassRow, ...] = ()
@@ -92,9 +94,9 @@ class LabelSession(QObject):
             return
         if self.only is not None:
             present = set(self._finder.find(ImageQuery(), {}))
-            self.selection.set_ids(tuple(image_id for image_id in self.only if image_id in present))
+            self.pictures.set_ids(tuple(image_id for image_id in self.only if image_id in present))
         else:
-            self.selection.set_ids(self._finder.find(self.query, self.suggesting.found))
+            self.pictures.set_ids(self._finder.find(self.query, self.suggesting.found))
         self.shown_changed.emit()
 
     def forget_names(self) -> None:

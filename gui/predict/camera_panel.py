@@ -1,12 +1,12 @@
 """The camera's picture beside what the exported file says of it. Knows Qt and the engine's plain data."""
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row, text
+from gui.kit.parts import Button, choice_box, column, row, text
 from gui.predict.answer_card import AnswerCard, several, speed
 from gui.predict.live_view import LiveView
 
@@ -25,9 +25,8 @@ class CameraPanel(QWidget):
         self.card = AnswerCard()
         self.failure = Banner()
         self.failure.dismissed.connect(self.closed)
-        self.camera_box = QComboBox()
-        self.camera_box.addItems([tr("Camera {number}", number=number + 1) for number in range(CAMERAS)])
-        self.camera_box.setAccessibleName(tr("Which camera"))
+        cameras = (tr("Camera {number}", number=number + 1) for number in range(CAMERAS))
+        self.camera_box = choice_box("Which camera", cameras)
         self.camera_box.setToolTip(tr("Which camera; the first one is usually the built-in one"))
         self.camera_box.activated.connect(self.camera_changed)
         self.stop_button = Button("Stop camera", "stop", on_click=self.closed.emit)

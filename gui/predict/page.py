@@ -1,21 +1,22 @@
 """The try page: drop pictures on an exported file and see what it says, exactly as it will where it is deployed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.kit import dialogs, drops, theme
 from gui.kit.drop_zone import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.image_grid import Cell, ImageGrid
 from gui.kit.image_view import ImageView
-from gui.kit.parts import Button, ElidedLabel, row
+from gui.kit.parts import Button, ElidedLabel, choice_box, row
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.workers import Work
 from gui.page import Page
@@ -52,7 +53,7 @@ class TryPage(Page):
         self._result: Answers | None = None
         self._places: dict[str, int] = {}
         self.thumbnails = ThumbnailStore(self)
-        self.grid = ImageGrid(self._load_cells, self.thumbnails)
+        self.grid = PictureGrid(self.thumbnails, PictureModel(self._load_tiles, self), side_px=152)
         self.view = ImageView(self.thumbnails)
         self.answer_card = AnswerCard()
         self.camera = CameraPanel()
@@ -65,10 +66,7 @@ class TryPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.model_box = QComboBox()
-        self.model_box.setMinimumContentsLength(18)
-        self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model_box.setAccessibleName(tr("Exported model"))
+        self.model_box = choice_box("Exported model", least=18)
         self.model_box.setToolTip(tr("The exported file that answers"))
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
@@ -79,9 +77,7 @@ class TryPage(Page):
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
         self.csv_button = Button("Save CSV", "export", on_click=self._save_csv)
         self.csv_button.setToolTip(tr("Write these answers into a table"))
-        self.order_box = QComboBox()
-        self.order_box.addItems([tr(order) for order in ORDERS])
-        self.order_box.setAccessibleName(tr("Order of the answers"))
+        self.order_box = choice_box("Order of the answers", map(tr, ORDERS))
         self.drop_zone = DropZone("Drop pictures here", "", "Choose pictures")
         self.empty = EmptyState(
             "try",
@@ -183,16 +179,20 @@ class TryPage(Page):
         busy = tr("Pictures are being classified already.") if self._is_classifying else ""
         return self.why_no_model() or busy
 
-    def _load_cells(self, image_ids) -> list[Cell]:
-        return [self._cell(image_id) for image_id in image_ids if image_id <= len(self.answers)]
+    def _load_tiles(self, image_ids: Sequence[int]) -> list[Tile]:
+        return [self._tile(image_id) for image_id in image_ids if image_id <= len(self.answers)]
 
-    def _cell(self, image_id: int) -> Cell:
+    def _tile(self, image_id: int) -> Tile:
         answer = self.answers[image_id - 1]
-        if answer.error:
-            return Cell(image_id=image_id, path=answer.path, labels=(), split=tr("unreadable"))
-        names = (answer.class_name,) if answer.classes is None else answer.classes
-        labels = tuple((name, self._places.get(name, 0)) for name in names)
-        return Cell(image_id=image_id, path=answer.path, labels=labels, split=f"{answer.probability:.0%}")
+        names = () if answer.error else (answer.class_name,) if answer.classes is None else answer.classes
+        return Tile(
+            image_id=image_id,
+            path=answer.path,
+            title=", ".join(names) or tr("no label"),
+            tone="" if names else "muted",
+            swatches=tuple(self._places.get(name, 0) for name in names),
+            aside=tr("unreadable") if answer.error else f"{answer.probability:.0%}",
+        )
 
     @Slot(int)
     def _on_current_changed(self, image_id: int) -> None:
@@ -265,8 +265,8 @@ class TryPage(Page):
             places.sort(key=lambda index: self.answers[index].probability)
         elif self.order_box.currentIndex() == 2:
             places.sort(key=lambda index: (self.answers[index].class_name, -self.answers[index].probability))
-        self.grid.set_ids(())
-        self.grid.set_ids(tuple(index + 1 for index in places))
+        self.grid.pictures.set_ids(())  # numbers of earlier answers mean nothing now
+        self.grid.pictures.set_ids(tuple(index + 1 for index in places))
 
     # -- camera -------------------------------------------------------------------------------------------------
 

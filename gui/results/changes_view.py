@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, ElidedLabel, column, row, text
-from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, text
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.next_steps import STEPS
 from visionft.errors import NextStep
@@ -26,18 +27,15 @@ class ChangesView(QWidget):
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
-        self.other_box = QComboBox()
-        self.other_box.setAccessibleName(tr("Run to compare with"))
-        self.other_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.other_box.setMinimumContentsLength(16)
+        self.other_box = choice_box("Run to compare with", least=16)
         self.other_box.activated.connect(lambda _place: self.other_changed.emit(self.other()))
         self._to = ElidedLabel("", "strong")
         self._verdict = text("", "strong", wrap=True)
         self._facts = text("", "small", wrap=True)
-        self.strip = PictureStrip(thumbnails, name="Pictures that changed")
+        self.strip = PictureGrid(thumbnails, name="Pictures that changed", lines=2)
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
         self.buttons: dict[str, Button] = {}
-        self._groups: Mapping[str, Sequence[PictureItem]] = dict.fromkeys(GROUPS, ())
+        self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
         choice = QButtonGroup(self)
         switch = row(spacing=0)
         for name, title in GROUPS.items():
@@ -86,7 +84,7 @@ class ChangesView(QWidget):
         self.empty.show_words(message, hint, STEPS[step.action].title if step else "")
 
     def show_changes(
-        self, groups: Mapping[str, Sequence[PictureItem]], counts: Mapping[str, int], verdict: str, facts: str
+        self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str
     ) -> None:
         """Show the three groups; `counts` also counts pictures that are no longer in the project."""
         self._stack.setCurrentIndex(1)
@@ -104,7 +102,7 @@ class ChangesView(QWidget):
     def show_group(self, name: str) -> None:
         """Show the pictures of a group."""
         self.buttons[name].setChecked(True)
-        self.strip.show_items(self._groups[name])
+        self.strip.show_tiles(self._groups[name])
         self.open_button.setEnabled(bool(self._groups[name]))
 
     def texts(self) -> tuple[str, str]:

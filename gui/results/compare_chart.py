@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import bare_plot, dress
+from gui.kit.metric_plot import Chart, bare_plot, dress
 from gui.kit.parts import ElidedLabel, clear, column, row, text
 
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
@@ -28,7 +28,7 @@ class RunCurve:
     best_epoch: int | None
 
 
-class CompareChart(QWidget):
+class CompareChart(Chart):
     """Loss on the left, accuracy on the right."""
 
     def __init__(self) -> None:
@@ -47,34 +47,29 @@ class CompareChart(QWidget):
         layout = column(self._legend, charts, spacing=theme.SMALL)
         layout.setStretch(1, 1)
         self.setLayout(layout)
-        self._restyle()
+        self.restyle()
 
     def show_curves(self, curves: list[RunCurve]) -> None:
         """Show these runs."""
         self._curves = curves
-        self._redraw()
+        self.redraw()
 
     def run_names(self) -> list[str]:
         """Return the runs shown."""
         return [curve.name for curve in self._curves]
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self._restyle()
-            self._redraw()
-        super().changeEvent(event)
 
     def _plot(self, name: str) -> Any:
         plot = bare_plot(tr(name), least_height=150, zooms=True)
         plot.getPlotItem().getAxis("left").setWidth(46)
         return plot
 
-    def _restyle(self) -> None:
+    def restyle(self) -> None:
+        """Take the colours of the theme."""
         for plot in self._plots:
             dress(plot)
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
+        """Draw anew what is shown."""
         clear(self._legend)
         for plot in self._plots:
             plot.clear()

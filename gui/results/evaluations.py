@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gui.kit.i18n import tr
-from gui.kit.picture_strip import PictureItem
+from gui.kit.picture_model import Tile
 from gui.results.compare_chart import RunCurve
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.comparison import Changed
@@ -49,11 +49,11 @@ class Pictures:
         return sum(image is not None and bool(self.mark(image, true)) for image, true in pairs)
 
 
-def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> list[PictureItem]:
+def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> list[Tile]:
     """Return predictions as pictures; those that left the project are left out."""
     found = ((each, pictures.get(each.image_id)) for each in predictions)
     return [
-        PictureItem(
+        Tile(
             image_id=each.image_id,
             path=image.path,
             title=f"{joined(each.predicted) or '–'}  {each.probability:.0%}",
@@ -66,11 +66,11 @@ def predicted_items(predictions: Sequence[Predicted], pictures: Pictures) -> lis
     ]
 
 
-def changed_items(changes: Sequence[Changed], pictures: Pictures) -> list[PictureItem]:
+def changed_items(changes: Sequence[Changed], pictures: Pictures) -> list[Tile]:
     """Return what changed between two runs as pictures."""
     found = ((each, pictures.get(each.image_id)) for each in changes)
     return [
-        PictureItem(
+        Tile(
             image_id=each.image_id,
             path=image.path,
             title=f"{joined(each.before) or '–'} → {joined(each.after) or '–'}",

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QSlider, QWidget
+from PySide6.QtWidgets import QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, ElidedLabel, column, pill, restyle, row, text
-from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.parts import Button, ElidedLabel, choice_box, column, pill, restyle, row, text
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import Tile
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.results.heat_view import HeatView
@@ -27,20 +28,14 @@ class ExplainView(QWidget):
 
     def __init__(self, thumbnails: ThumbnailStore, orders: Sequence[str]) -> None:
         super().__init__()
-        self.order_box = QComboBox()
-        self.order_box.addItems([tr(order) for order in orders])
-        self.order_box.setAccessibleName(tr("Which pictures"))
-        self.order_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.order_box.setMinimumContentsLength(12)
+        self.order_box = choice_box("Which pictures", map(tr, orders), least=12)
         self.order_box.currentIndexChanged.connect(lambda index: self.order_changed.emit(orders[index]))
-        self.strip = PictureStrip(thumbnails, name="Pictures with what the run said")
+        self.strip = PictureGrid(thumbnails, name="Pictures with what the run said", lines=2)
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
         self.open_button.setToolTip(tr("Look at all of these pictures and relabel them on the Label page"))
         self.heat = HeatView()
         self.explain_button = Button("Explain", "try", role="primary", on_click=self.explain_wanted.emit)
-        self.target_box = QComboBox()
-        self.target_box.addItems([tr(SAID), tr(TRUE)])
-        self.target_box.setAccessibleName(tr("Class to explain"))
+        self.target_box = choice_box("Class to explain", (tr(SAID), tr(TRUE)))
         self.target_box.setToolTip(tr("Show what spoke for the class it said, or for the true one"))
         self.target_box.currentIndexChanged.connect(lambda _place: self.target_changed.emit())
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -78,7 +73,7 @@ class ExplainView(QWidget):
         """Whether the true class is to be explained, not the one that the run said."""
         return self.target_box.currentIndex() == 1
 
-    def show_picture(self, item: PictureItem | None, explanation: Explanation | None) -> None:
+    def show_picture(self, item: Tile | None, explanation: Explanation | None) -> None:
         """Show a picture, and the explanation of it where there is one."""
         self.heat.show_picture(item.path if item else None, explanation)
         self._name.setText(item.path.name if item else "")

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QScrollArea, QStackedWidget, QWidget
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
-from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import Tile
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.value_table import ValueTable
@@ -26,7 +27,7 @@ class MatrixView(QWidget):
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self.matrix = ConfusionMatrix()
-        self.strip = PictureStrip(thumbnails, name="Pictures of the pressed cell")
+        self.strip = PictureGrid(thumbnails, name="Pictures of the pressed cell", lines=2)
         self.several = ValueTable(SEVERAL_HEADERS, name="Hits and misses of each class")
         self._cell_text = text("", "strong", wrap=True)
         self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
@@ -73,9 +74,9 @@ class MatrixView(QWidget):
         ]
         self.several.show_rows(rows)
 
-    def show_pictures(self, items: Sequence[PictureItem]) -> None:
+    def show_pictures(self, items: Sequence[Tile]) -> None:
         """Show the pictures of the pressed cell."""
-        self.strip.show_items(items)
+        self.strip.show_tiles(items)
         self.open_button.setEnabled(bool(items))
 
     def cell_text(self) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QMenu, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, column, row, scrolling
+from gui.kit.parts import Button, Card, ElidedLabel, choice_box, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
 from gui.kit.value_table import ValueTable
@@ -62,9 +62,7 @@ class ResultsPage(Page):
         self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False, is_of_texts=True)
         self.only_differing = QCheckBox(tr("Only what differs"))
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
-        self.split_box = QComboBox()
-        self.split_box.addItems([tr(name) for name in SPLITS])
-        self.split_box.setAccessibleName(tr("Split to evaluate on"))
+        self.split_box = choice_box("Split to evaluate on", map(tr, SPLITS))
         self.evaluate_button = Button("Evaluate", "play", role="primary", on_click=self.evaluate)
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
         self.continue_button.setToolTip(tr("Go on with this stopped or interrupted run, from its last checkpoint"))

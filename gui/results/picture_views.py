@@ -12,7 +12,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_keys
 from gui.kit.i18n import tr
-from gui.kit.picture_strip import PictureItem, PictureStrip
+from gui.kit.picture_grid import PictureGrid
+from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.results import evaluations
 from gui.results.changes_view import GROUPS, ChangesView
@@ -89,7 +90,7 @@ class PictureViews(QObject):
         self.explain.explain_wanted.connect(self.ask)
         self.explain.target_changed.connect(self._show_chosen)
         self.explain.open_wanted.connect(self._open_ordered)
-        self.explain.strip.chosen_changed.connect(self._show_chosen)
+        self.explain.strip.selection_changed.connect(self._show_chosen)
         self.changes.other_changed.connect(self._on_other_changed)
         self.changes.open_wanted.connect(self._open_changes)
         self.changes.step_wanted.connect(self._state.step_requested)
@@ -138,7 +139,7 @@ class PictureViews(QObject):
         """Return how many pictures of the evaluation have another label by now."""
         return self._pictures.relabelled(self._predicted.values())
 
-    def _items(self, predictions: Sequence[Predicted]) -> list[PictureItem]:
+    def _items(self, predictions: Sequence[Predicted]) -> list[Tile]:
         return evaluations.predicted_items(predictions, self._pictures)
 
     @Slot(int, int)
@@ -162,7 +163,7 @@ class PictureViews(QObject):
 
     def _show_ordered(self) -> None:
         shown = evaluations.ordered(self._evaluation, self._order) if self._evaluation else []
-        self.explain.strip.show_items(self._items(shown))
+        self.explain.strip.show_tiles(self._items(shown))
         self._show_chosen()
 
     @Slot()
@@ -259,21 +260,21 @@ class PictureViews(QObject):
             self._explanations[(keys or {}).get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()
 
-    def relabel(self, strip: PictureStrip, key: str) -> None:
+    def relabel(self, strip: PictureGrid, key: str) -> None:
         """Give the chosen pictures of a strip the class of a key, and go on to the next."""
         session, chosen = self._session, strip.chosen()
         name = class_keys(class_rows(session.project)).get(key) if session is not None else None
         if session is not None and name is not None and chosen:
             session.apply(LabelImages(tuple(item.image_id for item in chosen), name))
             if len(chosen) == 1:
-                strip.step()
+                strip.selection.step(1)
 
     def _open_cell(self) -> None:
         if self._cell is not None:
             self._open([each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
 
     def _open_ordered(self) -> None:
-        self._open([item.image_id for item in self.explain.strip.items()], tr(self._order))
+        self._open([item.image_id for item in self.explain.strip.tiles()], tr(self._order))
 
     def _open_changes(self) -> None:
         name = self.changes.group()

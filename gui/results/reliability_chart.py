@@ -3,12 +3,11 @@
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import Qt
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import bare_plot, dress
+from gui.kit.metric_plot import Chart, bare_plot, dress
 from gui.kit.parts import column, row, text
 from visionft.evaluation.metrics import ReliabilityBin
 
@@ -16,7 +15,7 @@ _TICKS = [[(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]]
 _BAR_WIDTH = 0.052
 
 
-class ReliabilityChart(QWidget):
+class ReliabilityChart(Chart):
     """Two diagrams side by side; a bar below the dashed line means: surer than right."""
 
     def __init__(self) -> None:
@@ -41,7 +40,7 @@ class ReliabilityChart(QWidget):
         layout = column(charts, text(words, "muted", wrap=True), spacing=theme.MEDIUM)
         layout.setStretch(0, 1)
         self.setLayout(layout)
-        self._restyle()
+        self.restyle()
 
     def show_bins(
         self,
@@ -58,7 +57,7 @@ class ReliabilityChart(QWidget):
         self._heads[1].setText(tr("After calibration: off by {error} on average", error=f"{ece:.1%}"))
         self._notes[0].setText(tr("Expected calibration error of the network's own probabilities"))
         self._notes[1].setText(tr("Temperature {value}; this is what an export answers", value=f"{temperature:.2f}"))
-        self._redraw()
+        self.redraw()
 
     def titles(self) -> tuple[str, str]:
         """Return what stands over the two diagrams."""
@@ -67,13 +66,6 @@ class ReliabilityChart(QWidget):
     def bar_counts(self) -> tuple[int, int]:
         """Return how many bars each diagram shows."""
         return len(self._bins[0]), len(self._bins[1])
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self._restyle()
-            self._redraw()
-        super().changeEvent(event)
 
     def _plot(self, name: str) -> Any:
         plot = bare_plot(tr(name), least_height=160)
@@ -85,13 +77,15 @@ class ReliabilityChart(QWidget):
         plot.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
         return plot
 
-    def _restyle(self) -> None:
+    def restyle(self) -> None:
+        """Take the colours of the theme."""
         for plot in self._plots:
             dress(plot, grid=None)
             for side in ("left", "bottom"):
                 plot.getPlotItem().getAxis(side).label.setFont(self.font())
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
+        """Draw anew what is shown."""
         palette = theme.colours()
         for plot, bins in zip(self._plots, self._bins, strict=True):
             plot.clear()

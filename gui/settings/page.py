@@ -6,13 +6,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui.actions import Action
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
 from gui.kit.i18n import languages, tr
-from gui.kit.parts import Button, Card, ElidedLabel, clear, column, row, text, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, choice_box, clear, column, row, text, verbatim
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.kit.workers import WorkerPool
@@ -85,9 +85,9 @@ class SettingsPage(Page):
             button.setCheckable(True)
             self.theme_buttons.addButton(button, place)
             switch.addWidget(button)
-        self.font_box = _choice("Text size", [f"{scale:.0%}" for scale in FONT_SCALES])
+        self.font_box = choice_box("Text size", [f"{scale:.0%}" for scale in FONT_SCALES])
         self._languages = languages()
-        self.language_box = _choice("Language", list(self._languages.values()))
+        self.language_box = choice_box("Language", list(self._languages.values()))
         self._language_note = text(role="small", wrap=True)
         return _card(
             "Looks",
@@ -101,9 +101,9 @@ class SettingsPage(Page):
         return _card("Labelling", self.advance_box)
 
     def _computing(self) -> Card:
-        self.device_box = _choice("Device", [tr(name) for name in DEVICES.values()])
+        self.device_box = choice_box("Device", [tr(name) for name in DEVICES.values()])
         self._device_note = text(role="small", wrap=True)
-        self.picture_box = _choice("Memory for a picture", [tr(name) for name in PICTURE_LIMITS_MB.values()])
+        self.picture_box = choice_box("Memory for a picture", [tr(name) for name in PICTURE_LIMITS_MB.values()])
         note = "One that would take more is refused: 2 GB are enough for 100 megapixels"
         return _card(
             "Computing",
@@ -130,7 +130,7 @@ class SettingsPage(Page):
         )
 
     def _thumbnails(self) -> Card:
-        self.limit_box = _choice("Space for thumbnails", [tr(name) for name in CACHE_LIMITS_MB.values()])
+        self.limit_box = choice_box("Space for thumbnails", [tr(name) for name in CACHE_LIMITS_MB.values()])
         self._thumbnail_note = text(role="small")
         self.cache_place = ElidedLabel("", "small")
         self.cache_button = Button("Change", on_click=self.choose_cache_folder)
@@ -353,13 +353,6 @@ def _place_of(value: object, choices: dict) -> int:
 
 def _open_folder(folder: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-
-def _choice(name: str, items: list[str]) -> QComboBox:
-    box = QComboBox()
-    box.addItems(items)
-    box.setAccessibleName(tr(name))
-    return box
 
 
 def _card(title: str, *items: QWidget | QLayout) -> Card:

@@ -119,10 +119,9 @@ class ShortcutEditor(QWidget):
     def _add_row(self, row: ShortcutRow) -> None:
         line = self._grid.rowCount()
         title, field = verbatim(row.title, wrap=True), KeyField(row.title)
-        reset = IconButton("undo", "")
+        reset = IconButton("undo", "", on_click=lambda: self.reset_wanted.emit(row.name))
         reset.show_name(tr("Take the first keys of “{title}” again", title=row.title))
         fault = text("", "fault", wrap=True)
-        reset.clicked.connect(lambda _checked=False: self.reset_wanted.emit(row.name))
         field.chosen.connect(lambda keys: self.wanted.emit(row.name, keys))
         self._grid.addWidget(title, line, 0)
         self._grid.addWidget(field, line, 1)

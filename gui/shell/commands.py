@@ -29,6 +29,7 @@ class Commands(QObject):
         state.tasks.changed.connect(state.actions.refresh)
         state.settings_changed.connect(state.actions.refresh)
         state.actions.changed.connect(self._show)
+        state.actions.refused.connect(state.say)
         self._show()
 
     # -- building -----------------------------------------------------------------------------------------------
@@ -38,6 +39,7 @@ class Commands(QObject):
         action.triggered.connect(lambda _checked=False: record.act())
         if record.place == actions.EVERYWHERE:
             self._window.addAction(action)
+            self._state.actions.refuse_by_keys(record.id, self._window, Qt.ShortcutContext.WindowShortcut)
         else:
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         return action
@@ -47,6 +49,8 @@ class Commands(QObject):
         for name, action in self._actions.items():
             if _PLACES.get(self._state.actions[name].place) == page_name:
                 page.addAction(action)
+                context = Qt.ShortcutContext.WidgetWithChildrenShortcut
+                self._state.actions.refuse_by_keys(name, page, context)
 
     def fill(self, bar: QMenuBar) -> None:
         """Put the commands into menus."""

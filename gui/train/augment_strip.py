@@ -27,10 +27,8 @@ class AugmentStrip(QWidget):
         for index, cell in enumerate(self._cells):
             grid.addWidget(cell, index // COLUMNS, index % COLUMNS)
         self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self.others_button = IconButton("refresh", "Show other variants")
-        self.next_button = IconButton("chevron-right", "Show another picture")
-        self.others_button.clicked.connect(lambda _checked=False: self.others_requested.emit())
-        self.next_button.clicked.connect(lambda _checked=False: self.next_requested.emit())
+        self.others_button = IconButton("refresh", "Show other variants", on_click=self.others_requested.emit)
+        self.next_button = IconButton("chevron-right", "Show another picture", on_click=self.next_requested.emit)
         head = row(text("What training sees", "heading"), None, self.others_button, self.next_button, spacing=0)
         self.setLayout(column(head, self._words, grid))
         self.show_waiting()

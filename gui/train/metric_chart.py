@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import Curve, MetricPlot, line_pen
+from gui.kit.metric_plot import Chart, Curve, MetricPlot, line_pen
 from gui.kit.parts import ElidedLabel, IconButton, IconLabel, column, row, text
 
 WHY_KEPT = (
@@ -66,7 +66,7 @@ class _LineSample(QWidget):
         painter.drawLine(QPointF(1, 6), QPointF(25, 6))
 
 
-class MetricChart(QWidget):
+class MetricChart(Chart):
     """Loss and accuracy over the epochs of one run, drawn while it grows."""
 
     def __init__(self) -> None:
@@ -109,12 +109,10 @@ class MetricChart(QWidget):
         self.smoothing_slider.setAccessibleName(tr("Smoothing of the lines"))
         self.smoothing_slider.setToolTip(tr("Average each line over its past; the dots stay where they were measured"))
         self.smoothing_slider.valueChanged.connect(self._on_smoothing_changed)
-        self.zoom_in_button = IconButton("plus", "Zoom in (or turn the wheel over a chart)")
-        self.zoom_out_button = IconButton("minus", "Zoom out")
-        self.fit_button = IconButton("fit", "Show the whole run")
-        self.zoom_in_button.clicked.connect(lambda _checked=False: self.zoom(_ZOOM))
-        self.zoom_out_button.clicked.connect(lambda _checked=False: self.zoom(1 / _ZOOM))
-        self.fit_button.clicked.connect(lambda _checked=False: self.show_whole())
+        words = "Zoom in (or turn the wheel over a chart)"
+        self.zoom_in_button = IconButton("plus", words, on_click=lambda: self.zoom(_ZOOM))
+        self.zoom_out_button = IconButton("minus", "Zoom out", on_click=lambda: self.zoom(1 / _ZOOM))
+        self.fit_button = IconButton("fit", "Show the whole run", on_click=self.show_whole)
         self._context_key = QWidget()
         self._context_key.setLayout(row(_LineSample("earlier"), text("Earlier runs", "small")))
         self._context_key.hide()
@@ -234,13 +232,10 @@ class MetricChart(QWidget):
         """Return the part of the run in view."""
         return self._loss.view_x()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            for plot in self._plots:
-                plot.restyle()
-            self.redraw()
-        super().changeEvent(event)
+    def restyle(self) -> None:
+        """Take the colours of the theme."""
+        for plot in self._plots:
+            plot.restyle()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Show the latest values again when the pointer leaves."""

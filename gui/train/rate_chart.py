@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QPointF, Signal
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.metric_plot import bare_plot, dress, line_pen
+from gui.kit.metric_plot import Chart, bare_plot, dress, line_pen
 from gui.kit.parts import Button, column, row, text
 
 
-class RateChart(QWidget):
+class RateChart(Chart):
     """Shows one test; a click in the chart chooses another rate than the suggested one."""
 
     rate_chosen = Signal(float)
@@ -41,7 +40,7 @@ class RateChart(QWidget):
         self._words = text("", "small", wrap=True)
         self.use_button = Button("Use this rate", "check", on_click=lambda: self.rate_chosen.emit(self.rate))
         self.setLayout(column(self._plot, self._words, row(self.use_button, None)))
-        self._restyle()
+        self.restyle()
 
     def show_curve(self, rates: Sequence[float], losses: Sequence[float], suggestion: float) -> None:
         """Show what the test saw."""
@@ -62,13 +61,8 @@ class RateChart(QWidget):
             tr("At a rate of {rate} the loss falls fastest. Click into the chart for another.", rate=f"{rate:.2g}")
         )
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self._restyle()
-        super().changeEvent(event)
-
-    def _restyle(self) -> None:
+    def restyle(self) -> None:
+        """Take the colours of the theme."""
         dress(self._plot, grid=90)
         self._line.setPen(line_pen("train"))
         self._mark.setPen(pg.mkPen(theme.colours().good, width=2))

@@ -69,7 +69,7 @@ def visit(window: MainWindow, name: str) -> None:
     page: Any = window.page(name)
     QApplication.processEvents()
     if name == "label":
-        page.grid.set_current(0)
+        page.grid.selection.set_current(0)
         page.labels.view(True)
         page.show_only((1, 2), NAME)
     if name == "train":
@@ -83,7 +83,7 @@ def visit(window: MainWindow, name: str) -> None:
         answer = Prediction(path=path, class_name=NAME, probability=0.9, top5=((NAME, 0.9), ("b", 0.1)), model_ms=1.0)
         page.offer_models([window.state.path / NAME / "model.onnx"])
         page.show_answers(Answers(answers=(answer,), class_names=(NAME, "b"), provider="CPU", milliseconds_each=1.0))
-        page.grid.set_current(0)
+        page.grid.selection.set_current(0)
     QApplication.processEvents()
 
 
@@ -138,7 +138,7 @@ def test_answers_about_pictures_of_such_names_are_shown(qtbot, window, broken_fo
     page.offer_models([broken_folder / "model.onnx"])
     page.show_answers(Answers(answers=tuple(answers), class_names=("red",), provider="CPU", milliseconds_each=1.0))
     for place in range(len(answers)):
-        page.grid.set_current(place)
+        page.grid.selection.set_current(place)
         qtbot.wait(100)  # the picture is read beside the window
         window.grab()
     assert page.model() == broken_folder / "model.onnx"

@@ -161,7 +161,7 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
     qtbot.wait(50)
     walk.look(opened, name)
     if name == "label":
-        page.grid.set_current(0)  # type: ignore[attr-defined]
+        page.grid.selection.set_current(0)  # type: ignore[attr-defined]
         page.labels.view(True)  # type: ignore[attr-defined]
         walk.look(opened, "viewer")
     if name == "results":
@@ -190,7 +190,7 @@ def test_no_answer_of_the_try_page_reads_a_name_as_markup(walk, opened, hostile)
     page.show_answers(  # type: ignore[attr-defined]
         Answers(answers=(answer,), class_names=(MARKUP, "b"), provider="CPU", milliseconds_each=1.0)
     )
-    page.grid.set_current(0)  # type: ignore[attr-defined]
+    page.grid.selection.set_current(0)  # type: ignore[attr-defined]
     walk.look(opened, "try")
     assert walk.saw(MARKUP) and walk.saw(path.name)
 
@@ -228,7 +228,7 @@ def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opene
 def test_no_dialog_reads_a_name_as_markup(walk, opened, hostile):
     opened.show_page("label")
     page = opened.page("label")
-    page.grid.set_current(0)  # type: ignore[attr-defined]
+    page.grid.selection.set_current(0)  # type: ignore[attr-defined]
     name = f"{MARKUP} red"
     box = lambda: dialogs.ask_yes(opened, MARKUP, MARKUP, yes=MARKUP)  # noqa: E731
     answer_dialog(walk, box, "yes or no")

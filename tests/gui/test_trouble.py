@@ -51,24 +51,24 @@ def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
 
 
 def test_a_picture_that_vanishes_is_said_and_can_still_be_labelled(qtbot, label, window):
-    image_id = label.grid.current_id()
-    label.grid.cell(image_id).path.unlink()
+    image_id = label.grid.selection.current_id()
+    label.grid.tile(image_id).path.unlink()
     label.labels.view(True)
     view = label.viewer.view
-    qtbot.waitUntil(lambda: view._kept.get(label.grid.cell(image_id).path) is not None)
-    assert "the file is missing" in view._kept[label.grid.cell(image_id).path].reason
+    qtbot.waitUntil(lambda: view._kept.get(label.grid.tile(image_id).path) is not None)
+    assert "the file is missing" in view._kept[label.grid.tile(image_id).path].reason
     qtbot.keyClick(view, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
 
 
 @pytest.mark.parametrize("way", ["removed", "moved"])
 def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label, window, project_dir, tmp_path, way):
-    image_id = label.grid.current_id()
-    before = label.grid.cell(image_id).labels
+    image_id = label.grid.selection.current_id()
+    before = label.grid.tile(image_id).labels
     shutil.rmtree(project_dir) if way == "removed" else project_dir.rename(tmp_path / "elsewhere")
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert "gone or was replaced" in window.banner.message()
-    assert label.grid.cell(image_id).labels == before
+    assert label.grid.tile(image_id).labels == before
     for name in window.entries:
         window.show_page(name)
     window.commands.action("file.close").trigger()
@@ -84,7 +84,7 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
     assert "can only be read" in other.banner.message()
     other.show_page("label")
     page = other.page("label")
-    image_id = page.grid.current_id()
+    image_id = page.grid.selection.current_id()
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
     assert labels_of(state.session.project, image_id) != ("red",)
     assert page.saved.text() == "Read only" and other.banner.message()
@@ -198,7 +198,7 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     assert "KeyError: 'lost key'" in QGuiApplication.clipboard().text()
     dialog.accept()
     assert "KeyError" in caplog.text and "Unexpected error" in window.banner.message()
-    image_id = label.grid.current_id()
+    image_id = label.grid.selection.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
 

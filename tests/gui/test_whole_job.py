@@ -45,7 +45,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     qtbot.waitUntil(label.grid.hasFocus)
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     qtbot.keyClick(label.grid, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert [name for name, _ in label.grid.cell(label.grid.id_at(0)).labels] == ["blue"]
+    assert [name for name, _ in label.grid.tile(label.grid.selection.id_at(0)).labels] == ["blue"]
 
     window.show_page("train")
     train = window.page("train")

@@ -1,13 +1,16 @@
 """Answers of an exported file as a CSV table, one line per picture: from memory, or written while a folder is read.
 
+Where pictures may have several labels, these are one cell, a JSON array as in every table of the program.
+
 People open it with a spreadsheet: names of files and classes, which others may have chosen, are made safe for one.
 """
 
 import csv
 import io
+import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,6 @@ from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.predictor import Prediction, Predictor
 from visionft.files import atomic_path
 from visionft.foreign_text import printable, spreadsheet_cell
-
-_COLUMNS = ("path", "class", "probability", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +41,14 @@ class CsvResult:
     stopped: bool
 
 
-def write_csv(target: Path, answers: Iterable[Prediction]) -> None:
-    """Write one line per picture; several labels are divided by commas.
+def write_csv(target: Path, answers: Sequence[Prediction]) -> None:
+    """Write one line per picture.
 
     Raises:
         VisionFTError: The file cannot be written; nothing was left behind.
     """
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
-        writer = _start(handle)
+        writer = _start(handle, is_multilabel=_is_multilabel(answers))
         writer.writerows(_row(answer) for answer in answers)
 
 
@@ -63,7 +64,7 @@ def classify_to_csv(
     stopped = False
     began = time.perf_counter()
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
-        writer = _start(handle)
+        writer = _start(handle, is_multilabel=predictor.is_multilabel)
         for answer in predictor.predict(paths):
             writer.writerow(_row(answer))
             done += 1
@@ -79,24 +80,29 @@ def classify_to_csv(
     )  # fmt: skip
 
 
-def csv_text(answers: Iterable[Prediction]) -> str:
+def csv_text(answers: Sequence[Prediction]) -> str:
     """Return what `write_csv` writes, with the line ends of text."""
     text = io.StringIO()
-    writer = _start(text, line_end="\n")
+    writer = _start(text, is_multilabel=_is_multilabel(answers), line_end="\n")
     writer.writerows(_row(answer) for answer in answers)
     return text.getvalue()
 
 
-def _start(handle: Any, *, line_end: str = "\r\n") -> Any:
+def _is_multilabel(answers: Sequence[Prediction]) -> bool:
+    return any(answer.classes is not None for answer in answers)
+
+
+def _start(handle: Any, *, is_multilabel: bool, line_end: str = "\r\n") -> Any:
     writer = csv.writer(handle, lineterminator=line_end)
-    writer.writerow(_COLUMNS)
+    writer.writerow(("path", "labels" if is_multilabel else "class", "probability", "error"))
     return writer
 
 
 def _row(answer: Prediction) -> list[str]:
-    name = answer.class_name if answer.classes is None else ", ".join(answer.classes)
+    names = [printable(name) for name in answer.classes or ()]
+    said = json.dumps(names, ensure_ascii=False) if names else "" if answer.classes == () else answer.class_name
     path = printable(answer.path)
     if spreadsheet_cell(path) != path:
         path = f".{os.sep}{path}"  # the same file, and no formula
     probability = "" if answer.error else f"{answer.probability:.6f}"
-    return [path, spreadsheet_cell(printable(name)), probability, spreadsheet_cell(printable(answer.error))]
+    return [path, spreadsheet_cell(printable(said)), probability, spreadsheet_cell(printable(answer.error))]

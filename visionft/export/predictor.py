@@ -53,6 +53,7 @@ class Predictor:
         class_names: In the order of the model's outputs.
         provider: The ONNX Runtime provider that really runs it.
         metadata: What the file says of itself.
+        is_multilabel: Whether a picture may have several labels, or none.
         temperature: What the logits are divided by; None where the file does not tell.
     """
 
@@ -74,6 +75,7 @@ class Predictor:
         _check_input(self._session, path)
         self.class_names = _class_names(self.metadata, path)
         self._thresholds = _thresholds(self.metadata, len(self.class_names), path)
+        self.is_multilabel = self._thresholds is not None
         self.temperature = _temperature(self.metadata)
         _check_output(self._session, len(self.class_names), path)
 

@@ -219,9 +219,9 @@ def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, m
 def test_the_overview_shows_pictures_of_each_class_and_a_click_opens_them(qtbot, window, page, project_dir):
     window.state.open_project(project_dir)
     sheet = page._sheet
-    assert sheet.isVisible() and [row.name for row in sheet._rows] == ["blue", "green", "red"]
-    first = sheet._boxes()[0]
-    qtbot.waitUntil(lambda: sheet.thumbnails.get(first[2]) is not None)
-    qtbot.mouseClick(sheet, LEFT, pos=first[0].center())
+    assert sheet.isVisible() and [section.title for section in sheet.pictures.sections] == ["blue", "green", "red"]
+    assert sheet.tiles()[0].path.parent.name == "blue"
+    qtbot.waitUntil(lambda: page._thumbnails.get(sheet.tiles()[0].path) is not None)
+    qtbot.mouseClick(sheet.viewport(), LEFT, pos=sheet.rect_of(0).center())
     label = window.page("label")
     assert window.current_page is label and label.grid.count() == 7

@@ -56,8 +56,8 @@ def stored(page: LabelPage) -> tuple[int, int]:
 
 
 def test_the_tile_names_both_classes_with_their_colours(page: LabelPage):
-    cell = page.grid.cell(page.grid.current_id())
-    assert cell is not None and cell.caption() == "blue or red?" and not cell.labels
+    cell = page.grid.tile(page.grid.selection.current_id())
+    assert cell is not None and cell.title == "blue or red?" and not cell.labels
     assert [(each.name, each.colour, each.file()) for each in cell.candidates] == [
         ("blue", 0, "blue/zz again.png"),
         ("red", 2, "red/red_000.png"),
@@ -70,12 +70,12 @@ def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage)
     assert conflicts == 1
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
     assert stored(page) == (labelled + 1, 0)
-    cell = page.grid.cell(page.grid.current_id())
-    assert cell is not None and cell.caption() == "red" and not cell.candidates
+    cell = page.grid.tile(page.grid.selection.current_id())
+    assert cell is not None and cell.title == "red" and not cell.candidates
     qtbot.keyClick(page.grid, Qt.Key.Key_Z, CONTROL)
     assert stored(page) == (labelled, 1)
-    cell = page.grid.cell(page.grid.current_id())
-    assert cell is not None and cell.caption() == "blue or red?"
+    cell = page.grid.tile(page.grid.selection.current_id())
+    assert cell is not None and cell.title == "blue or red?"
 
 
 def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):

@@ -36,32 +36,32 @@ def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 def test_the_grid_shows_every_picture_with_its_label(page):
     assert page.grid.count() == 25
-    assert [name for name, _ in page.grid.cell(page.grid.current_id()).labels] == ["blue"]
+    assert [name for name, _ in page.grid.tile(page.grid.selection.current_id()).labels] == ["blue"]
     assert page.panel.names() == ["blue", "green", "red"]
     assert page.subtitle.text() == "25 pictures, all labelled"
 
 
 def test_a_digit_labels_the_current_picture_durably_and_goes_on(qtbot, page):
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     press(qtbot, page, Qt.Key.Key_3)
     assert stored_labels(page, first) == ["red"]
-    assert page.grid.current_place() == 1 and page.saved.text() == "Saved"
+    assert page.grid.selection.place == 1 and page.saved.text() == "Saved"
 
 
 def test_without_going_on_the_picture_stays_current(qtbot, page):
     page.advance_box.click()
     press(qtbot, page, Qt.Key.Key_2)
-    assert page.grid.current_place() == 0
+    assert page.grid.selection.place == 0
     assert page.state.settings.auto_advance is False
 
 
 def test_zero_clears_and_undo_brings_back_and_redo_clears_again(qtbot, page, window):
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     press(qtbot, page, Qt.Key.Key_0)
     assert stored_labels(page, first) == []
     qtbot.keyClick(page.grid, Qt.Key.Key_Z, CONTROL)
     assert stored_labels(page, first) == ["blue"]
-    assert [name for name, _ in page.grid.cell(first).labels] == ["blue"]
+    assert [name for name, _ in page.grid.tile(first).labels] == ["blue"]
     assert "all labels" in page.redo_button.toolTip()
     qtbot.mouseClick(page.redo_button, LEFT)
     assert stored_labels(page, first) == []
@@ -72,28 +72,28 @@ def test_shift_and_control_select_and_one_key_labels_them_all(qtbot, page):
     press(qtbot, page, Qt.Key.Key_Right, SHIFT)
     box = page.grid.rect_of(4).center()
     qtbot.mouseClick(page.grid.viewport(), LEFT, CONTROL, box)
-    chosen = page.grid.selected_ids()
+    chosen = page.grid.selection.selected_ids()
     assert len(chosen) == 4
     press(qtbot, page, Qt.Key.Key_2)
     assert all(stored_labels(page, image_id) == ["green"] for image_id in chosen)
-    assert page.grid.selected_ids() == chosen
+    assert page.grid.selection.selected_ids() == chosen
     page.state.session.undo()
     assert all(stored_labels(page, image_id) == ["blue"] for image_id in chosen)
 
 
 def test_a_and_d_move_and_control_d_jumps_to_the_next_without_a_label(qtbot, page):
     press(qtbot, page, Qt.Key.Key_End)
-    last = page.grid.current_place()
+    last = page.grid.selection.place
     press(qtbot, page, Qt.Key.Key_0)
     press(qtbot, page, Qt.Key.Key_Home)
     press(qtbot, page, Qt.Key.Key_D)
     press(qtbot, page, Qt.Key.Key_D)
     press(qtbot, page, Qt.Key.Key_A)
-    assert page.grid.current_place() == 1
+    assert page.grid.selection.place == 1
     press(qtbot, page, Qt.Key.Key_D, CONTROL)
-    assert page.grid.current_place() == last
+    assert page.grid.selection.place == last
     press(qtbot, page, Qt.Key.Key_A, CONTROL)
-    assert page.grid.current_place() == last
+    assert page.grid.selection.place == last
 
 
 def test_delete_takes_a_picture_out_and_never_off_the_disk(qtbot, page, pictures):
@@ -106,7 +106,7 @@ def test_delete_takes_a_picture_out_and_never_off_the_disk(qtbot, page, pictures
 
 
 def test_typing_a_new_class_creates_and_assigns_it(qtbot, page):
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     qtbot.keyClicks(page.panel.search_edit, "violet")
     qtbot.keyClick(page.panel.search_edit, Qt.Key.Key_Return)
     assert stored_labels(page, first) == ["violet"]
@@ -114,13 +114,13 @@ def test_typing_a_new_class_creates_and_assigns_it(qtbot, page):
 
 
 def test_digits_typed_into_a_text_field_label_nothing(qtbot, page):
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     qtbot.keyClicks(page.panel.search_edit, "3")
     assert stored_labels(page, first) == ["blue"]
 
 
 def test_a_click_on_a_class_labels(qtbot, page):
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     item = page.panel.list.visualItemRect(page.panel.list.item(2)).center()
     qtbot.mouseClick(page.panel.list.viewport(), LEFT, pos=item)
     assert stored_labels(page, first) == ["red"]
@@ -137,7 +137,7 @@ def test_the_filters_narrow_the_grid_and_say_so(qtbot, page):
     qtbot.waitUntil(lambda: page.grid.count() == 8)
     page.filters.clear()
     page.filters.order_box.setCurrentText("By name")
-    names = [page.grid.cell(page.grid.id_at(place)).path.name for place in range(25)]
+    names = [page.grid.tile(page.grid.selection.id_at(place)).path.name for place in range(25)]
     assert names == sorted(names)
 
 
@@ -166,7 +166,7 @@ def test_a_letter_can_become_a_key_and_a_reserved_one_is_refused(qtbot, page, mo
     assert "is the key of “Next picture”" in window.banner.message()
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("r", True))
     choose(page, "red", "Set key")
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     page.grid.setFocus()
     press(qtbot, page, Qt.Key.Key_R)
     assert stored_labels(page, first) == ["red"]
@@ -175,7 +175,7 @@ def test_a_letter_can_become_a_key_and_a_reserved_one_is_refused(qtbot, page, mo
 def test_enter_opens_the_viewer_where_the_same_keys_label(qtbot, page):
     press(qtbot, page, Qt.Key.Key_Return)
     assert page.viewer.isVisible() and page.viewer.label_text() == "blue"
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     press(qtbot, page, Qt.Key.Key_3)
     assert stored_labels(page, first) == ["red"]
     press(qtbot, page, Qt.Key.Key_Left)
@@ -191,7 +191,7 @@ def test_enter_opens_the_viewer_where_the_same_keys_label(qtbot, page):
 def test_thumbnails_come_from_the_background_and_are_kept_on_disk(qtbot, page):
     from gui.kit.thumbnail_cache import cache_folder
 
-    path = page.grid.cell(page.grid.current_id()).path
+    path = page.grid.tile(page.grid.selection.current_id()).path
     qtbot.waitUntil(lambda: page.thumbnails.get(path) is not None)
     assert list(cache_folder().rglob("*.jpg"))
 
@@ -201,8 +201,8 @@ def test_a_picture_that_vanished_says_so_and_can_still_be_labelled(qtbot, window
     window.state.open_project(project_dir)
     window.show_page("label")
     page = window.page("label")
-    first = page.grid.current_id()
-    path = page.grid.cell(first).path
+    first = page.grid.selection.current_id()
+    path = page.grid.tile(first).path
     qtbot.waitUntil(lambda: page.thumbnails.get(path) is not None)
     assert "No such file" in page.thumbnails.get(path).reason
     press(qtbot, page, Qt.Key.Key_3)
@@ -216,7 +216,7 @@ def test_in_a_multi_label_project_keys_toggle(qtbot, window, pictures, tmp_path)
     window.show_page("label")
     page = window.page("label")
     qtbot.waitUntil(page.grid.hasFocus)
-    first = page.grid.current_id()
+    first = page.grid.selection.current_id()
     press(qtbot, page, Qt.Key.Key_3)
     assert stored_labels(page, first) == ["blue", "red"]
     press(qtbot, page, Qt.Key.Key_3)

@@ -59,30 +59,30 @@ def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 
 def shown_ids(page: LabelPage) -> list[int]:
-    return [page.grid.id_at(place) for place in range(page.grid.count())]
+    return [page.grid.selection.id_at(place) for place in range(page.grid.count())]
 
 
 def test_a_suggestion_is_shown_with_its_confidence_on_tile_and_in_the_viewer(qtbot, page, suggested):
-    cell = page.grid.cell(suggested[0])
-    assert cell.caption() == "red? 99%" and cell.labels == ()
+    cell = page.grid.tile(suggested[0])
+    assert cell.title == "red? 99%" and cell.labels == ()
     assert "5 suggestions by 007-resnet18-lora" in page.suggestion_bar.words()
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     press(qtbot, page, Qt.Key.Key_Space)
     assert page.viewer.label_text() == "red? 99%"
 
 
 def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, page, suggested):
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     press(qtbot, page, Qt.Key.Key_Return)
-    assert stored(page)[suggested[0]] == ["red"] and page.grid.current_place() == 1
-    assert page.grid.cell(suggested[0]).caption() == "red"
+    assert stored(page)[suggested[0]] == ["red"] and page.grid.selection.place == 1
+    assert page.grid.tile(suggested[0]).title == "red"
     qtbot.waitUntil(lambda: "4 suggestions" in page.suggestion_bar.words())
     page.state.session.undo()
-    assert stored(page)[suggested[0]] == [] and page.grid.cell(suggested[0]).caption() == "red? 99%"
+    assert stored(page)[suggested[0]] == [] and page.grid.tile(suggested[0]).title == "red? 99%"
 
 
 def test_enter_accepts_for_a_whole_selection_in_one_step(qtbot, page, suggested):
-    page.grid.select_all()
+    page.grid.selection.select_all()
     press(qtbot, page, Qt.Key.Key_Return)
     assert all(stored(page)[image_id] == ["red"] for image_id in suggested)
     page.state.session.undo()
@@ -90,7 +90,7 @@ def test_enter_accepts_for_a_whole_selection_in_one_step(qtbot, page, suggested)
 
 
 def test_without_a_suggestion_enter_opens_and_closes_the_viewer(qtbot, page):
-    page.grid.set_current(10)
+    page.grid.selection.set_current(10)
     press(qtbot, page, Qt.Key.Key_Return)
     assert page.viewer.isVisible()
     press(qtbot, page, Qt.Key.Key_Return)
@@ -115,19 +115,19 @@ def test_pictures_are_sorted_by_uncertainty_and_filtered_by_suggestion(page, sug
 def test_hidden_suggestions_leave_tiles_filters_and_the_bar(qtbot, page, suggested):
     qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
     assert not page.suggestion_bar.isVisible() and not page.filters.prediction_box.isVisible()
-    assert page.grid.cell(suggested[0]).caption() == "no label"
+    assert page.grid.tile(suggested[0]).title == "no label"
 
 
 def test_n_puts_off_and_the_jump_passes_over_it(qtbot, page, suggested):
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     press(qtbot, page, Qt.Key.Key_N)
-    assert page.grid.current_place() == 1 and page.grid.cell(suggested[0]).is_put_off
-    page.grid.set_current(20)
+    assert page.grid.selection.place == 1 and page.grid.tile(suggested[0]).is_put_off
+    page.grid.selection.set_current(20)
     press(qtbot, page, Qt.Key.Key_A, CONTROL)
-    assert page.grid.current_id() == suggested[4]
+    assert page.grid.selection.current_id() == suggested[4]
     for _ in range(4):
         press(qtbot, page, Qt.Key.Key_A, CONTROL)
-    assert page.grid.current_id() == suggested[1]
+    assert page.grid.selection.current_id() == suggested[1]
     page.filters.label_box.setCurrentText("Put off")
     assert shown_ids(page) == [suggested[0]]
     press(qtbot, page, Qt.Key.Key_3)
@@ -137,10 +137,10 @@ def test_n_puts_off_and_the_jump_passes_over_it(qtbot, page, suggested):
 def test_tags_are_given_filtered_by_and_taken_off(qtbot, page, suggested, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args, **kwargs: ("blurred", True))
     assert not page.filters.tag_box.isVisible()
-    page.grid.set_current(7)
+    page.grid.selection.set_current(7)
     press(qtbot, page, Qt.Key.Key_T, CONTROL)
-    chosen = page.grid.current_id()
-    assert page.grid.cell(chosen).tags == ("blurred",)
+    chosen = page.grid.selection.current_id()
+    assert page.grid.tile(chosen).tags == ("blurred",)
     page.filters.tag_box.setCurrentText("blurred")
     assert shown_ids(page) == [chosen]
     press(qtbot, page, Qt.Key.Key_T, CONTROL)
@@ -159,15 +159,15 @@ def trigger(page: LabelPage, name: str, *path: str) -> None:
 def test_a_class_takes_a_colour_from_its_menu_everywhere(page, window, monkeypatch):
     trigger(page, "red", "Colour", "Red")
     labelled = next(image_id for image_id, names in stored(page).items() if names == ["red"])
-    assert page.grid.cell(labelled).labels == (("red", "#c9493f"),)
+    assert page.grid.tile(labelled).labels == (("red", "#c9493f"),)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor("#123456"))
     trigger(page, "red", "Colour", "Another colour")
-    assert page.grid.cell(labelled).labels == (("red", "#123456"),)
+    assert page.grid.tile(labelled).labels == (("red", "#123456"),)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor())
     trigger(page, "red", "Colour", "Another colour")  # thought better of it
-    assert page.grid.cell(labelled).labels == (("red", "#123456"),)
+    assert page.grid.tile(labelled).labels == (("red", "#123456"),)
     trigger(page, "red", "Colour", "The one of its place")
-    assert page.grid.cell(labelled).labels == (("red", 2),)
+    assert page.grid.tile(labelled).labels == (("red", 2),)
 
 
 def test_classes_are_reordered_by_dragging_and_from_the_menu(page):

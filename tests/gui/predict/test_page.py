@@ -85,7 +85,7 @@ def test_the_file_answers_with_bars_latency_provider_and_calibration(qtbot, page
     assert page.grid.count() == 25
     right = [answer.class_name == answer.path.parent.name for answer in page.answers]
     assert all(right)
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     (best, share), *others = page.answer_card.bars.bars()
     assert best == page.answers[0].class_name and share > 0.5
     assert sum(share for _, share in others) + share == pytest.approx(1, abs=1e-4)
@@ -98,21 +98,21 @@ def test_the_tally_and_the_least_sure_come_first(qtbot, page, pictures):
     assert page._tally.text() == "25 pictures: red 10, green 8, blue 7"
     page.order_box.setCurrentIndex(1)
     page.order_box.activated.emit(1)
-    shares = [page.answers[page.grid.id_at(place) - 1].probability for place in range(25)]
+    shares = [page.answers[page.grid.selection.id_at(place) - 1].probability for place in range(25)]
     assert shares == sorted(shares)
 
 
 def test_several_labels_are_those_that_reach_their_threshold(qtbot, page, tmp_path, pictures):
     page.take_model(write_model(tmp_path / "several" / "model.onnx", thresholds=[0.001, 0.001, 0.001]))
     classify(qtbot, page, [pictures / "red" / "red_000.png"])
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     assert page.answer_card.facts().startswith("Labels: red, ")
 
 
 def test_a_picture_that_cannot_be_read_says_why(qtbot, page, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     classify(qtbot, page, [tmp_path / "broken.png"])
-    page.grid.set_current(0)
+    page.grid.selection.set_current(0)
     assert "Cannot be read" in page.answer_card._name.text() and page.answer_card.bars.bars() == ()
 
 

@@ -171,9 +171,9 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(
     show(CHANGES)
     view = page.pictures.changes
     assert [view.buttons[name].text().split()[-1] for name in ("fixed", "broken", "still_wrong")] == ["1", "1", "1"]
-    assert [item.title for item in view.strip.items()] == ["red → blue"]
+    assert [item.title for item in view.strip.tiles()] == ["red → blue"]
     qtbot.mouseClick(view.buttons["broken"], LEFT)
-    assert [item.image_id for item in view.strip.items()] == [image_ids[3]]
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
     verdict, facts = view.texts()
     assert "Neither is better" in verdict and "4 pictures in common, 1 right in both" in facts
     qtbot.mouseClick(view.open_button, LEFT)
@@ -201,9 +201,9 @@ def test_the_worst_cell_is_pressed_and_any_cell_shows_its_pictures(qtbot, page, 
     show(MATRIX)
     view = page.pictures.matrix
     assert view.cell_text() == "1 picture of “blue” was taken for “green”"
-    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
     qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
-    (item,) = view.strip.items()
+    (item,) = view.strip.tiles()
     assert (item.image_id, item.title, item.detail) == (image_ids[3], "blue  95%", "is red")
     qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
     assert view.cell_text() == "0 pictures of “green” were taken for “blue”" and not view.open_button.isEnabled()
@@ -215,9 +215,9 @@ def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot
     strip.setFocus()
     qtbot.keyClick(strip, Qt.Key.Key_2)  # the second class of the list: green
     snapshot = window.state.session.snapshot()
-    image = next(each for each in snapshot.images if each.image_id == strip.items()[0].image_id)
+    image = next(each for each in snapshot.images if each.image_id == strip.tiles()[0].image_id)
     assert snapshot.class_names[image.labels[0]] == "green"
-    assert strip.items()[0].mark == "now green"
+    assert strip.tiles()[0].mark == "now green"
     assert "1 of these pictures has another label now" in page.relabelled.message()
     started = []
     monkeypatch.setattr(runner, "train_run", lambda config, *_, **__: started.append(config))
@@ -227,19 +227,19 @@ def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot
     assert window.current_page.name == "train"
     window.state.session.undo()
     window.show_page("results")
-    assert not strip.items()[0].mark and page.relabelled.isHidden()
+    assert not strip.tiles()[0].mark and page.relabelled.isHidden()
 
 
 def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
     show(PICTURES)
     view = page.pictures.explain
-    assert [item.image_id for item in view.strip.items()] == [image_ids[3], image_ids[1]]
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[3], image_ids[1]]
     view.order_box.setCurrentIndex(1)
-    assert [item.title for item in view.strip.items()] == ["blue  80%", "green  90%"]
+    assert [item.title for item in view.strip.tiles()] == ["blue  80%", "green  90%"]
     view.order_box.setCurrentIndex(0)
     qtbot.mouseClick(view.open_button, LEFT)
     label = window.current_page
-    assert label.name == "label" and label.grid.count() == 2 and label.grid.current_id() == image_ids[3]
+    assert label.name == "label" and label.grid.count() == 2 and label.grid.selection.current_id() == image_ids[3]
     label.show_all()
     assert label.grid.count() == 25
 
@@ -260,7 +260,7 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
     view = page.pictures.matrix
     assert view.several.isVisible() and not view.matrix.isVisible()
     assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
-    assert [item.image_id for item in page.pictures.explain.strip.items()] == [image_ids[0], image_ids[2]]
+    assert [item.image_id for item in page.pictures.explain.strip.tiles()] == [image_ids[0], image_ids[2]]
 
 
 def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monkeypatch):

@@ -121,18 +121,18 @@ def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
 def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
     show(PICTURES)
     view = page.pictures.explain
-    view.strip.items()[0].path.unlink()
+    view.strip.tiles()[0].path.unlink()
     view.heat._kept.clear()
-    view.show_picture(view.strip.items()[0], None)
+    view.show_picture(view.strip.tiles()[0], None)
     qtbot.waitUntil(lambda: view.heat.picture() is not None)
     assert isinstance(view.heat.picture(), Unreadable)
-    item = view.strip.items()[0]
+    item = view.strip.tiles()[0]
     asked = Asked(image_id=item.image_id, path=item.path)
     vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
     page.pictures.take_explanations([vanished])
     assert "cannot be read: there is no such file" in view.verdict() and view.badge() == ""
     window.state.session.apply(RemoveImages((image_ids[3],)))
-    assert [item.image_id for item in view.strip.items()] == [image_ids[1]]
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
 
 
 def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeypatch):

@@ -114,9 +114,9 @@ def test_new_keys_work_on_the_label_page(qtbot, window, project_dir):
     window.show_page("label")
     grid = window.page("label").grid
     qtbot.keyClick(grid, Qt.Key.Key_G)
-    assert grid.current_place() == 1
+    assert grid.selection.place == 1
     qtbot.keyClick(grid, Qt.Key.Key_D)
-    assert grid.current_place() == 1
+    assert grid.selection.place == 1
 
 
 def test_a_page_s_keys_work_on_that_page_only(qtbot, window, project_dir, monkeypatch):
@@ -129,6 +129,21 @@ def test_a_page_s_keys_work_on_that_page_only(qtbot, window, project_dir, monkey
     window.show_page("train")
     qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
     assert started == ["train"]
+
+
+def test_the_keys_of_what_cannot_be_done_say_why_by_the_words_of_the_tooltip(qtbot, window, project_dir):
+    reason = window.state.actions.why_not("file.close")
+    assert reason and reason in window.commands.action("file.close").toolTip()
+    qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
+    assert window.banner.accessibleName() == f"Close project {reason}"
+    window.show_page("train")
+    qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
+    start = window.state.actions.why_not("run.start")
+    assert start and window.banner.accessibleName() == f"Start training {start}"
+    window.banner.dismiss()
+    window.state.open_project(project_dir)
+    qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
+    assert window.state.session is None and not window.banner.isVisible()
 
 
 def test_text_grows_and_shrinks_by_keys(qtbot, window, qapp):

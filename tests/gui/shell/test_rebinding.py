@@ -89,7 +89,7 @@ def test_new_keys_show_in_the_hint_line_and_the_viewer_and_do_what_they_say(qtbo
     assert label.viewer.next_button.toolTip() == "Next picture (G)"
     assert label.viewer.back_button.toolTip() == "Back to the grid (Q)"
     qtbot.keyClick(label.viewer.view, Qt.Key.Key_G)
-    assert label.grid.current_place() == 1
+    assert label.grid.selection.place == 1
     qtbot.keyClick(label.viewer.view, Qt.Key.Key_Q)
     assert label.grid.isVisible()
 

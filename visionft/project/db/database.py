@@ -183,11 +183,29 @@ class Database:
             last_to_first.callback(self._lock.release)
             if self._writer is not None:
                 last_to_first.callback(self._close_writer, self._writer)
+            elif self._copy is None and self._readers:
+                last_to_first.callback(_remove_empty_log, self.file)
             for reader in self._readers:
                 last_to_first.callback(reader.close)
             self._writer = self._copy = None
             self._readers.clear()
             self._local = threading.local()
+
+
+def _remove_empty_log(file: Path) -> None:
+    """Let SQLite delete the `-wal` and `-shm` that reading makes, unless somebody else has the database open.
+
+    A connection that may only read cannot do that. One that may write does when it is the last to close, and SQLite's
+    locks tell it so; with an empty log it has nothing to write into the database.
+    """
+    is_there = file.with_name(f"{file.name}-wal").exists()
+    if is_there and not has_log(file):
+        with suppress(sqlite3.Error):  # the folder may be read-only: then the files stay
+            connection = schema.connect(file, writable=True)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            finally:
+                connection.close()
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -403,3 +403,28 @@ def test_a_project_reached_through_a_link_has_one_images_folder(tmp_path: Path, 
         assert all(image.path.is_file() for image in project.snapshot().images)
         with project.reading() as connection:
             assert connection.execute("SELECT count(*) FROM root").fetchone()[0] == 1
+
+
+def beside(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("project.db-*")}
+
+
+def test_reading_leaves_nothing_behind_once_nobody_has_the_project_open(project: Project) -> None:
+    folder = project.path
+    project.close()
+    before = (folder / "project.db").read_bytes()
+    with Project.open(folder, read_only=True) as last:
+        with Project.open(folder, read_only=True) as first:
+            first.snapshot()
+        assert beside(folder) == {"project.db-wal", "project.db-shm"}  # the other one reads through them
+        assert last.snapshot().class_names == last.snapshot().class_names
+    assert not beside(folder) and (folder / "project.db").read_bytes() == before
+
+
+def test_reading_beside_a_writer_takes_nothing_from_it(project: Project) -> None:
+    with Project.open(project.path, read_only=True) as reading:
+        reading.snapshot()
+    assert "project.db-shm" in beside(project.path)
+    project.apply(AddClass("lynx"))
+    with Project.open(project.path, read_only=True) as again:
+        assert "lynx" in again.snapshot().class_names

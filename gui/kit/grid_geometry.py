@@ -1,0 +1,106 @@
+"""Where the pictures of a grid stand, under headings or not. Arithmetic only: nothing looks at each picture."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from PySide6.QtCore import QPoint, QRect, QSize
+
+from gui.kit import theme
+
+GAP = theme.SMALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileSize:
+    """What a tile may measure, in logical pixels. From `least` to `most` the pictures grow to fill the room."""
+
+    least: int
+    most: int
+    caption: int  # below the picture
+    heading: int = 0  # above the pictures of a section
+    is_bare: bool = False  # squares as large as the least side, without room around
+
+    def columns(self, room: QSize, count: int) -> int:
+        """Return how many tiles stand side by side; where they grow, as few as show all `count` at once."""
+        fitting = max(1, (room.width() + GAP) // (self.least + GAP))
+        if self.most == self.least:
+            return fitting
+        for columns in range(1, fitting):
+            lines = (room.height() + GAP) // (self.width(room, columns) + self.caption + GAP)
+            if columns * lines >= count:
+                return columns
+        return fitting
+
+    def width(self, room: QSize, columns: int) -> int:
+        """Return a tile's width where `columns` stand side by side."""
+        if self.is_bare:
+            return self.least
+        each = (room.width() + GAP) // columns - GAP
+        return each if self.most == self.least else max(self.least, min(each, self.most))
+
+
+class GridGeometry:
+    """Places to rectangles and back, counted from the top of the content."""
+
+    def __init__(self, counts: Sequence[int], size: TileSize, room: QSize, *, single_row: bool = False) -> None:
+        """Args: `counts` are the pictures of each section; of a single row those that find no room are not shown."""
+        margin = 0 if size.is_bare else GAP
+        inner = room - QSize(2 * margin, 2 * margin)
+        self.columns = size.columns(inner, sum(counts))
+        width = size.width(inner, self.columns)
+        self.tile = QSize(width, (size.least if size.most == size.least else width) + size.caption)
+        self.row_height = self.tile.height() + GAP
+        self._counts, self._margin, self._heading, self._is_single_row = counts, margin, size.heading, single_row
+        self._starts = list(accumulate(counts, initial=0))
+        heights = (size.heading + self._lines(count) * self.row_height for count in counts)
+        self._tops = list(accumulate(heights, initial=margin))
+        self.height = self._tops[-1] - GAP + margin
+
+    def _lines(self, count: int) -> int:
+        return min(count, 1) if self._is_single_row else -(-count // self.columns)
+
+    def rect(self, place: int) -> QRect:
+        """Return where a picture stands; nothing where it is not shown."""
+        section = bisect_right(self._starts, place) - 1
+        line, column = divmod(place - self._starts[section], self.columns)
+        if self._is_single_row and line:
+            return QRect()
+        top = self._tops[section] + self._heading + line * self.row_height
+        return QRect(QPoint(self._margin + column * (self.tile.width() + GAP), top), self.tile)
+
+    def place_at(self, point: QPoint) -> int:
+        """Return the picture at a point, -1 for none; what lies between two belongs to the nearer one."""
+        section = max(0, bisect_right(self._tops, point.y() + GAP // 2, hi=len(self._counts)) - 1)
+        line = max(0, (point.y() + GAP // 2 - self._tops[section] - self._heading) // self.row_height)
+        column = max(0, (point.x() - self._margin + GAP // 2) // (self.tile.width() + GAP))
+        offset = line * self.columns + min(column, self.columns - 1)
+        is_there = line < self._lines(self._counts[section]) and offset < self._counts[section]
+        return self._starts[section] + offset if is_there else -1
+
+    def beside(self, place: int, lines: int) -> int:
+        """Return the picture one line above (-1) or below (1), across headings; -1 for none."""
+        box = self.rect(place)
+        above = QPoint(box.center().x(), box.top() - self._heading - 2 * GAP)
+        below = QPoint(box.center().x(), box.bottom() + self._heading + 2 * GAP)
+        return self.place_at(above if lines < 0 else below) if lines > 0 or above.y() >= 0 else -1
+
+    def places(self, top: int, bottom: int) -> list[int]:
+        """Return the pictures between two heights, in order."""
+        found: list[int] = []
+        for section in self._sections(top, bottom):
+            above = self._tops[section] + self._heading
+            first = max(0, (top - above) // self.row_height) * self.columns
+            last = min(((bottom - above) // self.row_height + 1), self._lines(self._counts[section])) * self.columns
+            start = self._starts[section]
+            found += range(start + first, start + min(last, self._counts[section]))
+        return found
+
+    def headings(self, top: int, bottom: int) -> Iterator[tuple[int, int]]:
+        """Yield (section, top of its heading) of those between two heights."""
+        yield from ((section, self._tops[section]) for section in self._sections(top, bottom))
+
+    def _sections(self, top: int, bottom: int) -> range:
+        count = len(self._counts)
+        return range(max(0, bisect_right(self._tops, top, hi=count) - 1), bisect_right(self._tops, bottom, hi=count))
