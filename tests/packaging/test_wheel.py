@@ -26,6 +26,7 @@ def test_the_wheel_leaves_out_how_the_starters_were_made() -> None:
     assert sources - files == {path for path in PRETRAINING if path.endswith(".py")}
     assert not files & PRETRAINING
     assert {f"models/{row.bundled}" for row in BACKBONES.values() if row.bundled} <= files
+    assert "models/timm_index.json" in files
     assert "resources/translations/de.json" in files and not any("screenshots" in path for path in files)
 
 
