@@ -15,30 +15,38 @@ class ViTShape:
     heads: int
     mlp_width: int
     patch: int
-    has_class_token: bool = True
-    has_layer_scale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One ResNet stage: `count` blocks of inner width `width`; a bottleneck block puts out four times as many."""
+    """One ResNet stage: `count` blocks of inner width `width`.
+
+    Attributes:
+        out: Channels that the blocks put out; 0 for the usual: the width, of a bottleneck four times that.
+    """
 
     block: Literal["basic", "bottleneck"]
     count: int
     width: int
+    out: int = 0
 
     @property
     def out_channels(self) -> int:
         """Return the channels that the stage's blocks put out."""
-        return self.width * (4 if self.block == "bottleneck" else 1)
+        return self.out or self.width * (4 if self.block == "bottleneck" else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetShape:
-    """The shape of a timm `ResNet`: channels after the stem, then its stages."""
+    """The shape of a timm `ResNet`: channels after the stem, then its stages.
+
+    Attributes:
+        is_grouped: Whether its convolutions are grouped, as a ResNeXt's: peft cannot merge an update into those.
+    """
 
     stem: int
     stages: tuple[Stage, ...]
+    is_grouped: bool = False
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:
         """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""

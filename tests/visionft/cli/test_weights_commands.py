@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from models.catalog import BACKBONES
 from visionft.cli import main
 
 
@@ -54,7 +55,10 @@ def test_import_list_and_remove(run, file: Path, weights_home: Path) -> None:
     assert "Imported w.safetensors as test_vit, licence not stated" in stderr
     listed = json.loads(run("weights", "list", "--json")[1])
     assert listed["folder"] == str(weights_home) and "HF_HUB_OFFLINE" in listed["offline"]
-    assert [each["backbone"] for each in listed["weights"]] == ["starter_resnet", "starter_vit", "test_vit"]
+    assert [each["backbone"] for each in listed["weights"]] == [
+        *(name for name, row in BACKBONES.items() if row.bundled),
+        "test_vit",
+    ]
     assert run("weights", "fetch", "test_vit", "starter_vit")[0] == 0  # both are here
     removed = json.loads(run("weights", "remove", "test_vit", "--json")[1])
     assert [Path(path).name for path in removed] == ["test_vit.safetensors", "test_vit.json"]
@@ -107,3 +111,13 @@ def test_listing_loads_no_torch() -> None:
         code += "print('torch' in sys.modules)"
         output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert output.strip().endswith("False")
+
+
+def test_networks_of_timm_are_found_by_a_word_and_their_licence_is_accepted_by_name(run, weights_home: Path) -> None:
+    found = json.loads(run("backbones", "--timm", "resnet18.fb_swsl", "--json")[1])
+    assert [each["backbone"] for each in found] == ["timm/resnet18.fb_swsl_ig1b_ft_in1k"]
+    assert found[0]["licence"] == "CC-BY-NC-4.0" and found[0]["location"] == "hub"
+    code, _, stderr = run("weights", "fetch", found[0]["backbone"])
+    assert code == 2 and "forbids commercial use" in stderr and "accept the licence by its name" in stderr
+    code, _, stderr = run("weights", "fetch", found[0]["backbone"], "--accept-licence", "CC-BY-NC-4.0")
+    assert code == 2 and "offline" in stderr

@@ -40,7 +40,7 @@ class BaseWeights:
         sha256: Hash of the file.
         bytes: Its size.
         licence: Of the weights; `not stated` where neither the catalog nor the file tells.
-        origin: The hub's repository, `VisionFT` for weights that ship with it, or the file that was imported.
+        origin: The hub's repository, who made the weights that ship with VisionFT, or the file that was imported.
         revision: The hub's commit, where it is known.
         head_classes: Width of the classifier head that was left out; 0 where the file has none.
         left_out: All tensors of the file that this network has no place for.
@@ -161,7 +161,7 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs)]
     numbers = [int(match[1]) for name in names if (match := re.match(r"\.?(\d+)-", name))]
-    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
+    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone.replace('/', '_')}-{config.method}"
 
 
 def claim_run_dir(project_dir: Path, config: TrainConfig) -> Path:
