@@ -73,13 +73,16 @@ class StepDone:
 class EpochDone:
     """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
 
+    Epoch 0 is what the run begins with, before a step was taken: its training loss and accuracy are None, unless the
+    head was solved for.
+
     `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
     """
 
     epoch: int
     epochs: int
-    train_loss: float
-    train_accuracy: float
+    train_loss: float | None
+    train_accuracy: float | None
     val_loss: float
     val_accuracy: float
     learning_rate: float

@@ -64,12 +64,13 @@ class BottleneckAdapter(Method[AdapterOptions]):
             widths = [shape.width] * shape.depth * (2 if options.placement in ("before", "houlsby") else 1)
         return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
 
-    def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""
         if backbone.family == "resnet":
             _inject_resnet(network, options)
         else:
             _inject_vit(network, options)
+        return network
 
     def lr_scales(self, network: Any, options: AdapterOptions) -> "Iterator[tuple[nn.Parameter, float]]":
         """Give the head its own rate."""

@@ -59,7 +59,7 @@ class FullFineTuning(Method[FullOptions]):
         """Tell that a checkpoint holds the whole network unless a part is frozen."""
         return bool(options.frozen_stages)
 
-    def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> Any:
         """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
         network.requires_grad_(True)
         for module in _frozen_modules(network, options.frozen_stages):
@@ -68,6 +68,7 @@ class FullFineTuning(Method[FullOptions]):
             for name in ("cls_token", "pos_embed"):
                 if (parameter := getattr(network, name, None)) is not None:
                     parameter.requires_grad_(False)
+        return network
 
     def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
         """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""

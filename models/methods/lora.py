@@ -94,7 +94,7 @@ class Lora(Method[LoraOptions]):
         message = f"must be at most {largest}, the width of {backbone.name}'s narrowest layer, got {options.rank}"
         return [Problem(f"{self.name}.rank", message)]
 
-    def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> Any:
         """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
         from peft import inject_adapter_in_model
         from torch import nn
@@ -105,6 +105,7 @@ class Lora(Method[LoraOptions]):
         if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
             config._register_custom_module({nn.Linear: UpdatedLinear})
         inject_adapter_in_model(config, network)
+        return network
 
     def merge(self, network: Any) -> None:
         """Fold every update into its weight and put the plain layers back, in place.

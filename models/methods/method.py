@@ -64,6 +64,18 @@ class Method(Generic[OptionsT]):
         """Return the peak learning rate that suits it on a network, under AdamW at batch 32."""
         return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)
 
+    def head_parts(self, backbone: Backbone, options: OptionsT) -> tuple[int, ...]:
+        """Return the widths of what the head sees side by side: the network's embedding alone, or more before it."""
+        return (backbone.features,)
+
+    def may_leave_parts_out(self, options: OptionsT) -> bool:
+        """Tell whether the head may pass over all of these parts but the embedding."""
+        return False
+
+    def is_closed_form(self, options: OptionsT) -> bool:
+        """Tell whether the head's solution is all there is to learn, so that a run has no epochs."""
+        return False
+
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: OptionsT) -> int:
         """Count what `inject` adds to a network of that shape."""
         return 0
@@ -82,12 +94,15 @@ class Method(Generic[OptionsT]):
 
     # With torch ------------------------------------------------------------------------------------------------------
 
-    def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> None:
-        """Add to a frozen timm network, in place, what shall learn beside the head, or unfreeze it.
+    def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> Any:
+        """Add to a frozen timm network what shall learn beside the head, or unfreeze it, and return what to train.
+
+        That is the same network, changed in place, or one around it that answers the same questions.
 
         Raises:
             ConfigError: It cannot be applied to this network.
         """
+        return network
 
     def merge(self, network: Any) -> None:
         """Fold into the weights, in place, what can be folded; the outputs stay the same."""

@@ -125,12 +125,12 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     with job() as (on_event, should_stop):
         found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
     text = (
-        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {duration_text(found.seconds)} and "
-        f"{memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
+        f"{config.backbone} with {config.method}, {config.total_epochs} epochs: about {duration_text(found.seconds)} "
+        f"and {memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
     )
     if not found.fits_at_once:
         text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
-    value = {"backbone": config.backbone, "method": config.method, "epochs": config.epochs}
+    value = {"backbone": config.backbone, "method": config.method, "epochs": config.total_epochs}
     print_result({**value, **dataclasses.asdict(found)}, text, as_json=as_json)
 
 
