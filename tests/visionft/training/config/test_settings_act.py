@@ -10,6 +10,7 @@ import torch
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
+from models.methods.linear import GRADIENT, LinearOptions
 from models.methods.table import METHODS
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.data.types import Snapshot
@@ -65,7 +66,10 @@ def test_micro_batches_change_nothing_but_memory(snapshot: Snapshot, tmp_path: P
 
 
 def test_patience_ends_a_run_that_gets_no_better(snapshot: Snapshot, tmp_path: Path) -> None:
-    config = TrainConfig(backbone="test_vit", method="linear", patience=2, learning_rate=1e-9, **{**TINY, "epochs": 50})
+    gradient = LinearOptions(solver=GRADIENT)
+    config = TrainConfig(
+        backbone="test_vit", method="linear", linear=gradient, patience=2, learning_rate=1e-9, **{**TINY, "epochs": 50}
+    )
     result = train(config, snapshot, tmp_path / "run")
     assert not result.stopped
     waited = [epoch.waited for epoch in read_metrics(tmp_path / "run")]
@@ -163,7 +167,7 @@ def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None
     features += torch.randn(4, 100, generator=generator)[labels]
     gentle = torch.nn.Linear(100, 4)
     set_gentle_head(gentle, features, labels)
-    loss = float(torch.nn.functional.cross_entropy(gentle(features), labels))
+    loss = float(torch.nn.functional.cross_entropy(gentle(features), labels).detach())
     assert np.log(4) / 5 < loss < np.log(4)
     assert (gentle(features).argmax(dim=1) == labels).float().mean() > 0.95
 
