@@ -112,6 +112,10 @@ class Classifier(nn.Module):
                 raise ValueError(f"{name} is {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} here")
         self.network.load_state_dict(state, strict=False)
 
+    def interpolated(self, start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        """Return a trainable state `share` of the way from one to another."""
+        return self._method.interpolated(start, end, share)
+
     def merged(self) -> nn.Module:
         """Return a CPU fp32 copy in evaluation mode with the same outputs that needs no fine-tuning library.
 

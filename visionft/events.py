@@ -76,7 +76,8 @@ class EpochDone:
     Epoch 0 is what the run begins with, before a step was taken: its training loss and accuracy are None, unless the
     head was solved for.
 
-    `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
+    `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's; 1 is the epoch
+    itself, and below, the validation figures are theirs. `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
     """
 
     epoch: int
@@ -90,6 +91,7 @@ class EpochDone:
     images_per_second: float
     is_best: bool
     waited: int = 0
+    share: float = 1.0
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

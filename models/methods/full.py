@@ -48,6 +48,7 @@ class FullFineTuning(Method[FullOptions]):
     learning_rate = 3e-4
     trains_network = True
     moves_buffers = True
+    interpolates = True
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""

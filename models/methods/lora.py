@@ -72,6 +72,7 @@ class Lora(Method[LoraOptions]):
     options = LoraOptions
     learning_rate = 1.5e-3
     exchange_folder = "peft"
+    interpolates = True
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: LoraOptions) -> int:
         """Count rank (fan-in + fan-out) for each layer that gets an update, and magnitudes for DoRA."""
@@ -121,6 +122,10 @@ class Lora(Method[LoraOptions]):
             network.set_submodule(name, module.get_base_layer())
         if hasattr(network, "peft_config"):
             del network.peft_config
+
+    def is_scaled_elsewhere(self, name: str) -> bool:
+        """Tell that A stays as it is: B, zero at the start, scales the update."""
+        return ".lora_A." in name
 
     def lr_scales(self, network: Any, options: LoraOptions) -> "Iterator[tuple[nn.Parameter, float]]":
         """Give the head its own rate."""

@@ -15,7 +15,7 @@ from models.settings import setting
 from models.shapes import Family, ResNetShape, ViTShape, rate_factor
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class Method(Generic[OptionsT]):
         trains_network: Whether the backbone's own weights learn.
         moves_buffers: Whether training moves buffers (batch-norm statistics), so that a checkpoint must hold them.
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
+        interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
     """
 
@@ -57,6 +58,7 @@ class Method(Generic[OptionsT]):
     moves_buffers: bool = False
     caches_features: bool = False
     exchange_folder: str = ""
+    interpolates: bool = False
 
     # Torch-free ------------------------------------------------------------------------------------------------------
 
@@ -131,11 +133,31 @@ class Method(Generic[OptionsT]):
         """Tell whether weight decay may act on a matrix of that name."""
         return True
 
+    def interpolated(self, start: "dict[str, Tensor]", end: "dict[str, Tensor]", share: float) -> "dict[str, Tensor]":
+        """Return the trainable state `share` of the way from `start` to `end`; counters and such are those of `end`."""
+        return {
+            name: value
+            if self.is_scaled_elsewhere(name) or not value.is_floating_point()
+            else _between(start[name], value, share)
+            for name, value in end.items()
+        }
+
+    def is_scaled_elsewhere(self, name: str) -> bool:
+        """Tell whether a tensor is the one factor of a product whose other factor is zero at the start.
+
+        Such a product is scaled by that other one alone; both would scale it twice.
+        """
+        return False
+
     def settle_layout(self, network: Any, options: OptionsT) -> None:
         """Correct, in place, the memory order that moving to a device gave; convolutions are channels last by then."""
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
         """Write what other libraries load into the run's `exchange_folder`."""
+
+
+def _between(start: "Tensor", end: "Tensor", share: float) -> "Tensor":
+    return start.to(end.dtype).lerp(end, share)
 
 
 def head_rate(default: float) -> Any:

@@ -188,6 +188,12 @@ class TrainConfig:
         maximum=0.99999,
         advanced=True,
     )
+    interpolation: bool = setting(
+        True,
+        label="Interpolation",
+        help="Try weights between the start and the best epoch at the end, and keep them where they validate better.",
+        advanced=True,
+    )
     ridge_init: bool = setting(
         True,
         label="Ridge initialisation",

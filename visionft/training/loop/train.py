@@ -15,7 +15,6 @@ from torch import Tensor  # noqa: TID253
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, nothing_readable
 from visionft.events import (
-    EpochDone,
     Notice,
     OnEvent,
     Progress,
@@ -30,13 +29,13 @@ from visionft.training.loop import announcing, continuing
 from visionft.training.loop.batches import Stopped
 from visionft.training.loop.compiling import settings_that_compile
 from visionft.training.loop.costs import PeakMemory
+from visionft.training.loop.keeping import Keeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
 from visionft.training.loop.progress import RunProgress, Throttle
 from visionft.training.loop.run_context import RunContext, is_asked_to_stop, release
 from visionft.training.loop.schedule import learning_rate_factor
 from visionft.training.loop.train_step import NotFinite, TrainStep
 from visionft.training.loop.training_data import TrainingData
-from visionft.training.loop.validation import validate
 from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
 from visionft.training.runs.metrics_file import read_metrics
@@ -90,6 +89,7 @@ def train(
                     run.roll_back(fault)
                     continue
                 run.finish_epoch()
+            run.keeper.interpolate(run.on_event)
         except Stopped:
             stopped = True
             run.save_last()
@@ -184,7 +184,9 @@ class _Run:
             self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
             base_weights.save_base_weights(self.run_dir, self.weights)
         self.run_dir = Path(self._agree(str(self.run_dir)))
-        self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
+        self.keeper = Keeper(
+            self.run_dir, config, self.classifier, self.training_data, self.objective, accelerator=self.accelerator
+        )
         if not self.is_fresh:
             self.progress = continuing.take_up(self.run_dir, self.train_step, self.on_event)
             self._replace_lost_best(self.train_step)
@@ -224,13 +226,10 @@ class _Run:
 
     def validate_start(self) -> None:
         """Validate what the run begins with, as epoch 0: what training makes of it must be as good to be kept."""
-        if self.progress.is_start_validated:
-            return
-        done = self._validated(0)
-        self.progress.is_start_validated = True
-        self.progress.setup_seconds += done.seconds
-        self.save_last()
-        self.on_event(done)
+        if not self.progress.is_start_validated:
+            done = self.keeper.keep_start(self.progress)
+            self.save_last()
+            self.on_event(done)
 
     # Epochs ---------------------------------------------------------------------------------------------------------
 
@@ -265,8 +264,9 @@ class _Run:
     def _learning_rate(self) -> float:
         steps = self.training_data.train_batches.steps
         done = (self.progress.epoch - 1) * steps + self.progress.batches_done
-        total = self.config.epochs * steps
-        factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
+        factor = learning_rate_factor(
+            done, total_steps=self.config.epochs * steps, warmup_share=self.config.warmup_share
+        )
         return self.config.peak_learning_rate * factor * self.progress.rate_factor
 
     def _report_step(self, totals: Tensor) -> None:
@@ -308,7 +308,8 @@ class _Run:
         if not progress.seen:
             raise nothing_readable("training pictures")
         with self.train_step.averaged():
-            done = self._validated(
+            done = self.keeper.keep_epoch(
+                progress,
                 progress.epoch,
                 train_loss=progress.loss_sum / progress.seen,
                 train_accuracy=progress.hits / progress.seen,
@@ -320,41 +321,6 @@ class _Run:
         # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
         self.save_last()
         self.on_event(done)
-
-    def _validated(
-        self,
-        epoch: int,
-        *,
-        train_loss: float | None = None,
-        train_accuracy: float | None = None,
-        learning_rate: float = 0.0,
-        seconds: float = 0.0,
-        images_per_second: float = 0.0,
-    ) -> EpochDone:
-        """Validate the classifier as it is now, record it as the end of an epoch, and keep it where it is the best."""
-        began = time.monotonic()
-        self.classifier.eval()
-        val_loss, val_accuracy, count = validate(
-            self.training_data.trained, self.training_data, self.objective, self.accelerator
-        )
-        is_best = self.progress.judge(epoch, val_accuracy, val_loss, count=count)
-        done = EpochDone(
-            epoch=epoch,
-            epochs=self.config.total_epochs,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            learning_rate=learning_rate,
-            seconds=seconds + time.monotonic() - began,
-            images_per_second=images_per_second,
-            is_best=is_best,
-            waited=epoch - self.progress.best_epoch,
-        )
-        if self.is_main:
-            recording.keep_epoch(self.run_dir, self.classifier, done)
-        self.curves.add(done)
-        return done
 
     # The end --------------------------------------------------------------------------------------------------------
 
@@ -388,8 +354,10 @@ class _Run:
             left_out=self.training_data.left_out if self.train_step else 0,
         )
         if self.train_step and self.is_main:
-            self.curves.close()
+            self.keeper.close()
             recording.close_run(self.run_dir, self.config, self.classifier, result)
+            if not stopped:
+                self.keeper.forget_start()
         self.accelerator.wait_for_everyone()
         return result
 

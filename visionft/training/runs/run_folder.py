@@ -320,7 +320,7 @@ def change_notes(run: RunSummary, **values: Any) -> RunNotes:
 def weight_folders() -> tuple[str, ...]:
     """Return every folder of a run that may hold weights: its checkpoints, and what methods write for others."""
     exchanged = (method.exchange_folder for method in METHODS.values() if method.exchange_folder)
-    return (BEST_FOLDER, "last", "prev", *exchanged)
+    return (BEST_FOLDER, "last", "prev", "start", *exchanged)
 
 
 def weights_bytes(run: RunSummary) -> int:
