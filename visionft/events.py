@@ -76,8 +76,9 @@ class EpochDone:
     Epoch 0 is what the run begins with, before a step was taken: its training loss and accuracy are None, unless the
     head was solved for.
 
-    `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's; 1 is the epoch
-    itself, and below, the validation figures are theirs. `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
+    `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
+    `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's. At 1 they are the
+    epoch's own; below, the validation figures are theirs.
     """
 
     epoch: int
