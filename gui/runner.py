@@ -262,8 +262,8 @@ class Runner(QObject):
 
 def offer_words(run: RunSummary, *, is_paused: bool) -> str:
     """Return how a run stands that can be gone on with: `003-resnet18-lora was interrupted at epoch 4 of 10.`"""
-    epoch = min(len(run.epochs) + 1, run.config.epochs)
-    values = {"run": run.name, "epoch": epoch, "epochs": run.config.epochs}
+    epochs = run.config.total_epochs
+    values = {"run": run.name, "epoch": min(run.last_epoch + 1, epochs), "epochs": epochs}
     if is_paused:
         return tr("{run} is paused at epoch {epoch} of {epochs}.", **values)
     if run.result is not None:

@@ -40,8 +40,23 @@ class Classifier(nn.Module):
         return self.network(images)
 
     def features(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) normalised pictures to their (B, D) pooled embedding."""
+        """Map (B, 3, H, W) normalised pictures to their (B, D) embedding; the parts of `head_parts` side by side."""
         return self.network.forward_head(self.network.forward_features(images), pre_logits=True)
+
+    @property
+    def body(self) -> Any:
+        """Return timm's own network, without what a method may have put around it."""
+        return getattr(self.network, "body", self.network)
+
+    @property
+    def head_parts(self) -> tuple[int, ...]:
+        """Return the widths of what the head sees side by side; their sum is D."""
+        return self._method.head_parts(self.backbone, self.options)
+
+    @property
+    def may_leave_parts_out(self) -> bool:
+        """Tell whether the head may pass over all parts but the network's own embedding."""
+        return self._method.may_leave_parts_out(self.options)
 
     @property
     def head(self) -> nn.Linear:
@@ -97,6 +112,10 @@ class Classifier(nn.Module):
             if own[name].shape != value.shape:
                 raise ValueError(f"{name} is {tuple(value.shape)} in the checkpoint, {tuple(own[name].shape)} here")
         self.network.load_state_dict(state, strict=False)
+
+    def interpolated(self, start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        """Return a trainable state `share` of the way from one to another."""
+        return self._method.interpolated(start, end, share)
 
     def merged(self) -> nn.Module:
         """Return a CPU fp32 copy in evaluation mode with the same outputs that needs no fine-tuning library.
@@ -182,6 +201,6 @@ def build_classifier(
         )
         loaded = weights(network, backbone) if weights else None
         network.requires_grad_(False)
-        method.inject(network, backbone, chosen)
+        network = method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)
     return Classifier(network, backbone, method, chosen, loaded=loaded)

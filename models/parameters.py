@@ -35,7 +35,8 @@ def count_parameters(
 
     Where stages stay frozen under full fine-tuning the true count is lower; the classifier reports it when it is built.
     """
-    injected = method.injected_parameters(backbone.shape, options or method.options())
-    head = (backbone.features + 1) * classes
+    chosen = options or method.options()
+    injected = method.injected_parameters(backbone.shape, chosen)
+    head = (sum(method.head_parts(backbone, chosen)) + 1) * classes
     body = backbone.parameters_at(image_size or backbone.input_size)
     return ParameterCount((body if method.trains_network else injected) + head, body + injected + head)

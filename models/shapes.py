@@ -61,6 +61,24 @@ class ResNetShape:
         return convolutions
 
 
+def joined_depths(shape: ViTShape | ResNetShape) -> tuple[int, ...]:
+    """Return what a head may see beside the network's own embedding, counted as timm's `forward_intermediates` does.
+
+    Of a ResNet the stages before the last, but for the first two outputs, which see edges and colours only; of a ViT
+    the blocks at half and three quarters of its depth.
+    """
+    if isinstance(shape, ResNetShape):
+        return tuple(range(2, len(shape.stages)))
+    return tuple(sorted({shape.depth // 2 - 1, shape.depth * 3 // 4 - 1} - {-1, shape.depth - 1}))
+
+
+def joined_widths(shape: ViTShape | ResNetShape, embedding: int) -> tuple[int, ...]:
+    """Return the widths of those parts side by side, the embedding of `embedding` channels last."""
+    if isinstance(shape, ResNetShape):
+        return (*(shape.stages[depth - 1].out_channels for depth in joined_depths(shape)), embedding)
+    return (*(shape.width for _ in joined_depths(shape)), embedding)
+
+
 def rate_factor(shape: ViTShape | ResNetShape) -> float:
     """Return the learning rate that suits a network, relative to one 768 wide: 768 / width, at most 4.
 

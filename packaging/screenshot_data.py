@@ -83,7 +83,7 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
                 EpochDone(
                     epoch=epoch, epochs=epochs, train_loss=loss, train_accuracy=1 - 0.62 * math.exp(-epoch / 4),
                     val_loss=val, val_accuracy=val_accuracy, learning_rate=1e-3, seconds=3.4, images_per_second=418.0,
-                    is_best=progress.judge(val_accuracy, val, count=19), waited=epoch - progress.best_epoch,
+                    is_best=progress.judge(epoch, val_accuracy, val, count=19), waited=epoch - progress.best_epoch,
                 )
             )  # fmt: skip
     return events

@@ -73,13 +73,18 @@ class StepDone:
 class EpochDone:
     """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
 
+    Epoch 0 is what the run begins with, before a step was taken: its training loss and accuracy are None, unless the
+    head was solved for.
+
     `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
+    `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's. At 1 they are the
+    epoch's own; below, the validation figures are theirs.
     """
 
     epoch: int
     epochs: int
-    train_loss: float
-    train_accuracy: float
+    train_loss: float | None
+    train_accuracy: float | None
     val_loss: float
     val_accuracy: float
     learning_rate: float
@@ -87,6 +92,7 @@ class EpochDone:
     images_per_second: float
     is_best: bool
     waited: int = 0
+    share: float = 1.0
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

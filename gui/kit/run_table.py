@@ -125,7 +125,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 def _texts(row: RunRow) -> tuple[str, ...]:
     accuracy = "–" if row.accuracy is None else f"{row.accuracy:.1%}"
     loss = "–" if row.loss is None else f"{row.loss:.3f}"
-    epochs = f"{row.epochs} of {row.planned_epochs}"
+    epochs = f"{row.epochs} of {row.planned_epochs}" if row.planned_epochs else "–"
     return (row.title, row.backbone, row.method, epochs, accuracy, loss, row.state)
 
 

@@ -64,11 +64,11 @@ class TaskLine(QWidget):
                 self._show_progress(done, total, f"{stage} {done:,} of {total:,}" if total else stage)
             case RunStarted(epochs=epochs, steps_per_epoch=steps):
                 self._epochs, self._steps_per_epoch = epochs, steps
-                self._show_progress(0, epochs * steps, f"Epoch 1 of {epochs}")
+                self._show_progress(0, epochs * steps, f"Epoch 1 of {epochs}" if epochs else "Validating")
             case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
                 done, words = (epoch - 1) * steps + step, f"Epoch {epoch} of {self._epochs}, {duration_text(eta)} left"
                 self._show_progress(done, self._epochs * steps, words)
-            case EpochDone(epoch=epoch, epochs=epochs):
+            case EpochDone(epoch=epoch, epochs=epochs) if epoch:
                 steps = self._steps_per_epoch
                 self._show_progress(epoch * steps, epochs * steps, f"Epoch {epoch} done")
             case _:

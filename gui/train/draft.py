@@ -23,6 +23,7 @@ from gui.train.train_choices import (
     WeightsFact,
     backbone_choices,
     cost_words,
+    epochs_words,
     method_choices,
     parameter_count,
     preset_choices,
@@ -324,7 +325,7 @@ def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
     count = parameter_count(config, classes=classes)
     backbone, method = config.backbone_row.title, tr(config.method_row.title)
     lines = [
-        tr("{backbone} with {method}, {count} epochs.", backbone=backbone, method=method, count=config.epochs),
+        ", ".join((tr("{backbone} with {method}", backbone=backbone, method=method), *epochs_words(config))) + ".",
         tr(
             "{count} of {total} parameters are trainable ({share}).",
             count=count_text(count.trainable),

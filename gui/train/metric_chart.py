@@ -154,16 +154,17 @@ class MetricChart(Chart):
         self,
         epoch: int,
         *,
-        train_loss: float,
+        train_loss: float | None,
         val_loss: float,
-        train_accuracy: float,
+        train_accuracy: float | None,
         val_accuracy: float,
         is_best: bool,
     ) -> None:
-        """Add one epoch's figures; accuracies are shares of 1."""
-        self._loss.train.add(epoch, train_loss)
+        """Add one epoch's figures; accuracies are shares of 1. Epoch 0 has no training figures."""
+        if train_loss is not None and train_accuracy is not None:
+            self._loss.train.add(epoch, train_loss)
+            self._share.train.add(epoch, train_accuracy)
         self._loss.val.add(epoch, val_loss)
-        self._share.train.add(epoch, train_accuracy)
         self._share.val.add(epoch, val_accuracy)
         if is_best:
             self._loss.best = self._share.best = float(epoch)

@@ -319,7 +319,7 @@ class TrainPage(Page):
     @Slot(object)
     def _on_run_begun(self, begun: RunBegun) -> None:
         config = begun.config
-        self.monitor.start(begun.title, epochs=config.epochs, patience=config.patience)
+        self.monitor.start(begun.title, epochs=config.total_epochs, patience=config.patience)
         self.results_button.hide()
         for epoch in begun.earlier:
             self.monitor.handle(epoch)

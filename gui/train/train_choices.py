@@ -42,12 +42,7 @@ def preset_choices(circumstances: Circumstances, known: KnownCost) -> list[Choic
 
 def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost) -> Choice:
     config = preset_config(name, circumstances)
-    facts = tr(
-        "{backbone}, {method}, {count} epochs",
-        backbone=config.backbone_row.title,
-        method=tr(config.method_row.title),
-        count=config.epochs,
-    )
+    facts = ", ".join((config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)))
     return Choice(
         name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
     )
@@ -172,7 +167,12 @@ def run_details(config: TrainConfig) -> str:
         f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
     }
     changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
-    return ", ".join([tr("{count} epochs", count=config.epochs), *changes[:4]])
+    return ", ".join([*epochs_words(config), *changes[:4]])
+
+
+def epochs_words(config: TrainConfig) -> list[str]:
+    """Return how long a run learns, in a word or two; nothing where its head is solved for at once."""
+    return [tr("{count} epochs", count=config.total_epochs)] if config.total_epochs else []
 
 
 def command_line(config: TrainConfig, project: str) -> str:

@@ -55,6 +55,7 @@ class BottleneckAdapter(Method[AdapterOptions]):
     when = "As LoRA, and when the new task differs more from the old one."
     options = AdapterOptions
     learning_rate = 6e-4
+    interpolates = True
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: AdapterOptions) -> int:
         """Count down- and up-projection with their biases, for each adapter."""
@@ -64,12 +65,17 @@ class BottleneckAdapter(Method[AdapterOptions]):
             widths = [shape.width] * shape.depth * (2 if options.placement in ("before", "houlsby") else 1)
         return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
 
-    def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""
         if backbone.family == "resnet":
             _inject_resnet(network, options)
         else:
             _inject_vit(network, options)
+        return network
+
+    def is_scaled_elsewhere(self, name: str) -> bool:
+        """Tell that the down-projection stays as it is: the up-projection, zero at the start, scales what is added."""
+        return ".down." in name
 
     def lr_scales(self, network: Any, options: AdapterOptions) -> "Iterator[tuple[nn.Parameter, float]]":
         """Give the head its own rate."""

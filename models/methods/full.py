@@ -48,6 +48,7 @@ class FullFineTuning(Method[FullOptions]):
     learning_rate = 3e-4
     trains_network = True
     moves_buffers = True
+    interpolates = True
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""
@@ -59,7 +60,7 @@ class FullFineTuning(Method[FullOptions]):
         """Tell that a checkpoint holds the whole network unless a part is frozen."""
         return bool(options.frozen_stages)
 
-    def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> Any:
         """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
         network.requires_grad_(True)
         for module in _frozen_modules(network, options.frozen_stages):
@@ -68,6 +69,7 @@ class FullFineTuning(Method[FullOptions]):
             for name in ("cls_token", "pos_embed"):
                 if (parameter := getattr(network, name, None)) is not None:
                     parameter.requires_grad_(False)
+        return network
 
     def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
         """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""

@@ -73,6 +73,7 @@ class Lora(Method[LoraOptions]):
     options = LoraOptions
     learning_rate = 1.5e-3
     exchange_folder = "peft"
+    interpolates = True
 
     def refusal(self, backbone: Backbone) -> str:
         """Refuse grouped convolutions, into which peft cannot merge."""
@@ -100,7 +101,7 @@ class Lora(Method[LoraOptions]):
         message = f"must be at most {largest}, the width of {backbone.name}'s narrowest layer, got {options.rank}"
         return [Problem(f"{self.name}.rank", message)]
 
-    def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: LoraOptions) -> Any:
         """Put trainable low-rank updates beside the targeted layers of a timm network, in place."""
         from peft import inject_adapter_in_model
         from torch import nn
@@ -111,6 +112,7 @@ class Lora(Method[LoraOptions]):
         if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
             config._register_custom_module({nn.Linear: UpdatedLinear})
         inject_adapter_in_model(config, network)
+        return network
 
     def merge(self, network: Any) -> None:
         """Fold every update into its weight and put the plain layers back, in place.
@@ -126,6 +128,10 @@ class Lora(Method[LoraOptions]):
             network.set_submodule(name, module.get_base_layer())
         if hasattr(network, "peft_config"):
             del network.peft_config
+
+    def is_scaled_elsewhere(self, name: str) -> bool:
+        """Tell that A stays as it is: B, zero at the start, scales the update."""
+        return ".lora_A." in name
 
     def lr_scales(self, network: Any, options: LoraOptions) -> "Iterator[tuple[nn.Parameter, float]]":
         """Give the head its own rate."""

@@ -15,7 +15,7 @@ from models.settings import setting
 from models.shapes import Family, ResNetShape, ViTShape, rate_factor
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class Method(Generic[OptionsT]):
         trains_network: Whether the backbone's own weights learn.
         moves_buffers: Whether training moves buffers (batch-norm statistics), so that a checkpoint must hold them.
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
+        interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
     """
 
@@ -57,6 +58,7 @@ class Method(Generic[OptionsT]):
     moves_buffers: bool = False
     caches_features: bool = False
     exchange_folder: str = ""
+    interpolates: bool = False
 
     # Torch-free ------------------------------------------------------------------------------------------------------
 
@@ -67,6 +69,18 @@ class Method(Generic[OptionsT]):
     def peak_rate(self, shape: ViTShape | ResNetShape) -> float:
         """Return the peak learning rate that suits it on a network, under AdamW at batch 32."""
         return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)
+
+    def head_parts(self, backbone: Backbone, options: OptionsT) -> tuple[int, ...]:
+        """Return the widths of what the head sees side by side: the network's embedding alone, or more before it."""
+        return (backbone.features,)
+
+    def may_leave_parts_out(self, options: OptionsT) -> bool:
+        """Tell whether the head may pass over all of these parts but the embedding."""
+        return False
+
+    def is_closed_form(self, options: OptionsT) -> bool:
+        """Tell whether the head's solution is all there is to learn, so that a run has no epochs."""
+        return False
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: OptionsT) -> int:
         """Count what `inject` adds to a network of that shape."""
@@ -86,12 +100,15 @@ class Method(Generic[OptionsT]):
 
     # With torch ------------------------------------------------------------------------------------------------------
 
-    def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> None:
-        """Add to a frozen timm network, in place, what shall learn beside the head, or unfreeze it.
+    def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> Any:
+        """Add to a frozen timm network what shall learn beside the head, or unfreeze it, and return what to train.
+
+        That is the same network, changed in place, or one around it that answers the same questions.
 
         Raises:
             ConfigError: It cannot be applied to this network.
         """
+        return network
 
     def merge(self, network: Any) -> None:
         """Fold into the weights, in place, what can be folded; the outputs stay the same."""
@@ -120,11 +137,31 @@ class Method(Generic[OptionsT]):
         """Tell whether weight decay may act on a matrix of that name."""
         return True
 
+    def interpolated(self, start: "dict[str, Tensor]", end: "dict[str, Tensor]", share: float) -> "dict[str, Tensor]":
+        """Return the trainable state `share` of the way from `start` to `end`; counters and such are those of `end`."""
+        return {
+            name: value
+            if self.is_scaled_elsewhere(name) or not value.is_floating_point()
+            else _between(start[name], value, share)
+            for name, value in end.items()
+        }
+
+    def is_scaled_elsewhere(self, name: str) -> bool:
+        """Tell whether a tensor is the one factor of a product whose other factor is zero at the start.
+
+        Such a product is scaled by that other one alone; both would scale it twice.
+        """
+        return False
+
     def settle_layout(self, network: Any, options: OptionsT) -> None:
         """Correct, in place, the memory order that moving to a device gave; convolutions are channels last by then."""
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
         """Write what other libraries load into the run's `exchange_folder`."""
+
+
+def _between(start: "Tensor", end: "Tensor", share: float) -> "Tensor":
+    return start.to(end.dtype).lerp(end, share)
 
 
 def head_rate(default: float) -> Any:

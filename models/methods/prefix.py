@@ -72,7 +72,7 @@ class PrefixTuning(Method[PrefixOptions]):
         """Give settings from before the prefix had a softmax of its own the one that they were trained with."""
         return {"softmax": "shared", **values} if version < 2 else values
 
-    def inject(self, network: Any, backbone: Backbone, options: PrefixOptions) -> None:
+    def inject(self, network: Any, backbone: Backbone, options: PrefixOptions) -> Any:
         """Give every attention of a timm ViT a trainable prefix, in place.
 
         Raises:
@@ -88,6 +88,7 @@ class PrefixTuning(Method[PrefixOptions]):
                 raise ConfigError((Problem("method", f"prefix does not cover {type(layer).__name__}", "Choose LoRA."),))
             shares = options.softmax == "shared"
             block.attn = PrefixAttention(layer, _new_prefix(layer, options), shares_softmax=shares)
+        return network
 
     def merge(self, network: Any) -> None:
         """Fold each reparameterising MLP into plain prefix parameters, in place."""

@@ -86,7 +86,7 @@ def theirs(config: TrainConfig, snapshot: Snapshot) -> Curve:
         config.backbone_row,
         METHODS["linear"],
         classes=len(snapshot.class_names),
-        options=LinearOptions(),
+        options=LinearOptions(layers="last"),
         image_size=config.input_size,
         seed=config.seed,
         weights=weights_loader(),

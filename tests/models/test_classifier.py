@@ -12,6 +12,7 @@ from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
 from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
+from models.methods.linear import LinearOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
@@ -25,6 +26,7 @@ PAIRS = [
 CASES = [
     *((backbone, method, None) for backbone, method in PAIRS),
     *(("resnet18_in1k", method, None) for method in ("full", "linear", "lora", "adapter")),
+    *((backbone, "linear", LinearOptions(layers="last")) for backbone in ("test_resnet", "test_vit")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="all", variant="dora")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="attention", variant="rslora")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="all", dropout=0.1)),
@@ -44,6 +46,11 @@ def build(backbone: str, method: str, options=None, **changes) -> Classifier:
     arguments = {"classes": 3, "weights": None, "image_size": 64, **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
     return classifier.to_device("cpu")  # as the loop does: the order in memory is part of what must work
+
+
+def plain(backbone: str) -> Classifier:
+    """Return the network as timm builds it, with a head on its embedding alone."""
+    return build(backbone, "linear", LinearOptions(layers="last"))
 
 
 def pictures(count: int = 4) -> torch.Tensor:
@@ -90,8 +97,21 @@ def test_state_round_trips_and_merges_to_the_same_outputs(backbone: str, method:
 @pytest.mark.parametrize("method", ["full", "linear", "lora"])
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
 def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None:
-    plain = build(backbone, "linear").network
-    assert list(build(backbone, method).merged().state_dict()) == list(plain.state_dict())
+    options = LinearOptions(layers="last") if method == "linear" else None
+    assert list(build(backbone, method, options).merged().state_dict()) == list(plain(backbone).network.state_dict())
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "resnet18_in1k", "starter_resnet"])
+def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone: str) -> None:
+    joined, last = build(backbone, "linear").eval(), plain(backbone).eval()
+    parts = joined.features(pictures()).split(joined.head_parts, dim=1)
+    assert len(parts) > 1 and sum(joined.head_parts) == joined.head.in_features
+    embedding = last.features(pictures())
+    is_resnet = BACKBONES[backbone].family == "resnet"
+    expected = embedding.clamp_min(1e-6).sqrt() if is_resnet else embedding
+    torch.testing.assert_close(parts[-1], expected, atol=1e-5, rtol=1e-4)
+    assert joined.may_leave_parts_out and not last.may_leave_parts_out
+    assert joined.trainable_names() == last.trainable_names()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +129,7 @@ def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None
     ],
 )
 def test_starts_as_the_base_network(backbone: str, method: str, options) -> None:
-    base, adapted = build(backbone, "linear").eval(), build(backbone, method, options).eval()
+    base, adapted = plain(backbone).eval(), build(backbone, method, options).eval()
     with torch.no_grad():
         torch.testing.assert_close(adapted.features(pictures()), base.features(pictures()), atol=1e-6, rtol=1e-5)
 
@@ -134,9 +154,9 @@ def test_same_seed_builds_the_same_weights_and_leaves_the_global_state() -> None
 @pytest.mark.parametrize("method", ["linear", "lora", "adapter"])
 def test_frozen_batch_norm_keeps_its_statistics(method: str) -> None:
     classifier = build("test_resnet", method)
-    mean = classifier.network.bn1.running_mean.clone()
+    mean = classifier.body.bn1.running_mean.clone()
     classifier.train()(pictures())
-    assert torch.equal(classifier.network.bn1.running_mean, mean)
+    assert torch.equal(classifier.body.bn1.running_mean, mean)
 
 
 def test_no_weight_decay_on_norms_and_biases() -> None:
@@ -203,7 +223,7 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
     classifier = build(backbone, "lora", options)
     take_steps(classifier)
     METHODS["lora"].save_exchange(classifier.network, tmp_path, backbone=BACKBONES[backbone], options=options)
-    base = build(backbone, "linear").network
+    base = plain(backbone).network
     loaded = PeftModel.from_pretrained(base, str(tmp_path)).eval()
     with torch.no_grad():
         torch.testing.assert_close(loaded(pictures()), classifier.eval()(pictures()), atol=1e-6, rtol=1e-5)

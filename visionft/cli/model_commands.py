@@ -19,7 +19,7 @@ from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project
 from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import Progress
+from visionft.events import Notice, Progress
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
@@ -106,13 +106,28 @@ def _base_config(
         raise VisionFTError("What to train is not said.", hint)
     config = TrainConfig()
     if preset is not None:
-        from visionft.training.config.presets import Circumstances, preset_config
-        from visionft.weights.locations import local_file
-
-        here = [name for name, row in BACKBONES.items() if local_file(row)]
-        config = preset_config(preset, Circumstances.of(snapshot, here=here, device=device))
+        config = _preset_config(preset, snapshot, device=device, backbone=backbone)
     named = {"backbone": backbone, "method": method}
     return dataclasses.replace(config, device=device, **{name: value for name, value in named.items() if value})
+
+
+def _preset_config(preset: str, snapshot: Snapshot, *, device: str, backbone: str | None) -> TrainConfig:
+    """Return a preset's settings; where several backbones would suit it, they are tried on the pictures first."""
+    from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
+    from visionft.training.probing import best_probe, evidence, probe_backbones
+    from visionft.weights.locations import local_file
+
+    here = [name for name, row in BACKBONES.items() if local_file(row)]
+    circumstances = Circumstances.of(snapshot, here=here, device=device)
+    suited = preset_backbones(preset, circumstances)
+    if backbone or len(suited) == 1:
+        return preset_config(preset, circumstances, backbone=backbone or suited[0])
+    with job() as (on_event, should_stop):
+        probes = probe_backbones(
+            suited, TrainConfig(device=device), snapshot, on_event=on_event, should_stop=should_stop
+        )
+        on_event(Notice(message=evidence(probes)))
+        return preset_config(preset, circumstances, backbone=best_probe(probes).backbone)
 
 
 def _config(base: TrainConfig, epochs: int | None, assignments: list[str]) -> TrainConfig:
@@ -131,12 +146,12 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     with job() as (on_event, should_stop):
         found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
     text = (
-        f"{config.backbone} with {config.method}, {config.epochs} epochs: about {duration_text(found.seconds)} and "
-        f"{memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
+        f"{config.backbone} with {config.method}, {config.total_epochs} epochs: about {duration_text(found.seconds)} "
+        f"and {memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
     )
     if not found.fits_at_once:
         text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
-    value = {"backbone": config.backbone, "method": config.method, "epochs": config.epochs}
+    value = {"backbone": config.backbone, "method": config.method, "epochs": config.total_epochs}
     print_result({**value, **dataclasses.asdict(found)}, text, as_json=as_json)
 
 

@@ -39,7 +39,7 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
 def _grad_cam(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
     """Return relu(sum over channels of mean gradient x activation), last stage (arXiv:1610.02391, eq. 1 and 2)."""
     kept = _Kept()
-    handle = classifier.network.layer4.register_forward_hook(kept)
+    handle = classifier.body.layer4.register_forward_hook(kept)
     try:
         score = _score(classifier, inputs, class_indices)
     finally:
@@ -56,7 +56,7 @@ def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor
     what the head pools asks R where it came from: the class token, or, where all tokens are averaged, each one by its
     own part in the logit. Keys that are no token of the picture (a prefix) take no part.
     """
-    network, kept = classifier.network, _Kept()
+    network, kept = classifier.body, _Kept()
     handle = network.blocks[-1].register_forward_hook(kept)
     try:
         with _RecordedAttention() as recorded:

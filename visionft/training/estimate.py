@@ -124,13 +124,13 @@ def estimate_run(
 
 def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimate:
     """Return the cost of all epochs from the cost of a step."""
-    steps = math.ceil(facts.train / config.batch_size) * config.epochs
+    steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
     if config.method_row.caches_features:
-        looks = facts.train + facts.val  # once; its epochs run on the features
+        looks = facts.train + facts.val  # once; the rest runs on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         has_ridge_init = config.ridge_init and is_pretrained and facts.is_single
-        looks = facts.val * config.epochs + 2 * min(facts.val, DRIFT_PICTURES)
+        looks = facts.val * (config.total_epochs + 1) + 2 * min(facts.val, DRIFT_PICTURES)
         looks += min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes) if has_ridge_init else 0
     seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(

@@ -45,6 +45,7 @@ class Scale(Method[ScaleOptions]):
             def forward(self, images):
                 return self.layer(images) * self.factors[:, None, None]
         network.conv1[-1] = Scaled(network.conv1[-1])
+        return network
 
     def merge(self, network):
         scaled = network.conv1[-1]

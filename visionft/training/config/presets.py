@@ -20,6 +20,7 @@ from visionft.training.config.train_config import TrainConfig
 UNEVEN = 3.0  # from here on the rarest class is weighted up
 _SMALL_PARAMETERS = 30_000_000  # below, full fine-tuning costs little more than LoRA and fits more
 _MANY_PICTURES = 2000
+_FEW_PICTURES = 100  # below, features that learn end no better than those that stay, and vary more
 
 # Backbones by preset and device, the preferred one first; those whose weights are not here are passed over.
 _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
@@ -30,8 +31,9 @@ _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
     ("best", False): ("resnet18", "dinov2_small", "vit_small", "resnet50", "vit_tiny", DEFAULT_BACKBONE),
     ("best", True): ("dinov2_base", "vit_base", "dinov2_small", "resnet101", "resnet50", DEFAULT_BACKBONE),
 }
-# Pictures that training shows in all (epochs x pictures): what a coffee break (Balanced) or an evening (Best) allows.
-_BUDGET = {("balanced", False): 20_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
+# Pictures that training shows in all (epochs x pictures): what a quarter of an hour (Balanced) or an evening (Best)
+# allows; on a CPU that is two cores and the ResNet that ships with the program.
+_BUDGET = {("balanced", False): 9_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,27 @@ def likely_device() -> DeviceKind:
     return likely_kinds()[0]
 
 
-def preset_config(name: str, circumstances: Circumstances) -> TrainConfig:
+def preset_config(name: str, circumstances: Circumstances, *, backbone: str = "") -> TrainConfig:
     """Return the settings of a preset.
+
+    Args:
+        name: A key of `PRESETS`.
+        circumstances: What they are to suit.
+        backbone: The one that was measured to suit the pictures; the first of `preset_backbones` where none was.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    config = TrainConfig(
+        backbone=backbone or preset_backbones(name, circumstances)[0],
+        batch_size=_batch_size(circumstances),
+        balance="weights" if circumstances.unevenness >= UNEVEN else "none",
+    )
+    return {"quick": _quick, "balanced": _balanced, "best": _best}[name](config, circumstances)
+
+
+def preset_backbones(name: str, circumstances: Circumstances) -> tuple[str, ...]:
+    """Return the backbones that suit a preset here, the one to take unmeasured first; at least one.
 
     Raises:
         ConfigError: There is no such preset.
@@ -112,12 +133,8 @@ def preset_config(name: str, circumstances: Circumstances) -> TrainConfig:
     if name not in PRESETS:
         hint = f"Choose one of {', '.join(PRESETS)}."
         raise ConfigError((Problem("preset", f"there is no preset {name!r}", hint),))
-    config = TrainConfig(
-        backbone=_backbone(name, circumstances),
-        batch_size=_batch_size(circumstances),
-        balance="weights" if circumstances.unevenness >= UNEVEN else "none",
-    )
-    return {"quick": _quick, "balanced": _balanced, "best": _best}[name](config, circumstances)
+    wanted = _WANTED[name, _has_gpu(circumstances)]
+    return tuple(backbone for backbone in wanted if backbone in circumstances.here) or wanted[-1:]
 
 
 def differs(config: TrainConfig, preset: TrainConfig) -> bool:
@@ -133,21 +150,22 @@ def _acting(config: TrainConfig) -> dict[str, object]:
 
 
 def _quick(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
-    # Its epochs run on features computed once, so they cost next to nothing.
-    return dataclasses.replace(config, method="linear", augmentation="none", epochs=_epochs(60_000, circumstances, 30))
+    return dataclasses.replace(config, method="linear", augmentation="none")
 
 
 def _balanced(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
+    if 0 < circumstances.pictures < _FEW_PICTURES:
+        return _quick(config, circumstances)
     epochs = _epochs(_BUDGET["balanced", _has_gpu(circumstances)], circumstances, 30)
-    return dataclasses.replace(config, method="lora", augmentation="light", epochs=epochs)
+    method = "full" if _is_small(config) else "lora"
+    return dataclasses.replace(config, method=method, augmentation="light", epochs=epochs, ema_decay=0.99)
 
 
 def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
-    is_small = config.backbone_row.parameters < _SMALL_PARAMETERS
     epochs = _epochs(_BUDGET["best", _has_gpu(circumstances)], circumstances, 60)
     return dataclasses.replace(
         config,
-        method="full" if is_small or circumstances.pictures >= _MANY_PICTURES else "lora",
+        method="full" if _is_small(config) or circumstances.pictures >= _MANY_PICTURES else "lora",
         augmentation="medium",
         epochs=epochs,
         patience=max(6, epochs // 3),
@@ -155,9 +173,8 @@ def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     )
 
 
-def _backbone(name: str, circumstances: Circumstances) -> str:
-    wanted = _WANTED[name, _has_gpu(circumstances)]
-    return next((backbone for backbone in wanted if backbone in circumstances.here), wanted[-1])
+def _is_small(config: TrainConfig) -> bool:
+    return config.backbone_row.parameters < _SMALL_PARAMETERS
 
 
 def _has_gpu(circumstances: Circumstances) -> bool:

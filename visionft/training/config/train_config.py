@@ -15,7 +15,8 @@ from visionft.errors import ConfigError, Problem
 from visionft.training.config.settings import assign, build
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
-FORMAT_VERSION = 3
+# 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
+FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 
@@ -195,6 +196,12 @@ class TrainConfig:
         maximum=0.99999,
         advanced=True,
     )
+    interpolation: bool = setting(
+        True,
+        label="Interpolation",
+        help="Try weights between the start and the best epoch at the end, and keep them where they validate better.",
+        advanced=True,
+    )
     ridge_init: bool = setting(
         True,
         label="Ridge initialisation",
@@ -256,6 +263,11 @@ class TrainConfig:
     def input_size(self) -> int:
         """Return the side of the network's square input, in pixels."""
         return self.image_size or self.backbone_row.input_size
+
+    @property
+    def total_epochs(self) -> int:
+        """Return how many epochs a run has: none where the head's solution is all there is to learn."""
+        return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs
 
     @property
     def needs_base_weights(self) -> bool:

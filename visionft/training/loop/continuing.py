@@ -41,7 +41,7 @@ def take_up(run_dir: Path, train_step: TrainStep, on_event: OnEvent) -> RunProgr
 
 def fault_of_best(run_dir: Path, progress: RunProgress) -> str:
     """Return what is wrong with the best that a run has kept by now, or nothing."""
-    return fault_of(run_dir / BEST) if progress.best_epoch else ""
+    return fault_of(run_dir / BEST) if progress.best_val_accuracy >= 0 else ""
 
 
 def replace_lost_best(

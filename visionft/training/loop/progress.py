@@ -25,9 +25,10 @@ class RunProgress:
         setup_seconds: Time spent before the first step: network, ridge initialisation, features of a linear probe.
         best_top1: The highest validation accuracy so far; below 0 before the first epoch has ended.
         best_val_loss: The validation loss there, which decides between equal accuracies.
-        best_epoch: The epoch of it, 0 before the first; patience counts from here.
+        best_epoch: The epoch of it; patience counts from here.
         rollbacks: How often the run went back because a loss was not finite; each time the rate was halved.
         averaged: Steps that the moving average of the weights has seen.
+        is_start_validated: Whether what the run begins with has been validated, as epoch 0.
     """
 
     epoch: int = 1
@@ -43,6 +44,7 @@ class RunProgress:
     best_epoch: int = 0
     rollbacks: int = 0
     averaged: int = 0
+    is_start_validated: bool = False
 
     @property
     def rate_factor(self) -> float:
@@ -55,17 +57,18 @@ class RunProgress:
 
     @classmethod
     def from_state(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from `to_state`'s values, also as the first version wrote them (`best_top1`)."""
-        return cls(**{"best_val_accuracy" if name == "best_top1" else name: value for name, value in values.items()})
+        """Rebuild from `to_state`'s values, also as earlier versions wrote them (`best_top1`, no epoch 0)."""
+        known = {"best_val_accuracy" if name == "best_top1" else name: value for name, value in values.items()}
+        return cls(**{"is_start_validated": True, **known})
 
-    def judge(self, top1: float, val_loss: float, *, count: int) -> bool:
-        """Take in this epoch's validation over `count` pictures; return whether the epoch is the one to keep so far.
+    def judge(self, epoch: int, top1: float, val_loss: float, *, count: int) -> bool:
+        """Take in an epoch's validation over `count` pictures; return whether the epoch is the one to keep so far.
 
         That is the latest within one standard error of the highest accuracy (the rule of Breiman et al. 1984, 3.4.3):
         which one is highest is luck, and a later one has learnt more, at a lower rate.
         """
         if (top1, -val_loss) > (self.best_val_accuracy, -self.best_val_loss):
-            self.best_val_accuracy, self.best_val_loss, self.best_epoch = top1, val_loss, self.epoch
+            self.best_val_accuracy, self.best_val_loss, self.best_epoch = top1, val_loss, epoch
         return top1 >= self.best_val_accuracy - math.sqrt(self.best_val_accuracy * (1 - self.best_val_accuracy) / count)
 
     def forget_best(self, latest: EpochDone | None) -> None:

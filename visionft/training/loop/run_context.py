@@ -7,6 +7,7 @@ import torch  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
 from visionft.devices import Device, pick_device
+from visionft.events import ShouldStop
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights import weights_loader
 
@@ -48,6 +49,15 @@ def _make_accelerator(device: Device, precision: str) -> Any:
         # accelerate remembers the first run's device and precision for the life of the process.
         AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), cpu=device.kind == "cpu")
+
+
+def is_asked_to_stop(should_stop: ShouldStop, accelerator: Any) -> bool:
+    """Tell whether any of the processes that train together was asked to stop: they stop at the same batch."""
+    asked = should_stop()
+    if accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor([float(asked)], device=accelerator.device)
+    return bool(accelerator.reduce(flag, "sum").item())
 
 
 def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> None:

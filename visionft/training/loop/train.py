@@ -9,37 +9,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch  # noqa: TID253
 from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, nothing_readable
 from visionft.events import (
-    EpochDone,
     Notice,
     OnEvent,
     Progress,
-    RunStarted,
     ShouldStop,
-    StepDone,
     ignore_event,
     never_stop,
 )
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop import continuing
+from visionft.training.loop import announcing, continuing
 from visionft.training.loop.batches import Stopped
 from visionft.training.loop.compiling import settings_that_compile
 from visionft.training.loop.costs import PeakMemory
+from visionft.training.loop.keeping import Keeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
 from visionft.training.loop.progress import RunProgress, Throttle
-from visionft.training.loop.run_context import RunContext, release
+from visionft.training.loop.run_context import RunContext, is_asked_to_stop, release
 from visionft.training.loop.schedule import learning_rate_factor
 from visionft.training.loop.train_step import NotFinite, TrainStep
 from visionft.training.loop.training_data import TrainingData
-from visionft.training.loop.validation import validate
 from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
 from visionft.training.runs.metrics_file import read_metrics
@@ -85,6 +81,7 @@ def train(
         try:
             run.open_data()
             run.start()
+            run.validate_start()
             while not run.is_over():
                 try:
                     run.train_epoch()
@@ -92,6 +89,7 @@ def train(
                     run.roll_back(fault)
                     continue
                 run.finish_epoch()
+            run.keeper.interpolate(run.on_event)
         except Stopped:
             stopped = True
             run.save_last()
@@ -111,19 +109,6 @@ def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: Shou
         raise RunError(f"{run.name} is finished.", "Start a new run to train longer.")
     images = recording.read_snapshot(run_dir)
     return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
-
-
-def _is_asked_to_stop(should_stop: ShouldStop, accelerator: Any) -> bool:
-    asked = should_stop()
-    if accelerator.num_processes == 1:
-        return asked
-    flag = torch.tensor([float(asked)], device=accelerator.device)
-    return bool(accelerator.reduce(flag, "sum").item())
-
-
-def _tell_shrunk(on_event: OnEvent, size: int) -> None:
-    message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
-    on_event(Notice(message=message, level="warning"))
 
 
 class _Run:
@@ -174,14 +159,14 @@ class _Run:
             self.classifier,
             accelerator=self.accelerator,
             on_event=self.on_event,
-            is_asked_to_stop=partial(_is_asked_to_stop, self.should_stop, self.accelerator),
+            is_asked_to_stop=partial(is_asked_to_stop, self.should_stop, self.accelerator),
         )
         self.training_data.remember_features("Looking at the pictures")
 
     def start(self) -> None:
         """Set the head, make the optimiser, take up an earlier checkpoint of this folder, and announce the run."""
         config, classes = self.config, len(self.images.class_names)
-        if self.is_fresh and self._uses_ridge_init():
+        if self.is_fresh and self._sets_head():
             self.training_data.set_head()
         weights = balanced_weights(self.training_data.class_counts(), self.images.task).to(self.accelerator.device)
         self.objective = Objective(
@@ -193,13 +178,15 @@ class _Run:
             settings_that_compile(config, self.accelerator.device, self.on_event),
             self.objective,
             accelerator=self.accelerator,
-            on_shrink=partial(_tell_shrunk, self.on_event),
+            on_shrink=partial(announcing.tell_shrunk, self.on_event),
         )
         if self.is_main:
             self.run_dir, self._lock = recording.take_folder(self.run_dir, config, self.images, is_new=self.is_new)
             base_weights.save_base_weights(self.run_dir, self.weights)
         self.run_dir = Path(self._agree(str(self.run_dir)))
-        self.curves = recording.Curves(self.run_dir, is_on=config.tensorboard and self.is_main)
+        self.keeper = Keeper(
+            self.run_dir, config, self.classifier, self.training_data, self.objective, accelerator=self.accelerator
+        )
         if not self.is_fresh:
             self.progress = continuing.take_up(self.run_dir, self.train_step, self.on_event)
             self._replace_lost_best(self.train_step)
@@ -208,8 +195,10 @@ class _Run:
             self.save_last()
         self._announce()
 
-    def _uses_ridge_init(self) -> bool:
+    def _sets_head(self) -> bool:
         """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
+        if self.config.method_row.is_closed_form(self.config.method_options):
+            return True
         is_pretrained = self.config.weights != RANDOM and not self.config.start_from
         return self.config.ridge_init and is_pretrained and self.images.task == "single"
 
@@ -221,33 +210,33 @@ class _Run:
             )
 
     def _announce(self) -> None:
-        trainable, total = self.classifier.parameter_counts()
         self.on_event(Notice(message=base_weights.describe(self.weights)))
-        started = RunStarted(
-            run=self.run_dir.name,
-            backbone=self.config.backbone,
-            method=self.config.method,
-            epochs=self.config.epochs,
+        started = announcing.run_started(
+            self.run_dir,
+            self.config,
+            self.training_data,
+            self.classifier,
             first_epoch=self.progress.epoch,
-            steps_per_epoch=self.training_data.train_batches.steps,
-            train_images=len(self.training_data.train_images),
-            val_images=len(self.training_data.val_images),
-            trainable_parameters=trainable,
-            total_parameters=total,
-            device=self.device.name,
+            device=self.device,
             precision=self.precision,
-            processes=self.accelerator.num_processes,
         )
         if self.is_main:
             recording.log_start(started, self.config)
         self.on_event(started)
+
+    def validate_start(self) -> None:
+        """Validate what the run begins with, as epoch 0: what training makes of it must be as good to be kept."""
+        if not self.progress.is_start_validated:
+            done = self.keeper.keep_start(self.progress)
+            self.save_last()
+            self.on_event(done)
 
     # Epochs ---------------------------------------------------------------------------------------------------------
 
     def is_over(self) -> bool:
         """Tell whether the last epoch is done, or patience has run out."""
         done, patience = self.progress.epoch - 1, self.config.patience
-        return done >= self.config.epochs or bool(patience and done - self.progress.best_epoch >= patience)
+        return done >= self.config.total_epochs or bool(patience and done - self.progress.best_epoch >= patience)
 
     def train_epoch(self) -> None:
         """Learn from the rest of the current epoch's batches."""
@@ -275,30 +264,25 @@ class _Run:
     def _learning_rate(self) -> float:
         steps = self.training_data.train_batches.steps
         done = (self.progress.epoch - 1) * steps + self.progress.batches_done
-        total = self.config.epochs * steps
-        factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
+        factor = learning_rate_factor(
+            done, total_steps=self.config.epochs * steps, warmup_share=self.config.warmup_share
+        )
         return self.config.peak_learning_rate * factor * self.progress.rate_factor
 
     def _report_step(self, totals: Tensor) -> None:
-        progress, steps = self.progress, self.training_data.train_batches.steps
-        if not (self.step_events.ready() or progress.batches_done == steps):
-            return
-        self.memory.sample()
-        loss_sum, _, seen = totals.tolist()
-        share_done = progress.epoch - 1 + progress.batches_done / steps
-        spent = progress.seconds + progress.epoch_seconds
-        self.on_event(
-            StepDone(
-                epoch=progress.epoch,
-                step=progress.batches_done,
-                steps=steps,
-                loss=loss_sum / max(1.0, seen),
-                learning_rate=self._learning_rate,
-                images_per_second=seen * self.accelerator.num_processes / max(1e-9, progress.epoch_seconds),
-                eta_s=spent / share_done * (self.config.epochs - share_done),
-                memory_mb=self.memory.megabytes,
+        if self.step_events.ready() or self.progress.batches_done == self.training_data.train_batches.steps:
+            self.memory.sample()
+            self.on_event(
+                announcing.step_done(
+                    self.progress,
+                    totals.tolist(),
+                    steps=self.training_data.train_batches.steps,
+                    epochs=self.config.total_epochs,
+                    learning_rate=self._learning_rate,
+                    memory_mb=self.memory.megabytes,
+                    processes=self.accelerator.num_processes,
+                )
             )
-        )
 
     def roll_back(self, fault: NotFinite) -> None:
         """Return to the last good state with half the rate; give up after `MAX_ROLLBACKS`.
@@ -320,31 +304,20 @@ class _Run:
     def finish_epoch(self) -> None:
         """Validate, record the epoch, and write the checkpoints."""
         assert self.train_step
-        progress, began = self.progress, time.monotonic()
+        progress = self.progress
         if not progress.seen:
             raise nothing_readable("training pictures")
         with self.train_step.averaged():
-            self.classifier.eval()
-            val_loss, val_accuracy, count = validate(
-                self.training_data.trained, self.training_data, self.objective, self.accelerator
-            )
-            done = EpochDone(
-                epoch=progress.epoch,
-                epochs=self.config.epochs,
+            done = self.keeper.keep_epoch(
+                progress,
+                progress.epoch,
                 train_loss=progress.loss_sum / progress.seen,
                 train_accuracy=progress.hits / progress.seen,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
                 learning_rate=self._learning_rate,
-                seconds=progress.epoch_seconds + time.monotonic() - began,
+                seconds=progress.epoch_seconds,
                 images_per_second=progress.seen / max(1e-9, progress.epoch_seconds),
-                is_best=progress.judge(val_accuracy, val_loss, count=count),
-                waited=progress.epoch - progress.best_epoch,
             )
-            if self.is_main:
-                recording.keep_epoch(self.run_dir, self.classifier, done)
         progress.finish_epoch(done)
-        self.curves.add(done)
         # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
         self.save_last()
         self.on_event(done)
@@ -381,8 +354,10 @@ class _Run:
             left_out=self.training_data.left_out if self.train_step else 0,
         )
         if self.train_step and self.is_main:
-            self.curves.close()
+            self.keeper.close()
             recording.close_run(self.run_dir, self.config, self.classifier, result)
+            if not stopped:
+                self.keeper.forget_start()
         self.accelerator.wait_for_everyone()
         return result
 

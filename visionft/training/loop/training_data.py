@@ -12,7 +12,8 @@ from models.classifier import Classifier
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
-from visionft.events import Notice, OnEvent
+from visionft.events import Notice, OnEvent, Progress
+from visionft.heads.fitting import description, fit_head
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import (
     BatchSource,
@@ -22,10 +23,11 @@ from visionft.training.loop.batches import (
     Stopped,
     cached_features,
     plain_batches,
+    sampling_weights,
     training_batches,
 )
 from visionft.training.loop.costs import feature_drift
-from visionft.training.loop.ridge_init import set_head
+from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 
 
@@ -114,13 +116,46 @@ class TrainingData:
         return len(self._reported)
 
     def set_head(self) -> None:
-        """Give the classifier the head that ridge regression finds on features of training pictures."""
+        """Give the classifier a head from features of training pictures: the best one, or one to learn on from."""
         if isinstance(self.train_batches, FeatureBatches):
-            features = self.train_batches.features
+            self._solve_head(self.train_batches.features)
         else:
             chosen = spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)
             features = self._features(chosen, "Preparing the classifier head")
-        set_head(self._classifier.head, features.images, features.targets, features_learn=not self.is_cached)
+            set_gentle_head(self._classifier.head, features.images, features.targets)
+
+    def _solve_head(self, features: Batch) -> None:
+        self._on_event(Progress(stage="Solving for the classifier head", done=0, total=0))
+        try:
+            fitted = fit_head(
+                features.images,
+                self._wanted(features.targets),
+                widths=self._classifier.head_parts,
+                is_multilabel=self._images.task == "multi",
+                tries_last_alone=self._classifier.may_leave_parts_out,
+                weights=self._weights(features.indices),
+                seed=self._config.seed,
+                should_stop=self._is_asked_to_stop,
+            )
+        except InterruptedError:
+            raise Stopped from None
+        head = self._classifier.head
+        with torch.no_grad():
+            head.weight.copy_(fitted.weight)
+            head.bias.copy_(fitted.bias)
+        self._on_event(Notice(message=description(fitted)))
+
+    def _wanted(self, targets: Tensor) -> Tensor:
+        """Return targets as (N, C) zeros and ones."""
+        classes = len(self._images.class_names)
+        return targets if self._images.task == "multi" else nn.functional.one_hot(targets, classes)
+
+    def _weights(self, indices: Tensor) -> Tensor | None:
+        """Return how much each training picture counts in a head; None where all count alike."""
+        if self._config.balance == "none":
+            return None
+        weights = sampling_weights(self.train_images, len(self._images.class_names))[indices.cpu().numpy()]
+        return torch.from_numpy(weights / weights.mean())
 
     def remember_features(self, stage: str) -> None:
         """Look at some validation pictures, to compare with later; the features of a linear probe stay as they are."""

@@ -1,6 +1,6 @@
 """The check after each epoch: loss and accuracy over the validation split."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
@@ -10,15 +10,21 @@ from visionft.training.loop.objective import Objective, add_batch, new_totals
 from visionft.training.loop.training_data import TrainingData
 
 
+class Validation(NamedTuple):
+    """What a look at the validation pictures gives: mean loss, share of right pictures, and how many could be read."""
+
+    loss: float
+    accuracy: float
+    pictures: int
+
+
 @torch.no_grad()
-def validate(
-    part: nn.Module, training_data: TrainingData, objective: Objective, accelerator: Any
-) -> tuple[float, float, int]:
-    """Return (loss, top-1, pictures that could be read) over the validation split, all processes together.
+def validate(part: nn.Module, training_data: TrainingData, objective: Objective, accelerator: Any) -> Validation:
+    """Return what is found over the validation split, all processes together.
 
     Args:
-        part: What takes a batch of `material`, in evaluation mode.
-        material: The run's pictures, or features of them.
+        part: What takes a batch of `training_data`, in evaluation mode.
+        training_data: The run's pictures, or features of them.
         objective: What is counted.
         accelerator: accelerate's, for precision and to add up over processes.
 
@@ -38,4 +44,4 @@ def validate(
     loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
     if not seen:
         raise nothing_readable("validation pictures")
-    return loss_sum / seen, hits / seen, round(seen)
+    return Validation(loss_sum / seen, hits / seen, round(seen))

@@ -1,8 +1,9 @@
 """Checkpoints: folders of safetensors and JSON that appear whole or not at all, each file with its hash.
 
-`last` and `prev` continue a run, `best` is what evaluation and export read. A damaged one is noticed by its hash (a
-flipped bit in a safetensors file would load silently); then the next older one is taken, and that is said. All that a
-folder holds is on the disk before it gets its name, so that a power cut leaves the old one or the new one.
+`last` and `prev` continue a run, `best` is what evaluation and export read; `start` is what the run began with, and
+goes when it ends. A damaged one is noticed by its hash (a flipped bit in a safetensors file would load silently); then
+the next older one is taken, and that is said. All that a folder holds is on the disk before it gets its name, so that a
+power cut leaves the old one or the new one.
 """
 
 import json
@@ -23,7 +24,7 @@ from visionft.events import Notice, OnEvent, ignore_event
 from visionft.files import fsync_folder, fsync_tree, read_json, write_error
 from visionft.training.runs.manifest import fault_of, read_manifest, write_manifest
 
-LAST, PREVIOUS, BEST = "last", "prev", "best"
+LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
 _MODEL, _OPTIMIZER, _STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
 
@@ -136,6 +137,11 @@ def _read(folder: Path) -> Checkpoint:
         return Checkpoint(model=load_file(folder / _MODEL), optimizer=optimizer, state=state)
     except (OSError, SafetensorError) as error:
         raise ValueError(str(error)) from error
+
+
+def has_whole(run_dir: Path, *names: str) -> bool:
+    """Tell whether a run has all these checkpoints, undamaged."""
+    return not any(fault_of(run_dir / name) for name in names)
 
 
 def has_checkpoint(run_dir: Path) -> bool:

@@ -28,7 +28,8 @@ class Curves:
             "learning_rate": done.learning_rate,
         }
         for name, value in values.items():
-            self._writer.add_scalar(name, value, done.epoch)
+            if value is not None:
+                self._writer.add_scalar(name, value, done.epoch)
         self._writer.flush()
 
     def close(self) -> None:

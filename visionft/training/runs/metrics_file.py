@@ -23,8 +23,18 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     return tuple(epochs.values())
 
 
+def replace_metrics(run_dir: Path, changed: EpochDone) -> None:
+    """Record an epoch in place of what was recorded of it."""
+    epochs = [changed if epoch.epoch == changed.epoch else epoch for epoch in read_metrics(run_dir)]
+    _write(run_dir, epochs)
+
+
 def append_metrics(run_dir: Path, done: EpochDone) -> None:
     """Record an epoch as the last line, in place of the same or a later one that a crash had left."""
     epochs = [epoch for epoch in read_metrics(run_dir) if epoch.epoch < done.epoch]
-    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in (*epochs, done)]
+    _write(run_dir, [*epochs, done])
+
+
+def _write(run_dir: Path, epochs: list[EpochDone]) -> None:
+    lines = [json.dumps(dataclasses.asdict(epoch)) for epoch in epochs]
     write_text(run_dir / "metrics.jsonl", "\n".join(lines) + "\n")

@@ -140,10 +140,19 @@ class RunSummary:
         return best_epoch(self.epochs)
 
     @property
+    def last_epoch(self) -> int:
+        """Return the last epoch that has ended; 0 before the first."""
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def _has_last_epoch(self) -> bool:
+        return bool(self.epochs) and self.last_epoch >= self.config.total_epochs
+
+    @property
     def is_unfinished(self) -> bool:
         """Tell whether the run can go on: it was stopped, paused or killed before its end."""
         has_ended = self.result is not None and not self.result.stopped
-        return not has_ended and not self.is_going and len(self.epochs) < self.config.epochs
+        return not has_ended and not self.is_going and not self._has_last_epoch
 
     @property
     def finished(self) -> bool:
@@ -311,7 +320,7 @@ def change_notes(run: RunSummary, **values: Any) -> RunNotes:
 def weight_folders() -> tuple[str, ...]:
     """Return every folder of a run that may hold weights: its checkpoints, and what methods write for others."""
     exchanged = (method.exchange_folder for method in METHODS.values() if method.exchange_folder)
-    return (BEST_FOLDER, "last", "prev", *exchanged)
+    return (BEST_FOLDER, "last", "prev", "start", *exchanged)
 
 
 def weights_bytes(run: RunSummary) -> int:

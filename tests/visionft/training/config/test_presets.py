@@ -9,7 +9,7 @@ from models.catalog import BACKBONES
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_config
+from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 
 STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
@@ -27,15 +27,27 @@ def test_every_preset_is_valid_and_needs_no_download(name, device, pictures):
 def test_a_better_preset_takes_longer_and_lets_more_learn():
     here = Circumstances(pictures=900, here=STARTERS)
     quick, balanced, best = (preset_config(name, here) for name in ("quick", "balanced", "best"))
-    assert (quick.method, balanced.method, best.method) == ("linear", "lora", "full")
+    assert (quick.method, balanced.method, best.method) == ("linear", "full", "full")
     assert best.epochs > balanced.epochs
     assert quick.augmentation == "none" and best.augmentation == "medium"
 
 
 def test_more_pictures_mean_fewer_epochs_and_few_mean_small_batches():
-    few, many = (preset_config("balanced", Circumstances(pictures=count, here=STARTERS)) for count in (40, 20_000))
+    few, many = (preset_config("balanced", Circumstances(pictures=count, here=STARTERS)) for count in (110, 20_000))
     assert few.epochs > many.epochs
     assert few.batch_size < many.batch_size
+
+
+def test_few_pictures_are_for_a_linear_probe_and_large_networks_for_lora():
+    few = preset_config("balanced", Circumstances(pictures=60, here=STARTERS))
+    large = Circumstances(pictures=900, device="cuda", here=STARTERS | {"vit_base"})
+    assert few.method == "linear" and preset_config("balanced", large, backbone="vit_base").method == "lora"
+
+
+def test_a_measured_backbone_takes_the_place_of_the_first():
+    here = Circumstances(pictures=900, device="cuda", here=STARTERS | {"resnet50"})
+    assert preset_backbones("balanced", here)[0] == preset_config("balanced", here).backbone == "resnet50"
+    assert preset_config("balanced", here, backbone="resnet18_in1k").backbone == "resnet18_in1k"
 
 
 def test_a_gpu_takes_the_large_backbones_whose_weights_are_here():
@@ -57,7 +69,7 @@ def test_uneven_classes_are_weighted_up(snapshot: Snapshot):
 def test_only_settings_that_act_count_as_a_difference():
     preset = preset_config("balanced", Circumstances(here=STARTERS))
     assert not differs(preset, preset)
-    assert differs(preset.with_settings(["lora.rank=4"]), preset)
+    assert differs(preset.with_settings(["full.layer_decay=0.5"]), preset)
     assert not differs(preset.with_settings(["adapter.bottleneck=4"]), preset)
     assert differs(preset.with_settings(["epochs=3"]), preset)
 

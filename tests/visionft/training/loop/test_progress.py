@@ -10,7 +10,7 @@ def kept(accuracies: list[float], *, count: int) -> list[int]:
     progress = RunProgress()
     epochs = []
     for progress.epoch, top1 in enumerate(accuracies, start=1):
-        if progress.judge(top1, 1.0, count=count):
+        if progress.judge(progress.epoch, top1, 1.0, count=count):
             epochs.append(progress.epoch)
     return epochs
 
@@ -28,7 +28,7 @@ def test_patience_counts_from_the_highest_accuracy_and_lower_loss_decides_betwee
     waited = []
     epochs = [(0.8, 1.0), (0.8, 1.1), (0.79, 0.5), (0.8, 0.9), (0.79, 0.1)]
     for progress.epoch, (top1, loss) in enumerate(epochs, start=1):
-        progress.judge(top1, loss, count=10)
+        progress.judge(progress.epoch, top1, loss, count=10)
         waited.append(progress.epoch - progress.best_epoch)
     assert waited == [0, 1, 2, 0, 1]
     assert (progress.best_val_accuracy, progress.best_val_loss) == pytest.approx((0.8, 0.9))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.methods.linear import GRADIENT, LinearOptions
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
@@ -38,7 +39,7 @@ def test_it_learns_what_is_easy(snapshot: Snapshot, tmp_path: Path) -> None:
     events: list[Event] = []
     result = train(tiny("full", epochs=6, learning_rate=3e-3), snapshot, tmp_path / "001-a", on_event=events.append)
     assert result.best and result.best.val_accuracy >= 0.8 and not result.stopped
-    assert [event.epoch for event in events if isinstance(event, EpochDone)] == [1, 2, 3, 4, 5, 6]
+    assert [event.epoch for event in events if isinstance(event, EpochDone)] == [0, 1, 2, 3, 4, 5, 6]
     (started,) = [event for event in events if isinstance(event, RunStarted)]
     assert (started.train_images, started.val_images, started.steps_per_epoch) == (30, 9, 4)
     last_steps = [event for event in events if isinstance(event, StepDone) and event.step == event.steps]
@@ -51,7 +52,9 @@ def test_every_method_leaves_a_run_that_can_be_read_back(method: str, snapshot: 
     run_dir = new_run_dir(tmp_path, config)
     result = train(config, snapshot, run_dir)
     run = read_run(run_dir)
-    assert run.config == config and run.result == result and len(run.epochs) == 2
+    assert run.config == config and run.result == result
+    assert [epoch.epoch for epoch in run.epochs] == ([0] if method == "linear" else [0, 1, 2])
+    assert not run.is_unfinished
     assert result.seconds > sum(epoch.seconds for epoch in run.epochs)  # with reading pictures and setting up
     assert run.class_names == snapshot.class_names
     trained = load_trained(run)
@@ -64,7 +67,7 @@ def test_every_method_leaves_a_run_that_can_be_read_back(method: str, snapshot: 
     ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_vit", "linear")]
 )
 def test_a_stopped_run_continues_bit_for_bit(backbone: str, method: str, snapshot: Snapshot, tmp_path: Path) -> None:
-    config = tiny(method, backbone, epochs=3)
+    config = tiny(method, backbone, epochs=3, linear=LinearOptions(solver=GRADIENT))
     train(config, snapshot, tmp_path / "whole")
     stop_at = 14 if method == "linear" else 10  # in the second epoch, after half of its batches
     stopped = train(config, snapshot, tmp_path / "parts", should_stop=StopAfter(stop_at))
@@ -80,10 +83,22 @@ def test_a_stopped_run_continues_bit_for_bit(backbone: str, method: str, snapsho
 
 
 def test_stopping_before_the_first_epoch_ends_well(snapshot: Snapshot, tmp_path: Path) -> None:
-    result = train(tiny(), snapshot, tmp_path / "run", should_stop=StopAfter(4))
+    result = train(tiny(), snapshot, tmp_path / "run", should_stop=StopAfter(3))
     assert result.stopped and result.best is None
     with pytest.raises(RunError, match="before its first epoch"):
         load_trained(read_run(tmp_path / "run"))
+    resumed = train(tiny(), snapshot, tmp_path / "run")
+    assert not resumed.stopped and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [0, 1, 2]
+
+
+def test_what_a_run_begins_with_is_kept_where_training_only_harms(snapshot: Snapshot, tmp_path: Path) -> None:
+    config = tiny("lora", "starter_vit", weights="pretrained", epochs=2, learning_rate=3.0, gradient_clip=0.0)
+    result = train(config, snapshot, tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    start = run.epochs[0]
+    assert start.epoch == 0 and start.train_loss is None and start.is_best
+    assert result.best == start and max(epoch.val_accuracy for epoch in run.epochs[1:]) < start.val_accuracy
+    load_trained(run)
 
 
 def test_stopping_while_features_are_computed_ends_within_a_batch(snapshot: Snapshot, tmp_path: Path) -> None:
@@ -160,7 +175,7 @@ def test_a_torn_metrics_line_is_passed_over(snapshot: Snapshot, tmp_path: Path) 
     train(tiny("linear"), snapshot, tmp_path / "r")
     path = tmp_path / "r" / "metrics.jsonl"
     path.write_text(path.read_text() + '{"epoch": 3, "epo')
-    assert [epoch.epoch for epoch in read_run(tmp_path / "r").epochs] == [1, 2]
+    assert [epoch.epoch for epoch in read_run(tmp_path / "r").epochs] == [0]
 
 
 def test_checkpoints_hold_plain_values_and_hashes(snapshot: Snapshot, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Probes of backbones: measured on held-out pictures of the user, said with their uncertainty, and stopped at once."""
+
+from dataclasses import replace
+
+import pytest
+
+from visionft.data.types import Snapshot
+from visionft.errors import RunError
+from visionft.events import Progress
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.probing import Probe, best_probe, evidence, probe_backbones
+
+CONFIG = TrainConfig(device="cpu")
+
+
+def probe(backbone: str, accuracy: float | None, milliseconds: float, pictures: int = 400) -> Probe:
+    return Probe(
+        backbone=backbone, accuracy=accuracy, pictures=pictures, milliseconds=milliseconds, seconds=milliseconds
+    )
+
+
+def test_each_backbone_is_measured_on_the_same_pictures(snapshot: Snapshot) -> None:
+    events = []
+    found = probe_backbones(("starter_resnet", "starter_vit"), CONFIG, snapshot, on_event=events.append)
+    assert [each.backbone for each in found] == ["starter_resnet", "starter_vit"]
+    assert all(each.pictures == 30 and each.accuracy == 1.0 and each.milliseconds > 0 for each in found)
+    assert all(each.milliseconds < 1000 * each.seconds for each in found)
+    assert {event.stage for event in events if isinstance(event, Progress)} == {
+        "Trying Starter ResNet",
+        "Trying Starter ViT",
+    }
+    assert "100.0%" in evidence(found) and "30 pictures" in evidence(found)
+
+
+def test_the_quicker_of_those_that_cannot_be_told_apart_is_taken() -> None:
+    accurate, quick, weak = (
+        probe("starter_vit", 0.90, 30),
+        probe("resnet18_in1k", 0.89, 10),
+        probe("starter_resnet", 0.80, 5),
+    )
+    assert best_probe((accurate, quick, weak)) is quick
+    assert best_probe((replace(accurate, pictures=40_000), quick)).backbone == "starter_vit"
+    with pytest.raises(RunError, match="No backbone was tried"):
+        best_probe(())
+
+
+def test_stopping_keeps_what_was_measured(snapshot: Snapshot) -> None:
+    asked = []
+
+    def should_stop() -> bool:
+        asked.append(1)
+        return len(asked) > 1
+
+    assert probe_backbones(("starter_resnet",), CONFIG, snapshot, should_stop=should_stop) == ()
+
+
+def test_one_picture_a_class_says_nothing_and_is_said_to(snapshot: Snapshot) -> None:
+    ones = {}
+    for image in snapshot.labelled("train"):
+        ones.setdefault(image.labels, image)
+    few = Snapshot(snapshot.task, snapshot.class_names, (*ones.values(), *snapshot.labelled("val")))
+    found = probe_backbones(("starter_resnet",), CONFIG, few)
+    assert found[0].accuracy is None and "too few to tell" in evidence(found)
