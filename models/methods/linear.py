@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from models.catalog import Backbone
+from models.backbone import Backbone
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
 from models.shapes import joined_widths

@@ -9,7 +9,7 @@ from typing import Any
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
-from models.catalog import Backbone
+from models.backbone import Backbone
 from models.shapes import joined_depths, joined_widths
 
 
