@@ -113,6 +113,14 @@ class TrainConfig:
         unit="px",
         automatic=0,
     )
+    detail: float = setting(
+        2.0,
+        label="Detail kept",
+        help="Pictures are shrunk to about this multiple of the picture size and kept so on disk, before any crop.",
+        minimum=1.0,
+        maximum=8.0,
+        advanced=True,
+    )
     seed: int = setting(0, label="Seed", help="Same seed, same run.", minimum=0, maximum=2**31 - 1, advanced=True)
     device: str = setting(
         "auto",
@@ -247,6 +255,11 @@ class TrainConfig:
     def input_size(self) -> int:
         """Return the side of the network's square input, in pixels."""
         return self.image_size or self.backbone_row.input_size
+
+    @property
+    def near_side(self) -> int:
+        """Return about how many pixels of a picture's shorter side are looked at; see `data.decode`."""
+        return round(self.input_size * self.detail)
 
     @property
     def needs_base_weights(self) -> bool:
