@@ -6,7 +6,7 @@
 Both read with two loader processes that have started before, crop at random to 224 pixels, mirror, and normalise. The
 peer is what a careful script has: ImageFolder, PIL, `RandomResizedCrop`, DataLoader. The 12-megapixel photographs are
 pictures of the given folder, enlarged, with noise (`--keep FOLDER` uses them again). Rounds take turns, so that a noisy
-machine disturbs both; files are in the system's cache for both.
+machine disturbs both; files are in the system's cache for both. In brackets stands what a second of processor time does.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -35,6 +35,21 @@ from visionft.data.types import SnapshotImage
 SIZE, WORKERS = 224, 2
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PLAIN = Preprocessing(size=SIZE, crop_share=0.95, interpolation="bicubic", mean=MEAN, std=STD)
+
+
+class Rate(NamedTuple):
+    """Pictures a second, and pictures a second of processor time, which other busy programs disturb less."""
+
+    wall: float
+    cpu: float
+
+    def over(self, other: "Rate") -> "Rate":
+        """Return both ratios."""
+        return Rate(self.wall / other.wall, self.cpu / other.cpu)
+
+    def __str__(self) -> str:
+        """Show both."""
+        return f"{self.wall:.1f} ({self.cpu:.1f})"
 
 
 class Places:
@@ -57,16 +72,23 @@ class Places:
         return math.ceil(len(self.chosen) / self.batch_size)
 
 
-def pass_rate(loader: Any, places: Places, chosen: list[int]) -> float:
-    """Return the pictures a second of one pass over `chosen`."""
+def cpu_s() -> float:
+    """Return the processor time that this process and those it started have taken."""
+    here = psutil.Process()
+    times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def pass_rate(loader: Any, places: Places, chosen: list[int]) -> Rate:
+    """Read `chosen` once."""
     places.chosen = chosen
-    began, seen = time.perf_counter(), 0
+    began, worked, seen = time.perf_counter(), cpu_s(), 0
     for batch in loader:
         images = batch[0]
         assert images.shape[1:] == (3, SIZE, SIZE) and images.dtype == torch.float32
         seen += len(images)
     assert seen == len(chosen)
-    return seen / (time.perf_counter() - began)
+    return Rate(seen / (time.perf_counter() - began), seen / (cpu_s() - worked))
 
 
 def peer(folder: Path, batch_size: int) -> tuple[Any, Places]:
@@ -108,12 +130,15 @@ def compare(name: str, folder: Path, *, batch_size: int, warm_up: int, rounds: i
             first.append(pass_rate(mine, my_places, timed))
             later.append(pass_rate(mine, my_places, timed * repeats))
             use = cache_use(Path(caches) / str(number))
-            print(f"  {theirs[-1]:8.1f} {first[-1]:8.1f} {later[-1]:8.1f}   {first[-1] / theirs[-1]:5.2f} "
-                  f"{later[-1] / theirs[-1]:5.1f}", flush=True)  # fmt: skip
+            print(f"  {theirs[-1]}, {first[-1]}, {later[-1]}; {first[-1].over(theirs[-1])}, {later[-1].over(theirs[-1])}",
+                  flush=True)  # fmt: skip
             del mine
-    ratios = [median(a / b for a, b in zip(rates, theirs, strict=True)) for rates in (first, later)]
-    print(f"{name}: torchvision {median(theirs):.1f} pictures/s, ours first {median(first):.1f} ({ratios[0]:.2f}x), "
-          f"later {median(later):.1f} ({ratios[1]:.1f}x); {use.bytes / use.files / 1e3:.0f} kB a picture")  # fmt: skip
+    first_ratio, later_ratio = (
+        Rate(*(median(values) for values in zip(*(a.over(b) for a, b in zip(rates, theirs, strict=True)), strict=True)))
+        for rates in (first, later)
+    )
+    print(f"{name}: ours first {first_ratio}, later {later_ratio} times torchvision's; "
+          f"{use.bytes / use.files / 1e3:.0f} kB a picture on disk")  # fmt: skip
 
 
 def enlarge(sources: list[Path], folder: Path, count: int) -> None:
@@ -166,7 +191,7 @@ def main() -> None:
         if given.many:
             many(Path(place), given.many)
             return
-        print("  torchvision, ours first, ours later; ratios")
+        print("  torchvision, ours first, ours later; ratios of both (by wall clock; by processor time)")
         photographs = given.keep or Path(place) / "photographs"
         if not photographs.is_dir():
             enlarge(sorted(given.folder.glob("*/*.jpg")), photographs / "one", given.photographs + 8)

@@ -48,7 +48,7 @@ def render(request: PreviewRequest) -> list[np.ndarray]:
     """
     from visionft.data.picture_cache import PictureCache
 
-    pixels = PictureCache.usual().load(request.path, request.near_side)
+    pixels = PictureCache.usual().load(request.path, request.near_side).pixels
     if request.augmentation == "none":
         return [_plain(pixels, request)] * len(request.seeds)
     from visionft.data.augment import build_augment

@@ -19,6 +19,7 @@ from torch import Tensor  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
 from visionft.data.augment import Augment, build_augment
+from visionft.data.decode import Decoded
 from visionft.data.limits import picture_limit
 from visionft.data.picture_cache import PictureCache
 from visionft.data.preprocess import Preprocessing
@@ -136,19 +137,19 @@ class PictureDataset(Dataset[Sample]):
         """Load one picture; a damaged one comes back as a reason, never as an exception."""
         target = torch.as_tensor(self._targets[key.position])
         try:
-            pixels = self._cache.load(self._paths[key.position], self._near_side, limit=self._limit)
+            decoded = self._cache.load(self._paths[key.position], self._near_side, limit=self._limit)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
-        return Sample(self._to_input(pixels, key), target, key.position, "", self._cache.not_kept)
+        return Sample(self._to_input(decoded, key), target, key.position, "", self._cache.not_kept)
 
-    def _to_input(self, pixels: np.ndarray, key: SampleKey) -> Tensor:
+    def _to_input(self, decoded: Decoded, key: SampleKey) -> Tensor:
         size = self._size_at(key.epoch) if self._size_at else self._preprocessing.size
         if self._augmentation == "none":
-            return replace(self._preprocessing, size=size).apply(pixels)
+            return replace(self._preprocessing, size=size).apply_reduced(decoded)
         if size not in self._augments:
             self._augments[size] = build_augment(self._augmentation, size)
         seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
-        return torch.from_numpy(self._augments[size](pixels, seed))
+        return torch.from_numpy(self._augments[size](decoded.pixels, seed))
 
     def to_input(self, batch: Batch, device: torch.device | str = "cpu") -> Batch:
         """Return a loaded batch on `device`, normalised; bytes travel there, and between processes."""

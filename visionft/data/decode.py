@@ -99,9 +99,18 @@ def decode(
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What `decode` returns, and the bytes that the gate counted for it."""
+    """What `decode` returns, and where it comes from.
+
+    Attributes:
+        pixels: Upright uint8 (h, w, 3).
+        size: Height and width of the whole picture, upright.
+        factor: Of whose pixels each stands for a block of `factor` x `factor`, where `near_side` was given.
+        needed: Bytes that the gate counted.
+    """
 
     pixels: np.ndarray
+    size: tuple[int, int]
+    factor: int
     needed: int
 
 
@@ -110,11 +119,15 @@ def decode_open(
 ) -> Decoded:
     """Decode a file that `open_picture` opened, at its start; see `decode`."""
     with _looked_at(handle, limit) as (image, orientation, needed):
+        whole = image.size
         if image.format in ("JPEG", "MPO"):
-            image.draft(None, _draft_size(image.size, max_side, near_side))
+            image.draft(None, _draft_size(whole, max_side, near_side))
         image.load()
+        drafted = round(max(whole) / max(image.size))  # libjpeg's fraction
         factors, target = _reduction(image.size, near_side) if near_side else _shrinking(image.size, max_side)
-        return Decoded(_upright_pixels(image, factors, target, orientation), needed)
+        pixels = _upright_pixels(image, factors, target, orientation)
+        width, height = whole[::-1] if orientation >= 5 else whole
+        return Decoded(pixels, (height, width), drafted * factors[0], needed)
 
 
 def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:

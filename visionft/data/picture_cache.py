@@ -18,6 +18,7 @@ import struct
 import threading
 import time
 import zlib
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
@@ -26,13 +27,15 @@ from PIL import __version__ as pillow_version
 
 from visionft.amounts import size_text
 from visionft.data.cache_space import cache_folder, cache_limit, make_room
-from visionft.data.decode import Decoded, decode, decode_open, open_picture
+from visionft.data.decode import Decoded, decode_open, open_picture
 from visionft.data.limits import picture_limit
 
 logger = logging.getLogger(__name__)
 
 _KIND: Final = f"1 {pillow_version}"  # of the pixels: another decoder may round otherwise
-_HEADER: Final = struct.Struct("<4sIIIQ")  # mark, checksum of all that follows, height, width, bytes the gate counted
+# Mark, checksum of all that follows, height, width, height and width of the whole picture, factor, bytes of the gate.
+_HEADER: Final = struct.Struct("<4sIIIIIIQ")
+_FACTS: Final = struct.Struct("<IIIIIQ")
 _MARK: Final = b"VFP1"
 _SETTLED_NS: Final = 2_000_000_000  # a file changed later than this may change again without a new time
 _TOUCH_S: Final = 3600
@@ -70,17 +73,19 @@ class PictureCache:
         """Tell whether pictures are kept at all."""
         return self._limit > 0
 
-    def load(self, path: Path, near_side: int, *, limit: int | None = None) -> np.ndarray:
-        """Return `decode(path, near_side=near_side, limit=limit)`, from disk where it is kept, and keep it where not.
+    def load(self, path: Path, near_side: int, *, limit: int | None = None) -> Decoded:
+        """Return what `decode(path, near_side=near_side, limit=limit)` gives, from disk where it is kept.
+
+        What is not is kept then, where it can be.
 
         Raises:
             ImageError: As `decode`.
         """
         limit = picture_limit() if limit is None else limit
         if not self.keeps:
-            return decode(path, near_side=near_side, limit=limit)
-        pixels = self._known(path, near_side, limit)
-        return self._decode_once(path, near_side, limit) if pixels is None else pixels
+            with open_picture(path) as handle:
+                return decode_open(handle, near_side=near_side, limit=limit)
+        return self._known(path, near_side, limit) or self._decode_once(path, near_side, limit)
 
     def holds(self, path: Path, near_side: int) -> bool:
         """Tell whether a picture is kept; its content is not read."""
@@ -93,8 +98,8 @@ class PictureCache:
         """Return a picture that is kept whole, or with a shorter side of at least `least_side` pixels; else None."""
         limit = picture_limit()
         for near_side in sorted(self._sizes()):
-            if near_side * 4 // 5 >= least_side and (pixels := self._known(path, near_side, limit)) is not None:
-                return pixels
+            if near_side * 4 // 5 >= least_side and (known := self._known(path, near_side, limit)):
+                return known.pixels
         return None
 
     def _sizes(self) -> list[int]:
@@ -112,7 +117,7 @@ class PictureCache:
 
     # Reading --------------------------------------------------------------------------------------------------------
 
-    def _known(self, path: Path, near_side: int, limit: int) -> np.ndarray | None:
+    def _known(self, path: Path, near_side: int, limit: int) -> Decoded | None:
         """Return what is kept of an original that lies there unchanged, or None."""
         try:
             status = path.stat()
@@ -120,21 +125,20 @@ class PictureCache:
             return None  # decoding says why
         return _read(self._place(near_side, *_state(path, status)), limit)
 
-    def _decode_once(self, path: Path, near_side: int, limit: int) -> np.ndarray:
+    def _decode_once(self, path: Path, near_side: int, limit: int) -> Decoded:
         with open_picture(path) as handle:
             status = os.fstat(handle.fileno())
             digest = hashlib.file_digest(handle, "sha256").digest()  # type: ignore[arg-type]
             content = self._place(near_side, digest)
-            pixels = _read(content, limit)
-            if pixels is None:
+            decoded = _read(content, limit)
+            if decoded is None:
                 handle.seek(0)
                 decoded = decode_open(handle, near_side=near_side, limit=limit)
-                pixels = decoded.pixels
                 if not self._keep(content, decoded, handle, status):
-                    return pixels
+                    return decoded
             if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
                 _link(content, self._place(near_side, *_state(path, status)))
-            return pixels
+            return decoded
 
     # Writing --------------------------------------------------------------------------------------------------------
 
@@ -185,46 +189,54 @@ def _state(path: Path, status: os.stat_result) -> tuple[str, int, int, int]:
     return str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read(place: Path, limit: int) -> np.ndarray | None:
-    """Return the pixels (H, W, 3) of a file; None where there is none, or none that may be believed."""
+def _read(place: Path, limit: int) -> Decoded | None:
+    """Return what a file holds; None where there is none, or none that may be believed or is allowed."""
     try:
         with place.open("rb", buffering=0) as handle:
-            status = os.fstat(handle.fileno())
-            mark, checksum, height, width, needed = _HEADER.unpack(handle.read(_HEADER.size))
-            if needed > limit:
-                return None  # decoding refuses it, with the reason
-            pixels = None
-            if mark == _MARK and status.st_size == _HEADER.size + 3 * height * width:
-                pixels = np.empty((height, width, 3), np.uint8)
-                handle.readinto(pixels.data)
+            decoded, last_use = _content(handle), os.fstat(handle.fileno()).st_mtime
     except FileNotFoundError:
         return None
-    except (OSError, struct.error):
-        pixels, checksum, needed, status = None, 0, 0, None
-    if pixels is None or _checksum(pixels, needed) != checksum:
+    except OSError:
+        decoded, last_use = None, time.time()
+    if decoded is None:
         logger.warning("a decoded picture is damaged and is decoded anew: %s", place.name)
         with contextlib.suppress(OSError):
             place.unlink()
         return None
-    if status and status.st_mtime < time.time() - _TOUCH_S:
+    if last_use < time.time() - _TOUCH_S:
         with contextlib.suppress(OSError):
-            os.utime(place)  # the time of its last use: what `make_room` goes by
-    return pixels
+            os.utime(place)  # what `make_room` goes by
+    return decoded if decoded.needed <= limit else None  # decoding refuses it then, with the reason
 
 
-def _checksum(pixels: np.ndarray, needed: int) -> int:
-    return zlib.crc32(pixels.data, zlib.crc32(struct.pack("<IIQ", *pixels.shape[:2], needed)))
+def _content(handle: FileIO) -> Decoded | None:
+    """Return what an open file holds, or None where its size or checksum is wrong."""
+    head = handle.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        return None
+    mark, checksum, height, width, *size, factor, needed = _HEADER.unpack(head)
+    if mark != _MARK or os.fstat(handle.fileno()).st_size != _HEADER.size + 3 * height * width:
+        return None
+    decoded = Decoded(np.empty((height, width, 3), np.uint8), (size[0], size[1]), factor, needed)
+    handle.readinto(decoded.pixels.data)
+    return decoded if _checksum(decoded) == checksum else None
+
+
+def _facts(decoded: Decoded) -> tuple[int, ...]:
+    return (*decoded.pixels.shape[:2], *decoded.size, decoded.factor, decoded.needed)
+
+
+def _checksum(decoded: Decoded) -> int:
+    return zlib.crc32(decoded.pixels.data, zlib.crc32(_FACTS.pack(*_facts(decoded))))
 
 
 def _write(place: Path, decoded: Decoded) -> None:
-    pixels = decoded.pixels
-    height, width, _ = pixels.shape
-    header = _HEADER.pack(_MARK, _checksum(pixels, decoded.needed), height, width, decoded.needed)
+    header = _HEADER.pack(_MARK, _checksum(decoded), *_facts(decoded))
     temporary = place.with_name(f"{place.name}.{os.getpid()}{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as handle:
             handle.write(header)
-            handle.write(pixels.data)
+            handle.write(decoded.pixels.data)
         temporary.replace(place)
     except OSError:
         with contextlib.suppress(OSError):

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from PIL import Image
 
 from models.catalog import Backbone
+from visionft.data.decode import Decoded
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
 _LARGE = 1024  # side of a crop in pixels
 
 
@@ -49,6 +52,22 @@ class Preprocessing:
         """Return (top, left, side) of the centre square of a picture, in pixels; the side is at least 1."""
         side = max(1, (min(height, width) * self.crop_permille + 500) // 1000)
         return (height - side) // 2, (width - side) // 2, side
+
+    def apply_reduced(self, decoded: Decoded) -> "Tensor":
+        """Map a picture that was reduced by a whole factor to what `apply` makes of the whole one, or nearly so.
+
+        The square is cut where it lies in the whole picture, between pixels of this one; rounding it would move the
+        picture by up to a pixel of the input.
+        """
+        if decoded.factor == 1:
+            return self.apply(decoded.pixels)
+        import torch
+
+        top, left, side = (length / decoded.factor for length in self.crop_box(*decoded.size))
+        height, width, _ = decoded.pixels.shape
+        box = (left, top, min(width, left + side), min(height, top + side))
+        image = Image.fromarray(decoded.pixels).resize((self.size, self.size), _FILTERS[self.interpolation], box)
+        return self.normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
     def apply(self, pixels: np.ndarray) -> "Tensor":
         """Map uint8 (H, W, 3) RGB pixels to a normalised float32 (3, size, size) tensor."""

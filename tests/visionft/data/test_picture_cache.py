@@ -19,6 +19,7 @@ from visionft.data.picture_cache import PictureCache
 from visionft.errors import ImageError
 
 SIDE = 50
+HEADER = 36
 GB = 10**9
 
 
@@ -74,32 +75,32 @@ def test_what_is_kept_is_what_decoding_gives(cache, folder, photograph, decoded)
     expected = decode(photograph, near_side=SIDE)
     assert not cache.holds(photograph, SIDE)
     for _ in range(3):
-        pixels = cache.load(photograph, SIDE)
+        pixels = cache.load(photograph, SIDE).pixels
         assert np.array_equal(pixels, expected) and pixels.flags.writeable and pixels.flags.c_contiguous
     assert len(decoded) == 1 and cache.holds(photograph, SIDE) and not cache.holds(photograph, SIDE + 1)
-    assert cache_use(folder) == CacheUse(1, expected.nbytes + 24)
+    assert cache_use(folder) == CacheUse(1, expected.nbytes + HEADER)
 
 
 def test_another_size_is_another_picture(cache, photograph) -> None:
-    assert cache.load(photograph, 50).shape == (50, 75, 3)
-    assert cache.load(photograph, 100).shape == (100, 150, 3)
-    assert cache.load(photograph, 50).shape == (50, 75, 3)
+    assert cache.load(photograph, 50).pixels.shape == (50, 75, 3)
+    assert cache.load(photograph, 100).pixels.shape == (100, 150, 3)
+    assert cache.load(photograph, 50).pixels.shape == (50, 75, 3)
 
 
 def test_a_copied_or_moved_original_is_found_by_its_content(cache, photograph, decoded, tmp_path) -> None:
-    expected = cache.load(photograph, SIDE)
+    expected = cache.load(photograph, SIDE).pixels
     (tmp_path / "elsewhere").mkdir()
     moved = photograph.rename(tmp_path / "elsewhere" / "b.jpg")
     copied = Path(shutil.copy2(moved, tmp_path / "c.jpg"))
     for path in (moved, copied):
-        assert np.array_equal(cache.load(path, SIDE), expected) and cache.holds(path, SIDE)
+        assert np.array_equal(cache.load(path, SIDE).pixels, expected) and cache.holds(path, SIDE)
     assert len(decoded) == 1
 
 
 def test_an_original_that_is_replaced_is_seen(cache, photograph) -> None:
-    before = cache.load(photograph, SIDE)
+    before = cache.load(photograph, SIDE).pixels
     draw(photograph, seed=2)
-    after = cache.load(photograph, SIDE)
+    after = cache.load(photograph, SIDE).pixels
     assert not np.array_equal(after, before) and np.array_equal(after, decode(photograph, near_side=SIDE))
 
 
@@ -113,7 +114,7 @@ def test_an_original_replaced_under_its_old_size_and_time_is_seen(cache, tmp_pat
     assert (tmp_path / "b.bmp").stat().st_size == facts.st_size
     os.utime(tmp_path / "b.bmp", ns=(facts.st_atime_ns, facts.st_mtime_ns))
     (tmp_path / "b.bmp").replace(path)
-    assert cache.load(path, SIDE)[0, 0].tolist() == [0, 0, 255]
+    assert cache.load(path, SIDE).pixels[0, 0].tolist() == [0, 0, 255]
 
 
 def test_an_original_that_was_just_written_is_looked_into_each_time(
@@ -144,32 +145,32 @@ def test_a_picture_that_is_not_allowed_so_much_memory_is_refused_though_it_is_ke
         cache.load(photograph, SIDE, limit=100_000)
 
 
-@pytest.mark.parametrize("place", [0, 5, 9, 20, 24, 3000, -1], ids=lambda place: f"byte {place}")
+@pytest.mark.parametrize("place", [0, 5, 9, 20, 30, 36, 3000, -1], ids=lambda place: f"byte {place}")
 def test_a_flipped_byte_is_found_and_the_picture_decoded_anew(place, cache, folder, photograph, decoded) -> None:
-    expected = cache.load(photograph, SIDE)
+    expected = cache.load(photograph, SIDE).pixels
     (entry,) = kept(folder)
     content = bytearray(entry.read_bytes())
     content[place] ^= 4
     entry.write_bytes(content)
     for _ in range(2):
-        assert np.array_equal(cache.load(photograph, SIDE), expected)
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
     assert len(decoded) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"VFP1", b"x" * 30, b"VFP1" + bytes(20)], ids=["empty", "mark", "x", "zeros"])
+@pytest.mark.parametrize("content", [b"", b"VFP1", b"x" * 40, b"VFP1" + bytes(32)], ids=["empty", "mark", "x", "zeros"])
 def test_what_a_crash_left_is_never_read(content, cache, folder, photograph) -> None:
-    expected = cache.load(photograph, SIDE)
+    expected = cache.load(photograph, SIDE).pixels
     (entry,) = kept(folder)
     for cut in (content, entry.read_bytes()[:-1], entry.read_bytes() + b"\0"):
         for path in (each for each in folder.rglob("*") if each.is_file()):
             path.write_bytes(cut)
-        assert np.array_equal(cache.load(photograph, SIDE), expected)
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
 
 
 def test_the_folder_may_go_at_any_time(cache, folder, photograph, decoded) -> None:
-    expected = cache.load(photograph, SIDE)
+    expected = cache.load(photograph, SIDE).pixels
     shutil.rmtree(folder)
-    assert np.array_equal(cache.load(photograph, SIDE), expected)
+    assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
     assert len(decoded) == 2 and cache.holds(photograph, SIDE) and not cache.not_kept
 
 
@@ -177,13 +178,13 @@ def test_a_read_only_folder_is_read_and_costs_no_picture(cache, folder, photogra
     for parent in (tmp_path, *tmp_path.parents):
         if parent != Path("/tmp") and parent.is_relative_to("/tmp"):
             parent.chmod(0o755)
-    expected, other = cache.load(photograph, SIDE), draw(tmp_path / "other.jpg", seed=4)
+    expected, other = cache.load(photograph, SIDE).pixels, draw(tmp_path / "other.jpg", seed=4)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     reader = PictureCache(folder, limit=GB)
     with unprivileged():
-        assert np.array_equal(reader.load(photograph, SIDE), expected) and not reader.not_kept
-        assert np.array_equal(reader.load(other, SIDE), decode(other, near_side=SIDE))
+        assert np.array_equal(reader.load(photograph, SIDE).pixels, expected) and not reader.not_kept
+        assert np.array_equal(reader.load(other, SIDE).pixels, decode(other, near_side=SIDE))
         assert reader.not_kept == "Permission denied"
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
@@ -192,7 +193,7 @@ def test_a_read_only_folder_is_read_and_costs_no_picture(cache, folder, photogra
 def test_a_file_where_the_folder_should_be_costs_no_picture(folder, photograph) -> None:
     folder.write_bytes(b"")
     cache = PictureCache(folder, limit=GB)
-    assert np.array_equal(cache.load(photograph, SIDE), decode(photograph, near_side=SIDE))
+    assert np.array_equal(cache.load(photograph, SIDE).pixels, decode(photograph, near_side=SIDE))
     assert cache.not_kept
 
 
@@ -207,7 +208,7 @@ def test_a_full_disk_costs_no_picture_and_leaves_no_piece(
     monkeypatch.setattr(Path, "replace", full)
     expected = decode(photograph, near_side=SIDE)
     for _ in range(2):
-        assert np.array_equal(cache.load(photograph, SIDE), expected)
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, expected)
     assert cache.not_kept == "No space left on device" and kept(folder) == []
     monkeypatch.setattr(Path, "replace", write)
     later = time.monotonic() + 3600
@@ -224,7 +225,7 @@ def test_a_write_that_really_breaks_off_costs_no_picture_and_leaves_no_piece(cac
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        pixels = cache.load(photograph, SIDE)
+        pixels = cache.load(photograph, SIDE).pixels
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert np.array_equal(pixels, expected) and cache.not_kept == "File too large" and kept(folder) == []
@@ -234,7 +235,7 @@ def test_a_full_cache_throws_out_what_was_not_used_for_long_and_nothing_that_is_
     paths = [tmp_path / f"{number}.png" for number in range(90)]
     for number, path in enumerate(paths):
         Image.new("RGB", (20, 20), (number, 0, 0)).save(path)
-    size = 20 * 20 * 3 + 24
+    size = 20 * 20 * 3 + HEADER
     cache = PictureCache(folder, limit=70 * size)
     for path in paths:
         cache.load(path, SIDE)
@@ -258,11 +259,11 @@ def test_it_never_takes_more_than_half_of_what_is_free(folder, photograph, monke
 
 
 def test_without_a_limit_to_speak_of_nothing_is_kept_or_read(folder, photograph, cache) -> None:
-    expected = cache.load(photograph, SIDE)
+    expected = cache.load(photograph, SIDE).pixels
     off = PictureCache(folder, limit=0)
     assert not off.keeps and not off.holds(photograph, SIDE) and off.find(photograph, 10) is None
     clear_cache(folder)
-    assert np.array_equal(off.load(photograph, SIDE), expected) and not folder.exists() and not off.not_kept
+    assert np.array_equal(off.load(photograph, SIDE).pixels, expected) and not folder.exists() and not off.not_kept
 
 
 def test_a_disk_without_links_finds_pictures_by_content(
@@ -273,7 +274,7 @@ def test_a_disk_without_links_finds_pictures_by_content(
 
     monkeypatch.setattr(os, "link", refused)
     for _ in range(2):
-        assert np.array_equal(cache.load(photograph, SIDE), decode(photograph, near_side=SIDE))
+        assert np.array_equal(cache.load(photograph, SIDE).pixels, decode(photograph, near_side=SIDE))
     assert len(decoded) == 1 and not cache.not_kept
 
 
@@ -331,7 +332,7 @@ def _load_all(folder: Path, paths: list[Path], rounds: int) -> None:
     cache = PictureCache(folder, limit=GB)
     for number in range(rounds):
         for path in paths:
-            assert np.array_equal(cache.load(path, SIDE), decode(path, near_side=SIDE))
+            assert np.array_equal(cache.load(path, SIDE).pixels, decode(path, near_side=SIDE))
         if number == 1:
             clear_cache(folder)
     assert not cache.not_kept
@@ -351,13 +352,13 @@ def test_several_processes_may_use_and_clear_it_at_once(folder, tmp_path) -> Non
 
 def test_a_writer_killed_in_the_middle_leaves_nothing_that_is_read(folder, photograph, tmp_path) -> None:
     cache: Callable[[], PictureCache] = lambda: PictureCache(folder, limit=GB)  # noqa: E731
-    expected = cache().load(photograph, SIDE)
+    expected = cache().load(photograph, SIDE).pixels
     (entry,) = kept(folder)
     whole = entry.read_bytes()
     for end in range(0, len(whole), 997):  # as a disk may show it after a power cut: the name, and a part of the bytes
         for path in (each for each in folder.rglob("*") if each.is_file()):
             path.write_bytes(whole[:end] + bytes(len(whole) - end) if end % 2 else whole[:end])
-        assert np.array_equal(cache().load(photograph, SIDE), expected)
+        assert np.array_equal(cache().load(photograph, SIDE).pixels, expected)
 
 
 def test_a_picture_that_would_fill_it_is_not_kept_and_that_is_said(folder, photograph) -> None:
