@@ -6,7 +6,7 @@
 Both read with two loader processes that have started before, crop at random to 224 pixels, mirror, and normalise. The
 peer is what a careful script has: ImageFolder, PIL, `RandomResizedCrop`, DataLoader. The 12-megapixel photographs are
 pictures of the given folder, enlarged, with noise (`--keep FOLDER` uses them again). Rounds take turns, so that a noisy
-machine disturbs both; files are in the system's cache for both. In brackets stands what a second of processor time does.
+machine disturbs both; files are in the system's cache for both. In brackets: by a second of processor time.
 """
 
 import argparse
@@ -130,8 +130,8 @@ def compare(name: str, folder: Path, *, batch_size: int, warm_up: int, rounds: i
             first.append(pass_rate(mine, my_places, timed))
             later.append(pass_rate(mine, my_places, timed * repeats))
             use = cache_use(Path(caches) / str(number))
-            print(f"  {theirs[-1]}, {first[-1]}, {later[-1]}; {first[-1].over(theirs[-1])}, {later[-1].over(theirs[-1])}",
-                  flush=True)  # fmt: skip
+            ratios = (first[-1].over(theirs[-1]), later[-1].over(theirs[-1]))
+            print(f"  {theirs[-1]}, {first[-1]}, {later[-1]}; {ratios[0]}, {ratios[1]}", flush=True)
             del mine
     first_ratio, later_ratio = (
         Rate(*(median(values) for values in zip(*(a.over(b) for a, b in zip(rates, theirs, strict=True)), strict=True)))
