@@ -9,6 +9,7 @@ from pathlib import Path
 from gui.kit.i18n import use_language
 from gui.kit.thumbnail_cache import keep_thumbnails
 from gui.preferences import Settings
+from visionft.data import cache_space
 from visionft.data.limits import DEFAULT_LIMIT_MB, LIMIT_VARIABLE
 from visionft.weights import offline_reason, set_offline
 
@@ -21,6 +22,7 @@ class _Ours:
     weights: str = ""
     offline: bool = False
     picture_mb: str = ""
+    decoded_mb: str = ""
 
 
 def weights_are_given() -> bool:
@@ -38,6 +40,11 @@ def picture_limit_is_given() -> bool:
     return os.environ.get(LIMIT_VARIABLE, "") not in ("", _Ours.picture_mb)
 
 
+def decoded_limit_is_given() -> bool:
+    """Whether the environment says what decoded pictures may take on disk, so that the setting has no say."""
+    return os.environ.get(cache_space.LIMIT_VARIABLE, "") not in ("", _Ours.decoded_mb)
+
+
 def put_into_force(settings: Settings) -> None:
     """Take over what the settings say; safe to call again at any time."""
     use_language(settings.language)
@@ -50,6 +57,9 @@ def put_into_force(settings: Settings) -> None:
     if not picture_limit_is_given():
         is_usual = settings.picture_mb == DEFAULT_LIMIT_MB
         _Ours.picture_mb = _set_variable(LIMIT_VARIABLE, "" if is_usual else str(settings.picture_mb))
+    if not decoded_limit_is_given():
+        is_usual = settings.decoded_mb == cache_space.DEFAULT_LIMIT_MB
+        _Ours.decoded_mb = _set_variable(cache_space.LIMIT_VARIABLE, "" if is_usual else str(settings.decoded_mb))
 
 
 def _set_variable(name: str, value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import platformdirs
 
 from visionft import files
+from visionft.data.cache_space import DEFAULT_LIMIT_MB as DEFAULT_CACHE_MB
 from visionft.data.limits import DEFAULT_LIMIT_MB
 from visionft.errors import VisionFTError
 from visionft.files import read_json
@@ -35,6 +36,7 @@ class Settings:
     cache_folder: str = ""  # empty: the system's own place for caches
     cache_mb: int = 2000  # 0: no limit
     picture_mb: int = DEFAULT_LIMIT_MB  # the memory that one picture may take
+    decoded_mb: int = DEFAULT_CACHE_MB  # what decoded pictures may take on disk; 0 keeps none
     weights_folder: str = ""  # empty: beside the program's other data
     is_offline: bool = False
     shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others

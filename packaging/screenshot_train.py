@@ -35,7 +35,9 @@ def measured(studio: Any) -> None:
     facts = SetFacts.of(studio.state.session.snapshot())
     for name, step_s in (("quick", 0.004), ("balanced", 0.21), ("best", 0.34)):
         config = preset_config(name, Circumstances.of(studio.state.session.snapshot()))
-        cost = StepCost(setup_s=0.4, step_s=step_s, look_s=0.006, memory_mb=740, device="CPU", micro_batch=32)
+        cost = StepCost(
+            setup_s=0.4, step_s=step_s, look_s=0.006, decode_s=0.0, memory_mb=740, device="CPU", micro_batch=32
+        )
         remember(config, facts, cost)
     page.setup.form.editor("augmentation").setCurrentText("medium")
     deadline = time.monotonic() + PREVIEW_S

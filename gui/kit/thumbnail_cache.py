@@ -5,10 +5,11 @@ A thumbnail's file is named after path, size and time of the original, so that a
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from visionft.data.cache_space import CacheUse
 
 _MEGABYTE = 1_000_000
 _TRIM_EVERY = 1000  # thumbnails written; looking through 100,000 of them takes a worker about a second
@@ -20,14 +21,6 @@ class _Cache:
     folder: Path | None = None
     limit_mb: int = 0
     written: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CacheUse:
-    """What the thumbnails take on disk."""
-
-    files: int
-    bytes: int
 
 
 def keep_thumbnails(folder: Path | None, *, limit_mb: int) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from gui.kit.thumbnail_cache import file_of, note_written
 from gui.kit.workers import WorkerPool
-from visionft.data.decode import decode
+from visionft.data.decode import decode, shrink
+from visionft.data.picture_cache import PictureCache
 from visionft.errors import ImageError
 
 THUMBNAIL_PX = 256
@@ -36,7 +38,7 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
         if kept.exists() and not (image := QImageReader(str(kept), _JPEG).read()).isNull():
             os.utime(kept)  # the time of its last use: what `trim_cache` goes by
             return image
-        image = _to_image(path, THUMBNAIL_PX)
+        image = _thumbnail(path)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     except ImageError as error:
@@ -65,13 +67,18 @@ def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
 def load_picture(path: Path) -> QImage | Unreadable:
     """Return a picture at full size (at most `VIEW_PX` on its longest side); safe in any thread."""
     try:
-        return _to_image(path, VIEW_PX)
+        return _to_image(decode(path, max_side=VIEW_PX))
     except ImageError as error:
         return Unreadable(error.message)
 
 
-def _to_image(path: Path, max_side: int) -> QImage:
-    pixels = decode(path, max_side=max_side)
+def _thumbnail(path: Path) -> QImage:
+    """Make a thumbnail, from what training has decoded where it has."""
+    known = PictureCache.usual().find(path, THUMBNAIL_PX)
+    return _to_image(decode(path, max_side=THUMBNAIL_PX) if known is None else shrink(known, THUMBNAIL_PX))
+
+
+def _to_image(pixels: np.ndarray) -> QImage:
     height, width, _ = pixels.shape
     return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 

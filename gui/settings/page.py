@@ -6,13 +6,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QLabel, QLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QPlainTextEdit
 
 from gui.actions import Action
 from gui.environment import offline_is_given, picture_limit_is_given, weights_are_given
 from gui.kit import dialogs, theme
 from gui.kit.i18n import languages, tr
-from gui.kit.parts import Button, Card, ElidedLabel, choice_box, clear, column, row, text, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, choice_box, clear, column, row, text
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.kit.workers import WorkerPool
@@ -20,6 +20,8 @@ from gui.next_steps import STEPS
 from gui.page import Page
 from gui.preferences import FONT_SCALES, settings_path
 from gui.session import ProjectSession
+from gui.settings.decoded_pictures import DecodedPictures
+from gui.settings.rows import card, line, place_of
 from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
@@ -66,8 +68,9 @@ class SettingsPage(Page):
         self._is_closed = self._is_checking = False
         self._weights = WeightsActions(state, self)
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
+        self.decoded = DecodedPictures(state)
         left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
-                self._places(), self._computer())  # fmt: skip
+                self.decoded, self._places(), self._computer())  # fmt: skip
         self.body.addWidget(SideBySide(left, (self._keys(),)))
         self.body.addStretch(1)
         state.settings_changed.connect(self._show_settings)
@@ -89,26 +92,26 @@ class SettingsPage(Page):
         self._languages = languages()
         self.language_box = choice_box("Language", list(self._languages.values()))
         self._language_note = text(role="small", wrap=True)
-        return _card(
+        return card(
             "Looks",
-            _line("Theme", "System follows the computer's own setting", switch),
-            _line("Text size", "All texts and rows grow with it", self.font_box),
-            _line("Language", self._language_note, self.language_box),
+            line("Theme", "System follows the computer's own setting", switch),
+            line("Text size", "All texts and rows grow with it", self.font_box),
+            line("Language", self._language_note, self.language_box),
         )
 
     def _labelling(self) -> Card:
         self.advance_box = QCheckBox(tr("Go on to the next picture after labelling"))
-        return _card("Labelling", self.advance_box)
+        return card("Labelling", self.advance_box)
 
     def _computing(self) -> Card:
         self.device_box = choice_box("Device", [tr(name) for name in DEVICES.values()])
         self._device_note = text(role="small", wrap=True)
         self.picture_box = choice_box("Memory for a picture", [tr(name) for name in PICTURE_LIMITS_MB.values()])
         note = "One that would take more is refused: 2 GB are enough for 100 megapixels"
-        return _card(
+        return card(
             "Computing",
-            _line("Device", self._device_note, self.device_box),
-            _line("Memory for a picture", note, self.picture_box),
+            line("Device", self._device_note, self.device_box),
+            line("Memory for a picture", note, self.picture_box),
         )
 
     def _network(self) -> Card:
@@ -122,11 +125,11 @@ class SettingsPage(Page):
         )
         self.show_weights_button = Button("Show", on_click=self._weights.show)
         buttons = row(self.weights_reset, self.weights_button, spacing=theme.TIGHT)
-        return _card(
+        return card(
             "Pretrained weights",
             column(self.offline_box, self._offline_note, spacing=theme.TIGHT),
-            _line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
-            _line("Folder", self.weights_place, buttons),
+            line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
+            line("Folder", self.weights_place, buttons),
         )
 
     def _thumbnails(self) -> Card:
@@ -139,11 +142,11 @@ class SettingsPage(Page):
         self.clear_button.setToolTip(tr("Delete the thumbnails; they are made again when they are looked at"))
         self.clear_button.setEnabled(False)
         note = "Those not looked at for the longest go first"
-        return _card(
+        return card(
             "Thumbnails",
-            _line("Taken now", self._thumbnail_note, self.clear_button),
-            _line("At most", note, self.limit_box),
-            _line("Folder", self.cache_place, row(self.cache_reset, self.cache_button, spacing=theme.TIGHT)),
+            line("Taken now", self._thumbnail_note, self.clear_button),
+            line("At most", note, self.limit_box),
+            line("Folder", self.cache_place, row(self.cache_reset, self.cache_button, spacing=theme.TIGHT)),
         )
 
     def _keys(self) -> Card:
@@ -152,18 +155,18 @@ class SettingsPage(Page):
         self.keys.wanted.connect(self._on_keys_wanted)
         self.keys.reset_wanted.connect(self._on_keys_reset)
         self.reset_keys_button = Button("Reset all", role="quiet", on_click=lambda: self._choose_keys({}))
-        card = Card(spacing=theme.MEDIUM)
-        card.body.addLayout(row(text("Keys", "heading"), None, self.reset_keys_button))
-        card.body.addWidget(self.keys)
-        return card
+        keys = Card(spacing=theme.MEDIUM)
+        keys.body.addLayout(row(text("Keys", "heading"), None, self.reset_keys_button))
+        keys.body.addWidget(self.keys)
+        return keys
 
     def _places(self) -> Card:
-        card = _card("Where things are kept")
+        places = card("Where things are kept")
         for name, folder in (("Settings", settings_path().parent), ("Log", log_folder())):
             button = Button("Open", "folder-open", role="quiet", on_click=partial(_open_folder, folder))
             button.setAccessibleName(tr("Open the folder: {name}", name=tr(name)))
-            card.body.addLayout(_line(name, ElidedLabel(str(folder), "small"), button))
-        return card
+            places.body.addLayout(line(name, ElidedLabel(str(folder), "small"), button))
+        return places
 
     def _computer(self) -> Card:
         self.check_button = Button("Check this computer", "shield", on_click=self.check)
@@ -175,7 +178,7 @@ class SettingsPage(Page):
         self.report.hide()
         note = "Versions, graphics cards, and what is wrong with advice. Takes some seconds."
         self.step_row = row()
-        return _card("This computer", _line("Check", note, self.check_button), self.report, self.step_row)
+        return card("This computer", line("Check", note, self.check_button), self.report, self.step_row)
 
     def _connect(self) -> None:
         change = self.state.change_settings
@@ -194,6 +197,7 @@ class SettingsPage(Page):
         """Look, beside the window, at what the thumbnails take and which devices there seem to be."""
         if not self._is_closed:  # the window's place is saved, and the project closed, after the workers
             self._looking.request(["devices", "thumbnails"])
+            self.decoded.refresh()
 
     @Slot(object, object)
     def _on_looked(self, _what: str, found: CacheUse | tuple[str, ...]) -> None:
@@ -217,13 +221,14 @@ class SettingsPage(Page):
         self.theme_buttons.button(THEMES.index(settings.theme.capitalize())).setChecked(True)
         nearest = min(FONT_SCALES, key=lambda scale: abs(scale - settings.font_scale))
         self.font_box.setCurrentIndex(FONT_SCALES.index(nearest))
-        self.language_box.setCurrentIndex(_place_of(settings.language, self._languages))
+        self.language_box.setCurrentIndex(place_of(settings.language, self._languages))
         self._language_note.setText(tr("Takes effect when VisionFT starts again"))
         self.advance_box.setChecked(settings.auto_advance)
-        self.device_box.setCurrentIndex(_place_of(settings.device, DEVICES))
-        self.limit_box.setCurrentIndex(_place_of(settings.cache_mb, CACHE_LIMITS_MB))
-        self.picture_box.setCurrentIndex(_place_of(settings.picture_mb, PICTURE_LIMITS_MB))
+        self.device_box.setCurrentIndex(place_of(settings.device, DEVICES))
+        self.limit_box.setCurrentIndex(place_of(settings.cache_mb, CACHE_LIMITS_MB))
+        self.picture_box.setCurrentIndex(place_of(settings.picture_mb, PICTURE_LIMITS_MB))
         self.picture_box.setEnabled(not picture_limit_is_given())
+        self.decoded.show_settings()
         self._show_places()
         self.keys.show_rows(self._rows(self.state.actions))
         self.reset_keys_button.setEnabled(bool(settings.shortcuts))
@@ -338,6 +343,7 @@ class SettingsPage(Page):
         """Wait for what is being looked at; called before the window goes."""
         self._is_closed = True
         self._looking.close()
+        self.decoded.close_workers()
 
 
 def _look(what: str) -> CacheUse | tuple[str, ...]:
@@ -347,26 +353,5 @@ def _look(what: str) -> CacheUse | tuple[str, ...]:
     return trim_cache(0) if what == "clear" else trim_cache()
 
 
-def _place_of(value: object, choices: dict) -> int:
-    return max(0, list(choices).index(value)) if value in choices else 0
-
-
 def _open_folder(folder: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-
-def _card(title: str, *items: QWidget | QLayout) -> Card:
-    card = Card(spacing=theme.MEDIUM)
-    card.body.addWidget(verbatim(tr(title), "heading"))
-    for item in items:
-        card.body.addWidget(item) if isinstance(item, QWidget) else card.body.addLayout(item)
-    return card
-
-
-def _line(name: str, note: str | QLabel, control: QWidget | QLayout) -> QLayout:
-    words = column(
-        verbatim(tr(name)), verbatim(tr(note), "small", wrap=True) if isinstance(note, str) else note, spacing=0
-    )
-    line = row(words, control, spacing=theme.LARGE)
-    line.setStretch(0, 1)
-    return line

@@ -41,6 +41,7 @@ class AugmentPreview(QObject):
             path=path,
             augmentation=config.augmentation,
             size=max(_SIZES[0], min(_SIZES[1], config.input_size)),
+            near_side=config.near_side,
             crop_share=backbone.crop_share,
             seeds=self._seeds(),
         )

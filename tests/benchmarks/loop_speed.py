@@ -18,7 +18,7 @@ import torch
 from methods_table import snapshot_of
 
 from models.classifier import build_classifier
-from visionft.data.dataset import EpochSampler, PictureDataset, make_loader
+from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
@@ -35,7 +35,7 @@ def loader_of(config: TrainConfig, snapshot: Snapshot):
         chosen, preprocessing, classes=len(snapshot.class_names), augmentation=config.augmentation, seed=config.seed
     )
     sampler = EpochSampler(len(chosen), config.batch_size, seed=config.seed, shuffle=True)
-    return make_loader(dataset, sampler, workers=0, pin_memory=False)
+    return PictureLoader(dataset, sampler, workers=0, device="cpu")
 
 
 def build(config: TrainConfig, snapshot: Snapshot):

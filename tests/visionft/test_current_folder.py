@@ -21,7 +21,9 @@ from pathlib import Path
 from visionft.data.augment_preview import PreviewProcess, PreviewRequest
 if __name__ == "__main__":
     process = PreviewProcess()
-    request = PreviewRequest(path=Path(sys.argv[1]), augmentation="light", size=24, crop_share=0.9, seeds=(1,))
+    request = PreviewRequest(
+        path=Path(sys.argv[1]), augmentation="light", size=24, near_side=48, crop_share=0.9, seeds=(1,)
+    )
     print(len(process.render(request)))
     process.close()
 """

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(doctor)
     app.command()(report)
+    app.command()(cache)
     app.command()(demo)
     app.command("app")(window)
 
@@ -33,6 +34,23 @@ def doctor(json: Json = False) -> None:
 
     diagnosis = diagnose()
     print_result(diagnosis, lambda: describe(diagnosis, word_step=command_for), as_json=json)
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the decoded pictures; they are made again.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what decoded pictures take on disk and may take, or delete them; no project needs them.
+
+    VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none).
+    """
+    from visionft.data.cache_space import cache_folder, cache_limit, cache_use, clear_cache
+
+    folder = cache_folder()
+    use = clear_cache(folder) if clear else cache_use(folder)
+    said = f"{use.files:,} decoded pictures take {size_text(use.bytes)} of at most {size_text(cache_limit())}"
+    value = {"folder": folder, "pictures": use.files, "bytes": use.bytes, "limit": cache_limit()}
+    print_result(value, f"{said} in {folder}", as_json=json)
 
 
 def report(

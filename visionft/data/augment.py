@@ -5,6 +5,7 @@ picture derives from a seed that the caller gives: the same seed gives the same 
 """
 
 import os
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,8 @@ def build_augment(preset: str, size: int) -> Augment:
     compose = A.Compose(transforms, seed=0)
 
     def augment(pixels: np.ndarray, seed: int) -> np.ndarray:
-        compose.set_random_seed(seed)
+        # One stream for all steps: by `set_random_seed` each has a copy of the same, and mirrored crops are smaller.
+        compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         return compose(image=pixels)["image"]
 
     return augment

@@ -27,6 +27,7 @@ class PreviewRequest:
     Attributes:
         augmentation: A preset of `visionft.data.augment`.
         size: Side of the network's input, in pixels: what training would see, blur included.
+        near_side: About how many pixels of the shorter side training looks at, as `decode` takes it.
         crop_share: Share of the shorter side that is seen without augmentation.
         seeds: One variant each.
     """
@@ -34,6 +35,7 @@ class PreviewRequest:
     path: Path
     augmentation: str
     size: int
+    near_side: int
     crop_share: float
     seeds: tuple[int, ...]
 
@@ -44,9 +46,9 @@ def render(request: PreviewRequest) -> list[np.ndarray]:
     Raises:
         ImageError: The picture cannot be decoded.
     """
-    from visionft.data.decode import decode
+    from visionft.data.picture_cache import PictureCache
 
-    pixels = decode(request.path)
+    pixels = PictureCache.usual().load(request.path, request.near_side).pixels
     if request.augmentation == "none":
         return [_plain(pixels, request)] * len(request.seeds)
     from visionft.data.augment import build_augment

@@ -49,8 +49,8 @@ def check_file_size(size: int) -> None:
         raise ImageError(reason, _smaller("or leave it out"))
 
 
-def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> None:
-    """Refuse an opened picture, its pixels not yet decoded, that would take more than `limit` bytes.
+def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> int:
+    """Refuse an opened picture, its pixels not yet decoded, that would take more than `limit` bytes; else return them.
 
     Raises:
         ImageError: It is too large, too long, or has no size at all.
@@ -68,6 +68,7 @@ def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> N
             f"too large: {width} x {height} takes {size_text(needed)} of memory (at most {size_text(limit)})",
             _smaller(f"or allow more memory for one picture (a setting; {LIMIT_VARIABLE} for commands)"),
         )
+    return needed
 
 
 def _smaller(otherwise: str) -> str:

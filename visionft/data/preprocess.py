@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from PIL import Image
 
 from models.catalog import Backbone
+from visionft.data.decode import Decoded
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
+_LARGE = 1024  # side of a crop in pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,22 @@ class Preprocessing:
         side = max(1, (min(height, width) * self.crop_permille + 500) // 1000)
         return (height - side) // 2, (width - side) // 2, side
 
+    def apply_reduced(self, decoded: Decoded) -> "Tensor":
+        """Map a picture that was reduced by a whole factor to what `apply` makes of the whole one, or nearly so.
+
+        The square is cut where it lies in the whole picture, between pixels of this one; rounding it would move the
+        picture by up to a pixel of the input.
+        """
+        if decoded.factor == 1:
+            return self.apply(decoded.pixels)
+        import torch
+
+        top, left, side = (length / decoded.factor for length in self.crop_box(*decoded.size))
+        height, width, _ = decoded.pixels.shape
+        box = (left, top, min(width, left + side), min(height, top + side))
+        image = Image.fromarray(decoded.pixels).resize((self.size, self.size), _FILTERS[self.interpolation], box)
+        return self.normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+
     def apply(self, pixels: np.ndarray) -> "Tensor":
         """Map uint8 (H, W, 3) RGB pixels to a normalised float32 (3, size, size) tensor."""
         import torch
@@ -55,14 +76,33 @@ class Preprocessing:
 
         top, left, side = self.crop_box(*pixels.shape[:2])
         square = torch.from_numpy(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-        image = square.permute(2, 0, 1).unsqueeze(0).float()  # (1, 3, side, side)
-        image = F.interpolate(image, (self.size, self.size), mode=self.interpolation, antialias=True)
-        return self.normalise(image.clamp_(0, 255)[0])
+        planes = square.permute(2, 0, 1).unsqueeze(0)  # (1, 3, side, side)
+        # The same bits either way; one plane at a time takes a third of the memory and six tenths of the time.
+        parts = planes.split(1, dim=1) if side > _LARGE else (planes,)
+        wanted = (self.size, self.size)
+        resized = [F.interpolate(part.float(), wanted, mode=self.interpolation, antialias=True) for part in parts]
+        return self.normalise(torch.cat(resized, dim=1).clamp_(0, 255)[0])
 
     def normalise(self, image: "Tensor") -> "Tensor":
         """Map (..., 3, H, W) pixels of 0..255 to (pixels / 255 - mean) / std."""
         import torch
 
-        mean = torch.tensor(self.mean).view(3, 1, 1) * 255
-        std = torch.tensor(self.std).view(3, 1, 1) * 255
+        mean = torch.tensor(self.mean, device=image.device).view(3, 1, 1) * 255
+        std = torch.tensor(self.std, device=image.device).view(3, 1, 1) * 255
         return (image.float() - mean) / std
+
+    def normalise_batch(self, pixels: "Tensor") -> "Tensor":
+        """Map uint8 (B, S, S, 3) pixels to normalised float32 (B, 3, S, S), channels last, on their device."""
+        if pixels.device.type != "cpu":
+            return self.normalise(pixels.permute(0, 3, 1, 2))
+        import torch
+
+        batch, height, width, _ = pixels.shape
+        scale = np.tile(1 / (255 * np.array(self.std)), width).astype(np.float32)
+        offset = np.tile(-np.array(self.mean) / np.array(self.std), width).astype(np.float32)
+        rows = np.empty((batch, height, width * 3), np.float32)
+        # NumPy, picture by picture: each stays in the processor's cache, and no other thread is woken for it.
+        for row, source in zip(rows, pixels.numpy().reshape(rows.shape), strict=True):
+            np.multiply(source, scale, out=row)
+            row += offset
+        return torch.from_numpy(rows).view(batch, height, width, 3).permute(0, 3, 1, 2)

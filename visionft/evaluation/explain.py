@@ -11,7 +11,7 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from visionft.data.decode import decode
+from visionft.data.picture_cache import PictureCache
 from visionft.data.types import Task
 from visionft.devices import pick_device
 from visionft.errors import ImageError, RunError
@@ -68,6 +68,7 @@ class Explainer:
     def __init__(self, loaded: LoadedRun, *, task: Task = "single") -> None:
         """Put the classifier on the device of its run."""
         self._names, self._preprocessing = loaded.run.class_names, loaded.preprocessing
+        self._cache, self._near_side = PictureCache.usual(), loaded.run.config.near_side
         self._is_single = task == "single"
         self._device = pick_device(loaded.run.config.device).kind
         self._classifier = loaded.classifier.to_device(self._device).eval().requires_grad_(False)
@@ -75,11 +76,11 @@ class Explainer:
     def explain(self, asked: Asked) -> Explanation:
         """Explain one picture; one that cannot be read comes back with its error."""
         try:
-            pixels = decode(asked.path)
+            decoded = self._cache.load(asked.path, self._near_side)
         except ImageError as error:
             empty = np.zeros((1, 1), np.float32)
             return Explanation(image_id=asked.image_id, path=asked.path, heat=empty, error=error.message)
-        inputs = self._preprocessing.apply(pixels).to(self._device)
+        inputs = self._preprocessing.apply_reduced(decoded).to(self._device)
         shares = self._probabilities(inputs[None])[0]
         index = self._names.index(asked.class_name) if asked.class_name else int(shares.argmax())
         found = explain_batch(self._classifier, inputs[None], torch.tensor([index], device=self._device))
@@ -91,8 +92,8 @@ class Explainer:
             class_name=self._names[index],
             probability=float(shares[index]),
             method=method_for(self._classifier),
-            size=(pixels.shape[0], pixels.shape[1]),
-            box=self._preprocessing.crop_box(pixels.shape[0], pixels.shape[1]),
+            size=decoded.size,
+            box=self._preprocessing.crop_box(*decoded.size),
             heat=values,
             deletion=own,
             random_deletion=tuple(others),

@@ -11,7 +11,8 @@ import numpy as np
 import torch  # noqa: TID253
 
 from visionft.calibration import fit_temperature, sigmoid, softmax
-from visionft.data.dataset import EpochSampler, PictureDataset, choose_workers, make_loader
+from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader, choose_workers
+from visionft.data.picture_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError, nothing_readable
@@ -170,21 +171,26 @@ def logit_batches(
     device = pick_device(loaded.run.config.device).kind
     classifier = loaded.classifier.to_device(device)
     loader = _loader(loaded, chosen, device)
+    told = ""
     for number, batch in enumerate(loader, start=1):
         for position, reason in batch.unreadable:
             on_event(Notice(message=f"Left out {chosen[position].path}: {reason}.", level="warning"))
+        if batch.not_kept and not told:
+            told = not_kept_text(batch.not_kept)
+            on_event(Notice(message=told, level="warning"))
         on_event(Progress(stage=stage, done=number, total=len(loader)))
         if len(batch.images):
             with torch.no_grad():
-                outputs = classifier(batch.images.to(device)).float().cpu().numpy()
+                outputs = classifier(batch.images).float().cpu().numpy()
             yield outputs, batch.indices.tolist()
 
 
-def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> Any:
-    dataset = PictureDataset(chosen, loaded.preprocessing, task=None)
+def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> PictureLoader:
+    config = loaded.run.config
+    dataset = PictureDataset(chosen, loaded.preprocessing, task=None, near_side=config.near_side)
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
-    workers = choose_workers(loaded.run.config.workers, device=device, images=len(chosen))
-    return make_loader(dataset, sampler, workers=workers, pin_memory=device == "cuda")
+    workers = choose_workers(config.workers, dataset, device=device)
+    return PictureLoader(dataset, sampler, workers=workers, device=device)
 
 
 def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What a run would cost: memory and minutes from a dry run of a few real steps, thrown away afterwards.
 
 The network has the real shapes but random weights, so that nothing is downloaded for a guess; speed and memory do not
-depend on the values. The pictures are the project's own, decoded and augmented as in the run.
+depend on the values. The pictures are the project's own, augmented as in the run. Reading those that are kept decoded
+(`data.picture_cache`) is part of a step; decoding the others, once, is counted beside, for as many as there are now.
 """
 
 import contextlib
@@ -20,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Self
 import platformdirs
 
 from models.catalog import known_backbone
+from visionft.data.decode import decode
+from visionft.data.picture_cache import PictureCache
 from visionft.data.types import Snapshot
-from visionft.errors import RunError, VisionFTError
+from visionft.errors import ImageError, RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_json
 from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
 from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread
 
 if TYPE_CHECKING:
@@ -38,12 +41,15 @@ MOST_STEPS = 8
 LEAST_STEPS = 3
 ENOUGH_S = 3.0  # of measured steps
 CHECK_PICTURES = 64
+FEW_BATCHES = 4
+DECODED = 8  # pictures whose decoding is timed
+_ASKED = 32
 _KEPT = 400
 _SAMPLE_S = 0.01
 # Settings that change how a step is computed; the others (epochs, rates, seed ...) only change how many there are.
 _COSTLY = (
     "backbone", "method", "batch_size", "micro_batch_size", "augmentation", "device", "precision", "optimizer",
-    "gradient_checkpointing", "patch_dropout", "ema_decay", "workers",
+    "gradient_checkpointing", "patch_dropout", "ema_decay", "workers", "detail",
 )  # fmt: skip
 
 
@@ -53,8 +59,9 @@ class StepCost:
 
     Attributes:
         setup_s: Seconds to build the network, without loading the libraries.
-        step_s: Seconds of one optimiser step, its pictures included.
-        look_s: Seconds to look at one picture without learning (validation, features that are cached).
+        step_s: Seconds of one optimiser step, its pictures included, which are kept decoded.
+        look_s: Seconds to look at one picture without learning (validation, features that are cached), likewise.
+        decode_s: Seconds until one picture more is decoded, the loader processes together.
         memory_mb: Most memory in use, in MiB: the device's on CUDA, else the whole program's.
         device: Name of what computed.
         micro_batch: Pictures that went through the network at once; below the batch size when memory ran out.
@@ -63,6 +70,7 @@ class StepCost:
     setup_s: float
     step_s: float
     look_s: float
+    decode_s: float
     memory_mb: int
     device: str
     micro_batch: int
@@ -70,24 +78,39 @@ class StepCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetFacts:
-    """What the cost depends on of the pictures: counts of the labelled ones by split, classes, and where they lie."""
+    """What the cost depends on of the pictures: counts of the labelled ones by split, classes, and where they lie.
+
+    Attributes:
+        some: A few of the labelled ones, which stand for all where it is asked what is kept decoded.
+    """
 
     train: int
     val: int
     classes: int
     is_single: bool
     place: str
+    some: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, images: Snapshot) -> Self:
         """Count a snapshot's pictures."""
+        train, val = images.labelled("train"), images.labelled("val")
         return cls(
-            train=len(images.labelled("train")),
-            val=len(images.labelled("val")),
+            train=len(train),
+            val=len(val),
+            some=tuple(image.path for image in spread((*train, *val), _ASKED)),
             classes=len(images.class_names),
             is_single=images.task == "single",
             place=str(images.images[0].path.parent) if images.images else "",
         )
+
+    def to_decode(self, near_side: int) -> float:
+        """Return about how many of the pictures are not kept decoded; none where none are kept at all."""
+        cache = PictureCache.usual()
+        if not cache.keeps or not self.some:
+            return 0.0
+        missing = sum(not cache.holds(path, near_side) for path in self.some)
+        return (self.train + self.val) * missing / len(self.some)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +153,10 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         has_ridge_init = config.ridge_init and is_pretrained and facts.is_single
-        looks = facts.val * (config.total_epochs + 1) + 2 * min(facts.val, DRIFT_PICTURES)
+        looks = facts.val * (config.total_epochs + 1 + _ways_between(config)) + 2 * min(facts.val, DRIFT_PICTURES)
         looks += min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes) if has_ridge_init else 0
-    seconds = cost.setup_s + steps * cost.step_s + looks * cost.look_s
+    decoding_s = facts.to_decode(config.near_side) * cost.decode_s
+    seconds = cost.setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
         seconds=seconds,
         memory_mb=cost.memory_mb,
@@ -141,6 +165,11 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         micro_batch=cost.micro_batch,
         fits_at_once=cost.micro_batch >= (config.micro_batch_size or config.batch_size),
     )
+
+
+def _ways_between(config: TrainConfig) -> int:
+    """Return how often validation is looked at after the last epoch."""
+    return len(INTERPOLATION_SHARES) if config.interpolation and config.method_row.interpolates else 0
 
 
 # The dry run ----------------------------------------------------------------------------------------------------------
@@ -155,18 +184,20 @@ def measure_steps(
         RunError: The user stopped, or not even one picture fits into memory.
     """
     on_event(Progress(stage="Loading the network", done=0, total=0))
-    from visionft.data.dataset import choose_workers
-    from visionft.training.loop.batches import Stopped
+    from visionft.training.loop.batches import Stopped, training_workers
     from visionft.training.loop.run_context import RunContext, release
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
     context = RunContext(dry, classes=len(images.class_names))
     setup_s = time.perf_counter() - began
-    workers = choose_workers(dry.workers, device=context.device.kind, images=len(images.labelled("train")))
-    dry = dataclasses.replace(dry, workers=workers)
+    dry = dataclasses.replace(dry, workers=training_workers(dry, images, context.device.kind))
+    few = _some(images, dry)
     try:
-        return _take_steps(dry, _some(images, dry), context, setup_s, on_event, should_stop)
+        decode_s = _time_decoding(few, dry, on_event, should_stop)
+        return _take_steps(
+            dry, few, context, setup_s=setup_s, decode_s=decode_s, on_event=on_event, should_stop=should_stop
+        )
     except Stopped:
         raise RunError("The measurement was stopped.", "Start it again when you like.") from None
     finally:
@@ -175,15 +206,36 @@ def measure_steps(
 
 def _some(images: Snapshot, config: TrainConfig) -> Snapshot:
     """Return a part of the pictures, spread over all of them, that is enough to measure."""
-    few = spread(images.labelled("train"), config.batch_size * (MOST_STEPS + 1))
+    few = spread(images.labelled("train"), config.batch_size * FEW_BATCHES)
     return dataclasses.replace(images, images=(*few, *spread(images.labelled("val"), CHECK_PICTURES)))
+
+
+def _time_decoding(few: Snapshot, config: TrainConfig, on_event: OnEvent, should_stop: ShouldStop) -> float:
+    """Return the seconds that one picture more takes to decode; all of the few are kept decoded afterwards."""
+    from visionft.training.loop.batches import Stopped
+
+    cache = PictureCache.usual()
+    times: list[float] = []
+    for number, image in enumerate(few.images):
+        on_event(Progress(stage="Reading a few pictures", done=number, total=len(few.images)))
+        if should_stop():
+            raise Stopped
+        with contextlib.suppress(ImageError):  # the steps say so
+            began = time.perf_counter()
+            if number % (len(few.images) // DECODED + 1) == 0:
+                decode(image.path, near_side=config.near_side)
+                times.append(time.perf_counter() - began)
+            cache.load(image.path, config.near_side)
+    return sum(times) / max(1, len(times)) / max(1, config.workers)
 
 
 def _take_steps(
     config: TrainConfig,
     images: Snapshot,
     context: "RunContext",
+    *,
     setup_s: float,
+    decode_s: float,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> StepCost:
@@ -213,6 +265,7 @@ def _take_steps(
         setup_s=setup_s,
         step_s=step_s,
         look_s=look_s,
+        decode_s=decode_s,
         memory_mb=memory.megabytes,
         device=context.device.name,
         micro_batch=train_step.micro_batch,

@@ -97,3 +97,23 @@ def wheel(view: ImageView, *, up: bool) -> None:
         Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
     )  # fmt: skip
     QApplication.sendEvent(view, event)
+
+
+def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkeypatch):
+    from gui.kit import thumbnails
+    from visionft.data import picture_cache
+
+    monkeypatch.setattr(picture_cache, "_SETTLED_NS", -1)
+    Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "a.jpg")
+    direct = load_thumbnail(tmp_path / "a.jpg")
+    thumbnails.file_of(tmp_path / "a.jpg").unlink()
+    picture_cache.PictureCache.usual().load(tmp_path / "a.jpg", 448)
+
+    def refuse(*_args, **_given):
+        raise AssertionError("it was decoded again")
+
+    monkeypatch.setattr(thumbnails, "decode", refuse)
+    made = load_thumbnail(tmp_path / "a.jpg")
+    assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
+    for x, y in ((5, 5), (128, 96), (250, 180)):
+        assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3

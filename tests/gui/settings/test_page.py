@@ -188,3 +188,32 @@ def test_closing_the_window_begins_no_new_look(qtbot, page, window):
     qtbot.waitUntil(lambda: "Found" in page._device_note.text())
     window.close()
     assert page._looking._running == 0
+
+
+def test_decoded_pictures_are_counted_limited_and_cleared(qtbot, page, pictures):
+    from visionft.data.cache_space import cache_folder, cache_limit
+    from visionft.data.picture_cache import PictureCache
+
+    card = page.decoded
+    PictureCache.usual().load(pictures / "red" / "red_000.png", 64)
+    page.refresh()
+    qtbot.waitUntil(card.clear_button.isEnabled)
+    assert card.note.text().startswith("1 files")
+    card.limit_box.activated.emit(card.limit_box.findText("50 GB"))
+    assert load_settings().decoded_mb == 50_000 and cache_limit() == 50_000_000_000
+    qtbot.mouseClick(card.clear_button, LEFT)
+    qtbot.waitUntil(lambda: card.note.text().startswith("0 files"))
+    assert not cache_folder().exists() and not card.clear_button.isEnabled()
+    card.limit_box.activated.emit(card.limit_box.findText("Keep none"))
+    assert cache_limit() == 0
+    card.limit_box.activated.emit(card.limit_box.findText("20 GB"))
+    assert cache_limit() == 20_000_000_000
+
+
+def test_what_the_environment_allows_decoded_pictures_is_stronger(page, monkeypatch):
+    from visionft.data.cache_space import cache_limit
+
+    monkeypatch.setenv("VISIONFT_CACHE_MB", "300")
+    page.state.change_settings(decoded_mb=50_000)
+    environment.put_into_force(page.state.settings)
+    assert cache_limit() == 300_000_000 and not page.decoded.limit_box.isEnabled()

@@ -24,7 +24,7 @@ from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
 from visionft.training.lr_finder import RateCurve
 
 LEFT = Qt.MouseButton.LeftButton
-COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, memory_mb=2048, device="CPU", micro_batch=8)
+COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, decode_s=0.0, memory_mb=2048, device="CPU", micro_batch=8)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`visionft app` opens whatever window is installed, and says what to do when there is none."""
 
 import importlib
+import json
 import sys
 import tomllib
 from pathlib import Path
@@ -58,3 +59,16 @@ def test_the_window_of_this_project_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["visionft.apps"]["window"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_decoded_pictures_are_counted_and_cleared(tmp_path, draw, monkeypatch, capsys) -> None:
+    from visionft.data.picture_cache import PictureCache
+
+    PictureCache.usual().load(draw(tmp_path / "a.png", 1), 64)
+    assert run(monkeypatch, "cache") == 0
+    assert "1 decoded pictures take 228 bytes of at most 20 GB in " in capsys.readouterr().out
+    assert run(monkeypatch, "cache", "--json") == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["pictures"] == 1 and value["bytes"] == 228 and Path(value["folder"]).is_dir()
+    assert run(monkeypatch, "cache", "--clear", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 0 and not Path(value["folder"]).exists()

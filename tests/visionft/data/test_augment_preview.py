@@ -18,7 +18,7 @@ from visionft.errors import VisionFTError
 @pytest.fixture
 def request_for(picture_folder: Path) -> PreviewRequest:
     picture = next(picture_folder.rglob("*.png"))
-    return PreviewRequest(path=picture, augmentation="medium", size=24, crop_share=0.9, seeds=(1, 2, 3))
+    return PreviewRequest(path=picture, augmentation="medium", size=24, near_side=48, crop_share=0.9, seeds=(1, 2, 3))
 
 
 def test_variants_are_what_training_would_see(request_for: PreviewRequest) -> None:
@@ -33,7 +33,9 @@ def test_no_augmentation_shows_the_centre(tmp_path: Path) -> None:
     picture = np.zeros((40, 60, 3), np.uint8)
     picture[10:30, 20:40] = 200  # the middle third or so
     Image.fromarray(picture).save(tmp_path / "p.png")
-    request = PreviewRequest(path=tmp_path / "p.png", augmentation="none", size=20, crop_share=0.5, seeds=(0,))
+    request = PreviewRequest(
+        path=tmp_path / "p.png", augmentation="none", size=20, near_side=400, crop_share=0.5, seeds=(0,)
+    )
     (shown,) = render(request)
     assert shown.shape == (20, 20, 3) and (shown == 200).all()
 

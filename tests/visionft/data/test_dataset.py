@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from visionft.data.dataset import EpochSampler, PictureDataset, SampleKey, make_loader
+from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader, SampleKey
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, Task
 
@@ -22,7 +22,7 @@ def dataset_of(snapshot: Snapshot, augmentation: str = "light", seed: int = 0) -
 def test_an_epoch_holds_every_picture_once(snapshot: Snapshot) -> None:
     sampler = EpochSampler(30, 7, seed=0, shuffle=True)
     sampler.epoch = 1
-    loader = make_loader(dataset_of(snapshot), sampler, workers=0, pin_memory=False)
+    loader = PictureLoader(dataset_of(snapshot), sampler, workers=0, device="cpu")
     indices = torch.cat([batch.indices for batch in loader])
     assert sorted(indices.tolist()) == list(range(30)) and len(sampler) == 5
 
@@ -55,7 +55,7 @@ def test_a_damaged_picture_is_named_and_left_out(snapshot: Snapshot, tmp_path: P
     images = list(snapshot.images[:3])
     images[1] = dataclasses.replace(images[1], path=broken)
     data = PictureDataset(images, PLAIN, classes=3)
-    batches = list(make_loader(data, EpochSampler(3, 2, seed=0, shuffle=False), workers=0, pin_memory=False))
+    batches = list(PictureLoader(data, EpochSampler(3, 2, seed=0, shuffle=False), workers=0, device="cpu"))
     assert [len(batch.images) for batch in batches] == [1, 1]
     ((position, reason),) = batches[0].unreadable
     assert position == 1 and reason
@@ -63,8 +63,8 @@ def test_a_damaged_picture_is_named_and_left_out(snapshot: Snapshot, tmp_path: P
 
 def test_a_batch_of_damaged_pictures_only_is_empty(snapshot: Snapshot, tmp_path: Path) -> None:
     gone = [dataclasses.replace(image, path=tmp_path / "gone.png") for image in snapshot.images[:2]]
-    (batch,) = make_loader(
-        PictureDataset(gone, PLAIN, classes=3), EpochSampler(2, 2, seed=0, shuffle=False), workers=0, pin_memory=False
+    (batch,) = PictureLoader(
+        PictureDataset(gone, PLAIN, classes=3), EpochSampler(2, 2, seed=0, shuffle=False), workers=0, device="cpu"
     )
     assert len(batch.images) == 0 and len(batch.unreadable) == 2
 
@@ -82,7 +82,7 @@ def test_pictures_alone_need_no_label(snapshot: Snapshot) -> None:
     data = PictureDataset(images, PLAIN, task=None)
     labelled = PictureDataset(snapshot.images, PLAIN, classes=3)
     sampler = EpochSampler(len(images), 32, seed=0, shuffle=False)
-    batches, others = (list(make_loader(each, sampler, workers=0, pin_memory=False)) for each in (data, labelled))
+    batches, others = (list(PictureLoader(each, sampler, workers=0, device="cpu")) for each in (data, labelled))
     for batch, other in zip(batches, others, strict=True):
         assert torch.equal(batch.images, other.images) and torch.equal(batch.indices, other.indices)
         assert batch.targets.shape == (len(batch.images), 0)
@@ -91,7 +91,7 @@ def test_pictures_alone_need_no_label(snapshot: Snapshot) -> None:
 def test_loader_processes_give_the_same_batches_from_a_background_thread(snapshot: Snapshot) -> None:
     def batches(workers: int) -> list[torch.Tensor]:
         sampler = EpochSampler(30, 8, seed=0, shuffle=True)
-        return [batch.images for batch in make_loader(dataset_of(snapshot), sampler, workers=workers, pin_memory=False)]
+        return [batch.images for batch in PictureLoader(dataset_of(snapshot), sampler, workers=workers, device="cpu")]
 
     found: list[list[torch.Tensor]] = []
     thread = threading.Thread(target=lambda: found.append(batches(1)))
@@ -106,7 +106,7 @@ def test_two_loader_processes_take_thousands_of_pictures(task: Task, snapshot: S
     images = [dataclasses.replace(few[number % len(few)], image_id=number) for number in range(2000)]
     data = PictureDataset(images, PLAIN, task=task, classes=3)
     sampler = EpochSampler(len(images), 250, seed=0, shuffle=True)
-    batches = list(make_loader(data, sampler, workers=2, pin_memory=False))
+    batches = list(PictureLoader(data, sampler, workers=2, device="cpu"))
     labels = torch.tensor([image.labels[0] for image in images])
     for batch in batches:
         targets = batch.targets if task == "single" else batch.targets.argmax(dim=1)

@@ -19,6 +19,8 @@ from visionft.training.config.settings import assign, build
 FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
+INTERPOLATION_SHARES = (0.75, 0.5, 0.25)  # of the way from the start to the best epoch, tried at the end of a run
+
 
 _T = TypeVar("_T")
 
@@ -122,6 +124,14 @@ class TrainConfig:
         maximum=1024,
         unit="px",
         automatic=0,
+    )
+    detail: float = setting(
+        2.0,
+        label="Detail kept",
+        help="Pictures are shrunk to about this multiple of the picture size and kept so on disk, before any crop.",
+        minimum=1.0,
+        maximum=8.0,
+        advanced=True,
     )
     seed: int = setting(0, label="Seed", help="Same seed, same run.", minimum=0, maximum=2**31 - 1, advanced=True)
     device: str = setting(
@@ -268,6 +278,11 @@ class TrainConfig:
     def total_epochs(self) -> int:
         """Return how many epochs a run has: none where the head's solution is all there is to learn."""
         return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs
+
+    @property
+    def near_side(self) -> int:
+        """Return about how many pixels of a picture's shorter side are looked at; see `data.decode`."""
+        return round(self.input_size * self.detail)
 
     @property
     def needs_base_weights(self) -> bool:

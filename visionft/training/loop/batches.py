@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from visionft.data.dataset import Batch, EpochSampler, PictureDataset, choose_workers, make_loader
+from visionft.data.dataset import Batch, EpochSampler, PictureDataset, PictureLoader, choose_workers
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import nothing_readable
@@ -36,10 +36,9 @@ class BatchSource(Protocol):
 class PictureBatches:
     """Batches of pictures, decoded and augmented by a loader."""
 
-    def __init__(self, loader: Any, sampler: EpochSampler, device: torch.device) -> None:
+    def __init__(self, loader: PictureLoader, sampler: EpochSampler) -> None:
         self._loader = loader
         self._sampler = sampler
-        self._device = device
 
     @property
     def steps(self) -> int:
@@ -49,14 +48,7 @@ class PictureBatches:
     def epoch(self, epoch: int, *, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches of `epoch`, the first `skip` left out."""
         self._sampler.epoch, self._sampler.skip = epoch, skip
-        for batch in self._loader:
-            yield to_device(batch, self._device)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Move a batch's tensors, without waiting where the memory is pinned."""
-    images, targets, indices = (tensor.to(device, non_blocking=True) for tensor in batch[:3])
-    return Batch(images, targets, indices, batch.unreadable)
+        yield from self._loader
 
 
 @dataclass(frozen=True)
@@ -103,6 +95,11 @@ def training_batches(config: TrainConfig, images: Snapshot, sharding: Sharding) 
     )
 
 
+def training_workers(config: TrainConfig, images: Snapshot, device: str) -> int:
+    """Return how many loader processes read the training split."""
+    return choose_workers(config.workers, _dataset(config, images, images.labelled("train")), device=device)
+
+
 def plain_batches(
     config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], sharding: Sharding
 ) -> PictureBatches:
@@ -120,15 +117,8 @@ def _picture_batches(
     augmentation: str,
     weights: np.ndarray | None = None,
 ) -> PictureBatches:
-    dataset = PictureDataset(
-        chosen,
-        Preprocessing.for_backbone(config.backbone_row, config.input_size),
-        task=images.task,
-        classes=len(images.class_names),
-        augmentation=augmentation,
-        seed=config.seed,
-        size_at=GrowingSize.of(config) if shuffle and config.progressive_resizing < 1 else None,
-    )
+    grows = shuffle and config.progressive_resizing < 1
+    dataset = _dataset(config, images, chosen, augmentation, size_at=GrowingSize.of(config) if grows else None)
     sampler = EpochSampler(
         len(chosen),
         config.batch_size,
@@ -138,10 +128,28 @@ def _picture_batches(
         rank=sharding.rank,
         world=sharding.world,
     )
-    device = sharding.device
-    workers = choose_workers(config.workers, device=device.type, images=len(chosen))
-    loader = make_loader(dataset, sampler, workers=workers, pin_memory=device.type == "cuda")
-    return PictureBatches(loader, sampler, device)
+    workers = choose_workers(config.workers, dataset, device=sharding.device.type)
+    return PictureBatches(PictureLoader(dataset, sampler, workers=workers, device=sharding.device), sampler)
+
+
+def _dataset(
+    config: TrainConfig,
+    images: Snapshot,
+    chosen: Sequence[SnapshotImage],
+    augmentation: str = "none",
+    *,
+    size_at: Callable[[int], int] | None = None,
+) -> PictureDataset:
+    return PictureDataset(
+        chosen,
+        Preprocessing.for_backbone(config.backbone_row, config.input_size),
+        task=images.task,
+        classes=len(images.class_names),
+        augmentation=augmentation,
+        seed=config.seed,
+        size_at=size_at,
+        near_side=config.near_side,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.events import EpochDone
+from visionft.training.config.train_config import INTERPOLATION_SHARES
 from visionft.training.loop.validation import Validation
 from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole, load_checkpoint, save_checkpoint
 from visionft.training.runs.metrics_file import read_metrics, replace_metrics
 from visionft.training.runs.run_folder import best_epoch
 
-SHARES = (0.75, 0.5, 0.25)
 _SHARE = "share"  # in the state of `best`: that it lies between the start and an epoch
 
 
@@ -54,7 +54,7 @@ def find_between(run_dir: Path, classifier: Classifier, validate: Callable[[], V
         classifier.load_trainable_state(end.model)
         return _with(best, end.state[_SHARE], validate())
     found, kept = best, end.model
-    for share in SHARES:
+    for share in INTERPOLATION_SHARES:
         state = classifier.interpolated(start.model, end.model, share)
         classifier.load_trainable_state(state)
         seen = validate()

@@ -10,6 +10,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from visionft.data.dataset import Batch, EpochSampler
+from visionft.data.picture_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import Notice, OnEvent, Progress
@@ -53,6 +54,7 @@ class TrainingData:
         self._config, self._images, self._classifier = config, images, classifier
         self._accelerator, self._on_event, self._is_asked_to_stop = accelerator, on_event, is_asked_to_stop
         self._reported: set[Path] = set()
+        self._is_cache_reported = False
         self._remembered: Batch | None = None
         self.sharding = Sharding(
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
@@ -97,13 +99,16 @@ class TrainingData:
         )
 
     def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
-        """Name pictures that cannot be read, each once.
+        """Name pictures that cannot be read, and why decoded ones are not kept, each once.
 
         Raises:
             Stopped: The user asked to stop.
         """
         if self._is_asked_to_stop():
             raise Stopped
+        if batch.not_kept and not self._is_cache_reported:
+            self._is_cache_reported = True
+            self._on_event(Notice(message=not_kept_text(batch.not_kept), level="warning"))
         for position, reason in batch.unreadable:
             path = chosen[position].path
             if path not in self._reported:
