@@ -10,6 +10,7 @@ from models.catalog import Backbone
 from models.errors import Problem
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
+from models.shapes import joined_widths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +26,14 @@ class FullOptions(MethodOptions):
         help="Learning rate of each layer relative to the one above it; below 1 protects the early, general layers.",
         minimum=0.3,
         maximum=1.0,
+        advanced=True,
+    )
+    layers: str = setting(
+        "last",
+        label="Head sees",
+        help="last: the network's embedding, with a head that begins gently. joined: its earlier stages or blocks too, "
+        "with the head of a linear probe, which the run keeps where training adds nothing.",
+        choices=("last", "joined"),
         advanced=True,
     )
     frozen_stages: int = setting(
@@ -50,6 +59,16 @@ class FullFineTuning(Method[FullOptions]):
     moves_buffers = True
     interpolates = True
 
+    def head_parts(self, backbone: Backbone, options: FullOptions) -> tuple[int, ...]:
+        """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""
+        if options.layers == "last":
+            return (backbone.features,)
+        return joined_widths(backbone.shape, backbone.features)
+
+    def begins_solved(self, options: FullOptions) -> bool:
+        """Tell that a joined head is a linear probe's."""
+        return options.layers == "joined"
+
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""
         if backbone.family == "resnet" and batch_size == 1:
@@ -69,18 +88,27 @@ class FullFineTuning(Method[FullOptions]):
             for name in ("cls_token", "pos_embed"):
                 if (parameter := getattr(network, name, None)) is not None:
                     parameter.requires_grad_(False)
-        return network
+        if options.layers == "last":
+            return network
+        from models.methods.layers.joined import JoinedNetwork
+
+        return JoinedNetwork(network, backbone, classes=network.num_classes)
 
     def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
         """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""
         from timm.optim._param_groups import param_groups_layer_decay
 
-        no_decay = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()
-        groups = param_groups_layer_decay(network, weight_decay, no_decay, layer_decay=options.layer_decay)
-        return [
+        body = getattr(network, "body", network)
+        no_decay = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
+        groups = [
             {"params": group["params"], "weight_decay": group["weight_decay"], "lr_scale": group["lr_scale"]}
-            for group in groups
+            for group in param_groups_layer_decay(body, weight_decay, no_decay, layer_decay=options.layer_decay)
         ]
+        if body is not network:
+            head = network.get_classifier()
+            groups.append({"params": [head.weight], "weight_decay": weight_decay, "lr_scale": 1.0})
+            groups.append({"params": [head.bias], "weight_decay": 0.0, "lr_scale": 1.0})
+        return groups
 
 
 def _frozen_modules(network: Any, stages: int) -> "list[nn.Module]":

@@ -38,6 +38,8 @@ CASES = [
     ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared")),
     ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared", reparameterise=True)),
     ("test_vit", "full", FullOptions(frozen_stages=2)),
+    ("test_vit", "full", FullOptions(layers="joined")),
+    ("test_resnet", "full", FullOptions(layers="joined", frozen_stages=1)),
     ("test_resnet", "full", FullOptions(frozen_stages=1)),
 ]
 

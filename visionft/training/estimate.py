@@ -154,7 +154,9 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         is_pretrained = config.weights != "random" and not config.start_from
         has_ridge_init = config.ridge_init and is_pretrained and facts.is_single
         looks = facts.val * (config.total_epochs + 1 + _ways_between(config)) + 2 * min(facts.val, DRIFT_PICTURES)
-        looks += min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes) if has_ridge_init else 0
+        is_solved = config.method_row.begins_solved(config.method_options)
+        some = facts.train if is_solved else min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes)
+        looks += some if has_ridge_init else 0
     decoding_s = facts.to_decode(config.near_side) * cost.decode_s
     seconds = cost.setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(

@@ -197,10 +197,11 @@ class _Run:
 
     def _sets_head(self) -> bool:
         """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
-        if self.config.method_row.is_closed_form(self.config.method_options):
+        if not self.config.total_epochs:
             return True
         is_pretrained = self.config.weights != RANDOM and not self.config.start_from
-        return self.config.ridge_init and is_pretrained and self.images.task == "single"
+        can_be_set = self.images.task == "single" or self.classifier.begins_solved
+        return self.config.ridge_init and is_pretrained and can_be_set
 
     def _replace_lost_best(self, train_step: TrainStep) -> None:
         fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))

@@ -124,6 +124,8 @@ class TrainingData:
         """Give the classifier a head from features of training pictures: the best one, or one to learn on from."""
         if isinstance(self.train_batches, FeatureBatches):
             self._solve_head(self.train_batches.features)
+        elif self._classifier.begins_solved:
+            self._solve_head(self._features(self.train_images, "Looking at the training pictures"))
         else:
             chosen = spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)
             features = self._features(chosen, "Preparing the classifier head")

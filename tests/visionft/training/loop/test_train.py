@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.methods.full import FullOptions
 from models.methods.linear import GRADIENT, LinearOptions
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, RunError
@@ -89,6 +90,20 @@ def test_stopping_before_the_first_epoch_ends_well(snapshot: Snapshot, tmp_path:
         load_trained(read_run(tmp_path / "run"))
     resumed = train(tiny(), snapshot, tmp_path / "run")
     assert not resumed.stopped and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [0, 1, 2]
+
+
+def test_full_fine_tuning_of_joined_stages_begins_with_a_linear_probe(snapshot: Snapshot, tmp_path: Path) -> None:
+    pretrained = {"weights": "pretrained", "image_size": 64}
+    train(tiny("linear", "starter_resnet", **pretrained), snapshot, tmp_path / "probe")
+    joined = tiny("full", "starter_resnet", full=FullOptions(layers="joined"), epochs=1, **pretrained)
+    events: list[Event] = []
+    train(joined, snapshot, tmp_path / "full", on_event=events.append)
+    probe, full = (read_run(tmp_path / name) for name in ("probe", "full"))
+    assert full.epochs[0].val_loss == pytest.approx(probe.epochs[0].val_loss, abs=1e-4)
+    assert [epoch.epoch for epoch in full.epochs] == [0, 1]
+    assert any("held out" in event.message for event in events if isinstance(event, Notice))
+    weights = [load_trained(run).classifier.body.conv1.weight for run in (probe, full)]
+    assert not torch.equal(*weights)
 
 
 def test_what_a_run_begins_with_is_kept_where_training_only_harms(snapshot: Snapshot, tmp_path: Path) -> None:
