@@ -284,14 +284,20 @@ def _write_predictions(
 ) -> None:
     probabilities = probabilities_of(logits, temperature)
     lines = [
-        json.dumps({"image_id": image.image_id, **_prediction(run, target, row, thresholds)}, ensure_ascii=False)
+        json.dumps(
+            {"image_id": image.image_id, "file": str(image.path), **_prediction(run, target, row, thresholds)},
+            ensure_ascii=False,
+        )
         for image, target, row in zip(logits.images, logits.targets, probabilities, strict=True)
     ]
     write_text(path, "\n".join(lines) + "\n")
 
 
 def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds: np.ndarray | None) -> dict[str, Any]:
-    """Return one picture's line. For several labels, `probability` is that of the surest fault or the best class."""
+    """Return one picture's line: names, and the calibrated probability of every class of the run.
+
+    For several labels, `probability` is that of the surest fault or the best class.
+    """
     if thresholds is None:
         true, said = [int(target)], [int(row.argmax())]
         sure = float(row.max())
@@ -301,4 +307,6 @@ def _prediction(run: RunSummary, target: np.ndarray, row: np.ndarray, thresholds
         sure = max(faults, default=float(row.max()))
     indices = {"classes": true, "predicted": said}
     names = {key: [run.class_names[index] for index in each] for key, each in indices.items()}
-    return {**names, "probability": round(sure, 6), "true_probability": round(float(row[true].min()), 6)}
+    every = {name: round(float(value), 6) for name, value in zip(run.class_names, row, strict=True)}
+    true_probability = round(float(row[true].min()), 6)
+    return {**names, "probability": round(sure, 6), "true_probability": true_probability, "probabilities": every}

@@ -204,6 +204,8 @@ def test_predictions_are_the_evaluations(run_of, snapshot: Snapshot, tmp_path: P
         assert [prediction.class_name] == line["predicted"]
         assert prediction.probability == pytest.approx(line["probability"], abs=1e-4)
         assert prediction.top5[0] == (prediction.class_name, prediction.probability)
+        assert dict(prediction.top5) == pytest.approx(line["probabilities"], abs=1e-4)
+    assert [line["file"] for line in stored] == [str(image.path) for image in snapshot.labelled("test")]
     assert evaluation.images == 9 and np.sum(evaluation.confusion) == 9
 
 
