@@ -2,10 +2,10 @@
 
     python tests/benchmarks/calibration_small.py ../shared/data/trashnet ../shared/data/sign_digits
 
-The closed-form head of the default backbone, 600 training pictures, ten divisions. Its logits are also made too small and
-too large, as a network's are that was smoothed or that learnt by heart. A row a set, factor and number of validation
-pictures: mean expected calibration error of all other pictures without a temperature, with the program's, and with the one
-that fits the validation pictures best (Guo et al. 2017).
+The closed-form head of the default backbone, 600 training pictures, ten divisions. Its logits are also made too small
+and too large, as a network's are that was smoothed or that learnt by heart. A row a set, factor and number of validation
+pictures: mean expected calibration error of all other pictures without a temperature, with the program's, and with the
+one that fits the validation pictures best (Guo et al. 2017).
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from presets_table import divide
 
 from models.catalog import DEFAULT_BACKBONE
 from visionft.calibration import fit_temperature, softmax
@@ -23,8 +24,6 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import Sharding, cached_features, plain_batches
 from visionft.training.loop.run_context import RunContext
 
-from presets_table import divide  # noqa: I001  beside this file
-
 TRAIN, DIVISIONS = 600, 10
 
 
@@ -32,16 +31,10 @@ def features_of(folder: Path) -> tuple[torch.Tensor, np.ndarray, tuple[int, ...]
     """Return features (N, D), class indices (N,) and widths of all pictures of a folder of class folders."""
     snapshot: Snapshot = divide(folder, pictures=10**6, test=0, seed=0)
     chosen = snapshot.labelled("train")
-    context = RunContext(
-        TrainConfig(backbone=DEFAULT_BACKBONE, method="linear", device="cpu"), classes=len(snapshot.class_names)
-    )
+    config = TrainConfig(backbone=DEFAULT_BACKBONE, method="linear", device="cpu")
+    context = RunContext(config, classes=len(snapshot.class_names))
     context.classifier.eval()
-    source = plain_batches(
-        TrainConfig(backbone=DEFAULT_BACKBONE, method="linear", device="cpu"),
-        snapshot,
-        chosen,
-        Sharding(device=torch.device("cpu")),
-    )
+    source = plain_batches(config, snapshot, chosen, Sharding(device=torch.device("cpu")))
     found = cached_features(
         source, context.classifier.features, stage="", on_event=lambda _event: None, on_batch=lambda _batch: None
     )
