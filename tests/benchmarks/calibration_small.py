@@ -3,7 +3,7 @@
     python tests/benchmarks/calibration_small.py ../shared/data/trashnet ../shared/data/sign_digits
 
 The closed-form head of the default backbone, 600 training pictures, ten divisions. Its logits are also made too small
-and too large, as a network's are that was smoothed or that learnt by heart. A row a set, factor and number of validation
+and too large, as those of a smoothed or an overfitted network are. A row a set, factor and number of validation
 pictures: mean expected calibration error of all other pictures without a temperature, with the program's, and with the
 one that fits the validation pictures best (Guo et al. 2017).
 """
