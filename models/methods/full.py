@@ -10,7 +10,7 @@ from models.catalog import Backbone
 from models.errors import Problem
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
-from models.shapes import joined_widths
+from models.shapes import ResNetShape, ViTShape, joined_widths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,6 +58,10 @@ class FullFineTuning(Method[FullOptions]):
     trains_network = True
     moves_buffers = True
     interpolates = True
+
+    def peak_rate(self, shape: ViTShape | ResNetShape, options: FullOptions) -> float:
+        """Return half of the usual rate where the head already suits the features: larger steps only spoil both."""
+        return super().peak_rate(shape, options) * (0.5 if options.layers == "joined" else 1.0)
 
     def head_parts(self, backbone: Backbone, options: FullOptions) -> tuple[int, ...]:
         """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""

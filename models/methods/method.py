@@ -66,7 +66,7 @@ class Method(Generic[OptionsT]):
         """Return why it cannot be applied to a network; empty where it can."""
         return self.unsupported.get(backbone.family, "")
 
-    def peak_rate(self, shape: ViTShape | ResNetShape) -> float:
+    def peak_rate(self, shape: ViTShape | ResNetShape, options: OptionsT) -> float:
         """Return the peak learning rate that suits it on a network, under AdamW at batch 32."""
         return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
+from models.methods.full import FullOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
@@ -157,8 +158,12 @@ def _balanced(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     if 0 < circumstances.pictures < _FEW_PICTURES:
         return _quick(config, circumstances)
     epochs = _epochs(_BUDGET["balanced", _has_gpu(circumstances)], circumstances, 30)
-    method = "full" if _is_small(config) else "lora"
-    return dataclasses.replace(config, method=method, augmentation="light", epochs=epochs, ema_decay=0.99)
+    config = dataclasses.replace(config, augmentation="light", epochs=epochs, ema_decay=0.99)
+    if not _is_small(config):
+        return dataclasses.replace(config, method="lora")
+    # A ResNet's earlier stages and a linear probe's head are worth most where pictures are few, and never harm.
+    layers = "joined" if config.backbone_row.family == "resnet" else "last"
+    return dataclasses.replace(config, method="full", full=FullOptions(layers=layers))  # type: ignore[call-arg]
 
 
 def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:

@@ -292,7 +292,8 @@ class TrainConfig:
     @property
     def peak_learning_rate(self) -> float:
         """Return the chosen rate, or what suits the method, the network's width and, by its square root, the batch."""
-        suited = self.method_row.peak_rate(self.backbone_row.shape) * math.sqrt(self.batch_size / 32)
+        at_32 = self.method_row.peak_rate(self.backbone_row.shape, self.method_options)
+        suited = at_32 * math.sqrt(self.batch_size / 32)
         return self.learning_rate or suited
 
     def to_dict(self) -> dict[str, Any]:
