@@ -1,11 +1,13 @@
 """The table of backbones: one row of `BACKBONES` each. Torch-free. Methods have theirs in `models.methods.table`."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from models.errors import ConfigError, Problem
 from models.pins import PINS, UNPINNED, Pin
 from models.shapes import Family, ResNetShape, Stage, ViTShape
+from models.starter.architectures import STARTERS
 
 
 class Normalisation(NamedTuple):
@@ -25,14 +27,16 @@ class Backbone:
 
     Attributes:
         architecture: timm's name of the network, for `timm.create_model`.
+        model_args: What `timm.create_model` is given beside it, where the network is not the one of that name.
         parameters: Count without a classifier head, at `input_size`.
         features: Channels of the pooled embedding (D).
         input_size: Default side of the square input, in pixels.
         crop_share: Share of the resized picture's shorter side that the centre crop keeps.
         hub_id: Hugging Face repository of the weights; empty where there is none.
         pin: The very file of that repository that is meant.
-        bundled: File name under `models/starter` of weights that ship with the program; empty where none do.
+        bundled: Path under `models/` of weights that ship with the program; empty where none do.
         sha256: Hash of the file that ships with the program, checked before it is loaded.
+        origin: Who made the weights that ship with the program.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Backbone:
     summary: str
     family: Family
     architecture: str
+    model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     shape: ViTShape | ResNetShape
     parameters: int
     features: int
@@ -52,11 +57,17 @@ class Backbone:
     licence: str = "Apache-2.0"
     bundled: str = ""
     sha256: str = ""
+    origin: str = "VisionFT"
 
     @property
     def head(self) -> str:
         """Return timm's name of the classifier head in this family."""
         return "fc" if self.family == "resnet" else "head"
+
+    @property
+    def construction(self) -> dict[str, Any]:
+        """Return how timm builds the network, for whoever loads its weights without this program."""
+        return {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
 
     @property
     def hub_bytes(self) -> int:
@@ -140,16 +151,39 @@ def _vit(
 
 
 _AUGREG = "augreg_in21k_ft_in1k"
+DEFAULT_BACKBONE = "resnet18_in1k"
 
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
         Backbone(
+            name=DEFAULT_BACKBONE,
+            title="ResNet-18 (ImageNet)",
+            summary="Ships with the program: trained on ImageNet's 1.2 million photographs. A good first choice.",
+            family="resnet",
+            architecture="resnet18",
+            model_args={"layers": (2, 2, 2, 3)},
+            shape=ResNetShape(
+                stem=64,
+                stages=(Stage("basic", 2, 64), Stage("basic", 2, 128), Stage("basic", 2, 256), Stage("basic", 3, 512)),
+            ),
+            parameters=15_897_152,
+            features=512,
+            input_size=160,
+            normalisation=Normalisation(mean=(0.482948, 0.454521, 0.404167), std=_IMAGENET.std),
+            crop_share=1.0,
+            licence="MIT",
+            bundled="bundled/cntk_resnet18_in1k.safetensors",
+            sha256="ae77a56630f1c5ebde25a50e31728c58f684dcaac29bc490ca414b538984f4e8",
+            origin="CNTK, by the NuGet package Microsoft.ML.DnnImageFeaturizer.ResNet18 0.23.1",
+        ),
+        Backbone(
             name="starter_resnet",
             title="Starter ResNet",
-            summary="Ships with the program: small, quick, works without a network. A good first choice.",
+            summary="Ships with the program: the fast one, a fifth of ResNet-18's size and less accurate.",
             family="resnet",
-            architecture="starter_resnet",
+            architecture=STARTERS["starter_resnet"].architecture,
+            model_args=STARTERS["starter_resnet"].timm_kwargs,
             shape=ResNetShape(
                 stem=64,
                 stages=(Stage("basic", 2, 32), Stage("basic", 2, 64), Stage("basic", 3, 128), Stage("basic", 1, 448)),
@@ -159,7 +193,7 @@ BACKBONES: dict[str, Backbone] = {
             input_size=128,
             normalisation=_HALF,
             crop_share=1.0,
-            bundled="starter_resnet.safetensors",
+            bundled="starter/starter_resnet.safetensors",
             sha256="b5b035f423cd16c574cba6eb0b3d105f51c5051d8739781df176e2363e22cd54",
         ),
         Backbone(
@@ -167,14 +201,15 @@ BACKBONES: dict[str, Backbone] = {
             title="Starter ViT",
             summary="Ships with the program: a small transformer that works without a network.",
             family="vit",
-            architecture="starter_vit",
+            architecture=STARTERS["starter_vit"].architecture,
+            model_args=STARTERS["starter_vit"].timm_kwargs,
             shape=ViTShape(width=224, depth=6, heads=7, mlp_width=896, patch=16, has_class_token=False),
             parameters=3_817_184,
             features=224,
             input_size=128,
             normalisation=_HALF,
             crop_share=1.0,
-            bundled="starter_vit.safetensors",
+            bundled="starter/starter_vit.safetensors",
             sha256="e0872fce1c5ef22238d73f7b1157193b463f2fb537a1ccd850837f61f7693ed5",
         ),
         Backbone(

@@ -46,13 +46,10 @@ def build_network(
     """
     import timm
 
-    from models.starter.architectures import build_starter
-
-    is_vit = backbone.family == "vit"
-    sized: dict[str, Any] = {"img_size": image_size, "patch_drop_rate": patch_dropout} if is_vit else {}
+    arguments = {**backbone.model_args, "num_classes": classes}
+    if backbone.family == "vit":
+        arguments |= {"img_size": image_size, "patch_drop_rate": patch_dropout}
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
-        sized["zero_init_last"] = False
-    if backbone.bundled:
-        return build_starter(backbone.architecture, num_classes=classes, **sized)
-    return timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **sized)
+        arguments["zero_init_last"] = False
+    return timm.create_model(backbone.architecture, pretrained=False, **arguments)

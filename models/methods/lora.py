@@ -152,7 +152,12 @@ class Lora(Method[LoraOptions]):
             "base_model_name_or_path": backbone.hub_id or backbone.name,
             "modules_to_save": [head],
             "inference_mode": True,
-            "auto_mapping": {"base_model_class": type(network).__name__, "parent_library": type(network).__module__},
+            # peft drops keys of its own level that it does not know, with a warning; these it keeps.
+            "auto_mapping": {
+                "base_model_class": type(network).__name__,
+                "parent_library": type(network).__module__,
+                "base_model_construction": backbone.construction,
+            },
         }
         text = json.dumps(config, indent=2, default=_json_value)
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,17 +20,19 @@ INPUT_SIZE_PX = 128
 
 @dataclass(frozen=True)
 class StarterArchitecture:
-    """A timm class and the arguments that make it a starter backbone.
+    """A timm network and the arguments that make it a starter backbone.
 
     Attributes:
         name: Backbone name, also the stem of its weight file.
         family: ``"resnet"`` or ``"vit"``.
-        timm_kwargs: Arguments of ``timm.models.ResNet`` or ``timm.models.VisionTransformer``.
+        architecture: timm's name of the network that the arguments change.
+        timm_kwargs: Arguments for ``timm.create_model``.
         feature_count: Width of the pooled features.
     """
 
     name: str
     family: str
+    architecture: str
     feature_count: int
     timm_kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -45,12 +47,14 @@ STARTERS: dict[str, StarterArchitecture] = {
     "starter_resnet": StarterArchitecture(
         name="starter_resnet",
         family="resnet",
+        architecture="resnet18",
         feature_count=2 * 448,
         timm_kwargs={"layers": (2, 2, 3, 1), "channels": (32, 64, 128, 448), "global_pool": "catavgmax"},
     ),
     "starter_vit": StarterArchitecture(
         name="starter_vit",
         family="vit",
+        architecture="vit_tiny_patch16_224",
         feature_count=224,
         timm_kwargs={
             "img_size": INPUT_SIZE_PX,
@@ -76,11 +80,9 @@ def build_starter(name: str, *, num_classes: int = 0, **overrides: Any) -> nn.Mo
     Raises:
         KeyError: ``name`` is not a starter backbone.
     """
-    from timm.models import ResNet, VisionTransformer
-    from timm.models.resnet import BasicBlock
+    import timm
 
     starter = STARTERS[name]
-    kwargs = {**starter.timm_kwargs, "num_classes": num_classes, **overrides}
-    if starter.family == "resnet":
-        return ResNet(cast(Any, BasicBlock), **kwargs)
-    return VisionTransformer(**kwargs)
+    return timm.create_model(
+        starter.architecture, pretrained=False, **{**starter.timm_kwargs, "num_classes": num_classes, **overrides}
+    )

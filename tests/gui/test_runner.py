@@ -224,7 +224,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     qtbot.mouseClick(page.resume_button, LEFT)
     idle(qtbot, window)
     assert engine.trained == [4, 4, 2]
-    finished = read_run(window.state.path / "runs" / "001-starter_resnet-lora")
+    finished = read_run(window.state.path / "runs" / "001-resnet18_in1k-lora")
     assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
     assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
@@ -327,7 +327,7 @@ def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, 
 
 def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine):
     engine.is_slow = False
-    page.runner.enqueue(TrainConfig(backbone="starter_resnet", method="prefix"))
+    page.runner.enqueue(TrainConfig(method="prefix"))
     page.runner.enqueue(TrainConfig(epochs=2))
     page.runner.start_queue()
     idle(qtbot, window)

@@ -27,7 +27,16 @@ OPTIONS = {
 }
 
 
-SMALL = ("starter_resnet", "starter_vit", "test_resnet", "test_vit", "resnet18", "resnet50", "dinov2_small")
+SMALL = (
+    "resnet18_in1k",
+    "starter_resnet",
+    "starter_vit",
+    "test_resnet",
+    "test_vit",
+    "resnet18",
+    "resnet50",
+    "dinov2_small",
+)
 PAIRS = [
     (backbone, method)
     for backbone in BACKBONES

@@ -24,6 +24,7 @@ PAIRS = [
 ]
 CASES = [
     *((backbone, method, None) for backbone, method in PAIRS),
+    *(("resnet18_in1k", method, None) for method in ("full", "linear", "lora", "adapter")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="all", variant="dora")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="attention", variant="rslora")),
     ("test_vit", "lora", LoraOptions(rank=2, targets="all", dropout=0.1)),
@@ -206,7 +207,9 @@ def test_peft_itself_loads_a_lora_folder(backbone: str, variant: str, tmp_path: 
     loaded = PeftModel.from_pretrained(base, str(tmp_path)).eval()
     with torch.no_grad():
         torch.testing.assert_close(loaded(pictures()), classifier.eval()(pictures()), atol=1e-6, rtol=1e-5)
-    assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == "LORA"
+    said = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert said["peft_type"] == "LORA"
+    assert said["auto_mapping"]["base_model_construction"] == BACKBONES[backbone].construction
 
 
 @pytest.mark.parametrize(

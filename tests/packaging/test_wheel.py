@@ -5,6 +5,8 @@ from pathlib import Path
 import grimp
 from hatchling.builders.wheel import WheelBuilder
 
+from models.catalog import BACKBONES
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("visionft", "gui", "models", "resources")
 PRETRAINING = {
@@ -23,8 +25,17 @@ def test_the_wheel_leaves_out_how_the_starters_were_made() -> None:
     assert {path for path in PRETRAINING if not (ROOT / path).is_file()} == set()
     assert sources - files == {path for path in PRETRAINING if path.endswith(".py")}
     assert not files & PRETRAINING
-    assert {f"models/starter/{name}.safetensors" for name in ("starter_resnet", "starter_vit")} <= files
+    assert {f"models/{row.bundled}" for row in BACKBONES.values() if row.bundled} <= files
     assert "resources/translations/de.json" in files and not any("screenshots" in path for path in files)
+
+
+def test_the_wheel_brings_the_licences_of_what_others_made() -> None:
+    files = WheelBuilder(str(ROOT)).metadata.core.license_files
+    assert files == ["LICENSE", "THIRD_PARTY_NOTICES.md"]
+    notices = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(encoding="utf-8")
+    for row in BACKBONES.values():
+        if row.bundled and row.licence != "Apache-2.0":
+            assert f"models/{row.bundled}" in notices and f"The {row.licence} License" in notices
 
 
 def test_nothing_in_the_wheel_imports_what_was_left_out() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.catalog import BACKBONES, get_backbone
+from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text, size_text
@@ -313,7 +313,7 @@ def _named(prediction: "Prediction") -> str:
 def methods(
     backbone: Annotated[
         str, typer.Option(help="The backbone to count for.", autocompletion=completion.backbones)
-    ] = "resnet18",
+    ] = DEFAULT_BACKBONE,
     classes: Annotated[int, typer.Option(help="How many classes to count for.", min=1)] = 10,
     json: Json = False,
 ) -> None:

@@ -174,6 +174,7 @@ def _metadata(loaded: LoadedRun, images: Snapshot, temperature: float, threshold
         "task": images.task,
         "run": loaded.run.name,
         "backbone": config.backbone,
+        "network": config.backbone_row.construction,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
@@ -198,6 +199,7 @@ def _record(loaded: LoadedRun, result: ExportResult) -> dict[str, Any]:
     return {
         "run": loaded.run.name,
         "backbone": config.backbone,
+        "network": config.backbone_row.construction,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),

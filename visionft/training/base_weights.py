@@ -73,7 +73,7 @@ def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWe
     elif config.weights != PRETRAINED:
         licence, origin, revision = stated_licence(path), str(path), ""
     elif path == bundled_file(backbone):
-        licence, origin, revision = backbone.licence, "VisionFT", ""
+        licence, origin, revision = backbone.licence, backbone.origin, ""
     else:
         revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
         licence, origin = backbone.licence, backbone.hub_id

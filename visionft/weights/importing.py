@@ -4,6 +4,7 @@ What a file is for is told from names and shapes, never from code in it. It is k
 folder, with a record of its hash; the original is only read.
 """
 
+import json
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,10 +182,11 @@ def _cache_folder(backbone: Backbone) -> str:
 def _told_by_config(path: Path) -> Backbone | None:
     try:
         config: Any = read_json(path)
-        architecture = config["architecture"]
-    except (OSError, ValueError, KeyError, TypeError):
+        wanted = config["architecture"], config.get("model_args") or {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return next((each for each in BACKBONES.values() if each.architecture == architecture), None)
+    rows = ((each, json.loads(json.dumps(dict(each.model_args)))) for each in BACKBONES.values())
+    return next((each for each, arguments in rows if (each.architecture, arguments) == wanted), None)
 
 
 def _told_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:

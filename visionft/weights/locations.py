@@ -25,7 +25,7 @@ def weights_folder() -> Path:
 
 def bundled_file(backbone: Backbone) -> Path | None:
     """Return the weights that ship with the program, or None where none do."""
-    return Path(models.__path__[0]) / "starter" / backbone.bundled if backbone.bundled else None
+    return Path(models.__path__[0]) / backbone.bundled if backbone.bundled else None
 
 
 def folder_file(backbone: Backbone) -> Path:

@@ -102,12 +102,12 @@ def facts(*here: str) -> dict[str, WeightsFact]:
 
 def test_backbones_at_hand_come_first_and_few_others_until_all_are_wanted():
     few = backbone_choices(
-        facts("starter_resnet", "starter_vit", "resnet50"), has_gpu=False, chosen="vit_base", shows_all=False
+        facts("resnet18_in1k", "starter_resnet", "resnet50"), has_gpu=False, chosen="vit_base", shows_all=False
     )
     assert [choice.group for choice in few] == [HERE] * 3 + [ELSEWHERE] * (len(few) - 3)
     names = [choice.name for choice in few]
-    assert names[:3] == ["starter_resnet", "starter_vit", "resnet50"] and "vit_base" in names and len(names) < 8
-    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[3].facts
+    assert names[:3] == ["resnet18_in1k", "starter_resnet", "resnet50"] and "vit_base" in names and len(names) < 8
+    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[4].facts
     every = backbone_choices(facts("starter_resnet"), has_gpu=False, chosen="starter_resnet", shows_all=True)
     assert {choice.name for choice in every} == set(BACKBONES)
     assert [choice.name for choice in every][-2:] == ["test_resnet", "test_vit"]
@@ -119,7 +119,7 @@ def test_show_all_shows_every_backbone_and_fewer_again(qtbot, page):
     qtbot.mouseClick(page.setup.show_all_button, LEFT)
     assert all(tiles[name].isVisibleTo(page.setup) for name in BACKBONES)
     qtbot.mouseClick(page.setup.show_all_button, LEFT)
-    assert not tiles["resnet101"].isVisibleTo(page.setup) and tiles["starter_resnet"].isVisibleTo(page.setup)
+    assert not tiles["resnet101"].isVisibleTo(page.setup) and tiles["resnet18_in1k"].isVisibleTo(page.setup)
 
 
 def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from models.catalog import BACKBONES
 from visionft.cli import main
 
 
@@ -54,7 +55,10 @@ def test_import_list_and_remove(run, file: Path, weights_home: Path) -> None:
     assert "Imported w.safetensors as test_vit, licence not stated" in stderr
     listed = json.loads(run("weights", "list", "--json")[1])
     assert listed["folder"] == str(weights_home) and "HF_HUB_OFFLINE" in listed["offline"]
-    assert [each["backbone"] for each in listed["weights"]] == ["starter_resnet", "starter_vit", "test_vit"]
+    assert [each["backbone"] for each in listed["weights"]] == [
+        *(name for name, row in BACKBONES.items() if row.bundled),
+        "test_vit",
+    ]
     assert run("weights", "fetch", "test_vit", "starter_vit")[0] == 0  # both are here
     removed = json.loads(run("weights", "remove", "test_vit", "--json")[1])
     assert [Path(path).name for path in removed] == ["test_vit.safetensors", "test_vit.json"]

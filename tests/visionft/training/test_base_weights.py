@@ -18,6 +18,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
 from visionft.weights import import_weights, remove_weights
+from visionft.weights.locations import bundled_file
 
 
 def config(**values) -> TrainConfig:
@@ -67,6 +68,24 @@ def test_the_bundled_ones_are_known_by_their_hash(snapshot: Snapshot, tmp_path: 
     result = train(config(backbone="starter_vit", method="linear"), snapshot, tmp_path / "run")
     assert result.weights and result.weights.sha256 == BACKBONES["starter_vit"].sha256
     assert (result.weights.origin, result.weights.licence) == ("VisionFT", "Apache-2.0")
+
+
+def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot: Snapshot, tmp_path: Path) -> None:
+    import onnx
+    import timm
+    from safetensors.torch import load_file
+
+    chosen = config(backbone="resnet18_in1k", method="linear", image_size=32)
+    kept = train(chosen, snapshot, tmp_path / "run").weights
+    assert kept and kept.licence == "MIT" and "Microsoft.ML.DnnImageFeaturizer.ResNet18" in kept.origin
+    assert read_run(tmp_path / "run").config == chosen
+    model = export_run(tmp_path / "run", snapshot, tmp_path / "out").model
+    said = json.loads((tmp_path / "run" / "config.json").read_text())["network"]
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["network"] == said
+    props = {each.key: each.value for each in onnx.load(model).metadata_props}
+    assert json.loads(props["network"]) == said and props["license"] == "MIT"
+    network = timm.create_model(said["architecture"], num_classes=0, **said["model_args"])
+    network.load_state_dict({k: v.float() for k, v in load_file(bundled_file(BACKBONES["resnet18_in1k"])).items()})
 
 
 def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_path: Path, state_of) -> None:

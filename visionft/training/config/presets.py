@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from models.catalog import BACKBONES
+from models.catalog import BACKBONES, DEFAULT_BACKBONE
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
@@ -23,12 +23,12 @@ _MANY_PICTURES = 2000
 
 # Backbones by preset and device, the preferred one first; those whose weights are not here are passed over.
 _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
-    ("quick", False): ("starter_resnet",),
-    ("quick", True): ("dinov2_small", "vit_small", "resnet50", "resnet18", "starter_resnet"),
-    ("balanced", False): ("starter_resnet",),
-    ("balanced", True): ("dinov2_small", "vit_small", "resnet50", "deit_small", "resnet18", "starter_resnet"),
-    ("best", False): ("resnet18", "dinov2_small", "vit_small", "resnet50", "vit_tiny", "starter_resnet"),
-    ("best", True): ("dinov2_base", "vit_base", "dinov2_small", "resnet101", "resnet50", "starter_resnet"),
+    ("quick", False): (DEFAULT_BACKBONE,),
+    ("quick", True): ("dinov2_small", "vit_small", "resnet50", "resnet18", DEFAULT_BACKBONE),
+    ("balanced", False): (DEFAULT_BACKBONE,),
+    ("balanced", True): ("dinov2_small", "vit_small", "resnet50", "deit_small", "resnet18", DEFAULT_BACKBONE),
+    ("best", False): ("resnet18", "dinov2_small", "vit_small", "resnet50", "vit_tiny", DEFAULT_BACKBONE),
+    ("best", True): ("dinov2_base", "vit_base", "dinov2_small", "resnet101", "resnet50", DEFAULT_BACKBONE),
 }
 # Pictures that training shows in all (epochs x pictures): what a coffee break (Balanced) or an evening (Best) allows.
 _BUDGET = {("balanced", False): 20_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from models.catalog import BACKBONES, Backbone, get_backbone
+from models.catalog import BACKBONES, DEFAULT_BACKBONE, Backbone, get_backbone
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.settings import setting
@@ -15,6 +15,7 @@ from visionft.training.config.settings import assign, build
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 FORMAT_VERSION = 3
+NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 
 _T = TypeVar("_T")
@@ -37,7 +38,7 @@ class TrainConfig:
     """
 
     backbone: str = setting(
-        "starter_resnet", label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
+        DEFAULT_BACKBONE, label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
     )
     method: str = setting(
         DEFAULT_METHOD, label="Method", help="How much of the network learns.", choices=tuple(METHODS)
@@ -271,6 +272,7 @@ class TrainConfig:
             ConfigError: The values come from a newer program or have unknown or mistyped entries.
         """
         values = dict(values)
+        values.pop(NETWORK, None)
         version = values.pop("format_version", FORMAT_VERSION)
         if version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")

@@ -15,7 +15,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
 from visionft.files import atomic_path, parse_json, read_gzip, write_json
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
     LAST,
@@ -81,7 +81,8 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "classes.json", list(images.class_names))
         write_snapshot(run_dir, images)
-        write_json(run_dir / "config.json", config.to_dict())
+        network = config.backbone_row.construction
+        write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: network})
     (run_dir / "result.json").unlink(missing_ok=True)
 
 

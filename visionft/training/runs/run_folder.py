@@ -40,7 +40,7 @@ class BaseWeights:
         sha256: Hash of the file.
         bytes: Its size.
         licence: Of the weights; `not stated` where neither the catalog nor the file tells.
-        origin: The hub's repository, `VisionFT` for weights that ship with it, or the file that was imported.
+        origin: The hub's repository, who made the weights that ship with VisionFT, or the file that was imported.
         revision: The hub's commit, where it is known.
         head_classes: Width of the classifier head that was left out; 0 where the file has none.
         left_out: All tensors of the file that this network has no place for.
