@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from models.errors import ConfigError, Problem
 from models.pins import PINS, UNPINNED, Pin
 from models.shapes import Family, ResNetShape, Stage, ViTShape
+from models.starter import hybrid
 from models.starter.architectures import STARTERS
 
 
@@ -28,6 +29,7 @@ class Backbone:
     Attributes:
         architecture: timm's name of the network, for `timm.create_model`.
         model_args: What `timm.create_model` is given beside it, where the network is not the one of that name.
+        embedding: What it is given to build the network that makes a hybrid ViT's patches (timm's `HybridEmbed`).
         parameters: Count without a classifier head, at `input_size`.
         features: Channels of the pooled embedding (D).
         input_size: Default side of the square input, in pixels.
@@ -45,6 +47,7 @@ class Backbone:
     family: Family
     architecture: str
     model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    embedding: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     shape: ViTShape | ResNetShape
     parameters: int
     features: int
@@ -67,7 +70,8 @@ class Backbone:
     @property
     def construction(self) -> dict[str, Any]:
         """Return how timm builds the network, for whoever loads its weights without this program."""
-        return {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
+        built = {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
+        return {**built, "hybrid_embedding": dict(self.embedding)} if self.embedding else built
 
     @property
     def hub_bytes(self) -> int:
@@ -211,6 +215,26 @@ BACKBONES: dict[str, Backbone] = {
             crop_share=1.0,
             bundled="starter/starter_vit.safetensors",
             sha256="e0872fce1c5ef22238d73f7b1157193b463f2fb537a1ccd850837f61f7693ed5",
+        ),
+        Backbone(
+            name=hybrid.NAME,
+            title="Hybrid ViT",
+            summary="Ships with the program: a transformer on three stages of an ImageNet ResNet. A good first ViT.",
+            family="vit",
+            architecture=hybrid.ARCHITECTURE,
+            model_args=hybrid.TIMM_KWARGS,
+            embedding=hybrid.EMBEDDING,
+            shape=ViTShape(
+                width=256, depth=4, heads=8, mlp_width=1024, patch=16, has_class_token=False, has_batch_norm=True
+            ),
+            parameters=6_033_728,
+            features=256,
+            input_size=hybrid.INPUT_SIZE_PX,
+            normalisation=Normalisation(mean=hybrid.MEAN, std=hybrid.STD),
+            crop_share=1.0,
+            licence="MIT and Apache-2.0",
+            bundled="starter/hybrid_vit.safetensors",
+            sha256="590bd8f00d4905cf77c26cc1c69bcf8c7e0d36777a571f2b7b56ccc37e0a3d62",
         ),
         Backbone(
             name="test_resnet",

@@ -8,7 +8,12 @@ Family = Literal["resnet", "vit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViTShape:
-    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`."""
+    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`.
+
+    Attributes:
+        patch: Pixels of the input's side to one token.
+        has_batch_norm: Whether its embedding is convolutional, with batch norm.
+    """
 
     width: int
     depth: int
@@ -17,6 +22,7 @@ class ViTShape:
     patch: int
     has_class_token: bool = True
     has_layer_scale: bool = False
+    has_batch_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,11 @@ class ResNetShape:
 
     stem: int
     stages: tuple[Stage, ...]
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Tell that every convolution has one."""
+        return True
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:
         """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""

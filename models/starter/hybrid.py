@@ -6,17 +6,16 @@ A hybrid as in the ViT paper (Dosovitskiy et al. 2021, arXiv:2010.11929, section
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch import nn
+from typing import Any
 
 NAME = "hybrid_vit"
 MEAN, STD = (0.4829, 0.4545, 0.4042), (0.229, 0.224, 0.225)  # the ResNet's
 INPUT_SIZE_PX = 160
 WIDTH = 256
+ARCHITECTURE = "vit_tiny_patch16_224"
 TIMM_KWARGS: dict[str, Any] = {
     "img_size": INPUT_SIZE_PX,
     "patch_size": 1,  # of the embedding's map, which has a sixteenth of the input's side
@@ -27,7 +26,7 @@ TIMM_KWARGS: dict[str, Any] = {
     "global_pool": "avg",
 }
 # A zero last norm would silence every residual branch of an embedding that learns from random values.
-EMBEDDING_KWARGS: dict[str, Any] = {
+EMBEDDING: dict[str, Any] = {
     "model_name": "resnet18",
     "features_only": True,
     "out_indices": (3,),
@@ -36,24 +35,34 @@ EMBEDDING_KWARGS: dict[str, Any] = {
 WEIGHTS_PATH = Path(__file__).with_name(f"{NAME}.safetensors")
 
 
-def build_hybrid(*, num_classes: int = 0, **overrides: Any) -> nn.Module:
-    """Build the hybrid ViT with random weights.
+def build_hybrid(architecture: str, *, embedding: Mapping[str, Any], **arguments: Any) -> Any:
+    """Build a ViT of timm whose patches another network of timm makes, with random weights.
 
     Args:
-        num_classes: Outputs of the head; 0 returns pooled features, shape ``(B, 256)``.
-        **overrides: Further arguments of timm's `VisionTransformer`, such as ``img_size``, a multiple of 16.
+        architecture: timm's name of the ViT.
+        embedding: What `timm.create_model` is given to build the network that makes the patches: a ResNet's stages.
+        **arguments: Further arguments of the ViT; ``img_size`` a multiple of what the embedding's stride asks.
     """
     import timm
     from timm.layers.hybrid_embed import HybridEmbed
-    from timm.models import VisionTransformer
 
-    stages = timm.create_model(**EMBEDDING_KWARGS, pretrained=False)
-    embedding: Any = partial(HybridEmbed, backbone=stages)
-    network: Any = VisionTransformer(
-        **{**TIMM_KWARGS, "embed_layer": embedding, "num_classes": num_classes, **overrides}
+    stages = timm.create_model(**embedding, pretrained=False)
+    network: Any = timm.create_model(
+        architecture, pretrained=False, embed_layer=partial(HybridEmbed, backbone=stages), **arguments
     )
     network.group_matcher = layers_by_depth
     return network
+
+
+def build_bundled(*, num_classes: int = 0, **overrides: Any) -> Any:
+    """Build the hybrid ViT that ships with the program, with random weights.
+
+    Args:
+        num_classes: Outputs of the head; 0 returns pooled features, shape ``(B, 256)``.
+        **overrides: Further arguments, such as ``img_size``, a multiple of 16, or ``dynamic_img_size``.
+    """
+    arguments = {**TIMM_KWARGS, "num_classes": num_classes, **overrides}
+    return build_hybrid(ARCHITECTURE, embedding=EMBEDDING, **arguments)
 
 
 def layers_by_depth(coarse: bool = False) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.starter.hybrid import build_hybrid
+from models.starter.hybrid import build_bundled
 from models.starter.hybrid_targets import STAGE4_CHANNELS, TEACHER_CHANNELS, TEACHER_POOLED
 
 TEMPERATURE = 2.0
@@ -49,7 +49,7 @@ class Stored:
 
 def start_from(resnet: Any) -> Any:
     """Build a hybrid ViT that is its embedding: stages 1 to 3 of `resnet`, then blocks that change nothing."""
-    network: Any = build_hybrid()
+    network: Any = build_bundled()
     stages = network.patch_embed.backbone
     stages.load_state_dict({name: value for name, value in resnet.state_dict().items() if name in stages.state_dict()})
     grid = network.patch_embed.grid_size
@@ -122,7 +122,9 @@ class HybridDistiller(nn.Module):
     @torch.no_grad()
     def _solve_heads(self, sample: Stored) -> None:
         """Start the heads at their ridge solutions, so that the blocks are asked from the first step for what lacks."""
+        blocks, self.network.blocks = self.network.blocks, nn.Identity()  # as they are now, and at no cost
         pooled, cells, wanted = self._encode(sample, 1.0, torch.Generator().manual_seed(0))
+        self.network.blocks = blocks
         _solve(self.to_pooled, pooled, self._wanted_pooled(sample))
         _solve(self.to_maps, cells.flatten(0, 1), wanted.flatten(0, 1))
         is_known = sample.class_index != NO_CLASS

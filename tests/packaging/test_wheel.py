@@ -10,8 +10,12 @@ from models.catalog import BACKBONES
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("visionft", "gui", "models", "resources")
 PRETRAINING = {
-    f"models/starter/{name}.py" for name in ("augment", "distiller", "muon", "pretrain", "targets", "views")
-} | {f"models/starter/logs/{name}.jsonl" for name in ("starter_resnet", "starter_vit")}
+    f"models/starter/{name}.py"
+    for name in (
+        *("augment", "distiller", "muon", "pretrain", "targets", "views"),
+        *("hybrid_distiller", "hybrid_pretrain", "hybrid_targets"),
+    )
+} | {f"models/starter/logs/{name}.jsonl" for name in ("starter_resnet", "starter_vit", "hybrid_vit")}
 
 
 def wheel_files() -> set[str]:

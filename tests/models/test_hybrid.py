@@ -1,0 +1,95 @@
+"""The hybrid ViT's file is whole and fits its definition; its pretraining starts as the ResNet's third stage."""
+
+import json
+
+import pytest
+
+from models.catalog import BACKBONES
+from models.starter.hybrid import INPUT_SIZE_PX, MEAN, NAME, STD, TIMM_KWARGS, WEIGHTS_PATH, WIDTH, build_bundled
+
+
+def _state():
+    from safetensors.torch import load_file
+
+    return {key: value.float() for key, value in load_file(WEIGHTS_PATH).items()}
+
+
+def test_the_file_fits_the_definition_and_holds_no_head() -> None:
+    missing, unexpected = build_bundled().load_state_dict(_state(), strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    assert WEIGHTS_PATH.stat().st_size < 20_000_000
+
+
+def test_metadata_tells_how_to_use_it() -> None:
+    from safetensors import safe_open
+
+    with safe_open(WEIGHTS_PATH, framework="np") as file:
+        metadata = file.metadata()
+    assert metadata["architecture"] == NAME
+    assert json.loads(metadata["input_size"]) == [3, INPUT_SIZE_PX, INPUT_SIZE_PX]
+    assert (tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))) == (MEAN, STD)
+    assert json.loads(metadata["timm_kwargs"]) == TIMM_KWARGS
+    assert metadata["licence"].startswith("MIT") and "research" in metadata["licence"]
+
+
+@pytest.mark.parametrize("size_px", [64, 176])
+def test_any_multiple_of_16_works(size_px: int) -> None:
+    import torch
+
+    model = build_bundled(num_classes=5, img_size=size_px).eval()
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 3, size_px, size_px)).shape == (1, 5)
+
+
+def test_timm_alone_rebuilds_it_from_what_runs_and_exports_say() -> None:
+    from functools import partial
+
+    import timm
+    from timm.layers.hybrid_embed import HybridEmbed
+
+    said = json.loads(json.dumps(BACKBONES[NAME].construction))
+    stages = timm.create_model(**said["hybrid_embedding"])
+    layer = partial(HybridEmbed, backbone=stages)
+    network = timm.create_model(said["architecture"], num_classes=0, embed_layer=layer, **said["model_args"])
+    missing, unexpected = network.load_state_dict(_state(), strict=False)
+    assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing)
+
+
+def test_pretraining_starts_as_the_embedding() -> None:
+    import timm
+    import torch
+    from torch.nn.functional import layer_norm
+
+    from models.starter.hybrid_distiller import start_from
+
+    torch.manual_seed(0)
+    resnet = timm.create_model("resnet18", layers=[2, 2, 2, 3], num_classes=0, zero_init_last=False).eval()
+    network = start_from(resnet).eval()
+    views = torch.randn(2, 3, INPUT_SIZE_PX, INPUT_SIZE_PX)
+    with torch.inference_mode():
+        third = resnet.forward_intermediates(views, indices=[3], intermediates_only=True)[0]
+        expected = layer_norm(third.mean((2, 3)), (WIDTH,), eps=1e-6)
+        torch.testing.assert_close(network(views), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_kept_cells_hold_the_four_tokens_of_their_places() -> None:
+    import torch
+
+    from models.starter.hybrid_distiller import kept_cells
+
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")
+    tokens = torch.stack([rows, columns], -1).expand(3, 6, 6, 2)
+    kept, chosen = kept_cells(tokens, 4, torch.Generator().manual_seed(0))
+    assert kept.shape == (3, 16, 2)
+    cells = kept.view(3, 4, 4, 2)
+    assert torch.equal((cells[..., 0] // 2 * 3 + cells[..., 1] // 2).long(), chosen[:, :, None].expand(3, 4, 4))
+    assert all(len(set(row.tolist())) == 4 for row in chosen)
+
+
+def test_the_definition_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, models.starter.hybrid; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
