@@ -12,7 +12,7 @@ class ViTShape:
 
     Attributes:
         patch: Pixels of the input's side to one token.
-        has_batch_norm: Whether its embedding is convolutional, with batch norm.
+        has_batch_norm: Whether convolutions with batch norm make its tokens.
     """
 
     width: int
@@ -20,35 +20,43 @@ class ViTShape:
     heads: int
     mlp_width: int
     patch: int
-    has_class_token: bool = True
-    has_layer_scale: bool = False
     has_batch_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One ResNet stage: `count` blocks of inner width `width`; a bottleneck block puts out four times as many."""
+    """One ResNet stage: `count` blocks of inner width `width`.
+
+    Attributes:
+        out: Channels that the blocks put out; 0 for the usual: the width, of a bottleneck four times that.
+    """
 
     block: Literal["basic", "bottleneck"]
     count: int
     width: int
+    out: int = 0
 
     @property
     def out_channels(self) -> int:
         """Return the channels that the stage's blocks put out."""
-        return self.width * (4 if self.block == "bottleneck" else 1)
+        return self.out or self.width * (4 if self.block == "bottleneck" else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResNetShape:
-    """The shape of a timm `ResNet`: channels after the stem, then its stages."""
+    """The shape of a timm `ResNet`: channels after the stem, then its stages.
+
+    Attributes:
+        is_grouped: Whether its convolutions are grouped, as a ResNeXt's: peft cannot merge an update into those.
+    """
 
     stem: int
     stages: tuple[Stage, ...]
+    is_grouped: bool = False
 
     @property
     def has_batch_norm(self) -> bool:
-        """Tell that every convolution has one."""
+        """Tell that convolutions with batch norm are what it is made of."""
         return True
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
-from models.catalog import BACKBONES
+from models.catalog import known_backbone
 from models.methods.table import METHODS
 from visionft.training.runs.run_folder import RunSummary
 
@@ -18,11 +18,12 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     """Return a run in figures."""
     best = run.best
     config = run.config
+    backbone = known_backbone(config.backbone)
     return RunRow(
         name=run.name,
         title=run.title,
         colour=colour,
-        backbone=BACKBONES[config.backbone].title if config.backbone in BACKBONES else config.backbone,
+        backbone=backbone.title if backbone else config.backbone,
         method=METHODS[config.method].title if config.method in METHODS else config.method,
         epochs=len(run.epochs),
         planned_epochs=config.epochs,

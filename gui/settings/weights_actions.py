@@ -124,7 +124,9 @@ class WeightsActions:
     def import_file(self, path: Path | None, name: str) -> None:
         """Copy a weights file into the weights folder; where it fits several backbones, ask for which it is."""
         if path is not None and name:
-            chosen = dialogs.ask_choice(self._parent, tr("What is this file for?"), path.name, list(BACKBONES), name)
+            chosen = dialogs.ask_choice(
+                self._parent, tr("What is this file for?"), path.name, list(dict.fromkeys((*BACKBONES, name))), name
+            )
             if chosen is None:
                 return
             name = chosen

@@ -7,7 +7,6 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
 
 from gui.kit.workers import WorkerPool
-from models.catalog import BACKBONES
 from visionft.data.augment_preview import PreviewProcess, PreviewRequest
 from visionft.errors import VisionFTError
 from visionft.training.config.train_config import TrainConfig
@@ -37,7 +36,7 @@ class AugmentPreview(QObject):
 
     def show(self, path: Path, config: TrainConfig) -> bool:
         """Want the variants of a picture under these settings; return whether that is news."""
-        backbone = BACKBONES[config.backbone]
+        backbone = config.backbone_row
         wanted = PreviewRequest(
             path=path,
             augmentation=config.augmentation,

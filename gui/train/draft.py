@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QDialog
 
 from gui.kit.i18n import tr
 from gui.kit.workers import Work, WorkerPool
@@ -16,6 +17,7 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from gui.train import measuring
 from gui.train.augment_preview import AugmentPreview
+from gui.train.network_search import NetworkSearch
 from gui.train.setup import SetupView
 from gui.train.train_choices import (
     WeightsFact,
@@ -74,6 +76,7 @@ class TrainDraft(QObject):
         view.preset_chosen.connect(self.take_preset)
         view.reset_requested.connect(lambda: self.take_preset(self.preset))
         view.all_backbones_requested.connect(self._on_all_backbones_requested)
+        view.search_requested.connect(self._on_search_requested)
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
         view.strip.others_requested.connect(self.preview.show_others)
@@ -151,7 +154,7 @@ class TrainDraft(QObject):
         config = config or self.config
         facts = self._facts
         classes = max(2, facts.classes) if facts else 2
-        method = supported_method(config.method, config.backbone_row.family)
+        method = supported_method(config.method, config.backbone_row)
         config = dataclasses.replace(config, method=method)
         circumstances = self._circumstances
         self._view.presets.show_choices(preset_choices(circumstances, self._known))
@@ -185,6 +188,15 @@ class TrainDraft(QObject):
     def _on_all_backbones_requested(self, shows_all: bool) -> None:
         self._shows_all = shows_all
         self.show()
+
+    @Slot()
+    def _on_search_requested(self) -> None:
+        dialog = NetworkSearch(self._view)
+        is_accepted, found = dialog.exec() == QDialog.DialogCode.Accepted, dialog.chosen()
+        licence = dialog.accepted_licence
+        dialog.deleteLater()
+        if is_accepted and found is not None:
+            self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=licence))
 
     @Slot(object, object)
     def _on_computer_looked_at(self, _key: str, found: "_Computer") -> None:

@@ -36,6 +36,7 @@ class SetupView(QWidget):
     preset_chosen = Signal(str)
     reset_requested = Signal()
     all_backbones_requested = Signal(bool)
+    search_requested = Signal()  # for a network that has no card
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
     copy_requested = Signal()
@@ -82,6 +83,8 @@ class SetupView(QWidget):
         self.reset_button.setToolTip(tr("Take the preset's settings again"))
         self.show_all_button = Button("Show all", role="quiet", on_click=self._toggle_all)
         self.show_all_button.setCheckable(True)
+        self.search_button = Button("Find a network", "search", role="quiet", on_click=self.search_requested.emit)
+        self.search_button.setToolTip(tr("Search all ResNets and vision transformers of timm by name"))
         self.summary = text(role="muted", wrap=True)
         self.cost = text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge", on_click=lambda: self.measure_requested.emit(False))
@@ -100,7 +103,7 @@ class SetupView(QWidget):
 
     def _left(self):
         head = row(text("Preset", "heading"), self.modified_pill, None, self.reset_button)
-        backbones = row(text("Backbone", "heading"), None, self.show_all_button)
+        backbones = row(text("Backbone", "heading"), None, self.search_button, self.show_all_button)
         left = column(
             head,
             self.presets,

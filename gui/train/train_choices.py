@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gui.kit.i18n import tr
 from gui.train.choice_grid import Choice
-from models.catalog import BACKBONES
+from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
 from visionft.amounts import count_text, duration_text, memory_text
@@ -67,7 +67,8 @@ def backbone_choices(
     Without `shows_all` only a handful of each group and the chosen one.
     """
     recommended = _RECOMMENDED_GPU if has_gpu else _RECOMMENDED_CPU
-    order = sorted(BACKBONES, key=lambda name: _rank(name, recommended))
+    others = [name for name in {**weights, chosen: None} if name not in BACKBONES]
+    order = sorted((*BACKBONES, *others), key=lambda name: _rank(name, recommended))
     choices = []
     for is_here, most in ((True, _MOST_HERE), (False, _MOST_ELSEWHERE)):
         names = [name for name in order if weights.get(name, _NOWHERE).is_here == is_here]
@@ -90,14 +91,15 @@ def _rank(name: str, recommended: tuple[str, ...]) -> tuple[bool, int]:
 
 
 def _backbone_choice(name: str, weights: WeightsFact, badge: str) -> Choice:
-    backbone = BACKBONES[name]
+    backbone = get_backbone(name)
     facts = tr("{count} parameters, {size} px", count=count_text(backbone.parameters), size=backbone.input_size)
     if weights.size and not backbone.bundled:
         facts += f", {weights.size}" if weights.is_here else "; " + tr("download {size}", size=weights.size)
     return Choice(
         name=name,
         title=backbone.title,
-        words=backbone.summary,
+        words=backbone.summary
+        or tr("Of timm, by its own name. Licence of the weights: {licence}.", licence=backbone.licence),
         facts=facts,
         group=HERE if weights.is_here else ELSEWHERE,
         badge=badge,
@@ -114,7 +116,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
 
 def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
     method = config.method_row
-    refusal = tr(method.unsupported.get(config.backbone_row.family, ""))
+    refusal = tr(method.refusal(config.backbone_row))
     facts = ""
     if not refusal:
         count = parameter_count(config, classes=classes)

@@ -18,6 +18,7 @@ from models.shapes import ResNetShape, ViTShape
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+GROUPED = "its convolutions are grouped, and an update of those cannot be merged; choose adapter or full"
 _VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn.(qkv|proj)|mlp.(fc1|fc2))"}
 
 
@@ -72,6 +73,11 @@ class Lora(Method[LoraOptions]):
     options = LoraOptions
     learning_rate = 1.5e-3
     exchange_folder = "peft"
+
+    def refusal(self, backbone: Backbone) -> str:
+        """Refuse grouped convolutions, into which peft cannot merge."""
+        is_grouped = isinstance(backbone.shape, ResNetShape) and backbone.shape.is_grouped
+        return GROUPED if is_grouped else super().refusal(backbone)
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: LoraOptions) -> int:
         """Count rank (fan-in + fan-out) for each layer that gets an update, and magnitudes for DoRA."""

@@ -60,6 +60,10 @@ class Method(Generic[OptionsT]):
 
     # Torch-free ------------------------------------------------------------------------------------------------------
 
+    def refusal(self, backbone: Backbone) -> str:
+        """Return why it cannot be applied to a network; empty where it can."""
+        return self.unsupported.get(backbone.family, "")
+
     def peak_rate(self, shape: ViTShape | ResNetShape) -> float:
         """Return the peak learning rate that suits it on a network, under AdamW at batch 32."""
         return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)

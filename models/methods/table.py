@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.backbone import Backbone
 from models.errors import ConfigError, Problem
 from models.methods.adapter import BottleneckAdapter
 from models.methods.full import FullFineTuning
@@ -9,7 +10,6 @@ from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
 from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
-from models.shapes import Family
 
 DEFAULT_METHOD = Lora.name
 
@@ -32,6 +32,6 @@ def get_method(name: str) -> Method[Any]:
     return METHODS[name]
 
 
-def supported_method(name: str, family: Family) -> str:
-    """Return the method of that name, or the usual one where it does not exist for the family."""
-    return DEFAULT_METHOD if family in get_method(name).unsupported else name
+def supported_method(name: str, backbone: Backbone) -> str:
+    """Return the method of that name, or where it cannot be applied to the network the usual one that can."""
+    return next(each for each in (name, DEFAULT_METHOD, *METHODS) if not get_method(each).refusal(backbone))

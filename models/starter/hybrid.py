@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "hybrid_vit"
-MEAN, STD = (0.4829, 0.4545, 0.4042), (0.229, 0.224, 0.225)  # the ResNet's
+MEAN, STD = (0.482948, 0.454521, 0.404167), (0.229, 0.224, 0.225)  # the ResNet's
 INPUT_SIZE_PX = 160
 WIDTH = 256
 ARCHITECTURE = "vit_tiny_patch16_224"

@@ -66,25 +66,6 @@ def start_from(resnet: Any) -> Any:
     return network
 
 
-def kept_cells(tokens: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Keep `count` cells of 2 x 2 tokens a picture, drawn at random.
-
-    Args:
-        tokens: ``(B, H, H, D)``.
-        count: Cells to keep.
-        generator: Draws them.
-
-    Returns:
-        The kept tokens, ``(B, 4 * count, D)``, the four of a cell side by side; the cells' numbers, ``(B, count)``.
-    """
-    batch, side, _, width = tokens.shape
-    half = side // 2
-    cells = tokens.view(batch, half, 2, half, 2, width).permute(0, 1, 3, 2, 4, 5).reshape(batch, half * half, -1)
-    chosen = torch.rand(batch, half * half, generator=generator).argsort(1)[:, :count]
-    kept = cells.gather(1, chosen[:, :, None].expand(-1, -1, cells.shape[2]))  # (B, count, 4 * D)
-    return kept.reshape(batch, 4 * count, width), chosen
-
-
 class HybridDistiller(nn.Module):
     """The network, linear heads for the teachers' pooled features and maps and for the true classes.
 
@@ -123,7 +104,7 @@ class HybridDistiller(nn.Module):
     def _solve_heads(self, sample: Stored) -> None:
         """Start the heads at their ridge solutions, so that the blocks are asked from the first step for what lacks."""
         blocks, self.network.blocks = self.network.blocks, nn.Identity()  # as they are now, and at no cost
-        pooled, cells, wanted = self._encode(sample, 1.0, torch.Generator().manual_seed(0))
+        pooled, cells, wanted = self._encode(sample)
         self.network.blocks = blocks
         _solve(self.to_pooled, pooled, self._wanted_pooled(sample))
         _solve(self.to_maps, cells.flatten(0, 1), wanted.flatten(0, 1))
@@ -134,32 +115,21 @@ class HybridDistiller(nn.Module):
     def _wanted_pooled(self, stored: Stored) -> Tensor:
         return ((stored.pooled - self.pooled_mean) / self.pooled_std).clamp(-TARGET_LIMIT, TARGET_LIMIT)
 
-    def _encode(self, stored: Stored, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Return pooled features (B, D), normalised cells (B, N, D) and what their maps should be (B, N, M)."""
+    def _encode(self, stored: Stored) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pooled features (B, D), normalised means of 2 x 2 tokens (B, N, D), their wanted maps (B, N, M)."""
         network = self.network
-        embedded = network.patch_embed.proj(stored.embed).permute(0, 2, 3, 1)  # (B, H, H, D)
-        side, width = embedded.shape[1], embedded.shape[3]
-        old = network.patch_embed.grid_size
+        embedded = network.patch_embed.proj(stored.embed)  # (B, D, H, H)
+        side, old = embedded.shape[3], network.patch_embed.grid_size
         position = resample_abs_pos_embed(network.pos_embed, new_size=[side, side], old_size=old, num_prefix_tokens=0)
-        count = round(share * side * side / 4)
-        tokens, chosen = kept_cells(embedded + position.view(1, side, side, width), count, generator)
-        tokens = network.blocks(tokens)
+        tokens = network.blocks(embedded.flatten(2).transpose(1, 2) + position)  # (B, H * H, D)
         pooled = network.fc_norm(tokens.mean(1))
-        cells = self.map_norm(tokens.view(len(tokens), count, 4, width).mean(2))
-        wanted = stored.maps.flatten(2).transpose(1, 2)  # (B, cells, M)
-        wanted = wanted.gather(1, chosen[:, :, None].expand(-1, -1, wanted.shape[2]))
-        wanted = ((wanted - self.map_mean) / self.map_std).clamp(-TARGET_LIMIT, TARGET_LIMIT)
-        return pooled, cells, wanted
+        cells = F.avg_pool2d(tokens.transpose(1, 2).unflatten(2, (side, side)), 2).flatten(2).transpose(1, 2)
+        wanted = (stored.maps.flatten(2).transpose(1, 2) - self.map_mean) / self.map_std
+        return pooled, self.map_norm(cells), wanted.clamp(-TARGET_LIMIT, TARGET_LIMIT)
 
-    def forward(self, stored: Stored, *, share: float, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the weighted losses by name; their sum is to be minimised.
-
-        Args:
-            stored: The batch.
-            share: Share of the cells of 2 x 2 tokens that the blocks see.
-            generator: Draws them.
-        """
-        pooled, cells, wanted_maps = self._encode(stored, share, generator)
+    def forward(self, stored: Stored) -> dict[str, Tensor]:
+        """Return the weighted losses by name; their sum is to be minimised."""
+        pooled, cells, wanted_maps = self._encode(stored)
         guess = self.to_pooled(pooled)
         own = slice(0, TEACHER_POOLED)
         logits = self.classifier(guess[:, own] * self.pooled_std[own] + self.pooled_mean[own])

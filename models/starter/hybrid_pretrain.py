@@ -37,9 +37,6 @@ logger = logging.getLogger(__name__)
 BATCH, WARM_UP_SHARE, EMA_DECAY = 48, 0.05, 0.98
 # Of Muon (the blocks' matrices) and of AdamW: the heads begin at their closed-form solution and need smaller steps.
 PEAK_RATES = (1e-3, 3e-4)
-# Share of the cells that the blocks see, by elapsed share of the budget. Half of them cost half the time, but the pooled
-# targets are of whole pictures: with half the loss rose above its start and had not come back after a sixth of a run.
-SHARES = ((1.0, 1.0),)
 HELD_OUT_BATCH, HELD_OUT_COUNT, SAMPLE_SHARDS = 150, 300, 8
 
 
@@ -116,13 +113,11 @@ class HybridTrainer:
         shard = self.shards[int(rng.integers(len(self.shards)))]
         rows = np.sort(rng.choice(len(shard.indices), BATCH, replace=False))
         stored = stored_batch(shard, rows, self.labels)
-        share = next(share for until, share in SHARES if progress.fraction <= until)
         relative = self._relative_rate()
         for optimizer, peak in zip(self.optimizers, PEAK_RATES, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * relative
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        losses = self.student(stored, share=share, generator=generator)
+        losses = self.student(stored)
         torch.stack(list(losses.values())).sum().backward()
         for optimizer in self.optimizers:
             optimizer.step()
@@ -150,8 +145,7 @@ class HybridTrainer:
     @torch.no_grad()
     def held_out_losses(self) -> dict[str, float]:
         """Return the averaged weights' mean losses on views of pictures that nothing is trained on."""
-        generator = torch.Generator().manual_seed(0)
-        rows = [self.average(stored, share=1.0, generator=generator) for stored in self.held_out]
+        rows = [self.average(stored) for stored in self.held_out]
         return {f"held_out_{key}": float(np.mean([float(row[key]) for row in rows])) for key in rows[0]}
 
     def export(self, path: Path) -> None:

@@ -73,18 +73,32 @@ def test_pretraining_starts_as_the_embedding() -> None:
         torch.testing.assert_close(network(views), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_kept_cells_hold_the_four_tokens_of_their_places() -> None:
+def test_heads_start_at_a_solution_that_the_blocks_then_better() -> None:
     import torch
+    from torch import nn
 
-    from models.starter.hybrid_distiller import kept_cells
+    from models.starter.hybrid_distiller import NO_CLASS, HybridDistiller, Stored
 
-    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")
-    tokens = torch.stack([rows, columns], -1).expand(3, 6, 6, 2)
-    kept, chosen = kept_cells(tokens, 4, torch.Generator().manual_seed(0))
-    assert kept.shape == (3, 16, 2)
-    cells = kept.view(3, 4, 4, 2)
-    assert torch.equal((cells[..., 0] // 2 * 3 + cells[..., 1] // 2).long(), chosen[:, :, None].expand(3, 4, 4))
-    assert all(len(set(row.tolist())) == 4 for row in chosen)
+    torch.manual_seed(0)
+    count, channels = 40, 512 + 352
+    stored = Stored(
+        embed=torch.rand(count, WIDTH, 4, 4),
+        pooled=torch.rand(count, 1280 + 512 + 128),
+        maps=torch.rand(count, channels, 2, 2),
+        class_index=torch.arange(count) % 4 - 1,
+    )
+    assert NO_CLASS == -1
+    student = HybridDistiller(build_bundled(), nn.Linear(1280, 10), sample=stored, class_count=3)
+    optimizer = torch.optim.AdamW([*student.network.blocks.parameters()], lr=1e-3)
+    losses = []
+    for _ in range(6):
+        loss = torch.stack(list(student(stored).values())).sum()
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    fresh = 4 + 2  # of the pooled and the map loss, where a head knows nothing
+    assert losses[0] < fresh + 2 and losses[-1] < losses[0]
 
 
 def test_the_definition_needs_no_torch() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
+from models.timm_index import PREFIX, timm_names
 from visionft.errors import VisionFTError
 from visionft.files import list_folder
 from visionft.project.formats import registry
@@ -45,7 +46,6 @@ def words(*names: str) -> Callable[[str], Offer]:
 
 
 methods = fixed(lambda: ((row.name, row.title) for row in METHODS.values()))
-backbones = fixed(lambda: ((row.name, row.title) for row in BACKBONES.values()))
 presets = fixed(lambda: ((preset.name, preset.words) for preset in PRESETS.values()))
 public_sets = fixed(lambda: ((each.name, each.title) for each in PUBLIC_SETS))
 import_formats = words(*registry.IMPORT_FORMATS)
@@ -53,6 +53,15 @@ export_formats = words(*registry.EXPORT_FORMATS)
 evaluated_splits = words("val", "test")
 devices = words("auto", "cpu", "cuda", "mps")
 tasks = words("single", "multi")
+
+
+def backbones(incomplete: str) -> Offer:
+    """Complete the catalog's names; timm's hundreds only where the beginning of `timm/` is typed."""
+    is_timm = bool(incomplete) and (PREFIX.startswith(incomplete) or incomplete.startswith(PREFIX))
+    others = timm_names() if is_timm else ()
+    return _offer(
+        [*((row.name, row.title) for row in BACKBONES.values()), *((name, "") for name in others)], incomplete
+    )
 
 
 def projects(incomplete: str) -> Offer:

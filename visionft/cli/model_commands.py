@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone
+from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text, size_text
@@ -44,7 +44,11 @@ def _snapshot(project: Path) -> Snapshot:
 def train(
     project: ProjectDir,
     backbone: Annotated[
-        str | None, typer.Option(help="See `visionft backbones`.", autocompletion=completion.backbones)
+        str | None,
+        typer.Option(
+            help="See `visionft backbones`; any other ResNet or ViT of timm as timm/NAME.",
+            autocompletion=completion.backbones,
+        ),
     ] = None,
     method: Annotated[
         str | None, typer.Option(help="See `visionft methods`.", autocompletion=completion.methods)
@@ -113,6 +117,8 @@ def _base_config(
 
 def _config(base: TrainConfig, epochs: int | None, assignments: list[str]) -> TrainConfig:
     config = base.with_settings(assignments)
+    if row := known_backbone(config.backbone):  # timm/NAME may be short for another name
+        config = dataclasses.replace(config, backbone=row.name)
     if config.weights not in (PRETRAINED, RANDOM):
         # The run may be continued and exported from another folder.
         config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().absolute()))
@@ -321,7 +327,7 @@ def methods(
     row = get_backbone(backbone)
     value = []
     for method in METHODS.values():
-        reason = method.unsupported.get(row.family, "")
+        reason = method.refusal(row)
         count = None if reason else count_parameters(row, method, classes=classes)
         value.append(
             {

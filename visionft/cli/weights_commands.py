@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.catalog import BACKBONES, get_backbone
+from models.timm_index import timm_names
 from visionft.amounts import count_text, size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
@@ -40,11 +41,18 @@ def register(app: typer.Typer) -> None:
         weights.command(name)(command)
 
 
-def backbones(json: Json = False) -> None:
+def backbones(
+    timm: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="List instead timm's networks whose names hold this word; '' lists all."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """List the pretrained networks, which are on this computer, and what would be downloaded."""
     from visionft.weights import weights_state
 
-    pairs = [(row, weights_state(row)) for row in BACKBONES.values()]
+    names = BACKBONES if timm is None else [name for name in timm_names() if timm.lower() in name]
+    pairs = [(row, weights_state(row)) for row in map(get_backbone, names)]
     value = [
         {
             "backbone": row.name,
@@ -102,7 +110,13 @@ def _location(state: "WeightsState") -> str:
     return state.location if state.is_here else f"broken off at {size_text(state.partial_bytes)}"
 
 
-def fetch(names: Names, json: Json = False) -> None:
+def fetch(
+    names: Names,
+    accept_licence: Annotated[
+        str, typer.Option(metavar="LICENCE", help="Accept a licence that forbids commercial use, by its name.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """Download weights into the weights folder; a download that broke off or was stopped goes on where it was."""
     from visionft.weights import fetch as fetch_weights
     from visionft.weights import weights_state
@@ -110,7 +124,8 @@ def fetch(names: Names, json: Json = False) -> None:
     chosen = [get_backbone(name) for name in names]
     with job() as (on_event, should_stop):
         for backbone in chosen:
-            if should_stop() or fetch_weights(backbone, on_event=on_event, should_stop=should_stop) is None:
+            options = {"on_event": on_event, "should_stop": should_stop, "accepted": accept_licence}
+            if should_stop() or fetch_weights(backbone, **options) is None:
                 break
         states = [weights_state(backbone) for backbone in chosen]
         rows = [(state.backbone, _where(state), state.licence, state.path or "") for state in states]

@@ -63,12 +63,13 @@ def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor
             score = _score(classifier, inputs, class_indices)
     finally:
         handle.remove()
-    if len(recorded.maps) != len(network.blocks):
-        raise RuntimeError(f"{len(recorded.maps)} attention maps for {len(network.blocks)} blocks")
-    of_tokens, *of_maps = torch.autograd.grad(score, [kept.output, *recorded.maps])
+    maps = recorded.maps[: len(network.blocks)]  # a head that pools by attention computes one more
+    if len(maps) != len(network.blocks):
+        raise RuntimeError(f"{len(maps)} attention maps for {len(network.blocks)} blocks")
+    of_tokens, *of_maps = torch.autograd.grad(score, [kept.output, *maps])
     count = of_tokens.shape[1]
     relevance = torch.eye(count, device=inputs.device).expand(len(inputs), -1, -1)  # (B, N, N)
-    for attention, gradient in zip(recorded.maps, of_maps, strict=True):
+    for attention, gradient in zip(maps, of_maps, strict=True):
         weighted = (attention * gradient).clamp_min(0).mean(dim=1)[..., -count:]  # (B, N, N), without prefix keys
         relevance = relevance + weighted @ relevance
     if network.global_pool == "token":

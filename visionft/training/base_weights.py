@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.backbone import NOT_STATED
 from models.parameters import count_parameters
 from visionft.amounts import size_text
 from visionft.errors import RunError, WeightsError
@@ -18,7 +19,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
 from visionft.weights import fetch
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
-from visionft.weights.reading import NOT_STATED, stated_licence
+from visionft.weights.reading import stated_licence
 from visionft.weights.records import WeightsRecord, read_record
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def ensure_weights(config: TrainConfig, *, on_event: OnEvent, should_stop: Shoul
         return True
     is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
     tell = on_event if is_main else ignore_event
-    return fetch(config.backbone_row, on_event=tell, should_stop=should_stop) is not None
+    return (
+        fetch(config.backbone_row, accepted=config.accept_licence, on_event=tell, should_stop=should_stop) is not None
+    )
 
 
 def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import platformdirs
 
-from models.catalog import BACKBONES
+from models.catalog import known_backbone
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
@@ -334,7 +334,7 @@ def _parsed(path: Path, _mtime_ns: int, _size: int) -> dict[str, Any]:
 
 def _key(config: TrainConfig, facts: SetFacts) -> str:
     """Return what a measurement holds for: the costly settings, the input size, and where the pictures lie."""
-    if config.backbone not in BACKBONES:
+    if known_backbone(config.backbone) is None:
         return ""
     values = {name: getattr(config, name) for name in _COSTLY}
     options = dataclasses.asdict(config.method_options)

@@ -9,18 +9,25 @@ from visionft.errors import NextStep, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.weights import hub
 from visionft.weights.installing import check_room, install, sole_writer
-from visionft.weights.locations import local_file, weights_folder
+from visionft.weights.locations import licence_words, local_file, missing, weights_folder
 from visionft.weights.records import WeightsRecord, sha256_of
 from visionft.weights.states import offline_reason, partial_files
 
 _MB = 1_000_000
 
 
-def fetch(backbone: Backbone, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Path | None:
+def fetch(
+    backbone: Backbone,
+    *,
+    accepted: str = "",
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Path | None:
     """Return the backbone's weights on this computer, fetching them into the weights folder where they are not.
 
     Args:
-        backbone: A row of `models.catalog.BACKBONES`.
+        backbone: What `models.catalog.get_backbone` returned.
+        accepted: The licence that the user accepts, where it forbids commercial use.
         on_event: Receives the progress, in megabytes.
         should_stop: Asked after each piece. What has arrived by then is kept, and the next call continues.
 
@@ -33,7 +40,10 @@ def fetch(backbone: Backbone, *, on_event: OnEvent = ignore_event, should_stop: 
     if found := local_file(backbone):
         return found
     if not backbone.hub_id:
-        raise WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
+        raise missing(backbone)
+    if backbone.must_be_accepted and accepted != backbone.licence:
+        said, hint = licence_words(backbone)
+        raise WeightsError(f"{said[:1].upper()}{said[1:]}.", hint)
     if reason := offline_reason():
         raise hub.offline_error(backbone, reason)
     with sole_writer(backbone, on_event=on_event, should_stop=should_stop) as is_mine:
@@ -72,7 +82,7 @@ def _check_promise(backbone: Backbone, remote: hub.RemoteFile) -> None:
 def _partial(backbone: Backbone, remote: hub.RemoteFile) -> Path:
     """Return where the pieces of this very file gather; those of an older version of it are dropped."""
     version = remote.sha256 or remote.revision or f"{remote.bytes} bytes"
-    partial = weights_folder() / f".{backbone.name}.{re.sub(r'[^0-9a-z]', '', version)[:16]}.part"
+    partial = weights_folder() / f".{backbone.file_stem}.{re.sub(r'[^0-9a-z]', '', version)[:16]}.part"
     for other in partial_files(backbone):
         if other != partial or (remote.bytes and other.stat().st_size > remote.bytes):
             other.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.catalog import BACKBONES, Backbone, get_backbone
+from models.catalog import BACKBONES, Backbone, backbone_of_file, get_backbone, known_backbone
+from models.timm_index import PREFIX, timm_names
 from visionft.errors import NextStep, VisionFTError, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_error
@@ -20,6 +21,7 @@ from visionft.weights.reading import KINDS, read_state, stated_licence
 from visionft.weights.records import WeightsRecord, read_record, sha256_of
 
 PIECE_BYTES = 4_000_000
+_CACHED = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_
         if not is_mine:
             return None
         check_room(path.stat().st_size)
-        temporary = weights_folder() / f".{backbone.name}.import.part"
+        temporary = weights_folder() / f".{backbone.file_stem}.import.part"
         try:
             if not _write(path, state, temporary, should_stop):
                 return None
@@ -163,20 +165,18 @@ def _told_by_hash(sha256: str) -> Backbone | None:
 
 def _told_by_location(path: Path, carried: WeightsRecord | None) -> Backbone | None:
     """Return the backbone that a record, the file's name, a hub folder's name or a timm `config.json` speaks of."""
-    if carried and carried.backbone in BACKBONES:
-        return BACKBONES[carried.backbone]
-    if path.stem in BACKBONES:
-        return BACKBONES[path.stem]
+    if told := (known_backbone(carried.backbone) if carried else None) or backbone_of_file(path.stem):
+        return told
     parts = {part.lower() for part in (*path.absolute().parts, path.stem)}
-    for backbone in BACKBONES.values():
-        if backbone.hub_id and {_cache_folder(backbone), backbone.hub_id.lower().partition("/")[2]} & parts:
-            return backbone
+    repositories = {PREFIX + part.removeprefix(_CACHED) for part in parts} & set(timm_names())
+    if repositories:
+        return get_backbone(min(repositories))
     return _told_by_config(path.with_name("config.json"))
 
 
 def _cache_folder(backbone: Backbone) -> str:
     """Return what the hub's cache calls the folder of a repository, in small letters."""
-    return f"models--{backbone.hub_id.replace('/', '--')}".lower()
+    return backbone.hub_id.replace(PREFIX, _CACHED).lower()
 
 
 def _told_by_config(path: Path) -> Backbone | None:

@@ -30,7 +30,7 @@ def sole_writer(backbone: Backbone, *, on_event: OnEvent, should_stop: ShouldSto
     folder = weights_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".{backbone.name}.lock")
+        lock = FileLock(folder / f".{backbone.file_stem}.lock")
         is_mine = _acquire(lock, backbone, on_event, should_stop)
     except OSError as error:
         raise not_writable(error) from error

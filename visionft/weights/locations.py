@@ -7,7 +7,7 @@ from typing import Literal
 import platformdirs
 
 import models
-from models.catalog import Backbone
+from models.backbone import NOT_STATED, Backbone
 from visionft.errors import NextStep, WeightsError
 
 RANDOM = "random"
@@ -30,7 +30,7 @@ def bundled_file(backbone: Backbone) -> Path | None:
 
 def folder_file(backbone: Backbone) -> Path:
     """Return where in the weights folder the backbone's file belongs; it may not be there."""
-    return weights_folder() / f"{backbone.name}.safetensors"
+    return weights_folder() / f"{backbone.file_stem}.safetensors"
 
 
 def hub_cached_file(backbone: Backbone) -> Path | None:
@@ -86,7 +86,7 @@ def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
         return _given_file(Path(source).expanduser())
     found = local_file(backbone)
     if found is None:
-        raise _missing(backbone)
+        raise missing(backbone)
     return found
 
 
@@ -98,7 +98,11 @@ def _given_file(path: Path) -> Path:
     return path
 
 
-def _missing(backbone: Backbone) -> WeightsError:
+def missing(backbone: Backbone) -> WeightsError:
+    """Return the error for pretrained weights that are not on this computer."""
+    if not backbone.has_weights:
+        hint = "Train from random weights or a file, or choose another backbone."
+        return WeightsError(f"There are no pretrained weights of {backbone.name}.", hint)
     if not backbone.hub_id:
         return WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
     hint = (
@@ -107,3 +111,12 @@ def _missing(backbone: Backbone) -> WeightsError:
     )
     step = NextStep("fetch_weights", backbone=backbone.name)
     return WeightsError(f"The weights of {backbone.name} are not on this computer.", hint, step)
+
+
+def licence_words(backbone: Backbone) -> tuple[str, str]:
+    """Return what is said, and advised, where the licence of the weights has to be accepted first."""
+    if backbone.licence == NOT_STATED:
+        said = f"nobody states the licence of {backbone.name}'s weights"
+        return said, f"Ask who made them; if you may use them, accept the licence by its name: {NOT_STATED}."
+    said = f"the licence of {backbone.name}'s weights, {backbone.licence}, forbids commercial use"
+    return said, f"If your use is not commercial, accept the licence by its name: {backbone.licence}."

@@ -5,11 +5,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from models.backbone import NOT_STATED
 from visionft.amounts import size_text
 from visionft.errors import WeightsError
 
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
-NOT_STATED = "not stated"
 # Tied layers share a tensor, so that a state may be larger than its file; a file that asks for more is made for harm.
 _MOST_SHARED = 4
 KINDS = (".safetensors", *PICKLED)

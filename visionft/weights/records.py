@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.catalog import Backbone
+from models.catalog import Backbone, backbone_of_file
 from visionft.errors import NextStep, WeightsError
 from visionft.files import read_json, sha256_file
 from visionft.weights.locations import bundled_file, hub_cached_file, weights_folder
@@ -63,9 +63,10 @@ def read_record(weights: Path) -> WeightsRecord | None:
     return record
 
 
-def _removing(name: str) -> Advice:
+def _removing(stem: str) -> Advice:
     """Return what to do about a file of the weights folder that cannot be trusted."""
-    return "Remove it, then fetch or import it again.", NextStep("remove_weights", backbone=name)
+    row = backbone_of_file(stem)
+    return "Remove it, then fetch or import it again.", NextStep("remove_weights", backbone=row.name if row else stem)
 
 
 def sha256_of(path: Path) -> str:

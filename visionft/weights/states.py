@@ -2,10 +2,12 @@
 
 import os
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
-from models.catalog import BACKBONES, Backbone
+from models.catalog import BACKBONES, Backbone, get_backbone
+from models.timm_index import timm_names
 from visionft.amounts import size_text
 from visionft.errors import NextStep, WeightsError
 from visionft.files import write_error
@@ -75,8 +77,12 @@ class WeightsState:
 
 
 def weights_states() -> tuple[WeightsState, ...]:
-    """Return the state of every backbone, in the catalog's order."""
-    return tuple(weights_state(backbone) for backbone in BACKBONES.values())
+    """Return the state of every backbone of the catalog, in its order, and of the others that are on this computer."""
+    stems = {path.name.lstrip(".").removesuffix(".safetensors") for path in weights_folder().glob("*timm_*")}
+    names = {name for stem in stems for name in timm_names() if stem.startswith(name.replace("/", "_"))}
+    found = [get_backbone(name) for name in sorted(names)]
+    others = [row for row in found if row.name not in BACKBONES and (locate(row) or partial_files(row))]
+    return tuple(weights_state(backbone) for backbone in (*BACKBONES.values(), *others))
 
 
 def weights_state(backbone: Backbone) -> WeightsState:
@@ -97,7 +103,7 @@ def weights_state(backbone: Backbone) -> WeightsState:
 
 def partial_files(backbone: Backbone) -> list[Path]:
     """Return what broken downloads of a backbone left in the weights folder; none of it can be loaded."""
-    return sorted(weights_folder().glob(f".{backbone.name}.*.part"))
+    return sorted(weights_folder().glob(f".{escape(backbone.file_stem)}.*.part"))
 
 
 def remove_weights(backbone: Backbone) -> tuple[Path, ...]:

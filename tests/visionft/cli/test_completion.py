@@ -59,6 +59,8 @@ def offered(*words: str, cwd: Path | None = None) -> list[str]:
 def test_values_that_are_the_same_everywhere() -> None:
     assert offered("train", "p", "--method", "") == list(METHODS)
     assert offered("train", "p", "--backbone", "starter_v") == ["starter_vit"]
+    assert "timm/resnet50d.a1_in1k" in offered("train", "p", "--backbone", "timm/resnet50d")
+    assert not any(name.startswith("timm/") for name in offered("train", "p", "--backbone", ""))
     assert offered("train", "p", "--preset", "b") == ["balanced", "best"]
     assert offered("evaluate", "p", "1", "--split", "") == ["val", "test"]
     assert offered("import", "p", "s", "--format", "j") == ["jsonl"]

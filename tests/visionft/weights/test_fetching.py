@@ -316,3 +316,22 @@ def test_ctrl_c_keeps_what_arrived_and_the_next_call_goes_on(hub_server, weights
 def test_the_bundled_ones_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     path = fetch(BACKBONES["starter_vit"])
     assert path and path.name == "starter_vit.safetensors"
+
+
+def test_a_licence_that_forbids_commercial_use_is_accepted_by_name_before_anything_is_asked(
+    hub_server, weights_home: Path
+) -> None:
+    row = replace(ROW, name="timm/test_vit.mine", licence="CC-BY-NC-4.0")
+    for accepted in ("", "Apache-2.0"):
+        with pytest.raises(WeightsError, match=r"The licence of timm/test_vit\.mine's weights, CC-BY-NC-4\.0, forbids"):
+            fetch(row, accepted=accepted)
+    assert not hub_server.requests
+    path = fetch(row, accepted="CC-BY-NC-4.0")
+    assert path == weights_home / "timm_test_vit.mine.safetensors"
+    record = read_record(path)
+    assert record and (record.backbone, record.licence) == ("timm/test_vit.mine", "CC-BY-NC-4.0")
+
+
+def test_a_network_without_weights_says_so(weights_home: Path) -> None:
+    with pytest.raises(WeightsError, match=r"There are no pretrained weights of bare\."):
+        fetch(replace(ROW, name="bare", hub_id=""))

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.catalog import BACKBONES
+from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.table import METHODS
 from models.pins import Pin
 from visionft.errors import NextStep, WeightsError
 from visionft.events import Event
-from visionft.weights import fetch, import_weights, remove_weights, weights_loader, weights_state
+from visionft.weights import fetch, import_weights, remove_weights, weights_loader, weights_state, weights_states
 from visionft.weights.records import read_record
 
 
@@ -209,3 +209,23 @@ def test_removing_takes_record_and_pieces_along(given: Path, weights_home: Path,
     assert contents(weights_home) == set()
     with pytest.raises(WeightsError, match="has no weights of test_vit"):
         remove_weights(BACKBONES["test_vit"])
+
+
+def test_any_network_of_timm_is_told_by_its_repository_and_listed_beside_the_catalog(
+    weights_home: Path, tmp_path: Path
+) -> None:
+    from models.networks import build_network
+
+    row = get_backbone("timm/resnet10t.c3_in1k")
+    folder = tmp_path / "models--timm--resnet10t.c3_in1k" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    save_file(build_network(row, classes=5, image_size=64).half().state_dict(), folder / "model.safetensors")
+    (imported,) = import_weights(folder / "model.safetensors").imported
+    assert imported.backbone == row.name and imported.path == weights_home / "timm_resnet10t.c3_in1k.safetensors"
+    assert [state.backbone for state in weights_states()][-1] == row.name and weights_state(row).licence == "Apache-2.0"
+    carried = tmp_path / "carried.safetensors"
+    carried.write_bytes(imported.path.read_bytes())
+    carried.with_suffix(".json").write_bytes(imported.path.with_suffix(".json").read_bytes())
+    assert import_weights(carried).imported[0].backbone == row.name
+    remove_weights(row)
+    assert row.name not in {state.backbone for state in weights_states()}

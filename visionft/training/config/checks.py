@@ -8,11 +8,12 @@ from models.settings import range_problems
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ConfigError, NextStep, Problem
 from visionft.training.config.train_config import TrainConfig
+from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
 
 
 def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tuple[Problem, ...]:
     """Return every fault of the settings, and of `images` as training material when they are given."""
-    found = range_problems(config)
+    found = range_problems(config) + _backbone_problems(config)
     if config.method in METHODS:
         found += range_problems(config.method_options, prefix=f"{config.method}.")
     if not found:
@@ -33,9 +34,24 @@ def combination_problems(config: TrainConfig) -> list[Problem]:
     return [*_method_problems(config), *_input_problems(config), *_file_problems(config)]
 
 
+def _backbone_problems(config: TrainConfig) -> list[Problem]:
+    try:
+        backbone = config.backbone_row
+    except ConfigError as error:
+        return list(error.problems)
+    if config.weights != PRETRAINED:
+        return []
+    if not backbone.has_weights:
+        hint = "Choose random weights, give a file, or choose another backbone."
+        return [Problem("weights", f"there are no pretrained weights of {backbone.name}", hint)]
+    if backbone.must_be_accepted and config.accept_licence != backbone.licence:
+        return [Problem("accept_licence", *licence_words(backbone))]
+    return []
+
+
 def _method_problems(config: TrainConfig) -> list[Problem]:
     backbone, method, found = config.backbone_row, config.method_row, []
-    if reason := method.unsupported.get(backbone.family):
+    if reason := method.refusal(backbone):
         found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
     return found + method.problems(backbone, config.method_options, batch_size=config.batch_size)
 
@@ -54,7 +70,7 @@ def _input_problems(config: TrainConfig) -> list[Problem]:
 
 def _file_problems(config: TrainConfig) -> list[Problem]:
     found = []
-    if config.weights not in ("pretrained", "random") and not Path(config.weights).expanduser().is_file():
+    if config.weights not in (PRETRAINED, RANDOM) and not Path(config.weights).expanduser().is_file():
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
         found.append(Problem("weights", f"there is no file {config.weights}", hint))
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:

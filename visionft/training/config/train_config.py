@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE, Backbone, get_backbone
+from models.backbone import RESTRICTED_LICENCES
+from models.catalog import DEFAULT_BACKBONE, Backbone, get_backbone
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.settings import setting
@@ -38,7 +39,7 @@ class TrainConfig:
     """
 
     backbone: str = setting(
-        DEFAULT_BACKBONE, label="Backbone", help="The pretrained network to start from.", choices=tuple(BACKBONES)
+        DEFAULT_BACKBONE, label="Backbone", help="The pretrained network to start from: of the catalog, or timm/NAME."
     )
     method: str = setting(
         DEFAULT_METHOD, label="Method", help="How much of the network learns.", choices=tuple(METHODS)
@@ -47,6 +48,13 @@ class TrainConfig:
         "pretrained",
         label="Weights",
         help="pretrained; random (from scratch); or the path of a .safetensors or .pth file.",
+        advanced=True,
+    )
+    accept_licence: str = setting(
+        "",
+        label="Accepted licence",
+        help="The licence of pretrained weights that forbids commercial use, or is not known, and that you accept.",
+        choices=("", *RESTRICTED_LICENCES),
         advanced=True,
     )
     start_from: str = setting(

@@ -161,7 +161,7 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs)]
     numbers = [int(match[1]) for name in names if (match := re.match(r"\.?(\d+)-", name))]
-    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone}-{config.method}"
+    return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone.replace('/', '_')}-{config.method}"
 
 
 def claim_run_dir(project_dir: Path, config: TrainConfig) -> Path:

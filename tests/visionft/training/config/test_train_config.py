@@ -1,6 +1,7 @@
 """Settings: every fault at once, exact round trips, parsing."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,42 @@ def test_every_setting_explains_itself() -> None:
     for field in dataclasses.fields(TrainConfig):
         if not dataclasses.is_dataclass(field.type) and field.metadata:
             assert field.metadata["label"] and field.metadata["help"].endswith((".", ")"))
+
+
+NON_COMMERCIAL = "timm/resnext101_32x8d.fb_wsl_ig1b_ft_in1k"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"backbone": "vgg"}, "backbone", "there is no backbone 'vgg'"),
+        ({"backbone": "timm/convnext_tiny.fb_in1k"}, "backbone", "neither ResNets nor plain ViTs"),
+        ({"backbone": NON_COMMERCIAL, "method": "full"}, "accept_licence", "CC-BY-NC-4.0, forbids commercial use"),
+        ({"backbone": "timm/resnext50_32x4d.a1_in1k", "method": "lora"}, "method", "grouped"),
+        ({"backbone": "timm/resnet50d.a1_in1k", "method": "prefix"}, "method", "no attention"),
+    ],
+)
+def test_a_network_of_timm_is_refused_with_the_reason(changes, field: str, said: str) -> None:
+    (problem,) = config_problems(TrainConfig(**changes))
+    assert problem.field == field and said in problem.message
+
+
+def test_a_licence_is_accepted_by_its_name_and_for_the_hubs_weights_only() -> None:
+    config = TrainConfig(backbone=NON_COMMERCIAL, method="full")
+    assert not config_problems(dataclasses.replace(config, accept_licence="CC-BY-NC-4.0"))
+    assert not config_problems(dataclasses.replace(config, weights="random"))
+    assert config_problems(dataclasses.replace(config, accept_licence="not stated"))[0].field == "accept_licence"
+
+
+def test_a_network_without_weights_needs_random_ones_or_a_file() -> None:
+    config = TrainConfig(backbone="timm/resnet200", method="full")
+    assert config_problems(config)[0].field == "weights"
+    assert not config_problems(dataclasses.replace(config, weights="random"))
+
+
+def test_any_network_of_timm_makes_a_round_trip_and_a_folder_name() -> None:
+    from visionft.training.runs.run_folder import new_run_dir
+
+    config = TrainConfig(backbone="timm/resnet50d.a1_in1k")
+    assert TrainConfig.from_dict(config.to_dict()) == config and not config_problems(config)
+    assert new_run_dir(Path("p"), config).name == "001-timm_resnet50d.a1_in1k-lora"

@@ -1,0 +1,109 @@
+"""What a backbone is: a network that timm builds, and its pretrained weights. Torch-free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Self
+
+from models.pins import UNPINNED, Pin
+from models.shapes import Family, ResNetShape, ViTShape
+
+NOT_STATED = "not stated"
+# What may not be used commercially, or does not say; whoever trains on such weights has to accept it by its name.
+RESTRICTED_LICENCES = ("CC-BY-NC-4.0", "apple-amlr", NOT_STATED)
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation per RGB channel, of pixels scaled to 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """One pretrained network a user can choose.
+
+    Attributes:
+        name: How settings and the command line call it; `timm/NAME` where it is none of the catalog's.
+        architecture: timm's name of the network, for `timm.create_model`.
+        model_args: What `timm.create_model` is given beside it, where the network is not the one of that name.
+        embedding: What it is given to build the network that makes a hybrid ViT's patches (timm's `HybridEmbed`).
+        parameters: Count without a classifier head, at `input_size`.
+        features: Channels of the pooled embedding (D).
+        input_size: Default side of the square input, in pixels.
+        crop_share: Share of the resized picture's shorter side that the centre crop keeps.
+        hub_id: Hugging Face repository of the weights; empty where there is none.
+        licence: Of the weights: `not stated` where neither timm nor the catalog knows it.
+        pin: The very file of that repository that is meant.
+        bundled: Path under `models/` of weights that ship with the program; empty where none do.
+        sha256: Hash of the file that ships with the program, checked before it is loaded.
+        origin: Who made the weights that ship with the program.
+    """
+
+    name: str
+    title: str
+    summary: str
+    family: Family
+    architecture: str
+    model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    embedding: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    shape: ViTShape | ResNetShape
+    parameters: int
+    features: int
+    input_size: int
+    normalisation: Normalisation
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    crop_share: float = 0.95
+    hub_id: str = ""
+    pin: Pin = UNPINNED
+    licence: str = "Apache-2.0"
+    bundled: str = ""
+    sha256: str = ""
+    origin: str = "VisionFT"
+
+    @property
+    def file_stem(self) -> str:
+        """Return its name as a file's or folder's."""
+        return self.name.replace("/", "_")
+
+    @property
+    def has_weights(self) -> bool:
+        """Tell whether there are pretrained weights of it, here or on the hub."""
+        return bool(self.bundled or self.hub_id)
+
+    @property
+    def must_be_accepted(self) -> bool:
+        """Tell whether the weights' licence forbids commercial use or is not known."""
+        return self.has_weights and self.licence in RESTRICTED_LICENCES
+
+    @property
+    def head(self) -> str:
+        """Return timm's name of the classifier head in this family."""
+        return "fc" if self.family == "resnet" else "head"
+
+    @property
+    def construction(self) -> dict[str, Any]:
+        """Return how timm builds the network, for whoever loads its weights without this program."""
+        built = {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
+        return {**built, "hybrid_embedding": dict(self.embedding)} if self.embedding else built
+
+    @property
+    def hub_bytes(self) -> int:
+        """Return how large the hub's file is, or about: float32, with a head for ImageNet's 1,000 classes."""
+        return self.pin.bytes or 4 * (self.parameters + (self.features + 1) * 1000)
+
+    @property
+    def size_step(self) -> int:
+        """Return what the input side must be a multiple of, in pixels."""
+        return self.shape.patch if isinstance(self.shape, ViTShape) else 32
+
+    def parameters_at(self, image_size: int) -> int:
+        """Return the headless parameter count for inputs of `image_size` pixels (position embeddings grow)."""
+        if not isinstance(self.shape, ViTShape):
+            return self.parameters
+        patches = [(size // self.shape.patch) ** 2 for size in (image_size, self.input_size)]
+        return self.parameters + (patches[0] - patches[1]) * self.shape.width
+
+    def at(self, image_size: int) -> Self:
+        """Return it with another default side of the input, in pixels."""
+        return replace(self, parameters=self.parameters_at(image_size), input_size=image_size)

@@ -1,0 +1,171 @@
+"""Write `models/timm_index.json`: what timm's ResNets and ViTs are, so that nothing has to load timm to tell.
+
+    python packaging/make_timm_index.py
+
+Run it after an update of timm; `tests/models/test_timm_index.py` tells when that is due. Shapes come from networks
+built without memory (torch's `meta` device), everything about weights from timm's own configuration.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+INDEX = ROOT / "models" / "timm_index.json"
+# The modules of timm whose networks are of its classes `ResNet` and `VisionTransformer`.
+MODULES = ("resnet", "vision_transformer", "vision_transformer_hybrid", "deit")
+LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
+
+
+def main() -> None:
+    """Look at every network of timm and write the index."""
+    import timm
+
+    architectures: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    others: dict[str, list[str]] = {}
+    for name in timm.list_models():
+        module = module_of(name)
+        if module not in MODULES:
+            others.setdefault(module, []).append(name)
+            continue
+        found = describe(name)
+        if isinstance(found, str):
+            refused[name] = found
+        else:
+            architectures[name] = found
+    weights = {name: cfg for name in timm.list_models(pretrained=True) if (cfg := weights_of(name, architectures))}
+    index = {
+        "timm": timm.__version__,
+        "architectures": architectures,
+        "weights": weights,
+        "refused": refused,
+        "families": {module: sorted(names) for module, names in sorted(others.items())},
+    }
+    INDEX.write_text(_lines(index), encoding="utf-8")
+    print(f"{len(architectures)} networks, {len(weights)} sets of weights, {len(refused)} refused")
+
+
+def _lines(index: dict[str, Any]) -> str:
+    """Return the index as JSON with one network a line: small, and readable as a difference."""
+
+    def written(value: Any, depth: int) -> str:
+        if isinstance(value, dict) and depth:
+            inner = ",\n".join(f"{json.dumps(key)}: {written(each, depth - 1)}" for key, each in value.items())
+            return "{\n" + inner + "\n}"
+        return json.dumps(value)
+
+    return written(index, 2) + "\n"
+
+
+def module_of(name: str) -> str:
+    """Return which module of timm makes a network."""
+    from timm.models._registry import _model_to_module
+
+    return _model_to_module[name]
+
+
+def weights_of(name: str, architectures: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what timm's configuration says of pretrained weights; None where they are none that can be fetched."""
+    from timm.models import get_pretrained_cfg
+
+    cfg = get_pretrained_cfg(name)
+    if name.partition(".")[0] not in architectures or cfg is None or cfg.hf_hub_id != f"timm/{name}":
+        return None
+    return {
+        "size": cfg.input_size[-1],
+        "mean": list(cfg.mean),
+        "std": list(cfg.std),
+        "interpolation": cfg.interpolation if cfg.interpolation in ("bilinear", "bicubic") else "bicubic",
+        "crop": cfg.crop_pct,
+        "licence": LICENCES.get(cfg.license or "", cfg.license or "not stated"),
+    }
+
+
+def describe(name: str, **model_args: Any) -> dict[str, Any] | str:
+    """Return the shape of a network that timm builds with these arguments, or why it cannot be fine-tuned here."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        network: Any = timm.create_model(name, pretrained=False, num_classes=7, **model_args)
+    found = _vit(network) if hasattr(network, "blocks") else _resnet(network)
+    if isinstance(found, str):
+        return found
+    head = network.get_classifier()
+    if not isinstance(head, torch.nn.Linear):
+        return "it has several classifier heads"
+    parameters = sum(each.numel() for each in network.parameters()) - sum(each.numel() for each in head.parameters())
+    return {**found, "parameters": parameters, "features": head.in_features}
+
+
+def _resnet(network: Any) -> dict[str, Any] | str:
+    from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+    from torch.nn import Conv2d
+
+    made: type = type(network)
+    if made is not ResNet:
+        return f"it is a {made.__name__} and no plain ResNet"
+    stages, convolutions = [], []
+    for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
+        kinds = {type(block) for block in layer}
+        if kinds not in ({BasicBlock}, {Bottleneck}):
+            return f"its blocks are of the kind {', '.join(sorted(kind.__name__ for kind in kinds))}"
+        kind = "basic" if kinds == {BasicBlock} else "bottleneck"
+        last = layer[0].conv3 if kind == "bottleneck" else layer[0].conv2
+        stages.append([kind, len(layer), layer[0].conv1.out_channels, last.out_channels])
+    for module_name, module in network.named_modules():
+        if re.fullmatch(r"layer\d\.\d+\.conv[123]", module_name):
+            if not isinstance(module, Conv2d):
+                return f"its convolutions are of the kind {type(module).__name__}"
+            convolutions.append(module)
+    found = {"stem": network.layer1[0].conv1.in_channels, "stages": stages}
+    if any(each.groups > 1 for each in convolutions):
+        found["is_grouped"] = True
+    elif _counted(found) != [(each.in_channels, each.out_channels, each.kernel_size[0]) for each in convolutions]:
+        return "its blocks change their width inside a stage"
+    return found
+
+
+def _counted(found: dict[str, Any]) -> list[tuple[int, int, int]]:
+    from models.shapes import ResNetShape, Stage
+
+    return ResNetShape(stem=found["stem"], stages=tuple(Stage(*each) for each in found["stages"])).block_convolutions()
+
+
+def _vit(network: Any) -> dict[str, Any] | str:
+    from timm.layers.attention import Attention
+    from timm.layers.mlp import Mlp
+    from timm.models.vision_transformer import Block, VisionTransformer
+
+    made: type = type(network)
+    if made is not VisionTransformer:
+        return f"it is a {made.__name__} and no plain VisionTransformer"
+    first: Any = network.blocks[0]
+    kinds: list[tuple[str, type, type]] = [("blocks are", type(first), Block)]
+    if hasattr(first, "attn") and hasattr(first, "mlp"):
+        kinds += [("attention is", type(first.attn), Attention), ("MLP is", type(first.mlp), Mlp)]
+    for said, kind, wanted in kinds:
+        if kind is not wanted:
+            return f"its {said} of the kind {kind.__name__}"
+    if first.attn.gate is not None:
+        return "its attention is gated"
+    if network.pos_embed is None:
+        return "it has no position embedding"
+    embedding = network.patch_embed
+    side = embedding.img_size[0]
+    return {
+        "width": network.embed_dim,
+        "depth": len(network.blocks),
+        "heads": first.attn.num_heads,
+        "mlp_width": first.mlp.fc1.out_features,
+        "patch": side // embedding.grid_size[0],
+        "size": side,
+    }
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()

@@ -1,0 +1,112 @@
+"""The index says what the installed timm says, and its names give rows or refuse with a reason."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import models
+from models.backbone import RESTRICTED_LICENCES
+from models.catalog import BACKBONES, backbone_of_file, get_backbone
+from models.errors import ConfigError
+from models.shapes import ResNetShape, ViTShape
+from models.timm_index import timm_backbone, timm_names
+
+INDEX = json.loads((Path(models.__path__[0]) / "timm_index.json").read_text())
+
+
+def test_every_set_of_weights_is_as_the_installed_timm_configures_it(index_script) -> None:
+    import timm
+
+    installed = set(timm.list_models(pretrained=True))
+    differing = [
+        name
+        for name, said in INDEX["weights"].items()
+        if name in installed and index_script.weights_of(name, INDEX["architectures"]) != said
+    ]
+    assert not differing and len(installed & INDEX["weights"].keys()) > 300
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet26",
+        "resnet50d",
+        "seresnet50",
+        "wide_resnet50_2",
+        "resnext50_32x4d",
+        "vit_tiny_patch16_224",
+        "deit3_small_patch16_224",
+        "vit_small_patch14_reg4_dinov2",
+        "vit_base_patch16_siglip_224",
+    ],
+)
+def test_shapes_are_those_of_the_networks(name: str, index_script) -> None:
+    assert json.loads(json.dumps(index_script.describe(name))) == INDEX["architectures"][name]
+
+
+@pytest.mark.parametrize("name", INDEX["refused"])
+def test_what_is_refused_says_why(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be fine-tuned here: it") as caught:
+        get_backbone(f"timm/{name}")
+    assert caught.value.problems[0].field == "backbone" and caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("timm/convnext_tiny.fb_in1k", "timm's convnext networks are neither"),
+        ("timm/vit_small_patch16_dinov3.lvd1689m", "timm's eva networks are neither"),
+        ("timm/vit_pe_core_small_patch16_384.fb", "timm's eva networks are neither"),
+        ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "VisionTransformerDistilled"),
+        ("timm/resnet51000", "is no network of timm"),
+        ("timm/", "is no network of timm"),
+        ("timm/resnet50.mine", "has no weights timm/resnet50.mine"),
+    ],
+)
+def test_other_networks_and_names_are_refused_with_the_reason(name: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        get_backbone(name)
+
+
+def test_a_name_brings_what_timm_knows_of_it() -> None:
+    row = get_backbone("timm/wide_resnet50_2.tv2_in1k")
+    assert isinstance(row.shape, ResNetShape) and (row.family, row.architecture) == ("resnet", "wide_resnet50_2")
+    assert row.hub_id == row.name and row.licence == "BSD-3-Clause" and row.interpolation == "bilinear"
+    assert row.size_step == 32 and row.parameters_at(64) == row.parameters and row.features == 2048
+    siglip = get_backbone("timm/vit_base_patch16_siglip_384.v2_webli")
+    assert isinstance(siglip.shape, ViTShape) and siglip.input_size == 384 and siglip.size_step == 16
+
+
+def test_a_short_name_means_the_first_weights_and_the_catalog_comes_first() -> None:
+    assert get_backbone("timm/resnet50d").name == "timm/" + next(
+        n for n in INDEX["weights"] if n.startswith("resnet50d.")
+    )
+    assert get_backbone("timm/resnet50.a1_in1k") is BACKBONES["resnet50"]
+    assert backbone_of_file("timm_resnet26.bt_in1k") == get_backbone("timm/resnet26.bt_in1k")
+    assert backbone_of_file("test_vit") is BACKBONES["test_vit"] and backbone_of_file("notes") is None
+
+
+def test_a_network_without_weights_is_there_for_random_ones() -> None:
+    bare = next(name for name in INDEX["architectures"] if not any(w.startswith(name + ".") for w in INDEX["weights"]))
+    row = timm_backbone(f"timm/{bare}")
+    assert not row.has_weights and not row.must_be_accepted and row.name == f"timm/{bare}"
+
+
+def test_restricted_licences_are_known() -> None:
+    licences = {get_backbone(name).licence for name in timm_names()}
+    assert "" not in licences and "CC-BY-NC-4.0" in licences
+    forbidding = {each for each in licences if "nc" in each.lower().split("-") or "noncommercial" in each.lower()}
+    assert forbidding <= set(RESTRICTED_LICENCES)
+    assert not any(row.must_be_accepted for row in BACKBONES.values())
+
+
+def test_the_index_needs_no_learning_library() -> None:
+    code = (
+        "import sys; from models.catalog import get_backbone; get_backbone('timm/resnet50d'); "
+        "print([name for name in ('torch', 'timm') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
