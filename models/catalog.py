@@ -83,7 +83,7 @@ BACKBONES: dict[str, Backbone] = {
             crop_share=1.0,
             licence="MIT and Apache-2.0",
             bundled="starter/hybrid_vit.safetensors",
-            sha256="590bd8f00d4905cf77c26cc1c69bcf8c7e0d36777a571f2b7b56ccc37e0a3d62",
+            sha256="42e8d7fa99950fd95c2439b24a9009a5512a56b39535d5740365c07d8618a469",
             origin="VisionFT, on CNTK's ResNet-18",
         ),
         Backbone(
