@@ -74,7 +74,8 @@ class Classifier(nn.Module):
         frozen = {id(buffer) for norm in self._frozen_norms() for buffer in norm.buffers()}
         names = [name for name, parameter in self.network.named_parameters() if parameter.requires_grad]
         if self._method.moves_buffers:
-            names += [name for name, buffer in self.network.named_buffers() if id(buffer) not in frozen]
+            kept = self.network.state_dict().keys()  # without buffers that never change, such as a blur's kernel
+            names += [name for name, each in self.network.named_buffers() if id(each) not in frozen and name in kept]
         return names
 
     def trainable_state(self) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ Not a mock of anything: it calls what the window and the command line call.
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.catalog import DEFAULT_BACKBONE, get_backbone
+from models.catalog import BACKBONES
 from resources.samples import generate_samples
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -51,12 +51,13 @@ class DemoResult:
 
 
 def demo_configs() -> tuple[TrainConfig, ...]:
-    """Return the settings of the two runs: the bundled network twice, or a tiny network from scratch."""
-    if local_file(get_backbone(DEFAULT_BACKBONE)):
-        # The drawn shapes are large: at 96 px they are as plain as at 160, in a third of the time.
+    """Return the settings of the two runs: the bundled starter backbone twice, or a tiny network from scratch."""
+    # The fast one: the default network takes five times as long, and at 96 px a linear probe of it reached 62 % here.
+    starter = BACKBONES.get("starter_resnet")
+    if starter is not None and local_file(starter):
         return (
-            TrainConfig(method="linear", epochs=30, image_size=96, seed=SEED),
-            TrainConfig(method="lora", epochs=4, image_size=96, seed=SEED),
+            TrainConfig(backbone="starter_resnet", method="linear", epochs=30, seed=SEED),
+            TrainConfig(backbone="starter_resnet", method="lora", epochs=8, seed=SEED),
         )
     common = {"backbone": "test_resnet", "weights": "random", "image_size": 96, "seed": SEED}
     return (TrainConfig(method="full", epochs=12, **common), TrainConfig(method="lora", epochs=12, **common))

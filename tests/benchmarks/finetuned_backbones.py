@@ -73,10 +73,9 @@ def train(classifier: Classifier, pictures: Tensor, labels: Tensor, *, rate: flo
     steps_an_epoch = len(pictures) // BATCH
     total = steps_an_epoch * epochs
     classifier.train()
+    orders = [torch.randperm(len(pictures), generator=generator) for _ in range(epochs)]
     for step in range(total):
-        if step % steps_an_epoch == 0:
-            order = torch.randperm(len(pictures), generator=generator)
-        rows = order[(step % steps_an_epoch) * BATCH :][:BATCH]
+        rows = orders[step // steps_an_epoch][(step % steps_an_epoch) * BATCH :][:BATCH]
         share = min((step + 1) / (WARM_UP_SHARE * total), 0.5 * (1 + math.cos(math.pi * step / total)))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"] * share

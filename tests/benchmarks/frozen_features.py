@@ -56,6 +56,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str, tuple[Any, Any]]] = {
 
 def build(name: str, data: Path, weights: Path | None, size_px: int) -> tuple[Any, tuple[Any, Any], Path]:
     """Build a network without a head for inputs of `size_px`; return it, its normalisation and its weights file."""
+    network: Any
     if name == hybrid.NAME:
         network, path = hybrid.build_bundled(dynamic_img_size=True), weights or hybrid.WEIGHTS_PATH
         normalisation = (hybrid.MEAN, hybrid.STD)

@@ -1,6 +1,7 @@
 """The hybrid ViT's file is whole and fits its definition; its pretraining starts as the ResNet's third stage."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_metadata_tells_how_to_use_it() -> None:
     assert metadata["licence"].startswith("MIT") and "research" in metadata["licence"]
 
 
-def _random_resnet():
+def _random_resnet() -> Any:
     import timm
     import torch
 
@@ -57,9 +58,9 @@ def test_timm_alone_rebuilds_it_from_what_runs_and_exports_say() -> None:
     from timm.layers.hybrid_embed import HybridEmbed
 
     said = json.loads(json.dumps(BACKBONES[NAME].construction))
-    stages = timm.create_model(**said["hybrid_embedding"])
+    stages: Any = timm.create_model(**said["hybrid_embedding"])
     layer = partial(HybridEmbed, backbone=stages)
-    network = timm.create_model(said["architecture"], num_classes=0, embed_layer=layer, **said["model_args"])
+    network: Any = timm.create_model(said["architecture"], num_classes=0, embed_layer=layer, **said["model_args"])
     missing, unexpected = network.load_state_dict(_state(), strict=False)
     assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing)
 

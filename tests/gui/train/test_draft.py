@@ -11,11 +11,13 @@ from PySide6.QtGui import QImage
 
 from gui.shell.window import MainWindow
 from gui.train import augment_preview, measuring
+from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.page import TrainPage
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, run_details
 from models.catalog import BACKBONES
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
+from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
@@ -107,7 +109,7 @@ def test_backbones_at_hand_come_first_and_few_others_until_all_are_wanted():
     assert [choice.group for choice in few] == [HERE] * 3 + [ELSEWHERE] * (len(few) - 3)
     names = [choice.name for choice in few]
     assert names[:3] == ["resnet18_in1k", "starter_resnet", "resnet50"] and "vit_base" in names and len(names) < 8
-    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[4].facts
+    assert few[0].badge == "Suggested" and ", 45 MB" in few[2].facts and "download 45 MB" in few[5].facts
     every = backbone_choices(facts("starter_resnet"), has_gpu=False, chosen="starter_resnet", shows_all=True)
     assert {choice.name for choice in every} == set(BACKBONES)
     assert [choice.name for choice in every][-2:] == ["test_resnet", "test_vit"]
@@ -294,3 +296,57 @@ def test_the_page_works_without_a_project(window):
     page = window.page("train")
     assert not page.start_button.isEnabled() and not page.enqueue_button.isVisible()
     assert "Import" in page.setup.strip.words() and isinstance(window.state.path, Path | None)
+
+
+# Networks of timm -----------------------------------------------------------------------------------------------------
+
+
+def row_of(dialog: NetworkSearch, name: str) -> int:
+    return [dialog.table.item(place, 0).text() for place in range(dialog.table.rowCount())].index(name)
+
+
+def test_a_network_is_found_by_parts_of_its_name(qtbot, page):
+    dialog = NetworkSearch(page)
+    qtbot.addWidget(dialog)
+    assert dialog.table.rowCount() == MOST_SHOWN and dialog.choose_button.isEnabled()
+    qtbot.keyClicks(dialog.words, "dinov2 reg small")
+    assert [dialog.table.item(0, side).text() for side in range(5)] == [
+        "vit_small_patch14_reg4_dinov2.lvd142m", "ViT", "21.6 M", "224 px", "Apache-2.0"
+    ]  # fmt: skip
+    assert dialog.table.rowCount() == 1 and dialog.chosen().name == "dinov2_reg_small"
+    qtbot.keyClicks(dialog.words, "zzz")
+    assert dialog.table.rowCount() == 0 and dialog.chosen() is None and not dialog.choose_button.isEnabled()
+
+
+def test_a_licence_that_forbids_commercial_use_is_accepted_for_each_network_anew(qtbot, page):
+    dialog = NetworkSearch(page)
+    qtbot.addWidget(dialog)
+    qtbot.keyClicks(dialog.words, "fb_swsl")
+    assert not dialog.choose_button.isEnabled() and not dialog.licence_box.isHidden()
+    assert "CC-BY-NC-4.0" in dialog.licence_box.text()
+    dialog.licence_box.setChecked(True)
+    assert dialog.choose_button.isEnabled() and dialog.accepted_licence == "CC-BY-NC-4.0"
+    dialog.table.selectRow(1)
+    assert not dialog.choose_button.isEnabled()
+
+
+def test_what_was_found_becomes_the_draft_with_a_card_of_its_own(qtbot, page, monkeypatch):
+    def answer(dialog: NetworkSearch) -> int:
+        dialog.words.setText("resnet18.fb_swsl")
+        dialog.licence_box.setChecked(True)
+        dialog.choose_button.click()
+        return dialog.result()
+
+    monkeypatch.setattr(NetworkSearch, "exec", answer)
+    qtbot.mouseClick(page.setup.search_button, LEFT)
+    name = "timm/resnet18.fb_swsl_ig1b_ft_in1k"
+    assert (page.config().backbone, page.config().accept_licence) == (name, "CC-BY-NC-4.0")
+    assert page.setup.backbones.choice() == name and not config_problems(page.config())
+    page.form.editor("accept_licence").setCurrentText("")
+    assert config_problems(page.config())[0].field == "accept_licence"
+
+
+def test_a_method_that_cannot_be_applied_says_why_on_its_card(page):
+    page.draft.take(TrainConfig(backbone="timm/resnext50_32x4d.a1_in1k", method="lora"))
+    assert page.config().method != "lora" and not page.setup.methods.tiles["lora"].isEnabled()
+    assert "grouped" in page.setup.methods.tiles["lora"].facts()

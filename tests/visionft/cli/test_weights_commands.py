@@ -111,3 +111,13 @@ def test_listing_loads_no_torch() -> None:
         code += "print('torch' in sys.modules)"
         output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert output.strip().endswith("False")
+
+
+def test_networks_of_timm_are_found_by_a_word_and_their_licence_is_accepted_by_name(run, weights_home: Path) -> None:
+    found = json.loads(run("backbones", "--timm", "resnet18.fb_swsl", "--json")[1])
+    assert [each["backbone"] for each in found] == ["timm/resnet18.fb_swsl_ig1b_ft_in1k"]
+    assert found[0]["licence"] == "CC-BY-NC-4.0" and found[0]["location"] == "hub"
+    code, _, stderr = run("weights", "fetch", found[0]["backbone"])
+    assert code == 2 and "forbids commercial use" in stderr and "accept the licence by its name" in stderr
+    code, _, stderr = run("weights", "fetch", found[0]["backbone"], "--accept-licence", "CC-BY-NC-4.0")
+    assert code == 2 and "offline" in stderr

@@ -88,6 +88,16 @@ def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot: 
     network.load_state_dict({k: v.float() for k, v in load_file(bundled_file(BACKBONES["resnet18_in1k"])).items()})
 
 
+def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot: Snapshot, tmp_path: Path) -> None:
+    chosen = config(backbone="timm/resnet10t.c3_in1k", weights="random", image_size=32)
+    result = train(chosen, snapshot, tmp_path / "001-x", is_new=False)
+    assert result.best and read_run(tmp_path / "001-x").config == chosen
+    export_run(tmp_path / "001-x", snapshot, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert record["backbone"] == chosen.backbone and record["parity"]["top1_agreement"] == 1.0
+    assert record["network"] == {"library": "timm", "architecture": "resnet10t", "model_args": {}}
+
+
 def test_other_weights_are_refused_later(here: Path, snapshot: Snapshot, tmp_path: Path, state_of) -> None:
     asked: list[int] = []
 
