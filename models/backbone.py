@@ -27,6 +27,7 @@ class Backbone:
         name: How settings and the command line call it; `timm/NAME` where it is none of the catalog's.
         architecture: timm's name of the network, for `timm.create_model`.
         model_args: What `timm.create_model` is given beside it, where the network is not the one of that name.
+        embedding: What it is given to build the network that makes a hybrid ViT's patches (timm's `HybridEmbed`).
         parameters: Count without a classifier head, at `input_size`.
         features: Channels of the pooled embedding (D).
         input_size: Default side of the square input, in pixels.
@@ -45,6 +46,7 @@ class Backbone:
     family: Family
     architecture: str
     model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    embedding: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     shape: ViTShape | ResNetShape
     parameters: int
     features: int
@@ -82,7 +84,8 @@ class Backbone:
     @property
     def construction(self) -> dict[str, Any]:
         """Return how timm builds the network, for whoever loads its weights without this program."""
-        return {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
+        built = {"library": "timm", "architecture": self.architecture, "model_args": dict(self.model_args)}
+        return {**built, "hybrid_embedding": dict(self.embedding)} if self.embedding else built
 
     @property
     def hub_bytes(self) -> int:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
 from models.shapes import ResNetShape, Stage, ViTShape
+from models.starter import hybrid
 from models.starter.architectures import STARTERS
 from models.timm_index import PREFIX, timm_backbone
 
 __all__ = ["BACKBONES", "DEFAULT_BACKBONE", "Backbone", "backbone_of_file", "get_backbone", "known_backbone"]
 
 _HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 DEFAULT_BACKBONE = "resnet18_in1k"
 
 
@@ -41,7 +41,7 @@ BACKBONES: dict[str, Backbone] = {
             parameters=15_897_152,
             features=512,
             input_size=160,
-            normalisation=Normalisation(mean=(0.482948, 0.454521, 0.404167), std=_IMAGENET_STD),
+            normalisation=Normalisation(mean=hybrid.MEAN, std=hybrid.STD),
             crop_share=1.0,
             licence="MIT",
             bundled="bundled/cntk_resnet18_in1k.safetensors",
@@ -66,6 +66,25 @@ BACKBONES: dict[str, Backbone] = {
             crop_share=1.0,
             bundled="starter/starter_resnet.safetensors",
             sha256="b5b035f423cd16c574cba6eb0b3d105f51c5051d8739781df176e2363e22cd54",
+        ),
+        Backbone(
+            name=hybrid.NAME,
+            title="Hybrid ViT",
+            summary="Ships with the program: a transformer on three stages of an ImageNet ResNet. A good first ViT.",
+            family="vit",
+            architecture=hybrid.ARCHITECTURE,
+            model_args=hybrid.TIMM_KWARGS,
+            embedding=hybrid.EMBEDDING,
+            shape=ViTShape(width=256, depth=4, heads=8, mlp_width=1024, patch=16, has_batch_norm=True),
+            parameters=6_033_728,
+            features=256,
+            input_size=hybrid.INPUT_SIZE_PX,
+            normalisation=Normalisation(mean=hybrid.MEAN, std=hybrid.STD),
+            crop_share=1.0,
+            licence="MIT and Apache-2.0",
+            bundled="starter/hybrid_vit.safetensors",
+            sha256="42e8d7fa99950fd95c2439b24a9009a5512a56b39535d5740365c07d8618a469",
+            origin="VisionFT, on CNTK's ResNet-18",
         ),
         Backbone(
             name="starter_vit",

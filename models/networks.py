@@ -46,10 +46,14 @@ def build_network(
     """
     import timm
 
+    from models.starter.hybrid import build_hybrid
+
     arguments = {**backbone.model_args, "num_classes": classes}
     if backbone.family == "vit":
         arguments |= {"img_size": image_size, "patch_drop_rate": patch_dropout}
     if scratch and backbone.family == "resnet":
         # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
         arguments["zero_init_last"] = False
+    if backbone.embedding:
+        return build_hybrid(backbone.architecture, embedding=backbone.embedding, **arguments)
     return timm.create_model(backbone.architecture, pretrained=False, **arguments)

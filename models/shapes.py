@@ -8,13 +8,19 @@ Family = Literal["resnet", "vit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViTShape:
-    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`."""
+    """The shape of a timm `VisionTransformer`: `depth` blocks of `width` channels and an MLP of `mlp_width`.
+
+    Attributes:
+        patch: Pixels of the input's side to one token.
+        has_batch_norm: Whether convolutions with batch norm make its tokens.
+    """
 
     width: int
     depth: int
     heads: int
     mlp_width: int
     patch: int
+    has_batch_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class ResNetShape:
     stem: int
     stages: tuple[Stage, ...]
     is_grouped: bool = False
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Tell that convolutions with batch norm are what it is made of."""
+        return True
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:
         """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""

@@ -75,8 +75,8 @@ class FullFineTuning(Method[FullOptions]):
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""
-        if backbone.family == "resnet" and batch_size == 1:
-            return [Problem("batch_size", "must be at least 2 for full fine-tuning of a ResNet (batch norm)")]
+        if backbone.shape.has_batch_norm and batch_size == 1:
+            return [Problem("batch_size", f"must be at least 2 for full fine-tuning of {backbone.title} (batch norm)")]
         return []
 
     def needs_base_weights(self, options: FullOptions) -> bool:

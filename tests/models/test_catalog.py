@@ -31,6 +31,7 @@ SMALL = (
     "resnet18_in1k",
     "starter_resnet",
     "starter_vit",
+    "hybrid_vit",
     "test_resnet",
     "test_vit",
     "resnet18",
@@ -62,9 +63,10 @@ def test_counts_equal_the_modules(backbone: str, method: str) -> None:
 def test_counts_follow_the_picture_size() -> None:
     from models.classifier import build_classifier
 
-    row, method = BACKBONES["test_vit"], METHODS["full"]
-    built = build_classifier(row, method, classes=2, weights=None, image_size=96)
-    assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
+    method = METHODS["full"]
+    for row in (BACKBONES["test_vit"], BACKBONES["hybrid_vit"]):
+        built = build_classifier(row, method, classes=2, weights=None, image_size=96)
+        assert count_parameters(row, method, classes=2, image_size=96).total == built.parameter_counts()[1]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from models.methods.table import METHODS
 
 PAIRS = [
     (backbone, method)
-    for backbone in ("test_resnet", "test_vit")
+    for backbone in ("test_resnet", "test_vit", "hybrid_vit")
     for method in METHODS
     if BACKBONES[backbone].family not in METHODS[method].unsupported
 ]
@@ -41,6 +41,7 @@ CASES = [
     ("test_vit", "full", FullOptions(layers="joined")),
     ("test_resnet", "full", FullOptions(layers="joined", frozen_stages=1)),
     ("test_resnet", "full", FullOptions(frozen_stages=1)),
+    ("hybrid_vit", "full", FullOptions(frozen_stages=1)),
 ]
 
 
@@ -97,7 +98,7 @@ def test_state_round_trips_and_merges_to_the_same_outputs(backbone: str, method:
 
 
 @pytest.mark.parametrize("method", ["full", "linear", "lora"])
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
 def test_merged_has_the_plain_networks_names(backbone: str, method: str) -> None:
     options = LinearOptions(layers="last") if method == "linear" else None
     assert list(build(backbone, method, options).merged().state_dict()) == list(plain(backbone).network.state_dict())
@@ -123,6 +124,9 @@ def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone: str) 
         ("test_resnet", "lora", None),
         ("test_vit", "adapter", None),
         ("test_resnet", "adapter", None),
+        ("hybrid_vit", "lora", None),
+        ("hybrid_vit", "adapter", None),
+        ("hybrid_vit", "prefix", None),
         ("test_vit", "adapter", AdapterOptions(placement="pfeiffer")),
         ("test_vit", "prefix", None),
         ("test_vit", "prefix", PrefixOptions(reparameterise=True)),
@@ -137,7 +141,7 @@ def test_starts_as_the_base_network(backbone: str, method: str, options) -> None
 
 
 def test_features_then_head_is_the_forward_pass() -> None:
-    for backbone in ("test_resnet", "test_vit"):
+    for backbone in ("test_resnet", "test_vit", "hybrid_vit"):
         classifier = build(backbone, "lora").eval()
         features = classifier.features(pictures())
         assert features.shape == (4, BACKBONES[backbone].features)
@@ -161,6 +165,15 @@ def test_frozen_batch_norm_keeps_its_statistics(method: str) -> None:
     assert torch.equal(classifier.body.bn1.running_mean, mean)
 
 
+@pytest.mark.parametrize("method", ["linear", "lora", "adapter", "prefix"])
+def test_a_frozen_embedding_of_convolutions_keeps_its_statistics(method: str) -> None:
+    classifier = build("hybrid_vit", method)
+    before = {name: value.clone() for name, value in classifier.network.named_buffers()}
+    classifier.train()(pictures())
+    assert len(before) > 30
+    assert all(torch.equal(value, before[name]) for name, value in classifier.network.named_buffers())
+
+
 def test_no_weight_decay_on_norms_and_biases() -> None:
     for backbone, method in PAIRS:
         for group in build(backbone, method).parameter_groups(0.1):
@@ -174,6 +187,18 @@ def test_full_lowers_the_rate_towards_the_input() -> None:
     network = classifier.network
     assert scale[id(network.head.weight)] == 1.0
     assert scale[id(network.patch_embed.proj.weight)] < scale[id(network.blocks[0].mlp.fc1.weight)] < 0.5
+
+
+def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() -> None:
+    classifier = build("hybrid_vit", "full", FullOptions(layer_decay=0.5))
+    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
+    embedding, block = classifier.network.patch_embed, classifier.network.blocks[0]
+    stages = embedding.backbone
+    kernels = [stages.conv1, stages.layer1[0].conv1, stages.layer2[0].conv1, stages.layer3[1].conv2, embedding.proj]
+    scales = [scale[id(layer.weight)] for layer in (*kernels, block.mlp.fc1)]
+    assert scales == sorted(set(scales))  # each lower than the next
+    assert scale[id(classifier.network.pos_embed)] == scale[id(embedding.proj.weight)]
+    assert scale[id(classifier.network.head.weight)] == 1.0
 
 
 @pytest.mark.parametrize(

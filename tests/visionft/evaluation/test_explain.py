@@ -30,7 +30,7 @@ PAIRS = [
     for backbone in ("test_resnet", "test_vit")
     for method in METHODS
     if get_backbone(backbone).family not in get_method(method).unsupported
-]
+] + [("hybrid_vit", "lora")]
 
 
 @pytest.fixture(scope="module")

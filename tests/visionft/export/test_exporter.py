@@ -31,7 +31,7 @@ PAIRS = [
     for backbone in ("test_resnet", "test_vit")
     for method in METHODS
     if BACKBONES[backbone].family not in METHODS[method].unsupported
-]
+] + [("hybrid_vit", "lora"), ("hybrid_vit", "full")]
 
 
 @pytest.mark.parametrize(("backbone", "method"), PAIRS)
