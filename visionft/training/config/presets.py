@@ -27,7 +27,7 @@ _FEW_PICTURES = 100  # below, features that learn end no better than those that 
 _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
     ("quick", False): (DEFAULT_BACKBONE,),
     ("quick", True): ("dinov2_small", "vit_small", "resnet50", "resnet18", DEFAULT_BACKBONE),
-    ("balanced", False): (DEFAULT_BACKBONE,),
+    ("balanced", False): (DEFAULT_BACKBONE, "hybrid_vit"),
     ("balanced", True): ("dinov2_small", "vit_small", "resnet50", "deit_small", "resnet18", DEFAULT_BACKBONE),
     ("best", False): ("resnet18", "dinov2_small", "vit_small", "resnet50", "vit_tiny", DEFAULT_BACKBONE),
     ("best", True): ("dinov2_base", "vit_base", "dinov2_small", "resnet101", "resnet50", DEFAULT_BACKBONE),
