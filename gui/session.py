@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from visionft.data.types import Snapshot
     from visionft.project.db.journal import Effects
     from visionft.project.edits.changes import Change
+    from visionft.training.probing import Probe
 
 
 class ProjectSession(QObject):
@@ -34,6 +35,7 @@ class ProjectSession(QObject):
         self.project = project
         self.tasks = tasks
         self._snapshot: Snapshot | None = None
+        self._probed: tuple[Snapshot | None, tuple[Probe, ...]] = (None, ())
         self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
         self.runner.run_ended.connect(self._on_run_ended)
         tasks.written.connect(self._on_written)
@@ -48,6 +50,16 @@ class ProjectSession(QObject):
         if self._snapshot is None:
             self._snapshot = self.project.snapshot()
         return self._snapshot
+
+    @property
+    def probes(self) -> "tuple[Probe, ...]":
+        """Return what backbones are worth on the pictures as they are now; empty where none was tried on them."""
+        looked_at, probes = self._probed
+        return probes if looked_at is self.snapshot() else ()
+
+    def keep_probes(self, snapshot: "Snapshot", probes: "tuple[Probe, ...]") -> None:
+        """Keep what was measured on `snapshot`, as long as pictures and labels stay so."""
+        self._probed = (snapshot, probes)
 
     def apply(self, change: "Change") -> bool:
         """Make a change durable, then tell the screens what it altered; on failure say why."""

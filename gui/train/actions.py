@@ -29,6 +29,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add("run.enqueue", "Add the run to the queue", lambda p: p.enqueue(),
             keys=("Ctrl+Shift+Return",), place=TRAIN, menu="Run"),
         add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
+        add("run.probe", "Try networks on my pictures", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
+            menu="Run"),
         add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
         add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
         add("queue.remove", "Take it out of the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),

@@ -22,8 +22,10 @@ from gui.train.setup import SetupView
 from gui.train.train_choices import (
     WeightsFact,
     backbone_choices,
+    backbones_to_try,
     cost_words,
     epochs_words,
+    measured_backbone,
     method_choices,
     parameter_count,
     preset_choices,
@@ -32,6 +34,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
 from visionft.amounts import count_text
 from visionft.data.types import Snapshot, SnapshotImage
+from visionft.events import Event, Progress
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
 from visionft.training.config.train_config import TrainConfig
@@ -39,6 +42,7 @@ from visionft.training.estimate import Estimate, SetFacts, known_estimate
 
 if TYPE_CHECKING:
     from visionft.training.lr_finder import RateCurve
+    from visionft.training.probing import Probe
 
 T = TypeVar("T")
 _LOOKED_AT = 2000  # pictures from which the preview takes its own
@@ -63,8 +67,10 @@ class TrainDraft(QObject):
         self._looking.done.connect(self._on_computer_looked_at)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()
+        self._probes: tuple[Probe, ...] = ()
+        self._untriable = ""  # why the pictures cannot be tried on
         self._look_at_project()
-        self._baseline = preset_config(self.preset, self._circumstances)
+        self._baseline = self._preset_config()
         self._connect()
         self.take_preset(self.preset)
         if state.draft is not None:
@@ -80,6 +86,7 @@ class TrainDraft(QObject):
         view.search_requested.connect(self._on_search_requested)
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
+        view.probe_requested.connect(self.probe)
         view.strip.others_requested.connect(self.preview.show_others)
         view.strip.next_requested.connect(self._on_next_picture_requested)
 
@@ -104,12 +111,15 @@ class TrainDraft(QObject):
     def take_preset(self, name: str) -> None:
         """Show the settings of a preset."""
         self.preset = name
-        device = self._state.settings.device
-        self._baseline = dataclasses.replace(preset_config(name, self._circumstances), device=device)
+        self._baseline = dataclasses.replace(self._preset_config(), device=self._state.settings.device)
         self._view.set_default(self._baseline)
         self._view.set_config(self._baseline)
         self._view.show_problems(())
         self.show(self._baseline)
+
+    def _preset_config(self) -> TrainConfig:
+        measured = measured_backbone(self.preset, self._circumstances, self._probes)
+        return preset_config(self.preset, self._circumstances, backbone=measured)
 
     def refresh(self) -> None:
         """Follow the project; a draft that was not touched follows with its preset."""
@@ -117,9 +127,9 @@ class TrainDraft(QObject):
             return
         self._looking.request(["all"])
         was_modified = self.is_modified
-        before = (self._facts, self._circumstances, self._baseline.device)
+        before = (self._facts, self._circumstances, self._probes, self._baseline.device)
         self._look_at_project()
-        if before != (self._facts, self._circumstances, self._state.settings.device):
+        if before != (self._facts, self._circumstances, self._probes, self._state.settings.device):
             self._follow(was_modified)
 
     def _follow(self, was_modified: bool) -> None:
@@ -146,6 +156,11 @@ class TrainDraft(QObject):
         wanted = self._state.settings.device
         device = self._auto_device if wanted == "auto" else wanted
         self._circumstances = Circumstances.of(snapshot, here=here, device=device)
+        self._probes = self._session.probes if self._session is not None else ()
+        problems = config_problems(TrainConfig(), snapshot) if snapshot is not None else ()
+        self._untriable = " ".join(
+            f"{each.message[:1].upper()}{each.message[1:]}. {each.hint}" for each in problems[:1]
+        )
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -158,7 +173,7 @@ class TrainDraft(QObject):
         method = supported_method(config.method, config.backbone_row)
         config = dataclasses.replace(config, method=method)
         circumstances = self._circumstances
-        self._view.presets.show_choices(preset_choices(circumstances, self._known))
+        self._view.presets.show_choices(preset_choices(circumstances, self._known, self._probes))
         self._view.presets.choose(self.preset)
         methods = method_choices(config, classes=classes, known=self._known)
         backbones = backbone_choices(
@@ -168,6 +183,8 @@ class TrainDraft(QObject):
             shows_all=self._shows_all,
         )
         self._view.show_cards(methods, backbones, config)
+        if not self._is_measuring:
+            self._view.probes.show_probes(self._probes)
         if not self._shows_all:
             self._view.show_all_button.setText(tr("Show all {count}", count=len(BACKBONES)))
         self._view.show_modified(differs(config, self._baseline))
@@ -279,6 +296,42 @@ class TrainDraft(QObject):
                 on_done=self._show_rates,
                 on_end=lambda _outcome: self._set_measuring(False),
             )
+
+    def why_not_probe(self) -> str:
+        """Return why no network can be tried on the pictures now; empty when one can."""
+        for handle in self._state.tasks.pending:
+            if handle.task.lane in (Lane.COMPUTE, Lane.TRAINING):
+                return tr("“{task}” is computing: wait until it has ended.", task=handle.task.title)
+        return self._untriable
+
+    @Slot()
+    def probe(self) -> None:
+        """Try the networks at hand on the pictures."""
+        session, snapshot = self._session, self._snapshot()
+        if session is None or snapshot is None or self.why_not_probe():
+            return
+        config = TrainConfig(device=self._state.settings.device)
+        work = partial(measuring.try_networks, backbones_to_try(self._circumstances), config, snapshot)
+        self._set_measuring(True)
+        self._state.tasks.run(
+            self._task(tr("Trying networks on your pictures"), work),
+            owner=self,
+            on_done=partial(session.keep_probes, snapshot),
+            on_event=self._show_probing,
+            on_end=self._on_probed,
+        )
+
+    def _show_probing(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._view.probes.show_stage(
+                f"{event.stage}: {event.done:,} of {event.total:,}" if event.total else event.stage
+            )
+
+    def _on_probed(self, _outcome: "Outcome[tuple[Probe, ...]]") -> None:
+        was_modified = self.is_modified
+        self._set_measuring(False)
+        self._look_at_project()
+        self._follow(was_modified)
 
     def _task(self, title: str, work: "Work[T]") -> "Task[T]":
         return Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, gives_way=True)

@@ -1,4 +1,4 @@
-"""What the set-up of a run measures in tasks: what settings cost here, and which learning rate suits."""
+"""What the set-up of a run measures in tasks: what settings cost, which learning rate and which network suit."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from visionft.training.config.train_config import TrainConfig
     from visionft.training.estimate import Estimate
     from visionft.training.lr_finder import RateCurve
+    from visionft.training.probing import Probe
 
 _LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
 
@@ -53,3 +54,13 @@ def find_rate(
         if should_stop():
             return None
         raise
+
+
+def try_networks(
+    names: "Sequence[str]", config: "TrainConfig", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
+) -> "tuple[Probe, ...]":
+    """Measure what each network is worth on the pictures; when stopped, those that were done."""
+    on_event(_LOADING)
+    from visionft.training.probing import probe_backbones
+
+    return probe_backbones(names, config, images, on_event=on_event, should_stop=should_stop)

@@ -183,7 +183,7 @@ class MetricChart(Chart):
 
     def point_counts(self) -> dict[str, int]:
         """Return how many points each line has."""
-        return {"steps": len(self._loss.steps.x), "epochs": len(self._loss.train.x)}
+        return {"steps": len(self._loss.steps.x), "epochs": len(self._loss.val.x)}
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class MetricChart(Chart):
 
     def _fit(self) -> None:
         if not self._is_zoomed:
-            xs = self._loss.train.x[-1:] + self._loss.steps.x[-1:]
+            xs = self._loss.val.x[-1:] + self._loss.steps.x[-1:]
             last = max([float(self._epochs), 1.0, *xs])
             self._loss.show_x(-0.015 * last, 1.015 * last)
         self._loss.fit_y()
@@ -261,7 +261,7 @@ class MetricChart(Chart):
     def _on_mouse_moved(self, position: QPointF) -> None:
         plot = self._loss if self.sender() is self._loss.scene() else self._share
         x = plot.x_at(position)
-        xs = self._loss.train.x
+        xs = self._loss.val.x
         self._hovered = min(xs, key=lambda known: abs(known - x)) if xs else None
         self._show_values()
 
@@ -275,10 +275,10 @@ class MetricChart(Chart):
         x = self._hovered
         for plot, legend in self._legends.items():
             plot.show_hover(x)
-            at = x if x is not None else (plot.train.x[-1] if plot.train.x else 0.0)
+            at = x if x is not None else (plot.val.x[-1] if plot.val.x else 0.0)
             lines = {"train": plot.train, "val": plot.val}
             values = {name: _number(curve.nearest(at), plot.is_share) for name, curve in lines.items()}
-            best = f"kept epoch {plot.best:.0f}" if plot.best else ""
+            best = f"kept epoch {plot.best:.0f}" if plot.best is not None else ""
             legend.show_values(values, f"at epoch {at:.0f}" if x is not None else best)
 
 

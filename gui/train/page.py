@@ -78,6 +78,8 @@ class TrainPage(Page):
         attach(self.enqueue_button, "run.enqueue", wait)
         pause = tr("End after this step and free the device; Resume goes on at the same place")
         attach(self.pause_button, "run.pause", pause)
+        attempt = tr("Measure the networks on this computer on your pictures, without training")
+        attach(self.setup.probe_button, "run.probe", attempt)
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
@@ -181,6 +183,7 @@ class TrainPage(Page):
         self.subtitle.setText(tr("Fine-tune on the pictures of {name}", name=path.name) if path else words)
         self.draft.refresh()
         self._show_readiness()
+        self.state.actions.refresh()
 
     @Slot(int)
     def show_view(self, index: int) -> None:

@@ -17,6 +17,10 @@ _STATES: dict[str, Tone] = {
 }  # fmt: skip
 
 
+_NO_EPOCHS = "solved at once"
+_ONE_POINT = "The head was solved for at once, without epochs: the chart has one point, the result."
+
+
 class RunMonitor(QWidget):
     """Shows one run; `start` empties it for the next."""
 
@@ -76,7 +80,7 @@ class RunMonitor(QWidget):
         self._note.setText("")
         for tile in self.tiles.values():
             tile.show_figure("–")
-        self.tiles["epoch"].show_figure(f"0 of {epochs}")
+        self.tiles["epoch"].show_figure(f"0 of {epochs}" if epochs else "–", "" if epochs else tr(_NO_EPOCHS))
 
     def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False) -> None:
         """Show that the run ended well, or waits to be resumed."""
@@ -88,9 +92,9 @@ class RunMonitor(QWidget):
         self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")
 
     def _ending(self) -> str:
-        if self._patience and self._place < self._epochs:
+        if self._epochs and self._patience and self._place < self._epochs:
             return f"Ended early: no better epoch in {self._patience}."
-        return ""
+        return "" if self._epochs else tr(_ONE_POINT)
 
     def fail(self, message: str) -> None:
         """Show that the run failed; the banner over the page has the next step."""
@@ -156,14 +160,17 @@ class RunMonitor(QWidget):
             val_accuracy=event.val_accuracy,
             is_best=event.is_best,
         )
-        self.tiles["epoch"].show_figure(f"{event.epoch} of {event.epochs}", f"took {duration_text(event.seconds)}")
+        place = f"{event.epoch} of {event.epochs}" if event.epochs else "–"
+        self.tiles["epoch"].show_figure(
+            place, f"took {duration_text(event.seconds)}" if event.epochs else tr(_NO_EPOCHS)
+        )
         self.tiles["speed"].show_figure(f"{event.images_per_second:,.0f}", "pictures / s")
         self._waited = event.waited
         if event.is_best:
             self._best = (event.val_accuracy, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
-            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}")
+            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}" if self._epochs else "")
 
     def _patience_words(self) -> str:
         """Return how many epochs without a better one are left before the run ends early."""

@@ -19,6 +19,7 @@ from gui.kit.parts import Button, Card, column, pill, row, scrolling, text
 from gui.next_steps import way_of
 from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
+from gui.train.probe_table import ProbeTable
 from visionft.errors import Problem
 from visionft.training.config.train_config import TrainConfig
 
@@ -36,6 +37,7 @@ class SetupView(QWidget):
     preset_chosen = Signal(str)
     reset_requested = Signal()
     all_backbones_requested = Signal(bool)
+    probe_requested = Signal()
     search_requested = Signal()  # for a network that has no card
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
@@ -53,6 +55,7 @@ class SetupView(QWidget):
         self.method_forms: dict[str, ConfigForm] = {}
         self._default = config
         self.strip = AugmentStrip()
+        self.probes = ProbeTable()
         self.problems = Banner()
         self.rate_chart: RateChart | None = None
         self._build_parts()
@@ -67,6 +70,7 @@ class SetupView(QWidget):
         self.presets.chosen.connect(self.preset_chosen)
         self.methods.chosen.connect(lambda name: self._choose("method", name))
         self.backbones.chosen.connect(lambda name: self._choose("backbone", name))
+        self.probes.used.connect(lambda name: self._choose("backbone", name))
         self.form.edited.connect(self._on_edited)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -85,6 +89,7 @@ class SetupView(QWidget):
         self.show_all_button.setCheckable(True)
         self.search_button = Button("Find a network", "search", role="quiet", on_click=self.search_requested.emit)
         self.search_button.setToolTip(tr("Search all ResNets and vision transformers of timm by name"))
+        self.probe_button = Button("Try on my pictures", "gauge", role="quiet", on_click=self.probe_requested.emit)
         self.summary = text(role="muted", wrap=True)
         self.cost = text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge", on_click=lambda: self.measure_requested.emit(False))
@@ -103,7 +108,7 @@ class SetupView(QWidget):
 
     def _left(self):
         head = row(text("Preset", "heading"), self.modified_pill, None, self.reset_button)
-        backbones = row(text("Backbone", "heading"), None, self.search_button, self.show_all_button)
+        backbones = row(text("Backbone", "heading"), None, self.probe_button, self.search_button, self.show_all_button)
         left = column(
             head,
             self.presets,
@@ -114,6 +119,7 @@ class SetupView(QWidget):
             theme.SMALL,
             backbones,
             text("The pretrained network to start from. Larger ones see more and take longer.", "muted", wrap=True),
+            self.probes,
             self.backbones,
             None,
         )

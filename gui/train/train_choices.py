@@ -2,7 +2,8 @@
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, zip_longest
 
 from gui.kit.i18n import tr
 from gui.train.choice_grid import Choice
@@ -10,9 +11,10 @@ from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
 from visionft.amounts import count_text, duration_text, memory_text
-from visionft.training.config.presets import PRESETS, Circumstances, preset_config
+from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate
+from visionft.training.probing import Probe, best_probe
 
 HERE, ELSEWHERE = "On this computer", "To download when first used"
 _TRY_OUT = ("test_resnet", "test_vit")
@@ -23,6 +25,7 @@ _RECOMMENDED_CPU = (
 )
 _RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "resnet18_in1k")
 _MOST_HERE, _MOST_ELSEWHERE = 6, 3
+_MOST_TRIED = 5
 
 KnownCost = Callable[[TrainConfig], Estimate | None]
 
@@ -38,17 +41,37 @@ class WeightsFact:
 # Presets --------------------------------------------------------------------------------------------------------------
 
 
-def preset_choices(circumstances: Circumstances, known: KnownCost) -> list[Choice]:
+def preset_choices(circumstances: Circumstances, known: KnownCost, probes: Sequence[Probe] = ()) -> list[Choice]:
     """Return a card per preset, with what it would choose here and what that costs where it is known."""
-    return [_preset_choice(name, circumstances, known) for name in PRESETS]
+    return [_preset_choice(name, circumstances, known, probes) for name in PRESETS]
 
 
-def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost) -> Choice:
-    config = preset_config(name, circumstances)
-    facts = ", ".join((config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)))
+def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost, probes: Sequence[Probe]) -> Choice:
+    measured = measured_backbone(name, circumstances, probes)
+    config = preset_config(name, circumstances, backbone=measured)
+    words = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
+    facts = ", ".join([*words, tr("chosen on your pictures")] if measured else words)
     return Choice(
         name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
     )
+
+
+def measured_backbone(preset: str, circumstances: Circumstances, probes: Sequence[Probe]) -> str:
+    """Return which of the backbones that suit a preset is best on the pictures; empty where there was no choice."""
+    suited = preset_backbones(preset, circumstances)
+    tried = [probe for probe in probes if probe.backbone in suited]
+    return best_probe(tried).backbone if len(tried) > 1 else ""
+
+
+def backbones_to_try(circumstances: Circumstances) -> list[str]:
+    """Return what is worth trying on the pictures: the bundled ones and those that suit the presets, at most five.
+
+    In turn one of each, so that every preset has its first ones among them.
+    """
+    bundled = [name for name, backbone in BACKBONES.items() if backbone.bundled]
+    suited = [preset_backbones(name, circumstances) for name in PRESETS]
+    turns = chain.from_iterable(zip_longest(bundled, *suited))
+    return list(dict.fromkeys(name for name in turns if name))[:_MOST_TRIED]
 
 
 # Backbones ------------------------------------------------------------------------------------------------------------

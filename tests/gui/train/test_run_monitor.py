@@ -40,3 +40,18 @@ def test_a_run_without_early_stopping_speaks_of_no_patience(monitor: RunMonitor)
     monitor.start("A run", epochs=9)
     show(monitor, 1, 0.90, is_best=True, waited=0)
     assert "patience" not in monitor.tiles["left"].accessibleName()
+
+
+def test_a_run_whose_head_is_solved_shows_its_one_point_and_says_why(monitor: RunMonitor) -> None:
+    monitor.start("A probe", epochs=0, patience=3)
+    monitor.handle(
+        EpochDone(
+            epoch=0, epochs=0, train_loss=None, train_accuracy=None, val_loss=1, val_accuracy=0.8, learning_rate=0,
+            seconds=2, images_per_second=50, is_best=True,
+        )
+    )  # fmt: skip
+    monitor.finish(seconds=2, was_stopped=False, run="001-probe")
+    assert monitor.tiles["epoch"].accessibleName() == "Epoch: – solved at once"
+    assert monitor.tiles["best"].accessibleName().strip() == "Kept: 80.0%"
+    assert monitor.chart.point_counts()["epochs"] == 1
+    assert "one point" in monitor._note.text()
