@@ -12,7 +12,6 @@ from functools import cache
 from typing import Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
-from models.methods.full import FullOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
@@ -161,9 +160,7 @@ def _balanced(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     config = dataclasses.replace(config, augmentation="light", epochs=epochs, ema_decay=0.99)
     if not _is_small(config):
         return dataclasses.replace(config, method="lora")
-    # A ResNet's earlier stages and a linear probe's head are worth most where pictures are few, and never harm.
-    layers = "joined" if config.backbone_row.family == "resnet" else "last"
-    return dataclasses.replace(config, method="full", full=FullOptions(layers=layers))  # type: ignore[call-arg]
+    return dataclasses.replace(config, method="full")
 
 
 def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:

@@ -28,7 +28,6 @@ def test_a_better_preset_takes_longer_and_lets_more_learn():
     here = Circumstances(pictures=900, here=STARTERS)
     quick, balanced, best = (preset_config(name, here) for name in ("quick", "balanced", "best"))
     assert (quick.method, balanced.method, best.method) == ("linear", "full", "full")
-    assert balanced.full.layers == "joined" and balanced.peak_learning_rate == best.peak_learning_rate / 2
     assert best.epochs > balanced.epochs
     assert quick.augmentation == "none" and best.augmentation == "medium"
 
