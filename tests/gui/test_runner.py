@@ -117,6 +117,7 @@ def page(window: MainWindow, project_dir, engine) -> TrainPage:
 
 
 def draft(page: TrainPage, epochs: int) -> None:
+    page.setup.methods.tiles["lora"].click()  # has epochs; Balanced solves a linear probe for so few pictures
     page.form.editor("epochs").setValue(epochs)
 
 

@@ -89,7 +89,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name: str, method: str, sm
     with torch.no_grad():
         expected = built.eval()(pictures(row))
         torch.testing.assert_close(built.merged()(pictures(row)), expected, atol=1e-4, rtol=1e-3)
-        assert built.features(pictures(row)).shape == (4, row.features)
+        assert built.features(pictures(row)).shape == (4, sum(built.head_parts))
     again = build_classifier(row, kind, classes=3, options=LORA_ON_ALL[method], weights=None).to_device("cpu")
     again.load_trainable_state(built.trainable_state())
     with torch.no_grad():

@@ -96,6 +96,8 @@ def swap_pages(data: bytearray, generator: random.Random) -> None:
 
 def damage_bytes(folder: Path, generator: random.Random) -> str:
     files = [folder / name for name in ("project.db", *LOGS) if (folder / name).is_file()]
+    if not files:
+        return "nothing left to damage"
     file = generator.choice([each for each in files if each.stat().st_size] or files)
     work: Callable[[bytearray, random.Random], None] = generator.choice([flip, flip, cut, zero, scramble, swap_pages])
     data = bytearray(file.read_bytes())

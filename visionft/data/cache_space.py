@@ -46,7 +46,7 @@ def cache_folder() -> Path:
     """Return where decoded pictures are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser() / "visionft pictures"
+        return Path(chosen).expanduser() / "visionft-pictures"
     return platformdirs.user_cache_path("visionft", appauthor=False) / "pictures"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionft.data.types import Snapshot
-from visionft.errors import RunError
+from visionft.errors import ConfigError, Problem, RunError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
@@ -63,6 +63,9 @@ def find_learning_rate(
     """
     config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
     check_config(config, images)
+    if not config.total_epochs:
+        hint = "Choose gradient as its solver, or leave the rate alone: it does not matter."
+        raise ConfigError((Problem("learning_rate", "a head that is solved for has no learning rate", hint),))
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
     context = RunContext(config, classes=len(images.class_names))

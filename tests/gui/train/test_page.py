@@ -107,6 +107,7 @@ def test_a_method_that_the_backbone_cannot_take_says_why(qtbot, page):
 
 def test_only_the_chosen_methods_settings_are_shown(qtbot, page):
     forms, tiles = page.setup.method_forms, page.setup.methods.tiles
+    qtbot.mouseClick(tiles["lora"], LEFT)
     assert forms["lora"].isVisible() and "adapter" not in forms
     qtbot.mouseClick(tiles["adapter"], LEFT)
     assert forms["adapter"].isVisible() and not forms["lora"].isVisible()

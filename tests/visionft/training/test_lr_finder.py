@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.methods.linear import GRADIENT, LinearOptions
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, RunError
 from visionft.training.config.train_config import TrainConfig
@@ -15,7 +16,8 @@ TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu",
 
 @pytest.mark.parametrize("method", ["full", "linear"])
 def test_the_suggestion_trains(method: str, snapshot: Snapshot, tmp_path: Path) -> None:
-    config = TrainConfig(backbone="test_vit", method=method, epochs=6, **TINY)
+    gradient = LinearOptions(layers="last", solver=GRADIENT)
+    config = TrainConfig(backbone="test_vit", method=method, linear=gradient, epochs=6, **TINY)
     curve = find_learning_rate(config, snapshot, steps=60)
     assert 1e-6 < curve.suggestion < 1.0
     assert list(curve.rates) == sorted(curve.rates) and len(curve.rates) == len(curve.losses) <= 60
@@ -28,5 +30,7 @@ def test_the_suggestion_trains(method: str, snapshot: Snapshot, tmp_path: Path) 
 def test_stopping_and_impossible_settings_are_said(snapshot: Snapshot) -> None:
     with pytest.raises(RunError, match="was stopped"):
         find_learning_rate(TrainConfig(backbone="test_vit", method="lora", **TINY), snapshot, should_stop=lambda: True)
+    with pytest.raises(ConfigError, match="solved for has no learning rate"):
+        find_learning_rate(TrainConfig(backbone="test_vit", method="linear", **TINY), snapshot)
     with pytest.raises(ConfigError):
         find_learning_rate(TrainConfig(backbone="test_resnet", method="prefix", **TINY), snapshot)

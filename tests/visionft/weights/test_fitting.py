@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
+from models.methods.linear import LinearOptions
 from models.methods.table import METHODS
 from visionft.errors import WeightsError
 from visionft.weights import weights_loader
@@ -16,7 +17,8 @@ from visionft.weights.fitting import fitting_backbones, load_weights
 
 def network(backbone: str = "test_vit", image_size: int = 64):
     method = METHODS["linear"]
-    return build_classifier(BACKBONES[backbone], method, classes=3, weights=None, image_size=image_size, seed=2).network
+    arguments = {"options": LinearOptions(layers="last"), "weights": None, "image_size": image_size, "seed": 2}
+    return build_classifier(BACKBONES[backbone], method, classes=3, **arguments).network
 
 
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])

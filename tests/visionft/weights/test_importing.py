@@ -56,7 +56,7 @@ def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_o
     built = build_classifier(
         BACKBONES["test_vit"], METHODS["linear"], classes=2, image_size=64, weights=weights_loader()
     )
-    assert torch.equal(built.network.patch_embed.proj.weight, state["patch_embed.proj.weight"])
+    assert torch.equal(built.body.patch_embed.proj.weight, state["patch_embed.proj.weight"])
 
 
 def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:

@@ -1,14 +1,17 @@
 """Validating a run, and keeping what is best of it: its start, its epochs, and what lies between them."""
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from models.classifier import Classifier
+from visionft.errors import RunError
 from visionft.events import EpochDone, Notice, OnEvent, Progress
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import interpolation
+from visionft.training.loop.batches import Stopped
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.progress import RunProgress
 from visionft.training.loop.training_data import TrainingData
@@ -89,14 +92,15 @@ class Keeper:
     def interpolate(self, on_event: OnEvent) -> None:
         """Keep weights between the start and the best epoch where they validate better; the epochs are over.
 
-        Raises:
-            Stopped: The user asked to stop; the best epoch stays.
+        A run is done without it: where the user stops, or no validation picture can be read any more, the epoch stays.
         """
         before = best_epoch(read_metrics(self._run_dir))
         if not self._interpolates or before is None:
             return
         on_event(Progress(stage="Trying weights between start and end", done=0, total=0))
-        found = interpolation.find_between(self._run_dir, self._classifier, self._validate)
+        found = None
+        with contextlib.suppress(Stopped, RunError):
+            found = interpolation.find_between(self._run_dir, self._classifier, self._validate)
         self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
         if found and self._is_main:
             interpolation.keep_between(self._run_dir, self._classifier.trainable_state(), found)
