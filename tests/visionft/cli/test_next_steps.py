@@ -16,7 +16,10 @@ from visionft.cli.next_steps import COMMANDS, command_for
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
 # Scripts of the developers, with a command line of their own.
-SCRIPTS = {SOURCE / "models" / "starter" / name for name in ("pretrain.py", "targets.py")}
+SCRIPTS = {
+    SOURCE / "models" / "starter" / name
+    for name in ("pretrain.py", "targets.py", "hybrid_pretrain.py", "hybrid_targets.py")
+}
 
 
 def texts(file: Path) -> list[tuple[int, str]]:
