@@ -58,8 +58,9 @@ class ProjectSession(QObject):
         return probes if looked_at is self.snapshot() else ()
 
     def keep_probes(self, snapshot: "Snapshot", probes: "tuple[Probe, ...]") -> None:
-        """Keep what was measured on `snapshot`, as long as pictures and labels stay so."""
-        self._probed = (snapshot, probes)
+        """Keep what was measured on `snapshot`, if anything was, as long as pictures and labels stay so."""
+        if probes:
+            self._probed = (snapshot, probes)
 
     def apply(self, change: "Change") -> bool:
         """Make a change durable, then tell the screens what it altered; on failure say why."""

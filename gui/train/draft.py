@@ -327,10 +327,12 @@ class TrainDraft(QObject):
                 f"{event.stage}: {event.done:,} of {event.total:,}" if event.total else event.stage
             )
 
-    def _on_probed(self, _outcome: "Outcome[tuple[Probe, ...]]") -> None:
+    def _on_probed(self, outcome: "Outcome[tuple[Probe, ...]]") -> None:
         was_modified = self.is_modified
         self._set_measuring(False)
         self._look_at_project()
+        if outcome.result and not self._probes:
+            self._state.say(tr("Pictures or labels changed meanwhile: try the networks again."))
         self._follow(was_modified)
 
     def _task(self, title: str, work: "Work[T]") -> "Task[T]":

@@ -43,16 +43,23 @@ class ProbeTable(Card):
         """Show measurements with the one to go by marked; without any, nothing."""
         self.setVisible(bool(probes))
         self.table.setVisible(bool(probes))
-        self.use_button.setVisible(bool(probes))
+        self.use_button.setVisible(any(probe.accuracy is not None for probe in probes))
         self._best = best_probe(probes).backbone if probes else ""
         if not probes:
             return
-        title = get_backbone(self._best).title
-        words = tr("{network} suits your pictures best: the quickest of those that are equally good.", network=title)
-        self.words.setText(words + " " + tr("{count} training pictures, each held out once.", count=probes[0].pictures))
+        self.words.setText(_words(probes))
         marked = [place for place, probe in enumerate(probes) if probe.backbone == self._best]
         self.table.show_rows([_cells(probe) for probe in probes], marked=marked)
         self.table.setFixedHeight(theme.scaled(30) * (len(probes) + 1) + theme.scaled(10))
+
+
+def _words(probes: Sequence[Probe]) -> str:
+    """Say what was found: which network to go by and why, or that it cannot be told."""
+    if all(probe.accuracy is None for probe in probes):
+        return tr("One picture a class is too few to tell which network suits them.")
+    title = get_backbone(best_probe(probes).backbone).title
+    found = tr("{network} suits your pictures best: the quickest of those within the error of the best.", network=title)
+    return found + " " + tr("{count} training pictures, each held out once.", count=probes[0].pictures)
 
 
 def _cells(probe: Probe) -> list[tuple[str, object]]:
