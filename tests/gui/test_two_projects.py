@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from gui.tasks import Lane, Task
+from models.methods.linear import GRADIENT, LinearOptions
 from visionft.training.config.train_config import TrainConfig
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -104,7 +105,7 @@ def learn(qtbot, window: MainWindow) -> None:
     train.start()
     wait(qtbot, window)
     assert train.monitor.state() == "Finished", window.banner.message()
-    train.draft.take(dataclasses.replace(TINY, epochs=777))
+    train.draft.take(dataclasses.replace(TINY, epochs=777, linear=LinearOptions(solver=GRADIENT)))
     train.enqueue()
     train.setup.reset_requested.emit()  # settings that were chosen would stay, see below
     window.show_page("results")

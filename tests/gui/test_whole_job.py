@@ -51,13 +51,14 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     train = window.page("train")
     qtbot.mouseClick(train.setup.backbones.tiles["starter_resnet"], LEFT)
     qtbot.mouseClick(train.setup.methods.tiles["linear"], LEFT)
+    train.setup.method_forms["linear"].editor("solver").setCurrentText("gradient")
     train.form.editor("epochs").setValue(3)
     train.form.editor("batch_size").setValue(8)
     qtbot.keyClick(train, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 1, timeout=120_000)
     wait_for_job(qtbot, window)
     assert train.monitor.state() == "Finished", window.banner.message()
-    assert train.monitor.chart.point_counts()["epochs"] == 3
+    assert train.monitor.chart.point_counts()["epochs"] == 4  # and the start
 
     train.form.editor("epochs").setValue(500)
     qtbot.mouseClick(train.start_button, LEFT)

@@ -44,7 +44,7 @@ def test_a_run_on_thousands_of_pictures_trains_and_resumes(task: Task, snapshot:
 
     assert train(config, images, run_dir, should_stop=after_the_first_epoch).stopped
     assert not resume(run_dir).stopped
-    assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2]
+    assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [0, 1, 2]
     train(dataclasses.replace(config, workers=0), images, tmp_path / "alone")
     resumed, alone = (load_file(each / "last" / "model.safetensors") for each in (run_dir, tmp_path / "alone"))
     assert all(torch.equal(value, alone[name]) for name, value in resumed.items())
