@@ -29,13 +29,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What a banner says; `next_step` becomes its button."""
+    """What a banner says; its button is the command of that id, or else the `next_step`."""
 
     message: str
     hint: str
     tone: "Tone"
     details: str
     next_step: NextStep | None
+    command: str = ""
 
 
 def _is_of_project(handle: TaskHandle) -> bool:
@@ -185,7 +186,8 @@ class AppState(QObject):
         tone: "Tone" = "warn",
         details: str = "",
         next_step: NextStep | None = None,
+        command: str = "",
     ) -> None:
-        """Show a message as a banner."""
-        said = Message(message=message, hint=hint, tone=tone, details=details, next_step=next_step)
+        """Show a message; its button does the command of that id (such as `edit.undo`), or leads to the next step."""
+        said = Message(message=message, hint=hint, tone=tone, details=details, next_step=next_step, command=command)
         self.message_raised.emit(said)

@@ -274,7 +274,9 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_message_raised(self, said: Message) -> None:
-        way = way_of(said.next_step, self.take_step)
+        actions, way = self.state.actions, way_of(said.next_step, self.take_step)
+        if said.command:
+            way = (actions[said.command].title, partial(actions.run, said.command))
         self.banner.show_message(said.message, said.hint, tone=said.tone, details=said.details, way=way)
 
     @Slot(object)
