@@ -54,11 +54,6 @@ class Classifier(nn.Module):
         return self._method.head_parts(self.backbone, self.options)
 
     @property
-    def begins_solved(self) -> bool:
-        """Tell whether a run begins with the best head for the features as they are."""
-        return self._method.begins_solved(self.options)
-
-    @property
     def may_leave_parts_out(self) -> bool:
         """Tell whether the head may pass over all parts but the network's own embedding."""
         return self._method.may_leave_parts_out(self.options)

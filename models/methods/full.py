@@ -10,7 +10,7 @@ from models.catalog import Backbone
 from models.errors import Problem
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
-from models.shapes import ResNetShape, ViTShape, joined_widths
+from models.shapes import joined_widths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +31,7 @@ class FullOptions(MethodOptions):
     layers: str = setting(
         "last",
         label="Head sees",
-        help="last: the network's embedding, with a head that begins gently. joined: its earlier stages or blocks too, "
-        "with the head of a linear probe, which the run keeps where training adds nothing.",
+        help="last: the network's embedding; joined: its earlier stages or blocks too.",
         choices=("last", "joined"),
         advanced=True,
     )
@@ -59,19 +58,11 @@ class FullFineTuning(Method[FullOptions]):
     moves_buffers = True
     interpolates = True
 
-    def peak_rate(self, shape: ViTShape | ResNetShape, options: FullOptions) -> float:
-        """Return half of the usual rate where the head already suits the features: larger steps only spoil both."""
-        return super().peak_rate(shape, options) * (0.5 if options.layers == "joined" else 1.0)
-
     def head_parts(self, backbone: Backbone, options: FullOptions) -> tuple[int, ...]:
         """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""
         if options.layers == "last":
             return (backbone.features,)
         return joined_widths(backbone.shape, backbone.features)
-
-    def begins_solved(self, options: FullOptions) -> bool:
-        """Tell that a joined head is a linear probe's."""
-        return options.layers == "joined"
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""
