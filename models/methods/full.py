@@ -15,6 +15,8 @@ from models.shapes import joined_widths
 if TYPE_CHECKING:
     from torch import nn
 
+KEPT, LEARNED = "kept", "learned"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FullOptions(MethodOptions):
@@ -33,6 +35,14 @@ class FullOptions(MethodOptions):
         label="Head sees",
         help="last: the network's embedding; joined: its earlier stages or blocks too.",
         choices=("last", "joined"),
+        advanced=True,
+    )
+    statistics: str = setting(
+        KEPT,
+        label="Batch-norm statistics",
+        help="kept: those of the pretrained network, steadier where there are few pictures or small batches. learned: "
+        "those of your pictures, as a network that starts from random weights always does.",
+        choices=(KEPT, LEARNED),
         advanced=True,
     )
     frozen_stages: int = setting(
@@ -63,6 +73,14 @@ class FullFineTuning(Method[FullOptions]):
         if options.layers == "last":
             return (backbone.features,)
         return joined_widths(backbone.shape, backbone.features)
+
+    def keeps_statistics(self, options: FullOptions) -> bool:
+        """Tell whether pretrained batch-norm statistics stay."""
+        return options.statistics == KEPT
+
+    def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
+        """Return what runs of formats up to 4 did: the statistics followed the pictures."""
+        return values if version > 4 else {"statistics": LEARNED, **values}
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""

@@ -78,6 +78,10 @@ class Method(Generic[OptionsT]):
         """Tell whether the head may pass over all of these parts but the embedding."""
         return False
 
+    def keeps_statistics(self, options: OptionsT) -> bool:
+        """Tell whether batch norms whose weights learn keep the pretrained statistics; where they are frozen all do."""
+        return False
+
     def is_closed_form(self, options: OptionsT) -> bool:
         """Tell whether the head's solution is all there is to learn, so that a run has no epochs."""
         return False
