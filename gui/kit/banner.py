@@ -1,25 +1,30 @@
-"""A banner over a page: what went wrong or well, the next step, and details for who asks. Knows Qt only."""
+"""A message in a page: what went wrong or well, the next step, and details for who asks. Knows Qt only.
+
+Over a page the same message is a toast (`gui.kit.toasts`).
+"""
 
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit
 
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, IconButton, IconLabel, Tone, column, restyle, text
+from gui.kit.parts import Button, Card, IconButton, IconLabel, Tone, column, restyle, row, text
 
 _ICONS = {"bad": "error", "warn": "warning", "good": "check-circle", "info": "info"}
 _INKS = {"bad": "bad", "warn": "warn", "good": "good", "info": "accent"}
+Way = tuple[str, Callable[[], object]]  # a button's title, and what it does
 
 
 class Banner(Card):
-    """One message at a time; hidden until `show_message`."""
+    """One message at a time; hidden until `show_message`. A narrow one has its buttons below the words."""
 
     dismissed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_narrow: bool = False) -> None:
         super().__init__(margin=theme.MEDIUM)
+        self.tone: Tone = "info"
         self._icon = IconLabel("info", size=20)
         self._message = text(role="strong", wrap=True)
         self._hint = text(wrap=True)
@@ -29,17 +34,20 @@ class Banner(Card):
         self._details.setMinimumHeight(160)
         self.details_button = Button("Details", role="quiet", on_click=self._toggle_details)
         self.way_button = Button("", on_click=self._go)
-        self.way_button.hide()
         self._way: Callable[[], object] | None = None
         self.close_button = IconButton("close", "Dismiss", on_click=self.dismiss)
-        top = QHBoxLayout()
-        top.setSpacing(theme.MEDIUM)
-        top.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        top.addLayout(column(self._message, self._hint, spacing=theme.HAIR), 1)
-        top.addWidget(self.way_button, 0, Qt.AlignmentFlag.AlignTop)
-        top.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignTop)
-        top.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        words = column(self._message, self._hint, spacing=theme.HAIR)
+        top = row(self._icon, words, spacing=theme.MEDIUM)
+        top.setStretch(1, 1)
+        buttons = row(None, self.details_button, self.way_button)
+        if not is_narrow:
+            top.addLayout(buttons)
+        top.addWidget(self.close_button)
+        for item in (self._icon, self.close_button):
+            top.setAlignment(item, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(top)
+        if is_narrow:
+            self.body.addLayout(buttons)
         self.body.addWidget(self._details)
         self.hide()
 
@@ -50,10 +58,10 @@ class Banner(Card):
         *,
         tone: Tone = "info",
         details: str = "",
-        way: tuple[str, Callable[[], object]] | None = None,
+        way: Way | None = None,
     ) -> None:
         """Show a message; `details` stay folded until asked for, `way` is a button and what it does."""
-        self._way = way[1] if way else None
+        self.tone, self._way = tone, way[1] if way else None
         self.way_button.setText(tr(way[0]) if way else "")
         self.way_button.setVisible(way is not None)
         self._message.setText(tr(message))
@@ -70,6 +78,10 @@ class Banner(Card):
     def message(self) -> str:
         """Return what the banner says now; empty when it is hidden."""
         return "" if self.isHidden() else self._message.text()
+
+    def hint(self) -> str:
+        """Return the advice below the message; empty when there is none."""
+        return "" if self.isHidden() else self._hint.text()
 
     def dismiss(self) -> None:
         """Hide the banner."""

@@ -52,7 +52,7 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     window.state.say(
         "The disk is full.", "Free some space and try again.", tone="bad", details="Traceback", next_step=step
     )
-    clipped += look(window.banner, "banner", window)
+    clipped += look(window.toasts, "toasts", window)
     assert not clipped
 
 

@@ -132,7 +132,7 @@ def test_a_page_that_was_not_looked_at_yet_says_why_when_its_command_is_chosen(w
     evaluate = window.commands.action("run.evaluate")
     evaluate.trigger()
     assert window.current_page.name == "results"
-    assert window.banner.message() == evaluate.toolTip() == "Choose a training run first."
+    assert window.toasts.message() == evaluate.toolTip() == "Choose a training run first."
     assert not evaluate.isEnabled()
 
 
