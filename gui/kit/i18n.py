@@ -4,11 +4,18 @@ A catalogue is a JSON file, `resources/translations/<code>.json`: English messag
 `{placeholders}`. A message it lacks stays English. What builds a label or a button (`gui.kit.parts`) looks up the
 words that stand in the source; everything shown later is looked up at the call, `label.setText(tr("Saved"))`, and a
 text put together from values is written `tr("{count} pictures", count=...)`. The name of a class, a file or a run never
-is. Knows no widgets.
+is.
+
+What the engine says (stages, notices, errors) comes with its values already put in: "Trying ResNet-18". A message that
+the catalogue lacks is taken for the one whose placeholders fit, "Trying {network}", or sentence by sentence. Knows no
+widgets.
 """
 
 import logging
 import math
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 
 import resources
@@ -19,6 +26,11 @@ ENGLISH = "en"
 PSEUDO = "pseudo"  # not a language: every message 40 % longer, for tests of layouts
 _FOLDER = Path(resources.__file__).parent / "translations"
 _LONGER, _PADDING = 0.4, "ö"
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_SENTENCE_END = re.compile(r"(?<=[.!?:]) (?=[A-Z“])")
+_LEAST_LETTERS = 4  # of a pattern: with fewer it would fit anything
+_NUMBERS = ("count", "done", "total")  # placeholders that hold nothing else
+_SAID = ("reason", "error", "what")  # those that hold words of the program too
 
 
 class _Language:
@@ -47,6 +59,8 @@ def use_language(code: str) -> None:
     """Let `tr` answer in this language; widgets that are built already keep their texts."""
     _Language.code = code
     _Language.catalogue = {} if code in (ENGLISH, PSEUDO) else read_catalogue(code)
+    _patterns.cache_clear()
+    _fitted.cache_clear()
 
 
 def language() -> str:
@@ -59,8 +73,46 @@ def tr(message: str, /, **values: object) -> str:
 
     Looking up a translation again gives the translation, so it does no harm when both page and widget ask.
     """
-    found = _lengthened(message) if _Language.code == PSEUDO else _Language.catalogue.get(message, message)
+    if _Language.code == PSEUDO:
+        found = _lengthened(message)
+    else:
+        found = _Language.catalogue.get(message) or (message if values else _fitted(message))
     return found.format(**values) if values else found
+
+
+@cache
+def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
+    """Return what fits a message with its values in it, and its translation; what says most by itself comes first."""
+    catalogue = _Language.catalogue
+    with_values = [message for message in catalogue if _PLACEHOLDER.search(message)]
+    letters = {message: sum(map(str.isalpha, _PLACEHOLDER.sub("", message))) for message in with_values}
+    chosen = sorted((each for each in with_values if letters[each] >= _LEAST_LETTERS), key=lambda each: -letters[each])
+    return [(re.compile(_expression(message), re.DOTALL), catalogue[message]) for message in chosen]
+
+
+def _expression(message: str) -> str:
+    parts, seen = _PLACEHOLDER.split(message), set[str]()
+    for place, part in enumerate(parts):
+        is_name = place % 2
+        parts[place] = _group(part, part in seen) if is_name else re.escape(part)
+        seen |= {part} if is_name else set()
+    return "".join(parts)
+
+
+def _group(name: str, is_again: bool) -> str:
+    what = r"[\d.,]+" if name in _NUMBERS else ".+?"
+    return f"(?P={name})" if is_again else f"(?P<{name}>{what})"
+
+
+@lru_cache(maxsize=512)
+def _fitted(message: str) -> str:
+    """Return the translation of a message that came with its values in it; the message where none fits."""
+    for pattern, translation in _patterns():
+        if (fit := pattern.fullmatch(message)) is not None:
+            values = {name: tr(value) if name in _SAID else value for name, value in fit.groupdict().items()}
+            return translation.format(**values)
+    sentences = _SENTENCE_END.split(message)
+    return " ".join(map(tr, sentences)) if len(sentences) > 1 else message
 
 
 def _lengthened(message: str) -> str:
