@@ -174,14 +174,13 @@ def test_the_language_is_kept_for_the_next_start(page):
     assert load_settings().language == "de"
 
 
-def test_columns_go_below_each_other_where_there_is_no_room(page, window, qapp):
+def test_columns_go_below_each_other_where_there_is_no_room(qtbot, page, window):
     columns = page.findChild(SideBySide)
     window.resize(1280, 800)
     QApplication.processEvents()
     assert columns.is_wide()
     window.state.change_settings(font_scale=1.5)
-    QApplication.processEvents()
-    assert not columns.is_wide()
+    qtbot.waitUntil(lambda: not columns.is_wide())
 
 
 def test_closing_the_window_begins_no_new_look(qtbot, page, window):
