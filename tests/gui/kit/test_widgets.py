@@ -5,12 +5,10 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from gui.home.readiness import class_rows, conditions
 from gui.kit.image_view import ImageView
-from gui.kit.parts import choice_box, column
-from gui.kit.theme import apply_theme
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_picture, load_thumbnail
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.summary import ProjectSummary
@@ -119,22 +117,3 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
     for x, y in ((5, 5), (128, 96), (250, 180)):
         assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3
-
-
-@pytest.mark.qt_log_ignore("does not support (grabbing|raise|propagateSizeHints)")
-@pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_a_box_shows_all_its_choices(qtbot, qapp, scale):
-    """Opened by a click, the first time: a style's frame and padding must not take the last one's place."""
-    apply_theme(qapp, "light", font_scale=scale)
-    page = QWidget()
-    qtbot.addWidget(page)
-    boxes = [choice_box("Choices", choices) for choices in (["English", "Deutsch"], ["90%", "100%", "115%", "150%"])]
-    page.setLayout(column(*boxes, None))
-    page.show()
-    for box in boxes:
-        qtbot.mouseClick(box, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(box.view().isVisible)
-        room = box.view().viewport().rect()
-        places = [box.view().visualRect(box.model().index(line, 0)) for line in range(box.count())]
-        assert all(place.top() >= 0 and place.bottom() <= room.bottom() for place in places)
-        box.hidePopup()
