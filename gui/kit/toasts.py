@@ -97,9 +97,9 @@ class Toasts(QWidget):
         super().__init__(parent)
         self._over = over
         self._shown: list[Toast] = []
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)  # room for the shadow
-        layout.setSpacing(theme.SMALL)
+        self._stack = QVBoxLayout(self)
+        self._stack.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)  # room for the shadow
+        self._stack.setSpacing(theme.SMALL)
         over.installEventFilter(self)
         self.hide()
 
@@ -115,7 +115,7 @@ class Toasts(QWidget):
     ) -> Toast:
         """Show one more message; said again, it moves to the newest place."""
         toast = Toast(about)
-        self.layout().addWidget(toast)
+        self._stack.addWidget(toast)
         toast.show_message(message, hint, tone=tone, details=details, way=way)
         toast.dismissed.connect(lambda: self._take_away(toast))
         self.drop(lambda each: each.accessibleName() == toast.accessibleName() and each.tone == tone)
@@ -152,7 +152,7 @@ class Toasts(QWidget):
     def _take_away(self, toast: Toast) -> None:
         if toast in self._shown:
             self._shown.remove(toast)
-        self.layout().removeWidget(toast)
+        self._stack.removeWidget(toast)
         toast.deleteLater()
         self._place()
         self.changed.emit()
@@ -182,9 +182,8 @@ class Toasts(QWidget):
             return
         room = self._over.geometry()
         width = min(theme.scaled(WIDTH) + 2 * theme.LARGE, room.width())
-        layout = self.layout()
-        layout.invalidate()
-        height = min(layout.totalHeightForWidth(width), room.height())
+        self._stack.invalidate()
+        height = min(self._stack.totalHeightForWidth(width), room.height())
         self.setGeometry(room.right() + 1 - width, room.bottom() + 1 - height, width, height)
         self.raise_()
 

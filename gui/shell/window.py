@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -28,6 +28,7 @@ from gui.shell.commands import Commands
 from gui.shell.job_bar import JobBar
 from gui.shell.messages import Messenger
 from gui.shell.palette import CommandPalette
+from gui.shell.project_actions import project_actions
 from gui.shell.rail import Rail
 from gui.shell.shortcut_sheet import ShortcutSheet
 from gui.state import AppState
@@ -35,6 +36,9 @@ from gui.tasks import Lane, TaskHandle
 from visionft import __version__
 from visionft.errors import NextStep
 from visionft.events import Event
+
+if TYPE_CHECKING:
+    from gui.shell.project_care import ProjectCare
 
 MIN_SIZE = (1024, 680)
 START_SIZE = (1280, 800)
@@ -70,6 +74,7 @@ class MainWindow(QMainWindow):
         self.entries = {entry.name: entry for entry in pages}
         self._pages: dict[str, Page] = {}
         self._builds_ahead = False
+        self._care: ProjectCare | None = None
         self.setWindowIcon(app_icon())
         self.setMinimumSize(*MIN_SIZE)
         self.resize(*START_SIZE)
@@ -179,8 +184,18 @@ class MainWindow(QMainWindow):
             link = PageLink(state=self.state, show=partial(self.opened, name), built=partial(self._pages.get, name))
             self.state.actions.declare(entry.actions(link))
         self.state.actions.declare(shell_actions(self.state, self, tuple(self.entries)))
+        self.state.actions.declare(project_actions(self.state, self))
         for name in self.entries:
             self.state.actions.attach(self.rail.button(name), f"page.{name}")
+
+    @property
+    def care(self) -> "ProjectCare":
+        """What is done with the open project as a whole; it loads what most sessions never need."""
+        if self._care is None:
+            from gui.shell.project_care import ProjectCare
+
+            self._care = ProjectCare(self.state, self)
+        return self._care
 
     def step_page(self, step: int) -> None:
         """Show the next (1) or previous (-1) page."""
