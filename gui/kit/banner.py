@@ -6,7 +6,7 @@ Over a page the same message is a toast (`gui.kit.toasts`).
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
@@ -14,6 +14,7 @@ from gui.kit.parts import Button, Card, IconButton, IconLabel, Tone, column, res
 
 _ICONS = {"bad": "error", "warn": "warning", "good": "check-circle", "info": "info"}
 _INKS = {"bad": "bad", "warn": "warn", "good": "good", "info": "accent"}
+_BESIDE_PX = 110  # buttons up to here stand beside the words of a narrow one
 Way = tuple[str, Callable[[], object]]  # a button's title, and what it does
 
 
@@ -36,18 +37,15 @@ class Banner(Card):
         self.way_button = Button("", on_click=self._go)
         self._way: Callable[[], object] | None = None
         self.close_button = IconButton("close", "Dismiss", on_click=self.dismiss)
-        words = column(self._message, self._hint, spacing=theme.HAIR)
-        top = row(self._icon, words, spacing=theme.MEDIUM)
-        top.setStretch(1, 1)
-        buttons = row(None, self.details_button, self.way_button)
-        if not is_narrow:
-            top.addLayout(buttons)
-        top.addWidget(self.close_button)
-        for item in (self._icon, self.close_button):
-            top.setAlignment(item, Qt.AlignmentFlag.AlignTop)
-        self.body.addLayout(top)
-        if is_narrow:
-            self.body.addLayout(buttons)
+        self._is_narrow = is_narrow
+        words = column(self._message, self._hint, None, spacing=theme.HAIR)
+        words.setContentsMargins(0, theme.TIGHT, 0, theme.TIGHT)  # the first line stands level with the buttons
+        icon = column(theme.TIGHT, self._icon, None)
+        self._buttons = QWidget()
+        self._buttons.setLayout(row(None, self.details_button, self.way_button))
+        self._top = row(icon, words, self._buttons, column(self.close_button, None), spacing=theme.MEDIUM)
+        self._top.setStretch(1, 1)
+        self.body.addLayout(self._top)
         self.body.addWidget(self._details)
         self.hide()
 
@@ -70,6 +68,7 @@ class Banner(Card):
         self._details.setPlainText(details)
         self._details.hide()
         self.details_button.setVisible(bool(details))
+        self._place_buttons()
         self._icon.show_icon(_ICONS[tone], _INKS[tone])
         restyle(self, tone=tone)
         self.setAccessibleName(f"{tr(message)} {tr(hint)}".strip())
@@ -87,6 +86,15 @@ class Banner(Card):
         """Hide the banner."""
         self.hide()
         self.dismissed.emit()
+
+    def _place_buttons(self) -> None:
+        """Put the buttons beside the words, or below them where they would leave those no room."""
+        wanted = sum(each.sizeHint().width() for each in (self.way_button, self.details_button) if not each.isHidden())
+        self._buttons.setVisible(wanted > 0)
+        if self._is_narrow and wanted > theme.scaled(_BESIDE_PX):
+            self.body.insertWidget(1, self._buttons)
+        else:
+            self._top.insertWidget(2, self._buttons, 0, Qt.AlignmentFlag.AlignTop)
 
     def _go(self) -> None:
         way = self._way

@@ -55,7 +55,7 @@ def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
     def choose(place: int) -> Callable[[HistoryDialog], None]:
         def act(dialog: HistoryDialog) -> None:
             assert not dialog.go_button.isEnabled()  # the mark begins where the project is
-            dialog.list.setCurrentRow(place)
+            dialog.table.selectRow(place)
             told.append(dialog.told())
             qtbot.mouseClick(dialog.go_button, LEFT)
 
