@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import resources
+from gui.kit.singulars import OF_ONE
 from visionft.files import read_json
 
 logger = logging.getLogger(__name__)
@@ -71,8 +72,12 @@ def language() -> str:
 def tr(message: str, /, **values: object) -> str:
     """Return a message in the language now in force, with `values` put in for its `{placeholders}`.
 
+    Where a `count` is 1, what is said of one is taken (`gui.kit.singulars`).
+
     Looking up a translation again gives the translation, so it does no harm when both page and widget ask.
     """
+    if str(values.get("count")) == "1":
+        message = OF_ONE.get(message, message)
     if _Language.code == PSEUDO:
         found = _lengthened(message)
     else:

@@ -16,6 +16,7 @@ from visionft.project.duplicating import duplicate_project
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.importing.relinking import relink_images
+from visionft.project.names import count_of
 from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.safety.restoring import restore_backup
@@ -155,7 +156,7 @@ def relink(
     """Find missing pictures again by their content."""
     with opened_project(project) as opened, job() as (on_event, should_stop):
         report = relink_images(opened, folder, on_event=on_event, should_stop=should_stop)
-        text = f"Found {report.relinked} pictures again; {len(report.missing)} are still missing."
+        text = f"Found {count_of(report.relinked, 'picture')} again; {len(report.missing)} still missing."
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
 
 
@@ -196,4 +197,6 @@ def export_project_labels(
             should_stop=should_stop,
         )
         missing = [f"Missing: {path}" for path in report.missing]
-        print_result(report, "\n".join([f"{report.path}: {report.pictures} pictures.", *missing]), as_json=json)
+        print_result(
+            report, "\n".join([f"{report.path}: {count_of(report.pictures, 'picture')}.", *missing]), as_json=json
+        )

@@ -14,6 +14,7 @@ from gui.app import PAGES, create_window
 from gui.kit import i18n
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
+from gui.kit.singulars import OF_ONE
 from gui.preferences import Settings
 from gui.state import AppState
 from models.catalog import BACKBONES
@@ -123,6 +124,25 @@ def test_rail_menus_and_commands_are_translated_whole(code, window):
 def test_the_stages_and_notices_of_the_engine_are_translated_whole(code):
     known = {without_names(message) for message in i18n.read_catalogue(code)}
     assert not told_by_the_engine() - known
+
+
+NEVER_ONE = {"{count} tasks are running or waiting", "{count} parameters, {size} px", "{shown} of {count} networks"}
+
+
+def test_what_counts_has_a_word_for_one():
+    """Never "1 pictures": what counts is also said of one, in `gui/kit/singulars.py`."""
+    counting = {message for message in constants() if re.search(r"{count} [a-z]+s\b", message) and "`" not in message}
+    assert not counting - set(OF_ONE) - NEVER_ONE
+    assert tr("{count} pictures", count=1) == tr("{count} pictures", count="1") == "1 picture"
+    assert tr("{count} pictures", count="1,000") == "1,000 pictures"
+    i18n.use_language("de")
+    assert tr("{count} pictures", count=1) == "1 Bild" and tr("{count} pictures", count=2) == "2 Bilder"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_one_is_translated_where_many_are(code):
+    catalogue = i18n.read_catalogue(code)
+    assert not [one for many, one in OF_ONE.items() if many in catalogue and one not in catalogue]
 
 
 def test_what_comes_with_its_values_in_it_is_found():
