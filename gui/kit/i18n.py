@@ -60,7 +60,7 @@ def use_language(code: str) -> None:
     """Let `tr` answer in this language; widgets that are built already keep their texts."""
     _Language.code = code
     _Language.catalogue = {} if code in (ENGLISH, PSEUDO) else read_catalogue(code)
-    _patterns.cache_clear()
+    _templates.cache_clear()
     _fitted.cache_clear()
 
 
@@ -86,22 +86,23 @@ def tr(message: str, /, **values: object) -> str:
 
 
 @cache
-def _patterns() -> Sequence[tuple[re.Pattern[str], str]]:
-    """Return what fits a message with its values in it, and its translation; what says most by itself comes first."""
-    catalogue = _Language.catalogue
-    with_values = [message for message in catalogue if _PLACEHOLDER.search(message)]
-    letters = {message: sum(map(str.isalpha, _PLACEHOLDER.sub("", message))) for message in with_values}
-    chosen = sorted((each for each in with_values if letters[each] >= _LEAST_LETTERS), key=lambda each: -letters[each])
-    return [(re.compile(_expression(message), re.DOTALL), catalogue[message]) for message in chosen]
+def _templates() -> Sequence[tuple[str, str]]:
+    """Return the messages with placeholders, each behind its longest part; what says most by itself comes first."""
+    parts = {message: _PLACEHOLDER.sub("\n", message).split("\n") for message in _Language.catalogue}
+    letters = {message: sum(map(str.isalpha, "".join(found))) for message, found in parts.items() if len(found) > 1}
+    chosen = sorted((each for each in letters if letters[each] >= _LEAST_LETTERS), key=lambda each: -letters[each])
+    return [(max(parts[message], key=len), message) for message in chosen]
 
 
-def _expression(message: str) -> str:
+@cache
+def _pattern(message: str) -> re.Pattern[str]:
+    """Return what fits a message with its values in it."""
     parts, seen = _PLACEHOLDER.split(message), set[str]()
     for place, part in enumerate(parts):
         is_name = place % 2
         parts[place] = _group(part, part in seen) if is_name else re.escape(part)
         seen |= {part} if is_name else set()
-    return "".join(parts)
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def _group(name: str, is_again: bool) -> str:
@@ -112,10 +113,10 @@ def _group(name: str, is_again: bool) -> str:
 @lru_cache(maxsize=512)
 def _fitted(message: str) -> str:
     """Return the translation of a message that came with its values in it; the message where none fits."""
-    for pattern, translation in _patterns():
-        if (fit := pattern.fullmatch(message)) is not None:
+    for part, template in _templates():
+        if part in message and (fit := _pattern(template).fullmatch(message)) is not None:
             values = {name: tr(value) if name in _SAID else value for name, value in fit.groupdict().items()}
-            return translation.format(**values)
+            return _Language.catalogue[template].format(**values)
     sentences = _SENTENCE_END.split(message)
     return " ".join(map(tr, sentences)) if len(sentences) > 1 else message
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import gui
+import models
 import visionft
 from gui.app import PAGES, create_window
 from gui.kit import i18n
@@ -20,6 +21,8 @@ from gui.state import AppState
 from models.catalog import BACKBONES
 from models.methods.lora import GROUPED
 from models.methods.table import METHODS
+from visionft import errors
+from visionft.errors import VisionFTError
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 
@@ -60,9 +63,21 @@ def told_by_the_engine() -> set[str]:
 
 
 def engine_trees() -> Iterator[ast.Module]:
-    for path in Path(visionft.__file__).parent.rglob("*.py"):
-        if path.parent.name != "cli":
+    """Yield the modules whose words reach the window."""
+    for path in (path for package in (visionft, models) for path in Path(package.__file__).parent.rglob("*.py")):
+        if path.parent.name not in ("cli", "starter"):
             yield ast.parse(path.read_text(encoding="utf-8"))
+
+
+EXPECTED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, VisionFTError)}
+
+
+def errors_of_the_engine() -> set[str]:
+    """Return the messages and hints of expected errors, with `{}` where a value comes in; no bare values."""
+    calls = (node for tree in engine_trees() for node in ast.walk(tree) if isinstance(node, ast.Call))
+    raised = (word for call in calls if name_of(call.func) in EXPECTED for word in call.args[:2])
+    templates = {template_of(word) for word in raised}
+    return {each for each in templates if sum(map(str.isalpha, each)) >= i18n._LEAST_LETTERS and " " in each.strip()}
 
 
 def engine_templates() -> set[str]:
@@ -124,6 +139,12 @@ def test_rail_menus_and_commands_are_translated_whole(code, window):
 def test_the_stages_and_notices_of_the_engine_are_translated_whole(code):
     known = {without_names(message) for message in i18n.read_catalogue(code)}
     assert not told_by_the_engine() - known
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_errors_of_the_engine_are_translated_whole(code):
+    known = {without_names(message) for message in i18n.read_catalogue(code)}
+    assert not errors_of_the_engine() - known
 
 
 NEVER_ONE = {"{count} tasks are running or waiting", "{count} parameters, {size} px", "{shown} of {count} networks"}
