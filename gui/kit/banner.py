@@ -35,6 +35,7 @@ class Banner(Card):
         self._details.setMinimumHeight(160)
         self.details_button = Button("Details", role="quiet", on_click=self._toggle_details)
         self.way_button = Button("", on_click=self._go)
+        self.way_button.hide()
         self._way: Callable[[], object] | None = None
         self.close_button = IconButton("close", "Dismiss", on_click=self.dismiss)
         self._is_narrow = is_narrow

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QStyleHints
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from gui import app
 from gui.kit.theme import DARK, LIGHT, apply_theme, colours
@@ -57,7 +57,7 @@ class Restyled(QObject):
 
 def test_another_look_styles_no_widget_again_and_again(qapp, window):
     """Qt styles a widget once for each of its ancestors when a style sheet replaces another: seconds."""
-    restyled, widgets = Restyled(), len(window.findChildren(QWidget))
+    restyled, widgets = Restyled(), len(qapp.allWidgets())
     qapp.installEventFilter(restyled)
     apply_theme(qapp, "dark")
     qapp.removeEventFilter(restyled)
