@@ -85,7 +85,8 @@ class Messenger(QObject):
         window, ending, failure = self._window, ending_of(outcome), outcome.failure
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)
-            self._toasts.say(failure.message, failure.hint, tone="bad", details=failure.details, way=way)
+            tone = "info" if outcome.was_stopped and not failure.details else "bad"  # it was asked to stop
+            self._toasts.say(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
         elif failure is None and ending is not None and window.current_page.name != ending.page:
             way = (ending.action, lambda: window.show_page(ending.page))
             self._toasts.say(ending.title, ending.words, tone="good", way=way)

@@ -1,8 +1,13 @@
 """What the window says over its pages, and when it takes it back."""
 
+import threading
+import time
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from gui.tasks import Lane, Task
+from visionft.errors import RunError
 from visionft.project.edits.changes import AddClass
 
 LEFT = Qt.MouseButton.LeftButton
@@ -29,6 +34,26 @@ def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_di
     window.state.say("Added one class.", tone="good", command="edit.undo")
     session.apply(AddClass("two"))
     assert window.toasts.message() == ""  # it would take back the second class
+
+
+def test_a_task_that_was_stopped_did_not_go_wrong(qtbot, window):
+    begun = threading.Event()
+
+    def work(*, on_event, should_stop):
+        begun.set()
+        while not should_stop():
+            time.sleep(0.005)
+        raise RunError("Evaluation was stopped.", "Start it again when you like.")
+
+    handle = window.state.tasks.run(
+        Task(title="Evaluating", work=work, lane=Lane.COMPUTE, page="results"),
+        owner=window,
+        on_done=lambda _result: None,
+    )
+    qtbot.waitUntil(begun.is_set)
+    handle.stop()
+    qtbot.waitUntil(lambda: window.toasts.message() == "Evaluation was stopped.")
+    assert window.toasts.newest.tone == "info"
 
 
 def test_what_was_said_of_a_project_goes_with_it(window, project_dir):
