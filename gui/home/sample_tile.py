@@ -16,6 +16,7 @@ class SampleTile(ActionTile):
 
     def __init__(self, sample: str, title: LiteralString, words: LiteralString) -> None:
         super().__init__(title, words, "sample")
+        self._content.setSpacing(theme.MEDIUM)
         self._content.addWidget(PictureStrip(sample))
 
 
@@ -30,7 +31,7 @@ class PictureStrip(QWidget):
 
     def sizeHint(self) -> QSize:
         """Return the size of two pictures: it takes whatever width there is."""
-        return QSize(2, 1) * theme.scaled(56)
+        return QSize(2, 1) * theme.scaled(50)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the pictures that fit, with round corners."""

@@ -75,7 +75,7 @@ class Welcome(QWidget):
         self.recent = RecentList()
         self.public = PublicList()
         self.sample_tile = SampleTile(
-            "photographs", "Try a sample", "Opens 400 photographs of waste in 5 classes, split and ready to train."
+            "photographs", "Try a sample", "400 photographs of waste in 5 classes, ready to train."
         )
         self.drawn_tile = SampleTile(
             "drawn", "Try a drawn sample", "Draws 4 classes of machined parts and opens them, ready to train."
