@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
+from gui.kit.banner import Banner
 from gui.kit.i18n import tr
 from gui.session import ProjectSession
 from visionft.demo import demo_configs
@@ -40,6 +41,8 @@ def photograph_readme(studio: "Studio", out: Path) -> None:
     """Make the project, train, and write `<page>.png` for each page into `out`."""
 
     def photograph(page: str) -> None:
+        for message in studio.window.findChildren(Banner):
+            message.hide()
         studio.photograph(out / f"{page}.png", width=SIZE[0], height=SIZE[1])
 
     studio.settle(*SIZE)
@@ -58,13 +61,16 @@ def photograph_readme(studio: "Studio", out: Path) -> None:
 
 
 def _make_project(studio: "Studio") -> ProjectSession:
-    """Press *Try a sample* and wait for the project."""
+    """Do what *Try a sample* does, and wait for the project."""
     _show(studio, "project").try_sample("photographs")
     _wait_for_tasks(studio)
-    session = studio.state.session
-    if session is None or not session.snapshot().labelled("test"):
+    return _session(studio)
+
+
+def _session(studio: "Studio") -> ProjectSession:
+    if studio.state.session is None:
         raise SystemExit("The sample project was not made.")
-    return session
+    return studio.state.session
 
 
 def _train(
@@ -128,11 +134,12 @@ def _show(studio: "Studio", name: str, _best: RunSummary | None = None) -> Any:
 
 
 def _label(studio: "Studio", name: str, _best: RunSummary) -> None:
-    """Choose a few pictures."""
-    page = _show(studio, name)
+    """Choose a few pictures where one class ends and the next begins."""
+    page, images = _show(studio, name), _session(studio).snapshot().images
     with _as_far_as_it_goes("choosing pictures on Label"):
-        page.grid.selection.set_current(2)
-        page.grid.selection.set_current(4, extend=True)
+        place = next(place for place, image in enumerate(images) if image.labels == images[-1].labels)
+        page.grid.selection.set_current(place)
+        page.grid.selection.set_current(place + 2, extend=True)
     studio.wait_for_pictures(1500)
 
 
@@ -142,7 +149,7 @@ def _results(studio: "Studio", name: str, best: RunSummary) -> None:
     with _as_far_as_it_goes("explaining a mistake on Results"):
         page.table.select([best.name])
         _press(page, "Pictures")
-        page.pictures.explain.strip.selection.set_current(page.pictures.explain.strip.tiles()[0].image_id)
+        page.pictures.explain.strip.selection.set_current(0)
         _press(page, "Explain")
     _wait_for_tasks(studio)
 
@@ -154,8 +161,7 @@ def _export(studio: "Studio", name: str, best: RunSummary) -> None:
 
 def _try(studio: "Studio", name: str, _best: RunSummary) -> None:
     """Ask the exported file about the test pictures."""
-    assert studio.state.session is not None
-    test = studio.state.session.snapshot().labelled("test")
+    test = _session(studio).snapshot().labelled("test")
     _show(studio, name).classify([image.path for image in test])
     _wait_for_tasks(studio)
 
