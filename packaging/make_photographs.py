@@ -28,7 +28,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 
-CLASSES = ("cardboard", "glass", "metal", "paper", "plastic")
+CLASSES: tuple[str, ...] = ("cardboard", "glass", "metal", "paper", "plastic")
 PER_CLASS = 80
 SEED = 0
 ALIKE = 0.6  # cosine of centred features; by eye, above .7 mostly the same object, here at most the same kind
