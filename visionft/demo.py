@@ -17,7 +17,7 @@ from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, new_run_dir
 
-EPOCHS = 5  # of Balanced's run: about a minute on two cores, where its own number takes many
+EPOCHS = 4  # of Balanced's run: about a minute on two cores, where its own number takes many
 
 
 @dataclass(frozen=True, kw_only=True)
