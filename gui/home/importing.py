@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from visionft.events import OnEvent, Progress, ShouldStop
 
-SAMPLE_FOLDER = "sample pictures"  # of a sample project, in its folder
-
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
     from visionft.project.formats.listing import ColumnChoice

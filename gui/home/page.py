@@ -261,8 +261,6 @@ class ProjectPage(Page):
                 self._recovery.check()
             case "relink":
                 self._recovery.relink()
-            case _:
-                pass
 
     def _choose_column(self, step: NextStep) -> None:
         """Let the user say which column of a table gives the class, and look again."""
@@ -293,8 +291,7 @@ class ProjectPage(Page):
     def choose_public_set(self) -> None:
         """Let the user choose a public set and fetch it."""
         sets = {each.title: each for each in PUBLIC_SETS}
-        title = dialogs.ask_choice(self, tr("Fetch a public set of pictures"), tr("Which one?"), tuple(sets))
-        if title is not None:
+        if title := dialogs.ask_choice(self, tr("Fetch a public set of pictures"), tr("Which one?"), tuple(sets)):
             self._on_public_chosen(sets[title])
 
     # -- slots --------------------------------------------------------------------------------------------------
