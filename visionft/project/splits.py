@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
@@ -36,6 +36,50 @@ class SplitReport:
     splits: dict[Split, int]
     from_train: int = 0
     torn_groups: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitWish:
+    """How a person wants the pictures divided; as `assign_splits` takes it, `group` empty for none."""
+
+    val: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+    group: str = ""
+    again: bool = False
+
+    @classmethod
+    def like(cls, images: Snapshot) -> "SplitWish":
+        """Return the shares that the pictures are divided in already; the usual ones where they are not yet."""
+        counts = Counter(image.split for image in images.images if image.labels and image.split)
+        total, usual = counts.total(), cls()
+        if not counts["val"]:
+            return replace(usual, test=round(counts["test"] / total, 2)) if counts["test"] else usual
+        return replace(usual, val=round(counts["val"] / total, 2), test=round(counts["test"] / total, 2))
+
+
+def is_divided(images: Snapshot) -> bool:
+    """Tell whether every labelled picture has its split, and validation has some."""
+    labelled = [image.split for image in images.images if image.labels]
+    return None not in labelled and "val" in labelled
+
+
+def as_divided(images: Snapshot, wish: SplitWish) -> Snapshot:
+    """Return pictures about as `assign_splits` would leave them, to count and to measure on before it is done."""
+    if all(image.split or not image.labels for image in images.images):
+        return images
+    shares = _shares(wish.val, wish.test)
+    dealt: defaultdict[int, Counter[Split]] = defaultdict(Counter)
+
+    def deal(image: SnapshotImage) -> SnapshotImage:
+        if not image.labels:
+            return image
+        given = dealt[image.labels[0]]
+        wanted = max(shares, key=lambda split: shares[split] * (given.total() + 1) - given[split])
+        given[image.split or wanted] += 1
+        return image if image.split else replace(image, split=wanted)
+
+    return replace(images, images=tuple(map(deal, images.images)))
 
 
 @dataclass(slots=True)
