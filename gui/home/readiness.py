@@ -107,7 +107,7 @@ def _splits(summary: ProjectSummary, rows: list[ClassRow]) -> Condition:
     return Condition(
         title="Splits",
         note=note,
-        is_met=not assigned or bool(waiting) or not missing,
+        is_met=bool(summary.labelled) and (not assigned or bool(waiting) or not missing),
         action="split",
         button="Split now" if summary.labelled else "",
         icon_name="split",

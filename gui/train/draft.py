@@ -146,9 +146,12 @@ class TrainDraft(QObject):
             self.take_preset(self.preset)
 
     def is_ready(self) -> bool:
-        """Check the draft against the pictures, divided as they will be; show every fault beside its field."""
+        """Check the draft against the pictures; show every fault beside its field.
+
+        Pictures that are not divided yet are checked when they are.
+        """
         snapshot = self._snapshot()
-        problems = config_problems(self.config, snapshot) if snapshot is not None else ()
+        problems = config_problems(self.config, snapshot if self.is_divided else None) if snapshot is not None else ()
         self._view.show_problems(problems)
         return snapshot is not None and not problems
 
@@ -201,7 +204,9 @@ class TrainDraft(QObject):
         circumstances = self._circumstances
         is_measuring = self.costs.is_measuring
         self._view.presets.show_choices(
-            preset_choices(self._preset_configs(), self._known, self._probes, is_measuring=is_measuring)
+            preset_choices(
+                circumstances, self._known, self._probes, device=self._state.settings.device, is_measuring=is_measuring
+            )
         )
         self._show_division()
         self._view.presets.choose(self.preset)

@@ -51,35 +51,45 @@ def preset_configs(circumstances: Circumstances, probes: Sequence[Probe], *, dev
 
 
 def preset_choices(
-    configs: Mapping[str, TrainConfig], known: KnownCost, probes: Sequence[Probe] = (), *, is_measuring: bool = False
+    circumstances: Circumstances,
+    known: KnownCost,
+    probes: Sequence[Probe] = (),
+    *,
+    device: str = "auto",
+    is_measuring: bool = False,
 ) -> list[Choice]:
     """Return a card per preset: what it costs and is worth where that was measured, and what it would choose here.
 
     Args:
-        configs: Those of `preset_configs`.
+        circumstances: What the presets depend on.
         known: Returns what settings cost, where it was measured.
         probes: What backbones are worth on the pictures.
+        device: The one of the settings.
         is_measuring: What is not known yet is being measured.
     """
-    return [_preset_choice(name, config, known(config), probes, is_measuring) for name, config in configs.items()]
+    waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
+    choices = []
+    for name, config in preset_configs(circumstances, probes, device=device).items():
+        is_measured = bool(measured_backbone(name, circumstances, probes))
+        choices.append(_preset_choice(name, config, known(config), waiting, _expected(config, probes), is_measured))
+    return choices
 
 
 def _preset_choice(
-    name: str, config: TrainConfig, cost: Estimate | None, probes: Sequence[Probe], is_measuring: bool
+    name: str, config: TrainConfig, cost: Estimate | None, waiting: str, expected: str, is_measured: bool
 ) -> Choice:
     recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
-    if any(probe.backbone == config.backbone for probe in probes):
+    if is_measured:
         recipe.append(tr("chosen on your pictures"))
     facts = [", ".join(recipe)]
     if cost is not None:
         facts.append(tr("{device}, {memory} of memory", device=cost.device, memory=memory_text(cost.memory_mb)))
-    waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
     slow = slow_words(name, cost) if cost is not None else ""
     return Choice(
         name=name,
         title=PRESETS[name].title,
         headline=tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else waiting,
-        badge=_expected(config, probes),
+        badge=expected,
         words=" ".join(filter(None, (tr(PRESETS[name].words), slow))),
         facts="\n".join(facts),
     )

@@ -12,7 +12,7 @@ only, val is taken out of train; the test stays what its makers made it.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
@@ -66,20 +66,23 @@ def is_divided(images: Snapshot) -> bool:
 
 def as_divided(images: Snapshot, wish: SplitWish) -> Snapshot:
     """Return pictures about as `assign_splits` would leave them, to count and to measure on before it is done."""
-    if all(image.split or not image.labels for image in images.images):
+    labelled = [image for image in images.images if image.labels]
+    if all(image.split for image in labelled):
         return images
     shares = _shares(wish.val, wish.test)
-    dealt: defaultdict[int, Counter[Split]] = defaultdict(Counter)
+    wanted = _wanted(Counter(label for image in labelled for label in image.labels), shares)
+    for image in labelled:
+        if image.split:
+            wanted[image.split].subtract(image.labels)
 
-    def deal(image: SnapshotImage) -> SnapshotImage:
-        if not image.labels:
+    def place(image: SnapshotImage) -> SnapshotImage:
+        if image.split or not image.labels:
             return image
-        given = dealt[image.labels[0]]
-        wanted = max(shares, key=lambda split: shares[split] * (given.total() + 1) - given[split])
-        given[image.split or wanted] += 1
-        return image if image.split else replace(image, split=wanted)
+        split = max(shares, key=lambda split: wanted[split][image.labels[0]])
+        wanted[split].subtract(image.labels)
+        return replace(image, split=split)
 
-    return replace(images, images=tuple(map(deal, images.images)))
+    return replace(images, images=tuple(map(place, images.images)))
 
 
 @dataclass(slots=True)
@@ -218,7 +221,7 @@ def _place(
         again: No picture has a split.
         val_from_train: Training pictures have none either, but may not become test pictures.
     """
-    wanted = _wanted(groups, shares)
+    wanted = _wanted(Counter(label for group in groups for label in group.labels.elements()), shares)
     result: dict[int, Split] = {}
     free: list[_Group] = []
     for group in groups:
@@ -249,11 +252,8 @@ def _place(
     return result
 
 
-def _wanted(groups: Iterable[_Group], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
-    """Return how many pictures of each class each split should hold: at least one where there are enough."""
-    totals: Counter[int] = Counter()
-    for group in groups:
-        totals.update(group.labels)
+def _wanted(totals: Mapping[int, int], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
+    """Return how many of the pictures of each class each split should hold: at least one where there are enough."""
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for label, total in totals.items():
         for split, share in shares.items():

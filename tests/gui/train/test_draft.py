@@ -33,6 +33,7 @@ def page(window: MainWindow, project_dir) -> TrainPage:
     window.show_page("train")
     page = window.page("train")
     assert isinstance(page, TrainPage)
+    page.setup.more_button.click()
     return page
 
 
