@@ -61,7 +61,7 @@ class ProjectPage(Page):
         super().__init__(state, session, scrolls=False)
         self.setAcceptDrops(True)
         self._next = ""
-        self.next_button = Button("Import pictures", "import", role="primary", on_click=self._take_next)
+        self.next_button = Button("Import pictures", "import", role="primary")
         self.import_button = Button("Import pictures", "import", on_click=self.choose_pictures)
         self.close_button = Button("Close project", on_click=state.close_project)
         self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
@@ -139,6 +139,7 @@ class ProjectPage(Page):
         welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
+        self.next_button.clicked.connect(lambda _checked=False: self._on_action_chosen(self._next))
         self.checklist.action_chosen.connect(self._on_action_chosen)
         self.report.decide_wanted.connect(self._show_conflicts)
         self.imports.active_changed.connect(self._on_content_changed)
@@ -187,12 +188,6 @@ class ProjectPage(Page):
         self.next_button.setText(tr(step.title))
         self.next_button.set_icon_name(step.icon_name)
         self.import_button.setVisible(step.action != "import")
-
-    def _take_next(self) -> None:
-        if self._next == "train":
-            self.state.page_requested.emit("train")
-        else:
-            self._on_action_chosen(self._next)
 
     def _show_sheet(self, snapshot: Snapshot, colours: list[theme.ClassColour]) -> None:
         """Show some pictures of each class; what decodes them loads with the first project, not at the start."""
@@ -347,8 +342,8 @@ class ProjectPage(Page):
             self.choose_pictures()
         elif action == "split":
             self._split()
-        elif action == "label":
-            self.state.page_requested.emit("label")
+        elif action in ("label", "train"):
+            self.state.page_requested.emit(action)
         elif action == "conflicts":
             self._show_conflicts()
 

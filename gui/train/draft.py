@@ -17,9 +17,9 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from gui.train import measuring
-from gui.train.augment_preview import AugmentPreview
 from gui.train.computer import Computer, look_at_computer
 from gui.train.network_search import NetworkSearch
+from gui.train.own_preview import OwnPreview
 from gui.train.preset_costs import PresetCosts
 from gui.train.setup import SetupView
 from gui.train.train_choices import (
@@ -34,7 +34,7 @@ from gui.train.train_choices import (
 )
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot
 from visionft.events import Event, Progress
 from visionft.project.splits import SplitWish, as_divided, is_divided
 from visionft.training.config.checks import config_problems
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from visionft.training.probing import Probe
 
 T = TypeVar("T")
-_LOOKED_AT = 2000  # pictures from which the preview takes its own
 
 
 class TrainDraft(QObject):
@@ -61,10 +60,8 @@ class TrainDraft(QObject):
         self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
         self._shows_all = False
         self._is_closed = False
-        self._picture = 0
         self.preset = DEFAULT_PRESET
-        self.preview = AugmentPreview(self)
-        self.preview.drawn.connect(self._on_preview_drawn)
+        self.preview = OwnPreview(view.strip, self._snapshot, parent=self)
         self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
         self.costs = PresetCosts(state, session, page=page, parent=self)
@@ -83,7 +80,7 @@ class TrainDraft(QObject):
     def _connect(self) -> None:
         view = self._view
         view.edited.connect(self.show)
-        view.shown.connect(self._on_view_shown)
+        view.shown.connect(self.show)
         view.preset_chosen.connect(self.take_preset)
         view.reset_requested.connect(lambda: self.take_preset(self.preset))
         view.all_backbones_requested.connect(self._on_all_backbones_requested)
@@ -95,8 +92,6 @@ class TrainDraft(QObject):
         view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
         view.open_more(self._state.settings.shows_more_choices)
         self.costs.changed.connect(self.show)
-        view.strip.others_requested.connect(self.preview.show_others)
-        view.strip.next_requested.connect(self._on_next_picture_requested)
 
     # -- the draft ----------------------------------------------------------------------------------------------
 
@@ -226,7 +221,7 @@ class TrainDraft(QObject):
         self._view.summary.setText(run_summary(config, facts, classes))
         cost = self._known(config)
         self._view.cost.setText(cost_words(cost) if cost else tr("Time and memory are not measured yet."))
-        self._show_preview(config)
+        self.preview.show(config)
         self._want_costs()
         self._state.actions.refresh()
 
@@ -276,44 +271,6 @@ class TrainDraft(QObject):
         self._weights, self._auto_device = found
         self._look_at_project()
         self._follow(was_modified)
-
-    # -- the preview --------------------------------------------------------------------------------------------
-
-    @Slot()
-    def _on_view_shown(self) -> None:
-        self._show_preview(self.config)
-        self._want_costs()
-
-    def _show_preview(self, config: TrainConfig) -> None:
-        picture = self._preview_picture()
-        if picture is None:
-            self._view.strip.show_words("Import and split pictures to see what training makes of them.")
-        elif self._view.strip.isVisible() and self.preview.show(picture.path, config):
-            self._view.strip.show_waiting()
-
-    def _preview_picture(self) -> SnapshotImage | None:
-        snapshot = self._snapshot()
-        chosen = [image for image in snapshot.images[:_LOOKED_AT] if image.split == "train"] if snapshot else []
-        # A step that shares no factor with most counts visits the classes in turn, and every picture in the end.
-        return chosen[self._picture * 37 % len(chosen)] if chosen else None
-
-    @Slot()
-    def _on_next_picture_requested(self) -> None:
-        self._picture += 1
-        self._show_preview(self.config)
-
-    @Slot(object)
-    def _on_preview_drawn(self, result: object) -> None:
-        if isinstance(result, str):
-            self._view.strip.show_words(result)
-        elif isinstance(result, tuple):
-            name = self.config.augmentation
-            words = {
-                "none": tr("Augmentation none: always the same."),
-                "light": tr("Augmentation light: the picture, then variants."),
-                "medium": tr("Augmentation medium: the picture, then variants."),
-            }
-            self._view.strip.show_pictures(result, words.get(name, name))
 
     # -- measuring ----------------------------------------------------------------------------------------------
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, column
 from gui.page import Page
 from gui.run_queue import QueuedRun
-from gui.runner import TRAIN, RunBegun, RunEnded, Runner, offer_words
+from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
@@ -23,6 +22,7 @@ from gui.train.queue_list import QueueList, QueueRow
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.train_choices import command_line, run_details
+from gui.train.view_switch import LIVE, QUEUE, SETUP, ViewSwitch
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
 from visionft.training.config.train_config import TrainConfig
@@ -31,7 +31,6 @@ from visionft.training.runs.run_folder import RunSummary, load_run
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
 
-SETUP, LIVE, QUEUE = 0, 1, 2
 _CONTEXT_RUNS = 5
 _QUEUE_WIDTH = 760
 _WARM_UP_MS, _COPIED_MS = 1500, 2000
@@ -47,6 +46,7 @@ class TrainPage(Page):
         super().__init__(state, session, scrolls=False)
         self.runner = session.runner if session is not None else None
         self.setup = SetupView(TrainConfig())
+        self.form = self.setup.form  # of the settings that every method has
         self.draft = TrainDraft(state, session, self.setup, page=self.name)
         self.resume_card = ResumeCard()
         self._has_results = False  # of the run that the live view shows
@@ -55,7 +55,7 @@ class TrainPage(Page):
         self._warm_up_timer = QTimer(self, singleShot=True, interval=_WARM_UP_MS)
         self._warm_up_timer.timeout.connect(self._warm_up)
         self._copied_timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
-        self._copied_timer.timeout.connect(self._on_copied_timer_timeout)
+        self._copied_timer.timeout.connect(lambda: self.setup.command_button.setText(tr("Copy command")))
         self._make_buttons()
         self._lay_out()
         self._connect()
@@ -73,7 +73,9 @@ class TrainPage(Page):
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip(tr("Go on with the paused run"))
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
-        self.results_button = Button("See results", "results", role="primary", on_click=self._see_results)
+        self.results_button = Button(
+            "See results", "results", role="primary", on_click=partial(self.state.page_requested.emit, RESULTS)
+        )
         attach = self.state.actions.attach
         attach(self.start_button, "run.start")
         wait = tr("Let this run wait for its turn, with the settings as they are now")
@@ -92,18 +94,9 @@ class TrainPage(Page):
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
-        self.setup_button, self.live_button, self.queue_button = Button("Set up"), Button("Live run"), Button("Queue")
-        segments = (self.setup_button, self.live_button, self.queue_button)
-        group = QButtonGroup(self)
-        for index, button in enumerate(segments):
-            button.setCheckable(True)
-            button.setProperty("role", "segment")
-            group.addButton(button, index)
-        self.setup_button.setChecked(True)
-        group.idClicked.connect(self.show_view)
-        self._view_buttons = group
-        self.action_row.addLayout(row(*segments, spacing=0))
-        self.queue_button.hide()
+        self.switch = ViewSwitch()
+        self.switch.chosen.connect(self.show_view)
+        self.action_row.addWidget(self.switch)
         self.action_row.addSpacing(theme.SMALL)
         for button in (
             self.results_button,
@@ -177,11 +170,6 @@ class TrainPage(Page):
 
     # -- what others look at ------------------------------------------------------------------------------------
 
-    @property
-    def form(self) -> ConfigForm:
-        """Return the form of the settings that every method has."""
-        return self.setup.form
-
     def config(self) -> TrainConfig:
         """Return the draft as the page shows it."""
         return self.draft.config
@@ -202,7 +190,7 @@ class TrainPage(Page):
         """Show *Set up*, *Live run* or *Queue*."""
         if index == LIVE:
             self.monitor.show()
-        self._view_buttons.button(index).setChecked(True)
+        self.switch.choose(index)
         self._views.setCurrentIndex(index)
         self._show_readiness()
 
@@ -244,8 +232,7 @@ class TrainPage(Page):
         runs = self.runner.queue.runs if self.runner is not None else ()
         if runs or self._queue is not None:
             self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self._is_training)
-        self.queue_button.setText(tr("Queue: {count}", count=len(runs)))
-        self.queue_button.setVisible(bool(runs))
+        self.switch.show_waiting(len(runs))
         if not runs and self._views.currentIndex() == QUEUE:
             self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
@@ -261,10 +248,6 @@ class TrainPage(Page):
         QGuiApplication.clipboard().setText(command_line(self.config(), project))
         self.setup.command_button.setText(tr("Copied"))
         self._copied_timer.start()
-
-    @Slot()
-    def _on_copied_timer_timeout(self) -> None:
-        self.setup.command_button.setText(tr("Copy command"))
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -366,9 +349,6 @@ class TrainPage(Page):
     def _on_offer_taken(self) -> None:
         if self.runner is not None and self.runner.offer is not None:
             self.go_on_with(self.runner.offer)
-
-    def _see_results(self) -> None:
-        self.state.page_requested.emit("results")
 
     # -- the run ------------------------------------------------------------------------------------------------
 

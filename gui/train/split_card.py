@@ -13,6 +13,7 @@ from gui.kit.split_bar import SplitBar
 from visionft.project.splits import SplitWish
 
 OWN = "by a pattern of mine"
+_EXAMPLE = r"(part\d+)_"
 # What pictures have in common that must not be torn apart; patterns as `assign_splits` searches them in the names.
 GROUPS: dict[LiteralString, str] = {
     "nothing": "",
@@ -39,7 +40,7 @@ class SplitCard(Card):
         self.group_box = choice_box("Keep together", [tr(name) for name in GROUPS], least=24)
         self.pattern_edit = QLineEdit()
         self.pattern_edit.setAccessibleName(tr("Pattern"))
-        self.pattern_edit.setPlaceholderText(r"(part\d+)_")
+        self.pattern_edit.setPlaceholderText(_EXAMPLE)
         self.pattern_edit.setToolTip(
             tr("A regular expression: pictures in whose names it finds the same stay together")
         )

@@ -101,9 +101,11 @@ def slow_words(preset: str, cost: Estimate) -> str:
     if cost.seconds <= meant:
         return ""
     if cost.seconds - cost.decoding_s <= meant:
-        return tr("This once the pictures are decoded: {time} of it.", time=rough_duration_text(cost.decoding_s))
+        return tr(
+            "This first time, {time} of it goes to decoding the pictures.", time=rough_duration_text(cost.decoding_s)
+        )
     speed = f"{cost.images_per_second:,.0f}"
-    return tr("It takes that long here because {device} learns from {speed} pictures a second.",
+    return tr("So long because {device} learns from only {speed} pictures a second.",
               device=cost.device, speed=speed)  # fmt: skip
 
 

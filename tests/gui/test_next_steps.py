@@ -22,7 +22,6 @@ from models.errors import Action
 from visionft.errors import NextStep
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
-from visionft.training.config.checks import config_problems
 
 LEFT = Qt.MouseButton.LeftButton
 

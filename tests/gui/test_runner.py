@@ -134,10 +134,10 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
     for epochs in (3, 4, 5):
-        qtbot.mouseClick(page.setup_button, LEFT)
+        qtbot.mouseClick(page.switch.setup_button, LEFT)
         draft(page, epochs)
         qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2, 3] and "3" in page.queue_button.text()
+    assert page.queue.numbers() == [1, 2, 3] and "3" in page.switch.queue_button.text()
     engine.is_slow = False
     engine.step.set()
     idle(qtbot, window)
@@ -152,7 +152,7 @@ def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine)
     engine.is_slow, engine.fails_at = False, {3}
     draft(page, 3)
     qtbot.mouseClick(page.enqueue_button, LEFT)
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
     idle(qtbot, window)
     page.queue.list.setCurrentRow(0)
@@ -168,7 +168,7 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     for epochs in (2, 3, 4):
         draft(page, epochs)
         page.enqueue()
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     queue = page.queue
     queue.list.setCurrentRow(2)
     qtbot.mouseClick(queue.up_button, LEFT)
@@ -199,7 +199,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     page.enqueue()
     draft(page, 9)
     window.state.close_project()
-    assert window.page("train").runner is None and not window.page("train").queue_button.isVisible()
+    assert window.page("train").runner is None and not window.page("train").switch.queue_button.isVisible()
     window.state.open_project(project_dir)
     (run,) = window.state.session.runner.queue.runs
     assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
@@ -210,7 +210,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     page.start()
     engine.step.set()
     qtbot.waitUntil(lambda: epochs_shown(page) == 1)
-    page.setup_button.click()
+    page.switch.setup_button.click()
     draft(page, 2)
     page.enqueue()
     page.show_view(LIVE)
@@ -241,7 +241,7 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     assert page.monitor.state() == "Stopped" and not window.state.tasks.pending
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
     assert len(page.runner.queue.waiting()) == 1
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     assert page.queue.start_button.isVisible()
 
 

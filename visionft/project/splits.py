@@ -51,11 +51,12 @@ class SplitWish:
     @classmethod
     def like(cls, images: Snapshot) -> "SplitWish":
         """Return the shares that the pictures are divided in already; the usual ones where they are not yet."""
-        counts = Counter(image.split for image in images.images if image.labels and image.split)
-        total, usual = counts.total(), cls()
-        if not counts["val"]:
-            return replace(usual, test=round(counts["test"] / total, 2)) if counts["test"] else usual
-        return replace(usual, val=round(counts["val"] / total, 2), test=round(counts["test"] / total, 2))
+        counts = Counter(image.split for image in images.images if image.labels)
+        total, usual = counts.total() - counts[None], cls()
+        if not total or (counts[None] and counts["train"] == total):
+            return usual
+        val = round(counts["val"] / total, 2)
+        return replace(usual, val=val or usual.val, test=round(counts["test"] / total, 2))
 
 
 def is_divided(images: Snapshot) -> bool:
