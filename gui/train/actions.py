@@ -41,7 +41,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.why_not_measure(), menu="Run"),
         add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),
             lambda p: p.draft.why_not_measure(), menu="Run"),
-        add("run.stop", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
+        add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
         add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
         add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
         add("queue.remove", "Take it out of the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),

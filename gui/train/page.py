@@ -83,7 +83,7 @@ class TrainPage(Page):
         pause = tr("End after this step and free the device; Resume goes on at the same place")
         attach(self.pause_button, "run.pause", pause)
         end = tr("End the run after this step; what was best so far is kept")
-        attach(self.stop_button, "run.stop", end)
+        attach(self.stop_button, "run.end", end)
         cost = tr("Train a few steps and throw them away: what the run costs on this computer")
         attach(self.setup.measure_button, "run.measure", cost)
         every = tr("Measure every method with these settings and show the cost on its card")

@@ -280,7 +280,7 @@ def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine):
     page._show_readiness()
     assert not page.stop_button.isEnabled() and "ending already" in page.stop_button.toolTip()
     idle(qtbot, window)
-    assert "No run is training" in window.state.actions.why_not("run.stop")
+    assert "No run is training" in window.state.actions.why_not("run.end")
 
 
 def test_a_linear_probe_that_was_interrupted_names_no_epoch():
