@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.libraries import load_libraries
 
+SAMPLE_FOLDER = "sample pictures"  # of a sample project, in its folder
+
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
     from visionft.project.formats.listing import ColumnChoice
@@ -79,7 +81,7 @@ def make_sample(project: "Project", *, on_event: OnEvent, should_stop: ShouldSto
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
 
-    pictures = project.path / "sample pictures"
+    pictures = project.path / SAMPLE_FOLDER
     generate_samples(
         pictures,
         on_picture=lambda done, total: on_event(Progress(stage="Drawing sample pictures", done=done, total=total)),

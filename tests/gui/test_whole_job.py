@@ -62,7 +62,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     qtbot.keyClick(train, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 1, timeout=120_000)
     wait_for_job(qtbot, window)
-    assert train.monitor.state() == "Finished", window.banner.message()
+    assert train.monitor.state() == "Finished", window.toasts.message()
     assert train.monitor.chart.point_counts()["epochs"] == 4  # and the start
 
     train.form.editor("epochs").setValue(500)
@@ -76,7 +76,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] > paused, timeout=120_000)
     qtbot.mouseClick(train.stop_button, LEFT)
     wait_for_job(qtbot, window)
-    assert train.monitor.state() == "Stopped", window.banner.message()
+    assert train.monitor.state() == "Stopped", window.toasts.message()
     before = train.monitor.chart.point_counts()["epochs"]
 
     window.show_page("results")
@@ -89,14 +89,14 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     results = window.page("results")
     qtbot.mouseClick(results.evaluate_button, LEFT)
     wait_for_job(qtbot, window)
-    assert results.evaluation is not None, window.banner.message()
+    assert results.evaluation is not None, window.toasts.message()
     assert results.evaluation.images == len(results.evaluation.predictions) > 0
 
     window.show_page("export")
     export = window.page("export")
     qtbot.mouseClick(export.export_button, LEFT)
     wait_for_job(qtbot, window)
-    assert export.parity_card.isVisible(), window.banner.message()
+    assert export.parity_card.isVisible(), window.toasts.message()
     window.show_page("try")
     attempt = window.page("try")
     attempt.classify([pictures / "red"])
@@ -164,7 +164,7 @@ def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, 
     hand.press_next("Start training")
     qtbot.waitUntil(lambda: train.monitor.stage.words() != "", timeout=30_000)  # at work, before any point
     wait_for_job(qtbot, window)
-    assert train.monitor.state() == "Finished", window.banner.message()
+    assert train.monitor.state() == "Finished", window.toasts.message()
     session = window.state.session
     assert all(session.snapshot().labelled(split) for split in ("train", "val", "test"))
     (run,) = list_runs(session.path)
@@ -176,6 +176,6 @@ def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, 
     hand.press(results.export_button)
     hand.press_next("Export")
     wait_for_job(qtbot, window)
-    assert window.current_page.parity_card.isVisible(), window.banner.message()
+    assert window.current_page.parity_card.isVisible(), window.toasts.message()
     (model,) = (session.path / "exports").glob("*/model.onnx")
     assert model.stat().st_size > 0 and hand.clicks <= MOST_CLICKS

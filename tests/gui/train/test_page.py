@@ -184,7 +184,7 @@ def test_one_picture_of_a_class_is_refused_with_the_next_step(qtbot, window, scr
     window.show_page("train")
     qtbot.mouseClick(window.page("train").start_button, LEFT)
     wait_for_job(qtbot, window)
-    assert "“red” has 1" in window.banner.message() or "red" in window.page("train").setup.problems.message()
+    assert "“red” has 1" in window.toasts.message() or "red" in window.page("train").setup.problems.message()
     assert scripted[0] == []
 
 
@@ -251,8 +251,8 @@ def test_an_expected_failure_is_a_banner_with_its_hint(qtbot, page, window, scri
     scripted[1].append(WeightsError("The weights are not here.", "Connect to the internet."))
     page.start()
     wait_for_job(qtbot, window)
-    assert window.banner.message() == "The weights are not here."
-    assert not window.banner.details_button.isVisible()
+    assert window.toasts.message() == "The weights are not here."
+    assert not window.toasts.newest.details_button.isVisible()
     assert page.monitor.state() == "Failed" and page.start_button.isEnabled()
 
 
@@ -260,7 +260,7 @@ def test_a_bug_in_a_job_is_a_banner_with_details(qtbot, page, window, scripted, 
     scripted[1].append(KeyError("lost"))
     page.start()
     wait_for_job(qtbot, window)
-    assert "KeyError" in window.banner.message() and window.banner.details_button.isVisible()
+    assert "KeyError" in window.toasts.message() and window.toasts.newest.details_button.isVisible()
 
 
 def test_a_second_training_task_waits_and_says_for_what(qtbot, page, window, scripted):
