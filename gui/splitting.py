@@ -31,16 +31,20 @@ def split_pictures(
     """
     on_event(Progress(stage="Splitting", done=0, total=0))
     try:
-        return assign_splits(project, **dataclasses.asdict(wish) | {"group": wish.group or None})
+        return _assign(project, wish)
     except ProjectError as error:
         step = error.next_step
         if not or_without_test or step is None or step.action != "split_without_test":
             raise
-    without = dataclasses.replace(wish, test=0.0)
-    report = assign_splits(project, **dataclasses.asdict(without) | {"group": wish.group or None})
+    report = _assign(project, dataclasses.replace(wish, test=0.0))
     words = "There are too few pictures for a test set: they are divided into training and validation only."
     on_event(Notice(message=tr(words), level="warning"))
     return report
+
+
+def _assign(project: "Project", wish: SplitWish) -> SplitReport:
+    group = wish.group or None
+    return assign_splits(project, val=wish.val, test=wish.test, seed=wish.seed, group=group, again=wish.again)
 
 
 class Splitter(QObject):
