@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gui.train.rate_chart import RateChart
 
 OWN_FIELDS = ("backbone", "method")
-_RIGHT_WIDTH = 390
+_RIGHT_WIDTH = 404
 _PRESET_WIDTH = 250
 
 
