@@ -69,10 +69,8 @@ class ProjectPage(Page):
         self.file_button.setToolTip(
             tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
         )
-        self.action_row.addWidget(self.close_button)
-        self.action_row.addWidget(self.file_button)
-        self.action_row.addWidget(self.import_button)
-        self.action_row.addWidget(self.next_button)
+        for button in (self.close_button, self.file_button, self.import_button, self.next_button):
+            self.action_row.addWidget(button)
         self.welcome = Welcome()
         self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, page=self.name, parent=self)
         self._recovery = Recovery(state, session, self)
@@ -145,7 +143,7 @@ class ProjectPage(Page):
         self.checklist.action_chosen.connect(self._on_action_chosen)
         self.report.decide_wanted.connect(self._show_conflicts)
         self.imports.active_changed.connect(self._on_content_changed)
-        self.imports.imported.connect(self._on_imported)
+        self.imports.imported.connect(self.report.show_report)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
         self.state.settings_changed.connect(self._on_content_changed)
@@ -365,10 +363,6 @@ class ProjectPage(Page):
         if self.session is not None:
             wish = SplitWish.like(self.session.snapshot())
             self.session.splitter.split(wish if has_test else replace(wish, test=0.0), page=self.name)
-
-    @Slot(object)
-    def _on_imported(self, report: "ImportReport") -> None:
-        self.report.show_report(report)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""
