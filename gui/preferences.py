@@ -39,6 +39,7 @@ class Settings:
     decoded_mb: int = DEFAULT_CACHE_MB  # what decoded pictures may take on disk; 0 keeps none
     weights_folder: str = ""  # empty: beside the program's other data
     is_offline: bool = False
+    shows_more_choices: bool = False  # of a run that is set up
     shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, where the user chose others
 
 

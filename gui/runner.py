@@ -1,4 +1,4 @@
-"""Training from the window: start, pause, resume and stop a run, and let the queue go on after it.
+"""Training from the window: start, pause, resume and stop a run, look at its results, let the queue go on after it.
 
 The one place that starts training tasks. It knows the tasks and the queue of one project, no widget.
 """
@@ -15,45 +15,76 @@ from PySide6.QtCore import QObject, Signal, Slot
 from gui.kit.i18n import tr
 from gui.run_queue import QueuedRun, RunQueue
 from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks
-from visionft.errors import RunError
-from visionft.events import EpochDone, OnEvent, Progress, ShouldStop
+from visionft.errors import RunError, VisionFTError
+from visionft.events import EpochDone, Notice, OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, TrainResult, new_run_dir, read_run
+from visionft.training.runs.step_curve import StepRecorder, read_steps
 
 if TYPE_CHECKING:
-    from visionft.data.types import Snapshot
+    from visionft.data.types import Snapshot, Split
 
-TRAIN = "train"
+TRAIN, RESULTS = "train", "results"
 Ending = Literal["finished", "stopped", "paused", "failed"]
-_LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
 
 
 def train_run(
     config: TrainConfig, images: "Snapshot", project_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop
 ) -> TrainResult:
-    """Train in a task."""
-    on_event(_LOADING)
+    """Train in a task, and look at what came of it."""
+    load_libraries(on_event)
     from visionft.training.loop.train import train
 
-    return train(config, images, new_run_dir(project_dir, config), on_event=on_event, should_stop=should_stop)
+    run_dir, told = new_run_dir(project_dir, config), StepRecorder(project_dir / RUNS_FOLDER, on_event)
+    result = train(config, images, run_dir, on_event=told, should_stop=should_stop)
+    if result.best is not None and not result.stopped:
+        evaluate_run(run_dir.with_name(result.run), images, on_event=on_event, should_stop=should_stop)
+    return result
 
 
 def continue_run(run_dir: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> TrainResult:
-    """Go on, in a task, with a run that was stopped or killed, on the pictures it began with."""
-    on_event(_LOADING)
+    """Go on, in a task, with a run that was stopped or killed, on the pictures it began with; then look at it."""
+    load_libraries(on_event)
     from visionft.training.loop.train import resume
 
-    return resume(run_dir, on_event=on_event, should_stop=should_stop)
+    result = resume(run_dir, on_event=StepRecorder(run_dir.parent, on_event), should_stop=should_stop)
+    if result.best is not None and not result.stopped:
+        evaluate_run(run_dir, None, on_event=on_event, should_stop=should_stop)
+    return result
+
+
+def evaluate_run(run_dir: Path, images: "Snapshot | None", *, on_event: OnEvent, should_stop: ShouldStop) -> None:
+    """Measure a run on validation and test for Results; what goes wrong with it is told, and costs the run nothing.
+
+    Args:
+        run_dir: Folder of a run that has a best epoch.
+        images: The pictures; None takes those that the run began with.
+        on_event: Receives how far it is.
+        should_stop: Asked before every batch.
+    """
+    load_libraries(on_event)
+    from visionft.evaluation.report import evaluate_splits
+    from visionft.training.runs.recording import read_snapshot
+
+    try:
+        images = images or read_snapshot(run_dir)
+        splits: list[Split] = [split for split in ("val", "test") if images.labelled(split)]
+        evaluate_splits(run_dir, images, splits, on_event=on_event, should_stop=should_stop)
+    except VisionFTError as error:
+        if not should_stop():
+            on_event(Notice(message=error.message, level="warning", next_step=error.next_step))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBegun:
-    """A run that starts now; `earlier` are its epochs from before when it goes on."""
+    """A run that starts now; `earlier` and `steps` are its epochs and steps from before when it goes on."""
 
     title: str
     config: TrainConfig
     earlier: tuple[EpochDone, ...] = ()
+    steps: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +103,7 @@ class Runner(QObject):
     run_begun = Signal(object)  # RunBegun
     run_reported = Signal(object)  # Event
     run_ended = Signal(object)  # RunEnded
+    run_evaluated = Signal()  # one that was stopped: a run that ends in order is evaluated by then
     offer_changed = Signal(object)  # RunSummary to go on with, or None
 
     def __init__(
@@ -99,6 +131,11 @@ class Runner(QObject):
     def is_stopping(self) -> bool:
         """Whether the run was asked to stop or to pause."""
         return self._handle is not None and self._handle.is_stopping
+
+    @property
+    def waits_for(self) -> str:
+        """Return what the run waits for before it begins, in words; empty once it is under way."""
+        return self._handle.waits_for if self._handle is not None else ""
 
     def start(self, config: TrainConfig) -> None:
         """Train now, or after the run that trains."""
@@ -129,7 +166,7 @@ class Runner(QObject):
         self._set_offer(None)
         self._goes_on = bool(self.queue.waiting())
         self._resumed = run.name
-        begun = RunBegun(title=run.name, config=run.config, earlier=run.epochs)
+        begun = RunBegun(title=run.name, config=run.config, earlier=run.epochs, steps=read_steps(run.path))
         title = tr("Going on with {run}", run=run.name)
         self._run(QueuedRun(number=0, config=run.config), begun, title, partial(continue_run, run.path))
 
@@ -191,10 +228,18 @@ class Runner(QObject):
             self._handle.stop()
 
     def stop(self) -> None:
-        """End the run after this step; the best epoch is kept, the queue waits until it is started again."""
+        """End the run after this step; the best epoch is kept, the queue waits until it is started again.
+
+        A paused run has ended already: it is only not waited for any longer.
+        """
         if self._handle is not None:
             self._is_pausing = False
             self._handle.stop()
+        elif (run := self.paused_run()) is not None:
+            self.queue.dismiss(run.name)
+            self._set_offer(None)
+            self.queue_changed.emit()
+            self._tell_end("stopped", run.result)
 
     def keep_waiting(self) -> None:
         """Begin no other run; one that has not begun goes back into the queue. The project is about to close."""
@@ -216,9 +261,22 @@ class Runner(QObject):
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        self.run_ended.emit(RunEnded(how=how, result=result, message=failure.message if failure else ""))
+        self._tell_end(how, result, failure.message if failure else "")
         if self._goes_on and not self._is_closing:
             self._take_next()
+
+    def _tell_end(self, how: Ending, result: TrainResult | None, message: str = "") -> None:
+        self.run_ended.emit(RunEnded(how=how, result=result, message=message))
+        if how == "stopped" and result is not None and result.best is not None:
+            self._evaluate(self._project_dir / RUNS_FOLDER / result.run)
+
+    def _evaluate(self, run_dir: Path) -> None:
+        """Look at the results of a stopped run in a task of its own: to stop must not take longer for it."""
+        if run_dir.is_dir() and not self._is_closing:
+            work = partial(evaluate_run, run_dir, self._snapshot())
+            title = tr("Evaluating {run}", run=run_dir.name)
+            task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+            self._tasks.run(task, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
     def _hold(self, result: TrainResult | None, run: QueuedRun | None) -> Ending:
         """Remember the paused run; one that had not begun to learn has no folder and waits in the queue instead."""
@@ -263,6 +321,8 @@ class Runner(QObject):
 def offer_words(run: RunSummary, *, is_paused: bool) -> str:
     """Return how a run stands that can be gone on with: `003-resnet18-lora was interrupted at epoch 4 of 10.`"""
     epochs = run.config.total_epochs
+    if not epochs:
+        return tr("{run} was interrupted before its head was solved for.", run=run.name)
     values = {"run": run.name, "epoch": min(run.last_epoch + 1, epochs), "epochs": epochs}
     if is_paused:
         return tr("{run} is paused at epoch {epoch} of {epochs}.", **values)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.runner import Runner
+from gui.splitting import Splitter
 from gui.tasks import Tasks
 from visionft.errors import VisionFTError
 from visionft.project.store import Project
@@ -37,7 +38,9 @@ class ProjectSession(QObject):
         self._snapshot: Snapshot | None = None
         self._probed: tuple[Snapshot | None, tuple[Probe, ...]] = (None, ())
         self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
+        self.splitter = Splitter(project, tasks, parent=self)
         self.runner.run_ended.connect(self._on_run_ended)
+        self.runner.run_evaluated.connect(self._on_run_ended)
         tasks.written.connect(self._on_written)
 
     @property

@@ -55,7 +55,7 @@ def all_backbones(studio: Any) -> None:
     page.setup.show_all_button.click()
     for _ in range(4):
         studio.app.processEvents()
-    for area in page.setup.findChildren(type(page.setup.left_area)):
+    for area in page.setup.findChildren(type(page.setup.area)):
         area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
 
 
@@ -77,7 +77,7 @@ def live(studio: Any) -> None:
         page.runner.queue.add(dataclasses.replace(page.config(), **changes))
     page.runner.queue.put_back(page.runner.queue.take_next(), "Not even one picture fits into the device's memory.")
     page.runner.queue_changed.emit()
-    page.live_button.click()
+    page.switch.live_button.click()
     runner.train_run = posing  # type: ignore[assignment]
     page.runner.start(page.config())
     studio.wait_for_pictures(50)
@@ -97,7 +97,7 @@ def live(studio: Any) -> None:
 
 def queue(studio: Any) -> None:
     """Show what waits."""
-    studio.window.page("train").queue_button.click()
+    studio.window.page("train").switch.queue_button.click()
 
 
 def several_tasks(studio: Any) -> None:
@@ -116,7 +116,7 @@ def offered(studio: Any) -> None:
     page = studio.window.page("train")
     for run in page.runner.queue.runs:
         page.runner.remove(run.number)
-    page.setup_button.click()
+    page.switch.setup_button.click()
     page.resume_card.offer("003-resnet50-full was interrupted at epoch 4 of 10.")
 
 

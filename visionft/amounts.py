@@ -15,13 +15,25 @@ def memory_text(mebibytes: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a time span: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    """Return a time span: `0.3 s`, `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    if 0.05 <= seconds < 0.95:
+        return f"{seconds:.1f} s"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def rough_duration_text(seconds: float) -> str:
+    """Return a time span that is only estimated: `10 s`, `14 min`, `1 h 20 min`; never less than 5 s."""
+    if seconds < 57.5:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 3570:
+        return f"{max(1, round(seconds / 60))} min"
+    tens = round(seconds / 600)
+    return f"{tens // 6} h {tens % 6 * 10:02d} min"
 
 
 def count_text(count: int) -> str:

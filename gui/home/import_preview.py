@@ -164,7 +164,9 @@ class ImportPreviewPanel(QStackedWidget):
         self._show_conflicts(preview)
         can_import = count > 0 or bool(preview.duplicates)
         self.import_button.setText(tr("Import {count} pictures", count=f"{count:,}") if count > 0 else tr("Import"))
-        self.import_button.setEnabled(can_import and not self.classes.fault())
+        reason = self.classes.fault() or ("" if can_import else tr("There is nothing new to import."))
+        self.import_button.setEnabled(not reason)
+        self.import_button.setToolTip(reason)
 
     def _show_conflicts(self, preview: "ImportPreview") -> None:
         """Tell how many pictures come in several classes under the names that the user gives those."""

@@ -1,4 +1,4 @@
-"""What the project page has done in tasks: looking at a source, importing, splitting, fetching, making a sample.
+"""What the project page has done in tasks: looking at a source, importing, fetching, making a sample.
 
 Everything heavy is imported inside, so in the task's thread. `Project` may be used from any thread (its changes queue).
 """
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from visionft.project.importing.import_filter import ClassMap
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
-    from visionft.project.splits import SplitReport
     from visionft.project.store import Project
     from visionft.public_sets import PublicSet
     from visionft.samples import Sample
@@ -64,25 +64,9 @@ def import_pictures(
     )
 
 
-def split_pictures(
-    project: "Project",
-    *,
-    val: float = 0.15,
-    test: float = 0.15,
-    seed: int = 0,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> "SplitReport":
-    """Divide the labelled pictures into training, validation and test; takes a moment and cannot be stopped."""
-    from visionft.project.splits import assign_splits
-
-    on_event(Progress(stage="Splitting", done=0, total=0))
-    return assign_splits(project, val=val, test=test, seed=seed)
-
-
 def fetch_public_set(wanted: "PublicSet", folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
     """Fetch a public set of pictures; return the file that lists them, None when it was stopped."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.public_sets import fetch_set
 
     return fetch_set(wanted, folder, on_event=on_event, should_stop=should_stop)

@@ -1,5 +1,6 @@
 """The project page: where to begin; then what the project holds and what is missing before training."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +15,15 @@ from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
 from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog, free_path
-from gui.home.readiness import class_rows, conditions
+from gui.home.readiness import Step, class_rows, conditions, next_step
 from gui.home.recovery import Recovery
-from gui.home.split_bar import SplitBar
 from gui.home.welcome import Welcome
 from gui.kit import dialogs, drops, theme
 from gui.kit.class_looks import class_colours
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, scrolling, text
+from gui.kit.split_bar import SplitBar
 from gui.kit.tiles import StatTile
 from gui.page import Page
 from gui.preferences import without_recent
@@ -36,6 +37,7 @@ from visionft.errors import NextStep
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.queries import find_conflicts
+from visionft.project.splits import SplitWish
 from visionft.project.store import DATABASE
 from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
 from visionft.weights import offline_reason
@@ -59,16 +61,16 @@ class ProjectPage(Page):
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
         self.setAcceptDrops(True)
-        self._is_splitting = False
-        self.import_button = Button("Import pictures", "import", role="primary", on_click=self.choose_pictures)
+        self._next = ""
+        self.next_button = Button("Import pictures", "import", role="primary")
+        self.import_button = Button("Import pictures", "import", on_click=self.choose_pictures)
         self.close_button = Button("Close project", on_click=state.close_project)
         self.file_button = Button("Import zip or list", "file", on_click=self.choose_file)
         self.file_button.setToolTip(
             tr("A zip of pictures, or a CSV or JSONL file that lists pictures with their classes")
         )
-        self.action_row.addWidget(self.close_button)
-        self.action_row.addWidget(self.file_button)
-        self.action_row.addWidget(self.import_button)
+        for button in (self.close_button, self.file_button, self.import_button, self.next_button):
+            self.action_row.addWidget(button)
         self.welcome = Welcome()
         self.imports = ImportFlow(state, session, ask_project=self._ask_project_for, page=self.name, parent=self)
         self._recovery = Recovery(state, session, self)
@@ -104,7 +106,9 @@ class ProjectPage(Page):
         classes.body.addWidget(self._no_classes, 1)
         classes.body.addStretch(0)
         splits = Card(margin=theme.LARGE)
-        splits.body.addWidget(text("Splits", "heading"))
+        self.divide_button = Button("Change", role="quiet", on_click=lambda: self.state.page_requested.emit("train"))
+        self.divide_button.setToolTip(tr("Train shows how the pictures are divided, and divides them another way"))
+        splits.body.addLayout(row(text("Splits", "heading"), None, self.divide_button))
         splits.body.addWidget(self.split_bar)
         side = QWidget()
         side.setLayout(column(self.checklist, splits, None, spacing=theme.LARGE))
@@ -135,10 +139,11 @@ class ProjectPage(Page):
         welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
+        self.next_button.clicked.connect(lambda _checked=False: self._on_action_chosen(self._next))
         self.checklist.action_chosen.connect(self._on_action_chosen)
         self.report.decide_wanted.connect(self._show_conflicts)
         self.imports.active_changed.connect(self._on_content_changed)
-        self.imports.imported.connect(self._on_imported)
+        self.imports.imported.connect(self.report.show_report)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
         self.state.settings_changed.connect(self._on_content_changed)
@@ -175,7 +180,14 @@ class ProjectPage(Page):
         self._no_classes.setVisible(not rows)
         self.split_bar.show_counts(summary.splits)
         self.checklist.show_conditions(conditions(summary, rows))
+        self._show_next(next_step(summary, rows))
         self._show_sheet(snapshot, [row.colour for row in rows])
+
+    def _show_next(self, step: Step) -> None:
+        self._next = step.action
+        self.next_button.setText(tr(step.title))
+        self.next_button.set_icon_name(step.icon_name)
+        self.import_button.setVisible(step.action != "import")
 
     def _show_sheet(self, snapshot: Snapshot, colours: list[theme.ClassColour]) -> None:
         """Show some pictures of each class; what decodes them loads with the first project, not at the start."""
@@ -332,8 +344,8 @@ class ProjectPage(Page):
             self.choose_pictures()
         elif action == "split":
             self._split()
-        elif action == "label":
-            self.state.page_requested.emit("label")
+        elif action in ("label", "train"):
+            self.state.page_requested.emit(action)
         elif action == "conflicts":
             self._show_conflicts()
 
@@ -345,23 +357,9 @@ class ProjectPage(Page):
             self.state.pictures_requested.emit(ids, tr("Pictures in several classes"))
 
     def _split(self, *, has_test: bool = True) -> None:
-        if self.session is None or self._is_splitting:
-            return
-        work = partial(importing.split_pictures, self.session.project, **({} if has_test else {"test": 0.0}))
-        title = tr("Splitting the pictures")
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True)
-        self._set_splitting(True)
-        self.state.tasks.run(
-            task, owner=self, on_done=lambda _report: None, on_end=lambda _outcome: self._set_splitting(False)
-        )
-
-    def _set_splitting(self, is_splitting: bool) -> None:
-        self._is_splitting = is_splitting
-        self.checklist.setEnabled(not is_splitting)
-
-    @Slot(object)
-    def _on_imported(self, report: "ImportReport") -> None:
-        self.report.show_report(report)
+        if self.session is not None:
+            wish = SplitWish.like(self.session.snapshot())
+            self.session.splitter.split(wish if has_test else replace(wish, test=0.0), page=self.name)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""

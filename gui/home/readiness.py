@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import LiteralString
 
 from gui.home.checklist import Condition
 from gui.home.class_table import ClassRow
@@ -9,6 +11,24 @@ from gui.kit.i18n import tr
 from gui.kit.theme import ClassColour
 from visionft.data.types import Snapshot
 from visionft.project.summary import ProjectSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What comes next: the page's one primary button. `action` as in `Checklist.action_chosen`, or `train`."""
+
+    action: str
+    title: LiteralString
+    icon_name: str
+
+
+def next_step(summary: ProjectSummary, rows: list[ClassRow]) -> Step:
+    """Return what is to be done next: bring pictures, label what is missing, train."""
+    if not summary.images:
+        return Step(action="import", title="Import pictures", icon_name="import")
+    if not (_labels(summary).is_met and _classes(rows).is_met):
+        return Step(action="label", title="Label pictures", icon_name="label")
+    return Step(action="train", title="Train", icon_name="train")
 
 
 def class_rows(snapshot: Snapshot, colours: Mapping[str, ClassColour] | None = None) -> list[ClassRow]:
@@ -79,15 +99,15 @@ def _splits(summary: ProjectSummary, rows: list[ClassRow]) -> Condition:
     waiting = sum(row.total - row.train - row.val - row.test for row in rows)
     note = "Every class is in training and validation"
     if not assigned:
-        note = "Not divided yet: training needs pictures to learn from and others to check on."
+        note = "Training divides them by itself when it starts."
+    elif waiting:
+        note = f"{waiting:,} new labelled pictures: training divides them by itself."
     elif missing:
         note = f"Missing from training or validation: {_names(missing)}"
-    elif waiting:
-        note = f"{waiting:,} new labelled pictures are not divided yet"
     return Condition(
         title="Splits",
         note=note,
-        is_met=bool(assigned) and not missing and not waiting,
+        is_met=bool(summary.labelled) and (not assigned or bool(waiting) or not missing),
         action="split",
         button="Split now" if summary.labelled else "",
         icon_name="split",

@@ -20,6 +20,7 @@ from gui.kit import theme
 MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
 _ROOMY = 125  # pixels of height
 _FEW = 40  # up to here every epoch gets a dot
+_LONE = 3  # steps that get dots
 _SLACK = 1.25  # the y range follows the data only when it is off by this factor: each change redraws the axis
 
 
@@ -186,6 +187,8 @@ class MetricPlot(pg.PlotWidget):
         faint = pg.mkColor(palette.train_line)
         faint.setAlpha(110)
         self._steps_item.setPen(pg.mkPen(faint, width=1))
+        self._steps_item.setSymbolBrush(faint)
+        self._steps_item.setSymbolPen(None)
         for name, colour in (("train", palette.train_line), ("val", palette.val_line)):
             self._lines[name].setPen(line_pen(name))
             self._dots[name].setBrush(pg.mkBrush(colour))
@@ -232,7 +235,9 @@ class MetricPlot(pg.PlotWidget):
         """Draw the step values alone."""
         stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
         steps = smoothed(self.steps.y, self.smoothing)[::stride]
-        self._steps_item.setData(self.steps.x[::stride], steps, connect="finite")
+        is_seen = len(self.steps.x) > _LONE or not np.isfinite(steps).all()
+        dot = None if is_seen else "o"  # a line of one point cannot be seen
+        self._steps_item.setData(self.steps.x[::stride], steps, connect="finite", symbol=dot, symbolSize=5)
 
     def redraw(self) -> None:
         """Draw all points; single points get a dot so that the first epoch is visible."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, LiteralString, TypeVar
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -34,6 +34,7 @@ TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small
 _Layout = TypeVar("_Layout", bound=QBoxLayout)
 ICON_PX = 17
 SCROLLBAR_WIDTH = 12
+_STRONG = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 Tone = Literal["", "good", "warn", "bad", "info", "accent"]
 
 
@@ -138,6 +139,13 @@ class Button(QPushButton):
         """Show another icon."""
         self._icon_name = name
         self._tint()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let Enter press the button that has the focus; Qt alone knows Space."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers() & _STRONG:
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
     def changeEvent(self, event) -> None:
         """Tint the icon anew for a new theme."""

@@ -54,6 +54,8 @@ class ActionTile(QPushButton):
         self.setAccessibleDescription(tr(words))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._title = verbatim(tr(title), "strong", wrap=True)
+        self._headline = text("", "number", wrap=True)
+        self._headline.hide()
         self._words = verbatim(tr(words), "small", wrap=True)
         self._facts = text("", "caption", wrap=True)
         self._facts.hide()
@@ -64,7 +66,7 @@ class ActionTile(QPushButton):
         layout = self._content = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
         badge = row(self._badge, None)  # on a line of its own: beside a long title it would be cut
-        layout.addLayout(column(head, badge, self._words, None, self._facts, spacing=theme.TIGHT))
+        layout.addLayout(column(head, self._headline, badge, self._words, None, self._facts, spacing=theme.TIGHT))
         for label in self.findChildren(QLabel):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
@@ -72,6 +74,20 @@ class ActionTile(QPushButton):
         """Show other plain words."""
         self._words.setText(tr(words))
         self.setAccessibleDescription(tr(words))
+
+    def show_headline(self, words: str) -> None:
+        """Show what matters most of the card in large letters below its title, or nothing."""
+        self._headline.setText(words)
+        self._headline.setVisible(bool(words))
+        self.updateGeometry()
+
+    def headline(self) -> str:
+        """Return the words in large letters."""
+        return self._headline.text()
+
+    def badge(self) -> str:
+        """Return the word behind the title."""
+        return self._badge.text()
 
     def show_badge(self, badge: str) -> None:
         """Show a word behind the title, or none."""

@@ -1,7 +1,7 @@
 """Evaluations, comparisons and settings of runs as what the widgets show. No state, no learning library."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gui.kit.i18n import tr
@@ -155,8 +155,14 @@ def _flat(config: TrainConfig) -> dict[str, object]:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if not dataclasses.is_dataclass(value):
-            values[field.metadata.get("label", field.name)] = value
+            values[field.metadata.get("label", field.name)] = _chosen(value, field.metadata)
     for inner in dataclasses.fields(config.method_options):
         name = f"{config.method_row.title}: {inner.metadata.get('label', inner.name)}"
-        values[name] = getattr(config.method_options, inner.name)
+        values[name] = _chosen(getattr(config.method_options, inner.name), inner.metadata)
     return values
+
+
+def _chosen(value: object, metadata: Mapping[str, Any]) -> object:
+    """Return a setting's value, or that it was left to the program: 0 as a learning rate would say something else."""
+    automatic = metadata.get("automatic")
+    return tr("automatic") if automatic is not None and value == automatic else value

@@ -23,6 +23,12 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             return tr("No run is training.")
         return tr("The run is ending already.") if state.session.runner.is_stopping else ""
 
+    def why_not_stop() -> str:
+        runner = state.session.runner if state.session is not None else None
+        if runner is None or not (runner.is_training or runner.queue.paused):
+            return tr("No run is training.")
+        return tr("The run is ending already.") if runner.is_stopping else ""
+
     return [
         add("run.start", "Start training", lambda p: p.start(), before=why_not_start,
             keys=("Ctrl+Enter", "Ctrl+Return"), place=TRAIN, menu="Run"),
@@ -31,6 +37,11 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
         add("run.probe", "Try networks on my pictures", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
             menu="Run"),
+        add("run.measure", "Measure time and memory", lambda p: p.draft.measure(every_method=False),
+            lambda p: p.draft.why_not_measure(), menu="Run"),
+        add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),
+            lambda p: p.draft.why_not_measure(), menu="Run"),
+        add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
         add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
         add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
         add("queue.remove", "Take it out of the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),

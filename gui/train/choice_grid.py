@@ -21,6 +21,7 @@ class Choice:
     Attributes:
         group: Heading the card stands under; cards of a group follow each other. Empty for none.
         badge: A word behind the title, such as Recommended.
+        headline: What matters most, in large letters.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Choice:
     refusal: str = ""
     group: str = ""
     badge: str = ""
+    headline: str = ""
 
 
 class ChoiceGrid(QWidget):
@@ -66,6 +68,7 @@ class ChoiceGrid(QWidget):
             tile.clicked.connect(lambda _checked=False, name=choice.name: self.chosen.emit(name))
             self.tiles[choice.name] = tile
         tile = self.tiles[choice.name]
+        tile.show_headline(choice.headline)
         tile.show_words(choice.words)
         tile.show_facts(choice.refusal or choice.facts)
         tile.show_badge(choice.badge)
@@ -91,6 +94,8 @@ class ChoiceGrid(QWidget):
         self._empty()
         self._columns = columns
         line = 0
+        widest = max((len(list(cards)) for _, cards in groupby(self._choices, key=lambda each: each.group)), default=1)
+        columns = min(columns, widest)  # fewer cards than would fit share the whole width
         for group, members in groupby(self._choices, key=lambda choice: choice.group):
             if group:
                 heading = verbatim(tr(group), "caption")

@@ -4,8 +4,9 @@ Connects the session with the set-up view; starts tasks that only measure, never
 """
 
 import dataclasses
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QDialog
@@ -16,27 +17,28 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from gui.train import measuring
-from gui.train.augment_preview import AugmentPreview
+from gui.train.computer import Computer, look_at_computer
 from gui.train.network_search import NetworkSearch
+from gui.train.own_preview import OwnPreview
+from gui.train.preset_costs import PresetCosts
 from gui.train.setup import SetupView
 from gui.train.train_choices import (
     WeightsFact,
     backbone_choices,
     backbones_to_try,
     cost_words,
-    epochs_words,
-    measured_backbone,
     method_choices,
-    parameter_count,
     preset_choices,
+    preset_configs,
+    run_summary,
 )
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
-from visionft.amounts import count_text
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot
 from visionft.events import Event, Progress
+from visionft.project.splits import SplitWish, as_divided, is_divided
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs, likely_device, preset_config
+from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from visionft.training.probing import Probe
 
 T = TypeVar("T")
-_LOOKED_AT = 2000  # pictures from which the preview takes its own
 
 
 class TrainDraft(QObject):
@@ -59,18 +60,18 @@ class TrainDraft(QObject):
         self._auto_device = "cpu"  # until the background has looked: asking a GPU's driver takes its time
         self._shows_all = False
         self._is_closed = False
-        self._picture = 0
         self.preset = DEFAULT_PRESET
-        self.preview = AugmentPreview(self)
-        self.preview.drawn.connect(self._on_preview_drawn)
-        self._looking = WorkerPool(_look_at_computer, threads=1, answers_age=True, parent=self)
+        self.preview = OwnPreview(view.strip, self._snapshot, parent=self)
+        self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
+        self.costs = PresetCosts(state, session, page=page, parent=self)
+        self._divided: tuple[Snapshot | None, SplitWish, Snapshot | None] = (None, SplitWish(), None)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()
         self._probes: tuple[Probe, ...] = ()
         self._untriable = ""  # why the pictures cannot be tried on
         self._look_at_project()
-        self._baseline = self._preset_config()
+        self._baseline = self._preset_configs()[self.preset]
         self._connect()
         self.take_preset(self.preset)
         if state.draft is not None:
@@ -79,7 +80,7 @@ class TrainDraft(QObject):
     def _connect(self) -> None:
         view = self._view
         view.edited.connect(self.show)
-        view.shown.connect(self._on_view_shown)
+        view.shown.connect(self.show)
         view.preset_chosen.connect(self.take_preset)
         view.reset_requested.connect(lambda: self.take_preset(self.preset))
         view.all_backbones_requested.connect(self._on_all_backbones_requested)
@@ -87,8 +88,10 @@ class TrainDraft(QObject):
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
         view.probe_requested.connect(self.probe)
-        view.strip.others_requested.connect(self.preview.show_others)
-        view.strip.next_requested.connect(self._on_next_picture_requested)
+        view.split_card.changed.connect(self.refresh)
+        view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
+        view.open_more(self._state.settings.shows_more_choices)
+        self.costs.changed.connect(self.show)
 
     # -- the draft ----------------------------------------------------------------------------------------------
 
@@ -111,15 +114,14 @@ class TrainDraft(QObject):
     def take_preset(self, name: str) -> None:
         """Show the settings of a preset."""
         self.preset = name
-        self._baseline = dataclasses.replace(self._preset_config(), device=self._state.settings.device)
+        self._baseline = self._preset_configs()[name]
         self._view.set_default(self._baseline)
         self._view.set_config(self._baseline)
         self._view.show_problems(())
         self.show(self._baseline)
 
-    def _preset_config(self) -> TrainConfig:
-        measured = measured_backbone(self.preset, self._circumstances, self._probes)
-        return preset_config(self.preset, self._circumstances, backbone=measured)
+    def _preset_configs(self) -> dict[str, TrainConfig]:
+        return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
 
     def refresh(self) -> None:
         """Follow the project; a draft that was not touched follows with its preset."""
@@ -139,17 +141,32 @@ class TrainDraft(QObject):
             self.take_preset(self.preset)
 
     def is_ready(self) -> bool:
-        """Check the draft against the project; show every fault beside its field."""
+        """Check the draft against the pictures; show every fault beside its field.
+
+        Pictures that are not divided yet are checked when they are.
+        """
         snapshot = self._snapshot()
-        problems = config_problems(self.config, snapshot) if snapshot is not None else ()
+        problems = config_problems(self.config, snapshot if self.is_divided else None) if snapshot is not None else ()
         self._view.show_problems(problems)
         return snapshot is not None and not problems
 
+    @property
+    def is_divided(self) -> bool:
+        """Whether the pictures need no division before a run."""
+        return self._session is None or is_divided(self._session.snapshot())
+
     def _snapshot(self) -> Snapshot | None:
-        return self._session.snapshot() if self._session is not None else None
+        """Return the pictures as a run would find them: Start divides those that are not divided yet."""
+        if self._session is None:
+            return None
+        now, wish = self._session.snapshot(), self._view.split_card.wish()
+        if self._divided[:2] != (now, wish):
+            self._divided = (now, wish, as_divided(now, wish))
+        return self._divided[2]
 
     def _look_at_project(self) -> None:
         """Count the pictures, once for each state of the project: with many it takes a moment."""
+        self._look_at_division()
         snapshot = self._snapshot()
         self._facts = SetFacts.of(snapshot) if snapshot else None
         here = [name for name, fact in self._weights.items() if fact.is_here]
@@ -162,6 +179,13 @@ class TrainDraft(QObject):
             f"{each.message[:1].upper()}{each.message[1:]}. {each.hint}" for each in problems[:1]
         )
 
+    def _look_at_division(self) -> None:
+        """Go on in the shares in which the pictures are divided, once they are."""
+        if self._session is not None and self._session.snapshot() is not self._divided[0]:
+            now, card = self._session.snapshot(), self._view.split_card
+            if any(image.split for image in now.images):
+                card.set_wish(dataclasses.replace(SplitWish.like(now), group=card.wish().group, seed=card.wish().seed))
+
     # -- showing ------------------------------------------------------------------------------------------------
 
     @Slot()
@@ -173,7 +197,13 @@ class TrainDraft(QObject):
         method = supported_method(config.method, config.backbone_row)
         config = dataclasses.replace(config, method=method)
         circumstances = self._circumstances
-        self._view.presets.show_choices(preset_choices(circumstances, self._known, self._probes))
+        is_measuring = self.costs.is_measuring
+        self._view.presets.show_choices(
+            preset_choices(
+                circumstances, self._known, self._probes, device=self._state.settings.device, is_measuring=is_measuring
+            )
+        )
+        self._show_division()
         self._view.presets.choose(self.preset)
         methods = method_choices(config, classes=classes, known=self._known)
         backbones = backbone_choices(
@@ -188,19 +218,36 @@ class TrainDraft(QObject):
         if not self._shows_all:
             self._view.show_all_button.setText(tr("Show all {count}", count=len(BACKBONES)))
         self._view.show_modified(differs(config, self._baseline))
-        self._view.summary.setText(_summary(config, facts, classes))
+        self._view.summary.setText(run_summary(config, facts, classes))
         cost = self._known(config)
         self._view.cost.setText(cost_words(cost) if cost else tr("Time and memory are not measured yet."))
-        self._show_preview(config)
-        self._show_enabled()
+        self.preview.show(config)
+        self._want_costs()
+        self._state.actions.refresh()
+
+    def _show_division(self) -> None:
+        snapshot, card = self._snapshot(), self._view.split_card
+        card.setVisible(snapshot is not None and bool(snapshot.images))
+        if snapshot is not None:
+            counts = Counter(image.split or "unassigned" for image in snapshot.images if image.labels)
+            card.show_counts(counts, is_divided=self.is_divided)
+
+    def _want_costs(self) -> None:
+        """Have what the presets cost measured while somebody looks at them."""
+        snapshot = self._snapshot()
+        if snapshot is not None and self._view.isVisible() and not self._untriable:
+            configs = self._preset_configs().values()
+            self.costs.want([config for config in configs if self._known(config) is None], snapshot)
 
     def _known(self, config: TrainConfig) -> Estimate | None:
-        return known_estimate(config, self._facts) if self._facts and not config_problems(config) else None
+        is_possible = self._facts is not None and not config_problems(config)
+        return known_estimate(config, self._facts, evaluates=True) if is_possible and self._facts else None
 
-    def _show_enabled(self) -> None:
-        is_free = self._session is not None and not self._is_measuring
-        for button in (self._view.measure_button, self._view.measure_all_button, self._view.rates_button):
-            button.setEnabled(is_free)
+    def why_not_measure(self) -> str:
+        """Return why nothing can be measured on the pictures now; empty when it can."""
+        if self._is_measuring:
+            return tr("Something is being measured already: wait until it has ended.")
+        return self._untriable
 
     @Slot(bool)
     def _on_all_backbones_requested(self, shows_all: bool) -> None:
@@ -217,7 +264,7 @@ class TrainDraft(QObject):
             self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=licence))
 
     @Slot(object, object)
-    def _on_computer_looked_at(self, _key: str, found: "_Computer") -> None:
+    def _on_computer_looked_at(self, _key: str, found: Computer) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):
             return
         was_modified = self.is_modified
@@ -225,50 +272,13 @@ class TrainDraft(QObject):
         self._look_at_project()
         self._follow(was_modified)
 
-    # -- the preview --------------------------------------------------------------------------------------------
-
-    @Slot()
-    def _on_view_shown(self) -> None:
-        self._show_preview(self.config)
-
-    def _show_preview(self, config: TrainConfig) -> None:
-        picture = self._preview_picture()
-        if picture is None:
-            self._view.strip.show_words("Import and split pictures to see what training makes of them.")
-        elif self._view.isVisible() and self.preview.show(picture.path, config):
-            self._view.strip.show_waiting()
-
-    def _preview_picture(self) -> SnapshotImage | None:
-        snapshot = self._snapshot()
-        chosen = [image for image in snapshot.images[:_LOOKED_AT] if image.split == "train"] if snapshot else []
-        # A step that shares no factor with most counts visits the classes in turn, and every picture in the end.
-        return chosen[self._picture * 37 % len(chosen)] if chosen else None
-
-    @Slot()
-    def _on_next_picture_requested(self) -> None:
-        self._picture += 1
-        self._show_preview(self.config)
-
-    @Slot(object)
-    def _on_preview_drawn(self, result: object) -> None:
-        if isinstance(result, str):
-            self._view.strip.show_words(result)
-        elif isinstance(result, tuple):
-            name = self.config.augmentation
-            words = {
-                "none": tr("Augmentation none: always the same."),
-                "light": tr("Augmentation light: the picture, then variants."),
-                "medium": tr("Augmentation medium: the picture, then variants."),
-            }
-            self._view.strip.show_pictures(result, words.get(name, name))
-
     # -- measuring ----------------------------------------------------------------------------------------------
 
     @Slot(bool)
     def measure(self, every_method: bool) -> None:
         """Measure what the draft costs, or each method with its settings."""
         snapshot = self._snapshot()
-        if snapshot is None or self._is_measuring or not self.is_ready():
+        if snapshot is None or self.why_not_measure() or not self.is_ready():
             return
         configs = [self.config]
         if every_method:
@@ -287,7 +297,7 @@ class TrainDraft(QObject):
     def find_rate(self) -> None:
         """Look for a learning rate."""
         snapshot = self._snapshot()
-        if snapshot is not None and not self._is_measuring and self.is_ready():
+        if snapshot is not None and not self.why_not_measure() and self.is_ready():
             work = partial(measuring.find_rate, self.config, snapshot)
             self._set_measuring(True)
             self._state.tasks.run(
@@ -316,7 +326,7 @@ class TrainDraft(QObject):
         self._state.tasks.run(
             self._task(tr("Trying networks on your pictures"), work),
             owner=self,
-            on_done=partial(session.keep_probes, snapshot),
+            on_done=partial(session.keep_probes, session.snapshot()),
             on_event=self._show_probing,
             on_end=self._on_probed,
         )
@@ -340,7 +350,7 @@ class TrainDraft(QObject):
 
     def _set_measuring(self, is_measuring: bool) -> None:
         self._is_measuring = is_measuring
-        self._show_enabled()
+        self._state.actions.refresh()
 
     def _on_measured(self, outcome: "Outcome[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
         self._set_measuring(False)
@@ -356,42 +366,7 @@ class TrainDraft(QObject):
     def close(self) -> None:
         """Wait for what draws and looks in the background; leave settings that the user chose to the next project."""
         self._is_closed = True
+        self.costs.close()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.preview.close()
         self._looking.close()
-
-
-class _Computer(NamedTuple):
-    """Which weights are on this computer, and what computes."""
-
-    weights: dict[str, WeightsFact]
-    device: str
-
-
-def _look_at_computer(_key: str) -> _Computer:
-    """Run beside the window: this asks the hub's client about its cache, and the driver about GPUs."""
-    from visionft.weights import weights_states
-
-    found = {each.backbone: WeightsFact(is_here=each.is_here, size=each.size_text) for each in weights_states()}
-    return _Computer(found, likely_device())
-
-
-def _summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
-    count = parameter_count(config, classes=classes)
-    backbone, method = config.backbone_row.title, tr(config.method_row.title)
-    lines = [
-        ", ".join((tr("{backbone} with {method}", backbone=backbone, method=method), *epochs_words(config))) + ".",
-        tr(
-            "{count} of {total} parameters are trainable ({share}).",
-            count=count_text(count.trainable),
-            total=count_text(count.total),
-            share=f"{count.share:.2%}",
-        ),
-    ]
-    if facts is not None:
-        train, val = f"{facts.train:,}", f"{facts.val:,}"
-        words = "{train} pictures to learn from, {val} to check on, {classes} classes."
-        lines.append(tr(words, train=train, val=val, classes=facts.classes))
-    if config.batch_size > 0 and config.learning_rate >= 0:
-        lines.append(tr("Learning rate {rate} at its peak.", rate=f"{config.peak_learning_rate:.2g}"))
-    return "\n".join(lines)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.libraries import load_libraries
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
@@ -12,18 +13,30 @@ if TYPE_CHECKING:
     from visionft.training.lr_finder import RateCurve
     from visionft.training.probing import Probe
 
-_LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
+ONE_MEASURED = "Measured"
 
 
 def estimate_costs(
-    configs: "Sequence[TrainConfig]", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
+    configs: "Sequence[TrainConfig]",
+    images: "Snapshot",
+    *,
+    is_quiet: bool = False,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
 ) -> "tuple[tuple[TrainConfig, Estimate | str], ...]":
     """Measure a few steps of each of these settings; the measurements are kept for `known_estimate`.
+
+    Args:
+        configs: The settings.
+        images: What they would be trained on.
+        is_quiet: Nobody asked for it: what cannot be trained here is no failure of the task.
+        on_event: Receives a `Progress` of the stage `ONE_MEASURED` after each.
+        should_stop: Asked before every batch.
 
     Returns:
         For each config its estimate, or why it cannot be trained here.
     """
-    on_event(_LOADING)
+    load_libraries(on_event)
     from visionft.errors import VisionFTError
     from visionft.training.estimate import estimate_run
 
@@ -32,9 +45,10 @@ def estimate_costs(
         try:
             found.append((config, estimate_run(config, images, on_event=on_event, should_stop=should_stop)))
         except VisionFTError as error:
-            if len(configs) == 1 and not should_stop():
+            if len(configs) == 1 and not should_stop() and not is_quiet:
                 raise
             found.append((config, error.message))
+        on_event(Progress(stage=ONE_MEASURED, done=len(found), total=len(configs)))
         if should_stop():
             break
     return tuple(found)
@@ -44,7 +58,7 @@ def find_rate(
     config: "TrainConfig", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
 ) -> "RateCurve | None":
     """Try rising learning rates on a network that is thrown away; None when it was stopped."""
-    on_event(_LOADING)
+    load_libraries(on_event)
     from visionft.errors import VisionFTError
     from visionft.training.lr_finder import find_learning_rate
 
@@ -60,7 +74,7 @@ def try_networks(
     names: "Sequence[str]", config: "TrainConfig", images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
 ) -> "tuple[Probe, ...]":
     """Measure what each network is worth on the pictures; when stopped, those that were done."""
-    on_event(_LOADING)
+    load_libraries(on_event)
     from visionft.training.probing import probe_backbones
 
     return probe_backbones(names, config, images, on_event=on_event, should_stop=should_stop)

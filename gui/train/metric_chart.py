@@ -212,7 +212,8 @@ class MetricChart(Chart):
     def _fit(self) -> None:
         if not self._is_zoomed:
             xs = self._loss.val.x[-1:] + self._loss.steps.x[-1:]
-            last = max([float(self._epochs), 1.0, *xs])
+            has_epoch = max(self._loss.val.x, default=0.0) >= 1
+            last = max([float(self._epochs) if has_epoch else 1.0, *xs])  # the first epoch fills the chart
             self._loss.show_x(-0.015 * last, 1.015 * last)
         self._loss.fit_y()
 

@@ -1,18 +1,20 @@
 """The train page: set a run up, start, pause and stop it, watch it live, let others wait in the queue."""
 
+import dataclasses
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, column
 from gui.page import Page
 from gui.run_queue import QueuedRun
-from gui.runner import TRAIN, RunBegun, RunEnded, offer_words
+from gui.runner import RESULTS, TRAIN, RunBegun, RunEnded, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
@@ -20,6 +22,7 @@ from gui.train.queue_list import QueueList, QueueRow
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.train_choices import command_line, run_details
+from gui.train.view_switch import LIVE, QUEUE, SETUP, ViewSwitch
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
 from visionft.training.config.train_config import TrainConfig
@@ -28,7 +31,6 @@ from visionft.training.runs.run_folder import RunSummary, load_run
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
 
-SETUP, LIVE, QUEUE = 0, 1, 2
 _CONTEXT_RUNS = 5
 _QUEUE_WIDTH = 760
 _WARM_UP_MS, _COPIED_MS = 1500, 2000
@@ -44,14 +46,16 @@ class TrainPage(Page):
         super().__init__(state, session, scrolls=False)
         self.runner = session.runner if session is not None else None
         self.setup = SetupView(TrainConfig())
+        self.form = self.setup.form  # of the settings that every method has
         self.draft = TrainDraft(state, session, self.setup, page=self.name)
         self.resume_card = ResumeCard()
+        self._has_results = False  # of the run that the live view shows
         self._monitor: RunMonitor | None = None
         self._queue: QueueList | None = None
         self._warm_up_timer = QTimer(self, singleShot=True, interval=_WARM_UP_MS)
         self._warm_up_timer.timeout.connect(self._warm_up)
         self._copied_timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
-        self._copied_timer.timeout.connect(self._on_copied_timer_timeout)
+        self._copied_timer.timeout.connect(lambda: self.setup.command_button.setText(tr("Copy command")))
         self._make_buttons()
         self._lay_out()
         self._connect()
@@ -69,32 +73,30 @@ class TrainPage(Page):
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip(tr("Go on with the paused run"))
         self.stop_button = Button("Stop", "stop", on_click=self.stop)
-        self.stop_button.setToolTip(tr("End the run after this step; what was best so far is kept"))
-        self.results_button = Button("See results", "results", on_click=self._see_results)
-        self.results_button.hide()
+        self.results_button = Button(
+            "See results", "results", role="primary", on_click=partial(self.state.page_requested.emit, RESULTS)
+        )
         attach = self.state.actions.attach
         attach(self.start_button, "run.start")
         wait = tr("Let this run wait for its turn, with the settings as they are now")
         attach(self.enqueue_button, "run.enqueue", wait)
         pause = tr("End after this step and free the device; Resume goes on at the same place")
         attach(self.pause_button, "run.pause", pause)
+        end = tr("End the run after this step; what was best so far is kept")
+        attach(self.stop_button, "run.end", end)
+        cost = tr("Train a few steps and throw them away: what the run costs on this computer")
+        attach(self.setup.measure_button, "run.measure", cost)
+        every = tr("Measure every method with these settings and show the cost on its card")
+        attach(self.setup.measure_all_button, "run.measure", every)
+        attach(self.setup.rates_button, "run.find_rate")
         attempt = tr("Measure the networks on this computer on your pictures, without training")
         attach(self.setup.probe_button, "run.probe", attempt)
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
-        self.setup_button, self.live_button, self.queue_button = Button("Set up"), Button("Live run"), Button("Queue")
-        segments = (self.setup_button, self.live_button, self.queue_button)
-        group = QButtonGroup(self)
-        for index, button in enumerate(segments):
-            button.setCheckable(True)
-            button.setProperty("role", "segment")
-            group.addButton(button, index)
-        self.setup_button.setChecked(True)
-        group.idClicked.connect(self.show_view)
-        self._view_buttons = group
-        self.action_row.addLayout(row(*segments, spacing=0))
-        self.queue_button.hide()
+        self.switch = ViewSwitch()
+        self.switch.chosen.connect(self.show_view)
+        self.action_row.addWidget(self.switch)
         self.action_row.addSpacing(theme.SMALL)
         for button in (
             self.results_button,
@@ -151,7 +153,8 @@ class TrainPage(Page):
 
     def _connect(self) -> None:
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
-        self.state.tasks.changed.connect(self._show_readiness)
+        self.state.tasks.changed.connect(self._on_tasks_changed)
+        self.setup.split_card.again_requested.connect(self.split_again)
         self.setup.copy_requested.connect(self._copy_command)
         self.setup.step_wanted.connect(self.state.step_requested)
         self.resume_card.continued.connect(self._on_offer_taken)
@@ -162,13 +165,10 @@ class TrainPage(Page):
             runner.queue_changed.connect(self._show_queue)
             runner.offer_changed.connect(self._on_offer_changed)
             self.resume_card.dismissed.connect(runner.dismiss_offer)
+        if self.session is not None:
+            self.session.splitter.changed.connect(self._show_readiness)
 
     # -- what others look at ------------------------------------------------------------------------------------
-
-    @property
-    def form(self) -> ConfigForm:
-        """Return the form of the settings that every method has."""
-        return self.setup.form
 
     def config(self) -> TrainConfig:
         """Return the draft as the page shows it."""
@@ -190,7 +190,7 @@ class TrainPage(Page):
         """Show *Set up*, *Live run* or *Queue*."""
         if index == LIVE:
             self.monitor.show()
-        self._view_buttons.button(index).setChecked(True)
+        self.switch.choose(index)
         self._views.setCurrentIndex(index)
         self._show_readiness()
 
@@ -200,23 +200,39 @@ class TrainPage(Page):
 
     @Slot()
     def _show_readiness(self) -> None:
+        """Show the one next step of each view as its primary button, beside what else can be done."""
         is_open, is_training = self.runner is not None, self._is_training
         index = self._views.currentIndex()
-        paused = self.runner is not None and bool(self.runner.queue.paused)
-        self.start_button.setVisible(not is_training and index != QUEUE and not (index == LIVE and paused))
+        is_paused = self.runner is not None and bool(self.runner.queue.paused) and not is_training
+        shows_results = index == LIVE and not is_training and not is_paused and self._has_results
+        self.results_button.setVisible(shows_results)
+        self.start_button.setVisible(
+            not (is_training or (is_paused and index == LIVE) or index == QUEUE or shows_results)
+        )
         self.enqueue_button.setVisible(is_open and index == SETUP)
-        self.resume_button.setVisible(paused and index == LIVE and not is_training)
-        for button in (self.pause_button, self.stop_button):
-            button.setVisible(is_training)
-        self.stop_button.setEnabled(self.runner is not None and is_training and not self.runner.is_stopping)
+        self.resume_button.setVisible(is_paused and index == LIVE)
+        self.pause_button.setVisible(is_training)
+        self.stop_button.setVisible(is_training or (is_paused and index == LIVE))
+        self.setup.split_card.show_why_not(self.why_not_split())
+        self.state.actions.refresh()
+
+    @Slot()
+    def _on_tasks_changed(self) -> None:
+        if self.runner is not None and self.runner.waits_for:
+            self.monitor.show_waiting(self.runner.waits_for)
+        self._show_readiness()
+
+    def why_not_split(self) -> str:
+        """Return why the pictures cannot be divided now; empty when they can."""
+        is_splitting = self.session is not None and self.session.splitter.is_splitting
+        return tr("The pictures are being divided.") if is_splitting else ""
 
     @Slot()
     def _show_queue(self) -> None:
         runs = self.runner.queue.runs if self.runner is not None else ()
         if runs or self._queue is not None:
             self.queue.show_runs([_queue_row(run) for run in runs], is_held=not self._is_training)
-        self.queue_button.setText(tr("Queue: {count}", count=len(runs)))
-        self.queue_button.setVisible(bool(runs))
+        self.switch.show_waiting(len(runs))
         if not runs and self._views.currentIndex() == QUEUE:
             self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
@@ -233,29 +249,48 @@ class TrainPage(Page):
         self.setup.command_button.setText(tr("Copied"))
         self._copied_timer.start()
 
-    @Slot()
-    def _on_copied_timer_timeout(self) -> None:
-        self.setup.command_button.setText(tr("Copy command"))
-
     # -- acting -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Check the draft; start the run, or show every fault beside its field."""
-        if self.runner is None or not self._is_ready():
-            return
+        """Check the draft, divide the pictures where they are not, and start the run; or show every fault."""
+        if self.runner is not None:
+            self._when_ready(self._start)
+
+    def _start(self, runner: Runner) -> None:
         self.show_view(LIVE)
-        self.runner.start(self.config())
+        runner.start(self.config())
 
     def enqueue(self) -> None:
         """Let the draft wait for its turn."""
-        if self.runner is not None and self._is_ready():
-            self.runner.enqueue(self.config())
+        if self.runner is not None:
+            self._when_ready(lambda runner: runner.enqueue(self.config()))
 
-    def _is_ready(self) -> bool:
-        is_ready = self.draft.is_ready()
-        if not is_ready:
+    def _when_ready(self, act: Callable[[Runner], object]) -> None:
+        """Do something once the settings are right and the pictures are divided, or say what is wrong."""
+        assert self.session is not None
+        if not self.draft.is_ready():
             self.show_view(SETUP)
-        return is_ready
+        elif self.draft.is_divided:
+            act(self.session.runner)
+        else:
+            wish = self.setup.split_card.wish()
+            then = partial(self._on_divided, act)
+            self.session.splitter.split(wish, page=self.name, or_without_test=True, then=then)
+
+    def _on_divided(self, act: Callable[[Runner], object], _report: object) -> None:
+        assert self.session is not None
+        self.draft.refresh()
+        if self.draft.is_ready():
+            act(self.session.runner)
+
+    @Slot()
+    def split_again(self) -> None:
+        """Place all pictures anew, another way than before."""
+        if self.session is not None:
+            card = self.setup.split_card
+            wish = dataclasses.replace(card.wish(), seed=card.wish().seed + 1)
+            card.set_wish(wish)
+            self.session.splitter.split(dataclasses.replace(wish, again=True), page=self.name)
 
     def pause(self) -> None:
         """End the run after this step, to go on later."""
@@ -265,10 +300,11 @@ class TrainPage(Page):
             self._show_readiness()
 
     def stop(self) -> None:
-        """Ask the run to end well."""
-        if self.runner is not None and self.runner.is_training:
+        """Ask the run to end well; a paused one is over at once."""
+        if self.runner is not None:
+            if self.runner.is_training:
+                self.monitor.show_state("Stopping")
             self.runner.stop()
-            self.monitor.show_state("Stopping")
             self._show_readiness()
 
     def resume(self) -> None:
@@ -314,16 +350,18 @@ class TrainPage(Page):
         if self.runner is not None and self.runner.offer is not None:
             self.go_on_with(self.runner.offer)
 
-    def _see_results(self) -> None:
-        self.state.page_requested.emit("results")
-
     # -- the run ------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _on_run_begun(self, begun: RunBegun) -> None:
         config = begun.config
-        self.monitor.start(begun.title, epochs=config.total_epochs, patience=config.patience)
-        self.results_button.hide()
+        self._has_results = False
+        caches = config.method_row.caches_features
+        self.monitor.start(
+            begun.title, epochs=config.total_epochs, patience=config.patience, learns_from_features=caches
+        )
+        for place, loss in begun.steps:
+            self.monitor.chart.add_step(place, loss)
         for epoch in begun.earlier:
             self.monitor.handle(epoch)
         found = self.runner.earlier_runs(_CONTEXT_RUNS) if self.runner is not None else []
@@ -343,7 +381,7 @@ class TrainPage(Page):
             self.monitor.finish(
                 seconds=result.seconds, was_stopped=result.stopped, run=result.run, is_paused=ended.how == "paused"
             )
-            self.results_button.setVisible(result.best is not None and ended.how != "paused")
+            self._has_results = result.best is not None and ended.how != "paused"
         self._show_readiness()
 
     @Slot(object)

@@ -1,4 +1,4 @@
-"""The draft of a training run: preset, method and backbone as cards, settings as forms, what it costs, what it sees.
+"""The draft of a training run: presets and the division of the pictures; under *More choices* everything else.
 
 Knows Qt and settings, never the state: the page feeds it and listens.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
@@ -20,6 +20,7 @@ from gui.next_steps import way_of
 from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from gui.train.probe_table import ProbeTable
+from gui.train.split_card import SplitCard
 from visionft.errors import Problem
 from visionft.training.config.train_config import TrainConfig
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from gui.train.rate_chart import RateChart
 
 OWN_FIELDS = ("backbone", "method")
-_RIGHT_WIDTH = 390
+_RIGHT_WIDTH = 404
+_PRESET_WIDTH = 250
 
 
 class SetupView(QWidget):
@@ -42,6 +44,7 @@ class SetupView(QWidget):
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
     copy_requested = Signal()
+    more_toggled = Signal(bool)  # the user opened or closed More choices
     step_wanted = Signal(object)  # NextStep: what a problem asks for
     shown = Signal()
 
@@ -49,7 +52,12 @@ class SetupView(QWidget):
         super().__init__()
         self._config = config
         self._chosen = {name: getattr(config, name) for name in OWN_FIELDS}
-        self.presets, self.methods, self.backbones = ChoiceGrid([]), ChoiceGrid([]), ChoiceGrid([])
+        self.presets, self.methods, self.backbones = (
+            ChoiceGrid([], card_width=_PRESET_WIDTH),
+            ChoiceGrid([]),
+            ChoiceGrid([]),
+        )
+        self.split_card = SplitCard()
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
         self.form = ConfigForm(config, names=[name for name in names if name not in OWN_FIELDS], has_reset=False)
         self.method_forms: dict[str, ConfigForm] = {}
@@ -59,14 +67,10 @@ class SetupView(QWidget):
         self.problems = Banner()
         self.rate_chart: RateChart | None = None
         self._build_parts()
-        layout = QHBoxLayout(self)
+        self.area = scrolling(self._everything())
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.SMALL)
-        self.left_area = scrolling(self._left())
-        layout.addWidget(self.left_area, 1)
-        self.right_area = scrolling(self._right())
-        self.right_area.setFixedWidth(theme.scaled(_RIGHT_WIDTH))
-        layout.addWidget(self.right_area)
+        layout.addWidget(self.area)
         self.presets.chosen.connect(self.preset_chosen)
         self.methods.chosen.connect(lambda name: self._choose("method", name))
         self.backbones.chosen.connect(lambda name: self._choose("backbone", name))
@@ -85,6 +89,9 @@ class SetupView(QWidget):
         self.modified_pill.setToolTip(tr("Some settings differ from the preset; they are written in bold"))
         self.reset_button = Button("Reset", role="quiet", on_click=self.reset_requested.emit)
         self.reset_button.setToolTip(tr("Take the preset's settings again"))
+        self.more_button = Button("More choices", "chevron-right", role="fold", on_click=self._on_more_clicked)
+        self.more_button.setCheckable(True)
+        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does, the learning rate finder"))
         self.show_all_button = Button("Show all", role="quiet", on_click=self._toggle_all)
         self.show_all_button.setCheckable(True)
         self.search_button = Button("Find a network", "search", role="quiet", on_click=self.search_requested.emit)
@@ -93,11 +100,9 @@ class SetupView(QWidget):
         self.summary = text(role="muted", wrap=True)
         self.cost = text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge", on_click=lambda: self.measure_requested.emit(False))
-        self.measure_button.setToolTip(tr("Train a few steps and throw them away: what the run costs on this computer"))
         self.measure_all_button = Button(
             "All methods", role="quiet", on_click=lambda: self.measure_requested.emit(True)
         )
-        self.measure_all_button.setToolTip(tr("Measure every method with these settings and show the cost on its card"))
         self.command_button = Button("Copy command", "copy", role="quiet", on_click=self.copy_requested.emit)
         self.command_button.setToolTip(tr("Copy the command line that trains exactly this"))
         self.rates_button = Button("Find a learning rate", "search", on_click=self.rates_requested.emit)
@@ -106,13 +111,24 @@ class SetupView(QWidget):
         self._method_box.addWidget(self._no_settings)
         self._method_title = text("", "heading")
 
-    def _left(self):
+    def _everything(self) -> QVBoxLayout:
         head = row(text("Preset", "heading"), self.modified_pill, None, self.reset_button)
+        right = QWidget()
+        right.setFixedWidth(theme.scaled(_RIGHT_WIDTH))
+        right.setLayout(self._right())
+        columns = row(self._left(), right, spacing=theme.LARGE)
+        columns.setStretch(0, 1)
+        self._more = QWidget()
+        self._more.setLayout(columns)
+        self._more.hide()
+        parts = (head, self.presets, theme.TIGHT, self.split_card, self.problems, row(self.more_button, None))
+        everything = column(*parts, self._more, None, spacing=theme.MEDIUM)
+        everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
+        return everything
+
+    def _left(self) -> QVBoxLayout:
         backbones = row(text("Backbone", "heading"), None, self.probe_button, self.search_button, self.show_all_button)
-        left = column(
-            head,
-            self.presets,
-            theme.SMALL,
+        return column(
             text("Method", "heading"),
             text("How much of the network learns from your pictures.", "muted", wrap=True),
             self.methods,
@@ -123,10 +139,8 @@ class SetupView(QWidget):
             self.backbones,
             None,
         )
-        left.setContentsMargins(theme.HUGE, 0, theme.TIGHT, theme.HUGE)
-        return left
 
-    def _right(self):
+    def _right(self) -> QVBoxLayout:
         about, settings, sees, rates, own = (Card() for _ in range(5))
         about.body.addLayout(row(text("This run", "heading"), None, self.command_button))
         about.body.addWidget(self.summary)
@@ -142,9 +156,7 @@ class SetupView(QWidget):
         rates.body.addLayout(row(self.rates_button, None))
         for item in (self._method_title, self._method_box):
             own.body.addWidget(item)
-        right = column(self.problems, about, settings, sees, own, rates, None, spacing=theme.LARGE)
-        right.setContentsMargins(0, 0, theme.HUGE, theme.HUGE)
-        return right
+        return column(about, settings, sees, own, rates, None, spacing=theme.LARGE)
 
     def method_form(self, name: str) -> ConfigForm | None:
         """Return the form of a method's own settings, built when it is first asked for; None where it has none."""
@@ -210,10 +222,12 @@ class SetupView(QWidget):
             way = way_of(step, self.step_wanted.emit)
             self.problems.show_message(message[:1].upper() + message[1:] + ".", hint, tone="warn", way=way)
         forms = (self.form, *self.method_forms.values())
+        if any(form.first_fault() for form in forms):
+            self.open_more(True)
         faulty = self.problems if shown else next(filter(None, (form.first_fault() for form in forms)), None)
         if faulty is not None:
             # Once the fault texts have their place.
-            QTimer.singleShot(0, self, lambda: self.right_area.ensureWidgetVisible(faulty, 0, theme.scaled(60)))
+            QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(faulty, 0, theme.scaled(60)))
 
     def show_rates(self, rates: Sequence[float], losses: Sequence[float], suggestion: float) -> None:
         """Show what the learning-rate test saw."""
@@ -230,7 +244,19 @@ class SetupView(QWidget):
         self.form.set_value(dataclasses.replace(self.form.value(), learning_rate=float(f"{rate:.2g}")))
         self._on_edited()
 
+    def open_more(self, is_open: bool) -> None:
+        """Show or hide what most people never need."""
+        self.more_button.setChecked(is_open)
+        self.more_button.set_icon_name("chevron-down" if is_open else "chevron-right")
+        self._more.setVisible(is_open)
+        if is_open:
+            self.shown.emit()
+
     # -- slots --------------------------------------------------------------------------------------------------
+
+    def _on_more_clicked(self) -> None:
+        self.open_more(self.more_button.isChecked())
+        self.more_toggled.emit(self.more_button.isChecked())
 
     def _choose(self, field: str, name: str) -> None:
         self._chosen[field] = name

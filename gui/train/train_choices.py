@@ -1,6 +1,7 @@
 """The catalog's presets, backbones and methods as cards with their cost, and a config as a command line. No Qt."""
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, zip_longest
@@ -10,10 +11,10 @@ from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
-from visionft.amounts import count_text, duration_text, memory_text
+from visionft.amounts import count_text, memory_text, rough_duration_text
 from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.estimate import Estimate
+from visionft.training.estimate import Estimate, SetFacts
 from visionft.training.probing import Probe, best_probe
 
 HERE, ELSEWHERE = "On this computer", "To download when first used"
@@ -26,6 +27,7 @@ _RECOMMENDED_CPU = (
 _RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "resnet18_in1k")
 _MOST_HERE, _MOST_ELSEWHERE = 6, 3
 _MOST_TRIED = 5
+_MEANT_S = {"quick": 60, "balanced": 900}  # what a person waits for at the desk
 
 KnownCost = Callable[[TrainConfig], Estimate | None]
 
@@ -41,19 +43,80 @@ class WeightsFact:
 # Presets --------------------------------------------------------------------------------------------------------------
 
 
-def preset_choices(circumstances: Circumstances, known: KnownCost, probes: Sequence[Probe] = ()) -> list[Choice]:
-    """Return a card per preset, with what it would choose here and what that costs where it is known."""
-    return [_preset_choice(name, circumstances, known, probes) for name in PRESETS]
+def preset_configs(circumstances: Circumstances, probes: Sequence[Probe], *, device: str) -> dict[str, TrainConfig]:
+    """Return the settings of each preset, with the backbone that was measured to suit the pictures."""
+    backbones = {name: measured_backbone(name, circumstances, probes) for name in PRESETS}
+    configs = {name: preset_config(name, circumstances, backbone=backbone) for name, backbone in backbones.items()}
+    return {name: dataclasses.replace(config, device=device) for name, config in configs.items()}
 
 
-def _preset_choice(name: str, circumstances: Circumstances, known: KnownCost, probes: Sequence[Probe]) -> Choice:
-    measured = measured_backbone(name, circumstances, probes)
-    config = preset_config(name, circumstances, backbone=measured)
-    words = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
-    facts = ", ".join([*words, tr("chosen on your pictures")] if measured else words)
+def preset_choices(
+    circumstances: Circumstances,
+    known: KnownCost,
+    probes: Sequence[Probe] = (),
+    *,
+    device: str = "auto",
+    is_measuring: bool = False,
+) -> list[Choice]:
+    """Return a card per preset: what it costs and is worth where that was measured, and what it would choose here.
+
+    Args:
+        circumstances: What the presets depend on.
+        known: Returns what settings cost, where it was measured.
+        probes: What backbones are worth on the pictures.
+        device: The one of the settings.
+        is_measuring: What is not known yet is being measured.
+    """
+    waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
+    choices = []
+    for name, config in preset_configs(circumstances, probes, device=device).items():
+        is_measured = bool(measured_backbone(name, circumstances, probes))
+        choices.append(_preset_choice(name, config, known(config), waiting, _expected(config, probes), is_measured))
+    return choices
+
+
+def _preset_choice(
+    name: str, config: TrainConfig, cost: Estimate | None, waiting: str, expected: str, is_measured: bool
+) -> Choice:
+    recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
+    if is_measured:
+        recipe.append(tr("chosen on your pictures"))
+    facts = [", ".join(recipe)]
+    if cost is not None:
+        facts.append(tr("{device}, {memory} of memory", device=cost.device, memory=memory_text(cost.memory_mb)))
+    slow = slow_words(name, cost) if cost is not None else ""
     return Choice(
-        name=name, title=PRESETS[name].title, words=PRESETS[name].words, facts=_with_cost(facts, known(config))
+        name=name,
+        title=PRESETS[name].title,
+        headline=tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else waiting,
+        badge=expected,
+        words=" ".join(filter(None, (tr(PRESETS[name].words), slow))),
+        facts="\n".join(facts),
     )
+
+
+def slow_words(preset: str, cost: Estimate) -> str:
+    """Say why a preset takes longer than it is meant to; nothing where it does not."""
+    meant = _MEANT_S.get(preset, math.inf)
+    if cost.seconds <= meant:
+        return ""
+    if cost.seconds - cost.decoding_s <= meant:
+        return tr(
+            "This first time, {time} of it goes to decoding the pictures.", time=rough_duration_text(cost.decoding_s)
+        )
+    speed = f"{cost.images_per_second:,.0f}"
+    return tr("So long because {device} learns from only {speed} pictures a second.",
+              device=cost.device, speed=speed)  # fmt: skip
+
+
+def _expected(config: TrainConfig, probes: Sequence[Probe]) -> str:
+    """Return how many pictures a run is expected to get right, where a probe told; fine-tuning begins there."""
+    for probe in probes:
+        if probe.backbone == config.backbone and probe.accuracy is not None:
+            share = f"{probe.accuracy:.0%}"
+            is_probe = not config.total_epochs
+            return tr("about {share} right", share=share) if is_probe else tr("{share} right or more", share=share)
+    return ""
 
 
 def measured_backbone(preset: str, circumstances: Circumstances, probes: Sequence[Probe]) -> str:
@@ -152,7 +215,7 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
 def _with_cost(facts: str, cost: Estimate | None) -> str:
     if cost is None:
         return facts
-    spent = tr("about {time}, {memory}", time=duration_text(cost.seconds), memory=memory_text(cost.memory_mb))
+    spent = tr("about {time}, {memory}", time=rough_duration_text(cost.seconds), memory=memory_text(cost.memory_mb))
     return f"{facts}\n{spent}"
 
 
@@ -160,7 +223,7 @@ def cost_words(cost: Estimate) -> str:
     """Return an estimate as a sentence."""
     words = tr(
         "About {time} and {memory} of memory, measured on this computer.",
-        time=duration_text(cost.seconds),
+        time=rough_duration_text(cost.seconds),
         memory=memory_text(cost.memory_mb),
     )
     if not cost.fits_at_once:
@@ -181,6 +244,28 @@ def share(value: float) -> str:
     percent = value * 100
     digits = 0 if percent >= 10 else 1 if percent >= 1 else 2
     return f"{percent:.{digits}f} %"
+
+
+def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
+    """Return what a run would do, a line for each fact."""
+    count = parameter_count(config, classes=classes)
+    backbone, method = config.backbone_row.title, tr(config.method_row.title)
+    lines = [
+        ", ".join((tr("{backbone} with {method}", backbone=backbone, method=method), *epochs_words(config))) + ".",
+        tr(
+            "{count} of {total} parameters are trainable ({share}).",
+            count=count_text(count.trainable),
+            total=count_text(count.total),
+            share=f"{count.share:.2%}",
+        ),
+    ]
+    if facts is not None:
+        train, val = f"{facts.train:,}", f"{facts.val:,}"
+        words = "{train} pictures to learn from, {val} to check on, {classes} classes."
+        lines.append(tr(words, train=train, val=val, classes=facts.classes))
+    if config.total_epochs and config.batch_size > 0 and config.learning_rate >= 0:
+        lines.append(tr("Learning rate {rate} at its peak.", rate=f"{config.peak_learning_rate:.2g}"))
+    return "\n".join(lines)
 
 
 # The command line -----------------------------------------------------------------------------------------------------

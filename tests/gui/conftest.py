@@ -19,7 +19,7 @@ from gui.kit.theme import apply_theme
 from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
 from gui.state import AppState
-from gui.train import augment_preview
+from gui.train import augment_preview, preset_costs
 from visionft.events import EpochDone
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
@@ -110,6 +110,7 @@ def project_dir(tmp_path: Path, pictures: Path) -> Path:
 def _no_preview_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the train page's preview process out of the tests that are about something else: it costs seconds."""
     monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)
+    monkeypatch.setattr(preset_costs, "DELAY_MS", 60_000)  # the same for what presets cost
 
 
 @pytest.fixture

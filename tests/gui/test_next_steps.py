@@ -22,7 +22,6 @@ from models.errors import Action
 from visionft.errors import NextStep
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
-from visionft.training.config.checks import config_problems
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -97,21 +96,6 @@ def test_every_step_leads_to_its_page_also_without_facts(
 
 
 # -- training ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_start_without_splits_offers_to_split_and_does_it(qtbot, window, pictures, tmp_path):
-    with Project.create(tmp_path / "unsplit") as project:
-        import_source(project, pictures)
-    window.state.open_project(tmp_path / "unsplit")
-    window.show_page("train")
-    qtbot.mouseClick(window.page("train").start_button, LEFT)
-    button = window.page("train").setup.problems.way_button
-    assert button.isVisible() and button.text() == "Split now"
-    qtbot.mouseClick(button, LEFT)
-    wait(qtbot, window)
-    assert window.current_page.name == "project"
-    assert window.state.session.project.summary().splits["val"] > 0
-    assert not config_problems(window.page("train").config(), window.state.session.snapshot())
 
 
 def test_a_class_with_too_few_pictures_for_a_test_set_is_split_without(qtbot, window, draw_folder, tmp_path):

@@ -214,7 +214,7 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
 
 def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):
     opened.show_page("train")
-    opened.page("train").queue_button.click()  # type: ignore[attr-defined]
+    opened.page("train").switch.queue_button.click()  # type: ignore[attr-defined]
     opened.state.say(f"{MARKUP} message", f"{MARKUP} hint", tone="bad", details=MARKUP)
     walk.look(opened, "queue and banner")
     assert walk.saw(f"{MARKUP} message") and walk.saw(f"{MARKUP} hint")

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 
 from gui import runner
 from gui.run_queue import RunQueue
+from gui.runner import offer_words
 from gui.shell.window import MainWindow
 from gui.train import measuring
 from gui.train.page import LIVE, SETUP, TrainPage
@@ -18,7 +19,7 @@ from visionft.events import EpochDone, Progress, RunStarted
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.recording import write_snapshot
-from visionft.training.runs.run_folder import TrainResult, new_run_dir, read_run
+from visionft.training.runs.run_folder import RunSummary, TrainResult, new_run_dir, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -107,6 +108,14 @@ def engine(monkeypatch, state) -> Engine:
     return engine
 
 
+@pytest.fixture(autouse=True)
+def evaluated(monkeypatch) -> list[str]:
+    """Stand in for looking at the results of a stopped run; return the names of those that were looked at."""
+    found: list[str] = []
+    monkeypatch.setattr(runner, "evaluate_run", lambda run_dir, _images, **_hooks: found.append(run_dir.name))
+    return found
+
+
 @pytest.fixture
 def page(window: MainWindow, project_dir, engine) -> TrainPage:
     window.state.open_project(project_dir)
@@ -134,10 +143,10 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
     for epochs in (3, 4, 5):
-        qtbot.mouseClick(page.setup_button, LEFT)
+        qtbot.mouseClick(page.switch.setup_button, LEFT)
         draft(page, epochs)
         qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2, 3] and "3" in page.queue_button.text()
+    assert page.queue.numbers() == [1, 2, 3] and "3" in page.switch.queue_button.text()
     engine.is_slow = False
     engine.step.set()
     idle(qtbot, window)
@@ -152,7 +161,7 @@ def test_a_failed_run_can_be_tried_again_or_changed(qtbot, page, window, engine)
     engine.is_slow, engine.fails_at = False, {3}
     draft(page, 3)
     qtbot.mouseClick(page.enqueue_button, LEFT)
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     qtbot.mouseClick(page.queue.start_button, LEFT)
     idle(qtbot, window)
     page.queue.list.setCurrentRow(0)
@@ -168,7 +177,7 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     for epochs in (2, 3, 4):
         draft(page, epochs)
         page.enqueue()
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     queue = page.queue
     queue.list.setCurrentRow(2)
     qtbot.mouseClick(queue.up_button, LEFT)
@@ -199,7 +208,7 @@ def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page,
     page.enqueue()
     draft(page, 9)
     window.state.close_project()
-    assert window.page("train").runner is None and not window.page("train").queue_button.isVisible()
+    assert window.page("train").runner is None and not window.page("train").switch.queue_button.isVisible()
     window.state.open_project(project_dir)
     (run,) = window.state.session.runner.queue.runs
     assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
@@ -210,7 +219,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     page.start()
     engine.step.set()
     qtbot.waitUntil(lambda: epochs_shown(page) == 1)
-    page.setup_button.click()
+    page.switch.setup_button.click()
     draft(page, 2)
     page.enqueue()
     page.show_view(LIVE)
@@ -230,6 +239,56 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
 
+def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, window, engine, evaluated):
+    draft(page, 4)
+    page.start()
+    engine.step.set()
+    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
+    qtbot.mouseClick(page.pause_button, LEFT)
+    qtbot.waitUntil(lambda: page.monitor.state() == "Paused")
+    assert page.stop_button.isVisible() and page.stop_button.isEnabled() and not evaluated
+    qtbot.mouseClick(page.stop_button, LEFT)
+    idle(qtbot, window)
+    assert page.monitor.state() == "Stopped" and page.runner.queue.paused == ""
+    assert page.results_button.isVisible() and not page.resume_button.isVisible() and not page.stop_button.isVisible()
+    assert evaluated == ["001-resnet18_in1k-lora"]
+
+
+def test_a_run_that_goes_on_shows_its_steps_from_before(qtbot, page, window, engine):
+    draft(page, 3)
+    page.start()
+    engine.step.set()
+    qtbot.waitUntil(lambda: epochs_shown(page) == 1)
+    page.pause()
+    idle(qtbot, window)
+    folder = window.state.path / "runs" / page.runner.queue.paused
+    (folder / "steps.jsonl").write_text("[0.25, 2.0]\n[0.5, 1.5]\n")
+    window.state.close_project()
+    window.state.open_project(folder.parents[1])
+    window.show_page("train")
+    page, engine.is_slow = window.page("train"), False
+    qtbot.mouseClick(page.resume_card.continue_button, LEFT)
+    idle(qtbot, window)
+    assert page.monitor.chart.point_counts() == {"steps": 2, "epochs": 3}
+
+
+def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine):
+    draft(page, 4)
+    page.start()
+    qtbot.waitUntil(lambda: page.monitor.state() == "Running")
+    page.runner.stop()
+    page._show_readiness()
+    assert not page.stop_button.isEnabled() and "ending already" in page.stop_button.toolTip()
+    idle(qtbot, window)
+    assert "No run is training" in window.state.actions.why_not("run.end")
+
+
+def test_a_linear_probe_that_was_interrupted_names_no_epoch():
+    probe = TrainConfig(method="linear")
+    run = RunSummary(name="001-probe", path=Path(), config=probe, class_names=(), epochs=(), result=None)
+    assert offer_words(run, is_paused=False) == "001-probe was interrupted before its head was solved for."
+
+
 def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     draft(page, 4)
     page.start()
@@ -239,9 +298,10 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     qtbot.wait(30)
     assert page.monitor.state() == "Stopped" and not window.state.tasks.pending
+    assert not page.results_button.isVisible()  # not one epoch had ended
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
     assert len(page.runner.queue.waiting()) == 1
-    qtbot.mouseClick(page.queue_button, LEFT)
+    qtbot.mouseClick(page.switch.queue_button, LEFT)
     assert page.queue.start_button.isVisible()
 
 

@@ -87,13 +87,11 @@ def said(window: MainWindow) -> str:
 
 
 def fill(qtbot, window: MainWindow, source: Path) -> None:
-    """Import pictures by clicks and divide them."""
+    """Import pictures by clicks; the start of a run divides them."""
     window.show_page("project")
     window.page("project").take_source(source)
     wait(qtbot, window)
     qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
-    wait(qtbot, window)
-    qtbot.mouseClick(window.page("project").checklist.buttons["split"], LEFT)
     wait(qtbot, window)
 
 

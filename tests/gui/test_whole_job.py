@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton, QWidget
 
+from gui.home import folders
+from gui.home.new_project import NewProjectDialog
+from gui.kit import dialogs
 from gui.shell.window import MainWindow
+from visionft.evaluation.stored import read_evaluation
+from visionft.training.runs.run_folder import list_runs
 
 LEFT = Qt.MouseButton.LeftButton
 BARE = """
@@ -36,8 +42,6 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     wait_for_job(qtbot, window)
     qtbot.mouseClick(page.imports.panel.import_button, LEFT)
     wait_for_job(qtbot, window)
-    qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
-    wait_for_job(qtbot, window)
     assert page.checklist.badge() == "Ready to train"
 
     window.show_page("label")
@@ -49,6 +53,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
 
     window.show_page("train")
     train = window.page("train")
+    qtbot.mouseClick(train.setup.more_button, LEFT)
     qtbot.mouseClick(train.setup.backbones.tiles["starter_resnet"], LEFT)
     qtbot.mouseClick(train.setup.methods.tiles["linear"], LEFT)
     train.setup.method_forms["linear"].editor("solver").setCurrentText("gradient")
@@ -61,6 +66,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     assert train.monitor.chart.point_counts()["epochs"] == 4  # and the start
 
     train.form.editor("epochs").setValue(500)
+    train.show_view(0)
     qtbot.mouseClick(train.start_button, LEFT)
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 2, timeout=120_000)
     qtbot.mouseClick(train.pause_button, LEFT)
@@ -107,3 +113,69 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     labels = Path(model.parent / "labels.txt").read_text().split()
     assert labels[probabilities.index(max(probabilities))] == "red"
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+
+
+MOST_CLICKS = 8
+
+
+class Hand:
+    """Presses the one primary button of whatever is in front, and counts."""
+
+    def __init__(self, qtbot, window: MainWindow) -> None:
+        self._qtbot, self._window = qtbot, window
+        self.clicks = 0
+
+    def press_next(self, words: str, within: QWidget | None = None) -> None:
+        """Press the only primary button, which has to say this."""
+        found = self._primaries(within)
+        assert [button.text() for button in found] == [words]
+        self.press(found[0])
+
+    def press(self, button: QPushButton) -> None:
+        """Press a button."""
+        self.clicks += 1
+        self._qtbot.mouseClick(button, LEFT)
+
+    def _primaries(self, within: QWidget | None) -> list[QPushButton]:
+        buttons = (within or self._window.current_page).findChildren(QPushButton)
+        return [button for button in buttons if button.property("role") == "primary" and button.isVisible()]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_the_whole_job_by_the_primary_buttons_alone(qtbot, window, draw_folder, tmp_path, monkeypatch):
+    pictures = draw_folder(tmp_path / "parts", {"red": 14, "green": 14, "blue": 14})
+    hand = Hand(qtbot, window)
+
+    def create(dialog: NewProjectDialog) -> int:
+        dialog.show()
+        hand.press_next("Create", dialog)
+        return dialog.result()
+
+    monkeypatch.setattr(folders, "projects_folder", lambda: tmp_path / "projects")
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: pictures)
+    monkeypatch.setattr(NewProjectDialog, "exec", create)
+    hand.press_next("Choose folder")
+    wait_for_job(qtbot, window)
+    hand.press_next("Import 42 pictures")
+    wait_for_job(qtbot, window)
+    hand.press_next("Train")
+    train = window.current_page
+    hand.press_next("Start training")
+    qtbot.waitUntil(lambda: train.monitor.stage.words() != "", timeout=30_000)  # at work, before any point
+    wait_for_job(qtbot, window)
+    assert train.monitor.state() == "Finished", window.toasts.message()
+    session = window.state.session
+    assert all(session.snapshot().labelled(split) for split in ("train", "val", "test"))
+    (run,) = list_runs(session.path)
+    assert all(read_evaluation(run.path, split) is not None for split in ("val", "test"))
+
+    hand.press_next("See results")
+    results = window.current_page
+    assert results.name == "results" and results.evaluation is not None
+    hand.press(results.export_button)
+    hand.press_next("Export")
+    wait_for_job(qtbot, window)
+    assert window.current_page.parity_card.isVisible(), window.toasts.message()
+    (model,) = (session.path / "exports").glob("*/model.onnx")
+    assert model.stat().st_size > 0 and hand.clicks <= MOST_CLICKS

@@ -103,15 +103,34 @@ def evaluate_run(
         RunError: The run cannot be read, the split has no pictures of its classes, or the user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
+    (evaluation,) = evaluate_splits(run_dir, images, (split,), on_event=on_event, should_stop=should_stop)
+    return evaluation
+
+
+def evaluate_splits(
+    run_dir: Path, images: Snapshot, splits: Sequence[Split], *, on_event: OnEvent, should_stop: ShouldStop
+) -> tuple[Evaluation, ...]:
+    """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
-    chosen = val if split == "val" else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
     thresholds = fit_thresholds(val, temperature)
-    evaluation = summarise(loaded.run, split, chosen, temperature, thresholds)
-    _write_predictions(run_dir / predictions_file(split), loaded.run, chosen, temperature, thresholds)
+    found: list[Evaluation] = []
+    for split in splits:
+        is_val = split == "val"
+        chosen = val if is_val else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
+        found.append(_keep(run_dir, loaded.run, split, chosen, temperature, thresholds))
+    return tuple(found)
+
+
+def _keep(
+    run_dir: Path, run: RunSummary, split: Split, chosen: Logits, temperature: float, thresholds: np.ndarray | None
+) -> Evaluation:
+    """Summarise what was said of a split, and write it into the run's folder."""
+    evaluation = summarise(run, split, chosen, temperature, thresholds)
+    _write_predictions(run_dir / predictions_file(split), run, chosen, temperature, thresholds)
     write_json(run_dir / evaluation_file(split), evaluation.to_dict())
-    logger.info("%s evaluated on %d pictures of %s", loaded.run.name, evaluation.images, split)
+    logger.info("%s evaluated on %d pictures of %s", run.name, evaluation.images, split)
     return evaluation
 
 

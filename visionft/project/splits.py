@@ -12,8 +12,8 @@ only, val is taken out of train; the test stays what its makers made it.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
@@ -36,6 +36,54 @@ class SplitReport:
     splits: dict[Split, int]
     from_train: int = 0
     torn_groups: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitWish:
+    """How a person wants the pictures divided; as `assign_splits` takes it, `group` empty for none."""
+
+    val: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+    group: str = ""
+    again: bool = False
+
+    @classmethod
+    def like(cls, images: Snapshot) -> "SplitWish":
+        """Return the shares that the pictures are divided in already; the usual ones where they are not yet."""
+        counts = Counter(image.split for image in images.images if image.labels)
+        total, usual = counts.total() - counts[None], cls()
+        if not total or (counts[None] and counts["train"] == total):
+            return usual
+        val = round(counts["val"] / total, 2)
+        return replace(usual, val=val or usual.val, test=round(counts["test"] / total, 2))
+
+
+def is_divided(images: Snapshot) -> bool:
+    """Tell whether every labelled picture has its split, and validation has some."""
+    labelled = [image.split for image in images.images if image.labels]
+    return None not in labelled and "val" in labelled
+
+
+def as_divided(images: Snapshot, wish: SplitWish) -> Snapshot:
+    """Return pictures about as `assign_splits` would leave them, to count and to measure on before it is done."""
+    labelled = [image for image in images.images if image.labels]
+    if all(image.split for image in labelled):
+        return images
+    shares = _shares(wish.val, wish.test)
+    wanted = _wanted(Counter(label for image in labelled for label in image.labels), shares)
+    for image in labelled:
+        if image.split:
+            wanted[image.split].subtract(image.labels)
+
+    def place(image: SnapshotImage) -> SnapshotImage:
+        if image.split or not image.labels:
+            return image
+        split = max(shares, key=lambda split: wanted[split][image.labels[0]])
+        wanted[split].subtract(image.labels)
+        return replace(image, split=split)
+
+    return replace(images, images=tuple(map(place, images.images)))
 
 
 @dataclass(slots=True)
@@ -174,7 +222,7 @@ def _place(
         again: No picture has a split.
         val_from_train: Training pictures have none either, but may not become test pictures.
     """
-    wanted = _wanted(groups, shares)
+    wanted = _wanted(Counter(label for group in groups for label in group.labels.elements()), shares)
     result: dict[int, Split] = {}
     free: list[_Group] = []
     for group in groups:
@@ -205,11 +253,8 @@ def _place(
     return result
 
 
-def _wanted(groups: Iterable[_Group], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
-    """Return how many pictures of each class each split should hold: at least one where there are enough."""
-    totals: Counter[int] = Counter()
-    for group in groups:
-        totals.update(group.labels)
+def _wanted(totals: Mapping[int, int], shares: Mapping[Split, float]) -> dict[Split, Counter[int]]:
+    """Return how many of the pictures of each class each split should hold: at least one where there are enough."""
     wanted: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
     for label, total in totals.items():
         for split, share in shares.items():

@@ -89,6 +89,7 @@ class SetFacts:
     classes: int
     place: str
     some: tuple[Path, ...] = ()
+    test: int = 0
 
     @classmethod
     def of(cls, images: Snapshot) -> Self:
@@ -97,23 +98,27 @@ class SetFacts:
         return cls(
             train=len(train),
             val=len(val),
+            test=len(images.labelled("test")),
             some=tuple(image.path for image in spread((*train, *val), _ASKED)),
             classes=len(images.class_names),
             place=str(images.images[0].path.parent) if images.images else "",
         )
 
-    def to_decode(self, near_side: int) -> float:
+    def to_decode(self, near_side: int, *, evaluates: bool = False) -> float:
         """Return about how many of the pictures are not kept decoded; none where none are kept at all."""
         cache = PictureCache.usual()
         if not cache.keeps or not self.some:
             return 0.0
         missing = sum(not cache.holds(path, near_side) for path in self.some)
-        return (self.train + self.val) * missing / len(self.some)
+        return (self.train + self.val + (self.test if evaluates else 0)) * missing / len(self.some)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run would cost on this computer; `seconds` for all its epochs, if it does not stop early."""
+    """What a run would cost on this computer; `seconds` for all its epochs, if it does not stop early.
+
+    `decoding_s` of them go to pictures that are decoded for the first time: the next run does not pay them.
+    """
 
     seconds: float
     memory_mb: int
@@ -121,6 +126,7 @@ class Estimate:
     device: str
     micro_batch: int
     fits_at_once: bool
+    decoding_s: float = 0.0
 
 
 def estimate_run(
@@ -143,8 +149,8 @@ def estimate_run(
     return extrapolate(cost, config, facts)
 
 
-def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimate:
-    """Return the cost of all epochs from the cost of a step."""
+def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate:
+    """Return the cost of all epochs from the cost of a step; with `evaluates` also that of looking at its results."""
     steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
     if config.method_row.caches_features:
         looks = facts.train + facts.val  # once; the rest runs on the features
@@ -152,8 +158,11 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         is_pretrained = config.weights != "random" and not config.start_from
         looks = facts.val * (config.total_epochs + 1 + _ways_between(config)) + 2 * min(facts.val, DRIFT_PICTURES)
         looks += facts.train if config.ridge_init and is_pretrained else 0
-    decoding_s = facts.to_decode(config.near_side) * cost.decode_s
-    seconds = cost.setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
+    setup_s = cost.setup_s
+    if evaluates:
+        looks, setup_s = looks + facts.val + facts.test, 2 * setup_s
+    decoding_s = facts.to_decode(config.near_side, evaluates=evaluates) * cost.decode_s
+    seconds = setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(
         seconds=seconds,
         memory_mb=cost.memory_mb,
@@ -161,6 +170,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         device=cost.device,
         micro_batch=cost.micro_batch,
         fits_at_once=cost.micro_batch >= (config.micro_batch_size or config.batch_size),
+        decoding_s=decoding_s,
     )
 
 
@@ -339,11 +349,11 @@ def _watch_memory(context: "RunContext") -> Generator[Any]:
 # What was measured before ---------------------------------------------------------------------------------------------
 
 
-def known_estimate(config: TrainConfig, facts: SetFacts) -> Estimate | None:
+def known_estimate(config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate | None:
     """Return the estimate for settings whose step was measured on these pictures before, or None. Torch-free."""
     entry = _read().get(_key(config, facts))
     try:
-        return None if entry is None else extrapolate(StepCost(**entry), config, facts)
+        return None if entry is None else extrapolate(StepCost(**entry), config, facts, evaluates=evaluates)
     except (TypeError, ZeroDivisionError):
         return None
 

@@ -13,6 +13,7 @@ from gui.home.new_project import NewProjectDialog
 from gui.home.page import ProjectPage
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
+from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 from visionft.public_sets import get_set, list_file
 
@@ -66,18 +67,54 @@ def click_create(qtbot, dialog: NewProjectDialog) -> int:
     return dialog.result()
 
 
-def test_the_badge_lists_what_is_missing_and_its_button_mends_it(qtbot, window, page, pictures, tmp_path):
+def test_the_one_primary_button_is_the_next_step(qtbot, window, page, pictures, tmp_path, monkeypatch):
     window.state.create_project(tmp_path / "p")
     assert page.checklist.badge() == "4 still missing"
+    assert page.next_button.text() == "Import pictures" and not page.import_button.isVisible()
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_kwargs: pictures)
+    qtbot.mouseClick(page.next_button, LEFT)
+    wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
+    assert page.checklist.badge() == "Ready to train" and "split" not in page.checklist.buttons
+    assert page.next_button.text() == "Train" and page.import_button.isVisible()
+    qtbot.mouseClick(page.next_button, LEFT)
+    assert window.current_page.name == "train"
+
+
+def test_pictures_without_labels_are_to_be_labelled_next(qtbot, window, page, pictures, tmp_path):
+    window.state.create_project(tmp_path / "p")
+    page.take_source(pictures / "red")
+    wait_for_job(qtbot, window)
+    confirm(qtbot, window, page)
+    assert page.next_button.text() == "Label pictures"
+    qtbot.mouseClick(page.next_button, LEFT)
+    assert window.current_page.name == "label"
+
+
+def test_enter_presses_the_import_button_that_has_the_focus(qtbot, window, page, pictures, tmp_path):
+    window.state.create_project(tmp_path / "p")
+    page.take_source(pictures)
+    wait_for_job(qtbot, window)
+    button = page.imports.panel.import_button
+    qtbot.waitUntil(button.hasFocus)
+    qtbot.keyClick(button, Qt.Key.Key_Return)
+    wait_for_job(qtbot, window)
+    assert page.tiles["images"].figure() == "25"
+
+
+def test_a_class_that_is_missing_from_validation_is_divided_by_a_click(qtbot, window, page, pictures, tmp_path):
+    window.state.create_project(tmp_path / "p")
     page.take_source(pictures)
     wait_for_job(qtbot, window)
     confirm(qtbot, window, page)
+    session = window.state.session
+    everything = {image.image_id: "train" for image in session.snapshot().images}
+    assert session.apply(AssignSplits(everything))
     assert page.checklist.badge() == "1 still missing"
     qtbot.mouseClick(page.checklist.buttons["split"], LEFT)
     wait_for_job(qtbot, window)
     assert page.checklist.badge() == "Ready to train"
-    snapshot = window.state.session.snapshot()
-    assert all(snapshot.labelled(split) for split in ("train", "val", "test"))
+    assert session.snapshot().labelled("val")
 
 
 def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, window, page, pictures, tmp_path):

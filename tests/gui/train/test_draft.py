@@ -33,6 +33,7 @@ def page(window: MainWindow, project_dir) -> TrainPage:
     window.show_page("train")
     page = window.page("train")
     assert isinstance(page, TrainPage)
+    page.setup.more_button.click()
     return page
 
 
@@ -262,7 +263,7 @@ def test_the_preview_follows_the_settings_on_the_users_own_picture(qtbot, drawn,
 
 
 def test_only_the_latest_wish_is_shown(qtbot, drawn, page):
-    preview = page.draft.preview
+    preview = page.draft.preview.drawer
     shown = []
     preview.drawn.connect(shown.append)
     qtbot.waitUntil(lambda: len(shown) == 1)
@@ -277,7 +278,7 @@ def test_a_picture_that_vanished_is_said_in_place_of_the_variants(qtbot, page, w
     monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
     for image in window.state.session.snapshot().images:
         image.path.unlink()
-    page.draft.preview._wait.setInterval(5)
+    page.draft.preview.drawer._wait.setInterval(5)
     qtbot.mouseClick(page.setup.strip.next_button, LEFT)
     qtbot.waitUntil(lambda: "the file is missing" in page.setup.strip.words())
     assert page.setup.strip.shown() == 0

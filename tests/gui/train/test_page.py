@@ -46,6 +46,7 @@ def page(window: MainWindow, project_dir) -> TrainPage:
     window.show_page("train")
     page = window.page("train")
     assert isinstance(page, TrainPage)
+    page.setup.more_button.click()
     return page
 
 
@@ -124,14 +125,76 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
     assert scripted[0] == [] and not window.state.tasks.pending
 
 
-def test_pictures_without_splits_are_refused_with_the_next_step(qtbot, page, window, scripted, pictures, tmp_path):
+@pytest.fixture
+def unsplit(window, pictures, tmp_path) -> TrainPage:
+    """Return the train page of a project whose pictures are not divided yet."""
     with Project.create(tmp_path / "unsplit") as project:
         import_source(project, pictures)
     window.state.open_project(tmp_path / "unsplit")
-    page = window.page("train")
-    page.start()
-    assert "no splits yet" in page.setup.problems.message()
+    window.show_page("train")
+    return window.page("train")
+
+
+def test_start_divides_the_pictures_as_it_said_and_trains(qtbot, window, unsplit, scripted):
+    card = unsplit.setup.split_card
+    assert "Start divides them: 17 to learn" in card.words.text() and card.again_button.isHidden()
+    qtbot.mouseClick(unsplit.start_button, LEFT)
+    qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
+    wait_for_job(qtbot, window)
+    ((_, images, _),) = scripted[0]
+    assert [len(images.labelled(split)) for split in ("train", "val", "test")] == [17, 4, 4]
+    unsplit.show_view(0)
+    assert "17 to learn from, 4 to choose" in card.words.text() and not card.again_button.isHidden()
+
+
+def test_the_shares_that_were_chosen_are_those_that_start_takes(qtbot, window, unsplit, scripted):
+    card = unsplit.setup.split_card
+    qtbot.mouseClick(card.change_button, LEFT)
+    card.test_spin.setValue(0)
+    card.val_spin.setValue(40)
+    assert ", 0 for the final test" in card.words.text()
+    qtbot.mouseClick(unsplit.start_button, LEFT)
+    qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
+    wait_for_job(qtbot, window)
+    ((_, images, _),) = scripted[0]
+    assert len(images.labelled("val")) == 10 and not images.labelled("test")
+    assert card.val_spin.value() == 40 and card.test_spin.value() == 0  # new pictures will fall in the same shares
+
+
+def test_too_few_pictures_for_a_test_set_are_trained_without_one_and_it_is_said(
+    qtbot, window, scripted, draw_folder, tmp_path
+):
+    with Project.create(tmp_path / "few") as project:
+        import_source(project, draw_folder(tmp_path / "few pictures", {"red": 2, "blue": 4}))
+    window.state.open_project(tmp_path / "few")
+    said = []
+    window.state.tasks.reported.connect(lambda _handle, event: said.append(getattr(event, "message", "")))
+    window.show_page("train")
+    qtbot.mouseClick(window.page("train").start_button, LEFT)
+    qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
+    wait_for_job(qtbot, window)
+    assert any("too few pictures for a test set" in message for message in said)
+    assert not scripted[0][0][1].labelled("test")
+
+
+def test_one_picture_of_a_class_is_refused_with_the_next_step(qtbot, window, scripted, draw_folder, tmp_path):
+    with Project.create(tmp_path / "one") as project:
+        import_source(project, draw_folder(tmp_path / "one picture", {"red": 1, "blue": 9}))
+    window.state.open_project(tmp_path / "one")
+    window.show_page("train")
+    qtbot.mouseClick(window.page("train").start_button, LEFT)
+    wait_for_job(qtbot, window)
+    assert "“red” has 1" in window.toasts.message() or "red" in window.page("train").setup.problems.message()
     assert scripted[0] == []
+
+
+def test_divide_again_places_the_pictures_another_way(qtbot, page, window):
+    before = {image.image_id: image.split for image in window.state.session.snapshot().images}
+    qtbot.mouseClick(page.setup.split_card.change_button, LEFT)
+    qtbot.mouseClick(page.setup.split_card.again_button, LEFT)
+    wait_for_job(qtbot, window)
+    after = {image.image_id: image.split for image in window.state.session.snapshot().images}
+    assert after != before and sorted(map(str, after.values())) == sorted(map(str, before.values()))
 
 
 def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted):
@@ -161,6 +224,8 @@ def test_stop_ends_the_run_and_says_that_the_best_is_kept(qtbot, page, window, s
     qtbot.mouseClick(page.stop_button, LEFT)
     wait_for_job(qtbot, window)
     assert page.monitor.state() == "Stopped"
+    assert page.results_button.isVisible() and not page.start_button.isVisible()  # what was kept is the next step
+    page.show_view(0)
     assert page.start_button.isVisible()
 
 

@@ -91,13 +91,13 @@ def test_other_pictures_forget_what_was_measured(qtbot, page, window, engine):
     assert not page.setup.probes.isVisible()
 
 
-def test_pictures_without_splits_say_why(qtbot, window, pictures, tmp_path):
+def test_pictures_that_are_not_divided_yet_can_be_tried_on(qtbot, window, pictures, tmp_path):
     with Project.create(tmp_path / "unsplit") as project:
         import_source(project, pictures)
     window.state.open_project(tmp_path / "unsplit")
     window.show_page("train")
-    assert "no splits yet" in window.state.actions.why_not("run.probe")
-    assert not window.page("train").setup.probe_button.isEnabled()
+    assert window.state.actions.why_not("run.probe") == ""
+    assert window.page("train").setup.probe_button.isEnabled()
 
 
 def test_a_failure_is_the_banner_and_the_table_stays_away(qtbot, page, window, monkeypatch):
@@ -113,7 +113,9 @@ def test_a_preset_takes_the_best_of_its_own_and_says_so():
     best = (probe("resnet18_in1k", 0.95), probe("resnet18", 0.80), probe("starter_vit", 0.99))
     assert measured_backbone("best", CIRCUMSTANCES, best) == "resnet18_in1k"
     assert measured_backbone("balanced", CIRCUMSTANCES, best) == ""  # one alone is no choice
-    facts = {choice.name: choice.facts for choice in preset_choices(CIRCUMSTANCES, lambda _config: None, best)}
+    choices = {choice.name: choice for choice in preset_choices(CIRCUMSTANCES, lambda _config: None, best)}
+    facts = {name: choice.facts for name, choice in choices.items()}
+    assert choices["best"].badge == "95% right or more" and choices["quick"].badge == "about 95% right"
     assert "chosen on your pictures" in facts["best"] and "chosen" not in facts["balanced"]
 
 

@@ -54,17 +54,17 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="quick",
             title="Quick",
-            words="An answer in a minute or two: only the last layer learns. See whether your labels can be learned.",
+            words="Only the last layer learns: shows at once whether your labels can be learned.",
         ),
         Preset(
             name="balanced",
             title="Balanced",
-            words="The usual choice: most of the accuracy in a coffee break.",
+            words="The usual choice: learns from your pictures until there is little more to gain.",
         ),
         Preset(
             name="best",
             title="Best",
-            words="The most accuracy this computer can give. Takes several times as long as Balanced.",
+            words="The most accuracy this computer can give, from more looks at each picture.",
         ),
     )
 }

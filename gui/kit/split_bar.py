@@ -54,7 +54,8 @@ class _Dot(QLabel):
 class SplitBar(QWidget):
     """Training, validation, test and the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_legend: bool = True) -> None:
+        """Args: without `has_legend` only the bar shows, for whoever says the numbers beside it."""
         super().__init__()
         self._bar = _Bar()
         self._numbers: dict[str, QLabel] = {}
@@ -69,7 +70,11 @@ class SplitBar(QWidget):
             grid.addWidget(verbatim(tr(title)), line, 1)
             grid.addWidget(ElidedLabel(tr(note), "small"), line, 2)
             grid.addWidget(self._numbers[name], line, 3, Qt.AlignmentFlag.AlignRight)
-        self.setLayout(column(self._bar, grid, spacing=theme.MEDIUM))
+        legend = QWidget()
+        legend.setLayout(grid)
+        if not has_legend:
+            legend.hide()
+        self.setLayout(column(self._bar, legend, spacing=theme.MEDIUM))
 
     def show_counts(self, counts: dict[str, int]) -> None:
         """Show pictures by split name, and under `unassigned` those without one."""
