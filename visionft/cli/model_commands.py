@@ -318,13 +318,19 @@ def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
         "path": prediction.path,
         "class": prediction.class_name,
         "probability": prediction.probability,
+        "distance": prediction.distance,
+        "unlike": None if prediction.distance is None else prediction.is_unlike,
         "top5": [{"class": name, "probability": probability} for name, probability in prediction.top5],
     }
 
 
 def _prediction_text(results: Sequence["Prediction"]) -> str:
     rows = [(_named(each) or "-", each.error or f"{each.probability:.3f}", each.path) for each in results]
-    return table(("class", "probability", "picture"), rows)
+    if all(each.distance is None for each in results):
+        return table(("class", "probability", "picture"), rows)
+    unlike = ["unlike your pictures" if each.is_unlike else "" for each in results]
+    marked = [(*row[:2], mark, row[2]) for row, mark in zip(rows, unlike, strict=True)]
+    return table(("class", "probability", "", "picture"), marked)
 
 
 def _named(prediction: "Prediction") -> str:
