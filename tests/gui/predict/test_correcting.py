@@ -11,7 +11,6 @@ from visionft.project.labelling import find_image
 from visionft.project.queries import class_rows, count_images, image_rows
 from visionft.project.store import Project
 
-pytestmark = pytest.mark.qt_log_ignore("grabbing the keyboard")  # the list below a box, offscreen
 LEFT, ENTER = Qt.MouseButton.LeftButton, Qt.Key.Key_Return
 
 
