@@ -1,9 +1,12 @@
 """How far a picture is from those that a model learned from, as a part of its graph: beyond 1 it is unlike them.
 
-One Gaussian over several stages of the network, fitted to training pictures, whatever they show: its Mahalanobis
-distance (Lee et al. 2018, arXiv:1807.03888, without classes). Of 420 photographs of waste on the ImageNet ResNet it finds
-95 % of photographs of hands where it passes 96 % of others of waste; nearest neighbours by cosine find 83 %, and the last
-stage alone passes black and white pictures.
+One Gaussian over several stages of the network, each a direction (its length says how much there is to see, not what),
+fitted to training pictures, whatever they show: the Mahalanobis distance of normalised features (Lee et al. 2018,
+arXiv:1807.03888; Mueller and Hein 2025, arXiv:2505.18032), without classes, so that several labels make no difference.
+
+Measured on the ImageNet ResNet, 420 pictures, 5 % false alarms, three divisions: after photographs of waste it finds .995 of
+those of hands, .97 without the directions, .91 by the last stage alone, .69 by the logits (energy); after hands, all of
+waste. Classes, relative distances and nearest neighbours in the same space were within .01 of each other.
 """
 
 import math
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
+from torch.nn import functional  # noqa: TID253
 
 from models.backbone import Backbone
 from models.methods.layers.joined import Stages
@@ -40,7 +44,8 @@ class Distance(nn.Module):
     def __init__(self, parts: Tensor, widths: Sequence[int]) -> None:
         """Fit to the (N, D) parts of training pictures."""
         super().__init__()
-        inputs, scales, means = standardise(parts.cpu(), widths)
+        self._widths = list(widths)
+        inputs, scales, means = standardise(self._directions_of(parts.cpu()), widths)
         values, directions = _principal(inputs.double())
         mean_variance = float(inputs.double().square().sum() / len(inputs)) / inputs.shape[1]
         kept = (1 - SHRINKAGE) * values + SHRINKAGE * mean_variance
@@ -49,14 +54,17 @@ class Distance(nn.Module):
         rest = max(rest, 1e-12)
         self.register_buffer("mean", means.float())
         self.register_buffer("scale", (scales / math.sqrt(rest)).float())
-        self.register_buffer("directions", (directions * (1 - rest / kept.clamp_min(rest)).sqrt()).float())
+        self.register_buffer("axes", (directions * (1 - rest / kept.clamp_min(rest)).sqrt()).float())
         self.register_buffer("border", torch.ones(()))
 
     def forward(self, parts: Tensor) -> Tensor:
         """Map (B, D) parts to (B,) distances."""
-        placed = (parts - self.mean) * self.scale
-        squares = placed.square().sum(dim=1) - (placed @ self.directions).square().sum(dim=1)
+        placed = (self._directions_of(parts) - self.mean) * self.scale
+        squares = placed.square().sum(dim=1) - (placed @ self.axes).square().sum(dim=1)
         return squares.clamp_min(0).sqrt() / self.border
+
+    def _directions_of(self, parts: Tensor) -> Tensor:
+        return torch.cat([functional.normalize(part, dim=1) for part in parts.split(self._widths, dim=1)], dim=1)
 
 
 def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:

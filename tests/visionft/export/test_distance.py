@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
@@ -34,19 +35,24 @@ def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactor
 def test_it_is_the_mahalanobis_distance_of_a_shrunk_covariance() -> None:
     generator = torch.Generator().manual_seed(0)
     parts = torch.randn(300, 6, generator=generator) * torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0, 0.1])
-    mean, covariance = parts.mean(dim=0), parts.T.cov(correction=0)
+    seen = functional.normalize(parts, dim=1)
+    mean, covariance = seen.mean(dim=0), seen.T.cov(correction=0)
     shrunk = 0.8 * covariance + 0.2 * covariance.diagonal().mean() * torch.eye(6)
     strange = 5 * torch.randn(20, 6, generator=generator)
-    expected = ((strange - mean) @ shrunk.inverse() * (strange - mean)).sum(dim=1).sqrt()
+    off = functional.normalize(strange, dim=1) - mean
+    expected = (off @ shrunk.inverse() * off).sum(dim=1).sqrt()
     torch.testing.assert_close(Distance(parts, (6,))(strange), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [2, 20, 40, 400])
-def test_it_is_finite_with_fewer_pictures_than_features_and_grows_outwards(count: int) -> None:
+def test_it_is_finite_with_fewer_pictures_than_features_and_looks_at_directions(count: int) -> None:
     parts = torch.randn(count, 40, generator=torch.Generator().manual_seed(count))
     fitted = Distance(parts, (10, 30))
-    steps = fitted(torch.linspace(0, 9, 10)[:, None] * torch.ones(40) + parts.mean(dim=0))
-    assert steps.isfinite().all() and (steps.diff() > 0).all()
+    strange = torch.linspace(0, 9, 10)[:, None] * torch.ones(40) + parts[0]
+    steps = fitted(strange)
+    assert steps.isfinite().all() and steps[-1] > steps[0]
+    torch.testing.assert_close(fitted(3 * strange), steps, rtol=1e-4, atol=1e-4)  # how much there is does not matter
+    assert fitted(torch.zeros(1, 40)).isfinite().all()
 
 
 def test_the_border_passes_its_share_of_new_pictures_of_the_same_kind() -> None:
