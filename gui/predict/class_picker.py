@@ -52,7 +52,7 @@ class ClassPicker(QComboBox):
         if classes != tuple((self.itemText(place), self.itemData(place)) for place in range(self.count())):
             self.clear()
             for name, colour in classes:
-                self.addItem(swatch(theme.class_colour(colour)), name, colour)
+                self.addItem(swatch(theme.class_colour(colour).name()), name, colour)
         self.empty()
 
     def empty(self) -> None:

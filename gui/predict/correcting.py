@@ -48,7 +48,9 @@ class Corrections(QObject):
         foreign = [name for name in answered if name not in known]
         if self.why_not() or not foreign:
             return self.why_not()
-        words = "This file is not of this project, which has no “{name}”. What you say goes under the project's classes."
+        words = (
+            "This file is not of this project, which has no “{name}”. What you say goes under the project's classes."
+        )
         return tr(words, name=foreign[0])
 
     def correct(self, paths: Sequence[Path], said: str) -> None:

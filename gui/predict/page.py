@@ -71,11 +71,15 @@ class TryPage(Page):
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
-        self.folder_button.setToolTip(tr("Classify all pictures of a folder and look at the answers"))
         self.to_csv_button = Button("Folder to CSV", "export", on_click=self.choose_folder_to_csv)
         self.paste_button = Button("Paste", "copy", on_click=self.paste)
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
         self.drop_zone = DropZone("Drop pictures here", "", "Choose pictures")
+        self._choosers = {
+            self.files_button: "",
+            self.drop_zone.choose_button: "",
+            self.folder_button: "Classify all pictures of a folder and look at the answers",
+        }
         self.empty = EmptyState(
             "try",
             "No exported model yet",
@@ -108,7 +112,9 @@ class TryPage(Page):
         actions.attach(self.to_csv_button, "try.csv", words)
         actions.attach(self.paste_button, "try.paste", tr("Classify the picture on the clipboard"))
         actions.attach(self.camera_button, "try.camera", tr("Classify what the camera sees, as it sees it"))
-        actions.attach(self.camera.take_button, "try.take", tr("Keep what the camera sees now, to look at it and to label it"))
+        actions.attach(
+            self.camera.take_button, "try.take", tr("Keep what the camera sees now, to look at it and to label it")
+        )
         actions.changed.connect(self._show_keys)
         self._show_keys()
         self.drop_zone.choose_button.clicked.connect(lambda _checked=False: self._choose_files())
@@ -161,8 +167,10 @@ class TryPage(Page):
         return self.model_box.currentData()
 
     def _show_enabled(self) -> None:
-        for button in (self.files_button, self.folder_button, self.drop_zone.choose_button):
-            button.setEnabled(not self.why_not_classify())
+        why_not = self.why_not_classify()
+        for button, words in self._choosers.items():
+            button.setEnabled(not why_not)
+            button.setToolTip("\n".join(filter(None, (tr(words), why_not))))
         self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
         self.model_box.setEnabled(self.model_box.count() > 0)
         self.state.actions.refresh()

@@ -39,9 +39,10 @@ class Answers:
     was_stopped: bool = False
 
     def tally(self) -> str:
-        """Return how often each class was answered, the most frequent first."""
-        counts = Counter(map(_said, self.answers))
-        parts = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        """Return how many pictures are unlike those of training, and how often each class was answered."""
+        unlike = Counter(_said(each) for each in self.answers if each.is_unlike)
+        counts = Counter(_said(each) for each in self.answers if not each.is_unlike)
+        parts = ", ".join(f"{name} {count:,}" for name, count in (*unlike.items(), *counts.most_common()))
         return tr("{count} pictures: {classes}", count=f"{len(self.answers):,}", classes=parts)
 
 

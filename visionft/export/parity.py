@@ -18,7 +18,7 @@ class Border:
 
     Attributes:
         kind: How the distance is computed.
-        split: Whose distances it was drawn from: validation, or training pictures that were held out one fold at a time.
+        split: Whose distances it was drawn from: validation, or training pictures too, held out one fold at a time.
         pictures: How many these were.
         share: Of such pictures, how many are nearer than the border, and so pass as like the others.
     """

@@ -64,7 +64,7 @@ class Predictor:
         metadata: What the file says of itself.
         is_multilabel: Whether a picture may have several labels, or none.
         temperature: What the logits are divided by; None where the file does not tell.
-        border: From which pictures the distance was drawn that counts as unlike; None where the file tells no distances.
+        border: Where the distance was drawn that counts as unlike; None where the file tells no distances.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:

@@ -138,7 +138,9 @@ def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
     window.state.open_project(project_dir)
     window.show_page("try")
     page = window.page("try")
-    assert page.empty.isVisible() and not page.files_button.isEnabled() and not page.camera_button.isEnabled()
+    assert page.empty.isVisible()
+    for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button, page.to_csv_button):
+        assert not button.isEnabled() and "Export a run first" in button.toolTip()
     qtbot.mouseClick(page.empty.button, LEFT)
     assert window.current_page.name == "export"
 

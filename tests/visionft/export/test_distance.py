@@ -1,4 +1,4 @@
-"""Unlike the pictures of training: what the exported file says of it, where its border lies, and when it says nothing."""
+"""Unlike the pictures of training: what the exported file says of it, where the border lies, when it says nothing."""
 
 import copy
 import dataclasses
