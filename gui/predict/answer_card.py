@@ -15,12 +15,16 @@ from visionft.export.predictor import Prediction
 class AnswerCard(Card):
     """Name, whether it is unlike the pictures of training, the five most probable classes, and the measurement."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_room: bool = False) -> None:
+        """Args: `keeps_room` says that what is unlike has its room always, so that nothing jumps in a film."""
         super().__init__()
         self._name = ElidedLabel("", "heading")
         self.bars = ProbabilityBars()
         self._facts = text("", "small", wrap=True)
         self.unlike = _Unlike()
+        policy = self.unlike.sizePolicy()
+        policy.setRetainSizeWhenHidden(keeps_room)
+        self.unlike.setSizePolicy(policy)
         for item in (self._name, self.unlike, self.bars, self._facts):
             self.body.addWidget(item)
 

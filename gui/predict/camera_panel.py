@@ -23,7 +23,7 @@ class CameraPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.view = LiveView()
-        self.card = AnswerCard()
+        self.card = AnswerCard(keeps_room=True)
         self.failure = Banner()
         self.failure.dismissed.connect(self.closed)
         cameras = (tr("Camera {number}", number=number + 1) for number in range(CAMERAS))

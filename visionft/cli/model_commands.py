@@ -27,6 +27,7 @@ from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
+    from visionft.export.parity import Border
     from visionft.export.predictor import Prediction
 
 
@@ -251,9 +252,17 @@ def export(
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
+            f"{_border_text(result.border)}\n"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)
+
+
+def _border_text(border: "Border | None") -> str:
+    if border is None:
+        return "It cannot say which pictures are unlike yours: there are too few for training."
+    source = "validation pictures" if border.split == "val" else "held-out pictures, as few were kept for validation"
+    return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
 def predict(

@@ -1,5 +1,6 @@
 """“Wrong, it is ...”, and what is unlike the pictures of training: by clicks and keys, under a tiny exported file."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
 
 from gui.kit import dialogs
+from gui.predict.answer_card import AnswerCard
+from gui.tasks import Lane, Task
+from visionft.export.predictor import Prediction
 from visionft.project.labelling import find_image
 from visionft.project.queries import class_rows, count_images, image_rows
 from visionft.project.store import Project
@@ -177,3 +181,35 @@ def test_the_page_has_one_primary_button(qtbot, window, page, pictures):
     assert primary() == ["Choose pictures"]
     try_pictures(qtbot, window, page, [pictures / "red" / "red_000.png"])
     assert primary() == ["Pictures"]
+
+
+def test_it_works_while_a_run_trains(qtbot, window, page, pictures):
+    is_over = threading.Event()
+
+    def train(*, on_event, should_stop):
+        is_over.wait(60)
+
+    run = Task(title="Training", work=train, lane=Lane.TRAINING, page="train", device=True)
+    handle = window.state.tasks.run(run, owner=page, on_done=lambda _result: None)
+    page.classify([pictures / "red" / "red_000.png"])
+    qtbot.waitUntil(lambda: len(page.answers) == 1, timeout=20_000)
+    page.grid.selection.set_current(0)
+    page.panel.picker.class_named.emit("blue")
+    qtbot.waitUntil(lambda: labels(window, pictures / "red" / "red_000.png") == ("blue",), timeout=20_000)
+    assert handle.is_running
+    is_over.set()
+    settle(qtbot, window)
+
+
+def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):
+    card = AnswerCard(keeps_room=True)
+    qtbot.addWidget(card)
+    places = []
+    for distance in (0.5, 3.0):
+        answer = Prediction(path=Path(), class_name="red", probability=1.0, top5=(("red", 1.0),), distance=distance)
+        card.show_answer(answer, "red", ())
+        card.resize(320, 400)
+        card.show()
+        qtbot.waitExposed(card)
+        places.append((card.unlike.isVisible(), card.bars.y()))
+    assert [shown for shown, _ in places] == [False, True] and places[0][1] == places[1][1]
