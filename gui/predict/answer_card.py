@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from gui.kit.i18n import tr
@@ -51,10 +50,9 @@ class _Unlike(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        words = "The model has not learned from anything like it: its classes are a guess."
+        words = "The model has seen nothing like it: this is a guess."
         said = column(text("Unlike your pictures", "strong"), text(words, "small", wrap=True), spacing=0)
         line = row(IconLabel("warning", tone="warn"), said)
-        line.setAlignment(Qt.AlignmentFlag.AlignTop)
         line.setStretch(1, 1)
         self.setLayout(line)
         self.hide()
