@@ -151,6 +151,8 @@ def _parts(
     should_stop: ShouldStop,
 ) -> Tensor:
     found = [torch.zeros(0, width)]
+    if not chosen:
+        return found[0]
     for outputs, _ in output_batches(loaded, chosen, loaded.classifier.stages, stage=stage, on_event=on_event):
         found.append(torch.from_numpy(outputs))
         if should_stop():
