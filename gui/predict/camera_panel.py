@@ -67,7 +67,9 @@ class CameraPanel(QWidget):
     def show_taken(self, count: int) -> None:
         """Show how many pictures were taken."""
         if count:
-            self._taken.setText(tr("{count} pictures taken: they are there when the camera stops.", count=f"{count:,}"))
+            self._taken.setText(
+                tr("Pictures taken: {count}. They are there when the camera stops.", count=f"{count:,}")
+            )
         else:
             words = "Pictures of the camera are classified and forgotten, but for those that you take."
             self._taken.setText(tr(words))

@@ -123,6 +123,7 @@ class TryPage(Page):
         self.panel.class_named.connect(self._on_class_named)
         self.corrections.changed.connect(self._show_corrections)
         self.model_box.currentIndexChanged.connect(self._on_model_changed)
+        self.model_box.activated.connect(lambda _place: self._ask_again())
         self.camera.closed.connect(self.stop_camera)
         self.camera.picture_wanted.connect(self.take_picture)
         self.camera.camera_changed.connect(self._on_camera_changed)
@@ -294,7 +295,8 @@ class TryPage(Page):
         self._show_view()
         self._show_enabled()
         taken, self._taken = self._taken, []
-        self.classify(taken)
+        if taken:
+            self.classify(taken)
 
     @Slot(int)
     def _on_model_changed(self, _place: int) -> None:
@@ -302,6 +304,11 @@ class TryPage(Page):
         if self.feed.is_running:
             self.feed.close()
             self.start_camera(self.camera.chosen_camera())
+
+    def _ask_again(self) -> None:
+        """Let the model that was chosen answer for the pictures that are shown: those answers were another's."""
+        if self.answers and not (self._is_classifying or self.feed.is_running):
+            self.classify([answer.path for answer in self.answers])
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
@@ -348,7 +355,8 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            self.state.say(f"{len(self.answers):,} answers written to {target}.", tone="good")
+            count = f"{len(self.answers):,}"
+            self.state.say(tr("{count} answers written to {path}.", count=count, path=target), tone="good")
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)

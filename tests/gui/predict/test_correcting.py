@@ -213,3 +213,13 @@ def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):
         qtbot.waitExposed(card)
         places.append((card.unlike.isVisible(), card.bars.y()))
     assert [shown for shown, _ in places] == [False, True] and places[0][1] == places[1][1]
+
+
+def test_another_model_answers_for_the_same_pictures(qtbot, window, page, pictures, tmp_path, write_model):
+    picture = pictures / "red" / "red_000.png"
+    try_pictures(qtbot, window, page, [picture])
+    assert page.panel.tally() == "1 picture: red"
+    page.take_model(write_model(tmp_path / "other" / "model.onnx", names=["rose", "leaf", "sky"]))
+    page.model_box.activated.emit(page.model_box.currentIndex())
+    settle(qtbot, window)
+    assert [(answer.path, answer.class_name) for answer in page.answers] == [(picture, "rose")]
