@@ -46,11 +46,19 @@ class Distance(nn.Module):
     axes: Tensor
     border: Tensor
 
-    def __init__(self, parts: Tensor, widths: Sequence[int]) -> None:
-        """Fit to the (N, D) parts of training pictures."""
+    def __init__(self, parts: Tensor, widths: Sequence[int], looked_at: Sequence[int] | None = None) -> None:
+        """Fit to the (N, D) parts of training pictures.
+
+        Args:
+            parts: Side by side.
+            widths: Of the parts; their sum is D.
+            looked_at: Places of those that count; all when None.
+        """
         super().__init__()
         self._widths = list(widths)
-        inputs, scales, means = standardise(self._directions_of(parts.cpu()), widths)
+        self._looked_at = list(range(len(widths)) if looked_at is None else looked_at)
+        seen = [widths[place] for place in self._looked_at]
+        inputs, scales, means = standardise(self._directions_of(parts.cpu()), seen)
         values, directions = _principal(inputs.double())
         mean_variance = float(inputs.double().square().sum() / len(inputs)) / inputs.shape[1]
         kept = (1 - SHRINKAGE) * values + SHRINKAGE * mean_variance
@@ -69,7 +77,8 @@ class Distance(nn.Module):
         return squares.clamp_min(0).sqrt() / self.border
 
     def _directions_of(self, parts: Tensor) -> Tensor:
-        return torch.cat([functional.normalize(part, dim=1) for part in parts.split(self._widths, dim=1)], dim=1)
+        separate = parts.split(self._widths, dim=1)
+        return torch.cat([functional.normalize(separate[place], dim=1) for place in self._looked_at], dim=1)
 
 
 def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,11 +131,12 @@ def fit_distance(
     train = parts("train", FITTED)
     if len(train) < TOO_FEW:
         return None
-    distance = Distance(train, widths)
+    looked_at = _telling_parts(loaded, len(widths))
+    distance = Distance(train, widths, looked_at)
     distances = distance(parts("val", BORDERING))
     is_enough = len(distances) >= FEW
     if not is_enough:
-        distances = torch.cat([distances, _held_out(train, widths)])
+        distances = torch.cat([distances, _held_out(train, widths, looked_at)])
     distance.border.fill_(_quantile(distances))
     source: Split = "val" if is_enough else "train"
     return FittedDistance(distance, Border(kind=KIND, split=source, pictures=len(distances), share=SHARE))
@@ -160,12 +170,24 @@ def _parts(
     return torch.cat(found)
 
 
-def _held_out(parts: Tensor, widths: Sequence[int]) -> Tensor:
+def _telling_parts(loaded: LoadedRun, count: int) -> list[int]:
+    """Return the parts that tell the strange from the known: all of a frozen network.
+
+    Where the network learned, its embedding shows only what tells the classes apart, and of a strange picture just that:
+    the deepest earlier part it is. (Full fine-tuning at 96 px: .72 of hands against .35 by all and .03 by the embedding,
+    where the frozen network has .62.)
+    """
+    if loaded.run.config.method_row.caches_features or count == 1:
+        return list(range(count))
+    return [count - 2]
+
+
+def _held_out(parts: Tensor, widths: Sequence[int], looked_at: Sequence[int]) -> Tensor:
     """Return the (N,) distance of each training picture from a Gaussian that was fitted without it and its fold."""
     folds, distances = torch.arange(len(parts)) % FOLDS, torch.zeros(len(parts))
     for fold in range(FOLDS):
         inside = folds == fold
-        distances[inside] = Distance(parts[~inside], widths)(parts[inside])
+        distances[inside] = Distance(parts[~inside], widths, looked_at)(parts[inside])
     return distances
 
 

@@ -14,14 +14,18 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
+from visionft.events import ignore_event, never_stop
 from visionft.export import distance
 from visionft.export.answers import csv_text
-from visionft.export.distance import Distance, FittedDistance
+from visionft.export.distance import Distance, FittedDistance, fit_distance
 from visionft.export.exporter import export_run
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
+from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.run_folder import read_run
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,26 @@ def test_it_is_finite_with_fewer_pictures_than_features_and_looks_at_directions(
     assert steps.isfinite().all() and steps[-1] > steps[0]
     torch.testing.assert_close(fitted(3 * strange), steps, rtol=1e-4, atol=1e-4)  # how much there is does not matter
     assert fitted(torch.zeros(1, 40)).isfinite().all()
+
+
+def test_only_the_parts_that_tell_are_looked_at() -> None:
+    parts = torch.randn(100, 12, generator=torch.Generator().manual_seed(3))
+    other = parts.clone()
+    other[:, :3], other[:, 7:] = 9.0, -9.0
+    fitted = Distance(parts, (3, 4, 5), [1])
+    torch.testing.assert_close(fitted(other), fitted(parts))
+    torch.testing.assert_close(fitted(parts), Distance(parts[:, 3:7], (4,))(parts[:, 3:7]))
+
+
+@pytest.mark.parametrize(("method", "looked_at"), [("linear", 3), ("full", 1)])
+def test_a_network_that_learned_is_judged_by_an_earlier_stage(
+    method: str, looked_at: int, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    loaded = load_trained(read_run(run_of("test_resnet", method)))
+    fitted = fit_distance(loaded, snapshot, on_event=ignore_event, should_stop=never_stop)
+    widths = Stages(loaded.classifier.backbone).widths
+    assert fitted is not None and len(widths) == 3
+    assert len(fitted.distance.mean) == (sum(widths) if looked_at == 3 else widths[-2])
 
 
 def test_the_border_passes_its_share_of_new_pictures_of_the_same_kind() -> None:
