@@ -355,8 +355,8 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            count = f"{len(self.answers):,}"
-            self.state.say(tr("{count} answers written to {path}.", count=count, path=target), tone="good")
+            told = tr("{count} answers written to {path}.", count=f"{len(self.answers):,}", path=target)
+            self.state.say(told, tone="good")
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)
