@@ -174,7 +174,7 @@ def _telling_parts(loaded: LoadedRun, count: int) -> list[int]:
     """Return the parts that tell the strange from the known: all of a frozen network.
 
     Where the network learned, its embedding shows what tells the classes apart, and of a strange picture only that; the
-    deepest earlier part shows more. (Fully fine-tuned at 96 px: it finds .72 of hands, all parts .35, the embedding .03;
+    deepest earlier part shows more. (Fine-tuned at 96 px: it finds .72 of the hands, all parts .35, the embedding .03;
     the frozen network .62 to .75.)
     """
     if loaded.run.config.method_row.caches_features or count == 1:
