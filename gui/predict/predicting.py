@@ -43,8 +43,6 @@ class Answers:
         unlike = Counter(_said(each) for each in self.answers if each.is_unlike)
         counts = Counter(_said(each) for each in self.answers if not each.is_unlike)
         parts = ", ".join(f"{name} {count:,}" for name, count in (*unlike.items(), *counts.most_common()))
-        if len(self.answers) == 1:
-            return tr("1 picture: {classes}", classes=parts.removesuffix(" 1"))
         return tr("{count} pictures: {classes}", count=f"{len(self.answers):,}", classes=parts)
 
 

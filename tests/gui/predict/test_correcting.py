@@ -56,8 +56,8 @@ def test_a_wrong_answer_goes_into_the_project_and_undo_takes_it_back(qtbot, wind
     say(qtbot, window, page, "green")
     assert labels(window, new) == ("green",) and count_images(window.state.session.project) == before + 1
     assert page.grid.tile(1).mark == "now “green”" and page.panel.picker.currentText() == ""
-    assert "is in the project as “green”" in window.banner.message()
-    qtbot.mouseClick(window.banner.way_button, LEFT)  # Undo
+    assert "is in the project as “green”" in window.toasts.message()
+    qtbot.mouseClick(window.toasts.newest.way_button, LEFT)  # Undo
     assert count_images(window.state.session.project) == before
     assert page.grid.tile(1).mark == ""
 
@@ -75,7 +75,7 @@ def test_several_pictures_at_once_found_by_a_part_of_the_name(qtbot, window, pag
     qtbot.keyClick(popup, ENTER)
     settle(qtbot, window)
     assert labels(window, pictures / "red" / "red_003.png") == ("blue",)
-    assert "10 pictures are in the project as “blue”" in window.banner.message()
+    assert "10 pictures are in the project as “blue”" in window.toasts.message()
     window.state.session.undo()
     assert labels(window, pictures / "red" / "red_003.png") == ("red",)
 
@@ -218,7 +218,7 @@ def test_a_film_does_not_jump_when_it_shows_something_unlike(qtbot):
 def test_another_model_answers_for_the_same_pictures(qtbot, window, page, pictures, tmp_path, write_model):
     picture = pictures / "red" / "red_000.png"
     try_pictures(qtbot, window, page, [picture])
-    assert page.panel.tally() == "1 picture: red"
+    assert page.panel.tally() == "1 picture: red 1"
     page.take_model(write_model(tmp_path / "other" / "model.onnx", names=["rose", "leaf", "sky"]))
     page.model_box.activated.emit(page.model_box.currentIndex())
     settle(qtbot, window)
