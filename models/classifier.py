@@ -43,6 +43,12 @@ class Classifier(nn.Module):
         """Map (B, 3, H, W) normalised pictures to their (B, D) embedding; the parts of `head_parts` side by side."""
         return self.network.forward_head(self.network.forward_features(images), pre_logits=True)
 
+    def stages(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) normalised pictures to (B, D'): several stages of the network, whatever the head sees."""
+        from models.methods.layers.joined import Stages
+
+        return Stages(self.backbone).with_logits(self.network, images)[1]
+
     @property
     def body(self) -> Any:
         """Return timm's own network, without what a method may have put around it."""

@@ -50,30 +50,31 @@ try:
     class_names = json.loads(metadata["class_names"])
     # A picture may have several classes: each has a probability from which it is assigned.
     thresholds = json.loads(metadata.get("thresholds", "null"))
+    outputs = ["probabilities"] + [each.name for each in session.get_outputs() if each.name == "distance"]
 except Exception as error:
     raise the_end(f"{MODEL} cannot be used ({error}). Export it again.") from error
 
 
-def probabilities(path: str) -> "np.ndarray":
-    """Return the calibrated probability of each class."""
+def answer(path: str) -> "tuple[np.ndarray, bool]":
+    """Return the calibrated probability of each class, and whether the picture is unlike those of training."""
     with Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
-    (answers,) = session.run(["probabilities"], {"image": pixels})
-    return np.asarray(answers)[0]
+    shares, *distances = session.run(outputs, {"image": pixels})
+    return np.asarray(shares)[0], any(float(distance[0]) > 1 for distance in distances)
 
 
 left_out = 0
 for name in sys.argv[1:]:
     try:
-        shares = probabilities(name)
+        shares, is_unlike = answer(name)
     except Exception as error:
         say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
         left_out += 1
         continue
     best = np.argsort(-shares)[:5]
-    print(name)
+    print(f"{name}{'  (unlike the pictures of training: a guess)' if is_unlike else ''}")
     for index in best:
         is_assigned = thresholds is not None and shares[index] >= thresholds[index]
         print(f"  {shares[index]:7.2%}  {class_names[index]}{'  *' if is_assigned else ''}")

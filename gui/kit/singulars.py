@@ -16,6 +16,8 @@ OF_ONE = {
     "{count} files are left out": "{count} file is left out",
     "{count} answers written to {path}.": "{count} answer written to {path}.",
     "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
+    "{count} pictures: say what they are": "{count} picture: say what it is",
+    "{count} pictures are in the project as “{name}”.": "{count} picture is in the project as “{name}”.",
     "Import {count} pictures": "Import {count} picture",
     "Explaining {count} pictures": "Explaining {count} picture",
     "Memory ran out at first: {count} pictures will go through at once.": (

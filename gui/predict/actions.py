@@ -18,6 +18,8 @@ def try_actions(link: "PageLink[TryPage]") -> list[Action]:
         add("try.open", "Open an exported model", lambda p: p.browse_model(), needs_project=False, menu="Run"),
         add("try.camera", "Switch the camera on or off", lambda p: p.toggle_camera(), lambda p: p.why_no_model(),
             needs_project=False, menu="Run"),
+        add("try.take", "Take a picture with the camera", lambda p: p.take_picture(), lambda p: p.why_not_take(),
+            needs_project=False, menu="Run"),
         add("try.csv", "Classify a folder into a table", lambda p: p.choose_folder_to_csv(),
             lambda p: p.why_not_classify(), needs_project=False, menu="Run"),
     ]  # fmt: skip

@@ -18,23 +18,25 @@ class CameraPanel(QWidget):
 
     closed = Signal()
     camera_changed = Signal(int)  # number of the camera, from 0
+    picture_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.view = LiveView()
-        self.card = AnswerCard()
+        self.card = AnswerCard(keeps_room=True)
         self.failure = Banner()
         self.failure.dismissed.connect(self.closed)
         cameras = (tr("Camera {number}", number=number + 1) for number in range(CAMERAS))
         self.camera_box = choice_box("Which camera", cameras)
         self.camera_box.setToolTip(tr("Which camera; the first one is usually the built-in one"))
         self.camera_box.activated.connect(self.camera_changed)
-        self.stop_button = Button("Stop camera", "stop", on_click=self.closed.emit)
+        self.take_button = Button("Take picture", "camera", role="primary", on_click=self.picture_wanted.emit)
+        self._taken = text("", "small", wrap=True)
         side = QWidget()
         side.setMinimumWidth(theme.scaled(300))
         side.setMaximumWidth(theme.scaled(460))
-        note = text("Pictures of the camera are classified and forgotten; none is kept.", "small", wrap=True)
-        side.setLayout(column(row(self.camera_box, None, self.stop_button), self.card, note, None, spacing=theme.LARGE))
+        buttons = row(self.camera_box, None, self.take_button)
+        side.setLayout(column(buttons, self.card, self._taken, None, spacing=theme.LARGE))
         both = QHBoxLayout()
         both.setSpacing(theme.LARGE)
         both.addWidget(self.view, 1)
@@ -50,7 +52,7 @@ class CameraPanel(QWidget):
     def show_starting(self) -> None:
         """Show that the camera is being switched on."""
         self.failure.hide()
-        self.stop_button.setEnabled(True)
+        self.show_taken(0)
         self.card.show_answer(None, "", ())
         self.view.show_words(tr("The camera is starting"))
 
@@ -62,15 +64,23 @@ class CameraPanel(QWidget):
         title = ", ".join(frame.answer.classes) if frame.answer.classes else frame.answer.class_name
         self.card.show_answer(frame.answer, title, (speed(frame.answer, frame.provider), rate, *several(frame.answer)))
 
+    def show_taken(self, count: int) -> None:
+        """Show how many pictures were taken."""
+        if count:
+            self._taken.setText(
+                tr("Pictures taken: {count}. They are there when the camera stops.", count=f"{count:,}")
+            )
+        else:
+            words = "Pictures of the camera are classified and forgotten, but for those that you take."
+            self._taken.setText(tr(words))
+
     def show_stopped(self) -> None:
         """Show that the camera is being switched off."""
         self.failure.hide()
-        self.stop_button.setEnabled(False)
 
     def show_failure(self, message: str, hint: str) -> None:
         """Show why there is no picture."""
         self.view.show_words(tr("No picture"))
-        self.stop_button.setEnabled(False)
         self.card.show_answer(None, "", ())
         self.failure.show_message(message, hint, tone="bad")
 

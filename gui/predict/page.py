@@ -1,28 +1,26 @@
 """The try page: drop pictures on an exported file and see what it says, exactly as it will where it is deployed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget
 
 from gui.kit import dialogs, drops, theme
 from gui.kit.drop_zone import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.image_view import ImageView
-from gui.kit.parts import Button, ElidedLabel, choice_box, row
-from gui.kit.picture_grid import PictureGrid
-from gui.kit.picture_model import PictureModel, Tile
+from gui.kit.parts import Button, choice_box, restyle, row
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.workers import Work
 from gui.page import Page
 from gui.predict import predicting
-from gui.predict.answer_card import AnswerCard, answers_view, several, speed
+from gui.predict.answers_panel import AnswersPanel
 from gui.predict.camera_panel import CameraPanel
+from gui.predict.correcting import Corrections
 from gui.predict.predicting import Answers, exported_models
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -33,7 +31,6 @@ from visionft.export.answers import CsvResult, write_csv
 from visionft.export.predictor import Prediction
 
 MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
-ORDERS = ("As given", "Least sure first", "By class")
 T = TypeVar("T")
 _EMPTY, _DROP, _ANSWERS, _CAMERA = range(4)
 
@@ -49,19 +46,22 @@ class TryPage(Page):
         self._is_classifying = False
         self.setAcceptDrops(True)
         self.subtitle.setText(tr("The exported file answers, in ONNX Runtime"))
-        self.answers: tuple[Prediction, ...] = ()
-        self._result: Answers | None = None
-        self._places: dict[str, int] = {}
         self.thumbnails = ThumbnailStore(self)
-        self.grid = PictureGrid(self.thumbnails, PictureModel(self._load_tiles, self), side_px=152)
-        self.view = ImageView(self.thumbnails)
-        self.answer_card = AnswerCard()
+        self.panel = AnswersPanel(self.thumbnails)
+        self.grid = self.panel.grid
+        self.corrections = Corrections(state, session, self)
         self.camera = CameraPanel()
         self.feed = predicting.CameraFeed(self)
+        self._taken: list[Path] = []  # by the camera
         self._make_controls()
         self._lay_out()
         self._connect()
         self._show_enabled()
+
+    @property
+    def answers(self) -> tuple[Prediction, ...]:
+        """Return what the model said of the pictures that were tried last."""
+        return self.panel.answers
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -71,14 +71,15 @@ class TryPage(Page):
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
-        self.folder_button.setToolTip(tr("Classify all pictures of a folder and look at the answers"))
         self.to_csv_button = Button("Folder to CSV", "export", on_click=self.choose_folder_to_csv)
         self.paste_button = Button("Paste", "copy", on_click=self.paste)
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
-        self.csv_button = Button("Save CSV", "export", on_click=self._save_csv)
-        self.csv_button.setToolTip(tr("Write these answers into a table"))
-        self.order_box = choice_box("Order of the answers", map(tr, ORDERS))
         self.drop_zone = DropZone("Drop pictures here", "", "Choose pictures")
+        self._choosers = {
+            self.files_button: "",
+            self.drop_zone.choose_button: "",
+            self.folder_button: "Classify all pictures of a folder and look at the answers",
+        }
         self.empty = EmptyState(
             "try",
             "No exported model yet",
@@ -97,18 +98,12 @@ class TryPage(Page):
             self.action_row.addWidget(widget)
         ways = (self.files_button, self.folder_button, self.paste_button, self.camera_button)
         self._stack = QStackedWidget()
-        for widget in (self.empty, self.drop_zone, self._answers_view(), self.camera):
+        for widget in (self.empty, self.drop_zone, self.panel, self.camera):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
         self.body.addLayout(row(*ways, None, self.to_csv_button))
         self.body.addWidget(self._stack, 1)
-
-    def _answers_view(self) -> QWidget:
-        self._tally = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        head = row(self._tally, self.order_box, self.csv_button)
-        head.setStretch(0, 1)
-        return answers_view(head, self.grid, self.view, self.answer_card)
 
     def _connect(self) -> None:
         actions = self.state.actions
@@ -117,14 +112,20 @@ class TryPage(Page):
         actions.attach(self.to_csv_button, "try.csv", words)
         actions.attach(self.paste_button, "try.paste", tr("Classify the picture on the clipboard"))
         actions.attach(self.camera_button, "try.camera", tr("Classify what the camera sees, as it sees it"))
+        actions.attach(
+            self.camera.take_button, "try.take", tr("Keep what the camera sees now, to look at it and to label it")
+        )
         actions.changed.connect(self._show_keys)
         self._show_keys()
         self.drop_zone.choose_button.clicked.connect(lambda _checked=False: self._choose_files())
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit("export"))
-        self.grid.current_changed.connect(self._on_current_changed)
-        self.order_box.activated.connect(lambda _place: self._show_ids())
+        self.panel.csv_button.clicked.connect(lambda _checked=False: self._save_csv())
+        self.panel.class_named.connect(self._on_class_named)
+        self.corrections.changed.connect(self._show_corrections)
         self.model_box.currentIndexChanged.connect(self._on_model_changed)
+        self.model_box.activated.connect(lambda _place: self._ask_again())
         self.camera.closed.connect(self.stop_camera)
+        self.camera.picture_wanted.connect(self.take_picture)
         self.camera.camera_changed.connect(self._on_camera_changed)
         self.feed.seen.connect(self.camera.show_frame)
         self.feed.ended.connect(self._on_camera_ended)
@@ -136,6 +137,7 @@ class TryPage(Page):
     def refresh(self) -> None:
         """Offer the exports of the project."""
         self.offer_models(exported_models(self.session.path) if self.session is not None else [])
+        self._show_corrections()
 
     def offer_models(self, models: list[Path]) -> None:
         """Offer these files, keeping those that were opened by hand and the chosen one."""
@@ -156,18 +158,22 @@ class TryPage(Page):
         has_model = self.model_box.count() > 0
         otherwise = _ANSWERS if self.answers else _DROP if has_model else _EMPTY
         is_filming = self.feed.is_running or self.camera.has_failed()
-        self._stack.setCurrentIndex(_CAMERA if is_filming else otherwise)
+        view = _CAMERA if is_filming else otherwise
+        self._stack.setCurrentIndex(view)
+        self.files_button.setVisible(view != _DROP)  # the invitation has the same button
+        restyle(self.files_button, role="primary" if view == _ANSWERS else "")
 
     def model(self) -> Path | None:
         """Return the chosen file."""
         return self.model_box.currentData()
 
     def _show_enabled(self) -> None:
-        for button in (self.files_button, self.folder_button, self.drop_zone.choose_button):
-            button.setEnabled(not self.why_not_classify())
+        why_not = self.why_not_classify()
+        for button, words in self._choosers.items():
+            button.setEnabled(not why_not)
+            button.setToolTip("\n".join(filter(None, (tr(words), why_not))))
         self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
         self.model_box.setEnabled(self.model_box.count() > 0)
-        self.csv_button.setEnabled(bool(self.answers))
         self.state.actions.refresh()
 
     def why_no_model(self) -> str:
@@ -179,37 +185,16 @@ class TryPage(Page):
         busy = tr("Pictures are being classified already.") if self._is_classifying else ""
         return self.why_no_model() or busy
 
-    def _load_tiles(self, image_ids: Sequence[int]) -> list[Tile]:
-        return [self._tile(image_id) for image_id in image_ids if image_id <= len(self.answers)]
+    @Slot()
+    def _show_corrections(self) -> None:
+        why_not = self.corrections.why_not()
+        note = why_not or self.corrections.note_on(self.panel.class_names())
+        self.panel.offer(self.corrections.classes(), why_not, note)
+        self.panel.show_said(self.corrections.standing())
 
-    def _tile(self, image_id: int) -> Tile:
-        answer = self.answers[image_id - 1]
-        names = () if answer.error else (answer.class_name,) if answer.classes is None else answer.classes
-        return Tile(
-            image_id=image_id,
-            path=answer.path,
-            title=", ".join(names) or tr("no label"),
-            tone="" if names else "muted",
-            swatches=tuple(self._places.get(name, 0) for name in names),
-            aside=tr("unreadable") if answer.error else f"{answer.probability:.0%}",
-        )
-
-    @Slot(int)
-    def _on_current_changed(self, image_id: int) -> None:
-        answer = self.answers[image_id - 1] if 0 < image_id <= len(self.answers) else None
-        self.view.show_picture(answer.path if answer else None, neighbours=[])
-        self.answer_card.show_answer(answer, answer.path.name if answer else "", self._facts_of(answer))
-
-    def _facts_of(self, answer: Prediction | None) -> list[str]:
-        result = self._result
-        if answer is None or answer.error or result is None:
-            return []
-        facts = [*several(answer), speed(answer, result.provider)]
-        facts.append(tr("{time} ms each with reading.", time=f"{result.milliseconds_each:.0f}"))
-        if result.temperature is not None:
-            value = f"{result.temperature:.2f}"
-            facts.append(tr("Probabilities are calibrated on validation (temperature {value}).", value=value))
-        return facts + ([tr("Stopped before the end.")] if result.was_stopped else [])
+    @Slot(str)
+    def _on_class_named(self, name: str) -> None:
+        self.corrections.correct([answer.path for answer in self.panel.chosen()], name)
 
     # -- classifying --------------------------------------------------------------------------------------------
 
@@ -252,21 +237,10 @@ class TryPage(Page):
 
     def show_answers(self, result: Answers) -> None:
         """Show what the model said."""
-        self.answers, self._result = result.answers, result
-        self._places = {name: index for index, name in enumerate(result.class_names)}
-        self._tally.setText(result.tally())
+        self.panel.show_answers(result)
+        self._show_corrections()
         self._show_view()
-        self._show_ids()
         self._show_enabled()
-
-    def _show_ids(self) -> None:
-        places = list(range(len(self.answers)))
-        if self.order_box.currentIndex() == 1:
-            places.sort(key=lambda index: self.answers[index].probability)
-        elif self.order_box.currentIndex() == 2:
-            places.sort(key=lambda index: (self.answers[index].class_name, -self.answers[index].probability))
-        self.grid.pictures.set_ids(())  # numbers of earlier answers mean nothing now
-        self.grid.pictures.set_ids(tuple(index + 1 for index in places))
 
     # -- camera -------------------------------------------------------------------------------------------------
 
@@ -282,6 +256,7 @@ class TryPage(Page):
         model = self.model()
         if model is None or self.feed.is_running:
             return
+        self._taken = []
         self.camera.show_starting()
         self.feed.start(model, source, device=self.state.settings.device)
         self._show_view()
@@ -293,6 +268,19 @@ class TryPage(Page):
         self.feed.stop()
         if not self.feed.is_running:
             self._show_view()
+
+    def why_not_take(self) -> str:
+        """Return why no picture can be taken now; empty when one can."""
+        return "" if self.feed.is_running else tr("Switch the camera on first.")
+
+    def take_picture(self) -> None:
+        """Keep what the camera shows now; when it stops, what was taken is classified and can be labelled."""
+        image = self.camera.view.image()
+        kept = [] if image.isNull() else predicting.keep_pasted(image)
+        if not (kept or image.isNull()):
+            self.state.say("The picture could not be kept.", "Is the disk full?", tone="bad")
+        self._taken += kept
+        self.camera.show_taken(len(self._taken))
 
     @Slot(int)
     def _on_camera_changed(self, _number: int) -> None:
@@ -306,6 +294,9 @@ class TryPage(Page):
             self.camera.show_failure(message, hint)
         self._show_view()
         self._show_enabled()
+        taken, self._taken = self._taken, []
+        if taken:
+            self.classify(taken)
 
     @Slot(int)
     def _on_model_changed(self, _place: int) -> None:
@@ -313,6 +304,11 @@ class TryPage(Page):
         if self.feed.is_running:
             self.feed.close()
             self.start_camera(self.camera.chosen_camera())
+
+    def _ask_again(self) -> None:
+        """Let the model that was chosen answer for the pictures that are shown: those answers were another's."""
+        if self.answers and not (self._is_classifying or self.feed.is_running):
+            self.classify([answer.path for answer in self.answers])
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
@@ -395,6 +391,7 @@ class TryPage(Page):
 
     def close_workers(self) -> None:
         """Wait for what is being decoded or filmed; called before the page goes."""
+        self._taken = []
         self.feed.close()
         self.thumbnails.close()
-        self.view.close_pool()
+        self.panel.view.close_pool()

@@ -18,9 +18,12 @@ from visionft.export.predictor import Prediction
 
 if TYPE_CHECKING:
     from visionft.export.answers import CsvResult
+    from visionft.export.parity import Border
+    from visionft.project.labelling import TakenIn
+    from visionft.project.store import Project
 
 FRAMES_PER_S = 15
-_PASTED_KEPT = 50
+_PASTED_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,21 @@ class Answers:
     provider: str
     milliseconds_each: float
     temperature: float | None = None
+    border: "Border | None" = None
     was_stopped: bool = False
 
     def tally(self) -> str:
-        """Return how often each class was answered, the most frequent first."""
-        counts = Counter(tr("unreadable") if each.error else each.class_name for each in self.answers)
-        parts = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        """Return how many pictures are unlike those of training, and how often each class was answered."""
+        unlike = Counter(_said(each) for each in self.answers if each.is_unlike)
+        counts = Counter(_said(each) for each in self.answers if not each.is_unlike)
+        parts = ", ".join(f"{name} {count:,}" for name, count in (*unlike.items(), *counts.most_common()))
         return tr("{count} pictures: {classes}", count=f"{len(self.answers):,}", classes=parts)
+
+
+def _said(answer: Prediction) -> str:
+    if answer.error:
+        return tr("unreadable")
+    return tr("unlike your pictures") if answer.is_unlike else answer.class_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +69,11 @@ def exported_models(project_dir: Path) -> list[Path]:
 
 
 def keep_pasted(image: QImage) -> list[Path]:
-    """Write a pasted picture where the one decoder can read it; only the latest ones are kept. Empty when it fails."""
-    folder = platformdirs.user_cache_path("visionft", appauthor=False) / "pasted"
+    """Write a picture without a file, pasted or of the camera, where the one decoder can read it.
+
+    Only the latest ones are kept; one that is put into a project is copied there. Empty when it cannot be written.
+    """
+    folder = _pasted_folder()
     folder.mkdir(parents=True, exist_ok=True)
     earlier = sorted(folder.glob("pasted *.png"), key=lambda path: path.stat().st_mtime_ns)
     numbers = [int(path.stem.split()[-1]) for path in earlier if path.stem.split()[-1].isdigit()]
@@ -67,6 +81,20 @@ def keep_pasted(image: QImage) -> list[Path]:
         path.unlink(missing_ok=True)
     target = folder / f"pasted {max(numbers, default=0) + 1}.png"
     return [target] if image.save(str(target)) else []
+
+
+def _pasted_folder() -> Path:
+    return platformdirs.user_cache_path("visionft", appauthor=False) / "pasted"
+
+
+def put_into_project(
+    project: "Project", class_name: str, paths: Sequence[Path], *, on_event: OnEvent, should_stop: ShouldStop
+) -> "TakenIn":
+    """Put pictures into a project under a class, in a task that takes a moment: pasted ones are copied into it."""
+    from visionft.project.labelling import take_in
+
+    on_event(Progress(stage="Labelling", done=0, total=0))
+    return take_in(project, class_name, paths, copy=any(path.parent == _pasted_folder() for path in paths))
 
 
 def predict(
@@ -91,6 +119,7 @@ def predict(
         provider=predictor.provider,
         milliseconds_each=elapsed_ms / max(1, len(answers)),
         temperature=predictor.temperature,
+        border=predictor.border,
         was_stopped=len(answers) < len(paths),
     )
 

@@ -10,16 +10,17 @@ LINE_PX = 40
 
 
 class ProbabilityBars(QWidget):
-    """Up to five bars, the first one strong."""
+    """Up to five bars, the first one strong unless all are doubtful."""
 
     def __init__(self) -> None:
         super().__init__()
         self._bars: tuple[tuple[str, float], ...] = ()
+        self._is_doubtful = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_bars(self, bars: tuple[tuple[str, float], ...]) -> None:
+    def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False) -> None:
         """Show (class, share of 1), best first."""
-        self._bars = bars[:5]
+        self._bars, self._is_doubtful = bars[:5], is_doubtful
         self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self._bars))
         self.updateGeometry()
         self.update()
@@ -45,9 +46,10 @@ class ProbabilityBars(QWidget):
             words, figure = QRect(0, top, self.width(), height - 14), f"{share:.1%}"
             room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12
             font = painter.font()
-            font.setBold(index == 0)
+            is_strong = index == 0 and not self._is_doubtful
+            font.setBold(is_strong)
             painter.setFont(font)
-            painter.setPen(QColor(palette.text))
+            painter.setPen(QColor(palette.muted if self._is_doubtful else palette.text))
             shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft | vertical), shown)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignRight | vertical), figure)
@@ -55,5 +57,5 @@ class ProbabilityBars(QWidget):
             groove = QRectF(0, top + height - 13, self.width(), 7)
             painter.setBrush(QColor(palette.sunken))
             painter.drawRoundedRect(groove, 3.5, 3.5)
-            painter.setBrush(QColor(palette.accent if index == 0 else palette.outline))
+            painter.setBrush(QColor(palette.accent if is_strong else palette.outline))
             painter.drawRoundedRect(QRectF(0, groove.top(), max(3.0, groove.width() * share), 7), 3.5, 3.5)

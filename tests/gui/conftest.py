@@ -32,10 +32,12 @@ from visionft.training.runs.run_folder import change_notes, read_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ignore what the offscreen platform says of any window with a minimum size, and of any tooltip."""
+    """Ignore what the offscreen platform says of windows with a minimum size, of tooltips and of lists below a box."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.qt_log_ignore(r"does not support (propagateSizeHints|raise)\b"))
+            item.add_marker(
+                pytest.mark.qt_log_ignore(r"does not support (propagateSizeHints|raise|grabbing the keyboard)\b")
+            )
 
 
 @pytest.fixture(autouse=True)

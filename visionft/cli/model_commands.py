@@ -28,6 +28,7 @@ from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
+    from visionft.export.parity import Border
     from visionft.export.predictor import Prediction
 
 
@@ -255,9 +256,17 @@ def export(
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
+            f"{_border_text(result.border)}\n"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)
+
+
+def _border_text(border: "Border | None") -> str:
+    if border is None:
+        return "It cannot say which pictures are unlike yours: there are too few for training."
+    source = "validation pictures" if border.split == "val" else "held-out pictures, as few were kept for validation"
+    return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
 def predict(
@@ -322,13 +331,19 @@ def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
         "path": prediction.path,
         "class": prediction.class_name,
         "probability": prediction.probability,
+        "distance": prediction.distance,
+        "unlike": None if prediction.distance is None else prediction.is_unlike,
         "top5": [{"class": name, "probability": probability} for name, probability in prediction.top5],
     }
 
 
 def _prediction_text(results: Sequence["Prediction"]) -> str:
     rows = [(_named(each) or "-", each.error or f"{each.probability:.3f}", each.path) for each in results]
-    return table(("class", "probability", "picture"), rows)
+    if all(each.distance is None for each in results):
+        return table(("class", "probability", "picture"), rows)
+    unlike = ["unlike your pictures" if each.is_unlike else "" for each in results]
+    marked = [(*row[:2], mark, row[2]) for row, mark in zip(rows, unlike, strict=True)]
+    return table(("class", "probability", "", "picture"), marked)
 
 
 def _named(prediction: "Prediction") -> str:

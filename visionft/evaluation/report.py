@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -183,12 +183,24 @@ def run_logits(
 def logit_batches(
     loaded: LoadedRun, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield outputs (B, C) float32 of pictures, labelled or not, and their B places in `chosen`, batch by batch.
+    """Yield the (B, C) logits of pictures, labelled or not, as `output_batches` does."""
+    yield from output_batches(loaded, chosen, loaded.classifier, stage=stage, on_event=on_event)
+
+
+def output_batches(
+    loaded: LoadedRun,
+    chosen: Sequence[SnapshotImage],
+    answer: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    stage: str,
+    on_event: OnEvent = ignore_event,
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Yield what the classifier's `answer` says of pictures, (B, ...) float32, and their B places in `chosen`.
 
     Pictures that cannot be read are named in a `Notice` and left out.
     """
     device = pick_device(loaded.run.config.device).kind
-    classifier = loaded.classifier.to_device(device)
+    loaded.classifier.to_device(device)
     loader = _loader(loaded, chosen, device)
     told = ""
     for number, batch in enumerate(loader, start=1):
@@ -200,7 +212,7 @@ def logit_batches(
         on_event(Progress(stage=stage, done=number, total=len(loader)))
         if len(batch.images):
             with torch.no_grad():
-                outputs = classifier(batch.images).float().cpu().numpy()
+                outputs = answer(batch.images).float().cpu().numpy()
             yield outputs, batch.indices.tolist()
 
 

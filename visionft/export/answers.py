@@ -1,6 +1,8 @@
 """Answers of an exported file as a CSV table, one line per picture: from memory, or written while a folder is read.
 
-Where pictures may have several labels, these are one cell, a JSON array as in every table of the program.
+Where pictures may have several labels, these are one cell, a JSON array as in every table of the program. `unlike` says
+whether a picture is unlike those that the model learned from, `distance` by how much (1 is the border); both are empty
+where the exported file does not tell.
 
 People open it with a spreadsheet: names of files and classes, which others may have chosen, are made safe for one.
 """
@@ -94,7 +96,7 @@ def _is_multilabel(answers: Sequence[Prediction]) -> bool:
 
 def _start(handle: Any, *, is_multilabel: bool, line_end: str = "\r\n") -> Any:
     writer = csv.writer(handle, lineterminator=line_end)
-    writer.writerow(("path", "labels" if is_multilabel else "class", "probability", "error"))
+    writer.writerow(("path", "labels" if is_multilabel else "class", "probability", "distance", "unlike", "error"))
     return writer
 
 
@@ -105,4 +107,7 @@ def _row(answer: Prediction) -> list[str]:
     if spreadsheet_cell(path) != path:
         path = f".{os.sep}{path}"  # the same file, and no formula
     probability = "" if answer.error else f"{answer.probability:.6f}"
-    return [path, spreadsheet_cell(printable(said)), probability, spreadsheet_cell(printable(answer.error))]
+    distance = "" if answer.distance is None else f"{answer.distance:.4f}"
+    unlike = "" if answer.distance is None else str(answer.is_unlike).lower()
+    error = spreadsheet_cell(printable(answer.error))
+    return [path, spreadsheet_cell(printable(said)), probability, distance, unlike, error]

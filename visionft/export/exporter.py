@@ -5,7 +5,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, nothing_readable
 from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,
@@ -30,13 +31,8 @@ from visionft.export.graph import (
     set_metadata,
 )
 from visionft.export.latency import measure_latency
-from visionft.export.parity import (
-    MAX_ABS_DIFF,
-    ExportResult,
-    Latency,
-    Parity,
-)
-from visionft.export.predictor import Predictor
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
+from visionft.export.predictor import DISTANCE, Predictor
 from visionft.export.publishing import (
     FLOAT_MODEL_FILE,
     LABELS_FILE,
@@ -96,17 +92,12 @@ def export_run(
         loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
         val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
         temperature = fit_temperature(val.values, val.targets)
-        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature))
-        model_path = _write_model(loaded, images, folder, temperature, metadata, opset, on_event)
-        parity = compare(
-            loaded, images, model_path, temperature=temperature, on_event=on_event, should_stop=should_stop
-        )
-        if not parity.is_equal:
-            raise ExportError(
-                f"The exported file differs from PyTorch: by up to {parity.max_abs_diff:.2g} in probability, "
-                f"{parity.top1_agreement:.1%} of the top classes agree.",
-                "Nothing was kept. Please report this with the run's config.json.",
-            )
+        fitted = fit_distance(loaded, images, on_event=on_event, should_stop=should_stop)
+        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature), fitted)
+        model_path = _write_model(loaded, images, folder, fitted, metadata, opset, on_event)
+        reference = _Reference(loaded, temperature, images.task, fitted)
+        parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
+        _require_equal(parity)
         if float_input:
             _keep_network(loaded, images, folder, metadata)
         (folder / NETWORK_FILE).unlink(missing_ok=True)
@@ -120,6 +111,7 @@ def export_run(
             parity=parity,
             latency=_latency(loaded, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
+            border=fitted.border if fitted else None,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
@@ -128,18 +120,31 @@ def export_run(
     return result
 
 
+def _require_equal(parity: Parity) -> None:
+    if not parity.is_equal:
+        raise ExportError(
+            f"The exported file differs from PyTorch: by up to {parity.max_abs_diff:.2g} in probability and "
+            f"{parity.max_distance_diff:.2g} in distance, {parity.top1_agreement:.1%} of the top classes agree.",
+            "Nothing was kept. Please report this with the run's config.json.",
+        )
+
+
 def _write_model(
     loaded: LoadedRun,
     images: Snapshot,
     folder: Path,
-    temperature: float,
+    fitted: FittedDistance | None,
     metadata: dict[str, Any],
     opset: int,
     on_event: OnEvent,
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
     network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    export_network(loaded.classifier.merged(), loaded.preprocessing.size, network_path, opset=opset)
+    network, outputs = loaded.classifier.merged(), [LOGITS]
+    if fitted is not None:
+        network, outputs = fitted.beside(network, loaded.classifier.backbone), [LOGITS, DISTANCE]
+    export_network(network, loaded.preprocessing.size, network_path, opset=opset, outputs=outputs)
+    temperature = float(metadata["temperature"])
     model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
     set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
@@ -165,11 +170,19 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
 
 
-def _metadata(loaded: LoadedRun, images: Snapshot, temperature: float, thresholds: np.ndarray | None) -> dict[str, Any]:
+def _metadata(
+    loaded: LoadedRun,
+    images: Snapshot,
+    temperature: float,
+    thresholds: np.ndarray | None,
+    fitted: FittedDistance | None,
+) -> dict[str, Any]:
     config, weights = loaded.run.config, base_weights_of(loaded.run)
     several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
+    border = {} if fitted is None else {"distance": asdict(fitted.border)}
     return {
         **several,
+        **border,
         "class_names": list(loaded.run.class_names),
         "task": images.task,
         "run": loaded.run.name,
@@ -210,6 +223,7 @@ def _record(loaded: LoadedRun, result: ExportResult) -> dict[str, Any]:
         "opset": result.opset,
         "parity": asdict(result.parity),
         "latency": asdict(result.latency),
+        "border": asdict(result.border) if result.border else None,
         "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,
@@ -222,12 +236,30 @@ def _latency(loaded: LoadedRun, images: Snapshot, model_path: Path, should_stop:
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
+class _Reference:
+    """The classifier as it was trained, with the program's own preprocessing, and the distance that was fitted."""
+
+    def __init__(self, loaded: LoadedRun, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
+        self.loaded = loaded
+        self._classifier = loaded.classifier.cpu().float().eval()
+        self._temperature = temperature
+        self._activation = softmax if task == "single" else sigmoid
+        self._distance = fitted.distance if fitted else None
+
+    @torch.no_grad()
+    def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return (B, C) probabilities and (B,) distances of uint8 (B, H, W, 3) pictures."""
+        inputs = torch.stack([self.loaded.preprocessing.apply(each) for each in pixels])
+        rows = self._activation(self._classifier(inputs).double().numpy() / self._temperature)
+        distance = self._distance
+        return rows, None if distance is None else distance(self._classifier.stages(inputs)).numpy()
+
+
 def compare(
-    loaded: LoadedRun,
+    reference: _Reference,
     images: Snapshot,
     model_path: Path,
     *,
-    temperature: float,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Parity:
@@ -235,48 +267,42 @@ def compare(
 
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
-    reference = _Reference(loaded, temperature, images.task)
-    predictor = Predictor(model_path)
-    pictures = _parity_pictures(loaded, images)
-    diffs, agreements = [], []
+    comparison = _Comparison(reference, Predictor(model_path))
+    pictures = _parity_pictures(reference.loaded, images)
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
             raise ExportError("The export was stopped.", "Nothing was kept.")
-        _compare_batch(reference, predictor, pixels[None], diffs, agreements)
+        comparison.add(pixels[None])
         on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
     for size in BATCHES[1:]:
-        _compare_batch(reference, predictor, _uniform_batch(pictures, size), diffs, agreements)
+        comparison.add(_uniform_batch(pictures, size))
     return Parity(
         images=len(pictures),
-        max_abs_diff=float(max(diffs)),
-        top1_agreement=float(np.concatenate(agreements).mean()),
+        max_abs_diff=float(max(comparison.differences)),
+        max_distance_diff=float(max(comparison.distance_differences, default=0.0)),
+        top1_agreement=float(np.concatenate(comparison.agreements).mean()),
         batches=BATCHES,
     )
 
 
-class _Reference:
-    """The classifier as it was trained, with the program's own preprocessing."""
+@dataclass
+class _Comparison:
+    """What was found of the pictures so far."""
 
-    def __init__(self, loaded: LoadedRun, temperature: float, task: Task) -> None:
-        self._classifier = loaded.classifier.cpu().float().eval()
-        self._preprocessing = loaded.preprocessing
-        self._temperature = temperature
-        self._activation = softmax if task == "single" else sigmoid
+    reference: _Reference
+    predictor: Predictor
+    differences: list[float] = field(default_factory=list[float])
+    distance_differences: list[float] = field(default_factory=list[float])
+    agreements: list[np.ndarray] = field(default_factory=list[np.ndarray])
 
-    @torch.no_grad()
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        inputs = torch.stack([self._preprocessing.apply(each) for each in pixels])
-        return self._activation(self._classifier(inputs).double().numpy() / self._temperature)
-
-
-def _compare_batch(
-    reference: _Reference, predictor: Predictor, pixels: np.ndarray, diffs: list[Any], agreements: list[Any]
-) -> None:
-    expected, got = reference.probabilities(pixels), predictor.probabilities(pixels)
-    diffs.append(np.abs(expected - got).max())
-    rows = np.arange(len(expected))
-    best = expected.max(axis=1)
-    agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
+    def add(self, pixels: np.ndarray) -> None:
+        """Compare the answers to uint8 (B, H, W, 3) pictures."""
+        (expected, distances), (got, got_distances) = self.reference.answers(pixels), self.predictor.answers(pixels)
+        self.differences.append(float(np.abs(expected - got).max()))
+        best, rows = expected.max(axis=1), np.arange(len(expected))
+        self.agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
+        if distances is not None and got_distances is not None:
+            self.distance_differences.append(float(np.abs(distances - got_distances).max()))
 
 
 def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:

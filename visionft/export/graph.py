@@ -1,11 +1,13 @@
 """The exported ONNX graph: pictures of any size in, probabilities out, nothing left to do outside.
 
 `image` uint8 [batch, height, width, 3] -> centre square -> antialiased resize -> normalise -> network -> `logits`
--> divide by the temperature -> softmax -> `probabilities`. The steps before the network mirror
+-> divide by the temperature -> softmax -> `probabilities`; from the network's stages the `distance` to the training
+pictures, where it is known (`visionft.export.distance`). The steps before the network mirror
 `visionft.data.preprocess` operation by operation.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ import numpy as np
 import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
+from visionft.export.predictor import DISTANCE
 
 OPSET = 20
 OPSETS = (18, 20, 22)  # 18 is the first with an antialiased Resize; each is a choice that the tests try
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
-def export_network(network: Any, size: int, path: Path, *, opset: int = OPSET) -> None:
-    """Write a plain network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits`."""
+def export_network(
+    network: Any, size: int, path: Path, *, opset: int = OPSET, outputs: Sequence[str] = (LOGITS,)
+) -> None:
+    """Write a network as ONNX: `input` float32 [batch, 3, size, size] (normalised) to `logits` and what follows."""
     import onnx
     import torch
 
@@ -35,7 +40,7 @@ def export_network(network: Any, size: int, path: Path, *, opset: int = OPSET) -
         opset_version=opset,
         external_data=False,
         input_names=[NETWORK_INPUT],
-        output_names=[LOGITS],
+        output_names=list(outputs),
         dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
         verbose=False,
     )
@@ -179,7 +184,7 @@ def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None
 
     graph = model.graph
     classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    raw = graph.output[0].name
+    raw, *distance = (output.name for output in graph.output)
     graph.initializer.append(_constant("temperature", np.float32(temperature)))
     activation = {"single": helper.make_node("Softmax", ["calibrated"], ["probabilities"], axis=1)}
     activation["multi"] = helper.make_node("Sigmoid", ["calibrated"], ["probabilities"])
@@ -188,9 +193,11 @@ def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None
             helper.make_node("Identity", [raw], [LOGITS]),
             helper.make_node("Div", [raw, "temperature"], ["calibrated"]),
             activation[task],
+            *(helper.make_node("Identity", [name], [DISTANCE]) for name in distance),
         ]
     )
     del graph.output[:]
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]) for name in ("probabilities", LOGITS)
     )
+    graph.output.extend(helper.make_tensor_value_info(DISTANCE, TensorProto.FLOAT, ["batch"]) for _ in distance)

@@ -4,10 +4,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionft.data.types import Split
 from visionft.export.publishing import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, settle
 from visionft.files import read_json
 
 MAX_ABS_DIFF = 1e-3
+MAX_DISTANCE_DIFF = 1e-2  # in units of the border, which no picture is told from more finely
+
+
+@dataclass(frozen=True, kw_only=True)
+class Border:
+    """From where on a picture counts as unlike those that the model learned from.
+
+    Attributes:
+        kind: How the distance is computed.
+        split: Whose distances it was drawn from: validation, or training pictures too, held out one fold at a time.
+        pictures: How many these were.
+        share: Of such pictures, how many are nearer than the border, and so pass as like the others.
+    """
+
+    kind: str
+    split: Split
+    pictures: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +35,7 @@ class Parity:
 
     Attributes:
         max_abs_diff: Largest difference of any probability.
+        max_distance_diff: Largest difference of any distance, in units of its border; 0 where the file has none.
         top1_agreement: Share of pictures with the same top class, between 0 and 1.
         batches: The batch sizes that were tried.
     """
@@ -24,11 +44,13 @@ class Parity:
     max_abs_diff: float
     top1_agreement: float
     batches: tuple[int, ...]
+    max_distance_diff: float = 0.0
 
     @property
     def is_equal(self) -> bool:
         """Tell whether the export may be kept."""
-        return self.max_abs_diff <= MAX_ABS_DIFF and self.top1_agreement == 1.0
+        is_near = self.max_abs_diff <= MAX_ABS_DIFF and self.max_distance_diff <= MAX_DISTANCE_DIFF
+        return is_near and self.top1_agreement == 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +81,7 @@ class ExportResult:
 
     Attributes:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
+        border: From where on a picture is unlike the training pictures; None where there were too few to tell.
     """
 
     model: Path
@@ -69,6 +92,7 @@ class ExportResult:
     parity: Parity
     latency: Latency
     float_model: Path | None = None
+    border: Border | None = None
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -92,6 +116,7 @@ def read_export(folder: Path) -> ExportResult | None:
             parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
             latency=Latency(**record["latency"]),
             float_model=float_model if float_model.is_file() else None,
+            border=Border(**record["border"]) if record.get("border") else None,
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

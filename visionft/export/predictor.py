@@ -14,13 +14,14 @@ import numpy as np
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
+from visionft.export.parity import Border
 from visionft.export.publishing import MODEL_FILE, settle
 from visionft.files import parse_json
 from visionft.foreign_text import is_unicode
 
 logger = logging.getLogger(__name__)
 
-INPUT, OUTPUT = "image", "probabilities"
+INPUT, OUTPUT, DISTANCE = "image", "probabilities", "distance"
 # For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
 LONGEST_S = 30.0
 
@@ -33,6 +34,8 @@ class Prediction:
         class_name: The most probable class.
         classes: For several labels: those whose probability reaches their threshold, best first.
         top5: (class, probability) of the five most probable, best first.
+        distance: How far it is from the pictures that the model learned from; from 1 on it is unlike them. None where
+            the file does not tell.
         model_ms: Time in ONNX Runtime, without reading the picture.
         error: Why the picture could not be read; then the other fields are empty.
     """
@@ -42,8 +45,14 @@ class Prediction:
     probability: float = 0.0
     classes: tuple[str, ...] | None = None
     top5: tuple[tuple[str, float], ...] = ()
+    distance: float | None = None
     model_ms: float = 0.0
     error: str = ""
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether it is farther from the pictures that the model learned from than nearly all of its own kind."""
+        return self.distance is not None and self.distance > 1
 
 
 class Predictor:
@@ -55,6 +64,7 @@ class Predictor:
         metadata: What the file says of itself.
         is_multilabel: Whether a picture may have several labels, or none.
         temperature: What the logits are divided by; None where the file does not tell.
+        border: Where the distance was drawn that counts as unlike; None where the file tells no distances.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
@@ -78,6 +88,7 @@ class Predictor:
         self.is_multilabel = self._thresholds is not None
         self.temperature = _temperature(self.metadata)
         _check_output(self._session, len(self.class_names), path)
+        self.border = _border(self.metadata, self._session)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
@@ -86,14 +97,28 @@ class Predictor:
             ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
             VisionFTError: There is not enough memory.
         """
-        rows = self._run(pixels)
-        expected = (len(pixels), len(self.class_names))
+        return self.answers(pixels)[0]
+
+    def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Map pictures, as `probabilities` does, to (B, C) probabilities and (B,) distances; None without those.
+
+        Raises:
+            ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
+            VisionFTError: There is not enough memory.
+        """
+        rows, *others = self._run(pixels)
+        self._check_rows(rows, (len(pixels), len(self.class_names)))
+        if not others:
+            return rows, None
+        self._check_rows(others[0], (len(pixels),))
+        return rows, others[0]
+
+    def _check_rows(self, rows: np.ndarray, expected: tuple[int, ...]) -> None:
         if rows.shape != expected or not np.isfinite(rows).all():
             what = "values that are no numbers" if rows.shape == expected else f"{rows.shape} values for {expected}"
             raise _foreign(self._path, f"answers with {what}")
-        return rows
 
-    def _run(self, pixels: np.ndarray) -> np.ndarray:
+    def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
@@ -103,7 +128,7 @@ class Predictor:
         watch.daemon = True
         watch.start()
         try:
-            return self._session.run([OUTPUT], {INPUT: pixels}, options)[0]
+            return self._session.run([OUTPUT, DISTANCE] if self.border else [OUTPUT], {INPUT: pixels}, options)
         except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
             if (expected := as_expected(error)) is not None:
                 raise expected from error
@@ -127,9 +152,10 @@ class Predictor:
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
         """Classify one uint8 (H, W, 3) RGB picture; `path` is what the answer calls it."""
         began = time.perf_counter()
-        row = self.probabilities(pixels[None])[0]
+        rows, distances = self.answers(pixels[None])
         model_ms = (time.perf_counter() - began) * 1000
-        return dataclasses.replace(self._prediction(path, row), model_ms=model_ms)
+        distance = None if distances is None else float(distances[0])
+        return dataclasses.replace(self._prediction(path, rows[0]), distance=distance, model_ms=model_ms)
 
     def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
         best = np.argsort(-row, kind="stable")[:5]
@@ -201,6 +227,17 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
     if thresholds is not None and (thresholds.shape != (classes,) or not np.isfinite(thresholds).all()):
         raise _foreign(path, f"holds “thresholds” that are not one number for each of its {classes} classes")
     return thresholds
+
+
+def _border(metadata: dict[str, str], session: Any) -> Border | None:
+    """Return what the file says of its distances; None for files of earlier versions and of others."""
+    found = {each.name: each.type for each in session.get_outputs()}
+    try:
+        said = parse_json(metadata["distance"])
+        border = Border(kind=said["kind"], split=said["split"], pictures=said["pictures"], share=said["share"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return border if found.get(DISTANCE) == "tensor(float)" else None
 
 
 def _temperature(metadata: dict[str, str]) -> float | None:

@@ -13,6 +13,44 @@ from models.backbone import Backbone
 from models.shapes import joined_depths, joined_widths
 
 
+class Stages:
+    """Looks at a timm network of `backbone` at work: its last features, and several of its stages side by side.
+
+    Attributes:
+        widths: Of the parts; their sum is D.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._depths = list(joined_depths(backbone.shape))
+        self._is_vit = backbone.family == "vit"
+        self.widths = joined_widths(backbone.shape, backbone.features)
+
+    def __call__(self, body: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, 3, H, W) normalised pictures to what `forward_features` gives, and to (B, D) parts.
+
+        The network's own embedding comes last. A ViT's part is the mean of its patch tokens after the network's last
+        norm; a ResNet's the square root of each channel's mean, which is never negative: it evens out the few channels
+        that are very active.
+        """
+        if not self._depths:
+            last, earlier = body.forward_features(images), []
+        elif self._is_vit:
+            last, earlier = body.forward_intermediates(images, indices=self._depths, norm=True)
+        else:
+            last, earlier = body.forward_intermediates(images, indices=self._depths)
+        means = [stage.mean(dim=(2, 3)) for stage in earlier]
+        parts = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
+        return last, parts if self._is_vit else _root(parts)
+
+    def with_logits(self, network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map pictures to (B, C) logits and (B, D) parts; `network` is timm's, or a `JoinedNetwork` around it."""
+        if isinstance(network, JoinedNetwork):
+            parts = network.forward_features(images)
+            return network.forward_head(parts), parts
+        last, parts = self(network, images)
+        return network.forward_head(last), parts
+
+
 class JoinedNetwork(nn.Module):
     """A timm network with a fresh head over several of its stages (ResNet) or blocks (ViT).
 
@@ -26,8 +64,7 @@ class JoinedNetwork(nn.Module):
         super().__init__()
         self.body = body
         self._head_name = backbone.head
-        self._depths = joined_depths(backbone.shape)
-        self._is_vit = backbone.family == "vit"
+        self._stages = Stages(backbone)
         width = sum(joined_widths(backbone.shape, backbone.features))
         body.reset_classifier(0)
         self.add_module(self._head_name, nn.Linear(width, classes))
@@ -37,18 +74,8 @@ class JoinedNetwork(nn.Module):
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) normalised pictures to (B, D): the earlier parts, then the network's own embedding.
-
-        A ViT's part is the mean of its patch tokens after the network's last norm; a ResNet's the square root of each
-        channel's mean, which is never negative: it evens out the few channels that are very active.
-        """
-        if self._is_vit:
-            last, earlier = self.body.forward_intermediates(images, indices=list(self._depths), norm=True)
-            parts = [tokens.mean(dim=(2, 3)) for tokens in earlier]
-            return torch.cat([*parts, self.body.forward_head(last, pre_logits=True)], dim=1)
-        last, earlier = self.body.forward_intermediates(images, indices=list(self._depths))
-        parts = [stage.mean(dim=(2, 3)) for stage in earlier]
-        return _root(torch.cat([*parts, self.body.forward_head(last, pre_logits=True)], dim=1))
+        """Map (B, 3, H, W) normalised pictures to (B, D): the earlier parts, then the network's own embedding."""
+        return self._stages(self.body, images)[1]
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Map (B, D) features to (B, C) logits; give them back where they are asked for."""

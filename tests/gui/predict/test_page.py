@@ -1,13 +1,9 @@
 """Try: pictures, the clipboard, a folder into a table and a camera, under a tiny exported file made here."""
 
 import csv
-import json
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage
 
@@ -16,49 +12,10 @@ from gui.predict.predicting import exported_models
 from visionft.data.camera import camera_pictures
 
 LEFT = Qt.MouseButton.LeftButton
-NAMES = ["red", "green", "blue"]
-
-
-def write_model(target: Path, *, thresholds: list[float] | None = None) -> Path:
-    """Write a file of the kind VisionFT exports: it answers the colour that is strongest in the picture."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
-        helper.make_node("Div", ["means", "scale"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    shape, result = ["batch", "height", "width", 3], ["batch", 3]
-    graph = helper.make_graph(
-        nodes,
-        "colours",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, result) for name in ("probabilities", "logits")],
-        [
-            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
-            helper.make_tensor("scale", TensorProto.FLOAT, [1], [20.0]),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    facts = {"class_names": json.dumps(NAMES), "temperature": "1.25"}
-    helper.set_model_props(model, facts | ({"thresholds": json.dumps(thresholds)} if thresholds else {}))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, target)
-    return target
-
-
-def write_video(target: Path, *, frames: int, colour: tuple[int, int, int] = (0, 200, 0)) -> Path:
-    """Write a video of one colour, given in RGB: to OpenCV it is a camera that is unplugged after its last picture."""
-    import cv2
-
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"MJPG"), 15, (64, 48))
-    for _ in range(frames):
-        writer.write(np.full((48, 64, 3), colour[::-1], np.uint8))
-    writer.release()
-    return target
 
 
 @pytest.fixture
-def page(window, project_dir):
+def page(window, project_dir, write_model):
     write_model(project_dir / "exports" / "001-run" / "model.onnx")
     window.state.open_project(project_dir)
     window.show_page("try")
@@ -86,40 +43,40 @@ def test_the_file_answers_with_bars_latency_provider_and_calibration(qtbot, page
     right = [answer.class_name == answer.path.parent.name for answer in page.answers]
     assert all(right)
     page.grid.selection.set_current(0)
-    (best, share), *others = page.answer_card.bars.bars()
+    (best, share), *others = page.panel.card.bars.bars()
     assert best == page.answers[0].class_name and share > 0.5
     assert sum(share for _, share in others) + share == pytest.approx(1, abs=1e-4)
-    facts = page.answer_card.facts()
+    facts = page.panel.card.facts()
     assert "ms in the model, on CPU" in facts and "ms each with reading" in facts and "temperature 1.25" in facts
 
 
 def test_the_tally_and_the_least_sure_come_first(qtbot, page, pictures):
     classify(qtbot, page, [pictures])
-    assert page._tally.text() == "25 pictures: red 10, green 8, blue 7"
-    page.order_box.setCurrentIndex(1)
-    page.order_box.activated.emit(1)
+    assert page.panel.tally() == "25 pictures: red 10, green 8, blue 7"
+    page.panel.order_box.setCurrentIndex(1)
+    page.panel.order_box.activated.emit(1)
     shares = [page.answers[page.grid.selection.id_at(place) - 1].probability for place in range(25)]
     assert shares == sorted(shares)
 
 
-def test_several_labels_are_those_that_reach_their_threshold(qtbot, page, tmp_path, pictures):
+def test_several_labels_are_those_that_reach_their_threshold(qtbot, page, tmp_path, pictures, write_model):
     page.take_model(write_model(tmp_path / "several" / "model.onnx", thresholds=[0.001, 0.001, 0.001]))
     classify(qtbot, page, [pictures / "red" / "red_000.png"])
     page.grid.selection.set_current(0)
-    assert page.answer_card.facts().startswith("Labels: red, ")
+    assert page.panel.card.facts().startswith("Labels: red, ")
 
 
 def test_a_picture_that_cannot_be_read_says_why(qtbot, page, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     classify(qtbot, page, [tmp_path / "broken.png"])
     page.grid.selection.set_current(0)
-    assert "Cannot be read" in page.answer_card._name.text() and page.answer_card.bars.bars() == ()
+    assert "Cannot be read" in page.panel.card.title() and page.panel.card.bars.bars() == ()
 
 
 def test_the_answers_can_be_saved_as_csv(qtbot, page, pictures, tmp_path, monkeypatch, window):
     classify(qtbot, page, [pictures / "red"])
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "answers.csv")
-    qtbot.mouseClick(page.csv_button, LEFT)
+    qtbot.mouseClick(page.panel.csv_button, LEFT)
     assert [line["class"] for line in read_csv(tmp_path / "answers.csv")] == ["red"] * 10
     assert "written" in window.toasts.message()
 
@@ -181,7 +138,9 @@ def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
     window.state.open_project(project_dir)
     window.show_page("try")
     page = window.page("try")
-    assert page.empty.isVisible() and not page.files_button.isEnabled() and not page.camera_button.isEnabled()
+    assert page.empty.isVisible()
+    for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button, page.to_csv_button):
+        assert not button.isEnabled() and "Export a run first" in button.toolTip()
     qtbot.mouseClick(page.empty.button, LEFT)
     assert window.current_page.name == "export"
 
@@ -189,7 +148,7 @@ def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):
 # -- camera -------------------------------------------------------------------------------------------------------
 
 
-def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_path):
+def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_path, write_video):
     page.start_camera(write_video(tmp_path / "green.avi", frames=200))
     qtbot.waitUntil(lambda: not page.camera.view.image().isNull(), timeout=20_000)
     assert page.camera.isVisible() and page.camera_button.text() == "Stop camera"
@@ -201,7 +160,7 @@ def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_
     assert page.drop_zone.isVisible() and page.camera_button.text() == "Camera"
 
 
-def test_an_unplugged_camera_says_so_and_what_to_do(qtbot, page, tmp_path):
+def test_an_unplugged_camera_says_so_and_what_to_do(qtbot, page, tmp_path, write_video):
     page.start_camera(write_video(tmp_path / "short.avi", frames=3))
     qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
     assert page.camera.failure.message() == "The camera stopped sending pictures." and page.camera.isVisible()
@@ -216,7 +175,7 @@ def test_an_absent_camera_says_so(qtbot, page, tmp_path):
     assert page.camera_button.isEnabled()
 
 
-def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, page, window, tmp_path):
+def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, page, window, tmp_path, write_video):
     page.start_camera(write_video(tmp_path / "green.avi", frames=200))
     window.show_page("label")
     qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
@@ -226,7 +185,7 @@ def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, 
     assert not page.feed.is_running
 
 
-def test_pictures_of_a_camera_are_rgb_and_its_end_is_an_error(tmp_path):
+def test_pictures_of_a_camera_are_rgb_and_its_end_is_an_error(tmp_path, write_video):
     from visionft.errors import ImageError
 
     pictures = camera_pictures(write_video(tmp_path / "red.avi", frames=2, colour=(220, 0, 0)))

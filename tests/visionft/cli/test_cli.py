@@ -59,13 +59,13 @@ def test_the_whole_path_in_json(run, picture_folder: Path, tmp_path: Path) -> No
     evaluated = value("evaluate", project, trained["run"], "--split", "test")
     assert {"images", "top1", "balanced_accuracy", "per_class", "confusion"} <= set(evaluated)
     exported = value("export", project, "1", out)
-    assert set(exported["parity"]) == {"images", "max_abs_diff", "top1_agreement", "batches"}
+    assert set(exported["parity"]) == {"images", "max_abs_diff", "max_distance_diff", "top1_agreement", "batches"}
     assert exported["bytes"] == Path(exported["model"]).stat().st_size
     (tmp_path / "bad.png").write_bytes(b"no picture")
     good, bad = value(
         "predict", out, picture_folder / "red" / "00.png", tmp_path / "bad.png", "--csv", tmp_path / "p.csv"
     )
-    assert set(good) == {"path", "class", "probability", "top5"} and set(bad) == {"path", "error"}
+    assert set(good) == {"path", "class", "probability", "distance", "unlike", "top5"} and set(bad) == {"path", "error"}
     assert (tmp_path / "p.csv").read_text().count("\n") == 3
     info = value("info", project)
     assert {"task", "images", "labelled", "classes", "splits", "runs"} <= set(info) and info["runs"] == [trained["run"]]

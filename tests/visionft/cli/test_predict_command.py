@@ -21,7 +21,7 @@ from visionft.training.loop.train import train
 
 COMMAND = [sys.executable, "-m", "visionft", "predict"]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
-HEADER = ["path", "class", "probability", "error"]
+HEADER = ["path", "class", "probability", "distance", "unlike", "error"]
 
 
 @pytest.fixture(scope="module")

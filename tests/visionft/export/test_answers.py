@@ -19,7 +19,8 @@ def read(answers: list[Prediction]) -> list[dict[str, str]]:
 
 def test_one_label_stands_as_it_is():
     rows = read([answer("a.png"), answer("b.png", class_name="=fox")])
-    assert rows[0] == {"path": "a.png", "class": "fox", "probability": "0.750000", "error": ""}
+    unknown = {"distance": "", "unlike": "", "error": ""}
+    assert rows[0] == {"path": "a.png", "class": "fox", "probability": "0.750000", **unknown}
     assert rows[1]["class"] == "'=fox"
 
 
@@ -30,6 +31,6 @@ def test_several_labels_are_a_json_array_as_in_an_export_of_labels():
         answer("a.png", classes=labels),
         answer("none.png", classes=()),
     ])  # fmt: skip
-    assert list(rows[0]) == ["path", "labels", "probability", "error"]
+    assert list(rows[0]) == ["path", "labels", "probability", "distance", "unlike", "error"]
     assert json.loads(rows[1]["labels"]) == list(labels)
     assert rows[0]["labels"] == rows[2]["labels"] == "" and rows[0]["error"] == "not a picture"

@@ -40,6 +40,7 @@ def test_every_method_exports_one_equal_file(
 ) -> None:
     result = export_run(run_of(backbone, method), snapshot, tmp_path / "out")
     assert result.parity.max_abs_diff <= 1e-4 and result.parity.top1_agreement == 1.0
+    assert 0 < result.parity.max_distance_diff <= 1e-3
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["export.json", "labels.txt", "model.onnx", "predict.py"]
@@ -53,15 +54,15 @@ def test_the_file_follows_the_contract(run_of, snapshot: Snapshot, tmp_path: Pat
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     assert (given.name, given.type, given.shape) == ("image", "tensor(uint8)", ["batch", "height", "width", 3])
-    assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
+    assert [output.name for output in session.get_outputs()] == ["probabilities", "logits", "distance"]
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
     assert metadata["license"] == "none (random weights)" and metadata["run"] == "001-test_vit-lora"
     assert json.loads(metadata["preprocessing"])["size"] == 64
     for batch, height, width in ((1, 7, 300), (5, 90, 64)):
         pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
-        probabilities, logits = session.run(None, {"image": pixels})
-        assert probabilities.shape == logits.shape == (batch, 3)
+        probabilities, logits, distance = session.run(None, {"image": pixels})
+        assert probabilities.shape == logits.shape == (batch, 3) and distance.shape == (batch,)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     onnx.checker.check_model(str(model_path), full_check=True)
 
@@ -125,8 +126,11 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     ]
     pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
     prepared = Preprocessing.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
-    (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
-    np.testing.assert_allclose(got, expected, atol=1e-3)
+    names = ["logits", "distance"]
+    for expected, got in zip(
+        whole.run(names, {"image": pixels[None]}), bare.run(names, {"input": prepared}), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
     assert model.name == "model.onnx"
 

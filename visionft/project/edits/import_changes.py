@@ -89,6 +89,7 @@ class AddImages:
 
     Attributes:
         aliases: {class name in the source: the class that a person took it for}.
+        is_bulk: Whether a backup comes first.
     """
 
     images: Sequence[NewImage] = ()
@@ -97,7 +98,7 @@ class AddImages:
     classes: Sequence[ClassLook] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     title: str = "Import pictures"
-    is_bulk = True
+    is_bulk: bool = True
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the new pictures under fresh ids, which are never used twice, then fill in."""

@@ -17,11 +17,13 @@ from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event,
 from visionft.files import atomic_path
 from visionft.foreign_text import printable
 from visionft.project.db.roots import IMAGES_FOLDER
+from visionft.project.edits.changes import BULK_PICTURES
 from visionft.project.edits.import_changes import AddImages, EditedImage, FileFacts, FileLocation, KnownImage, NewImage
 from visionft.project.formats.listing import (
     AUTOMATIC,
     ColumnChoice,
     Interpretation,
+    Listing,
     Rejected,
     SourceFile,
 )
@@ -53,6 +55,7 @@ class ImportReport:
         classes: Added pictures by class; those in conflict have none.
         interpretations: How the source was read: which columns and folders were taken as what.
         stopped: Whether the import was stopped before its end; importing again continues it.
+        step_id: Its step in the history; 0 where it changed nothing.
     """
 
     added: int
@@ -63,6 +66,7 @@ class ImportReport:
     conflicts: tuple[Conflict, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
     stopped: bool = False
+    step_id: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -123,6 +127,15 @@ def import_source(
         return _Import(project, examiner, copy=copies).run(on_event=on_event, should_stop=should_stop)
 
 
+def import_files(project: Project, paths: Sequence[Path], *, copy: bool = False) -> ImportReport:
+    """Take in single pictures that lie anywhere, without a word of what they show; what is known already stays."""
+    base = paths[0].parent
+    source = Source(base, base, Listing(tuple(SourceFile(path, path.name) for path in paths)))
+    examiner = ImportFilter(project, source, task=project.task, looks_at_places=not copy)
+    going = _Import(project, examiner, copy=copy, is_bulk=len(paths) >= BULK_PICTURES)
+    return going.run(on_event=ignore_event, should_stop=never_stop)
+
+
 @dataclass
 class _Import:
     """One import under way: its totals, and where its files belong."""
@@ -130,6 +143,7 @@ class _Import:
     project: Project
     examiner: ImportFilter
     copy: bool = field(kw_only=True)
+    is_bulk: bool = field(kw_only=True, default=True)
     step_id: int = 0
     added: int = 0
     relinked: int = 0
@@ -169,6 +183,7 @@ class _Import:
             conflicts=tuple(self.conflicts.values()),
             interpretations=self.source.listing.interpretations,
             stopped=stopped,
+            step_id=self.step_id,
         )
         self._log(report)
         return report
@@ -214,6 +229,7 @@ class _Import:
             classes=self.examiner.classes(),
             aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
             title=f"Import {count_of(self.added + len(new), 'picture')} from {printable(self.source.path)}",
+            is_bulk=self.is_bulk,
         )
         effects = self.project.apply(change, continues=self.step_id)
         self.step_id = effects.step_id or self.step_id

@@ -1,0 +1,158 @@
+"""Unlike the pictures of training: what the exported file says of it, where the border lies, when it says nothing."""
+
+import copy
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from models.methods.layers.joined import Stages
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError
+from visionft.events import ignore_event, never_stop
+from visionft.export import distance
+from visionft.export.answers import csv_text
+from visionft.export.distance import Distance, FittedDistance, fit_distance
+from visionft.export.exporter import export_run
+from visionft.export.parity import read_export
+from visionft.export.predictor import Predictor
+from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.run_folder import read_run
+
+
+@pytest.fixture(scope="module")
+def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an export."""
+    out = tmp_path_factory.mktemp("exported") / "out"
+    export_run(run_of("test_resnet", "linear"), snapshot, out)
+    return out
+
+
+def test_it_is_the_mahalanobis_distance_of_a_shrunk_covariance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.randn(300, 6, generator=generator) * torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0, 0.1])
+    seen = functional.normalize(parts, dim=1)
+    mean, covariance = seen.mean(dim=0), seen.T.cov(correction=0)
+    shrunk = 0.8 * covariance + 0.2 * covariance.diagonal().mean() * torch.eye(6)
+    strange = 5 * torch.randn(20, 6, generator=generator)
+    off = functional.normalize(strange, dim=1) - mean
+    expected = (off @ shrunk.inverse() * off).sum(dim=1).sqrt()
+    torch.testing.assert_close(Distance(parts, (6,))(strange), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 20, 40, 400])
+def test_it_is_finite_with_fewer_pictures_than_features_and_looks_at_directions(count: int) -> None:
+    parts = torch.randn(count, 40, generator=torch.Generator().manual_seed(count))
+    fitted = Distance(parts, (10, 30))
+    strange = torch.linspace(0, 9, 10)[:, None] * torch.ones(40) + parts[0]
+    steps = fitted(strange)
+    assert steps.isfinite().all() and steps[-1] > steps[0]
+    torch.testing.assert_close(fitted(3 * strange), steps, rtol=1e-4, atol=1e-4)  # how much there is does not matter
+    assert fitted(torch.zeros(1, 40)).isfinite().all()
+
+
+def test_only_the_parts_that_tell_are_looked_at() -> None:
+    parts = torch.randn(100, 12, generator=torch.Generator().manual_seed(3))
+    other = parts.clone()
+    other[:, :3], other[:, 7:] = 9.0, -9.0
+    fitted = Distance(parts, (3, 4, 5), [1])
+    torch.testing.assert_close(fitted(other), fitted(parts))
+    torch.testing.assert_close(fitted(parts), Distance(parts[:, 3:7], (4,))(parts[:, 3:7]))
+
+
+@pytest.mark.parametrize(("method", "looked_at"), [("linear", 3), ("full", 1)])
+def test_a_network_that_learned_is_judged_by_an_earlier_stage(
+    method: str, looked_at: int, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    loaded = load_trained(read_run(run_of("test_resnet", method)))
+    fitted = fit_distance(loaded, snapshot, on_event=ignore_event, should_stop=never_stop)
+    widths = Stages(loaded.classifier.backbone).widths
+    assert fitted is not None and len(widths) == 3
+    assert len(fitted.distance.mean) == (sum(widths) if looked_at == 3 else widths[-2])
+
+
+def test_the_border_passes_its_share_of_new_pictures_of_the_same_kind() -> None:
+    generator = torch.Generator().manual_seed(1)
+    draw = lambda count: torch.randn(count, 40, generator=generator) @ torch.linspace(0.1, 2, 40).diag()  # noqa: E731
+    alarms = []
+    for _ in range(30):
+        fitted = Distance(draw(200), (40,))
+        fitted.border.fill_(distance._quantile(fitted(draw(100))))
+        alarms.append(float((fitted(draw(300)) > 1).float().mean()))
+    assert 0.03 < np.mean(alarms) < 0.065
+
+
+def test_the_file_says_where_its_border_came_from(exported: Path, snapshot: Snapshot) -> None:
+    predictor = Predictor(exported)
+    assert predictor.border is not None and predictor.border == read_export(exported).border
+    assert (predictor.border.kind, predictor.border.split) == ("mahalanobis", "train")  # 9 pictures validate
+    assert predictor.border.pictures == 9 + len(snapshot.labelled("train"))
+    answers = list(predictor.predict([image.path for image in snapshot.labelled("test")]))
+    assert all(answer.distance is not None and answer.distance > 0 for answer in answers)
+
+
+def test_enough_validation_pictures_draw_the_border_alone(
+    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distance, "FEW", 9)
+    border = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out").border
+    assert border is not None and (border.split, border.pictures) == ("val", 9)
+
+
+def test_noise_is_unlike_and_every_reader_says_so(exported: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    own = snapshot.labelled("test")[0].path
+    noise, like = Predictor(exported).predict([tmp_path / "noise.png", own])
+    assert noise.is_unlike and not like.is_unlike
+    lines = csv_text([noise, like]).splitlines()
+    assert lines[0].split(",")[3:5] == ["distance", "unlike"]
+    assert [line.split(",")[4] for line in lines[1:]] == ["true", "false"]
+    command = [sys.executable, str(exported / "predict.py"), str(tmp_path / "noise.png"), str(own)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.count("unlike the pictures of training") == 1
+
+
+def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = onnx.load(exported / "model.onnx")
+    (place,) = [index for index, output in enumerate(model.graph.output) if output.name == "distance"]
+    del model.graph.output[place]
+    onnx.save(model, tmp_path / "model.onnx")
+    predictor = Predictor(tmp_path / "model.onnx")
+    (answer,) = predictor.predict([snapshot.images[0].path])
+    assert predictor.border is None and answer.distance is None and not answer.is_unlike
+    assert csv_text([answer]).splitlines()[1].split(",")[3:5] == ["", ""]
+
+
+def test_of_too_few_pictures_there_is_no_border(
+    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distance, "TOO_FEW", 1000)
+    result = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
+    assert result.border is None and result.parity.max_distance_diff == 0
+    assert Predictor(tmp_path / "out").border is None
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["border"] is None
+
+
+def test_a_distance_that_differs_from_pytorch_fails_the_export(
+    run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FittedDistance.beside
+
+    def moved(self: FittedDistance, *args):
+        other = dataclasses.replace(self, distance=copy.deepcopy(self.distance))
+        other.distance.border.mul_(1.2)
+        return honest(other, *args)
+
+    monkeypatch.setattr(FittedDistance, "beside", moved)
+    with pytest.raises(ExportError, match="in distance"):
+        export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
