@@ -27,6 +27,7 @@ from visionft.export.graph import (
     OPSETS,
     assemble,
     export_network,
+    hide_distance,
     preprocessing_metadata,
     set_metadata,
 )
@@ -146,7 +147,7 @@ def _write_model(
     export_network(network, loaded.preprocessing.size, network_path, opset=opset, outputs=outputs)
     temperature = float(metadata["temperature"])
     model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
-    set_metadata(model, metadata)
+    set_metadata(model, metadata | hide_distance(model))
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
@@ -157,7 +158,7 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata)
+    set_metadata(model, metadata | hide_distance(model))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in _parity_pictures(loaded, images)[:16]])

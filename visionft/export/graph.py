@@ -17,7 +17,7 @@ import numpy as np
 import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
-from visionft.export.predictor import DISTANCE
+from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT
 
 OPSET = 20
 OPSETS = (18, 20, 22)  # 18 is the first with an antialiased Resize; each is a choice that the tests try
@@ -82,6 +82,22 @@ def assemble(
     del joined.graph.value_info[:]  # shapes that the exporter noted for its own inputs no longer hold
     onnx.checker.check_model(joined, full_check=True)
     return joined
+
+
+def hide_distance(model: Any) -> dict[str, str]:
+    """Take the distance off the model's outputs, which stay `probabilities` and `logits`; return how it comes back.
+
+    Returns:
+        For the metadata: bytes, as hex digits, that a file with them behind it has the output again. Protobuf joins two
+        messages that follow one another. Without them ONNX Runtime does not compute what only the distance needs.
+    """
+    import onnx
+
+    outputs, returned = model.graph.output, onnx.ModelProto()
+    for place in [place for place, output in enumerate(outputs) if output.name == DISTANCE]:
+        returned.graph.output.append(outputs[place])
+        del outputs[place]
+    return {DISTANCE_OUTPUT: returned.SerializeToString().hex()} if returned.graph.output else {}
 
 
 def set_metadata(model: Any, values: dict[str, Any]) -> None:

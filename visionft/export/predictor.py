@@ -22,6 +22,7 @@ from visionft.foreign_text import is_unicode
 logger = logging.getLogger(__name__)
 
 INPUT, OUTPUT, DISTANCE = "image", "probabilities", "distance"
+DISTANCE_OUTPUT = "distance_output"  # of the metadata: what has to stand behind the file for it to tell the distance
 # For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
 LONGEST_S = 30.0
 
@@ -88,7 +89,10 @@ class Predictor:
         self.is_multilabel = self._thresholds is not None
         self.temperature = _temperature(self.metadata)
         _check_output(self._session, len(self.class_names), path)
-        self.border = _border(self.metadata, self._session)
+        self.border = _border(self.metadata)
+        if self.border is not None:
+            behind = bytes.fromhex(self.metadata[DISTANCE_OUTPUT])
+            self._session = _open_session(path, may_use_gpu=device != "cpu", behind=behind)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
@@ -167,7 +171,7 @@ class Predictor:
         return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
 
 
-def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
+def _open_session(path: Path, *, may_use_gpu: bool, behind: bytes = b"") -> Any:
     import onnxruntime
 
     providers = ["CPUExecutionProvider"]
@@ -178,7 +182,7 @@ def _open_session(path: Path, *, may_use_gpu: bool) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
     try:
-        source = path if is_unicode(path) else path.read_bytes()  # it opens no other name
+        source = path if is_unicode(path) and not behind else path.read_bytes() + behind  # it opens no other name
         return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
         raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
@@ -229,15 +233,14 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
     return thresholds
 
 
-def _border(metadata: dict[str, str], session: Any) -> Border | None:
+def _border(metadata: dict[str, str]) -> Border | None:
     """Return what the file says of its distances; None for files of earlier versions and of others."""
-    found = {each.name: each.type for each in session.get_outputs()}
     try:
         said = parse_json(metadata["distance"])
-        border = Border(kind=said["kind"], split=said["split"], pictures=said["pictures"], share=said["share"])
+        bytes.fromhex(metadata[DISTANCE_OUTPUT])
+        return Border(kind=said["kind"], split=said["split"], pictures=said["pictures"], share=said["share"])
     except (KeyError, ValueError, TypeError):
         return None
-    return border if found.get(DISTANCE) == "tensor(float)" else None
 
 
 def _temperature(metadata: dict[str, str]) -> float | None:

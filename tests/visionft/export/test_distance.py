@@ -123,8 +123,8 @@ def test_noise_is_unlike_and_every_reader_says_so(exported: Path, snapshot: Snap
 
 def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapshot: Snapshot, tmp_path: Path) -> None:
     model = onnx.load(exported / "model.onnx")
-    (place,) = [index for index, output in enumerate(model.graph.output) if output.name == "distance"]
-    del model.graph.output[place]
+    (place,) = [index for index, each in enumerate(model.metadata_props) if each.key == "distance_output"]
+    del model.metadata_props[place]
     onnx.save(model, tmp_path / "model.onnx")
     predictor = Predictor(tmp_path / "model.onnx")
     (answer,) = predictor.predict([snapshot.images[0].path])

@@ -54,17 +54,29 @@ def test_the_file_follows_the_contract(run_of, snapshot: Snapshot, tmp_path: Pat
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     assert (given.name, given.type, given.shape) == ("image", "tensor(uint8)", ["batch", "height", "width", 3])
-    assert [output.name for output in session.get_outputs()] == ["probabilities", "logits", "distance"]
+    assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == ["blue", "green", "red"]
     assert metadata["license"] == "none (random weights)" and metadata["run"] == "001-test_vit-lora"
     assert json.loads(metadata["preprocessing"])["size"] == 64
     for batch, height, width in ((1, 7, 300), (5, 90, 64)):
         pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
-        probabilities, logits, distance = session.run(None, {"image": pixels})
-        assert probabilities.shape == logits.shape == (batch, 3) and distance.shape == (batch,)
+        probabilities, logits = session.run(None, {"image": pixels})
+        assert probabilities.shape == logits.shape == (batch, 3)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     onnx.checker.check_model(str(model_path), full_check=True)
+
+
+def test_bytes_behind_the_file_make_it_tell_the_distance(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    content = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out").model.read_bytes()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    behind = bytes.fromhex(session.get_modelmeta().custom_metadata_map["distance_output"])
+    telling = onnxruntime.InferenceSession(content + behind, providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), np.uint8)
+    *same, distance = telling.run(None, {"image": pixels})
+    assert distance.shape == (3,) and (distance > 0).all()
+    for expected, got in zip(session.run(None, {"image": pixels}), same, strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
@@ -126,11 +138,8 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     ]
     pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
     prepared = Preprocessing.for_backbone(BACKBONES["test_vit"], 64).apply(pixels).numpy()[None]
-    names = ["logits", "distance"]
-    for expected, got in zip(
-        whole.run(names, {"image": pixels[None]}), bare.run(names, {"input": prepared}), strict=True
-    ):
-        np.testing.assert_allclose(got, expected, atol=1e-3)
+    (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
+    np.testing.assert_allclose(got, expected, atol=1e-3)
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
     assert model.name == "model.onnx"
 
