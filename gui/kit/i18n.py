@@ -63,6 +63,11 @@ def tr(message: str, /, **values: object) -> str:
     return found.format(**values) if values else found
 
 
+def tr_count(one: str, many: str, count: int, /, **values: object) -> str:
+    """Return the message for one or for several, with the number put in for `{count}`."""
+    return tr(one if count == 1 else many, count=f"{count:,}", **values)
+
+
 def _lengthened(message: str) -> str:
     is_words = sum(letter.isalpha() for letter in message) > 1
     if not is_words or message.endswith(_PADDING):

@@ -23,9 +23,10 @@ class Tile:
 
     Attributes:
         swatches: Colours of classes before the title; hollow where they are only proposed.
+        is_blank: The title only says that something is missing: over a picture it is left out.
         aside: Said quietly behind the title.
         detail: A quiet second line.
-        mark: A chip over the picture, where something about it has changed.
+        mark: A chip over the picture: what about it has changed, or its tags.
     """
 
     image_id: int
@@ -34,6 +35,7 @@ class Tile:
     tone: Literal["", "good", "warn", "bad", "muted"] = ""
     swatches: tuple[ClassColour, ...] = ()
     is_proposed: bool = False
+    is_blank: bool = False
     aside: str = ""
     detail: str = ""
     mark: str = ""

@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from gui.kit.grid_geometry import GridGeometry, TileSize
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Section, Tile
-from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.thumbnails import ThumbnailStore, filling
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -114,13 +114,24 @@ def test_a_changed_picture_is_asked_for_again_and_the_others_are_not(qtbot, thum
     assert asked == [1, 2, 3, 2]
 
 
-def test_a_tiny_picture_is_enlarged_but_not_without_end(qtbot, make, thumbnails, tmp_path):
-    Image.new("RGB", (24, 12), (200, 10, 10)).save(tmp_path / "tiny.png")
-    grid = make(0, side_px=152)
-    grid.show_tiles([Tile(image_id=1, path=tmp_path / "tiny.png")])
-    qtbot.waitUntil(lambda: isinstance(thumbnails.get(tmp_path / "tiny.png"), QPixmap))
-    kept = thumbnails.get(tmp_path / "tiny.png")
-    assert isinstance(kept, QPixmap) and (kept.width(), kept.height()) == (96, 48)
+@pytest.mark.parametrize("options", [{}, {"lines": 0, "overlaid": True}, {"lines": 0}])
+@pytest.mark.parametrize("size", [(24, 18), (18, 24), (20, 20), (640, 480)])
+def test_a_picture_fills_its_tile_however_small_it_is(qtbot, make, thumbnails, tmp_path, size, options):
+    Image.new("RGB", size, (200, 10, 10)).save(tmp_path / "flat.png")
+    grid = make(0, side_px=152, **options)
+    grid.show_tiles([Tile(image_id=1, path=tmp_path / "flat.png")])
+    qtbot.waitUntil(lambda: isinstance(thumbnails.get(tmp_path / "flat.png"), QPixmap))
+    grid.setFocus()
+    seen, box = grid.viewport().grab().toImage(), grid.rect_of(0)
+    inside = box.adjusted(12, 12, -12, -12 - (24 if "lines" not in options else 0))
+    corners = (inside.topLeft(), inside.topRight(), inside.bottomLeft(), inside.bottomRight())
+    assert all(seen.pixelColor(corner).red() > 2 * seen.pixelColor(corner).green() for corner in corners)
+
+
+def test_of_a_long_picture_three_quarters_are_seen_and_the_rest_of_the_tile_stays_empty():
+    assert filling(QSize(400, 300), 120) == QSize(160, 120)
+    assert filling(QSize(1000, 100), 120) == QSize(160, 16)
+    assert filling(QSize(1, 5000), 120) == QSize(1, 160)
 
 
 # -- moving and selecting -----------------------------------------------------------------------------------------
