@@ -19,7 +19,7 @@ EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", 
 MENUS = ("File", "Edit", "View", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
 _WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, QUEUE)  # a letter alone may be a key there
-CLASS_KEYS = "123456789"
+CLASS_KEYS = "1234567890"
 Chosen = Mapping[str, str]
 
 
@@ -134,7 +134,7 @@ class Actions(QObject):
         if place not in _WITHOUT_TEXT_FIELDS and not _is_safe_while_typing(keys):
             return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
         if place in (LABEL, VIEWER) and keys in CLASS_KEYS:
-            return tr("1 to 9 give the classes.")
+            return tr("The digits give the classes.")
         for other in self:
             if other.id != name and keys in self.keys_of(other.id, chosen) and _overlap(place, other.place):
                 return tr("{keys} is taken by “{title}”.", keys=native(keys), title=tr(other.title))

@@ -1,4 +1,4 @@
-"""What a pull of the mouse does in a grid: it draws a band that selects, or takes along what is selected. Knows Qt only.
+"""What a pull of the mouse does in a grid: it draws a band that selects, or takes along what is selected.
 
 A pull from what is not selected, or from between, draws the band; one from what is selected can be dropped elsewhere.
 """
@@ -63,7 +63,8 @@ class PullView(QListView):
 
     def _pulled(self) -> QPixmap:
         """Return what is seen of a pull: the current picture, and how many go with it."""
-        box, count = self.visualRect(self.currentIndex()), len(self.selectedIndexes())
+        box = self.visualRect(self.currentIndex())
+        count = sum(marked.height() for marked in self.selectionModel().selection())
         shown = self.viewport().grab(box).scaled(_PULLED_PX, _PULLED_PX, Qt.AspectRatioMode.KeepAspectRatio)
         if count > 1:
             painter, palette = QPainter(shown), theme.colours()

@@ -119,11 +119,11 @@ class TilePainter:
     def _frame(self, size: QSize, ratio: float, is_selected: bool, is_current: bool) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
             accent = QColor(theme.colours().accent)
-            if is_selected:
+            if not is_current:  # the one that is looked at keeps its colours
                 tint = QColor(accent)
-                tint.setAlphaF(0.22)
+                tint.setAlphaF(0.25)
                 painter.fillRect(box, tint)
-            width = 4 if is_current else 2
+            width = 3 if is_current else 2
             for colour, inset, pen in (("accent", width / 2, width), ("surface", width + 0.5, 1)):
                 painter.setPen(QPen(QColor(getattr(theme.colours(), colour)), pen))
                 painter.drawRect(QRectF(box).adjusted(inset, inset, -inset, -inset))

@@ -58,8 +58,12 @@ class LabelSession(QObject):
         self.classes = read_classes(project, self.summary.classes) if project is not None and self.summary else ()
         self.tags = tuple(tag_counts(project)) if project is not None else ()
         self.colours = class_colours(self.classes)
-        self.keys = class_keys(self.classes)
+        self.keys = self.keys_now()
         self.classes_changed.emit()
+
+    def keys_now(self) -> dict[str, str]:
+        """Return {key: class name}, with the letters that no command has."""
+        return class_keys(self.classes, self.state.actions.letters_in_use())
 
     def cells(self, image_ids: Sequence[int]) -> list[Cell]:
         """Return what is shown of pictures."""
@@ -115,9 +119,12 @@ class LabelSession(QObject):
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def apply(self, change: Change) -> bool:
-        """Make a change durable; return whether it was made."""
-        return self._session is not None and self._session.apply(change)
+    def apply(self, change: Change, said: str = "") -> bool:
+        """Make a change durable, and say what it did, with Undo beside it; return whether it was made."""
+        is_made = self._session is not None and self._session.apply(change)
+        if is_made and said:
+            self.state.say(said, tone="good", command="edit.undo")
+        return is_made
 
     def close(self) -> None:
         """Wait for what is being read."""

@@ -14,7 +14,7 @@ from gui.shell.shortcut_sheet import Group
 from gui.state import AppState
 
 _PLACES = {actions.TRAIN: "train", actions.TRY: "try"}  # place -> the page that owns the keys
-_CLASS_KEYS = ("1 / … / 9", "Give the class")
+_CLASS_KEYS = ("1 / … / 9 / 0", "Give the class")
 
 
 class Commands(QObject):
