@@ -8,6 +8,7 @@ form.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from PySide6.QtCore import QKeyCombination, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
@@ -65,6 +66,8 @@ class Actions(QObject):
         super().__init__(parent)
         self._chosen = chosen
         self._actions: dict[str, Action] = {}
+        self._drawn: dict[str, tuple[object, ...]] = {}
+        self.altered: set[str] = set()  # the commands that `changed` is about
 
     def declare(self, actions: Iterable[Action]) -> None:
         """Add commands."""
@@ -72,8 +75,12 @@ class Actions(QObject):
 
     @Slot()
     def refresh(self) -> None:
-        """Have everything drawn from the commands drawn anew."""
-        self.changed.emit()
+        """Have drawn anew what is drawn from commands whose title, keys or reason are others by now."""
+        now = {name: (self.title(name), self.why_not(name), self.keys_of(name)) for name in self._actions}
+        self.altered = {name for name, looks in now.items() if self._drawn.get(name) != looks}
+        self._drawn = now
+        if self.altered:
+            self.changed.emit()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -186,10 +193,14 @@ class _Attached(QObject):
     def __init__(self, actions: Actions, button: QAbstractButton, name: str, words: str, *, enables: bool) -> None:
         super().__init__(button)
         self._actions, self._button, self._name, self._words, self._enables = actions, button, name, words, enables
-        actions.changed.connect(self._show)
+        actions.changed.connect(self._on_changed)
         self._show()
 
     @Slot()
+    def _on_changed(self) -> None:
+        if self._name in self._actions.altered:
+            self._show()
+
     def _show(self) -> None:
         self._button.setToolTip(self._actions.tip(self._name, self._words))
         if self._enables:
@@ -207,15 +218,20 @@ class _Bound(QObject):
         self._shortcut = QShortcut(widget)
         self._shortcut.setContext(context)
         self._shortcut.activated.connect(lambda: actions.run(name))
-        actions.changed.connect(self._show)
+        actions.changed.connect(self._on_changed)
         self._show()
 
     @Slot()
+    def _on_changed(self) -> None:
+        if self._name in self._actions.altered:
+            self._show()
+
     def _show(self) -> None:
         self._shortcut.setKeys([QKeySequence(keys) for keys in self._actions.keys_of(self._name)])
         self._shortcut.setEnabled(not self._only_refuses or bool(self._actions.why_not(self._name)))
 
 
+@cache
 def native(keys: str) -> str:
     """Return portable keys as this system writes them."""
     return QKeySequence(keys, _PORTABLE).toString(_NATIVE)

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import ceil
 
 from PySide6.QtCore import QPoint, QRect, QSize
 
@@ -16,7 +17,7 @@ GAP = theme.SMALL
 class TileSize:
     """What a tile may measure, in logical pixels. From `least` to `most` the pictures grow until all have their room.
 
-    Where both are the same, as many stand side by side as come nearest to that side when they fill the width.
+    Where both are the same, as many stand side by side as have about that side, rather less, when they fill the width.
     """
 
     least: int
@@ -30,7 +31,7 @@ class TileSize:
         """Return how many tiles stand side by side; where they grow, as few as show all `count` at once."""
         fitting = max(1, (room.width() + self.gap) // (self.least + self.gap))
         if self.most == self.least:
-            return fitting if self.is_bare else max(1, round((room.width() + self.gap) / (self.least + self.gap)))
+            return fitting if self.is_bare else max(1, ceil((room.width() + self.gap) / (self.least + self.gap) - 0.12))
         for columns in range(1, fitting):
             lines = (room.height() + self.gap) // (self.width(room, columns) + self.caption + self.gap)
             if columns * lines >= count:

@@ -20,7 +20,7 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView
 
 from gui.kit import theme
@@ -88,6 +88,7 @@ class PictureGrid(PullView):
         self._is_overlaid = overlaid
         self._painter = TilePainter(lines, is_overlaid=overlaid)
         self._geometry_read: GridGeometry | None = None
+        self._wished: tuple[object, ...] = ()
         self._set_up(selectable)
         self.setAccessibleName(tr(name))
         self._connect()
@@ -106,6 +107,7 @@ class PictureGrid(PullView):
 
     def _connect(self) -> None:
         self.pictures.modelAboutToBeReset.connect(self._forget_geometry)
+        self.pictures.invalidated.connect(self._on_invalidated)
         self.setModel(self.pictures)
         self.setSelectionModel(self.selection)
         self.selection.current_changed.connect(self.current_changed)
@@ -164,7 +166,7 @@ class PictureGrid(PullView):
 
     @Slot()
     def _forget_geometry(self) -> None:
-        self._geometry_read = None
+        self._geometry_read, self._wished = None, ()
 
     def updateGeometries(self) -> None:
         """Arrange anew."""
@@ -270,9 +272,12 @@ class PictureGrid(PullView):
         extends = bool(command & _Flag.Current)  # Shift is held
         self.selection.set_current(place, extend=extends, toggle=not extends and not command & _Flag.Clear)
 
-    def visualRegionForSelection(self, _selection: QItemSelection) -> QRegion:
-        """Return what is to be drawn anew: all that is in view, which is cheaper than to ask of each picture."""
-        return QRegion(self.viewport().rect())
+    def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
+        """Return what is to be drawn anew of pictures: of several, all that is in view, rather than ask of each."""
+        marked = [selection.at(place) for place in range(min(2, selection.count()))]
+        if len(marked) == 1 and marked[0].height() == 1:
+            return QRegion(self.rect_of(marked[0].top()))
+        return QRegion(self.viewport().rect()) if marked else QRegion()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Open the picture."""
@@ -319,8 +324,16 @@ class PictureGrid(PullView):
         else:
             self.viewport().update()
 
+    @Slot(object)
+    def _on_invalidated(self, image_ids: frozenset[int]) -> None:
+        for place in self.visible_places():
+            if self.pictures.ids[place] in image_ids:
+                index = self.pictures.index(place)
+                self.dataChanged(index, index)
+
     @Slot(Path)
     def _on_thumbnail_loaded(self, path: Path) -> None:
+        self._wished = ()
         if not self.isVisible():
             return
         for place in self.visible_places():
@@ -334,24 +347,39 @@ class PictureGrid(PullView):
         self._thumbnails.set_side(round(side * self.devicePixelRatioF()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the pictures in view; ask for what is missing of them and of the rows around."""
-        self._take_side()
-        places, ids = self.visible_places(), self.pictures.ids
-        self.pictures.tiles([ids[place] for place in places])
+        """Draw the pictures that are to be drawn anew; ask for what is missing of those in view and around."""
+        area, top = event.region(), self.verticalOffset()
+        drawn = self.layout_now.places(top + area.boundingRect().top(), top + area.boundingRect().bottom())
+        self.pictures.tiles([self.pictures.ids[place] for place in drawn])
         painter = QPainter(self.viewport())
         self._draw_headings(painter)
-        for place in places:
-            self._draw_tile(painter, event.rect(), place)
+        for place in drawn:
+            self._draw_tile(painter, area, place)
         self.draw_band(painter)
         painter.end()
-        around = set(self.visible_places(margin_rows=PREFETCH_ROWS)).difference(places)
-        tiles = (self.pictures.known_tile(ids[place]) for place in (*places, *sorted(around)))
-        self._thumbnails.prefetch([tile.path for tile in tiles if tile is not None])
+        self._wish()
 
-    def _draw_tile(self, painter: QPainter, area: QRect, place: int) -> None:
+    def _wish(self) -> None:
+        """Have the thumbnails in view and around loaded, unless that was asked for already."""
+        self._take_side()
+        places = self.visible_places()
+        around = self.visible_places(margin_rows=PREFETCH_ROWS)
+        wished = (self.pictures.ids, tuple(around[:1]), tuple(around[-1:]))
+        if wished == self._wished:
+            return
+        self._wished = wished
+        ids = [self.pictures.ids[place] for place in (*places, *sorted(set(around).difference(places)))]
+        self._thumbnails.prefetch([tile.path for tile in self.pictures.tiles(ids)])
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask for thumbnails anew: another grid may have wished for its own meanwhile."""
+        self._wished = ()
+        super().showEvent(event)
+
+    def _draw_tile(self, painter: QPainter, area: QRegion, place: int) -> None:
         """Draw a picture, if it lies in `area`."""
         tile, box = self.pictures.known_tile(self.pictures.ids[place]), self.rect_of(place)
-        if tile is None or not box.intersects(area):
+        if tile is None or not area.intersects(box):
             return
         is_current = place == self.selection.place and (self._lines > 0 or self._is_overlaid or self.hasFocus())
         is_selected = self.selection.isSelected(self.pictures.index(place))

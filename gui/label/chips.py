@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QSizePolicy
 
 from gui.kit import theme
 from gui.kit.icons import swatch
 from gui.kit.parts import Button, restyle
 from gui.kit.theme import ClassColour
 
-_LEAST_PX, _WIDEST_PX = 48, 220
+_LEAST_PX, _WIDEST_PX, _ICON_PX = 48, 220, 12
 
 
 class Chip(Button):
@@ -21,6 +21,8 @@ class Chip(Button):
         super().__init__("", role="chip")
         self._words = ""
         self.setMaximumWidth(theme.scaled(_WIDEST_PX))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setIconSize(QSize(theme.scaled(_ICON_PX), theme.scaled(_ICON_PX)))
 
     def show_words(self, words: str, *, is_on: bool = False, colour: ClassColour | None = None) -> None:
         """Show words, and before them the colour of a class."""
@@ -43,8 +45,9 @@ class Chip(Button):
         return QSize(min(size.width() + wider, theme.scaled(_WIDEST_PX)), size.height())
 
     def minimumSizeHint(self) -> QSize:
-        """Return the room for a letter or two."""
-        return QSize(theme.scaled(_LEAST_PX), super().minimumSizeHint().height())
+        """Return the room for a few letters; what narrows gives way last."""
+        least = theme.scaled(_LEAST_PX if not self.property("chosen") else 2 * _LEAST_PX)
+        return QSize(min(least, self.sizeHint().width()), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shorten the words."""

@@ -6,7 +6,7 @@ what the user wants done, the page does it.
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QPainter
 from PySide6.QtWidgets import QListWidgetItem, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -195,7 +195,9 @@ class ClassPanel(Card):
         for line, entry in enumerate(self._matches()):
             item = self.list.item(line)
             if item.data(_ROLE) != entry:
-                _fill(item, entry)
+                with QSignalBlocker(self.list.model()):  # else the list would arrange all its rows anew
+                    _fill(item, entry)
+                self.list.viewport().update(self.list.visualItemRect(item))
 
     def _show_matches(self, *_: object) -> None:
         wanted = self.search_edit.text().strip().casefold()

@@ -149,9 +149,7 @@ class LabelPage(Page):
         actions.attach(viewer.fit_button, "viewer.fit")
         words = tr("One pixel of the picture is one pixel of the screen")
         actions.attach(viewer.real_button, "viewer.real_pixels", words)
-        actions.changed.connect(self._show_keys)
 
-    @Slot()
     def _show_keys(self) -> None:
         """Show the keys that are in force, where they changed."""
         if self.labels.keys != self.labels.keys_now():
@@ -331,6 +329,7 @@ class LabelPage(Page):
     @Slot()
     def _show_settings(self) -> None:
         self.advance_box.setChecked(self.state.settings.auto_advance)
+        self._show_keys()
 
     @Slot(list)
     def _on_classes_named(self, names: list[str]) -> None:

@@ -3,6 +3,8 @@
 What each command is comes from `gui.actions`; this keeps Qt's own actions like the records there.
 """
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
@@ -28,9 +30,9 @@ class Commands(QObject):
         state.session_changed.connect(self._on_session_changed)
         state.tasks.changed.connect(state.actions.refresh)
         state.settings_changed.connect(state.actions.refresh)
-        state.actions.changed.connect(self._show)
+        state.actions.changed.connect(lambda: self._show(state.actions.altered))
         state.actions.refused.connect(state.say)
-        self._show()
+        self._show(self._actions)
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -78,11 +80,11 @@ class Commands(QObject):
     def _on_content_changed(self, _effects: object) -> None:
         self._state.actions.refresh()
 
-    @Slot()
-    def _show(self) -> None:
+    def _show(self, names: Iterable[str]) -> None:
         """Show the keys, what can be done now and why the rest cannot, and what undo would take back."""
         records = self._state.actions
-        for name, action in self._actions.items():
+        for name in self._actions.keys() & set(names):
+            action = self._actions[name]
             reason = records.why_not(name)
             action.setEnabled(not reason)
             action.setText(records.title(name).replace("&", "&&"))
