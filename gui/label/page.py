@@ -69,7 +69,7 @@ class LabelPage(Page):
         self.empty = EmptyState("pictures", "", "")
         self._lay_out()
         self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
-        self._counting.timeout.connect(self.labels.read)
+        self._counting.timeout.connect(self.labels.count)
         self._shown_hint = self._hint()
         self._connect()
         self._attach()

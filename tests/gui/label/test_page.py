@@ -371,6 +371,7 @@ def choose_in(chip, title: str) -> None:
 def test_the_chip_of_pictures_without_a_label_counts_and_toggles(qtbot, page):
     press(qtbot, page, Qt.Key.Key_Backspace)
     qtbot.waitUntil(lambda: page.filters.unlabelled_chip.words() == "Without label 1")
+    assert page.subtitle.text() == "25 pictures, 1 without a label"
     qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)
     assert page.grid.count() == 1 and page.filters.label_chip.words() == "Without label"
     qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)

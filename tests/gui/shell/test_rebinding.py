@@ -77,7 +77,8 @@ def hints(page: LabelPage) -> list[str]:
 
 
 def test_new_keys_show_in_the_hint_line_and_the_viewer_and_do_what_they_say(qtbot, window, label):
-    before = "0-9 and letters label, Backspace clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+    moves = "Backspace clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+    before = f"0-9 and letters label, {moves}"
     assert before in hints(label)
     rebind(qtbot, window, "label.next", Qt.Key.Key_G)
     rebind(qtbot, window, "label.clear", Qt.Key.Key_Backspace)  # none
