@@ -66,7 +66,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._chosen = chosen
         self._actions: dict[str, Action] = {}
-        self._drawn: dict[str, tuple[object, ...]] = {}
+        self._drawn: Mapping[str, tuple[object, ...]] = {}
         self.altered: set[str] = set()  # the commands that `changed` is about
 
     def declare(self, actions: Iterable[Action]) -> None:

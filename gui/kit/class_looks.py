@@ -7,6 +7,7 @@ from gui.kit.theme import ClassColour
 from visionft.project.queries import ClassRow
 
 DIGITS = "1234567890"
+_MOST = len(DIGITS) + len(ascii_lowercase)
 
 
 def class_colours(classes: Sequence[ClassRow]) -> dict[str, ClassColour]:
@@ -26,7 +27,7 @@ def class_keys(classes: Sequence[ClassRow], taken: Container[str]) -> dict[str, 
     keys = {row.shortcut: row.name for row in classes if row.shortcut}
     for place, row in enumerate(classes):
         wishes = DIGITS[place] if place < len(DIGITS) else _letters(row.name, taken)
-        key = next((wish for wish in wishes if wish not in keys), "")
+        key = next((wish for wish in wishes if wish not in keys), "") if len(keys) < _MOST else ""
         if key and not row.shortcut:
             keys[key] = row.name
     return keys

@@ -63,8 +63,8 @@ class PullView(QListView):
 
     def _pulled(self) -> QPixmap:
         """Return what is seen of a pull: the current picture, and how many go with it."""
-        box = self.visualRect(self.currentIndex())
-        count = sum(marked.height() for marked in self.selectionModel().selection())
+        box, marked = self.visualRect(self.currentIndex()), self.selectionModel().selection()
+        count = sum(marked.at(place).height() for place in range(marked.count()))
         shown = self.viewport().grab(box).scaled(_PULLED_PX, _PULLED_PX, Qt.AspectRatioMode.KeepAspectRatio)
         if count > 1:
             painter, palette = QPainter(shown), theme.colours()

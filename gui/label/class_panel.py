@@ -50,7 +50,7 @@ class _EntryDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         is_hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        is_target = option.widget is not None and option.widget.is_target(index)
+        is_target = isinstance(option.widget, ClassList) and option.widget.is_target(index)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(
             QColor(palette.accent_soft if entry.is_on else palette.hover if is_hovered else palette.surface)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QAccessible, QPixmap
+from PySide6.QtGui import QAccessible, QContextMenuEvent, QPixmap
 from PySide6.QtTest import QTest
 
 from gui.kit.grid_geometry import GridGeometry, TileSize
@@ -246,3 +246,29 @@ def test_a_screen_reader_and_a_waiting_pointer_hear_all_that_is_shown(make):
     interface = QAccessible.queryAccessibleInterface(grid)
     assert interface is not None and interface.text(QAccessible.Text.Name) == "Pictures that changed"
     assert interface.childCount() == 1 and interface.child(0).text(QAccessible.Text.Name) == said
+
+
+def test_a_changed_picture_and_a_step_draw_only_the_tiles_they_are_about(qtbot, make):
+    grid, drawn = make(20), []
+    grid.selection.set_current(1)
+    grid.grab()
+    paint = grid.paintEvent
+    grid.paintEvent = lambda event: (drawn.append(event.region()), paint(event))  # type: ignore[method-assign]
+    qtbot.wait(50)
+    drawn.clear()
+    grid.selection.step(1)
+    grid.pictures.invalidate([2])
+    qtbot.waitUntil(lambda: bool(drawn))
+    assert not any(region.intersects(grid.rect_of(place)) for region in drawn for place in (0, 3, 5, 9))
+
+
+def test_a_menu_is_asked_for_by_pointer_and_by_key(qtbot, make):
+    grid = make(20)
+    asked: list[QPoint] = []
+    grid.menu_wanted.connect(asked.append)
+    grid.selection.set_current(5)
+    middle = grid.rect_of(5).center()
+    for reason, at in ((QContextMenuEvent.Reason.Mouse, middle), (QContextMenuEvent.Reason.Keyboard, QPoint())):
+        event = QContextMenuEvent(reason, at, grid.viewport().mapToGlobal(at))
+        grid.contextMenuEvent(event)
+    assert asked == [grid.viewport().mapToGlobal(middle)] * 2
