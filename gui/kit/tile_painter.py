@@ -13,9 +13,8 @@ from gui.kit.thumbnails import Unreadable, filling
 
 INSET = 4  # between a card's edge and its picture
 HEADING_PX, LINE_PX, SECOND_LINE_PX, BAND_PX = 22, 24, 17, 20
-_ROOM_FOR_ASIDE_PX = 88  # below that a tile has room for its title only
 MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
-_SHOWN_SWATCHES = 4
+_SHOWN_SWATCHES, _SWATCH_PX = 4, 13
 _RADIUS = 7
 _SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
 _Draw = Callable[[QPainter, QRect], None]
@@ -133,7 +132,9 @@ class TilePainter:
     def _over(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
             painter.fillRect(box, QColor(theme.OVER_PICTURE))
-            aside = tile.aside if box.width() >= theme.scaled(_ROOM_FOR_ASIDE_PX) else ""
+            words = painter.fontMetrics().horizontalAdvance(tile.title + tile.aside)
+            room = box.width() - 12 - theme.TIGHT - _SWATCH_PX * len(tile.swatches[:_SHOWN_SWATCHES])
+            aside = tile.aside if words <= room else ""  # the label is what is looked for
             _draw_title(painter, box.adjusted(6, 0, -6, 0), tile, aside=aside, palette=theme.DARK)
 
         key = ("over", tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside)
@@ -221,7 +222,7 @@ def _draw_title(painter: QPainter, box: QRect, tile: Tile, *, aside: str, palett
         box = box.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(aside) - theme.TIGHT, 0)
     for colour in tile.swatches[:_SHOWN_SWATCHES]:
         _draw_swatch(painter, box.left(), box, theme.class_colour(colour), is_hollow=tile.is_proposed)
-        box = box.adjusted(13, 0, 0, 0)
+        box = box.adjusted(_SWATCH_PX, 0, 0, 0)
     _draw_words(painter, box, tile.title, getattr(palette, tile.tone or "text"))
 
 
