@@ -48,7 +48,7 @@ class ResultsPage(Page):
     title = "Results"
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
-        super().__init__(state, session, scrolls=False, max_width=2240)
+        super().__init__(state, session, scrolls=False)
         self._evaluating: set[tuple[str, str]] = set()  # run and split of what was asked for
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}

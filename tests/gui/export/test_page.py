@@ -142,5 +142,5 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
 
     monkeypatch.setattr(export_page, "export_model", failing)
     export(qtbot, window, page)
-    assert "differs from PyTorch" in window.banner.message()
+    assert "differs from PyTorch" in window.toasts.message()
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()
