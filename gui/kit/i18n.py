@@ -85,11 +85,6 @@ def tr(message: str, /, **values: object) -> str:
     return found.format(**values) if values else found
 
 
-def tr_count(one: str, many: str, count: int, /, **values: object) -> str:
-    """Return the message for one or for several, with the number put in for `{count}`."""
-    return tr(one if count == 1 else many, count=f"{count:,}", **values)
-
-
 @cache
 def _templates() -> Sequence[tuple[str, str]]:
     """Return the messages with placeholders, each behind its longest part; what says most by itself comes first."""

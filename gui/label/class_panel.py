@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QColor, QPainter
 from PySide6.QtWidgets import QListWidgetItem, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.kit import theme
-from gui.kit.i18n import tr, tr_count
+from gui.kit.i18n import tr
 from gui.kit.icons import swatch
 from gui.kit.parts import Card, text
 from gui.kit.theme import ClassColour
@@ -238,6 +238,6 @@ class ClassPanel(Card):
 
 def _fill(item: QListWidgetItem, entry: ClassEntry) -> None:
     item.setData(_ROLE, entry)
-    counted = tr_count("{name}: {count} picture", "{name}: {count} pictures", entry.pictures, name=entry.name)
+    counted = tr("{name}: {count} pictures", name=entry.name, count=f"{entry.pictures:,}")
     item.setToolTip(counted)
     item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{entry.key.upper()}".strip())

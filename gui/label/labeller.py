@@ -5,7 +5,7 @@ from collections.abc import Sized
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QInputDialog, QWidget
 
-from gui.kit.i18n import tr, tr_count
+from gui.kit.i18n import tr
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE
@@ -68,7 +68,7 @@ class Labeller(QObject):
         found = self._labels.suggesting.open_ones()
         sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= SURE}
         if sure:
-            said = tr_count("{count} suggestion was accepted.", "{count} suggestions were accepted.", len(sure))
+            said = tr("{count} suggestions were accepted.", count=f"{len(sure):,}")
             self._labels.apply(AcceptSuggestions(sure), said)
 
     def skip(self) -> None:
@@ -83,11 +83,7 @@ class Labeller(QObject):
         project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
-        question = tr_count(
-            "Tag this picture (a tag that it has is taken off)",
-            "Tag {count} pictures (a tag that all have is taken off)",
-            len(chosen),
-        )
+        question = tr("Tag {count} pictures (a tag that all have is taken off)", count=f"{len(chosen):,}")
         known = list(tag_counts(project))
         tag, is_accepted = QInputDialog.getItem(self._window, tr("Tag"), question, known, -1, True)
         if is_accepted and tag.strip():
@@ -133,8 +129,8 @@ class Labeller(QObject):
     def remove(self) -> None:
         """Take the chosen pictures out of the project; undo brings them back."""
         if chosen := self._selection.selected_ids():
-            said = "{count} picture was taken out of the project.", "{count} pictures were taken out of the project."
-            self._labels.apply(RemoveImages(chosen), tr_count(*said, len(chosen)))
+            said = tr("{count} pictures were taken out of the project.", count=f"{len(chosen):,}")
+            self._labels.apply(RemoveImages(chosen), said)
 
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous picture without a label current, around the end; those put off are passed over."""

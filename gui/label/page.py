@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QSlider, QSplitter, QStackedWidget, QWi
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
-from gui.kit.i18n import tr, tr_count
+from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
@@ -238,7 +238,7 @@ class LabelPage(Page):
             self.subtitle.setText("")
             return
         rest = summary.images - summary.labelled
-        parts = [tr_count("{count} picture", "{count} pictures", summary.images)]
+        parts = [tr("{count} pictures", count=f"{summary.images:,}")]
         parts.append(tr("{count} without a label", count=f"{rest:,}") if rest else tr("all labelled"))
         if self.labels.is_narrow:
             parts.append(tr("{count} shown", count=f"{self.grid.count():,}"))
