@@ -1,4 +1,4 @@
-"""Pictures, runs and events for the screenshots: drawn or made up, and written the way the engine writes them."""
+"""Pictures, runs and events for posed screenshots: drawn or made up, and written the way the engine writes them."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def run_events(epochs: int, *, until: int, seed: int = 0) -> list[Event]:
         RunStarted(
             run="003-resnet18-lora", backbone="resnet18", method="lora", epochs=epochs, first_epoch=1,
             steps_per_epoch=24, train_images=90, val_images=19, trainable_parameters=277_509,
-            total_parameters=11_454_021, device="cuda:0 NVIDIA RTX 4070", precision="bf16",
+            total_parameters=11_454_021, device="CPU", precision="fp32",
         )
     ]  # fmt: skip
     progress = RunProgress()

@@ -1,7 +1,10 @@
-"""Renders every page of the window to PNG files, in both themes and two sizes: `python packaging/screenshots.py OUT`.
+"""Renders every page of the window to PNG files, for a person to look at.
 
-The projects are real ones, made here from pictures drawn here. What a training run and an export report comes from
-recorded events, so that no learning library is needed. Nothing is judged: a person looks at the pictures.
+    python packaging/screenshots.py OUT       every state of every page, in both themes and two sizes, in a minute
+    python packaging/screenshots.py --readme  the README's pictures: one real run, see `screenshot_readme.py`
+
+The states of the first are posed: names that are too long, faults, runs and figures that nobody measured, so that a
+layout can be judged (`layout_check.py`) without a learning library. They are shown to nobody else.
 """
 
 import os
@@ -9,7 +12,8 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -18,11 +22,13 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
+import screenshot_readme
+import screenshot_results
 import screenshot_train
 from PySide6.QtCore import QEventLoop, QSignalBlocker, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit
-from screenshot_data import CLASSES, draw_pictures, made_up_answers, made_up_explanation, write_runs
+from screenshot_data import CLASSES, draw_pictures, made_up_answers, write_runs
 
 from gui.app import create_application, create_window
 from gui.errors import BugDialog
@@ -47,9 +53,11 @@ SIZES = ((1280, 800), (2560, 1440))
 class Studio:
     """A window over a real project, posed for each picture."""
 
-    def __init__(self, folder: Path, *, theme: str, font_scale: float = 1.0) -> None:
+    def __init__(self, folder: Path, *, theme: str, font_scale: float = 1.0, is_posed: bool = True) -> None:
+        """Args: `is_posed` draws the pictures that the scenes below are about."""
         self.folder = folder
-        draw_pictures(folder / "pictures")
+        if is_posed:
+            draw_pictures(folder / "pictures")
         self.app: QApplication = create_application()
         self.state = AppState()
         self.state.settings = Settings(theme=theme, font_scale=font_scale)
@@ -223,49 +231,6 @@ def _label_viewer(studio: Studio) -> None:
     studio.wait_for_pictures()
 
 
-def _results(studio: Studio) -> None:
-    screenshot_train.put_away(studio)
-    studio.window.show_page("results")
-    names = [
-        f"{number:03d}-{name}" for number, name in ((3, "resnet50-full"), (2, "vit_small-lora"), (1, "resnet18-linear"))
-    ]
-    studio.window.page("results").table.select(names)  # type: ignore[attr-defined]
-
-
-def _results_matrix(studio: Studio) -> None:
-    page = studio.window.page("results")
-    page.table.select(["003-resnet50-full"])  # type: ignore[attr-defined]
-    page.view_buttons.button(1).click()  # type: ignore[attr-defined]
-    studio.wait_for_pictures(200)
-
-
-def _results_classes(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(2).click()  # type: ignore[attr-defined]
-
-
-def _results_pictures(studio: Studio) -> None:
-    page = studio.window.page("results")
-    page.view_buttons.button(3).click()  # type: ignore[attr-defined]
-    first = page.pictures.explain.strip.tiles()[0]  # type: ignore[attr-defined]
-    page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])  # type: ignore[attr-defined]
-    studio.wait_for_pictures(300)
-
-
-def _results_calibration(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(4).click()  # type: ignore[attr-defined]
-
-
-def _results_changes(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(5).click()  # type: ignore[attr-defined]
-    studio.wait_for_pictures(200)
-
-
-def _results_settings(studio: Studio) -> None:
-    page = studio.window.page("results")
-    page.table.select(["003-resnet50-full", "002-vit_small-lora"])  # type: ignore[attr-defined]
-    page.view_buttons.button(6).click()  # type: ignore[attr-defined]
-
-
 def _export(studio: Studio) -> None:
     studio.window.show_page("export")
 
@@ -357,13 +322,13 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "28-train-queue": screenshot_train.queue,
     "29-tasks": screenshot_train.several_tasks,
     "27-train-offer": screenshot_train.offered,
-    "14-results-curves": _results,
-    "15-results-matrix": _results_matrix,
-    "16-results-classes": _results_classes,
-    "25-results-pictures": _results_pictures,
-    "26-results-calibration": _results_calibration,
-    "27-results-changes": _results_changes,
-    "17-results-settings": _results_settings,
+    "14-results-curves": screenshot_results.curves,
+    "15-results-matrix": screenshot_results.matrix,
+    "16-results-classes": screenshot_results.classes,
+    "25-results-pictures": screenshot_results.pictures,
+    "26-results-calibration": screenshot_results.calibration,
+    "27-results-changes": screenshot_results.changes,
+    "17-results-settings": screenshot_results.settings,
     "09-export": _export,
     "10-export-done": _export_done,
     "18-try-empty": _try_empty,
@@ -381,11 +346,9 @@ SCENES: dict[str, Callable[[Studio], None]] = {
 def main(out_dir: Path) -> None:
     """Write every scene in both themes and all sizes into `out_dir`."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home:
-        for name in HOMES:
-            os.environ[name] = home
+    with temporary_home() as home:
         for theme in ("light", "dark"):
-            studio = Studio(Path(home) / theme, theme=theme)
+            studio = Studio(home / theme, theme=theme)
             for scene, pose in SCENES.items():
                 pose(studio)
                 for width, height in SIZES:
@@ -393,5 +356,27 @@ def main(out_dir: Path) -> None:
             studio.close()
 
 
+def main_readme(out_dir: Path) -> None:
+    """Write the README's pictures into `out_dir`."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with temporary_home() as home:
+        studio = Studio(home / "studio", theme="light", is_posed=False)
+        screenshot_readme.photograph_readme(studio, out_dir)
+        studio.close()
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """Let settings, projects and caches lie in a folder of their own."""
+    with tempfile.TemporaryDirectory() as home:
+        for name in HOMES:
+            os.environ[name] = home
+        yield Path(home)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("screenshots"))
+    chosen = sys.argv[1:] or ["screenshots"]
+    if chosen[0] == "--readme":
+        main_readme(Path(chosen[1]) if len(chosen) > 1 else ROOT / "resources" / "screenshots")
+    else:
+        main(Path(chosen[0]))

@@ -1,16 +1,13 @@
-"""What the project page has done in tasks: looking at a source, importing, splitting, fetching, drawing a sample.
+"""What the project page has done in tasks: looking at a source, importing, splitting, fetching, making a sample.
 
 Everything heavy is imported inside, so in the task's thread. `Project` may be used from any thread (its changes queue).
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visionft.events import OnEvent, Progress, ShouldStop
-
-SAMPLE_FOLDER = "sample pictures"  # of a sample project, in its folder
 
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
@@ -21,6 +18,9 @@ if TYPE_CHECKING:
     from visionft.project.splits import SplitReport
     from visionft.project.store import Project
     from visionft.public_sets import PublicSet
+    from visionft.samples import Sample
+
+SAMPLE_PROJECTS: dict["Sample", str] = {"photographs": "Sample photographs", "drawn": "Sample parts"}
 
 
 def preview_pictures(
@@ -88,25 +88,10 @@ def fetch_public_set(wanted: "PublicSet", folder: Path, *, on_event: OnEvent, sh
     return fetch_set(wanted, folder, on_event=on_event, should_stop=should_stop)
 
 
-def make_sample(project: "Project", *, on_event: OnEvent, should_stop: ShouldStop) -> "ImportReport | None":
-    """Draw the sample pictures inside a new project, import and split them.
+def make_sample(
+    project: "Project", sample: "Sample", *, on_event: OnEvent, should_stop: ShouldStop
+) -> "ImportReport | None":
+    """Fill a new project with a sample's pictures and split them; None when it was stopped before there were any."""
+    from visionft.samples import fill_with_sample
 
-    Stopped while it draws, it leaves nothing and returns None.
-    """
-    from resources.samples import generate_samples
-    from visionft.project.importing.importer import import_source
-    from visionft.project.splits import assign_splits
-
-    pictures = project.path / SAMPLE_FOLDER
-    generate_samples(
-        pictures,
-        on_picture=lambda done, total: on_event(Progress(stage="Drawing sample pictures", done=done, total=total)),
-        should_stop=should_stop,
-    )
-    if should_stop():
-        shutil.rmtree(pictures, ignore_errors=True)
-        return None
-    report = import_source(project, pictures, copy=False, on_event=on_event, should_stop=should_stop)
-    if not report.stopped:
-        assign_splits(project)
-    return report
+    return fill_with_sample(project, sample, on_event=on_event, should_stop=should_stop)

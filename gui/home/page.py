@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gui.kit.thumbnails import ThumbnailStore
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
+    from visionft.samples import Sample
 
 SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
 
@@ -129,7 +130,8 @@ class ProjectPage(Page):
         welcome.drop_zone.file_button.clicked.connect(lambda _checked=False: self.choose_file())
         welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
         welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
-        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
+        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample("photographs"))
+        welcome.drawn_tile.clicked.connect(lambda _checked=False: self.try_sample("drawn"))
         welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(self._on_recent_chosen)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
@@ -259,8 +261,6 @@ class ProjectPage(Page):
                 self._recovery.check()
             case "relink":
                 self._recovery.relink()
-            case _:
-                pass
 
     def _choose_column(self, step: NextStep) -> None:
         """Let the user say which column of a table gives the class, and look again."""
@@ -280,19 +280,18 @@ class ProjectPage(Page):
         if folder is not None:
             self.state.open_project(folder)
 
-    def try_sample(self) -> None:
-        """Create the sample project and fill it in a task."""
-        path = free_path(folders.projects_folder(), "Sample parts")
+    def try_sample(self, sample: "Sample") -> None:
+        """Create a sample project and fill it in a task."""
+        path = free_path(folders.projects_folder(), importing.SAMPLE_PROJECTS[sample])
         if self.state.create_project(path) and self.state.session is not None:
-            work = partial(importing.make_sample, self.state.session.project)
+            work = partial(importing.make_sample, self.state.session.project, sample)
             title = tr("Making the sample project")
             self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
 
     def choose_public_set(self) -> None:
         """Let the user choose a public set and fetch it."""
         sets = {each.title: each for each in PUBLIC_SETS}
-        title = dialogs.ask_choice(self, tr("Fetch a public set of pictures"), tr("Which one?"), tuple(sets))
-        if title is not None:
+        if title := dialogs.ask_choice(self, tr("Fetch a public set of pictures"), tr("Which one?"), tuple(sets)):
             self._on_public_chosen(sets[title])
 
     # -- slots --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.home.public_list import PublicList
+from gui.home.sample_tile import SampleTile
 from gui.kit import theme
 from gui.kit.drop_zone import DropZone
 from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, clear, column, row, text
@@ -73,16 +74,19 @@ class Welcome(QWidget):
         )
         self.recent = RecentList()
         self.public = PublicList()
-        self.sample_tile = ActionTile(
-            "Try a sample", "Draws 4 classes of machined parts and opens them, ready to train.", "sample"
+        self.sample_tile = SampleTile(
+            "photographs", "Try a sample", "400 photographs of waste in 5 classes, ready to train."
+        )
+        self.drawn_tile = SampleTile(
+            "drawn", "Try a drawn sample", "Draws 4 classes of machined parts and opens them, ready to train."
         )
         self.new_tile = ActionTile("New project", "Starts empty; bring in pictures when you like.", "plus")
         self.open_tile = ActionTile("Open project", "Goes on with a project folder you have.", "folder-open")
         tiles = QGridLayout()
         tiles.setSpacing(theme.MEDIUM)
-        for place, tile in enumerate((self.new_tile, self.open_tile, self.sample_tile)):
-            tiles.addWidget(tile, 0, place)
-            tiles.setColumnStretch(place, 1)
+        for place, tile in enumerate((self.new_tile, self.open_tile, self.sample_tile, self.drawn_tile)):
+            tiles.addWidget(tile, place // 2, place % 2)
+            tiles.setColumnStretch(place % 2, 1)
         intro = column(
             text("Teach your computer what you see", "hero", wrap=True),
             text("From a folder of photographs to one verified model file, on this machine alone.", "muted", wrap=True),

@@ -31,7 +31,8 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 _SENTENCE_END = re.compile(r"(?<=[.!?:]) (?=[A-Z“])")
 _LEAST_LETTERS = 4  # of a pattern: with fewer it would fit anything
 _NUMBERS = ("count", "done", "total")  # placeholders that hold nothing else
-_SAID = ("reason", "error", "what")  # those that hold words of the program too
+_COUNTED = "counted"  # the placeholder of a number with its noun, "3 pictures"
+_SAID = (_COUNTED, "reason", "error", "what")  # those that hold words of the program too
 
 
 class _Language:
@@ -106,7 +107,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 
 
 def _group(name: str, is_again: bool) -> str:
-    what = r"[\d.,]+" if name in _NUMBERS else ".+?"
+    what = r"[\d.,]+" if name in _NUMBERS else r"[\d.,]+ [^.]+?" if name == _COUNTED else ".+?"
     return f"(?P={name})" if is_again else f"(?P<{name}>{what})"
 
 

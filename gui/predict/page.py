@@ -359,8 +359,7 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            told = tr("{count} answers written to {path}.", count=f"{len(self.answers):,}", path=target)
-            self.state.say(told, tone="good")
+            self.state.say(tr("{count} answers written to {path}.", count=len(self.answers), path=target), tone="good")
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)

@@ -1,32 +1,47 @@
 """What the window says over its pages: messages of the state, what tasks report and how they end, what can go on."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.errors import BugDialog
 from gui.kit.i18n import tr
-from gui.kit.toasts import Toast
+from gui.kit.toasts import Toast, Toasts
 from gui.next_steps import way_of
+from gui.page import Page
 from gui.shell.notify import Notifier, ending_of
-from gui.state import Message
+from gui.state import AppState, Message
 from gui.tasks import Outcome, TaskHandle
+from visionft.errors import NextStep
 from visionft.events import Event, Notice
 
-if TYPE_CHECKING:
-    from gui.shell.window import MainWindow
-
 _OFFER, _UNDO = "offer", "edit.undo"
+
+
+class Window(Protocol):
+    """What messages need of the window."""
+
+    state: AppState
+    toasts: Toasts
+
+    @property
+    def current_page(self) -> Page: ...
+    def show_page(self, name: str) -> object: ...
+    def take_step(self, step: NextStep) -> object: ...
+    def open_over(self, dialog: QDialog) -> object: ...
 
 
 class Messenger(QObject):
     """Turns what happens into toasts, and into notifications of the system while the window is not looked at."""
 
-    def __init__(self, window: "MainWindow") -> None:
-        super().__init__(window)
+    def __init__(self, window: Window, parent: QWidget) -> None:
+        """Args: `window` and `parent` are the same, as what it can do and as a widget."""
+        super().__init__(parent)
+        self._parent = parent
         self._window, self._state, self._toasts = window, window.state, window.toasts
-        self.notifier = Notifier(window)
+        self.notifier = Notifier(parent)
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
@@ -93,7 +108,7 @@ class Messenger(QObject):
         if ending is not None:
             self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
         if failure is not None and failure.details:
-            window.open_over(BugDialog(window, failure.details))
+            window.open_over(BugDialog(self._parent, failure.details))
 
 
 def _is_trouble(toast: Toast) -> bool:

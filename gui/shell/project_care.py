@@ -13,7 +13,6 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QWidget
 
 from gui.export.page import EXPORTS_FOLDER
-from gui.home.importing import SAMPLE_FOLDER
 from gui.home.new_project import free_path
 from gui.kit import dialogs
 from gui.kit.i18n import tr
@@ -34,6 +33,7 @@ from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes
 from visionft.project.store import FOLDERS
+from visionft.samples import FOLDER as SAMPLE_FOLDER
 
 if TYPE_CHECKING:
     from visionft.project.duplicating import Duplicate

@@ -85,7 +85,7 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self.setAcceptDrops(True)
         self._lay_out()
-        self.messenger = Messenger(self)
+        self.messenger = Messenger(self, self)
         self._declare_actions()
         self.commands = Commands(state, self)
         self.commands.fill(self.menuBar())

@@ -1,11 +1,13 @@
 """What a wheel holds: all that runs, and nothing that only made what runs."""
 
+import zipfile
 from pathlib import Path
 
 import grimp
 from hatchling.builders.wheel import WheelBuilder
 
 from models.catalog import BACKBONES
+from resources.photographs import PHOTOGRAPHS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("visionft", "gui", "models", "resources")
@@ -31,6 +33,7 @@ def test_the_wheel_leaves_out_how_the_starters_were_made() -> None:
     assert not files & PRETRAINING
     assert {f"models/{row.bundled}" for row in BACKBONES.values() if row.bundled} <= files
     assert "models/timm_index.json" in files
+    assert {f"resources/pictures/{name}" for name in ("photographs.zip", "photographs.jpg", "drawn.jpg")} <= files
     assert "resources/translations/de.json" in files and not any("screenshots" in path for path in files)
 
 
@@ -42,6 +45,10 @@ def test_the_wheel_brings_the_licences_of_what_others_made() -> None:
         theirs = {each for each in row.licence.split(" and ") if row.bundled and each != "Apache-2.0"}
         assert not theirs or f"models/{row.bundled}" in notices
         assert all(f"The {licence} License" in notices for licence in theirs)
+    with zipfile.ZipFile(PHOTOGRAPHS) as archive:
+        licence = archive.comment.decode()
+    assert "`resources/pictures/photographs.zip`" in notices
+    assert " ".join(licence.split()) in " ".join(word for word in notices.split() if word != ">")
 
 
 def test_nothing_in_the_wheel_imports_what_was_left_out() -> None:

@@ -125,4 +125,4 @@ def test_the_set_up_script_starts_the_program_itself(hostile: Path, monkeypatch:
     monkeypatch.setattr(start, "python_in_venv", lambda: Path(sys.executable))
     done = run(*start.command_line("demo", ["--help"]), cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
-    assert "generated pictures" in done.stdout
+    assert "sample pictures" in done.stdout

@@ -69,13 +69,14 @@ def report(
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
+    drawn: Annotated[bool, typer.Option("--drawn", help="On pictures that it draws, in place of photographs.")] = False,
     json: Json = False,
 ) -> None:
-    """Run the whole path once on generated pictures: import, split, train twice, evaluate, export, verify, predict."""
+    """Run the whole path once on sample pictures: import, split, train twice, evaluate, export, verify, predict."""
     from visionft.demo import run_demo
 
     with job() as (on_event, should_stop):
-        result = run_demo(out, on_event=on_event, should_stop=should_stop)
+        result = run_demo(out, "drawn" if drawn else "photographs", on_event=on_event, should_stop=should_stop)
         print_result(result, lambda: _demo_text(result), as_json=json)
 
 
@@ -84,17 +85,18 @@ def _demo_text(result: "DemoResult") -> str:
         (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
         for run in result.runs
     ]
-    parity = result.export.parity
+    parity, (low, high) = result.export.parity, result.test_interval
     return "\n".join(
         [
             table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
             "",
-            f"Test pictures, {result.exported_run}: top-1 {result.test_top1:.1%} on {result.test_images}",
+            f"{result.exported_run} on {result.test_images} test pictures: top-1 {result.test_top1:.1%} "
+            f"(95 % interval {low:.1%} to {high:.1%})",
             f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
             f"Verified against PyTorch on {count_of(parity.images, 'picture')}: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}",
-            f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'picture')}, "
-            f"{result.predicted_right} right",
+            f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test picture')}, "
+            f"{result.predicted_right} right; the class is PyTorch's for {result.predicted_alike}",
             "",
             f"Everything is in {result.folder}. Open it in the window: visionft app {result.project}",
         ]

@@ -171,15 +171,18 @@ def test_several_classes_per_picture_can_be_chosen(qtbot, tmp_path):
     dialog.reject()
 
 
-def test_the_sample_project_is_ready_to_train(qtbot, window, page):
-    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
+@pytest.mark.parametrize(("tile", "classes"), [("sample_tile", 5), ("drawn_tile", 4)])
+def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, tile, classes):
+    monkeypatch.setattr("visionft.samples.DRAWN_PER_CLASS", 8)  # to draw one takes a quarter of a second
+    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
     assert page.checklist.badge() == "Ready to train"
-    assert len(window.state.session.snapshot().class_names) == 4
+    assert len(window.state.session.snapshot().class_names) == classes
 
 
-def test_drawing_the_sample_can_be_cancelled(qtbot, window, page):
-    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
+@pytest.mark.parametrize("tile", ["sample_tile", "drawn_tile"])
+def test_making_a_sample_can_be_cancelled(qtbot, window, page, tile):
+    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
     qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
     wait_for_job(qtbot, window)
     assert not page.imports.is_active and window.state.session.project.summary().images == 0

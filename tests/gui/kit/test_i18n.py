@@ -173,6 +173,8 @@ def test_what_comes_with_its_values_in_it_is_found():
         "Beginnt mit zufälligen Gewichten. In diesem Netz ist kein Platz für head."
     )
     assert tr("3 missing pictures found again.") == "3 fehlende Bilder wiedergefunden."
+    assert tr("Split 3 pictures") == "3 Bilder aufteilen"
+    assert tr("Split your zebras first.") == "Split your zebras first."  # only a number makes it that message
     assert tr("Zebra") == "Zebra"
 
 

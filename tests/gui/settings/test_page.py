@@ -197,7 +197,7 @@ def test_decoded_pictures_are_counted_limited_and_cleared(qtbot, page, pictures)
     PictureCache.usual().load(pictures / "red" / "red_000.png", 64)
     page.refresh()
     qtbot.waitUntil(card.clear_button.isEnabled)
-    assert card.note.text().startswith("1 files")
+    assert card.note.text().startswith("1 file")
     card.limit_box.activated.emit(card.limit_box.findText("50 GB"))
     assert load_settings().decoded_mb == 50_000 and cache_limit() == 50_000_000_000
     qtbot.mouseClick(card.clear_button, LEFT)

@@ -145,7 +145,8 @@ class _Import:
 
     def run(self, *, on_event: OnEvent, should_stop: ShouldStop) -> ImportReport:
         """Examine and commit batch by batch."""
-        files, stopped = self.source.listing.files, False
+        files = self.source.listing.files
+        stopped = not files and should_stop()  # before anything was found
         self.newest = newest_image(self.project)
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]

@@ -76,16 +76,16 @@ def opened_source(
         with _unpacked(path, scratch, on_event, should_stop) as folder:
             listing = _list_folder(folder, on_event, should_stop, is_confined=True, choice=choice)
             source = Source(path, folder, listing, is_unpacked=True)
-            yield _checked(replace(source, listing=_renamed(source)))
+            yield _checked(replace(source, listing=_renamed(source)), should_stop)
     elif path.is_dir():
         if kind == "folders":
             listing = scan_folder(path, on_event=on_event, should_stop=should_stop)
         else:
             listing = _list_folder(path, on_event, should_stop, only=kind, choice=choice)
-        yield _checked(Source(path, path, listing))
+        yield _checked(Source(path, path, listing), should_stop)
     elif (read := FORMATS[kind].read if kind in FORMATS else None) is not None:
         beside = tuple(split_folders(path.parent).values())
-        yield _checked(Source(path, path.parent, read(path, beside=beside, choice=choice)))
+        yield _checked(Source(path, path.parent, read(path, beside=beside, choice=choice)), should_stop)
     else:
         raise ProjectError(f"{path} is a file.", "Give a folder, a zip, or a CSV or JSONL file that lists pictures.")
 
@@ -219,11 +219,11 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
         )
 
 
-def _checked(source: Source) -> Source:
-    """Return the source when it may hold a picture."""
+def _checked(source: Source, should_stop: ShouldStop) -> Source:
+    """Return the source when it may hold a picture, or was not looked through because the user stopped."""
     listing = source.listing
     has_pictures = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
-    if not has_pictures and not listing.unreadable:
+    if not has_pictures and not listing.unreadable and not should_stop():
         raise ProjectError(
             f"{source.path} holds no pictures.", "Choose a folder with pictures, or with one folder per class."
         )

@@ -296,3 +296,11 @@ def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mo
 def test_a_link_to_itself_is_called_a_link(pictures: Path) -> None:
     (pictures / "loop").symlink_to(pictures / "loop")
     assert "link" in scan_folder(pictures).skipped[0].reason
+
+
+@pytest.mark.parametrize("unpacked", [0, 3])
+def test_a_zip_that_was_stopped_while_it_was_unpacked_is_no_error(empty, pictures, tmp_path, unpacked) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "pictures"), "zip", pictures))
+    seen = []
+    report = import_source(empty, archive, on_event=seen.append, should_stop=lambda: len(seen) >= unpacked)
+    assert (report.stopped, report.added) == (True, 0)

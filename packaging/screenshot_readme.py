@@ -1,0 +1,196 @@
+"""The README's pictures, of a real run: `python packaging/screenshots.py --readme`.
+
+The window makes a project of the photographs that come with the program, trains Quick's linear probe and Balanced with
+fewer epochs, and is photographed while it does. What has no page of its own to wait for (evaluation, export) is called
+as the pages call it. So every figure in these pictures was measured on the computer that made them.
+
+Pages change more often than this file. It asks of them what other screens ask (`take_step`, `classify` ...), presses
+buttons by the words on them, and where one is gone says so and photographs the page as it is.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from gui.kit.banner import Banner
+from gui.kit.i18n import tr
+from gui.session import ProjectSession
+from visionft.demo import demo_configs
+from visionft.errors import NextStep
+from visionft.evaluation.stored import read_evaluation
+from visionft.events import Event, StepDone
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.run_folder import RunSummary, list_runs
+
+if TYPE_CHECKING:
+    from screenshots import Studio
+
+SIZE = (1280, 800)
+BALANCED_EPOCHS = 8
+PHOTOGRAPHED_AT = 0.7  # of the run, where the curves have a shape and the rest is still to come
+PATIENCE_S = 3600
+
+
+def photograph_readme(studio: "Studio", out: Path) -> None:
+    """Make the project, train, and write `<page>.png` for each page into `out`."""
+
+    def photograph(page: str) -> None:
+        for message in studio.window.findChildren(Banner):
+            message.hide()
+        studio.photograph(out / f"{page}.png", width=SIZE[0], height=SIZE[1])
+
+    studio.settle(*SIZE)
+    session = _make_project(studio)
+    quick, balanced = demo_configs(session.snapshot())
+    _train(studio, session, quick)
+    balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS)
+    _train(studio, session, balanced, when_late=lambda: photograph("train"))
+    best = _measure_and_export(session)
+    for page, pose in {"project": _show, "label": _label, "results": _results, "export": _export, "try": _try}.items():
+        pose(studio, page, best)
+        photograph(page)
+
+
+# -- making ---------------------------------------------------------------------------------------------------------
+
+
+def _make_project(studio: "Studio") -> ProjectSession:
+    """Do what *Try a sample* does, and wait for the project."""
+    _show(studio, "project").try_sample("photographs")
+    _wait_for_tasks(studio)
+    return _session(studio)
+
+
+def _session(studio: "Studio") -> ProjectSession:
+    if studio.state.session is None:
+        raise SystemExit("The sample project was not made.")
+    return studio.state.session
+
+
+def _train(
+    studio: "Studio", session: ProjectSession, config: TrainConfig, *, when_late: Callable[[], None] | None = None
+) -> None:
+    """Train in the window; `when_late` is called when most of the run is done."""
+    page, runner, ended = _show(studio, "train"), session.runner, []
+    late = _LateStep(config)
+    runner.run_reported.connect(late.hear)
+    runner.run_ended.connect(ended.append)
+    runner.start(config)
+    _press(page, "Live run")
+    if when_late is not None:
+        _wait(studio, lambda: late.is_come or bool(ended))
+        when_late()
+    _wait(studio, lambda: bool(ended))
+    _wait_for_tasks(studio)
+    if ended[0].how != "finished":
+        raise SystemExit(f"The run {ended[0].how}: {ended[0].message}")
+
+
+class _LateStep:
+    """Tells when most of a run is done."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._epochs, self.is_come = config.total_epochs, False
+
+    def hear(self, event: Event) -> None:
+        """Take what the run reports."""
+        if isinstance(event, StepDone):
+            self.is_come = (event.epoch - 1 + event.step / event.steps) / self._epochs >= PHOTOGRAPHED_AT
+
+
+def _measure_and_export(session: ProjectSession) -> RunSummary:
+    """Evaluate the runs where the window has not, export the better one and return it."""
+    from visionft.evaluation.report import evaluate_run
+    from visionft.export.exporter import export_run
+
+    snapshot, shares = session.snapshot(), {}
+    for run in list_runs(session.path):
+        if read_evaluation(run.path, "val") is None:
+            evaluate_run(run.path, snapshot, "val")
+        shares[run.name] = evaluate_run(run.path, snapshot, "test").top1
+        print(f"{run.name}: {shares[run.name]:.1%} of the test pictures")
+    best = max(list_runs(session.path), key=lambda run: shares[run.name])
+    export_run(best.path, snapshot, session.path / "exports" / best.name)
+    session.runs_changed.emit()
+    session.exports_changed.emit()
+    return best
+
+
+# -- posing ---------------------------------------------------------------------------------------------------------
+
+
+def _show(studio: "Studio", name: str, _best: RunSummary | None = None) -> Any:
+    """Show a page and return it."""
+    studio.window.show_page(name)
+    studio.settle(*SIZE)
+    studio.wait_for_pictures(600)
+    return studio.window.page(name)
+
+
+def _label(studio: "Studio", name: str, _best: RunSummary) -> None:
+    """Choose a few pictures where one class ends and the next begins."""
+    page, images = _show(studio, name), _session(studio).snapshot().images
+    with _as_far_as_it_goes("choosing pictures on Label"):
+        place = next(place for place, image in enumerate(images) if image.labels == images[-1].labels)
+        page.grid.selection.set_current(place)
+        page.grid.selection.set_current(place + 2, extend=True)
+    studio.wait_for_pictures(1500)
+
+
+def _results(studio: "Studio", name: str, best: RunSummary) -> None:
+    """Choose the better run and explain its surest mistake."""
+    page = _show(studio, name)
+    with _as_far_as_it_goes("explaining a mistake on Results"):
+        page.table.select([best.name])
+        _press(page, "Pictures")
+        page.pictures.explain.strip.selection.set_current(0)
+        _press(page, "Explain")
+    _wait_for_tasks(studio)
+
+
+def _export(studio: "Studio", name: str, best: RunSummary) -> None:
+    """Choose the run that was exported."""
+    _show(studio, name).take_step(NextStep("export", run=best.name))
+
+
+def _try(studio: "Studio", name: str, _best: RunSummary) -> None:
+    """Ask the exported file about the test pictures."""
+    test = _session(studio).snapshot().labelled("test")
+    _show(studio, name).classify([image.path for image in test])
+    _wait_for_tasks(studio)
+
+
+@contextmanager
+def _as_far_as_it_goes(what: str) -> Iterator[None]:
+    """Go on where a page has no such part any more, and say so."""
+    try:
+        yield
+    except (AttributeError, TypeError, IndexError) as error:
+        print(f"Left out: {what} ({error})", file=sys.stderr)
+
+
+def _press(page: QWidget, words: LiteralString) -> None:
+    """Press the button that says these words, where there is one."""
+    found = [each for each in page.findChildren(QAbstractButton) if each.text() == tr(words) and each.isVisible()]
+    if found:
+        found[0].click()
+    else:
+        print(f"Left out: no button says “{words}”", file=sys.stderr)
+
+
+def _wait_for_tasks(studio: "Studio") -> None:
+    _wait(studio, lambda: not studio.state.tasks.pending)
+
+
+def _wait(studio: "Studio", is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_done():
+        studio.wait_for_pictures(50)
+        if time.monotonic() > deadline:
+            raise SystemExit("Nothing more happened for an hour.")

@@ -1,0 +1,36 @@
+"""The README's pictures can be made again from the pages as they are now."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("export", "label", "project", "results", "train", "try")
+# The whole run in the window, with a network that learns nothing in a few seconds.
+QUICKLY = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, "packaging")
+import screenshots, screenshot_readme
+from visionft.training.config.train_config import TrainConfig
+tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, augmentation="none", ridge_init=False)
+screenshot_readme.demo_configs = lambda _images: (replace(tiny, method="linear"), replace(tiny, method="full"))
+screenshot_readme.BALANCED_EPOCHS = 2
+screenshots.main_readme(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_the_readme_pictures_are_made_and_no_page_lacks_what_they_show(tmp_path: Path) -> None:
+    call = [sys.executable, "-P", "-c", QUICKLY, str(tmp_path)]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "Left out" not in done.stderr
+    for page in PAGES:
+        with Image.open(tmp_path / f"{page}.png") as picture:
+            assert picture.size == (1280, 800)
+            assert len(set(picture.convert("RGB").resize((64, 40)).getdata())) > 100

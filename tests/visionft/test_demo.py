@@ -1,0 +1,68 @@
+"""The demonstration: the program's own settings and functions, and what it prints is what was measured."""
+
+import re
+import sys
+
+import pytest
+
+from visionft import demo
+from visionft.cli import main
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.demo import demo_configs, run_demo
+from visionft.errors import VisionFTError
+from visionft.training.config.presets import Circumstances, preset_config
+from visionft.training.config.train_config import TrainConfig
+
+
+def images_of(tmp_path, count: int) -> Snapshot:
+    images = [SnapshotImage(n, tmp_path / f"{n}.jpg", str(n), (n % 2,), "train") for n in range(count)]
+    return Snapshot("single", ("a", "b"), tuple(images))
+
+
+def test_it_trains_the_default_network_as_the_presets_do(tmp_path):
+    images = images_of(tmp_path, 280)
+    quick, balanced = demo_configs(images)
+    assert quick.backbone == balanced.backbone == "resnet18_in1k"
+    circumstances = Circumstances.of(images, device="cpu")
+    assert quick.method == preset_config("quick", circumstances).method == "linear"
+    assert balanced.method == preset_config("balanced", circumstances).method
+    assert balanced.epochs == demo.EPOCHS
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(VisionFTError, match="is there already"):
+        run_demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.slow
+def test_the_whole_path_is_taken_and_the_figures_printed_agree(tmp_path, monkeypatch, capsys):
+    tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, epochs=1, augmentation="none")
+    monkeypatch.setattr(demo, "demo_configs", lambda _images: (tiny,))
+    monkeypatch.setattr(sys, "argv", ["visionft", "demo", "--out", str(tmp_path / "out")])
+    assert main() == 0
+    said = capsys.readouterr().out
+    share, low, high = map(
+        float, re.search(r"on 60 test .* top-1 (.*)% \(95 % interval (.*)% to (.*)%\)", said).groups()
+    )
+    right, alike = map(
+        int, re.search(r"60 test pictures, (\d+) right; the class is PyTorch's for (\d+)", said).groups()
+    )
+    assert low < share < high and alike == 60
+    assert right / 60 == pytest.approx(share / 100, abs=0.001)
+    assert (tmp_path / "out" / "export" / "model.onnx").is_file()
+
+
+def test_drawn_pictures_are_asked_for_by_an_option(tmp_path, monkeypatch):
+    asked = []
+
+    def noted(project, sample, **_options):
+        asked.append(sample)
+        raise VisionFTError("Far enough.")
+
+    monkeypatch.setattr(demo, "fill_with_sample", noted)
+    for number, options in enumerate(([], ["--drawn"])):
+        monkeypatch.setattr(sys, "argv", ["visionft", "demo", "--out", str(tmp_path / str(number)), *options])
+        assert main() == 2
+    assert asked == ["photographs", "drawn"]
