@@ -8,6 +8,7 @@ form.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from PySide6.QtCore import QKeyCombination, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
@@ -19,7 +20,7 @@ EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", 
 MENUS = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
 _WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, QUEUE)  # a letter alone may be a key there
-CLASS_KEYS = "123456789"
+CLASS_KEYS = "1234567890"
 Chosen = Mapping[str, str]
 
 
@@ -67,6 +68,8 @@ class Actions(QObject):
         super().__init__(parent)
         self._chosen = chosen
         self._actions: dict[str, Action] = {}
+        self._drawn: Mapping[str, tuple[object, ...]] = {}
+        self.altered: set[str] = set()  # the commands that `changed` is about
 
     def declare(self, actions: Iterable[Action]) -> None:
         """Add commands."""
@@ -74,8 +77,12 @@ class Actions(QObject):
 
     @Slot()
     def refresh(self) -> None:
-        """Have everything drawn from the commands drawn anew."""
-        self.changed.emit()
+        """Have drawn anew what is drawn from commands whose title, keys or reason are others by now."""
+        now = {name: (self.title(name), self.why_not(name), self.keys_of(name)) for name in self._actions}
+        self.altered = {name for name, looks in now.items() if self._drawn.get(name) != looks}
+        self._drawn = now
+        if self.altered:
+            self.changed.emit()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -136,7 +143,7 @@ class Actions(QObject):
         if place not in _WITHOUT_TEXT_FIELDS and not _is_safe_while_typing(keys):
             return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
         if place in (LABEL, VIEWER) and keys in CLASS_KEYS:
-            return tr("1 to 9 give the classes.")
+            return tr("The digits give the classes.")
         for other in self:
             if other.id != name and keys in self.keys_of(other.id, chosen) and _overlap(place, other.place):
                 return tr("{keys} is taken by “{title}”.", keys=native(keys), title=tr(other.title))
@@ -188,10 +195,14 @@ class _Attached(QObject):
     def __init__(self, actions: Actions, button: QAbstractButton, name: str, words: str, *, enables: bool) -> None:
         super().__init__(button)
         self._actions, self._button, self._name, self._words, self._enables = actions, button, name, words, enables
-        actions.changed.connect(self._show)
+        actions.changed.connect(self._on_changed)
         self._show()
 
     @Slot()
+    def _on_changed(self) -> None:
+        if self._name in self._actions.altered:
+            self._show()
+
     def _show(self) -> None:
         self._button.setToolTip(self._actions.tip(self._name, self._words))
         if self._enables:
@@ -209,15 +220,20 @@ class _Bound(QObject):
         self._shortcut = QShortcut(widget)
         self._shortcut.setContext(context)
         self._shortcut.activated.connect(lambda: actions.run(name))
-        actions.changed.connect(self._show)
+        actions.changed.connect(self._on_changed)
         self._show()
 
     @Slot()
+    def _on_changed(self) -> None:
+        if self._name in self._actions.altered:
+            self._show()
+
     def _show(self) -> None:
         self._shortcut.setKeys([QKeySequence(keys) for keys in self._actions.keys_of(self._name)])
         self._shortcut.setEnabled(not self._only_refuses or bool(self._actions.why_not(self._name)))
 
 
+@cache
 def native(keys: str) -> str:
     """Return portable keys as this system writes them."""
     return QKeySequence(keys, _PORTABLE).toString(_NATIVE)

@@ -35,8 +35,17 @@ class Page(QWidget):
         *,
         scrolls: bool = True,
         max_width: int = CONTENT_WIDTH,
+        is_compact: bool = False,
     ) -> None:
-        """Args: `session` is the open project; None for a page without one."""
+        """Make a page.
+
+        Args:
+            state: The state of the window.
+            session: The open project; None for a page without one.
+            scrolls: Whether the body scrolls as a whole.
+            max_width: How wide the content may be.
+            is_compact: The title and what is said below it stand in one line.
+        """
         super().__init__()
         self.state, self.session = state, session
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -46,14 +55,15 @@ class Page(QWidget):
         self.subtitle = ElidedLabel(role="muted")
         self.action_row = QHBoxLayout()
         self.action_row.setSpacing(theme.SMALL)
-        titles = QVBoxLayout()
-        titles.setSpacing(theme.HAIR)
+        titles = QHBoxLayout() if is_compact else QVBoxLayout()
+        titles.setSpacing(theme.MEDIUM if is_compact else theme.HAIR)
         titles.addWidget(self.heading)
-        titles.addWidget(self.subtitle)
+        titles.addWidget(self.subtitle, 1 if is_compact else 0)
         self.header = QWidget()
         line = row(titles, self.action_row, spacing=theme.LARGE)
         line.setStretch(0, 1)
-        line.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, theme.MEDIUM)
+        above, below = (theme.SMALL, theme.TIGHT) if is_compact else (theme.LARGE + theme.TIGHT, theme.MEDIUM)
+        line.setContentsMargins(theme.HUGE, above, theme.HUGE, below)
         self.header.setLayout(line)
         self.body = QVBoxLayout()
         self.body.setSpacing(theme.LARGE)

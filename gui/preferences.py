@@ -31,7 +31,7 @@ class Settings:
     recent_projects: tuple[str, ...] = ()
     geometry: str = ""
     auto_advance: bool = True
-    thumbnail_px: int = 152
+    thumbnail_px: int = 116
     language: str = "en"
     cache_folder: str = ""  # empty: the system's own place for caches
     cache_mb: int = 2000  # 0: no limit

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import ceil
 
 from PySide6.QtCore import QPoint, QRect, QSize
 
@@ -14,21 +15,25 @@ GAP = theme.SMALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileSize:
-    """What a tile may measure, in logical pixels. From `least` to `most` the pictures grow to fill the room."""
+    """What a tile may measure, in logical pixels. From `least` to `most` the pictures grow until all have their room.
+
+    Where both are the same, as many stand side by side as have about that side, rather less, when they fill the width.
+    """
 
     least: int
     most: int
     caption: int  # below the picture
     heading: int = 0  # above the pictures of a section
-    is_bare: bool = False  # squares as large as the least side, without room around
+    is_bare: bool = False  # squares as large as the least side, whatever is left beside them
+    gap: int = GAP
 
     def columns(self, room: QSize, count: int) -> int:
         """Return how many tiles stand side by side; where they grow, as few as show all `count` at once."""
-        fitting = max(1, (room.width() + GAP) // (self.least + GAP))
+        fitting = max(1, (room.width() + self.gap) // (self.least + self.gap))
         if self.most == self.least:
-            return fitting
+            return fitting if self.is_bare else max(1, ceil((room.width() + self.gap) / (self.least + self.gap) - 0.12))
         for columns in range(1, fitting):
-            lines = (room.height() + GAP) // (self.width(room, columns) + self.caption + GAP)
+            lines = (room.height() + self.gap) // (self.width(room, columns) + self.caption + self.gap)
             if columns * lines >= count:
                 return columns
         return fitting
@@ -37,7 +42,7 @@ class TileSize:
         """Return a tile's width where `columns` stand side by side."""
         if self.is_bare:
             return self.least
-        each = (room.width() + GAP) // columns - GAP
+        each = (room.width() + self.gap) // columns - self.gap
         return each if self.most == self.least else max(self.least, min(each, self.most))
 
 
@@ -46,17 +51,17 @@ class GridGeometry:
 
     def __init__(self, counts: Sequence[int], size: TileSize, room: QSize, *, single_row: bool = False) -> None:
         """Args: `counts` are the pictures of each section; of a single row those that find no room are not shown."""
-        margin = 0 if size.is_bare else GAP
+        margin, self._gap = size.gap if size.caption else 0, size.gap
         inner = room - QSize(2 * margin, 2 * margin)
         self.columns = size.columns(inner, sum(counts))
         width = size.width(inner, self.columns)
-        self.tile = QSize(width, (size.least if size.most == size.least else width) + size.caption)
-        self.row_height = self.tile.height() + GAP
+        self.tile = QSize(width, width + size.caption)
+        self.row_height = self.tile.height() + size.gap
         self._counts, self._margin, self._heading, self._is_single_row = counts, margin, size.heading, single_row
         self._starts = list(accumulate(counts, initial=0))
         heights = (size.heading + self._lines(count) * self.row_height for count in counts)
         self._tops = list(accumulate(heights, initial=margin))
-        self.height = self._tops[-1] - GAP + margin
+        self.height = self._tops[-1] - size.gap + margin
 
     def _lines(self, count: int) -> int:
         return min(count, 1) if self._is_single_row else -(-count // self.columns)
@@ -68,13 +73,13 @@ class GridGeometry:
         if self._is_single_row and line:
             return QRect()
         top = self._tops[section] + self._heading + line * self.row_height
-        return QRect(QPoint(self._margin + column * (self.tile.width() + GAP), top), self.tile)
+        return QRect(QPoint(self._margin + column * (self.tile.width() + self._gap), top), self.tile)
 
     def place_at(self, point: QPoint) -> int:
         """Return the picture at a point, -1 for none; what lies between two belongs to the nearer one."""
-        section = max(0, bisect_right(self._tops, point.y() + GAP // 2, hi=len(self._counts)) - 1)
-        line = max(0, (point.y() + GAP // 2 - self._tops[section] - self._heading) // self.row_height)
-        column = max(0, (point.x() - self._margin + GAP // 2) // (self.tile.width() + GAP))
+        section = max(0, bisect_right(self._tops, point.y() + self._gap // 2, hi=len(self._counts)) - 1)
+        line = max(0, (point.y() + self._gap // 2 - self._tops[section] - self._heading) // self.row_height)
+        column = max(0, (point.x() - self._margin + self._gap // 2) // (self.tile.width() + self._gap))
         offset = line * self.columns + min(column, self.columns - 1)
         is_there = line < self._lines(self._counts[section]) and offset < self._counts[section]
         return self._starts[section] + offset if is_there else -1
@@ -82,8 +87,8 @@ class GridGeometry:
     def beside(self, place: int, lines: int) -> int:
         """Return the picture one line above (-1) or below (1), across headings; -1 for none."""
         box = self.rect(place)
-        above = QPoint(box.center().x(), box.top() - self._heading - 2 * GAP)
-        below = QPoint(box.center().x(), box.bottom() + self._heading + 2 * GAP)
+        above = QPoint(box.center().x(), box.top() - self._heading - 2 * self._gap)
+        below = QPoint(box.center().x(), box.bottom() + self._heading + 2 * self._gap)
         return self.place_at(above if lines < 0 else below) if lines > 0 or above.y() >= 0 else -1
 
     def places(self, top: int, bottom: int) -> list[int]:

@@ -20,15 +20,16 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QRegion
-from PySide6.QtWidgets import QAbstractItemView, QListView
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QShowEvent
+from PySide6.QtWidgets import QAbstractItemView
 
 from gui.kit import theme
 from gui.kit.grid_geometry import GAP, GridGeometry, TileSize
 from gui.kit.i18n import tr
 from gui.kit.picture_model import PictureModel, Section, Tile
+from gui.kit.pulling import PullView
 from gui.kit.selection import ImageSelection
-from gui.kit.thumbnails import THUMBNAIL_PX, ThumbnailStore
+from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.tile_painter import HEADING_PX, INSET, TilePainter, caption_px, draw_heading
 
 PREFETCH_ROWS = 2
@@ -39,8 +40,8 @@ _Flag = QItemSelectionModel.SelectionFlag
 _Move = QAbstractItemView.CursorAction
 
 
-class PictureGrid(QListView):
-    """Pictures with captions in as many columns as fit; one is current, any number are selected.
+class PictureGrid(PullView):
+    """Pictures with words in as many columns as fit; one is current, any number are selected.
 
     To Qt it is a list, which is what a screen reader needs to hear of; where things stand is decided here, because a
     list's own arrangement looks at each picture.
@@ -50,6 +51,7 @@ class PictureGrid(QListView):
     selection_changed = Signal()
     opened = Signal(int)  # image id: a double click; where nothing can be selected, a click
     key_pressed = Signal(str)  # a letter or digit, lower case
+    menu_wanted = Signal(QPoint)  # on the screen, for what is selected
 
     def __init__(
         self,
@@ -60,8 +62,10 @@ class PictureGrid(QListView):
         name: str = "Pictures",
         side_px: int = 0,
         lines: int = 1,
+        overlaid: bool = False,
         single_row: bool = False,
         selectable: bool = True,
+        draggable: bool = False,
     ) -> None:
         """Make a grid.
 
@@ -70,17 +74,21 @@ class PictureGrid(QListView):
             pictures: What is shown; without one the grid has its own, filled by `show_tiles`.
             selection: The selection of `pictures`, where others follow it too.
             name: What a screen reader calls the grid, in English.
-            side_px: The side of a picture's tile in logical pixels; 0 lets tiles grow to fill the room.
-            lines: Lines of words below each picture, 0 to 2; without any, pictures are cut to squares.
+            side_px: About the side of a picture's tile in logical pixels; 0 lets tiles grow to fill the room.
+            lines: Lines of words below each picture, 0 to 2; without any, pictures stand bare.
+            overlaid: Words stand over the picture; `lines` is 0.
             single_row: Each section takes one line, and shows as many pictures as find room in it.
             selectable: Whether pictures can be selected; else a click opens one.
+            draggable: Whether what is selected can be pulled to another widget, (`gui.kit.pulling`).
         """
-        super().__init__()
+        super().__init__(draggable=draggable)
         self.selection = selection or ImageSelection(pictures or PictureModel(parent=self), self)
         self.pictures = self.selection.pictures
         self._thumbnails, self._side, self._lines, self._is_single_row = thumbnails, side_px, lines, single_row
-        self._painter = TilePainter(lines)
+        self._is_overlaid = overlaid
+        self._painter = TilePainter(lines, is_overlaid=overlaid)
         self._geometry_read: GridGeometry | None = None
+        self._wished: tuple[object, ...] = ()
         self._set_up(selectable)
         self.setAccessibleName(tr(name))
         self._connect()
@@ -92,19 +100,21 @@ class PictureGrid(QListView):
         self.setFrameShape(QAbstractItemView.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setProperty("role", "cards" if self._lines else "")  # cards are seen on another ground only
-        side = self._side or theme.scaled(GROWN_PX[0])
+        on_canvas = self._lines or self._is_overlaid  # cards are seen on another ground only
+        self.setProperty("role", "cards" if on_canvas else "")
+        side = min(self._side, theme.scaled(GROWN_PX[0])) or theme.scaled(GROWN_PX[0])
         self.setMinimumSize(side + 2 * GAP + SCROLL_BAR_PX, side + (0 if self._lines else theme.scaled(HEADING_PX)))
 
     def _connect(self) -> None:
         self.pictures.modelAboutToBeReset.connect(self._forget_geometry)
+        self.pictures.invalidated.connect(self._on_invalidated)
         self.setModel(self.pictures)
         self.setSelectionModel(self.selection)
         self.selection.current_changed.connect(self.current_changed)
         self.selection.selection_changed.connect(self.selection_changed)
         self.selection.moved_to.connect(self._show_place)
-        can_select = self.selectionMode() != QAbstractItemView.SelectionMode.NoSelection
-        (self.doubleClicked if can_select else self.clicked).connect(self._open)
+        if self.selectionMode() == QAbstractItemView.SelectionMode.NoSelection:
+            self.clicked.connect(self._open)
         self._thumbnails.loaded.connect(self._on_thumbnail_loaded)
 
     # -- content ------------------------------------------------------------------------------------------------
@@ -145,16 +155,18 @@ class PictureGrid(QListView):
             counts = [section.count for section in self.pictures.sections] or [self.count()]
             least, most = (self._side, self._side) if self._side else map(theme.scaled, GROWN_PX)
             heading = theme.scaled(HEADING_PX) if self.pictures.sections else 0
+            is_bare = not self._lines and not self._is_overlaid
+            gap = theme.TIGHT if self._is_overlaid else GAP
             size = TileSize(
-                least=least, most=most, caption=caption_px(self._lines), heading=heading, is_bare=not self._lines
+                least=least, most=most, caption=caption_px(self._lines), heading=heading, is_bare=is_bare, gap=gap
             )
-            room = self.viewport().size() if self._side else self.size() - QSize(SCROLL_BAR_PX, 0)
+            room = self.size() - QSize(SCROLL_BAR_PX, 0)
             self._geometry_read = GridGeometry(counts, size, room, single_row=self._is_single_row)
         return self._geometry_read
 
     @Slot()
     def _forget_geometry(self) -> None:
-        self._geometry_read = None
+        self._geometry_read, self._wished = None, ()
 
     def updateGeometries(self) -> None:
         """Arrange anew."""
@@ -260,9 +272,25 @@ class PictureGrid(QListView):
         extends = bool(command & _Flag.Current)  # Shift is held
         self.selection.set_current(place, extend=extends, toggle=not extends and not command & _Flag.Clear)
 
-    def visualRegionForSelection(self, _selection: QItemSelection) -> QRegion:
-        """Return what is to be drawn anew: all that is in view, which is cheaper than to ask of each picture."""
-        return QRegion(self.viewport().rect())
+    def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
+        """Return what is to be drawn anew of pictures: of several, all that is in view, rather than ask of each."""
+        marked = [selection.at(place) for place in range(min(2, selection.count()))]
+        if len(marked) == 1 and marked[0].height() == 1:
+            return QRegion(self.rect_of(marked[0].top()))
+        return QRegion(self.viewport().rect()) if marked else QRegion()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Open the picture."""
+        index = self.indexAt(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and index.isValid():
+            self._open(index)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for the menu of what is selected, at the pointer or, by key, at the current picture."""
+        is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        place = self.rect_of(self.selection.place).center() if is_by_key else event.pos()
+        if self.selection.current_id():
+            self.menu_wanted.emit(self.viewport().mapToGlobal(place))
 
     def keyboardSearch(self, _typed: str) -> None:
         """Do nothing: letters are keys of classes and commands."""
@@ -296,8 +324,16 @@ class PictureGrid(QListView):
         else:
             self.viewport().update()
 
+    @Slot(object)
+    def _on_invalidated(self, image_ids: frozenset[int]) -> None:
+        for place in self.visible_places():
+            if self.pictures.ids[place] in image_ids:
+                index = self.pictures.index(place)
+                self.dataChanged(index, index)
+
     @Slot(Path)
     def _on_thumbnail_loaded(self, path: Path) -> None:
+        self._wished = ()
         if not self.isVisible():
             return
         for place in self.visible_places():
@@ -306,35 +342,49 @@ class PictureGrid(QListView):
                 self.viewport().update(self.rect_of(place))
 
     def _take_side(self) -> None:
-        """Have thumbnails of the size in which they are drawn; those that are cut, or grow, as large as can be."""
-        side = self._side or theme.scaled(GROWN_PX[1])
-        self._thumbnails.set_side(round((side - 2 * INSET) * self.devicePixelRatioF()) if self._lines else THUMBNAIL_PX)
+        """Have thumbnails of the size in which they are drawn."""
+        side = self.layout_now.tile.width() - (2 * INSET if self._lines else 0)
+        self._thumbnails.set_side(round(side * self.devicePixelRatioF()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the pictures in view; ask for what is missing of them and of the rows around."""
-        self._take_side()
-        places, ids = self.visible_places(), self.pictures.ids
-        self.pictures.tiles([ids[place] for place in places])
+        """Draw the pictures that are to be drawn anew; ask for what is missing of those in view and around."""
+        area, top = event.region(), self.verticalOffset()
+        drawn = self.layout_now.places(top + area.boundingRect().top(), top + area.boundingRect().bottom())
+        self.pictures.tiles([self.pictures.ids[place] for place in drawn])
         painter = QPainter(self.viewport())
         self._draw_headings(painter)
-        wanted = [path for place in places if (path := self._draw_tile(painter, event.rect(), place)) is not None]
+        for place in drawn:
+            self._draw_tile(painter, area, place)
+        self.draw_band(painter)
         painter.end()
-        around = set(self.visible_places(margin_rows=PREFETCH_ROWS)).difference(places)
-        near = (self.pictures.known_tile(ids[place]) for place in sorted(around))
-        wanted += [tile.path for tile in near if tile is not None and self._thumbnails.get(tile.path) is None]
-        self._thumbnails.prefetch(wanted)
+        self._wish()
 
-    def _draw_tile(self, painter: QPainter, area: QRect, place: int) -> Path | None:
-        """Draw a picture, if it lies in `area`; return its file if its thumbnail is not here yet."""
-        tile = self.pictures.known_tile(self.pictures.ids[place])
-        if tile is None:
-            return None
-        kept, box = self._thumbnails.get(tile.path), self.rect_of(place)
-        if box.intersects(area):
-            is_current = place == self.selection.place and (self._lines > 0 or self.hasFocus())
-            is_selected = self.selection.isSelected(self.pictures.index(place))
-            self._painter.draw(painter, box, tile, kept, is_selected=is_selected, is_current=is_current)
-        return tile.path if kept is None else None
+    def _wish(self) -> None:
+        """Have the thumbnails in view and around loaded, unless that was asked for already."""
+        self._take_side()
+        places = self.visible_places()
+        around = self.visible_places(margin_rows=PREFETCH_ROWS)
+        wished = (self.pictures.ids, tuple(around[:1]), tuple(around[-1:]))
+        if wished == self._wished:
+            return
+        self._wished = wished
+        ids = [self.pictures.ids[place] for place in (*places, *sorted(set(around).difference(places)))]
+        self._thumbnails.prefetch([tile.path for tile in self.pictures.tiles(ids)])
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask for thumbnails anew: another grid may have wished for its own meanwhile."""
+        self._wished = ()
+        super().showEvent(event)
+
+    def _draw_tile(self, painter: QPainter, area: QRegion, place: int) -> None:
+        """Draw a picture, if it lies in `area`."""
+        tile, box = self.pictures.known_tile(self.pictures.ids[place]), self.rect_of(place)
+        if tile is None or not area.intersects(box):
+            return
+        is_current = place == self.selection.place and (self._lines > 0 or self._is_overlaid or self.hasFocus())
+        is_selected = self.selection.isSelected(self.pictures.index(place))
+        kept = self._thumbnails.get(tile.path)
+        self._painter.draw(painter, box, tile, kept, is_selected=is_selected, is_current=is_current)
 
     def _draw_headings(self, painter: QPainter) -> None:
         top = self.verticalOffset()

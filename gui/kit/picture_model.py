@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from gui.kit.theme import ClassColour
 
@@ -23,9 +23,10 @@ class Tile:
 
     Attributes:
         swatches: Colours of classes before the title; hollow where they are only proposed.
+        is_blank: The title only says that something is missing: over a picture it is left out.
         aside: Said quietly behind the title.
         detail: A quiet second line.
-        mark: A chip over the picture, where something about it has changed.
+        mark: A chip over the picture: what about it has changed, or its tags.
     """
 
     image_id: int
@@ -34,6 +35,7 @@ class Tile:
     tone: Literal["", "good", "warn", "bad", "muted"] = ""
     swatches: tuple[ClassColour, ...] = ()
     is_proposed: bool = False
+    is_blank: bool = False
     aside: str = ""
     detail: str = ""
     mark: str = ""
@@ -62,6 +64,8 @@ def _nothing(_ids: Sequence[int]) -> Iterable[Tile]:
 class PictureModel(QAbstractListModel):
     """Any number of pictures, maybe under headings. Resetting is cheap: it costs no look at each picture."""
 
+    invalidated = Signal(object)  # ids of pictures whose tiles are asked for again; of all, `dataChanged` tells
+
     def __init__(self, load: Load = _nothing, parent: QObject | None = None) -> None:
         """Args: `load` returns the tiles of pictures; those that are gone may be left out."""
         super().__init__(parent)
@@ -88,11 +92,13 @@ class PictureModel(QAbstractListModel):
 
     def invalidate(self, image_ids: Iterable[int] | None = None) -> None:
         """Ask again for the tiles of these pictures (None: of all)."""
-        if image_ids is None:
-            self._tiles.clear()
-        else:
-            for image_id in image_ids:
+        if image_ids is not None:
+            changed = frozenset(image_ids)
+            for image_id in changed:
                 self._tiles.pop(image_id, None)
+            self.invalidated.emit(changed)
+            return
+        self._tiles.clear()
         if self.ids:
             self.dataChanged.emit(self.index(0), self.index(len(self.ids) - 1))
 

@@ -87,9 +87,12 @@ class ImageSelection(QItemSelectionModel):
         self.select(marked, _Flag.Select if beside else _Flag.ClearAndSelect)
 
     def find_place(self, step: int, wanted: Collection[int]) -> int:
-        """Return the first place after the current one (step 1) or before it (-1) whose picture is wanted, else -1."""
-        end = len(self.ids) if step > 0 else -1
-        places = range(self.place + step, end, step)
+        """Return the first place after the current one (step 1) or before it (-1) whose picture is wanted, else -1.
+
+        After the last picture it goes on with the first; the current one comes last.
+        """
+        count = len(self.ids)
+        places = ((self.place + step * distance) % count for distance in range(1, count + 1))
         return next((place for place in places if self.ids[place] in wanted), -1)
 
     @Slot()

@@ -26,4 +26,13 @@ OF_ONE = {
     "Tag {count} pictures (a tag that all have is taken off)": "Tag {count} picture (a tag it has is taken off)",
     "The files of {count} pictures are gone.": "The file of {count} picture is gone.",
     "The labels of {count} pictures were exported.": "The labels of {count} picture were exported.",
+    "{count} pictures are labelled “{name}” now.": "{count} picture is labelled “{name}” now.",
+    "“{name}” was taken off {count} pictures.": "“{name}” was taken off {count} picture.",
+    "{count} suggestions were accepted.": "{count} suggestion was accepted.",
+    "{count} pictures were put off.": "{count} picture was put off.",
+    "{count} pictures have the tag “{tag}” now.": "{count} picture has the tag “{tag}” now.",
+    "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
+    "{count} pictures have no label now.": "{count} picture has no label now.",
+    "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
 }

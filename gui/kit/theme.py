@@ -118,6 +118,8 @@ DARK = Colours(
     grey_line="#636D7E",
 )
 
+OVER_PICTURE = "#C80C0F14"  # the ground of words over a picture, in both themes; their inks are those of DARK
+
 # Twelve class colours, told apart by most colour-blind eyes in this order; never the only carrier of a meaning.
 CLASS_COLOURS = (
     "#3B73E0", "#DD771C", "#2E9E6B", "#C2458B", "#8F63D2", "#A68D14",

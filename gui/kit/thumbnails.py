@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from gui.kit.thumbnail_cache import file_of, note_written
@@ -19,7 +19,7 @@ from visionft.errors import ImageError
 THUMBNAIL_PX = 256
 MEMORY_MB = 96
 VIEW_PX = 6000
-MAX_ENLARGED = 4  # times
+SHOWN_SHARE = 0.75  # of a picture's longer side is seen at least, where it is cut to fill a square
 _JPEG = QByteArray(b"jpg")  # named, so that Qt does not guess the format from the content
 QImageWriter("", _JPEG)  # first in this thread: two workers that were the first to make one have crashed (PySide 6.11)
 
@@ -48,26 +48,39 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
 
 
 def _load_scaled(key: tuple[Path, int]) -> QImage | Unreadable:
-    """Return a thumbnail whose longer side is `side` (a tiny picture is enlarged, but not beyond what can be made out).
+    """Return a picture as large as fills a square of `side`, whole, in the format that the screen copies fastest.
 
-    It has the format that the screen copies fastest.
+    Of a large one that takes more pixels than a thumbnail has, the original is decoded; a small one is enlarged.
     """
     path, side = key
     image = load_thumbnail(path)
     if isinstance(image, Unreadable):
         return image
-    longest = max(image.width(), image.height())
-    side = min(side, MAX_ENLARGED * longest)
-    if longest != side:
+    wanted = filling(image.size(), side)
+    longest, known = max(wanted.width(), wanted.height()), max(image.width(), image.height())
+    if longest > known == THUMBNAIL_PX:
+        original = load_picture(path, max_side=longest)
+        image = original if isinstance(original, QImage) else image
+    if image.size() != wanted:
         mode = Qt.TransformationMode.SmoothTransformation
-        image = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, mode)
+        image = image.scaled(wanted, Qt.AspectRatioMode.IgnoreAspectRatio, mode)
     return image.convertToFormat(QImage.Format.Format_RGB32)
 
 
-def load_picture(path: Path) -> QImage | Unreadable:
-    """Return a picture at full size (at most `VIEW_PX` on its longest side); safe in any thread."""
+def filling(picture: QSize, side: int) -> QSize:
+    """Return the size at which a picture fills a square of `side` with at least `SHOWN_SHARE` of its longer side.
+
+    Up to 4:3 nothing of the square stays empty; what is longer leaves room at two sides rather than be unrecognisable.
+    """
+    long, short = max(picture.width(), picture.height(), 1), max(1, min(picture.width(), picture.height()))
+    scale = side * min(long / short, 1 / SHOWN_SHARE) / long
+    return QSize(max(1, round(picture.width() * scale)), max(1, round(picture.height() * scale)))
+
+
+def load_picture(path: Path, *, max_side: int = VIEW_PX) -> QImage | Unreadable:
+    """Return a picture at full size (at most `max_side` on its longest side); safe in any thread."""
     try:
-        return _to_image(decode(path, max_side=VIEW_PX))
+        return _to_image(decode(path, max_side=max_side))
     except ImageError as error:
         return Unreadable(error.message)
 
@@ -98,7 +111,10 @@ def _keep(image: QImage, target: Path) -> None:
 
 
 class ThumbnailStore(QObject):
-    """Thumbnails by path as pixmaps of one size; what is missing is loaded in the background."""
+    """Thumbnails by path as pixmaps that fill squares of one size; what is missing is loaded in the background.
+
+    After the size has changed, those of another one serve until they are replaced.
+    """
 
     loaded = Signal(Path)
 
@@ -106,27 +122,29 @@ class ThumbnailStore(QObject):
         super().__init__(parent)
         self._pool = WorkerPool(_load_scaled, parent=self)
         self._pool.done.connect(self._on_done)
-        self._kept: OrderedDict[Path, QPixmap | Unreadable] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[int, QPixmap | Unreadable]] = OrderedDict()
         self._bytes = 0
         self._side = THUMBNAIL_PX
 
     def set_side(self, pixels: int) -> None:
-        """Set the size of the pixmaps, in device pixels; those of another size are dropped."""
-        if pixels != self._side:
-            self._side = pixels
-            self._kept.clear()
-            self._bytes = 0
+        """Set the side of the square that pixmaps fill, in device pixels."""
+        self._side = pixels
 
     def get(self, path: Path) -> QPixmap | Unreadable | None:
         """Return what is in memory, or None."""
         kept = self._kept.get(path)
-        if kept is not None:
-            self._kept.move_to_end(path)
-        return kept
+        if kept is None:
+            return None
+        self._kept.move_to_end(path)
+        return kept[1]
 
     def prefetch(self, paths: Sequence[Path]) -> None:
-        """Load these, the first one soonest, and nothing else."""
-        self._pool.request([(path, self._side) for path in paths if path not in self._kept])
+        """Load those of these that are not here in the size wanted, the first one soonest, and nothing else."""
+        self._pool.request([(path, self._side) for path in paths if self._side_of(path) != self._side])
+
+    def _side_of(self, path: Path) -> int:
+        kept = self._kept.get(path)
+        return kept[0] if kept is not None else 0
 
     @property
     def bytes_kept(self) -> int:
@@ -140,14 +158,12 @@ class ThumbnailStore(QObject):
     @Slot(object, object)
     def _on_done(self, key: tuple[Path, int], result: QImage | Unreadable) -> None:
         path, side = key
-        if side != self._side:  # the size was changed meanwhile; who still wants it asks again
-            self.loaded.emit(path)
-            return
-        kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
-        self._bytes += _size(kept) - (_size(self._kept.pop(path)) if path in self._kept else 0)
-        self._kept[path] = kept
+        if side == self._side or path not in self._kept:  # else the size was changed meanwhile: who wants it asks again
+            kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
+            self._bytes += _size(kept) - (_size(self._kept.pop(path)[1]) if path in self._kept else 0)
+            self._kept[path] = (side, kept)
         while self._bytes > MEMORY_MB << 20 and len(self._kept) > 1:
-            self._bytes -= _size(self._kept.popitem(last=False)[1])
+            self._bytes -= _size(self._kept.popitem(last=False)[1][1])
         self.loaded.emit(path)
 
 

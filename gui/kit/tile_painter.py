@@ -9,12 +9,12 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
-from gui.kit.thumbnails import Unreadable
+from gui.kit.thumbnails import Unreadable, filling
 
-INSET = 4  # between a tile's edge and its picture
-HEADING_PX, LINE_PX, SECOND_LINE_PX = 22, 24, 17
+INSET = 4  # between a card's edge and its picture
+HEADING_PX, LINE_PX, SECOND_LINE_PX, BAND_PX = 22, 24, 17, 20
 MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
-_SHOWN_SWATCHES = 4
+_SHOWN_SWATCHES, _SWATCH_PX = 4, 13
 _RADIUS = 7
 _SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
 _Draw = Callable[[QPainter, QRect], None]
@@ -26,10 +26,10 @@ def caption_px(lines: int) -> int:
 
 
 class TilePainter:
-    """Draws tiles with `lines` of words; without any, pictures are cut to squares and stand bare."""
+    """Draws tiles: cards with `lines` of words below the picture, or bare pictures, maybe with words over them."""
 
-    def __init__(self, lines: int) -> None:
-        self._lines = lines
+    def __init__(self, lines: int, *, is_overlaid: bool) -> None:
+        self._lines, self._is_overlaid = lines, is_overlaid
         self._stamps: OrderedDict[Hashable, QPixmap] = OrderedDict()
 
     def forget(self) -> None:
@@ -52,14 +52,17 @@ class TilePainter:
         frame = box.adjusted(INSET, INSET, -INSET, -caption) if self._lines else box
         if self._lines:
             painter.drawPixmap(box.topLeft(), self._card(box.size(), ratio, is_selected, is_current))
-        elif not isinstance(kept, QPixmap):
+        else:
             painter.fillRect(box, QColor(theme.colours().sunken))
         if isinstance(kept, QPixmap):
-            _draw_picture(painter, frame, kept, ratio) if self._lines else _draw_middle(painter, frame, kept)
+            _draw_picture(painter, frame, kept, ratio)
         elif isinstance(kept, Unreadable):
             painter.setPen(QColor(theme.colours().muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(frame, int(flags), tr("Cannot be shown:\n{reason}", reason=kept.reason))
+        if self._is_overlaid:
+            self._draw_over(painter, box, tile, is_selected=is_selected, is_current=is_current)
+            return
         if tile.mark:
             _draw_mark(painter, frame, tile.mark)
         if self._lines:
@@ -68,6 +71,17 @@ class TilePainter:
             painter.drawPixmap(place, self._caption(size, ratio, tile, painter.font()))
         elif is_current:
             _draw_ring(painter, box, 2.5)
+
+    def _draw_over(self, painter: QPainter, box: QRect, tile: Tile, *, is_selected: bool, is_current: bool) -> None:
+        """Draw over a picture: its label and split at the foot, its tags at the head, and whether it is selected."""
+        ratio, band = painter.device().devicePixelRatio(), theme.scaled(BAND_PX)
+        if tile.title and not tile.is_blank:
+            foot = self._over(QSize(box.width(), band), ratio, tile, painter.font())
+            painter.drawPixmap(box.left(), box.bottom() - band + 1, foot)
+        if tile.mark:
+            painter.drawPixmap(box.topLeft(), self._tag(QSize(box.width(), band), ratio, tile.mark, painter.font()))
+        if is_selected or is_current:
+            painter.drawPixmap(box.topLeft(), self._frame(box.size(), ratio, is_selected, is_current))
 
     def _stamp(self, key: Hashable, size: QSize, ratio: float, draw: _Draw, font: QFont | None = None) -> QPixmap:
         """Return a transparent pixmap that `draw(painter, rectangle)` has filled, from memory where it is there."""
@@ -101,6 +115,40 @@ class TilePainter:
 
         return self._stamp((is_selected, is_current), size, ratio, draw)
 
+    def _frame(self, size: QSize, ratio: float, is_selected: bool, is_current: bool) -> QPixmap:
+        def draw(painter: QPainter, box: QRect) -> None:
+            accent = QColor(theme.colours().accent)
+            if not is_current:  # the one that is looked at keeps its colours
+                tint = QColor(accent)
+                tint.setAlphaF(0.25)
+                painter.fillRect(box, tint)
+            width = 3 if is_current else 2
+            for colour, inset, pen in (("accent", width / 2, width), ("surface", width + 0.5, 1)):
+                painter.setPen(QPen(QColor(getattr(theme.colours(), colour)), pen))
+                painter.drawRect(QRectF(box).adjusted(inset, inset, -inset, -inset))
+
+        return self._stamp(("frame", is_selected, is_current), size, ratio, draw)
+
+    def _over(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
+        def draw(painter: QPainter, box: QRect) -> None:
+            painter.fillRect(box, QColor(theme.OVER_PICTURE))
+            words = painter.fontMetrics().horizontalAdvance(tile.title + tile.aside)
+            room = box.width() - 12 - theme.TIGHT - _SWATCH_PX * len(tile.swatches[:_SHOWN_SWATCHES])
+            aside = tile.aside if words <= room else ""  # the label is what is looked for
+            _draw_title(painter, box.adjusted(6, 0, -6, 0), tile, aside=aside, palette=theme.DARK)
+
+        key = ("over", tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside)
+        return self._stamp(key, size, ratio, draw, _smaller(font))
+
+    def _tag(self, size: QSize, ratio: float, words: str, font: QFont) -> QPixmap:
+        def draw(painter: QPainter, box: QRect) -> None:
+            shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, box.width() - 12)
+            ground = QRect(box.topLeft(), QSize(painter.fontMetrics().horizontalAdvance(shown) + 12, box.height()))
+            painter.fillRect(ground, QColor(theme.OVER_PICTURE))
+            _draw_words(painter, ground.adjusted(6, 0, -5, 0), shown, theme.DARK.text)
+
+        return self._stamp(("tag", words), size, ratio, draw, _smaller(font))
+
     def _caption(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         key = (tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside, tile.detail)
 
@@ -111,7 +159,7 @@ class TilePainter:
                 _draw_words(painter, below, tile.detail, theme.colours().muted)
                 font.setWeight(QFont.Weight.DemiBold)
                 painter.setFont(font)
-            _draw_title(painter, first, tile)
+            _draw_title(painter, first, tile, aside=tile.aside, palette=theme.colours())
 
         return self._stamp(key, size, ratio, draw, font)
 
@@ -130,25 +178,29 @@ def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
 
 
 def _draw_picture(painter: QPainter, frame: QRect, picture: QPixmap, ratio: float) -> None:
-    """Draw a thumbnail in the middle of `frame`; one that fits is copied pixel by pixel, which is fast and sharp."""
-    width, height = picture.width() / ratio, picture.height() / ratio
-    scale = min(1.0, frame.width() / width, frame.height() / height)
-    left = frame.left() + round((frame.width() - width * scale) / 2)
-    top = frame.top() + round((frame.height() - height * scale) / 2)
-    if scale == 1.0:
+    """Fill the square in the middle of `frame`; a picture that has its size is copied, which is fast and sharp."""
+    side = min(frame.width(), frame.height())
+    whole, square = filling(picture.size(), round(side * ratio)), QSize(round(side * ratio), round(side * ratio))
+    shown, scale = whole.boundedTo(square), picture.width() / whole.width()
+    left = frame.left() + round((frame.width() - shown.width() / ratio) / 2)
+    top = frame.top() + round((frame.height() - shown.height() / ratio) / 2)
+    cut = QPoint((whole.width() - shown.width()) // 2, (whole.height() - shown.height()) // 2)
+    if whole == picture.size():
         picture.setDevicePixelRatio(ratio)
-        painter.drawPixmap(left, top, picture)
+        painter.drawPixmap(QPoint(left, top), picture, QRect(cut, shown))
     else:
+        target = QRectF(left, top, shown.width() / ratio, shown.height() / ratio)
+        source = QRectF(cut.x() * scale, cut.y() * scale, shown.width() * scale, shown.height() * scale)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(QRectF(left, top, width * scale, height * scale), picture, QRectF(picture.rect()))
+        painter.drawPixmap(target, picture, source)
 
 
-def _draw_middle(painter: QPainter, box: QRect, picture: QPixmap) -> None:
-    """Fill `box` with the largest square in the middle of a thumbnail."""
-    side = min(picture.width(), picture.height())
-    middle = QRect((picture.width() - side) // 2, (picture.height() - side) // 2, side, side)
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.drawPixmap(box, picture, middle)
+def _smaller(font: QFont) -> QFont:
+    """Return the font of words over pictures."""
+    small = QFont(font)
+    small.setPixelSize(round(font.pixelSize() * 0.88))
+    small.setWeight(QFont.Weight.Medium)
+    return small
 
 
 def _draw_mark(painter: QPainter, frame: QRect, words: str) -> None:
@@ -163,15 +215,14 @@ def _draw_mark(painter: QPainter, frame: QRect, words: str) -> None:
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), shown)
 
 
-def _draw_title(painter: QPainter, box: QRect, tile: Tile) -> None:
-    palette = theme.colours()
-    if tile.aside:
+def _draw_title(painter: QPainter, box: QRect, tile: Tile, *, aside: str, palette: theme.Colours) -> None:
+    if aside:
         painter.setPen(QColor(palette.muted))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | _SIDEWAYS), tile.aside)
-        box = box.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(tile.aside) - theme.SMALL, 0)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | _SIDEWAYS), aside)
+        box = box.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(aside) - theme.TIGHT, 0)
     for colour in tile.swatches[:_SHOWN_SWATCHES]:
         _draw_swatch(painter, box.left(), box, theme.class_colour(colour), is_hollow=tile.is_proposed)
-        box = box.adjusted(13, 0, 0, 0)
+        box = box.adjusted(_SWATCH_PX, 0, 0, 0)
     _draw_words(painter, box, tile.title, getattr(palette, tile.tone or "text"))
 
 

@@ -43,3 +43,8 @@ class Cell(Tile):
     candidates: tuple[CandidateBadge, ...] = ()
     is_put_off: bool = False
     tags: tuple[str, ...] = ()
+    note: str = ""
+
+    def spoken(self) -> str:
+        """Return all that is said of the picture, its note too."""
+        return "\n".join(filter(None, (Tile.spoken(self), self.note)))

@@ -41,17 +41,18 @@ class ClassActions(QObject):
             return
         other = self._labels.known_name(new_name)
         if other is not None and other != name:
-            self._labels.apply(MergeClasses((name,), other))
+            self._on_merge_wanted(name, other)
         else:
             self._labels.apply(RenameClass(name, new_name))
 
     @Slot(str, str)
     def _on_merge_wanted(self, name: str, into: str) -> None:
-        self._labels.apply(MergeClasses((name,), into))
+        said = tr("“{name}” was merged into “{into}”.", name=name, into=into)
+        self._labels.apply(MergeClasses((name,), into), said)
 
     @Slot(str)
     def _on_delete_wanted(self, name: str) -> None:
-        self._labels.apply(DeleteClass(name))
+        self._labels.apply(DeleteClass(name), tr("Class “{name}” was deleted.", name=name))
 
     @Slot(list)
     def _on_reordered(self, names: list[str]) -> None:

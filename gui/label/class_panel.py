@@ -1,28 +1,22 @@
-"""The class list beside the pictures: search or create, colour, key, count; rename, merge, delete, reorder.
+"""The class list beside the pictures: name classes, find, filter; colour, key, count; rename, merge, delete, reorder.
 
-Knows Qt and plain data only: it says what the user wants done, the page does it.
+A click shows the pictures of a class, pictures that are dropped on it get it. Knows Qt and plain data only: it says
+what the user wants done, the page does it.
 """
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QLineEdit,
-    QListWidget,
-    QListWidgetItem,
-    QMenu,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-)
+from PySide6.QtWidgets import QListWidgetItem, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.icons import swatch
 from gui.kit.parts import Card, text
 from gui.kit.theme import ClassColour
+from gui.label.class_list import ClassList
+from gui.label.name_edit import NameEdit
 
 COLOUR_NAMES = (
     "Blue", "Orange", "Green", "Pink", "Violet", "Mustard", "Cyan", "Red", "Olive", "Brown", "Indigo", "Plum",
@@ -32,13 +26,14 @@ _ROLE = Qt.ItemDataRole.UserRole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassEntry:
-    """One class: its colour, its key, how many pictures have it, and whether the chosen pictures do."""
+    """One class: colour, key, number of pictures, whether the chosen ones have it, and whether only it is shown."""
 
     name: str
     colour: ClassColour
     key: str
     pictures: int
     is_on: bool = False
+    is_shown: bool = False
 
 
 class _EntryDelegate(QStyledItemDelegate):
@@ -55,11 +50,15 @@ class _EntryDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         is_hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        is_target = isinstance(option.widget, ClassList) and option.widget.is_target(index)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(
             QColor(palette.accent_soft if entry.is_on else palette.hover if is_hovered else palette.surface)
         )
-        painter.drawRoundedRect(QRectF(box).adjusted(0, 1, 0, -1), 6, 6)
+        if entry.is_shown or is_target:
+            painter.setPen(QColor(palette.accent))
+        painter.drawRoundedRect(QRectF(box).adjusted(0.5, 1.5, -0.5, -1.5), 6, 6)
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.class_colour(entry.colour))
         painter.drawRoundedRect(QRectF(box.left() + 10, box.center().y() - 5, 11, 11), 3, 3)
         right = self._draw_key(painter, box, entry)
@@ -90,10 +89,12 @@ class _EntryDelegate(QStyledItemDelegate):
 
 
 class ClassPanel(Card):
-    """All classes; a click gives the class to the chosen pictures."""
+    """All classes, and a box to name more of them."""
 
-    class_chosen = Signal(str)
-    class_named = Signal(str)  # typed and confirmed: an existing class or a new one
+    filter_wanted = Signal(str)  # a click: show the pictures of this class, or all again
+    class_chosen = Signal(str)  # give the class, which may be new, to the chosen pictures
+    classes_named = Signal(list)  # typed or pasted: to be added
+    naming_left = Signal()
     rename_wanted = Signal(str)
     merge_wanted = Signal(str, str)
     delete_wanted = Signal(str)
@@ -103,34 +104,28 @@ class ClassPanel(Card):
 
     def __init__(self) -> None:
         super().__init__(margin=theme.MEDIUM)
-        self.search_edit = QLineEdit()
-        self.search_edit.setPlaceholderText(tr("Find a class, or type a new one"))
+        self.search_edit = NameEdit()
+        self.search_edit.setPlaceholderText(tr("Name a class, Enter adds it"))
         self.search_edit.setAccessibleName(tr("Find or create a class"))
-        self.search_edit.setClearButtonEnabled(True)
-        self.list = QListWidget()
+        self.list = ClassList()
         self.list.setItemDelegate(_EntryDelegate(self.list))
-        self.list.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
-        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setMouseTracking(True)
-        self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setAccessibleName(tr("Classes"))
-        self._hint = text("Enter creates and assigns it", "small")
+        self._hint = text("", "small", wrap=True)
         self._hint.hide()
-        self._empty = text("No classes yet. Type a name above and press Enter.", "muted", wrap=True)
-        self.body.addWidget(text("Classes", "heading"))
+        self._empty = text("No classes yet. Name them above, one after the other.", "muted", wrap=True)
         self.body.addWidget(self.search_edit)
         self.body.addWidget(self._hint)
         self.body.addWidget(self._empty)
         self.body.addWidget(self.list, 1)
-        self.body.addWidget(text("Right-click a class to change it, drag it to reorder.", "small", wrap=True))
+        words = "Click a class to see its pictures. Its key, or pictures dragged onto it, label."
+        self.body.addWidget(text(words, "small", wrap=True))
         self._entries: list[ClassEntry] = []
         self.search_edit.textChanged.connect(self._show_matches)
-        self.search_edit.returnPressed.connect(self._on_return_pressed)
-        self.list.itemClicked.connect(lambda item: self.class_chosen.emit(item.data(_ROLE).name))
-        self.list.itemActivated.connect(lambda item: self.class_chosen.emit(item.data(_ROLE).name))
+        self.search_edit.names_entered.connect(self._on_names_entered)
+        self.search_edit.use_wanted.connect(self._on_use_wanted)
+        self.search_edit.left.connect(self.naming_left)
+        self.list.entered_row.connect(lambda item: self.filter_wanted.emit(item.data(_ROLE).name))
+        self.list.dropped_on.connect(lambda item: self.class_chosen.emit(item.data(_ROLE).name))
         self.list.customContextMenuRequested.connect(self._on_menu_requested)
         self.list.model().rowsMoved.connect(self._on_rows_moved)
 
@@ -200,7 +195,9 @@ class ClassPanel(Card):
         for line, entry in enumerate(self._matches()):
             item = self.list.item(line)
             if item.data(_ROLE) != entry:
-                _fill(item, entry)
+                with QSignalBlocker(self.list.model()):  # else the list would arrange all its rows anew
+                    _fill(item, entry)
+                self.list.viewport().update(self.list.visualItemRect(item))
 
     def _show_matches(self, *_: object) -> None:
         wanted = self.search_edit.text().strip().casefold()
@@ -210,14 +207,23 @@ class ClassPanel(Card):
             _fill(item, entry)
             self.list.addItem(item)
         self.list.setDragEnabled(not wanted)
-        is_new = bool(wanted) and all(entry.name.casefold() != wanted for entry in self._entries)
-        self._hint.setVisible(is_new)
+        is_new = all(entry.name.casefold() != wanted for entry in self._entries)
+        words = tr("Enter adds it. Ctrl+Enter gives it to the selected pictures.")
+        self._hint.setText(words if is_new else tr("This class exists. Ctrl+Enter gives it to the selected pictures."))
+        self._hint.setVisible(bool(wanted))
 
-    def _on_return_pressed(self) -> None:
-        name = self.search_edit.text().strip()
-        if name:
-            self.search_edit.clear()
-            self.class_named.emit(name)
+    def _on_names_entered(self, names: list[str]) -> None:
+        known = {entry.name.casefold() for entry in self._entries}
+        if new := [name for name in dict.fromkeys(names) if name.casefold() not in known]:
+            self.classes_named.emit(new)
+        else:
+            self.search_edit.selectAll()  # the next name replaces it
+
+    def _on_use_wanted(self, typed: str) -> None:
+        known = next((entry.name for entry in self._entries if entry.name.casefold() == typed.casefold()), typed)
+        self.search_edit.clear()
+        self.class_chosen.emit(known)
+        self.naming_left.emit()
 
     def _on_menu_requested(self, place: QPoint) -> None:
         item = self.list.itemAt(place)
@@ -232,4 +238,6 @@ class ClassPanel(Card):
 
 def _fill(item: QListWidgetItem, entry: ClassEntry) -> None:
     item.setData(_ROLE, entry)
-    item.setToolTip(tr("{name}: {count} pictures", name=entry.name, count=f"{entry.pictures:,}"))
+    counted = tr("{name}: {count} pictures", name=entry.name, count=f"{entry.pictures:,}")
+    item.setToolTip(counted)
+    item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{entry.key.upper()}".strip())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gui.kit.class_looks import class_colours, class_keys
+from gui.kit.class_looks import class_colours
 from gui.kit.i18n import tr
 from gui.kit.theme import ClassColour
 from gui.label.cell import CandidateBadge, Cell, SuggestionBadge
@@ -113,7 +113,9 @@ def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestio
         tone="warn" if offered else "" if row.labels or badge is not None else "muted",
         swatches=tuple(looks.get(name, 0) for name in shown),
         is_proposed=not row.labels,
+        is_blank=not (row.labels or offered or badge or is_put_off),
         aside=row.split or "",
+        mark=", ".join((*(f"#{tag}" for tag in row.tags), *([tr("note")] if row.note else []))),
         labels=tuple((name, looks.get(name, 0)) for name in row.labels),
         size=f"{row.width} x {row.height}",
         badge=badge,
@@ -123,6 +125,7 @@ def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestio
         ),
         is_put_off=is_put_off,
         tags=row.tags,
+        note=row.note or "",
     )
 
 
@@ -143,18 +146,27 @@ def _guess(suggestion: Suggestion, looks: Mapping[str, ClassColour]) -> Suggesti
     )
 
 
-def class_entries(classes: Sequence[ClassRow], chosen: Sequence[Cell]) -> list[ClassEntry]:
-    """Return the class list; a class is on when every chosen picture has it."""
-    keys = {name: key for key, name in class_keys(classes).items()}
-    looks = class_colours(classes)
+def class_entries(
+    classes: Sequence[ClassRow], chosen: Sequence[Cell], *, keys: Mapping[str, str], shown: str
+) -> list[ClassEntry]:
+    """Return the class list; a class is on when every chosen picture has it.
+
+    Args:
+        classes: In their order.
+        chosen: The chosen pictures, or the first of them.
+        keys: {key: class name}.
+        shown: The class to which the pictures are narrowed.
+    """
+    key_of, looks = {name: key for key, name in keys.items()}, class_colours(classes)
     common = set.intersection(*({name for name, _ in cell.labels} for cell in chosen)) if chosen else set[str]()
     return [
         ClassEntry(
             name=row.name,
             colour=looks[row.name],
-            key=keys.get(row.name, ""),
+            key=key_of.get(row.name, ""),
             pictures=row.pictures,
             is_on=row.name in common,
+            is_shown=row.name == shown,
         )
         for row in classes
     ]

@@ -1,17 +1,18 @@
 """The label page: a grid and a viewer over all pictures, the class list, and labelling by keys.
 
-Every key press is one durable transaction before the screen shows it; undo brings anything back.
+Above the pictures stand two lines, what can be done and what is shown; all else stands below them. Every key press is
+one durable transaction before the screen shows it; undo brings anything back.
 """
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
-from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QCheckBox, QSlider, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row, text
+from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.cell import Cell
@@ -21,6 +22,7 @@ from gui.label.filter_bar import FilterBar
 from gui.label.images import class_entries
 from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
+from gui.label.picture_menu import picture_menu
 from gui.label.picture_viewer import PictureViewer
 from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE, SuggestionBar
@@ -31,6 +33,7 @@ from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 
 COUNT_PAUSE_MS = 150
+SIDES_PX = (64, 320)
 _UNBOUNDED = 16777215
 
 
@@ -41,11 +44,15 @@ class LabelPage(Page):
     title = "Label"
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
-        super().__init__(state, session, scrolls=False, max_width=_UNBOUNDED)
+        super().__init__(state, session, scrolls=False, max_width=_UNBOUNDED, is_compact=True)
         self.labels = LabelSession(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
-        self.filters = FilterBar(thumbnail_px=state.settings.thumbnail_px)
-        self.grid = PictureGrid(self.thumbnails, selection=self.labels.selection, side_px=state.settings.thumbnail_px)
+        self.filters = FilterBar()
+        self.size_slider = _size_slider(state.settings.thumbnail_px)
+        self.grid = PictureGrid(
+            self.thumbnails, selection=self.labels.selection, side_px=self.size_slider.value(), lines=0, overlaid=True,
+            draggable=True,
+        )  # fmt: skip
         self.viewer = PictureViewer(self.thumbnails)
         self.panel = ClassPanel()
         self.class_actions = ClassActions(self.labels, self.panel, self)
@@ -58,10 +65,11 @@ class LabelPage(Page):
         self.advance_box.setChecked(state.settings.auto_advance)
         self.advance_box.setToolTip(tr("After a picture gets its class, the next one becomes current"))
         self.saved = pill("Saved", "good")
+        self.way_button = Button("Train", role="primary", on_click=self._go_on)
         self.empty = EmptyState("pictures", "", "")
         self._lay_out()
         self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
-        self._counting.timeout.connect(self.labels.read)
+        self._counting.timeout.connect(self.labels.count)
         self._shown_hint = self._hint()
         self._connect()
         self._attach()
@@ -69,21 +77,17 @@ class LabelPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        for widget in (self.suggest_button, self.advance_box, self.undo_button, self.redo_button, self.saved):
+        for widget in (self.saved, self.undo_button, self.redo_button, self.suggest_button, self.way_button):
             self.action_row.addWidget(widget)
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = QStackedWidget()
         self._modes.addWidget(self.grid)
         self._modes.addWidget(self.viewer)
-        left = QWidget()
-        self._only_text = text("", "strong")
-        self._only_bar = QWidget()
-        self._only_bar.setLayout(
-            row(self._only_text, Button("Show all pictures", "close", on_click=self.show_all), None)
-        )
-        self._only_bar.hide()
-        left_layout = column(self.filters, self._only_bar, self.suggestion_bar, self._modes, self._selection)
-        left_layout.setStretch(3, 1)
+        left, foot = QWidget(), row(self._selection, self.advance_box, IconLabel("grid", size=15, tone="muted"))
+        foot.addWidget(self.size_slider)
+        foot.setStretch(0, 1)
+        left_layout = column(self._modes, self.suggestion_bar, foot)
+        left_layout.setStretch(0, 1)
         left.setLayout(left_layout)
         split = QSplitter()
         split.addWidget(left)
@@ -91,12 +95,15 @@ class LabelPage(Page):
         split.setStretchFactor(0, 1)
         split.setHandleWidth(theme.LARGE)
         split.setChildrenCollapsible(False)
-        self.panel.setMinimumWidth(theme.scaled(250))
-        split.setSizes([1000, theme.scaled(250)])
+        self.panel.setMinimumWidth(theme.scaled(220))
+        split.setSizes([1000, theme.scaled(230)])
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(split)
-        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
+        whole, lines = QWidget(), column(self.filters, split, spacing=theme.SMALL)
+        lines.setStretch(1, 1)
+        whole.setLayout(lines)
+        self._stack.addWidget(whole)
+        self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.SMALL)
         self.body.addWidget(self._stack)
 
     def _connect(self) -> None:
@@ -112,6 +119,7 @@ class LabelPage(Page):
         labels.selection.selection_changed.connect(self._show_chosen)
         labels.suggesting.changed.connect(self._on_suggestions_changed)
         self.grid.opened.connect(lambda _image_id: labels.view(True))
+        self.grid.menu_wanted.connect(self._offer_menu)
         self.viewer.closed.connect(lambda: labels.view(False))
         self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
@@ -119,9 +127,11 @@ class LabelPage(Page):
         self.filters.changed.connect(self.show_all)
         self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
         self.suggestion_bar.hide_wanted.connect(labels.suggesting.hide)
-        self.filters.size_changed.connect(self._on_size_changed)
+        self.size_slider.valueChanged.connect(self._on_size_changed)
+        self.panel.filter_wanted.connect(self.filters.show_only_class)
         self.panel.class_chosen.connect(self.labeller.assign)
-        self.panel.class_named.connect(self._on_class_named)
+        self.panel.classes_named.connect(self._on_classes_named)
+        self.panel.naming_left.connect(lambda: self.focus_target and self.focus_target.setFocus())
         self.undo_button.clicked.connect(lambda _checked=False: session is not None and session.undo())
         self.redo_button.clicked.connect(lambda _checked=False: session is not None and session.redo())
         self.advance_box.toggled.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
@@ -139,11 +149,11 @@ class LabelPage(Page):
         actions.attach(viewer.fit_button, "viewer.fit")
         words = tr("One pixel of the picture is one pixel of the screen")
         actions.attach(viewer.real_button, "viewer.real_pixels", words)
-        actions.changed.connect(self._show_keys)
 
-    @Slot()
     def _show_keys(self) -> None:
         """Show the keys that are in force, where they changed."""
+        if self.labels.keys != self.labels.keys_now():
+            self.labels.read()
         hint = self._hint()
         if hint != self._shown_hint:
             self._shown_hint = hint
@@ -154,7 +164,7 @@ class LabelPage(Page):
     def _hint(self) -> str:
         """Return the line of the most used keys; a command without a key is left out."""
         key = self.state.actions.shown_keys
-        parts = [tr("1-9 label")]
+        parts = [tr("0-9 and letters label")]
         if clear := key("label.clear"):
             parts.append(tr("{key} clears", key=clear))
         if (back := key("label.previous")) and (forth := key("label.next")):
@@ -189,7 +199,7 @@ class LabelPage(Page):
 
     @Slot()
     def _show_classes(self) -> None:
-        self.filters.show_classes([row.name for row in self.labels.classes])
+        self.filters.show_classes(self.labels.colours)
         self.filters.show_tags(list(self.labels.tags))
         self._show_suggestions()
         self._show_chosen()
@@ -206,7 +216,7 @@ class LabelPage(Page):
 
     def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
         """Show just these pictures, in this order, until the user asks for others."""
-        self._only_text.setText(title)
+        self.filters.show_only(title)
         self.labels.view(False)
         self.labels.show_only(image_ids)
 
@@ -216,8 +226,10 @@ class LabelPage(Page):
 
     @Slot()
     def _show_pictures(self) -> None:
-        self._only_bar.setVisible(self.labels.only is not None)
+        if self.labels.only is None:
+            self.filters.show_only("")
         self._show_subtitle()
+        self._show_chosen()
         self._show_current()
 
     def _show_subtitle(self) -> None:
@@ -226,16 +238,22 @@ class LabelPage(Page):
             self.subtitle.setText("")
             return
         rest = summary.images - summary.labelled
-        shown = f", {self.grid.count():,} shown" if self.labels.is_narrow else ""
-        left = f"{rest:,} without a label" if rest else "all labelled"
-        self.subtitle.setText(f"{summary.images:,} pictures, {left}{shown}")
+        parts = [tr("{count} pictures", count=f"{summary.images:,}")]
+        parts.append(tr("{count} without a label", count=f"{rest:,}") if rest else tr("all labelled"))
+        if self.labels.is_narrow:
+            parts.append(tr("{count} shown", count=f"{self.grid.count():,}"))
+        self.subtitle.setText(", ".join(parts))
+        self.filters.show_unlabelled(rest)
+        self.way_button.setText(tr("Train") if self._can_train() else tr("Next without a label"))
 
     @Slot()
     def _show_chosen(self) -> None:
         chosen = self.labels.selection.selected_ids()
-        self.panel.show_entries(class_entries(self.labels.classes, self._cells(chosen[:500])))
+        labels, cells = self.labels, self._cells(chosen[:500])
+        shown = labels.query.class_name if labels.only is None else ""
+        self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
         count = len(chosen)
-        several = "{count} selected: a key or a click on a class labels them all"
+        several = "{count} selected: a key labels them all, and so does dragging them onto a class"
         self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else self._hint())
 
     @Slot()
@@ -260,6 +278,19 @@ class LabelPage(Page):
         self.saved.setText(tr("Read only" if is_read_only else "Saved"))
         restyle(self.saved, tone="warn" if is_read_only else "good")
         self.saved.setToolTip(tr("Every change is on disk before the screen shows it"))
+
+    def _can_train(self) -> bool:
+        return self.labels.summary is not None and sum(map(bool, self.labels.summary.classes.values())) > 1
+
+    def _go_on(self) -> None:
+        """Take the next step: label what is missing until there is something to train on."""
+        self.state.page_requested.emit("train") if self._can_train() else self.labeller.step_unlabelled(1)
+
+    @Slot(QPoint)
+    def _offer_menu(self, place: QPoint) -> None:
+        menu = picture_menu(self.labels, self.labeller, self)
+        menu.exec(place)
+        menu.deleteLater()
 
     def _offer_runs(self) -> None:
         menu = self.labels.suggesting.menu(self)
@@ -298,14 +329,13 @@ class LabelPage(Page):
     @Slot()
     def _show_settings(self) -> None:
         self.advance_box.setChecked(self.state.settings.auto_advance)
+        self._show_keys()
 
-    @Slot(str)
-    def _on_class_named(self, name: str) -> None:
-        known = self.labels.known_name(name)
-        if known is None and not self.labels.apply(AddClass(name)):
-            return
-        self.labeller.assign(known or name)
-        self.grid.setFocus()
+    @Slot(list)
+    def _on_classes_named(self, names: list[str]) -> None:
+        """Add classes, and nothing else: who names them goes on naming."""
+        if all(self.labels.apply(AddClass(name)) for name in names):
+            self.panel.search_edit.clear()
 
     @Slot()
     def _on_suggestions_changed(self) -> None:
@@ -328,3 +358,14 @@ class LabelPage(Page):
 def _is_small(effects: Effects) -> bool:
     """Say whether a change leaves the pictures of the grid and the classes as they are."""
     return all(target.split(".")[0] in ("label", "conflict") or target == "image.review" for target in effects.targets)
+
+
+def _size_slider(pixels: int) -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(*SIDES_PX)
+    slider.setValue(pixels)
+    slider.setFixedWidth(theme.scaled(96))
+    slider.setAccessibleName(tr("Size of the pictures"))
+    slider.setToolTip(tr("Size of the pictures"))
+    slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return slider

@@ -3,25 +3,45 @@
 The page, its keys and the actions depend on this and not on each other. It shows nothing itself.
 """
 
+import logging
 from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.picture_model import PictureModel
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
+from gui.kit.workers import WorkerPool
 from gui.label.cell import Cell
 from gui.label.filter_bar import ImageQuery
 from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
 from gui.state import AppState
+from visionft.errors import VisionFTError
 from visionft.project.edits.changes import Change
 from visionft.project.queries import ClassRow, tag_counts
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
+
+logger = logging.getLogger(__name__)
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...]]
+
+
+def _read(project: Project) -> Counts:
+    summary = project.summary()
+    return summary, read_classes(project, summary.classes), tuple(tag_counts(project))
+
+
+def _count(project: Project) -> Counts | None:
+    """Read the counts; safe in any thread."""
+    try:
+        return _read(project)
+    except VisionFTError as error:  # the project was closed meanwhile, or its folder is gone
+        logger.warning("Pictures were not counted: %s", error)
+        return None
 
 
 class LabelSession(QObject):
@@ -48,18 +68,37 @@ class LabelSession(QObject):
         self.only: tuple[int, ...] | None = None  # just these pictures, whatever the query
         self.is_viewing = False
         self._finder = PictureFinder(session.project) if session is not None else None
+        self._counting = WorkerPool(_count, threads=1, answers_age=True, parent=self)
+        self._counting.done.connect(self._on_counted)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self) -> None:
         """Read the classes and counts anew."""
-        project = self.project
-        self.summary = project.summary() if project is not None else None
-        self.classes = read_classes(project, self.summary.classes) if project is not None and self.summary else ()
-        self.tags = tuple(tag_counts(project)) if project is not None else ()
+        if self.project is not None:
+            self._take(_read(self.project))
+        else:
+            self.classes_changed.emit()
+
+    def count(self) -> None:
+        """Read the same beside the window: of a million pictures it takes long enough to be felt."""
+        if self.project is not None:
+            self._counting.request([self.project])
+
+    @Slot(object, object)
+    def _on_counted(self, _project: Project, counts: Counts | None) -> None:
+        if counts is not None:
+            self._take(counts)
+
+    def _take(self, counts: Counts) -> None:
+        self.summary, self.classes, self.tags = counts
         self.colours = class_colours(self.classes)
-        self.keys = class_keys(self.classes)
+        self.keys = self.keys_now()
         self.classes_changed.emit()
+
+    def keys_now(self) -> dict[str, str]:
+        """Return {key: class name}, with the letters that no command has."""
+        return class_keys(self.classes, self.state.actions.letters_in_use())
 
     def cells(self, image_ids: Sequence[int]) -> list[Cell]:
         """Return what is shown of pictures."""
@@ -115,10 +154,14 @@ class LabelSession(QObject):
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def apply(self, change: Change) -> bool:
-        """Make a change durable; return whether it was made."""
-        return self._session is not None and self._session.apply(change)
+    def apply(self, change: Change, said: str = "") -> bool:
+        """Make a change durable, and say what it did, with Undo beside it; return whether it was made."""
+        is_made = self._session is not None and self._session.apply(change)
+        if is_made and said:
+            self.state.say(said, tone="good", command="edit.undo")
+        return is_made
 
     def close(self) -> None:
         """Wait for what is being read."""
         self.suggesting.close()
+        self._counting.close()

@@ -263,7 +263,8 @@ class PictureViews(QObject):
     def relabel(self, strip: PictureGrid, key: str) -> None:
         """Give the chosen pictures of a strip the class of a key, and go on to the next."""
         session, chosen = self._session, strip.chosen()
-        name = class_keys(class_rows(session.project)).get(key) if session is not None else None
+        taken = self._state.actions.letters_in_use()
+        name = class_keys(class_rows(session.project), taken).get(key) if session is not None else None
         if session is not None and name is not None and chosen:
             session.apply(LabelImages(tuple(item.image_id for item in chosen), name))
             if len(chosen) == 1:

@@ -17,7 +17,7 @@ from gui.shell.shortcut_sheet import Group
 from gui.state import AppState
 
 _PLACES = {actions.TRAIN: "train", actions.TRY: "try"}  # place -> the page that owns the keys
-_CLASS_KEYS = ("1 / … / 9", "Give the class")
+_CLASS_KEYS = ("1 / … / 9 / 0", "Give the class")
 
 
 class Commands(QObject):
@@ -31,9 +31,9 @@ class Commands(QObject):
         state.session_changed.connect(self._on_session_changed)
         state.tasks.changed.connect(state.actions.refresh)
         state.settings_changed.connect(state.actions.refresh)
-        state.actions.changed.connect(self._show)
+        state.actions.changed.connect(lambda: self._show(state.actions.altered))
         state.actions.refused.connect(state.say)
-        self._show()
+        self._show(self._actions)
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -81,11 +81,11 @@ class Commands(QObject):
     def _on_content_changed(self, _effects: object) -> None:
         self._state.actions.refresh()
 
-    @Slot()
-    def _show(self) -> None:
+    def _show(self, names: Iterable[str]) -> None:
         """Show the keys, what can be done now and why the rest cannot, and what undo would take back."""
         records = self._state.actions
-        for name, action in self._actions.items():
+        for name in self._actions.keys() & set(names):
+            action = self._actions[name]
             reason = records.why_not(name)
             action.setEnabled(not reason)
             action.setText(records.title(name).replace("&", "&&"))

@@ -49,6 +49,8 @@ class Project:
         self.notices = self._database.notices
         self._tell: Callable[[Notice], object] | None = None
         self._is_open = True
+        self._changes = 0  # how often the history was written to
+        self._titles: tuple[int, str | None, str | None] = (-1, None, None)  # as of which change; of undo, of redo
         self._schedule: BackupSchedule | None = None
         try:
             with self.reading() as connection:
@@ -221,14 +223,20 @@ class Project:
     @property
     def undo_title(self) -> str | None:
         """The title of the step that `undo` would take back; None when there is none."""
-        with self.reading() as connection:
-            return journal.undo_title(connection)
+        return self._read_titles()[1]
 
     @property
     def redo_title(self) -> str | None:
         """The title of the step that `redo` would bring back; None when there is none."""
-        with self.reading() as connection:
-            return journal.redo_title(connection)
+        return self._read_titles()[2]
+
+    def _read_titles(self) -> tuple[int, str | None, str | None]:
+        """Return what undo and redo would do, kept until the next change: every menu and button asks, at every key."""
+        changes = self._changes
+        if self._titles[0] != changes or self.is_read_only:  # another process may write what is only read here
+            with self.reading() as connection:
+                self._titles = (changes, journal.undo_title(connection), journal.redo_title(connection))
+        return self._titles
 
     def history(self, limit: int = 100) -> tuple[Step, ...]:
         """Return the newest steps, newest first, those that can be redone included."""
@@ -282,6 +290,7 @@ class Project:
             self._tell(notice)
 
     def _note_change(self) -> None:
+        self._changes += 1
         if self._schedule is not None:
             self._schedule.note_change()
 

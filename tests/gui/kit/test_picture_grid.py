@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QAccessible, QPixmap
+from PySide6.QtGui import QAccessible, QContextMenuEvent, QPixmap
 from PySide6.QtTest import QTest
 
 from gui.kit.grid_geometry import GridGeometry, TileSize
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Section, Tile
-from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.thumbnails import ThumbnailStore, filling
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -114,13 +114,24 @@ def test_a_changed_picture_is_asked_for_again_and_the_others_are_not(qtbot, thum
     assert asked == [1, 2, 3, 2]
 
 
-def test_a_tiny_picture_is_enlarged_but_not_without_end(qtbot, make, thumbnails, tmp_path):
-    Image.new("RGB", (24, 12), (200, 10, 10)).save(tmp_path / "tiny.png")
-    grid = make(0, side_px=152)
-    grid.show_tiles([Tile(image_id=1, path=tmp_path / "tiny.png")])
-    qtbot.waitUntil(lambda: isinstance(thumbnails.get(tmp_path / "tiny.png"), QPixmap))
-    kept = thumbnails.get(tmp_path / "tiny.png")
-    assert isinstance(kept, QPixmap) and (kept.width(), kept.height()) == (96, 48)
+@pytest.mark.parametrize("options", [{}, {"lines": 0, "overlaid": True}, {"lines": 0}])
+@pytest.mark.parametrize("size", [(24, 18), (18, 24), (20, 20), (640, 480)])
+def test_a_picture_fills_its_tile_however_small_it_is(qtbot, make, thumbnails, tmp_path, size, options):
+    Image.new("RGB", size, (200, 10, 10)).save(tmp_path / "flat.png")
+    grid = make(0, side_px=152, **options)
+    grid.show_tiles([Tile(image_id=1, path=tmp_path / "flat.png")])
+    qtbot.waitUntil(lambda: isinstance(thumbnails.get(tmp_path / "flat.png"), QPixmap))
+    grid.setFocus()
+    seen, box = grid.viewport().grab().toImage(), grid.rect_of(0)
+    inside = box.adjusted(12, 12, -12, -12 - (24 if "lines" not in options else 0))
+    corners = (inside.topLeft(), inside.topRight(), inside.bottomLeft(), inside.bottomRight())
+    assert all(seen.pixelColor(corner).red() > 2 * seen.pixelColor(corner).green() for corner in corners)
+
+
+def test_of_a_long_picture_three_quarters_are_seen_and_the_rest_of_the_tile_stays_empty():
+    assert filling(QSize(400, 300), 120) == QSize(160, 120)
+    assert filling(QSize(1000, 100), 120) == QSize(160, 16)
+    assert filling(QSize(1, 5000), 120) == QSize(1, 160)
 
 
 # -- moving and selecting -----------------------------------------------------------------------------------------
@@ -235,3 +246,29 @@ def test_a_screen_reader_and_a_waiting_pointer_hear_all_that_is_shown(make):
     interface = QAccessible.queryAccessibleInterface(grid)
     assert interface is not None and interface.text(QAccessible.Text.Name) == "Pictures that changed"
     assert interface.childCount() == 1 and interface.child(0).text(QAccessible.Text.Name) == said
+
+
+def test_a_changed_picture_and_a_step_draw_only_the_tiles_they_are_about(qtbot, make):
+    grid, drawn = make(20), []
+    grid.selection.set_current(1)
+    grid.grab()
+    paint = grid.paintEvent
+    grid.paintEvent = lambda event: (drawn.append(event.region()), paint(event))  # type: ignore[method-assign]
+    qtbot.wait(50)
+    drawn.clear()
+    grid.selection.step(1)
+    grid.pictures.invalidate([2])
+    qtbot.waitUntil(lambda: bool(drawn))
+    assert not any(region.intersects(grid.rect_of(place)) for region in drawn for place in (0, 3, 5, 9))
+
+
+def test_a_menu_is_asked_for_by_pointer_and_by_key(qtbot, make):
+    grid = make(20)
+    asked: list[QPoint] = []
+    grid.menu_wanted.connect(asked.append)
+    grid.selection.set_current(5)
+    middle = grid.rect_of(5).center()
+    for reason, at in ((QContextMenuEvent.Reason.Mouse, middle), (QContextMenuEvent.Reason.Keyboard, QPoint())):
+        event = QContextMenuEvent(reason, at, grid.viewport().mapToGlobal(at))
+        grid.contextMenuEvent(event)
+    assert asked == [grid.viewport().mapToGlobal(middle)] * 2

@@ -39,7 +39,7 @@ def page(qtbot, torn: MainWindow) -> LabelPage:
     torn.show_page("label")
     page = torn.page("label")
     assert isinstance(page, LabelPage)
-    page.filters.label_box.setCurrentIndex(IN_CONFLICT)
+    page.filters.label_chip.choose(IN_CONFLICT)
     assert page.grid.count() == 1
     page.grid.setFocus()
     return page

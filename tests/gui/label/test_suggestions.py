@@ -13,7 +13,7 @@ from visionft.project.store import Project
 from visionft.suggest.suggestions import Suggestion, write_suggestions
 from visionft.training.config.train_config import TrainConfig
 
-LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 SHARES = (0.99, 0.55, 0.97, 0.40, 0.80)
 
 
@@ -56,6 +56,10 @@ def stored(page: LabelPage) -> dict[int, list[str]]:
 
 def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
     qtbot.keyClick(page.focusWidget() or page.grid, key, modifier)
+
+
+def choose_in(chip, title: str) -> None:
+    next(each for each in chip.menu().actions() if each.text() == title).trigger()
 
 
 def shown_ids(page: LabelPage) -> list[int]:
@@ -104,17 +108,17 @@ def test_the_sure_ones_are_accepted_at_once(qtbot, page, suggested):
 
 
 def test_pictures_are_sorted_by_uncertainty_and_filtered_by_suggestion(page, suggested):
-    page.filters.order_box.setCurrentText("Unsure first")
+    choose_in(page.filters.order_chip, "Unsure first")
     assert shown_ids(page)[:5] == [suggested[place] for place in (3, 1, 4, 2, 0)]
-    page.filters.order_box.setCurrentText("Sure first")
+    choose_in(page.filters.order_chip, "Sure first")
     assert shown_ids(page)[:5] == [suggested[place] for place in (0, 2, 4, 1, 3)]
-    page.filters.prediction_box.setCurrentText("red")
+    choose_in(page.filters.prediction_chip, "red")
     assert sorted(shown_ids(page)) == sorted(suggested) and page.filters.clear_button.isVisible()
 
 
 def test_hidden_suggestions_leave_tiles_filters_and_the_bar(qtbot, page, suggested):
     qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
-    assert not page.suggestion_bar.isVisible() and not page.filters.prediction_box.isVisible()
+    assert not page.suggestion_bar.isVisible() and not page.filters.prediction_chip.isVisible()
     assert page.grid.tile(suggested[0]).title == "no label"
 
 
@@ -123,12 +127,14 @@ def test_n_puts_off_and_the_jump_passes_over_it(qtbot, page, suggested):
     press(qtbot, page, Qt.Key.Key_N)
     assert page.grid.selection.place == 1 and page.grid.tile(suggested[0]).is_put_off
     page.grid.selection.set_current(20)
-    press(qtbot, page, Qt.Key.Key_A, CONTROL)
+    press(qtbot, page, Qt.Key.Key_D, CONTROL | SHIFT)
     assert page.grid.selection.current_id() == suggested[4]
-    for _ in range(4):
-        press(qtbot, page, Qt.Key.Key_A, CONTROL)
+    for _ in range(3):
+        press(qtbot, page, Qt.Key.Key_D, CONTROL | SHIFT)
     assert page.grid.selection.current_id() == suggested[1]
-    page.filters.label_box.setCurrentText("Put off")
+    press(qtbot, page, Qt.Key.Key_D, CONTROL | SHIFT)
+    assert page.grid.selection.current_id() == suggested[4]
+    choose_in(page.filters.label_chip, "Put off")
     assert shown_ids(page) == [suggested[0]]
     press(qtbot, page, Qt.Key.Key_3)
     assert stored(page)[suggested[0]] == ["red"]
@@ -136,15 +142,15 @@ def test_n_puts_off_and_the_jump_passes_over_it(qtbot, page, suggested):
 
 def test_tags_are_given_filtered_by_and_taken_off(qtbot, page, suggested, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args, **kwargs: ("blurred", True))
-    assert not page.filters.tag_box.isVisible()
+    assert not page.filters.tag_chip.isVisible()
     page.grid.selection.set_current(7)
     press(qtbot, page, Qt.Key.Key_T, CONTROL)
     chosen = page.grid.selection.current_id()
     assert page.grid.tile(chosen).tags == ("blurred",)
-    page.filters.tag_box.setCurrentText("blurred")
+    choose_in(page.filters.tag_chip, "blurred")
     assert shown_ids(page) == [chosen]
     press(qtbot, page, Qt.Key.Key_T, CONTROL)
-    assert not page.filters.tag_box.isVisible() and page.grid.count() == 25
+    assert not page.filters.tag_chip.isVisible() and page.grid.count() == 25
 
 
 def trigger(page: LabelPage, name: str, *path: str) -> None:

@@ -77,13 +77,14 @@ def hints(page: LabelPage) -> list[str]:
 
 
 def test_new_keys_show_in_the_hint_line_and_the_viewer_and_do_what_they_say(qtbot, window, label):
-    before = "1-9 label, 0 clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+    moves = "Backspace clears, A and D move, Ctrl+D next without label, Enter opens, Del removes, ? all keys"
+    before = f"0-9 and letters label, {moves}"
     assert before in hints(label)
     rebind(qtbot, window, "label.next", Qt.Key.Key_G)
     rebind(qtbot, window, "label.clear", Qt.Key.Key_Backspace)  # none
     rebind(qtbot, window, "label.accept", Qt.Key.Key_F4)
     rebind(qtbot, window, "viewer.close", Qt.Key.Key_Q)
-    after = "1-9 label, A and G move, Ctrl+D next without label, F4 opens, Del removes, ? all keys"
+    after = "0-9 and letters label, A and G move, Ctrl+D next without label, F4 opens, Del removes, ? all keys"
     assert after in hints(label) and before not in hints(label)
     qtbot.keyClick(label.grid, Qt.Key.Key_F4)
     assert label.viewer.next_button.toolTip() == "Next picture (G)"

@@ -264,18 +264,13 @@ def _old_row(text: object, columns: set[str]) -> dict[str, object]:
 
 
 def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: int) -> Effects:
-    def distinct(column: str, pattern: str) -> frozenset[int]:
-        rows = connection.execute(
-            f"SELECT DISTINCT {column} FROM journal WHERE id > ? AND step_id = ? AND target GLOB ?",
-            (after, step_id, pattern),
-        )
-        return frozenset(row[0] for row in rows)
-
-    targets = connection.execute("SELECT DISTINCT target FROM journal WHERE id > ? AND step_id = ?", (after, step_id))
-    kinds = frozenset(row[0] for row in targets)
-    if not kinds:
+    query = "SELECT DISTINCT target, key, key2 FROM journal WHERE id > ? AND step_id = ?"
+    rows = connection.execute(query, (after, step_id)).fetchall()
+    if not rows:
         return Effects()
-    links = ("label*", "conflict*")
-    image_ids = distinct("key", "image*").union(*(distinct("key", link) for link in links))
-    class_ids = distinct("key", "class*").union(*(distinct("key2", link) for link in links))
-    return Effects(title=title, step_id=step_id, image_ids=image_ids, class_ids=class_ids, targets=kinds)
+    links = ("label", "conflict")
+    image_ids = frozenset(key for target, key, _ in rows if target.startswith(("image", *links)))
+    class_ids = frozenset(key for target, key, _ in rows if target.startswith("class"))
+    class_ids |= {key2 for target, _, key2 in rows if target.startswith(links)}
+    targets = frozenset(target for target, _, _ in rows)
+    return Effects(title=title, step_id=step_id, image_ids=image_ids, class_ids=class_ids, targets=targets)

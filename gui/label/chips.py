@@ -1,0 +1,111 @@
+"""Chips: small rounded buttons that say what is shown, and give way where the line is short. Know Qt only."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QMenu, QSizePolicy
+
+from gui.kit import theme
+from gui.kit.icons import swatch
+from gui.kit.parts import Button, restyle
+from gui.kit.theme import ClassColour
+
+_LEAST_PX, _WIDEST_PX, _ICON_PX = 48, 220, 12
+
+
+class Chip(Button):
+    """A button whose words are shortened to the room there is; one that narrows what is shown stands out."""
+
+    def __init__(self) -> None:
+        super().__init__("", role="chip")
+        self._words = ""
+        self.setMaximumWidth(theme.scaled(_WIDEST_PX))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setIconSize(QSize(theme.scaled(_ICON_PX), theme.scaled(_ICON_PX)))
+
+    def show_words(self, words: str, *, is_on: bool = False, colour: ClassColour | None = None) -> None:
+        """Show words, and before them the colour of a class."""
+        self._words = words
+        self.setAccessibleName(words)
+        if colour is not None:
+            self.setIcon(swatch(theme.class_colour(colour).name()))
+        restyle(self, chosen=is_on)
+        self._fit(self.width())
+        self.updateGeometry()
+
+    def words(self) -> str:
+        """Return the words, however much of them is seen."""
+        return self._words
+
+    def sizeHint(self) -> QSize:
+        """Return the size of all the words."""
+        metrics, size = self.fontMetrics(), super().sizeHint()
+        wider = metrics.horizontalAdvance(self._words) - metrics.horizontalAdvance(self.text().replace("&&", "&"))
+        return QSize(min(size.width() + wider, theme.scaled(_WIDEST_PX)), size.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the room for a few letters; what narrows gives way last."""
+        least = theme.scaled(_LEAST_PX if not self.property("chosen") else 2 * _LEAST_PX)
+        return QSize(min(least, self.sizeHint().width()), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten the words."""
+        super().resizeEvent(event)
+        self._fit(event.size().width())
+
+    def _fit(self, width: int) -> None:
+        metrics = self.fontMetrics()
+        around = super().sizeHint().width() - metrics.horizontalAdvance(self.text().replace("&&", "&"))
+        shown = metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, max(0, width - around) + 1)
+        self.setText(shown.replace("&", "&&"))
+        self.setToolTip("" if shown == self._words else self._words)
+
+
+class ChoiceChip(Chip):
+    """A chip with a menu. The first choice means none: then the chip shows its own name, unless it `names_all`."""
+
+    changed = Signal()
+
+    def __init__(self, name: str, choices: Sequence[str], *, names_all: bool = False) -> None:
+        """Args: all words are translated already."""
+        super().__init__()
+        self._name, self._names_all = name, names_all
+        self.choices: tuple[str, ...] = ()
+        self.place = 0
+        self.setProperty("opens", True)
+        self.setMenu(QMenu(self))
+        self.offer(choices)
+
+    def offer(self, choices: Sequence[str]) -> None:
+        """Offer these; what is chosen stays so where it is still among them."""
+        if tuple(choices) == self.choices:
+            return
+        chosen, self.choices = self.chosen(), tuple(choices)
+        self.menu().clear()
+        for place, title in enumerate(choices):
+            action = QAction(title.replace("&", "&&"), self.menu(), checkable=True)
+            action.triggered.connect(lambda _checked=False, place=place: self.choose(place))
+            self.menu().addAction(action)
+        self.place = self.choices.index(chosen) if chosen in self.choices else 0
+        self._show()
+        if chosen != self.chosen():
+            self.changed.emit()
+
+    def chosen(self) -> str:
+        """Return what is chosen, empty for the first choice."""
+        return self.choices[self.place] if self.place else ""
+
+    def choose(self, place: int) -> None:
+        """Choose one by its place."""
+        is_other, self.place = place != self.place, place
+        self._show()
+        if is_other:
+            self.changed.emit()
+
+    def _show(self) -> None:
+        for place, action in enumerate(self.menu().actions()):
+            action.setChecked(place == self.place)
+        words = self.choices[self.place] if self.place or self._names_all else self._name
+        self.show_words(words, is_on=self.place > 0 and not self._names_all)
+        self.setAccessibleName(f"{self._name}: {self.choices[self.place]}")
