@@ -309,7 +309,8 @@ class MainWindow(QMainWindow):
         ending, failure = ending_of(outcome), outcome.failure
         if failure is not None and not is_told:
             way = way_of(failure.next_step, self.take_step)
-            self.banner.show_message(failure.message, failure.hint, tone="bad", details=failure.details, way=way)
+            tone = "info" if failure.is_stop else "bad"
+            self.banner.show_message(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
         elif failure is None and ending is not None and self.current_page.name != ending.page:
             way = (ending.action, lambda: self.show_page(ending.page))
             self.banner.show_message(ending.title, ending.words, tone="good", way=way)

@@ -90,7 +90,7 @@ def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
 def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "out"
     before = export_run(run_of("test_resnet", "linear"), snapshot, out).model.read_bytes()
-    with pytest.raises(ExportError, match="stopped"):
+    with pytest.raises(StoppedError, match="stopped"):
         export_run(run_of("test_vit", "linear"), snapshot, out, should_stop=StopInComparison())
     assert (out / "model.onnx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
