@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 FEW = 20  # up to so many pictures are counted; more are told as a share in small numbers
 LONGEST_NAME = 40
+_USUAL = {(2 * tenths, 20): (tenths, 10) for tenths in range(1, 10)} | {(5, 20): (1, 4), (15, 20): (3, 4)}
 SAYS_NOTHING, IS_UNCERTAIN = 0.4, 0.12  # from these widths of the 95 % interval on
 
 
@@ -43,7 +44,7 @@ def _fraction(share: float, count: int) -> tuple[int, int]:
         for whole in (20, 100, 1000):
             part = round(share * whole)
             if 0 < part < whole:
-                return (part // 2, 10) if whole == 20 and part % 2 == 0 else (part, whole)
+                return _USUAL.get((part, whole), (part, whole))
     return right, count
 
 
@@ -56,8 +57,15 @@ def _mistake_words(found: StoredEvaluation) -> str:
     times = found.confusion[pair[0]][pair[1]]
     if times == 1 and wrong > 1:
         return tr("no two classes are mixed up more than once")
+    if sum(line.count(times) for line in _mistakes(found.confusion)) > 1:
+        return tr("no mistake stands out")
     words = "{name} is taken for {said} most often" if times > 1 else "the one mistake: {name} taken for {said}"
     return tr(words, name=named(found.class_names[pair[0]]), said=named(found.class_names[pair[1]]))
+
+
+def _mistakes(confusion: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    """Return the counts without those on the diagonal."""
+    return [line[:place] + line[place + 1 :] for place, line in enumerate(confusion)]
 
 
 def _missed_words(found: StoredEvaluation) -> str:

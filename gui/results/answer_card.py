@@ -23,7 +23,7 @@ class AnswerCard(Card):
         self._figures = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
-        self._progress.setFixedWidth(theme.scaled(200))
+        self._progress.setFixedWidth(theme.scaled(120))
         self._progress.setAccessibleName("Progress of the evaluation")
         keep = self._progress.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
@@ -38,6 +38,7 @@ class AnswerCard(Card):
         below = row(self._figures, self._progress, self.evaluate_button, spacing=theme.MEDIUM)
         below.setStretch(0, 1)
         self.body.addLayout(top)
+        self.body.addStretch(1)
         self.body.addLayout(below)
 
     def show_answer(self, sentence: str, meaning: str, figures: str = "") -> None:

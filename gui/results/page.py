@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QMenu, QStackedWidget
+from PySide6.QtWidgets import QMenu, QSizePolicy, QStackedWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, column, scrolling
+from gui.kit.parts import Button, Card, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
 from gui.page import Page
@@ -81,14 +81,18 @@ class ResultsPage(Page):
             self.action_row.addWidget(widget)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the answer
         self.damaged = Banner()
         self.views = Views(self._all_views(), self.missing)
         self.view_buttons = self.views.buttons
         self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
         below = Card()
         below.body.addWidget(self.views)
-        layout = column(self.damaged, self.answer, self._runs_card, below, spacing=theme.MEDIUM)
-        layout.setStretch(3, 1)
+        top = row(self.answer, self._runs_card, spacing=theme.MEDIUM)
+        top.setStretch(0, 3)
+        top.setStretch(1, 2)
+        layout = column(self.damaged, top, below, spacing=theme.MEDIUM)
+        layout.setStretch(2, 1)
         layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -172,10 +176,10 @@ class ResultsPage(Page):
             self.damaged.show_message(message, hint, tone="warn", details="\n".join(damaged.values()))
 
     def _fit_table(self) -> None:
-        """Show all runs where there is room; at most a quarter of the page."""
+        """Show all runs where there is room; at most a fifth of the page."""
         self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
-        room = max(theme.scaled(130), self.height() // 4)
-        self._runs_card.setFixedHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
+        room = max(theme.scaled(120), self.height() // 5)
+        self._runs_card.setMinimumHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the table its share of the new height."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QWidget
+from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QStackedWidget, QWidget
 
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, column, row
@@ -44,6 +44,11 @@ class Views(QWidget):
         layout = column(switch, self.stack)
         layout.setStretch(1, 1)
         self.setLayout(layout)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def hasHeightForWidth(self) -> bool:
+        """Return that no view asks for more height than there is: else lines that wrap would make the page scroll."""
+        return False
 
     def place(self) -> int:
         """Return which view was chosen."""

@@ -96,7 +96,7 @@ def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting
     export(qtbot, window, page)
     qtbot.mouseClick(page.parity_card.open_button, LEFT)
     assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
-    qtbot.mouseClick(page.parity_card.try_button, LEFT)
+    qtbot.mouseClick(page.try_button, LEFT)
     assert window.current_page.name == "try"
 
 
