@@ -242,11 +242,11 @@ class RunTable(QTableView):
             return
         chosen = [] if self.selected() == [self._preferred] else self.selected()
         self._preferred = preferred
-        self.blockSignals(True)  # one change of the selection, not one for each step of it
+        was_silent = self.blockSignals(True)  # one change of the selection, not one for each step of it
         self._rows.set_rows(rows)
         kept = [name for name in chosen if any(row.name == name for row in rows)]
         self.select(kept or ([preferred] if preferred else []))
-        self.blockSignals(False)
+        self.blockSignals(was_silent)
         self.selection_changed.emit(self.selected())
 
     def selected(self) -> list[str]:

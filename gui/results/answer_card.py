@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QProgressBar
 
 from gui.kit import theme
+from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, choice_box, column, row, text
 from visionft.events import Progress
 
@@ -24,7 +25,7 @@ class AnswerCard(Card):
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(theme.scaled(120))
-        self._progress.setAccessibleName("Progress of the evaluation")
+        self._progress.setAccessibleName(tr("Progress of the evaluation"))
         keep = self._progress.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(keep)

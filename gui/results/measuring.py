@@ -42,15 +42,16 @@ class Measuring(QObject):
         super().__init__(parent)
         self._state, self._session, self._page = state, session, page
         self._under_way: dict[_Key, Progress] = {}
-        self._failures: dict[_Key, Failure] = {}
+        self._tried: dict[_Key, tuple[int, Failure]] = {}  # the run's last epoch then, and why it has no result
 
     def progress(self, run: RunSummary, split: str) -> Progress | None:
         """Return how far the measurement of a run is; None where it is not under way."""
         return self._under_way.get((run.name, split))
 
     def failure(self, run: RunSummary, split: str) -> Failure | None:
-        """Return why the last measurement of a run ended without a result, if it did."""
-        return self._failures.get((run.name, split))
+        """Return why a run has no result although it was measured as it is now; None where it was not yet."""
+        last_epoch, failure = self._tried.get((run.name, split), (0, None))
+        return failure if last_epoch == run.last_epoch else None
 
     def start(self, run: RunSummary, split: "Split", *, by_itself: bool = False) -> None:
         """Measure a run; one that began `by_itself` keeps a failure for who asks, in place of a message."""
@@ -61,14 +62,13 @@ class Measuring(QObject):
         title = tr("Evaluating {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
         self._under_way[key] = _STARTING
-        self._failures.pop(key, None)
         self._state.tasks.run(
             task,
             owner=self,
             on_done=lambda _result: None,
             on_failed=(lambda _failure: None) if by_itself else None,
             on_event=lambda event: self._on_event(key, event),
-            on_end=lambda outcome: self._on_ended(key, outcome),
+            on_end=lambda outcome: self._on_ended(key, run.last_epoch, outcome),
         )
         self.changed.emit()
 
@@ -77,10 +77,8 @@ class Measuring(QObject):
             self._under_way[key] = event
             self.changed.emit()
 
-    def _on_ended(self, key: _Key, outcome: Outcome[object]) -> None:
+    def _on_ended(self, key: _Key, last_epoch: int, outcome: Outcome[object]) -> None:
         self._under_way.pop(key, None)
-        if outcome.failure is not None:
-            self._failures[key] = outcome.failure
-        elif not outcome.has_begun:
-            self._failures[key] = Failure(message=tr("Evaluation was stopped."), is_stop=True)
+        words = "What was measured cannot be read." if outcome.has_begun else "Evaluation was stopped."
+        self._tried[key] = (last_epoch, outcome.failure or Failure(message=tr(words)))
         self.ended.emit()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Slot
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QStackedWidget
 
@@ -157,9 +157,8 @@ class ResultsPage(Page):
         self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
-        self.table.blockSignals(True)
-        self.table.set_rows(rows, preferred=max(self._runs, default=""))
-        self.table.blockSignals(False)
+        with QSignalBlocker(self.table):  # what it chooses is shown below, also where it is what was chosen before
+            self.table.set_rows(rows, preferred=max(self._runs, default=""))
         self._fit_table()
         self._show_evaluation()
 

@@ -328,15 +328,16 @@ class PictureViews(QObject):
 
     def _open_cell(self) -> None:
         if self._cell is not None:
-            self._open([each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
+            self._open(self.matrix.grid, [each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
 
     def _open_ordered(self) -> None:
-        self._open([item.image_id for item in self.explain.strip.tiles()], tr(self._order))
+        self._open(self.explain.grid, [item.image_id for item in self.explain.strip.tiles()], tr(self._order))
 
     def _open_changes(self) -> None:
         name = self.changes.group()
         if self._comparison is not None:
-            self._open([each.image_id for each in getattr(self._comparison, name)], tr(GROUPS[name]))
+            ids = [each.image_id for each in getattr(self._comparison, name)]
+            self._open(self.changes.grid, ids, tr(GROUPS[name]))
 
-    def _open(self, image_ids: Sequence[int], title: str) -> None:
-        self._state.pictures_requested.emit(tuple(image_ids), title)
+    def _open(self, grid: FixableGrid, image_ids: Sequence[int], title: str) -> None:
+        self._state.pictures_requested.emit(tuple(image_ids), title, grid.strip.selection.current_id())

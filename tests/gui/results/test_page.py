@@ -162,7 +162,9 @@ def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, sho
     lines = page.figures.settings.texts()
     assert lines[0] == ["≠  Backbone", "vit_tiny", "resnet18"]
     assert ["Batch size", "32", "32"] in lines
-    assert page.figures.settings.item(0, 0).data(MARK_ROLE) and not page.figures.settings.item(len(lines) - 1, 0).data(MARK_ROLE)
+    assert page.figures.settings.item(0, 0).data(MARK_ROLE) and not page.figures.settings.item(len(lines) - 1, 0).data(
+        MARK_ROLE
+    )
     qtbot.mouseClick(page.figures.only_differing, LEFT)
     assert all(line[0].startswith("≠") for line in page.figures.settings.texts())
 
