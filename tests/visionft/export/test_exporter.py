@@ -17,7 +17,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, RunError
+from visionft.errors import ExportError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
 from visionft.export.exporter import export_run
