@@ -54,11 +54,6 @@ class Classifier(nn.Module):
         return self._method.head_parts(self.backbone, self.options)
 
     @property
-    def begins_solved(self) -> bool:
-        """Tell whether a run begins with the best head for the features as they are."""
-        return self._method.begins_solved(self.options)
-
-    @property
     def may_leave_parts_out(self) -> bool:
         """Tell whether the head may pass over all parts but the network's own embedding."""
         return self._method.may_leave_parts_out(self.options)
@@ -69,18 +64,21 @@ class Classifier(nn.Module):
         return self.network.get_classifier()
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Switch to training; batch-norm statistics of frozen parts stay as they are.
+        """Switch to training; batch-norm statistics of frozen parts, and those the method keeps, stay as they are.
 
         PEFT methods would otherwise move statistics that their checkpoints do not hold (peft issue 1732).
         """
         super().train(mode)
-        for module in self._frozen_norms():
+        keeps_all = self.loaded is not None and self._method.keeps_statistics(self.options)
+        for module in self._norms() if keeps_all else self._frozen_norms():
             module.eval()
         return self
 
+    def _norms(self) -> list[nn.Module]:
+        return [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
     def _frozen_norms(self) -> list[nn.Module]:
-        norms = [module for module in self.network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        return [norm for norm in norms if not any(parameter.requires_grad for parameter in norm.parameters())]
+        return [norm for norm in self._norms() if not any(parameter.requires_grad for parameter in norm.parameters())]
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Return the trainable parameters for an optimiser: as its method groups them.

@@ -73,8 +73,8 @@ class StepDone:
 class EpochDone:
     """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
 
-    Epoch 0 is what the run begins with, before a step was taken: its training loss and accuracy are None, unless the
-    head was solved for.
+    Epoch 0 is a linear probe of what the run begins with, before a step was taken (the very start where its features
+    say nothing: random weights): its training loss and accuracy are None, unless the head is all that learns.
 
     `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
     `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's. At 1 they are the

@@ -10,10 +10,12 @@ from models.catalog import Backbone
 from models.errors import Problem
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
-from models.shapes import ResNetShape, ViTShape, joined_widths
+from models.shapes import joined_widths
 
 if TYPE_CHECKING:
     from torch import nn
+
+KEPT, LEARNED = "kept", "learned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,16 @@ class FullOptions(MethodOptions):
     layers: str = setting(
         "last",
         label="Head sees",
-        help="last: the network's embedding, with a head that begins gently. joined: its earlier stages or blocks too, "
-        "with the head of a linear probe, which the run keeps where training adds nothing.",
+        help="last: the network's embedding; joined: its earlier stages or blocks too.",
         choices=("last", "joined"),
+        advanced=True,
+    )
+    statistics: str = setting(
+        KEPT,
+        label="Batch-norm statistics",
+        help="kept: those of the pretrained network, steadier where there are few pictures or small batches. learned: "
+        "those of your pictures, as a network that starts from random weights always does.",
+        choices=(KEPT, LEARNED),
         advanced=True,
     )
     frozen_stages: int = setting(
@@ -59,19 +68,19 @@ class FullFineTuning(Method[FullOptions]):
     moves_buffers = True
     interpolates = True
 
-    def peak_rate(self, shape: ViTShape | ResNetShape, options: FullOptions) -> float:
-        """Return half of the usual rate where the head already suits the features: larger steps only spoil both."""
-        return super().peak_rate(shape, options) * (0.5 if options.layers == "joined" else 1.0)
-
     def head_parts(self, backbone: Backbone, options: FullOptions) -> tuple[int, ...]:
         """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""
         if options.layers == "last":
             return (backbone.features,)
         return joined_widths(backbone.shape, backbone.features)
 
-    def begins_solved(self, options: FullOptions) -> bool:
-        """Tell that a joined head is a linear probe's."""
-        return options.layers == "joined"
+    def keeps_statistics(self, options: FullOptions) -> bool:
+        """Tell whether pretrained batch-norm statistics stay."""
+        return options.statistics == KEPT
+
+    def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
+        """Return what runs of formats up to 4 did: the statistics followed the pictures."""
+        return values if version > 4 else {"statistics": LEARNED, **values}
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""

@@ -55,10 +55,6 @@ class LinearProbe(Method[LinearOptions]):
         """Tell whether what was held out decides on the earlier parts."""
         return options.layers == "auto"
 
-    def begins_solved(self, options: LinearOptions) -> bool:
-        """Tell that the head is all there is to learn."""
-        return True
-
     def is_closed_form(self, options: LinearOptions) -> bool:
         """Tell whether the head is solved for at once."""
         return options.solver == CLOSED_FORM

@@ -78,12 +78,9 @@ class Method(Generic[OptionsT]):
         """Tell whether the head may pass over all of these parts but the embedding."""
         return False
 
-    def begins_solved(self, options: OptionsT) -> bool:
-        """Tell whether a run begins with the best head for the features as they are, from every training picture.
-
-        Elsewhere, where the features will learn, it begins with a gentle one from some of them.
-        """
-        return self.is_closed_form(options)
+    def keeps_statistics(self, options: OptionsT) -> bool:
+        """Tell whether batch norms whose weights learn keep the pretrained statistics; where they are frozen all do."""
+        return False
 
     def is_closed_form(self, options: OptionsT) -> bool:
         """Tell whether the head's solution is all there is to learn, so that a run has no epochs."""

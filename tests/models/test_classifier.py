@@ -16,6 +16,7 @@ from models.methods.linear import LinearOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
+from visionft.weights import weights_loader
 
 PAIRS = [
     (backbone, method)
@@ -282,3 +283,23 @@ def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_
     kernels = [value for value in classifier.network.parameters() if value.ndim == 4]
     assert kernels and all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
     assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())
+
+
+@pytest.mark.parametrize(("statistics", "moves"), [("kept", False), ("learned", True)])
+def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(
+    statistics: str, moves: bool
+) -> None:
+    def classifier(*, is_pretrained: bool) -> Classifier:
+        options = FullOptions(statistics=statistics)
+        weights = weights_loader() if is_pretrained else None
+        return build_classifier(
+            BACKBONES["starter_resnet"], METHODS["full"], classes=2, options=options, weights=weights, image_size=32
+        )
+
+    for is_pretrained in (True, False):
+        model = classifier(is_pretrained=is_pretrained).train()
+        before = {name: value.clone() for name, value in model.network.named_buffers()}
+        model(torch.randn(4, 3, 32, 32))
+        same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
+        assert same != (moves or not is_pretrained)
+        assert any("running_mean" in name for name in model.trainable_names())  # a checkpoint is whole either way

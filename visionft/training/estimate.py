@@ -29,7 +29,7 @@ from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_s
 from visionft.files import read_json, write_json
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
-from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread
+from visionft.training.loop.samples import DRIFT_PICTURES, spread
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
@@ -87,7 +87,6 @@ class SetFacts:
     train: int
     val: int
     classes: int
-    is_single: bool
     place: str
     some: tuple[Path, ...] = ()
 
@@ -100,7 +99,6 @@ class SetFacts:
             val=len(val),
             some=tuple(image.path for image in spread((*train, *val), _ASKED)),
             classes=len(images.class_names),
-            is_single=images.task == "single",
             place=str(images.images[0].path.parent) if images.images else "",
         )
 
@@ -153,11 +151,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts) -> Estimat
         looks = facts.train + facts.val  # once; the rest runs on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
-        has_ridge_init = config.ridge_init and is_pretrained and facts.is_single
         looks = facts.val * (config.total_epochs + 1 + _ways_between(config)) + 2 * min(facts.val, DRIFT_PICTURES)
-        is_solved = config.method_row.begins_solved(config.method_options)
-        some = facts.train if is_solved else min(facts.train, RIDGE_INIT_PER_CLASS * facts.classes)
-        looks += some if has_ridge_init else 0
+        looks += facts.train if config.ridge_init and is_pretrained else 0
     decoding_s = facts.to_decode(config.near_side) * cost.decode_s
     seconds = cost.setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
     return Estimate(

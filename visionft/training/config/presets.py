@@ -12,6 +12,7 @@ from functools import cache
 from typing import Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE
+from models.methods.full import FullOptions
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
@@ -34,6 +35,8 @@ _WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
 # Pictures that training shows in all (epochs x pictures): what a quarter of an hour (Balanced) or an evening (Best)
 # allows; on a CPU that is two cores and the ResNet that ships with the program.
 _BUDGET = {("balanced", False): 9_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
+# So that epoch 0 is the linear probe at its best: what is kept is never worse by more than chance.
+_JOINED = FullOptions(layers="joined")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,7 @@ def _balanced(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     config = dataclasses.replace(config, augmentation="light", epochs=epochs, ema_decay=0.99)
     if not _is_small(config):
         return dataclasses.replace(config, method="lora")
-    return dataclasses.replace(config, method="full")
+    return dataclasses.replace(config, method="full", full=_JOINED)
 
 
 def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
@@ -168,6 +171,7 @@ def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     return dataclasses.replace(
         config,
         method="full" if _is_small(config) or circumstances.pictures >= _MANY_PICTURES else "lora",
+        full=_JOINED if _is_small(config) else config.full,
         augmentation="medium",
         epochs=epochs,
         patience=max(6, epochs // 3),

@@ -42,13 +42,16 @@ class Keeper:
         self._interpolates = config.interpolation and config.method_row.interpolates and not config.start_from
 
     def keep_start(self, progress: RunProgress) -> EpochDone:
-        """Record what the run begins with as epoch 0, and what may be needed of it at the end."""
-        if self._interpolates and self._is_main:
-            interpolation.save_start(self._run_dir, self._classifier)
+        """Record the classifier as it is before the first step, as epoch 0."""
         done = self.keep_epoch(progress, 0)
         progress.is_start_validated = True
         progress.setup_seconds += done.seconds
         return done
+
+    def save_start(self) -> None:
+        """Keep what the run learns on from, where its end may need that."""
+        if self._interpolates and self._is_main:
+            interpolation.save_start(self._run_dir, self._classifier)
 
     def keep_epoch(
         self,

@@ -13,24 +13,38 @@ from visionft.calibration import fit_temperature
 from visionft.heads.scatter import Scatter, solve
 
 STRENGTH = 100.0  # relative to the features' mean variance
+_RAREST = 0.02  # a share below it counts as this much
 
 
 @torch.no_grad()
 def set_gentle_head(head: nn.Linear, features: Tensor, targets: Tensor) -> None:
-    """Set a head from features (N, D) and class indices (N,), in place.
+    """Set a head from features (N, D) and class indices (N,), or zeros and ones (N, C) of several labels, in place.
 
     The logits are scaled so that their softmax is calibrated on the leave-one-out predictions, as far as a factor of 20
-    goes; these come in closed form: y_loo = (y_hat - h y) / (1 - h) with the leverage h.
+    goes; these come in closed form: y_loo = (y_hat - h y) / (1 - h) with the leverage h. Of several labels they are the
+    log odds of each one's share p, and d logit = d share / (p (1 - p)).
     """
     inputs, labels = features.double().cpu(), targets.cpu()
-    wanted = nn.functional.one_hot(labels, head.out_features).double()
+    wanted = (labels if labels.ndim == 2 else nn.functional.one_hot(labels, head.out_features)).double()
     sums = Scatter.of(inputs, wanted, torch.ones(len(inputs)))
     covariance, centred = sums.covariance(), inputs - sums.mean
     ridge = STRENGTH * float(covariance.diagonal().mean())
     weight = solve(covariance, sums.moment / sums.count - torch.outer(sums.mean, sums.prior), ridge=ridge)  # (D, C)
+    if labels.ndim == 2:
+        share = sums.prior.clamp(_RAREST, 1 - _RAREST)
+        weight, offset = weight / (share * (1 - share)), share.logit()
+    else:
+        scale = _scale_left_out(sums, centred, weight, covariance, wanted, ridge)
+        weight, offset = weight * scale, sums.prior * scale
+    head.weight.copy_(weight.T)
+    head.bias.copy_(offset - sums.mean @ weight)
+
+
+def _scale_left_out(
+    sums: Scatter, centred: Tensor, weight: Tensor, covariance: Tensor, wanted: Tensor, ridge: float
+) -> float:
+    """Return the factor on the logits that calibrates them where each picture was left out."""
     leverage = (centred * solve(covariance, centred.T, ridge=ridge).T).sum(dim=1) / sums.count + 1 / sums.count
     leverage = leverage.clamp(max=0.999)[:, None]
     left_out = (centred @ weight + sums.prior - leverage * wanted) / (1 - leverage)
-    scale = 1 / fit_temperature(left_out.numpy(), labels.numpy(), spread=None)
-    head.weight.copy_(weight.T * scale)
-    head.bias.copy_((sums.prior - sums.mean @ weight) * scale)
+    return 1 / fit_temperature(left_out.numpy(), wanted.argmax(dim=1).numpy(), spread=None)

@@ -4,6 +4,7 @@ Everything random derives from (seed, epoch, image id), so a run that was stoppe
 folder continues as if nothing had happened.
 """
 
+import contextlib
 import time
 from functools import partial
 from pathlib import Path
@@ -199,9 +200,7 @@ class _Run:
         """Tell whether to set the head: random features say nothing, and batch norm has no statistics of them yet."""
         if not self.config.total_epochs:
             return True
-        is_pretrained = self.config.weights != RANDOM and not self.config.start_from
-        can_be_set = self.images.task == "single" or self.classifier.begins_solved
-        return self.config.ridge_init and is_pretrained and can_be_set
+        return self.config.ridge_init and self.config.weights != RANDOM and not self.config.start_from
 
     def _replace_lost_best(self, train_step: TrainStep) -> None:
         fault = self._agree(self.is_main and continuing.fault_of_best(self.run_dir, self.progress))
@@ -226,11 +225,15 @@ class _Run:
         self.on_event(started)
 
     def validate_start(self) -> None:
-        """Validate what the run begins with, as epoch 0: what training makes of it must be as good to be kept."""
-        if not self.progress.is_start_validated:
+        """Validate a linear probe of what the run begins with, as epoch 0: training must be as good to be kept."""
+        if self.progress.is_start_validated:
+            return
+        has_probe = self._sets_head() and not self.training_data.is_cached
+        with self.training_data.solved_head() if has_probe else contextlib.nullcontext():
             done = self.keeper.keep_start(self.progress)
-            self.save_last()
-            self.on_event(done)
+        self.keeper.save_start()
+        self.save_last()
+        self.on_event(done)
 
     # Epochs ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """What a run learns from and is checked on: both splits as batches, and features of them where those are wanted."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +122,35 @@ class TrainingData:
         return len(self._reported)
 
     def set_head(self) -> None:
-        """Give the classifier a head from features of training pictures: the best one, or one to learn on from."""
-        if isinstance(self.train_batches, FeatureBatches):
-            self._solve_head(self.train_batches.features)
-        elif self._classifier.begins_solved:
-            self._solve_head(self._features(self.train_images, "Looking at the training pictures"))
-        else:
-            chosen = spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)
-            features = self._features(chosen, "Preparing the classifier head")
-            set_gentle_head(self._classifier.head, features.images, features.targets)
+        """Give the classifier a head: the best one for features that stay, a gentle one where they learn too."""
+        if self.is_cached:
+            self._solve_head()
+            return
+        chosen = {image.image_id for image in spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)}
+        features = self._features_at_start
+        some = [self.train_images[index].image_id in chosen for index in features.indices.tolist()]
+        set_gentle_head(self._classifier.head, features.images[some], features.targets[some])
 
-    def _solve_head(self, features: Batch) -> None:
+    @contextlib.contextmanager
+    def solved_head(self) -> Iterator[None]:
+        """Exchange the head, for the time being, for the best one for the features as they are: a linear probe."""
+        head = self._classifier.head
+        kept = {name: value.clone() for name, value in head.state_dict().items()}
+        self._solve_head()
+        try:
+            yield
+        finally:
+            head.load_state_dict(kept)
+            vars(self).pop("_features_at_start", None)  # they are large, and those of later weights are others
+
+    @cached_property
+    def _features_at_start(self) -> Batch:
+        if isinstance(self.train_batches, FeatureBatches):
+            return self.train_batches.features
+        return self._features(self.train_images, "Looking at the training pictures")
+
+    def _solve_head(self) -> None:
+        features = self._features_at_start
         self._on_event(Progress(stage="Solving for the classifier head", done=0, total=0))
         try:
             fitted = fit_head(

@@ -1,0 +1,76 @@
+"""What a run begins with: a linear probe is validated as epoch 0, and what learns goes on from a gentle head."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.methods.full import FullOptions
+from models.methods.linear import LinearOptions
+from visionft.data.types import Snapshot
+from visionft.events import EpochDone, Event
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.ridge_init import set_gentle_head
+from visionft.training.loop.train import resume, train
+from visionft.training.runs.checkpoint import BEST, START
+from visionft.training.runs.metrics_file import read_metrics
+
+
+def settings(method: str, **changes) -> TrainConfig:
+    values = {"backbone": "starter_resnet", "image_size": 32, "batch_size": 8, "device": "cpu", "epochs": 1, **changes}
+    return TrainConfig(method=method, **values)
+
+
+@pytest.mark.parametrize("layers", ["last", "joined"])
+def test_epoch_0_is_the_linear_probe(snapshot: Snapshot, tmp_path: Path, layers: str) -> None:
+    probe = train(settings("linear", linear=LinearOptions(layers=layers)), snapshot, tmp_path / "probe")
+    events: list[Event] = []
+    config = settings("full", full=FullOptions(layers=layers), learning_rate=1e-9)
+    train(config, snapshot, tmp_path / "full", on_event=events.append)
+    first = next(event for event in events if isinstance(event, EpochDone))
+    assert probe.best is not None and first.train_accuracy is None
+    assert first.val_loss == pytest.approx(probe.best.val_loss, abs=0.02)
+    assert first.val_accuracy == pytest.approx(probe.best.val_accuracy, abs=0.01)
+
+
+def test_what_learns_goes_on_from_a_gentle_head(snapshot: Snapshot, tmp_path: Path) -> None:
+    seen: dict[str, float] = {}
+
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == 0:
+            for name in (BEST, START):
+                seen[name] = float(load_file(tmp_path / "run" / name / "model.safetensors")["fc.weight"].norm())
+
+    train(settings("lora"), snapshot, tmp_path / "run", on_event=watch)
+    assert 0 < seen[START] < seen[BEST] / 2
+
+
+def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    config = settings("full", full=FullOptions(layers="joined"))
+    whole = train(config, snapshot, tmp_path / "whole")
+
+    def end(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, snapshot, tmp_path / "killed", on_event=end)
+    resume(tmp_path / "killed")
+    losses = [[epoch.val_loss for epoch in read_metrics(tmp_path / name)] for name in ("whole", "killed")]
+    assert losses[0] == losses[1] and whole.best is not None
+
+
+def test_a_gentle_head_of_several_labels_begins_near_their_shares() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(200, 20, generator=generator)
+    wanted = (features[:, :3] > torch.tensor([0.0, 1.0, 3.5])).long()
+    head = torch.nn.Linear(20, 3)
+    set_gentle_head(head, features, wanted)
+    shares = head(features).sigmoid().detach()
+    assert shares.mean(dim=0) == pytest.approx(wanted.float().mean(dim=0).clamp_min(0.02), abs=0.05)
+    for label in range(2):
+        given, others = shares[wanted[:, label] == 1, label], shares[wanted[:, label] == 0, label]
+        assert given.mean() > others.mean()
