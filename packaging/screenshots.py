@@ -29,6 +29,7 @@ from gui.errors import BugDialog
 from gui.home.new_project import NewProjectDialog
 from gui.predict.predicting import Answers, Frame
 from gui.preferences import Settings
+from gui.results import page as results_views
 from gui.shell.window import MainWindow
 from gui.state import AppState
 from visionft.errors import NextStep
@@ -230,40 +231,41 @@ def _results(studio: Studio) -> None:
         f"{number:03d}-{name}" for number, name in ((3, "resnet50-full"), (2, "vit_small-lora"), (1, "resnet18-linear"))
     ]
     studio.window.page("results").table.select(names)  # type: ignore[attr-defined]
+    studio.window.page("results").view_buttons.button(results_views.CURVES).click()  # type: ignore[attr-defined]
 
 
 def _results_matrix(studio: Studio) -> None:
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full"])  # type: ignore[attr-defined]
-    page.view_buttons.button(1).click()  # type: ignore[attr-defined]
+    page.view_buttons.button(results_views.MATRIX).click()  # type: ignore[attr-defined]
     studio.wait_for_pictures(200)
 
 
 def _results_classes(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(2).click()  # type: ignore[attr-defined]
+    studio.window.page("results").view_buttons.button(results_views.CLASSES).click()  # type: ignore[attr-defined]
 
 
 def _results_pictures(studio: Studio) -> None:
     page = studio.window.page("results")
-    page.view_buttons.button(3).click()  # type: ignore[attr-defined]
+    page.view_buttons.button(results_views.PICTURES).click()  # type: ignore[attr-defined]
     first = page.pictures.explain.strip.tiles()[0]  # type: ignore[attr-defined]
     page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])  # type: ignore[attr-defined]
     studio.wait_for_pictures(300)
 
 
 def _results_calibration(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(4).click()  # type: ignore[attr-defined]
+    studio.window.page("results").view_buttons.button(results_views.CALIBRATION).click()  # type: ignore[attr-defined]
 
 
 def _results_changes(studio: Studio) -> None:
-    studio.window.page("results").view_buttons.button(5).click()  # type: ignore[attr-defined]
+    studio.window.page("results").view_buttons.button(results_views.CHANGES).click()  # type: ignore[attr-defined]
     studio.wait_for_pictures(200)
 
 
 def _results_settings(studio: Studio) -> None:
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full", "002-vit_small-lora"])  # type: ignore[attr-defined]
-    page.view_buttons.button(6).click()  # type: ignore[attr-defined]
+    page.view_buttons.button(results_views.SETTINGS).click()  # type: ignore[attr-defined]
 
 
 def _export(studio: Studio) -> None:
