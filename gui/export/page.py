@@ -113,7 +113,7 @@ class ExportPage(Page):
 
     def _runs_card(self) -> Card:
         runs = Card(margin=theme.HUGE)
-        runs.body.addWidget(text("Run", "heading"))
+        runs.body.addWidget(text("Training run", "heading"))
         runs.body.addWidget(self.table)
         runs.body.addWidget(self._kept)
         return runs

@@ -23,7 +23,7 @@ from gui.kit.icons import pixmap
 
 _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_COLUMNS = ("Run", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
+_COLUMNS = ("Name", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
 _NUMERIC = (3, 4, 5)
 _OF_KEPT = (3, 4, 5)  # what these say is of the epoch that is kept, or leads to asking which one that is
 ROW_PX = 32

@@ -142,4 +142,4 @@ def _one_sided(found: StoredEvaluation) -> str:
 def named(name: str) -> str:
     """Return a class's name for a sentence: in quotes, shortened, and kept apart from words of the other direction."""
     shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    return f"“\u2068{shown}\u2069”"
+    return tr("“{name}”", name=f"\u2068{shown}\u2069")

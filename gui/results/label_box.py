@@ -21,7 +21,7 @@ class LabelBox(QWidget):
         self.box = choice_box("Label of the chosen pictures", least=14)
         self.box.setToolTip(tr("Give the chosen pictures another label; the class keys (1-9) do the same"))
         self.box.activated.connect(self._on_activated)
-        layout = row(text("Label"), self.box)
+        layout = row(text("Class"), self.box)
         layout.setStretch(1, 1)
         self.setLayout(layout)
         self._names: tuple[str, ...] = ()

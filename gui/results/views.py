@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QStackedWidget, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QWidget
 
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, column, row
@@ -44,10 +45,13 @@ class Views(QWidget):
         layout = column(switch, self.stack)
         layout.setStretch(1, 1)
         self.setLayout(layout)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def sizeHint(self) -> QSize:
+        """Return the least size: no view asks for more than there is, or a chart would make the page scroll."""
+        return self.minimumSizeHint()
 
     def hasHeightForWidth(self) -> bool:
-        """Return that no view asks for more height than there is: else lines that wrap would make the page scroll."""
+        """Return that the height is that of `sizeHint`, whatever wraps in a view."""
         return False
 
     def place(self) -> int:
