@@ -41,7 +41,9 @@ def kept_words(run: RunSummary) -> str:
     if kept is None or highest is None:
         return ""
     values = {"epoch": kept.epoch, "accuracy": f"{kept.val_accuracy:.1%}"}
-    if not kept.epoch:
+    if not run.config.total_epochs:
+        words = tr("Solved at once, without epochs ({accuracy} right on validation).", **values)
+    elif not kept.epoch:
         words = tr("What the run began with is kept ({accuracy} right): training made it no better.", **values)
     elif kept.val_accuracy >= highest.val_accuracy:
         words = tr("Epoch {epoch} is kept: none was right more often on validation ({accuracy}).", **values)

@@ -10,7 +10,9 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
-def run(*accuracies: float, kept: int, name: str = "001", share: float = 1.0, has_weights: bool = True) -> RunSummary:
+def run(
+    *accuracies: float, kept: int, name: str = "001", share: float = 1.0, has_weights: bool = True, method: str = "full"
+) -> RunSummary:
     """Return a run whose epochs, from 0, had these accuracies; the loss falls to the end."""
     epochs = tuple(
         EpochDone(
@@ -20,7 +22,7 @@ def run(*accuracies: float, kept: int, name: str = "001", share: float = 1.0, ha
         for number, accuracy in enumerate(accuracies)
     )  # fmt: skip
     return RunSummary(
-        name=name, path=Path(name), config=TrainConfig(), class_names=("a",), epochs=epochs, result=None,
+        name=name, path=Path(name), config=TrainConfig(method=method), class_names=("a",), epochs=epochs, result=None,
         has_weights=has_weights,
     )  # fmt: skip
 
@@ -38,6 +40,7 @@ def test_accuracy_and_loss_are_of_the_same_epoch():
         (run(0.9, 0.8, kept=0), "What the run began with is kept (90.0% right)"),
         (run(0.2, 0.9, kept=1, share=0.5), "Epoch 1 is kept: none was right more often on validation (90.0%). "
          "Its weights were taken 50% of the way from the start"),
+        (run(0.9, kept=0, method="linear"), "Solved at once, without epochs (90.0% right on validation)."),
         (run(kept=0), ""),
     ],
 )  # fmt: skip
