@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from gui.kit.i18n import tr
 
 EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", "Train", "Queue", "Try"
-MENUS = ("File", "Edit", "View", "Run", "Help")
+MENUS = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
 _WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, QUEUE)  # a letter alone may be a key there
 CLASS_KEYS = "123456789"
@@ -40,6 +40,7 @@ class Action:
         place: Where the keys work. `EVERYWHERE` cannot share a key with any other place.
         menu: The menu it is in; empty for none.
         begins_group: A line stands above it in the menu.
+        also: Other words by which people look for it, in English.
         title_now: Returns what it is called at the moment, in the user's language, where that changes.
     """
 
@@ -51,6 +52,7 @@ class Action:
     place: str = EVERYWHERE
     menu: str = ""
     begins_group: bool = False
+    also: str = ""
     title_now: Callable[[], str] | None = None
 
 

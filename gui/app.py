@@ -109,17 +109,29 @@ class SettingsKeeper(QObject):
         super().__init__(state)
         self._app, self._state = app, state
         self._in_force: tuple[object, ...] = ()
-        state.settings_changed.connect(self.take_settings)
-        app.styleHints().colorSchemeChanged.connect(self._take_theme)  # the theme "system" follows at once
+        self._soon = QTimer(self)  # keys that are held down, and clicks meanwhile, end in one change
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._take_theme)
+        state.settings_changed.connect(self._on_settings_changed)
+        app.styleHints().colorSchemeChanged.connect(self._on_scheme_changed)  # the theme "system" follows at once
 
     @Slot()
     def take_settings(self) -> None:
-        """Put all settings into force."""
+        """Put all settings into force, at the start."""
         put_into_force(self._state.settings)
         self._take_theme()
 
     @Slot()
-    def _take_theme(self, _scheme: object = None) -> None:
+    def _on_settings_changed(self) -> None:
+        put_into_force(self._state.settings)
+        self._soon.start()
+
+    @Slot()
+    def _on_scheme_changed(self) -> None:
+        self._soon.start()
+
+    @Slot()
+    def _take_theme(self) -> None:
         theme: ThemeName = self._state.settings.theme  # type: ignore[assignment]
         scheme = self._app.styleHints().colorScheme() if theme == "system" else None
         wanted = (theme, self._state.settings.font_scale, scheme)

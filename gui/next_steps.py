@@ -46,5 +46,5 @@ STEPS: dict[Action, StepButton] = {
 
 
 def way_of(step: NextStep | None, take: Callable[[NextStep], object]) -> tuple[str, Callable[[], object]] | None:
-    """Return a step as a banner's button, its title and what it does; None where there is no step."""
+    """Return a step as a toast's button, its title and what it does; None where there is no step."""
     return None if step is None else (STEPS[step.action].title, lambda: take(step))

@@ -19,7 +19,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.errors import NextStep
 
-CONTENT_WIDTH = 1640
+CONTENT_WIDTH = 2400  # a window of 2560 is filled; above, lines would grow too long to read
 
 
 class Page(QWidget):

@@ -74,6 +74,10 @@ class ProjectSession(QObject):
         """Make the change last taken back again."""
         return self._mutate(self.project.redo)
 
+    def go_to(self, step_id: int) -> bool:
+        """Undo or redo to a point of the history."""
+        return self._mutate(lambda: self.project.go_to(step_id))
+
     def close(self) -> None:
         """Let the project go. Its tasks have ended and its pages are gone by now."""
         self.project.close()

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What a banner says; its button is the command of that id, or else the `next_step`."""
+    """What a toast says; its button is the command of that id, or else the `next_step`."""
 
     message: str
     hint: str
@@ -175,7 +175,7 @@ class AppState(QObject):
 
     @Slot(object)
     def report(self, error: VisionFTError, project: Path | None = None) -> None:
-        """Show an expected error as a banner, its next step as a button; `project` is what it is about, if not open."""
+        """Show an expected error as a toast, its next step as a button; `project` is what it is about, if not open."""
         log_expected(logger, error)
         step = error.next_step.on(project) if error.next_step is not None else None
         self.say(error.message, error.hint, tone="bad", next_step=step)

@@ -238,7 +238,7 @@ class Tasks(QObject):
             task: The work.
             owner: Whose callbacks these are: once it is deleted, none is called any more.
             on_done: Takes the result, also the partial one of a task that was stopped.
-            on_failed: Takes the reason in place of the banner over the page.
+            on_failed: Takes the reason in place of the toast over the page.
             on_event: Takes each event of the work, about ten steps a second at most.
             on_end: Is called last, however it ended; also for a task that was stopped while it waited.
         """

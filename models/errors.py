@@ -80,7 +80,7 @@ class Problem:
 
 
 class VisionFTError(Exception):
-    """An expected failure: shown as a banner in the window, as one line on stderr (exit 2) on the command line.
+    """An expected failure: shown as a toast in the window, as one line on stderr (exit 2) on the command line.
 
     Args:
         message: What is wrong, in one sentence, with the offending value.

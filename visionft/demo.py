@@ -9,7 +9,7 @@ from pathlib import Path
 from models.catalog import BACKBONES
 from resources.samples import generate_samples
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.errors import StoppedError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.parity import ExportResult
 from visionft.project.importing.importer import import_source
@@ -70,7 +70,8 @@ def run_demo(out: Path, *, on_event: OnEvent = ignore_event, should_stop: Should
         out: A folder for pictures, project and export; new or empty.
 
     Raises:
-        VisionFTError: The folder is in use, or the user stopped.
+        VisionFTError: The folder is in use.
+        StoppedError: The user stopped.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise VisionFTError(f"{out} is there already.", "Choose another folder, or remove that one.")
@@ -150,4 +151,4 @@ def _demo_run(result: TrainResult) -> DemoRun:
 
 def _stop_when_asked(should_stop: ShouldStop) -> None:
     if should_stop():
-        raise VisionFTError("The demonstration was stopped.", "Start it again with an empty folder.")
+        raise StoppedError("The demonstration was stopped.", "Start it again with an empty folder.")

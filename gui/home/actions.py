@@ -24,6 +24,8 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
             menu="File"),
         add("file.sample", "Try a sample project", lambda p: p.try_sample(), needs_project=False,
             before=why_no_sample, menu="File"),
+        add("file.public", "Fetch a public set of pictures", lambda p: p.choose_public_set(), needs_project=False,
+            menu="File", also="download"),
         add("file.import", "Import pictures", lambda p: p.choose_pictures(), keys=("Ctrl+I",), menu="File",
             begins_group=True),
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from gui.home.left_out import LeftOutTable
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
+from gui.kit.progress_text import progress_text
 from gui.kit.tiles import StatTile
 from visionft.amounts import size_text
 from visionft.events import Progress
@@ -56,15 +57,9 @@ class ImportProgress(QWidget):
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far it is."""
-        stage, done, total = progress.stage, progress.done, progress.total
-        self._bar.setRange(0, total)
-        self._bar.setValue(done)
-        if not done and not total:
-            self._stage.setText(tr(stage))
-            return
-        write = size_text if progress.unit == "bytes" else "{:,}".format
-        words = "{stage}: {done} of {total}" if total else "{stage}: {done} so far"
-        self._stage.setText(tr(words, stage=tr(stage), done=write(done), total=write(total)))
+        self._bar.setRange(0, progress.total)
+        self._bar.setValue(progress.done)
+        self._stage.setText(progress_text(progress))
 
     def show_stopping(self) -> None:
         """Show that the wish to stop was heard."""

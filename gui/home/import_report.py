@@ -43,9 +43,10 @@ class ImportReportCard(Card):
 
     def show_report(self, report: "ImportReport") -> None:
         """Show what an import did."""
-        classes = f" in {len(report.classes)} classes" if report.classes else ""
-        ending = "; stopped before the end" if report.stopped else ""
-        self._line.setText(f"{report.added:,} pictures imported{classes}{ending}")
+        words = [tr("{count} pictures imported", count=f"{report.added:,}")]
+        words += [tr("classes: {classes}", classes=len(report.classes))] if report.classes else []
+        words += [tr("stopped before the end")] if report.stopped else []
+        self._line.setText("; ".join(words))
         parts = (
             (len(agreeing_duplicates(report)), "duplicate"),
             (len(report.unreadable), "unreadable"),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from visionft.events import OnEvent, Progress, ShouldStop
 
+SAMPLE_FOLDER = "sample pictures"  # of a sample project, in its folder
+
 if TYPE_CHECKING:
     from visionft.project.edits.import_changes import FileFacts
     from visionft.project.formats.listing import ColumnChoice
@@ -95,7 +97,7 @@ def make_sample(project: "Project", *, on_event: OnEvent, should_stop: ShouldSto
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
 
-    pictures = project.path / "sample pictures"
+    pictures = project.path / SAMPLE_FOLDER
     generate_samples(
         pictures,
         on_picture=lambda done, total: on_event(Progress(stage="Drawing sample pictures", done=done, total=total)),

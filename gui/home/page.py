@@ -288,6 +288,13 @@ class ProjectPage(Page):
             title = tr("Making the sample project")
             self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
 
+    def choose_public_set(self) -> None:
+        """Let the user choose a public set and fetch it."""
+        sets = {each.title: each for each in PUBLIC_SETS}
+        title = dialogs.ask_choice(self, tr("Fetch a public set of pictures"), tr("Which one?"), tuple(sets))
+        if title is not None:
+            self._on_public_chosen(sets[title])
+
     # -- slots --------------------------------------------------------------------------------------------------
 
     @Slot(Path)
@@ -313,10 +320,8 @@ class ProjectPage(Page):
         if not list_file(wanted, folders.public_folder()).is_file():
             question = tr(
                 "{size} come from the internet into {folder}. Licence: {licence}.",
-                size=size_text(wanted.bytes),
-                folder=folders.public_folder(),
-                licence=tr(wanted.licence),
-            )
+                size=size_text(wanted.bytes), folder=folders.public_folder(), licence=tr(wanted.licence),
+            )  # fmt: skip
             title = tr("Download {name}?", name=wanted.title)
             if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
                 return

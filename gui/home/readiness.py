@@ -33,7 +33,7 @@ def conditions(summary: ProjectSummary, rows: list[ClassRow]) -> list[Condition]
 
 
 def _pictures(summary: ProjectSummary) -> Condition:
-    note = f"{summary.images:,} pictures" if summary.images else "The project is empty."
+    note = tr("{count} pictures", count=f"{summary.images:,}") if summary.images else "The project is empty."
     is_met = summary.images > 0
     return Condition(title="Pictures", note=note, is_met=is_met, action="import", button="Import", icon_name="import")
 

@@ -359,7 +359,8 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            self.state.say(f"{len(self.answers):,} answers written to {target}.", tone="good")
+            told = tr("{count} answers written to {path}.", count=f"{len(self.answers):,}", path=target)
+            self.state.say(told, tone="good")
 
     def _show_csv_result(self, result: CsvResult) -> None:
         told = tr("{count} answers written to {path}.", count=f"{result.pictures:,}", path=result.path)

@@ -44,7 +44,7 @@ class ResultsPage(Page):
     title = "Results"
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
-        super().__init__(state, session, scrolls=False, max_width=2240)
+        super().__init__(state, session, scrolls=False)
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}
         self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 def settings_actions(link: "PageLink[SettingsPage]") -> list[Action]:
     """Return the commands."""
     return [
+        link.action("run.weights", "Pretrained weights", lambda p: p.show_weights_button.click(), needs_project=False,
+                    menu="Run", begins_group=True, also="fetch import remove offline backbone"),
         link.action("run.check", "Check this computer", lambda p: p.check(), lambda p: p.why_not_check(),
-                    needs_project=False, menu="Run", begins_group=True),
+                    needs_project=False, menu="Run"),
     ]  # fmt: skip

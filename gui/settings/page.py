@@ -44,6 +44,7 @@ CACHE_LIMITS_MB = {
     0: "No limit",
 }
 PICTURE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
+_KEYS_PX = 760  # wider, keys would be far from what they do
 DEVICES = {"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "Processor (CPU)"}
 
 
@@ -69,9 +70,11 @@ class SettingsPage(Page):
         self._weights = WeightsActions(state, self)
         self._looking = WorkerPool(_look, threads=1, answers_age=True, parent=self)
         self.decoded = DecodedPictures(state)
-        left = (self._looks(), self._labelling(), self._computing(), self._network(), self._thumbnails(),
-                self.decoded, self._places(), self._computer())  # fmt: skip
-        self.body.addWidget(SideBySide(left, (self._keys(),)))
+        first = (self._looks(), self._labelling(), self._computing(), self._network())
+        second = (self._thumbnails(), self.decoded, self._places(), self._computer())
+        keys = self._keys()
+        keys.setMaximumWidth(theme.scaled(_KEYS_PX))
+        self.body.addWidget(SideBySide((SideBySide(first, second),), (keys,)))
         self.body.addStretch(1)
         state.settings_changed.connect(self._show_settings)
         self._looking.done.connect(self._on_looked)

@@ -35,6 +35,8 @@ class Shell(Protocol):
     def step_page(self, step: int) -> object: ...
     def toggle_full_screen(self) -> object: ...
     def show_palette(self) -> object: ...
+    def read_message(self) -> object: ...
+    def why_no_message(self) -> str: ...
     def show_shortcuts(self) -> object: ...
     def show_report(self) -> object: ...
     def show_about(self) -> object: ...
@@ -92,11 +94,14 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
         Action("view.previous_page", "Previous page", partial(shell.step_page, -1), keys=("Ctrl+Shift+Tab",),
                menu="View"),
         *(Action(f"view.{name}", title, partial(state.change_settings, theme=name), partial(why_no_theme, name),
-                 menu="View", begins_group=name == "light") for name, title in _THEMES.items()),
+                 menu="View", also="colours appearance", begins_group=name == "light")
+          for name, title in _THEMES.items()),
         Action("view.larger", "Larger text", partial(_scale_text, state, 1), why_not_larger, ("Ctrl++", "Ctrl+="),
-               menu="View", begins_group=True),
+               menu="View", also="zoom font size", begins_group=True),
         Action("view.smaller", "Smaller text", partial(_scale_text, state, -1), why_not_smaller, ("Ctrl+-",),
-               menu="View"),
+               menu="View", also="zoom font size"),
+        Action("view.message", "Go to the message", shell.read_message, shell.why_no_message, ("F6",), menu="View",
+               begins_group=True),
         Action("view.full_screen", "Full screen", shell.toggle_full_screen, keys=("F11",), menu="View"),
     ]  # fmt: skip
 
@@ -122,7 +127,7 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
         Action("help.commands", "All commands", shell.show_palette, keys=("Ctrl+K",), menu="Help"),
         Action("help.shortcuts", "Keyboard shortcuts", shell.show_shortcuts, keys=("?", "F1"), menu="Help"),
         Action("help.log", "Open the folder of the log", open_log, menu="Help", begins_group=True),
-        Action("help.report", "Copy report", shell.show_report, menu="Help"),
+        Action("help.report", "Copy report", shell.show_report, menu="Help", also="support bug versions"),
         Action("help.about", "About VisionFT", shell.show_about, menu="Help"),
     ]  # fmt: skip
 

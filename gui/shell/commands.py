@@ -3,6 +3,9 @@
 What each command is comes from `gui.actions`; this keeps Qt's own actions like the records there.
 """
 
+from collections.abc import Iterable
+from functools import partial
+
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
@@ -58,7 +61,7 @@ class Commands(QObject):
         for name, action in self._actions.items():
             record = self._state.actions[name]
             if record.menu not in menus:
-                menus[record.menu] = bar.addMenu(f"&{tr(record.menu)}")
+                menus[record.menu] = bar.addMenu(_with_letter(tr(record.menu), menus.values()))
                 menus[record.menu].setToolTipsVisible(True)  # why something cannot be done
             elif record.begins_group:
                 menus[record.menu].addSeparator()
@@ -101,11 +104,11 @@ class Commands(QObject):
         records = self._state.actions
         return [
             Command(
-                title=records.title(name), keys=records.shown_keys(name), act=action.trigger,
-                why_not=records.why_not(name),
+                title=records.title(record.id), keys=records.shown_keys(record.id), act=partial(records.run, record.id),
+                why_not=records.why_not(record.id), also=f"{tr(record.menu)} {tr(record.also)}",
             )
-            for name, action in self._actions.items()
-            if name != "help.commands"
+            for record in map(records.__getitem__, self._actions)
+            if record.id != "help.commands"
         ]  # fmt: skip
 
     def groups(self) -> list[Group]:
@@ -118,3 +121,10 @@ class Commands(QObject):
             lines += [(" / ".join(caps), tr(each.title)) for each in found if (caps := records.all_keys(each.id))]
             groups.append((tr(title), lines))
         return groups
+
+
+def _with_letter(title: str, others: Iterable[QMenu]) -> str:
+    """Mark the first letter of a menu that opens no other: "Ansicht" and "Ausführen" begin alike."""
+    taken = {menu.title().partition("&")[2][:1].casefold() for menu in others}
+    place = next((place for place, letter in enumerate(title) if letter.casefold() not in taken), 0)
+    return f"{title[:place]}&{title[place:]}"

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy, QVBoxLayout, QW
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text
+from gui.kit.progress_text import progress_text
 from gui.tasks import TaskHandle
 from visionft.amounts import duration_text
 from visionft.events import EpochDone, Event, Progress, RunStarted, StepDone
@@ -60,17 +61,20 @@ class TaskLine(QWidget):
     def show_event(self, event: Event) -> None:
         """Show how far the task is."""
         match event:
-            case Progress(stage=stage, done=done, total=total):
-                self._show_progress(done, total, f"{stage} {done:,} of {total:,}" if total else stage)
+            case Progress(done=done, total=total):
+                self._show_progress(done, total, progress_text(event))
             case RunStarted(epochs=epochs, steps_per_epoch=steps):
                 self._epochs, self._steps_per_epoch = epochs, steps
-                self._show_progress(0, epochs * steps, f"Epoch 1 of {epochs}" if epochs else "Validating")
+                words = tr("Epoch {epoch} of {epochs}", epoch=1, epochs=epochs) if epochs else tr("Validating")
+                self._show_progress(0, epochs * steps, words)
             case StepDone(epoch=epoch, step=step, steps=steps, eta_s=eta):
-                done, words = (epoch - 1) * steps + step, f"Epoch {epoch} of {self._epochs}, {duration_text(eta)} left"
-                self._show_progress(done, self._epochs * steps, words)
+                words = tr(
+                    "Epoch {epoch} of {epochs}, {time} left", epoch=epoch, epochs=self._epochs, time=duration_text(eta)
+                )
+                self._show_progress((epoch - 1) * steps + step, self._epochs * steps, words)
             case EpochDone(epoch=epoch, epochs=epochs) if epoch:
                 steps = self._steps_per_epoch
-                self._show_progress(epoch * steps, epochs * steps, f"Epoch {epoch} done")
+                self._show_progress(epoch * steps, epochs * steps, tr("Epoch {epoch} done", epoch=epoch))
             case _:
                 pass
 

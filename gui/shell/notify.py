@@ -70,7 +70,7 @@ def ending_of(outcome: Outcome[Any]) -> Ending | None:
     task = outcome.task
     if outcome.failure is not None:
         title = tr("{job}: failed", job=task.title)
-        return Ending(title=title, words=outcome.failure.message, page=task.page, action=tr("Show"))
+        return Ending(title=title, words=tr(outcome.failure.message), page=task.page, action=tr("Show"))
     title = tr("{job}: done", job=task.title)
     if isinstance(outcome.result, TrainResult):
         return Ending(title=title, words=_words_of_run(outcome.result), page="results", action=tr("See results"))

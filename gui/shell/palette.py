@@ -19,18 +19,24 @@ from PySide6.QtWidgets import (
 
 from gui.kit import theme
 from gui.kit.i18n import tr
+from gui.kit.parts import text
 
 _ROLE = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something to do. `keys` is its shortcut, as people write it; `why_not` says why it cannot be done now, if so."""
+    """Something to do.
+
+    `keys` is its shortcut, as people write it; `why_not` says why it cannot be done now, if so; by the words of `also`
+    it is found too.
+    """
 
     title: str
     keys: str = ""
     act: Callable[[], object]
     why_not: str = ""
+    also: str = ""
 
 
 def score(title: str, typed: str) -> int | None:
@@ -38,7 +44,9 @@ def score(title: str, typed: str) -> int | None:
     title, typed = title.casefold(), typed.casefold().strip()
     if typed in title:
         return title.index(typed)
-    place, gaps = -1, 100
+    if all(word in title for word in typed.split()):
+        return 100
+    place, gaps = -1, 300
     for letter in typed.replace(" ", ""):
         found = title.find(letter, place + 1)
         if found < 0:
@@ -46,6 +54,14 @@ def score(title: str, typed: str) -> int | None:
         gaps += found - place
         place = found
     return gaps
+
+
+def rank_of(command: Command, typed: str) -> int | None:
+    """Return how well a command fits what is typed: by its title, else by the other words for it."""
+    rank = score(command.title, typed)
+    words = typed.casefold().split()
+    is_meant = bool(words) and all(word in f"{command.title} {command.also}".casefold() for word in words)
+    return min(200, rank if rank is not None else 200) if is_meant else rank
 
 
 class _CommandDelegate(QStyledItemDelegate):
@@ -93,11 +109,14 @@ class CommandPalette(QDialog):
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setAccessibleName(tr("Commands"))
+        self._nothing = text("", "muted", wrap=True)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
         layout.setSpacing(theme.SMALL)
         layout.addWidget(self.field)
         layout.addWidget(self.list)
+        layout.addWidget(self._nothing, 1)
         self.setFixedSize(theme.scaled(560), theme.scaled(420))
         self.field.textChanged.connect(self._show_matches)
         self.field.returnPressed.connect(self.run_chosen)
@@ -117,6 +136,10 @@ class CommandPalette(QDialog):
         """Return the commands listed now, best first, those that cannot be done last."""
         return [self.list.item(line).data(_ROLE) for line in range(self.list.count())]
 
+    def said(self) -> str:
+        """Return what is said in place of commands; empty when there are some."""
+        return "" if self._nothing.isHidden() else self._nothing.text()
+
     def run_chosen(self) -> None:
         """Close, then do what is chosen; with what cannot be done, stay."""
         item = self.list.currentItem()
@@ -135,7 +158,7 @@ class CommandPalette(QDialog):
         return super().eventFilter(watched, event)
 
     def _show_matches(self, typed: str) -> None:
-        scored = [(score(command.title, typed), place, command) for place, command in enumerate(self._commands)]
+        scored = [(rank_of(command, typed), place, command) for place, command in enumerate(self._commands)]
         fitting = sorted((bool(command.why_not), rank, place) for rank, place, command in scored if rank is not None)
         self.list.clear()
         for _, _, place in fitting:
@@ -145,3 +168,6 @@ class CommandPalette(QDialog):
             item.setToolTip(command.why_not)
             self.list.addItem(item)
         self.list.setCurrentRow(0)
+        self.list.setVisible(bool(fitting))
+        self._nothing.setVisible(not fitting)
+        self._nothing.setText(tr("No command is called “{typed}”. Try another word.", typed=typed.strip()))

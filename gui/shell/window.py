@@ -8,33 +8,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.actions import Action
-from gui.errors import BugDialog, ReportDialog
-from gui.kit import dialogs, drops, theme
-from gui.kit.banner import Banner
+from gui.errors import ReportDialog
+from gui.kit import dialogs, drops
 from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.parts import row
-from gui.next_steps import STEPS, way_of
+from gui.kit.toasts import Toasts
+from gui.next_steps import STEPS
 from gui.page import Page, PageLink
 from gui.shell.actions import shell_actions
 from gui.shell.commands import Commands
 from gui.shell.job_bar import JobBar
-from gui.shell.notify import Notifier, ending_of
+from gui.shell.messages import Messenger
 from gui.shell.palette import CommandPalette
+from gui.shell.project_actions import project_actions
 from gui.shell.rail import Rail
 from gui.shell.shortcut_sheet import ShortcutSheet
-from gui.state import AppState, Message
-from gui.tasks import Lane, Outcome, TaskHandle
+from gui.state import AppState
+from gui.tasks import Lane, TaskHandle
 from visionft import __version__
 from visionft.errors import NextStep
-from visionft.events import Event, Notice
+from visionft.events import Event
+
+if TYPE_CHECKING:
+    from gui.shell.project_care import ProjectCare
 
 MIN_SIZE = (1024, 680)
 START_SIZE = (1280, 800)
@@ -69,20 +73,19 @@ class MainWindow(QMainWindow):
         self.state = state
         self.entries = {entry.name: entry for entry in pages}
         self._pages: dict[str, Page] = {}
-        self._offer_words = ""
         self._builds_ahead = False
+        self._care: ProjectCare | None = None
         self.setWindowIcon(app_icon())
         self.setMinimumSize(*MIN_SIZE)
         self.resize(*START_SIZE)
         self.rail = Rail()
         for entry in pages:
             self.rail.add_page(entry.name, entry.title, entry.icon_name, at_bottom=entry.name in bottom_pages)
-        self.banner = Banner()
         self.job_bar = JobBar()
         self._stack = QStackedWidget()
         self.setAcceptDrops(True)
         self._lay_out()
-        self.notifier = Notifier(self)
+        self.messenger = Messenger(self)
         self._declare_actions()
         self.commands = Commands(state, self)
         self.commands.fill(self.menuBar())
@@ -114,8 +117,7 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentWidget(self.page(name))
         self.rail.show_page(name)
         self.page(name).setFocus()
-        if name == "train" and self.banner.message() == self._offer_words:
-            self.banner.hide()  # the page has its own card for that
+        self.messenger.follow_page(name)
         self._show_one_stop()
 
     def _show_one_stop(self) -> None:
@@ -147,11 +149,10 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        banner = row(self.banner)
-        banner.setContentsMargins(theme.HUGE, theme.MEDIUM, theme.HUGE, 0)
-        column.addLayout(banner)
         column.addWidget(self._stack, 1)
         column.addWidget(self.job_bar)
+        self.toasts = Toasts(right, self._stack)
+        self.toasts.focus_left.connect(self._on_toast_focus_left)
         whole = QWidget()
         whole.setLayout(row(self.rail, right, spacing=0))
         self.setCentralWidget(whole)
@@ -166,13 +167,14 @@ class MainWindow(QMainWindow):
         state.pictures_requested.connect(self._on_pictures_requested)
         state.import_requested.connect(lambda task: self.on_page("project", "import_pictures", task))
         state.session_changed.connect(self._on_session_changed)
-        state.message_raised.connect(self._on_message_raised)
         state.step_requested.connect(self.take_step)
         state.may_stop = self._may_stop
-        state.tasks.added.connect(self._on_task_added)
         state.tasks.changed.connect(self._show_tasks)
         state.tasks.reported.connect(self._on_task_reported)
-        state.tasks.ended.connect(self._on_task_ended)
+
+    @Slot()
+    def _on_toast_focus_left(self) -> None:
+        self.current_page.setFocus()
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -182,8 +184,18 @@ class MainWindow(QMainWindow):
             link = PageLink(state=self.state, show=partial(self.opened, name), built=partial(self._pages.get, name))
             self.state.actions.declare(entry.actions(link))
         self.state.actions.declare(shell_actions(self.state, self, tuple(self.entries)))
+        self.state.actions.declare(project_actions(self.state, self))
         for name in self.entries:
             self.state.actions.attach(self.rail.button(name), f"page.{name}")
+
+    @property
+    def care(self) -> "ProjectCare":
+        """What is done with the open project as a whole; it loads what most sessions never need."""
+        if self._care is None:
+            from gui.shell.project_care import ProjectCare
+
+            self._care = ProjectCare(self.state, self)
+        return self._care
 
     def step_page(self, step: int) -> None:
         """Show the next (1) or previous (-1) page."""
@@ -198,26 +210,35 @@ class MainWindow(QMainWindow):
     def show_palette(self) -> None:
         """Open the command palette."""
         self.palette_dialog = CommandPalette(self, self.commands.listed())
-        self._open_over(self.palette_dialog)
+        self.open_over(self.palette_dialog)
+
+    def read_message(self) -> None:
+        """Put the keyboard on the newest message."""
+        self.toasts.take_focus()
+
+    def why_no_message(self) -> str:
+        """Return why there is none to read; empty when there is."""
+        return "" if self.toasts.newest is not None else tr("There is no message.")
 
     def show_shortcuts(self) -> None:
         """Open the sheet of all keys."""
         self.shortcut_sheet = ShortcutSheet(self, self.commands.groups())
-        self._open_over(self.shortcut_sheet)
+        self.open_over(self.shortcut_sheet)
 
     def show_about(self) -> None:
         """Say what this program is."""
         words = tr("Label pictures, fine-tune a pretrained network, leave with one verified ONNX file.")
         box = QMessageBox(QMessageBox.Icon.NoIcon, tr("About VisionFT"), f"VisionFT {__version__}", parent=self)
         box.setInformativeText(f"{words}\n{tr('Licence: Apache 2.0. Nothing leaves this computer.')}")
-        self._open_over(box)
+        self.open_over(box)
 
     def show_report(self) -> None:
         """Open the report for whoever helps."""
         known = (self.state.path, *self.state.settings.recent_projects)
-        self._open_over(ReportDialog(self, names=[Path(path).name for path in known if path]))
+        self.open_over(ReportDialog(self, names=[Path(path).name for path in known if path]))
 
-    def _open_over(self, dialog: QDialog) -> None:
+    def open_over(self, dialog: QDialog) -> None:
+        """Open a dialog that goes when it is closed."""
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -250,20 +271,8 @@ class MainWindow(QMainWindow):
         path = self.state.path
         self.setWindowTitle(f"{path.name} - VisionFT" if path else "VisionFT")
         self.rail.show_project(path.name if path else "")
-        self.banner.hide()
+        self.messenger.follow_session()
         self._show_idle()
-        if path is not None:
-            QTimer.singleShot(0, self, self._show_offer)  # after the banners that opening it raises
-
-    def _show_offer(self) -> None:
-        """Offer to go on with a run that was interrupted, on every page but the one that has its own card."""
-        session = self.state.session
-        offer = session.runner.offer if session is not None else None
-        is_free = not self.state.tasks.pending and self.banner.isHidden()
-        if offer is not None and is_free and self.current_page.name != "train":
-            way = (tr("Show it"), lambda: self.show_page("train"))
-            self._offer_words = tr("A training run can be continued: {run}", run=offer.name)
-            self.banner.show_message(self._offer_words, way=way)
 
     def _show_idle(self) -> None:
         path = self.state.path
@@ -271,13 +280,6 @@ class MainWindow(QMainWindow):
         if path is not None:
             message = tr("{project}: every change is saved", project=path.name)
         self.job_bar.show_idle(message, icon_name="check-circle" if path is not None else "info")
-
-    @Slot(object)
-    def _on_message_raised(self, said: Message) -> None:
-        actions, way = self.state.actions, way_of(said.next_step, self.take_step)
-        if said.command:
-            way = (actions[said.command].title, partial(actions.run, said.command))
-        self.banner.show_message(said.message, said.hint, tone=said.tone, details=said.details, way=way)
 
     @Slot(object)
     def take_step(self, step: NextStep) -> None:
@@ -288,11 +290,6 @@ class MainWindow(QMainWindow):
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    @Slot(object)
-    def _on_task_added(self, handle: TaskHandle) -> None:
-        if handle.task.page == self.current_page.name:
-            self.banner.hide()  # what it says is about what was tried before
-
     @Slot()
     def _show_tasks(self) -> None:
         self.job_bar.show_tasks(self.state.tasks.pending)
@@ -301,23 +298,6 @@ class MainWindow(QMainWindow):
     @Slot(object, object)
     def _on_task_reported(self, handle: TaskHandle, event: Event) -> None:
         self.job_bar.show_event(handle, event)
-        if isinstance(event, Notice) and event.level == "warning":
-            self.banner.show_message(event.message, tone="warn", way=way_of(event.next_step, self.take_step))
-
-    @Slot(object, bool)
-    def _on_task_ended(self, outcome: Outcome, is_told: bool) -> None:
-        ending, failure = ending_of(outcome), outcome.failure
-        if failure is not None and not is_told:
-            way = way_of(failure.next_step, self.take_step)
-            tone = "info" if failure.is_stop else "bad"
-            self.banner.show_message(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
-        elif failure is None and ending is not None and self.current_page.name != ending.page:
-            way = (ending.action, lambda: self.show_page(ending.page))
-            self.banner.show_message(ending.title, ending.words, tone="good", way=way)
-        if ending is not None:
-            self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
-        if failure is not None and failure.details:
-            self._open_over(BugDialog(self, failure.details))
 
     @Slot(object)
     def _on_run_continue_requested(self, run: object) -> None:
@@ -362,7 +342,7 @@ class MainWindow(QMainWindow):
         if not has_ended:
             event.ignore()
             return
-        self.notifier.put_away()
+        self.messenger.notifier.put_away()
         for page in self._pages.values():
             page.close_workers()
         self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))

@@ -97,7 +97,7 @@ class RunMonitor(QWidget):
         return "" if self._epochs else tr(_ONE_POINT)
 
     def fail(self, message: str) -> None:
-        """Show that the run failed; the banner over the page has the next step."""
+        """Show that the run failed; the toast over the page has the next step."""
         self.show_state("Failed")
         self._note.setText(message)
         self.tiles["left"].show_figure("–")

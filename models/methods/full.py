@@ -38,11 +38,11 @@ class FullOptions(MethodOptions):
         advanced=True,
     )
     statistics: str = setting(
-        KEPT,
+        LEARNED,
         label="Batch-norm statistics",
-        help="kept: those of the pretrained network, steadier where there are few pictures or small batches. learned: "
-        "those of your pictures, as a network that starts from random weights always does.",
-        choices=(KEPT, LEARNED),
+        help="learned: those of your pictures. kept: those of the pretrained network, which suits some sets, and "
+        "batches of few pictures; a network that starts from random weights has none to keep.",
+        choices=(LEARNED, KEPT),
         advanced=True,
     )
     frozen_stages: int = setting(
@@ -77,10 +77,6 @@ class FullFineTuning(Method[FullOptions]):
     def keeps_statistics(self, options: FullOptions) -> bool:
         """Tell whether pretrained batch-norm statistics stay."""
         return options.statistics == KEPT
-
-    def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
-        """Return what runs of formats up to 4 did: the statistics followed the pictures."""
-        return values if version > 4 else {"statistics": LEARNED, **values}
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         """Refuse batch norm over a single picture."""

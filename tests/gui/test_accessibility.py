@@ -16,6 +16,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.app import create_window
+from gui.kit.i18n import use_language
+from gui.preferences import Settings
+from gui.shell.history_dialog import HistoryDialog
+from gui.shell.label_export_dialog import LabelExportDialog
+from gui.shell.removed_dialog import RemovedDialog
+from visionft.project.db.journal import Step
+from visionft.project.queries import ImageRow
+
 PAGES = ("project", "label", "train", "results", "export", "try", "settings")
 CONTROLS = (QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 
@@ -97,3 +106,42 @@ def test_a_dialog_closes_by_escape_and_gives_the_focus_back(qtbot, window):
     window.show_palette()
     qtbot.keyClick(window.palette_dialog.field, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: QApplication.focusWidget() is window.rail.button("label"))
+
+
+def test_the_tab_key_reaches_a_message(qtbot, window):
+    window.state.say("The disk is full.", "Free some space.", tone="bad", details="why", command="help.report")
+    window.rail.button("project").setFocus(Qt.FocusReason.TabFocusReason)
+    toast, reached = window.toasts.newest, tab_through(qtbot, window)
+    assert {toast.way_button, toast.details_button, toast.close_button} <= set(reached)
+    assert spoken(toast.close_button) == "Dismiss" and spoken(toast) == "The disk is full. Free some space."
+
+
+@pytest.mark.parametrize("name", ["history", "export", "removed"])
+def test_the_dialogs_of_the_project_menu_are_used_by_keys_alone(qtbot, window, tmp_path, name):
+    dialog = {
+        "history": lambda: HistoryDialog(window, (Step(1, "Add class “a”", 0, False),)),
+        "export": lambda: LabelExportDialog(window, name="Parts", folder=tmp_path),
+        "removed": lambda: RemovedDialog(
+            window, (ImageRow(1, tmp_path / "a.png", 4, 4, ("a",), None, None, None, ()),)
+        ),
+    }[name]()
+    dialog.open()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    dialog.focusWidget() or dialog.focusNextChild()
+    reached = tab_through(qtbot, dialog)
+    missed = [each for each in controls(dialog) if each not in reached and not is_other_of_group(each, reached)]
+    assert not [describe(each) for each in missed] and not [each for each in controls(dialog) if not spoken(each)]
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    dialog.deleteLater()
+
+
+def test_the_menus_have_a_letter_each_in_german_too(qtbot, qapp, state):
+    state.settings = Settings(language="de")
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    titles = [action.text() for action in window.menuBar().actions()]
+    letters = [title.partition("&")[2][:1].casefold() for title in titles]
+    assert "" not in letters and len(set(letters)) == len(letters)
+    window.close()
+    use_language("en")

@@ -1,10 +1,12 @@
 """The window follows its settings, and with the theme "system" the computer's own colours, while it runs."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QStyleHints
+from PySide6.QtWidgets import QApplication
 
-from gui.kit.theme import DARK, LIGHT, colours
+from gui import app
+from gui.kit.theme import DARK, LIGHT, apply_theme, colours
 
 
 @pytest.fixture
@@ -18,15 +20,45 @@ def change_scheme(qapp, monkeypatch):
     return change
 
 
-def test_system_follows_the_computer_while_the_window_is_open(window, change_scheme):
+def test_system_follows_the_computer_while_the_window_is_open(qtbot, window, change_scheme):
     window.state.change_settings(theme="system")
     change_scheme(Qt.ColorScheme.Dark)
-    assert colours() is DARK
+    qtbot.waitUntil(lambda: colours() is DARK)
     change_scheme(Qt.ColorScheme.Light)
-    assert colours() is LIGHT
+    qtbot.waitUntil(lambda: colours() is LIGHT)
 
 
 def test_a_chosen_theme_stays_when_the_computer_changes_its_colours(window, change_scheme):
     window.state.change_settings(theme="dark")
     change_scheme(Qt.ColorScheme.Light)
+    QApplication.processEvents()
     assert colours() is DARK
+
+
+def test_keys_that_are_held_down_change_the_look_once(qtbot, window, monkeypatch):
+    applied = []
+    monkeypatch.setattr(app, "apply_theme", lambda _app, _name, *, font_scale: applied.append(font_scale))
+    for _ in range(3):
+        qtbot.keyClick(window, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: bool(applied))
+    QApplication.processEvents()
+    assert applied == [1.5]
+
+
+class Restyled(QObject):
+    """Counts how often the widgets are styled."""
+
+    count = 0
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.StyleChange
+        return False
+
+
+def test_another_look_styles_no_widget_again_and_again(qapp, window):
+    """Qt styles a widget once for each of its ancestors when a style sheet replaces another: seconds."""
+    restyled, widgets = Restyled(), len(qapp.allWidgets())
+    qapp.installEventFilter(restyled)
+    apply_theme(qapp, "dark")
+    qapp.removeEventFilter(restyled)
+    assert restyled.count < 3 * widgets

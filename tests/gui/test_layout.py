@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.app import create_window
 from gui.home.new_project import NewProjectDialog
@@ -15,8 +16,12 @@ from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
+from gui.shell.history_dialog import HistoryDialog
+from gui.shell.label_export_dialog import LabelExportDialog
+from gui.shell.removed_dialog import RemovedDialog
 from gui.state import AppState
 from visionft.errors import NextStep
+from visionft.project.db.journal import Step
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 from visionft.weights import weights_states
@@ -52,8 +57,27 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     window.state.say(
         "The disk is full.", "Free some space and try again.", tone="bad", details="Traceback", next_step=step
     )
-    clipped += look(window.banner, "banner", window)
+    clipped += look(window.toasts, "toasts", window)
     assert not clipped
+
+
+def test_a_wide_screen_is_filled_and_no_title_jumps(qtbot, qapp, state, project_dir):
+    """At 2560 pixels no half is empty, and from page to page the title stays where it is."""
+    window = create_window(qapp, state)
+    qtbot.addWidget(window)
+    window.resize(2560, 1440)
+    window.show()
+    state.open_project(project_dir)
+    places = {}
+    for name in window.entries:
+        window.show_page(name)
+        for _ in range(3):
+            QApplication.processEvents()
+        page = window.page(name)
+        places[name] = page.heading.mapTo(page, QPoint()).x()
+        assert page.header.width() > 0.95 * page.width(), name
+    assert len(set(places.values())) == 1, places
+    window.close()
 
 
 def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
@@ -69,6 +93,9 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
         project.back_up()
     for other in (
         RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),
+        HistoryDialog(window, (Step(2, "Label 3 pictures “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
+        LabelExportDialog(window, name="Parts", folder=tmp_path),
+        RemovedDialog(window, ()),
         WeightsDialog(window, weights_states()),
     ):
         other.show()

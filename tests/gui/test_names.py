@@ -124,7 +124,7 @@ def test_an_import_of_such_names_is_previewed(qtbot, window, broken_folder, tmp_
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
     window.grab()
     assert page.imports.panel.isVisible() and page.imports.panel.table.rowCount() == 2
-    assert window.banner.message() == ""
+    assert window.toasts.message() == ""
 
 
 def test_answers_about_pictures_of_such_names_are_shown(qtbot, window, broken_folder):

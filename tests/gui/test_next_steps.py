@@ -36,8 +36,8 @@ def refuse_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def press(qtbot, window: MainWindow, title: str) -> None:
     """Press the banner's button."""
-    button = window.banner.way_button
-    assert button.isVisible() and button.text() == title, window.banner.message()
+    button = window.toasts.newest.way_button
+    assert button.isVisible() and button.text() == title, window.toasts.message()
     qtbot.mouseClick(button, LEFT)
 
 
@@ -120,7 +120,7 @@ def test_a_class_with_too_few_pictures_for_a_test_set_is_split_without(qtbot, wi
     window.state.open_project(tmp_path / "few")
     window.take_step(NextStep("split"))
     wait(qtbot, window)
-    assert "Each class needs 3 pictures" in window.banner.message()
+    assert "Each class needs 3 pictures" in window.toasts.message()
     press(qtbot, window, "Split without a test set")
     wait(qtbot, window)
     splits = window.state.session.project.summary().splits
@@ -144,7 +144,7 @@ def test_a_damaged_project_is_restored_from_the_banner(qtbot, window, project_di
     wait(qtbot, window)
     qtbot.waitUntil(lambda: window.state.path == project_dir, timeout=20_000)
     assert window.state.session.project.summary().images == 25
-    assert "The project is as it was on" in window.banner.message()
+    assert "The project is as it was on" in window.toasts.message()
 
 
 def test_a_restored_open_project_is_closed_first_and_a_refusal_changes_nothing(qtbot, window, project_dir):
@@ -169,11 +169,11 @@ def test_a_project_that_another_program_changed_says_so_and_is_checked(qtbot, wi
     connection.execute("UPDATE image SET width = 9 WHERE id = 3")
     connection.close()
     window.state.open_project(project_dir)
-    assert "not as it was left" in window.banner.message()
+    assert "not as it was left" in window.toasts.message()
     press(qtbot, window, "Check the project")
     wait(qtbot, window)
-    assert window.banner.message() == "The project was checked."
-    assert window.banner.way_button.text() == "Restore a backup"
+    assert window.toasts.message() == "The project was checked."
+    assert window.toasts.newest.way_button.text() == "Restore a backup"
 
 
 def test_pictures_that_were_moved_are_missed_and_found_again(
@@ -186,7 +186,7 @@ def test_pictures_that_were_moved_are_missed_and_found_again(
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "elsewhere")
     press(qtbot, window, "Find pictures again")
     wait(qtbot, window)
-    assert window.banner.message() == "25 pictures were found again."
+    assert window.toasts.message() == "25 pictures were found again."
     assert all(image.path.is_file() for image in window.state.session.snapshot().images)
 
 
@@ -208,7 +208,7 @@ def test_labels_that_were_not_understood_are_asked_for(qtbot, window, pictures, 
     wait(qtbot, window)
     qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
     wait(qtbot, window)
-    assert "was taken as the label" in window.banner.message()
+    assert "was taken as the label" in window.toasts.message()
     asked = []
     monkeypatch.setattr(dialogs, "ask_choice", lambda *args, **_options: asked.append(args[3]) or "kindness")
     if wanted == "Choose the column":
@@ -255,7 +255,7 @@ def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, 
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "weights"))
     window.take_step(NextStep("fetch_weights", backbone="test_vit"))
     wait(qtbot, window)
-    assert "not on this computer" in window.banner.message()
+    assert "not on this computer" in window.toasts.message()
     from models.networks import build_network
 
     state = build_network(BACKBONES["test_vit"], classes=0, image_size=BACKBONES["test_vit"].input_size).state_dict()
@@ -263,7 +263,7 @@ def test_weights_that_cannot_be_fetched_are_imported_from_a_file(qtbot, window, 
     monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_options: [tmp_path / "brought.safetensors"])
     press(qtbot, window, "Import a weights file")
     wait(qtbot, window)
-    assert "are on this computer now" in window.banner.message()
+    assert "are on this computer now" in window.toasts.message()
     assert (tmp_path / "weights" / "test_vit.safetensors").is_file()
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
     window.take_step(NextStep("remove_weights", backbone="test_vit"))
@@ -303,4 +303,4 @@ def test_what_pip_must_install_goes_to_the_clipboard(qtbot, window):
     window.take_step(NextStep("install", requirement="timm>=1.0"))
     assert "-m pip install --upgrade" in QGuiApplication.clipboard().text()
     assert "timm>=1.0" in QGuiApplication.clipboard().text()
-    assert window.banner.message() == "The command is on the clipboard."
+    assert window.toasts.message() == "The command is on the clipboard."

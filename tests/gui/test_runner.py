@@ -283,8 +283,8 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     window.state.close_project()
     window.show_page("project")
     window.state.open_project(project_dir)
-    qtbot.waitUntil(lambda: run_dir.name in window.banner.message())
-    qtbot.mouseClick(window.banner.way_button, LEFT)
+    qtbot.waitUntil(lambda: run_dir.name in window.toasts.message())
+    qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
     page = window.page("train")
     assert window.current_page is page
     assert page.resume_card.message() == f"{run_dir.name} was interrupted at epoch 4 of 5."

@@ -67,7 +67,7 @@ def test_a_project_folder_that_goes_away_refuses_labels_and_says_so(qtbot, label
     before = label.grid.tile(image_id).labels
     shutil.rmtree(project_dir) if way == "removed" else project_dir.rename(tmp_path / "elsewhere")
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
-    assert "gone or was replaced" in window.banner.message()
+    assert "gone or was replaced" in window.toasts.message()
     assert label.grid.tile(image_id).labels == before
     for name in window.entries:
         window.show_page(name)
@@ -81,13 +81,13 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
     qtbot.addWidget(other)
     other.show()
     state.open_project(project_dir)
-    assert "can only be read" in other.banner.message()
+    assert "can only be read" in other.toasts.message()
     other.show_page("label")
     page = other.page("label")
     image_id = page.grid.selection.current_id()
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
     assert labels_of(state.session.project, image_id) != ("red",)
-    assert page.saved.text() == "Read only" and other.banner.message()
+    assert page.saved.text() == "Read only" and other.toasts.message()
     other.close()
     state.deleteLater()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
@@ -97,7 +97,7 @@ def test_a_second_window_can_look_but_not_change(qtbot, qapp, label, window, pro
 def test_opening_the_open_project_again_keeps_it_writable(label, window, project_dir):
     project = window.state.session.project
     assert window.state.open_project(project_dir) and window.state.session.project is project
-    assert window.state.session.apply(AddClass("new")) and not window.banner.message()
+    assert window.state.session.apply(AddClass("new")) and not window.toasts.message()
 
 
 def test_a_project_that_could_only_be_read_can_be_opened_again_for_writing(window, project_dir):
@@ -129,7 +129,7 @@ def test_a_full_disk_refuses_a_label_and_takes_it_when_there_is_space_again(labe
     writer.execute(f"PRAGMA max_page_count = {pages}")
     names = (f"class {number} {'x' * 100}" for number in range(1000))
     refused = next(name for name in names if not window.state.session.apply(AddClass(name)))
-    assert "the disk is full" in window.banner.message()
+    assert "the disk is full" in window.toasts.message()
     assert refused not in window.state.session.project.snapshot().class_names
     writer.execute("PRAGMA max_page_count = 1000000")
     assert window.state.session.apply(AddClass(refused))
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_the_earlier_file_of_an_export_alone(qtbot, window, t
     monkeypatch.setattr(os, "fsync", full)
     run_job(qtbot, window, lambda **_: write_text(target, "later"), lane=Lane.COMPUTE)
     monkeypatch.undo()
-    assert "No space left" in window.banner.message() and window.banner._hint.text()
+    assert "No space left" in window.toasts.message() and window.toasts.newest.hint()
     assert target.read_text() == "earlier" and not list(tmp_path.glob(".model*"))
 
 
@@ -179,8 +179,8 @@ def test_what_any_job_may_meet_is_a_banner_with_a_hint(qtbot, window, error, sai
         raise error
 
     run_job(qtbot, window, work)
-    assert said in window.banner.message() and window.banner._hint.text()
-    assert not window.findChildren(BugDialog) and window.banner.details_button.isHidden()
+    assert said in window.toasts.message() and window.toasts.newest.hint()
+    assert not window.findChildren(BugDialog) and window.toasts.newest.details_button.isHidden()
 
 
 def test_other_errors_are_bugs():
@@ -197,7 +197,7 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     qtbot.mouseClick(dialog.copy_button, LEFT)
     assert "KeyError: 'lost key'" in QGuiApplication.clipboard().text()
     dialog.accept()
-    assert "KeyError" in caplog.text and "Unexpected error" in window.banner.message()
+    assert "KeyError" in caplog.text and "Unexpected error" in window.toasts.message()
     image_id = label.grid.selection.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
@@ -249,7 +249,7 @@ def test_the_job_is_shown_on_every_page_and_can_be_stopped_from_each(qtbot, wind
 def test_a_project_on_a_network_drive_says_so_when_it_is_opened(window, project_dir, monkeypatch):
     monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
     window.state.open_project(project_dir)
-    assert "network file system (nfs4)" in window.banner.message() and window.banner.isVisible()
+    assert "network file system (nfs4)" in window.toasts.message() and window.toasts.newest.isVisible()
 
 
 def test_a_second_window_says_both_that_it_can_only_read_and_what_else_is_to_know(window, project_dir):
@@ -261,7 +261,7 @@ def test_a_second_window_says_both_that_it_can_only_read_and_what_else_is_to_kno
         seal.write("0" if first != "0" else "1")
     with Project.open(project_dir):
         window.state.open_project(project_dir)
-        said = window.banner.message() + window.banner._hint.text()
+        said = window.toasts.message() + window.toasts.newest.hint()
         assert "can only be read" in said and "not as it was left" in said
 
 
@@ -278,4 +278,4 @@ def test_a_backup_that_fails_in_its_own_thread_is_a_banner(qtbot, window, projec
     else:
         monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
         window.state.close_project()
-    qtbot.waitUntil(lambda: "The automatic backup failed: The disk is full." in window.banner.message())
+    qtbot.waitUntil(lambda: "The automatic backup failed: The disk is full." in window.toasts.message())

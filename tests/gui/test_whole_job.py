@@ -57,7 +57,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     qtbot.keyClick(train, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] >= 1, timeout=120_000)
     wait_for_job(qtbot, window)
-    assert train.monitor.state() == "Finished", window.banner.message()
+    assert train.monitor.state() == "Finished", window.toasts.message()
     assert train.monitor.chart.point_counts()["epochs"] == 4  # and the start
 
     train.form.editor("epochs").setValue(500)
@@ -70,7 +70,7 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     qtbot.waitUntil(lambda: train.monitor.chart.point_counts()["epochs"] > paused, timeout=120_000)
     qtbot.mouseClick(train.stop_button, LEFT)
     wait_for_job(qtbot, window)
-    assert train.monitor.state() == "Stopped", window.banner.message()
+    assert train.monitor.state() == "Stopped", window.toasts.message()
     before = train.monitor.chart.point_counts()["epochs"]
 
     window.show_page("results")
@@ -83,14 +83,14 @@ def test_from_a_folder_of_pictures_to_an_exported_file(qtbot, window, draw_folde
     results = window.page("results")
     qtbot.mouseClick(results.evaluate_button, LEFT)
     wait_for_job(qtbot, window)
-    assert results.evaluation is not None, window.banner.message()
+    assert results.evaluation is not None, window.toasts.message()
     assert results.evaluation.images == len(results.evaluation.predictions) > 0
 
     window.show_page("export")
     export = window.page("export")
     qtbot.mouseClick(export.export_button, LEFT)
     wait_for_job(qtbot, window)
-    assert export.parity_card.isVisible(), window.banner.message()
+    assert export.parity_card.isVisible(), window.toasts.message()
     window.show_page("try")
     attempt = window.page("try")
     attempt.classify([pictures / "red"])

@@ -12,9 +12,11 @@ from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
+from visionft.project.duplicating import duplicate_project
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.importing.relinking import relink_images
+from visionft.project.names import count_of
 from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.safety.restoring import restore_backup
@@ -22,17 +24,25 @@ from visionft.project.safety.restoring import restore_backup
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (undo, redo, history, check, backup, restore, relink):
+    for command in (undo, redo, history, check, backup, restore, relink, duplicate):
         app.command()(command)
     app.command("export-labels")(export_project_labels)
 
 
-def undo(project: ProjectDir, json: Json = False) -> None:
+def undo(
+    project: ProjectDir,
+    to: Annotated[
+        int | None,
+        typer.Option(metavar="STEP", help="Undo or redo until this step of the history is the newest; 0 undoes all."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Take back the last change of the project, also from an earlier session."""
     with opened_project(project) as opened:
-        effects = opened.undo()
+        effects = opened.undo() if to is None else opened.go_to(to)
         value = {"undone": effects.title, "images": len(effects.image_ids), "next": opened.undo_title}
-    print_result(value, f"Undone: {effects.title}.", as_json=json)
+    words = f"Undone: {effects.title}." if to is None else f"The newest change is now: {value['next'] or 'none'}."
+    print_result(value, words, as_json=json)
 
 
 def redo(project: ProjectDir, json: Json = False) -> None:
@@ -51,8 +61,12 @@ def history(
     """List the latest changes, newest first; undone ones are marked."""
     with opened_project(project, read_only=True) as opened:
         steps = opened.history(limit)
-    rows = [(_moment(step.at / 1000), "undone" if step.is_undone else "", step.title) for step in steps]
-    print_result(steps, lambda: table(("when", "", "change"), rows) if rows else "No changes yet.", as_json=json)
+    rows = [
+        (str(step.step_id), _moment(step.at / 1000), "undone" if step.is_undone else "", step.title) for step in steps
+    ]
+    print_result(
+        steps, lambda: table(("step", "when", "", "change"), rows) if rows else "No changes yet.", as_json=json
+    )
 
 
 def _moment(seconds: float) -> str:
@@ -142,8 +156,20 @@ def relink(
     """Find missing pictures again by their content."""
     with opened_project(project) as opened, job() as (on_event, should_stop):
         report = relink_images(opened, folder, on_event=on_event, should_stop=should_stop)
-        text = f"Found {report.relinked} pictures again; {len(report.missing)} are still missing."
+        text = f"Found {count_of(report.relinked, 'picture')} again; {len(report.missing)} still missing."
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
+
+
+def duplicate(
+    project: ProjectDir,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder.")],
+    json: Json = False,
+) -> None:
+    """Copy the project with its history and runs; pictures outside its folder are shared by both."""
+    with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
+        copy = duplicate_project(opened, target, on_event=on_event, should_stop=should_stop)
+        words = "Stopped; nothing was written." if copy.stopped else f"Copied to {copy.path}."
+        print_result(copy, words, as_json=json)
 
 
 def export_project_labels(
@@ -171,4 +197,6 @@ def export_project_labels(
             should_stop=should_stop,
         )
         missing = [f"Missing: {path}" for path in report.missing]
-        print_result(report, "\n".join([f"{report.path}: {report.pictures} pictures.", *missing]), as_json=json)
+        print_result(
+            report, "\n".join([f"{report.path}: {count_of(report.pictures, 'picture')}.", *missing]), as_json=json
+        )

@@ -20,6 +20,7 @@ from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Notice, Progress
+from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
@@ -146,11 +147,13 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     with job() as (on_event, should_stop):
         found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
     text = (
-        f"{config.backbone} with {config.method}, {config.total_epochs} epochs: about {duration_text(found.seconds)} "
-        f"and {memory_text(found.memory_mb)} on {found.device} ({found.images_per_second:.0f} pictures per second)."
+        f"{config.backbone} with {config.method}, {count_of(config.total_epochs, 'epoch')}: "
+        f"about {duration_text(found.seconds)} and {memory_text(found.memory_mb)} on {found.device} "
+        f"({found.images_per_second:.0f} pictures per second)."
     )
     if not found.fits_at_once:
-        text += f"\nMemory ran out at first: {found.micro_batch} pictures go through at once, the batch size stays."
+        at_once = count_of(found.micro_batch, "picture")
+        text += f"\nMemory ran out at first: {at_once} at once from then on, the batch size stays."
     value = {"backbone": config.backbone, "method": config.method, "epochs": config.total_epochs}
     print_result({**value, **dataclasses.asdict(found)}, text, as_json=as_json)
 
@@ -176,7 +179,7 @@ def _train_text(project: Path, result: TrainResult) -> str:
     if result.best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     why = " (the latest within one standard error of the highest)" if result.best.waited else ""
-    left_out = f"{result.left_out} pictures could not be read and were left out.\n" if result.left_out else ""
+    left_out = f"{count_of(result.left_out, 'picture')} left out: no decoder reads them.\n" if result.left_out else ""
     return (
         f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
         f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
@@ -212,7 +215,7 @@ def _evaluation_text(result: "Evaluation") -> str:
         )
     return "\n".join(
         [
-            f"{result.run} on {result.images} {result.split} pictures: top-1 {result.top1:.1%} "
+            f"{result.run} on {count_of(result.images, result.split + ' picture')}: top-1 {result.top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%}), balanced {result.balanced_accuracy:.1%}, "
             f"ECE {result.ece:.3f}{several}",
             "",
@@ -247,7 +250,8 @@ def export(
         )
         parity, latency = result.parity, result.latency
         text = (
-            f"{result.model} ({size_text(result.bytes)})\nSame answers as PyTorch on {parity.images} pictures: "
+            f"{result.model} ({size_text(result.bytes)})\n"
+            f"Same answers as PyTorch on {count_of(parity.images, 'picture')}: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"

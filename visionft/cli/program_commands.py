@@ -12,6 +12,7 @@ from visionft.cli import completion
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, job, print_result, table
 from visionft.errors import VisionFTError
+from visionft.project.names import count_of
 
 if TYPE_CHECKING:
     from visionft.demo import DemoResult
@@ -90,9 +91,10 @@ def _demo_text(result: "DemoResult") -> str:
             "",
             f"Test pictures, {result.exported_run}: top-1 {result.test_top1:.1%} on {result.test_images}",
             f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
-            f"Verified against PyTorch on {parity.images} pictures: largest difference {parity.max_abs_diff:.1e}, "
-            f"top-1 agreement {parity.top1_agreement:.0%}",
-            f"Predicted with ONNX Runtime alone: {result.predicted} pictures, {result.predicted_right} right",
+            f"Verified against PyTorch on {count_of(parity.images, 'picture')}: "
+            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}",
+            f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'picture')}, "
+            f"{result.predicted_right} right",
             "",
             f"Everything is in {result.folder}. Open it in the window: visionft app {result.project}",
         ]

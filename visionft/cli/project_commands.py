@@ -123,7 +123,7 @@ def _preview_text(preview: ImportPreview) -> str:
             f"{preview.largest[0]} x {preview.largest[1]} pixels"
         )
     )
-    lines = [f"Would add {preview.new} pictures{sizes}. Nothing was written."]
+    lines = [f"Would add {count_of(preview.new, 'picture')}{sizes}. Nothing was written."]
     lines += [f"  {name}  {count}" for name, count in preview.classes.items()]
     lines += [f"  (no class)  {preview.unlabelled}"] if preview.unlabelled else []
     lines += _reading_lines(preview.interpretations)
@@ -136,7 +136,7 @@ def _preview_text(preview: ImportPreview) -> str:
 
 def _report_text(report: ImportReport) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
-    lines = [f"Added {report.added} pictures{f': {classes}' if classes else ''}."]
+    lines = [f"Added {count_of(report.added, 'picture')}{f': {classes}' if classes else ''}."]
     if report.added and len(report.classes) < 2:
         found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
         lines.append(f"The source gave {found}. This is how it was read:")
@@ -194,7 +194,7 @@ def label(
     with opened_project(project) as opened:
         effects = label_files(opened, class_name, images)
     value = {"class": class_name, "labelled": len(effects.image_ids)}
-    print_result(value, f"Labelled {value['labelled']} pictures as {class_name}.", as_json=json)
+    print_result(value, f"Labelled {count_of(len(effects.image_ids), 'picture')} as {class_name}.", as_json=json)
 
 
 def split(
@@ -215,8 +215,8 @@ def split(
     with opened_project(project) as opened:
         report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
-    taken = f" {report.from_train} training pictures are for validation now." if report.from_train else ""
-    print_result(report, f"Placed {report.assigned} pictures.{taken} Now: {counts}.", as_json=json)
+    taken = f" {count_of(report.from_train, 'training picture')} for validation now." if report.from_train else ""
+    print_result(report, f"Placed {count_of(report.assigned, 'picture')}.{taken} Now: {counts}.", as_json=json)
 
 
 def info(project: ProjectDir, json: Json = False) -> None:
@@ -227,7 +227,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
     def text() -> str:
         splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
         lines = [
-            f"{project}: {summary.task}-label, {summary.images} pictures, {summary.labelled} labelled",
+            f"{project}: {summary.task}-label, {count_of(summary.images, 'picture')}, {summary.labelled} labelled",
             f"splits: {splits}",
             f"runs: {', '.join(summary.runs) or 'none yet'}",
             "",

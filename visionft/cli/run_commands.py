@@ -13,6 +13,7 @@ from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
 from visionft.files import atomic_path
+from visionft.project.names import count_of
 from visionft.training.runs.run_folder import (
     RunSummary,
     change_notes,
@@ -179,7 +180,7 @@ def _changed_value(changed: Changed, names: dict[int, str]) -> dict[str, Any]:
 def _compare_text(found: Comparison, groups: dict[str, tuple[Changed, ...]], names: dict[int, str]) -> str:
     counts = ", ".join(f"{len(group)} {name.replace('_', ' ')}" for name, group in groups.items())
     lines = [
-        f"From {found.before} to {found.after} on {found.shared} {found.split} pictures: {counts}, "
+        f"From {found.before} to {found.after} on {count_of(found.shared, found.split + ' picture')}: {counts}, "
         f"{found.both_right} right in both.",
         found.verdict,
     ]

@@ -8,6 +8,7 @@ from visionft.cli.output import Json, ProjectDir, job, opened_project, print_res
 from visionft.cli.run_commands import RunName
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions
+from visionft.project.names import count_of
 from visionft.training.runs.run_folder import load_run
 
 
@@ -37,5 +38,5 @@ def suggest(
         if sure:
             opened.apply(AcceptSuggestions(sure))
         value = {"run": report.run, "suggested": len(current), "accepted": len(sure), "unreadable": report.unreadable}
-        text = f"{report.run} suggests a label for {len(current)} pictures; {len(sure)} were accepted."
+        text = f"{report.run} suggests a label for {count_of(len(current), 'picture')}; {len(sure)} were accepted."
         print_result({**value, "stopped": report.stopped}, text, as_json=json)

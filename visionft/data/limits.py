@@ -5,13 +5,14 @@ pictures are decoded: imports, thumbnails, training, evaluation, export, predict
 """
 
 import os
-from typing import BinaryIO, Final
-
-from PIL import Image
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from visionft.amounts import size_text
 from visionft.data.tiff_chunks import largest_chunk
 from visionft.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LIMIT_VARIABLE: Final = "VISIONFT_PICTURE_MB"
 DEFAULT_LIMIT_MB: Final = 2000
@@ -49,7 +50,7 @@ def check_file_size(size: int) -> None:
         raise ImageError(reason, _smaller("or leave it out"))
 
 
-def check_picture_size(image: Image.Image, handle: BinaryIO, *, limit: int) -> int:
+def check_picture_size(image: "Image.Image", handle: BinaryIO, *, limit: int) -> int:
     """Refuse an opened picture, its pixels not yet decoded, that would take more than `limit` bytes; else return them.
 
     Raises:
@@ -75,7 +76,7 @@ def _smaller(otherwise: str) -> str:
     return f"Make it smaller in a picture editor, {otherwise}."
 
 
-def memory_needed(image: Image.Image, handle: BinaryIO) -> int:
+def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
     """Return the most bytes that decoding an opened picture and making the network's input of it take."""
     pixels = image.width * image.height
     in_mode = 2 if image.mode.startswith("I;16") else _IN_MODE.get(image.mode, 4)
@@ -85,7 +86,7 @@ def memory_needed(image: Image.Image, handle: BinaryIO) -> int:
     return max(load, convert, network)
 
 
-def _decoder_bytes(image: Image.Image, handle: BinaryIO) -> int:
+def _decoder_bytes(image: "Image.Image", handle: BinaryIO) -> int:
     """Return what the format's decoder takes beside the picture."""
     pixels = image.width * image.height
     if image.format == "TIFF":

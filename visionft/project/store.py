@@ -211,6 +211,13 @@ class Project:
         self._note_change()
         return effects
 
+    def go_to(self, step_id: int) -> Effects:
+        """Undo or redo, in one transaction, until a step of the history is the newest that is done; 0 undoes all."""
+        with _replaying(), self._database.transaction() as connection:
+            effects = journal.go_to(connection, step_id)
+        self._note_change()
+        return effects
+
     @property
     def undo_title(self) -> str | None:
         """The title of the step that `undo` would take back; None when there is none."""

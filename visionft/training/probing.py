@@ -13,6 +13,7 @@ from models.catalog import get_backbone
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.samples import spread_by_class
@@ -159,4 +160,4 @@ def evidence(probes: Sequence[Probe]) -> str:
     ]
     text = "; ".join(shown) or "one picture a class is too few to tell"
     title = get_backbone(chosen.backbone).title
-    return f"{title} suits these {chosen.pictures:,} pictures best by a linear probe: {text}."
+    return f"{title} suits these {count_of(chosen.pictures, 'picture')} best by a linear probe: {text}."

@@ -145,7 +145,7 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
 
     monkeypatch.setattr(export_page, "export_model", failing)
     export(qtbot, window, page)
-    assert "differs from PyTorch" in window.banner.message()
+    assert "differs from PyTorch" in window.toasts.message()
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()
 
 
@@ -183,12 +183,9 @@ def test_an_export_that_was_stopped_is_no_failure(qtbot, window, page, monkeypat
         raise StoppedError("The export was stopped.", "Nothing was kept.")
 
     monkeypatch.setattr(export_page, "export_model", stopped)
-    shown = []
-    monkeypatch.setattr(
-        window.banner, "show_message", lambda message, *_, tone="info", **__: shown.append((message, tone))
-    )
     qtbot.mouseClick(page.export_button, LEFT)
     qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
     window.state.tasks.pending[0].stop()
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert shown == [("The export was stopped.", "info")] and page.export_button.isEnabled()
+    assert window.toasts.message() == "The export was stopped." and window.toasts.newest.tone == "info"
+    assert page.export_button.isEnabled()

@@ -99,14 +99,14 @@ def test_a_folder_without_pictures_is_refused_with_advice(qtbot, window, page, t
     window.state.create_project(tmp_path / "p")
     page.take_source(tmp_path / "nothing")
     wait_for_job(qtbot, window)
-    assert "holds no pictures" in window.banner.message()
+    assert "holds no pictures" in window.toasts.message()
 
 
 def test_a_project_path_that_is_no_project_keeps_what_was_open(window, project_dir, tmp_path):
     window.state.open_project(project_dir)
     assert not window.state.open_project(tmp_path)
     assert window.state.path == project_dir
-    assert "is not a project" in window.banner.message()
+    assert "is not a project" in window.toasts.message()
 
 
 def test_recent_projects_can_be_opened_and_forgotten(qtbot, window, page, project_dir, tmp_path):
@@ -149,7 +149,7 @@ def drop(page: ProjectPage, folder: Path) -> None:
 def test_a_project_open_elsewhere_can_only_be_read_and_says_so(window, project_dir):
     with Project.open(project_dir):
         window.state.open_project(project_dir)
-        assert "only be read" in window.banner.message()
+        assert "only be read" in window.toasts.message()
 
 
 @pytest.mark.parametrize(("name", "is_allowed"), [("", False), ("a/b", False), ("Parts", True), ("taken", False)])

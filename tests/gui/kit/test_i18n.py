@@ -3,20 +3,26 @@
 import ast
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import gui
+import models
+import visionft
 from gui.app import PAGES, create_window
 from gui.kit import i18n
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
+from gui.kit.singulars import OF_ONE
 from gui.preferences import Settings
 from gui.state import AppState
 from models.catalog import BACKBONES
 from models.methods.lora import GROUPED
 from models.methods.table import METHODS
+from visionft import errors
+from visionft.errors import VisionFTError
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 
@@ -49,14 +55,62 @@ def engine_words() -> set[str]:
     return words | {backbone.summary for backbone in BACKBONES.values()}
 
 
+def told_by_the_engine() -> set[str]:
+    """Return the stages and notices of the engine, with `{}` where a value comes in."""
+    calls = (node for tree in engine_trees() for node in ast.walk(tree) if isinstance(node, ast.Call))
+    words = (word.value for call in calls for word in call.keywords if word.arg in ("stage", "message"))
+    return {template for word in words if (template := template_of(word))}
+
+
+def engine_trees() -> Iterator[ast.Module]:
+    """Yield the modules whose words reach the window."""
+    for path in (path for package in (visionft, models) for path in Path(package.__file__).parent.rglob("*.py")):
+        if path.parent.name not in ("cli", "starter"):
+            yield ast.parse(path.read_text(encoding="utf-8"))
+
+
+EXPECTED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, VisionFTError)}
+
+
+def errors_of_the_engine() -> set[str]:
+    """Return the messages and hints of expected errors, with `{}` where a value comes in; no bare values."""
+    calls = (node for tree in engine_trees() for node in ast.walk(tree) if isinstance(node, ast.Call))
+    raised = (word for call in calls if name_of(call.func) in EXPECTED for word in call.args[:2])
+    templates = {template_of(word) for word in raised}
+    return {each for each in templates if sum(map(str.isalpha, each)) >= i18n._LEAST_LETTERS and " " in each.strip()}
+
+
+def engine_templates() -> set[str]:
+    """Return every text that the engine puts together, with `{}` where a value comes in."""
+    return {template for tree in engine_trees() for node in ast.walk(tree) if (template := template_of(node))}
+
+
+def template_of(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template_of(part) or "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def without_names(message: str) -> str:
+    return re.sub(r"{\w+}", "{}", message)
+
+
 def test_there_is_a_second_language():
     assert "de" in LANGUAGES and i18n.languages()["de"] == "Deutsch"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_catalogue_has_no_message_that_the_program_does_not_say(code):
-    stale = set(i18n.read_catalogue(code)) - constants() - engine_words()
+    said = constants() | engine_words()
+    pieces = [part for template in engine_templates() for part in template.split("{}") if len(part) > 1]
+    engine = "\n".join(pieces)
+    stale = [each for each in i18n.read_catalogue(code) if each not in said and not is_of(each, engine)]
     assert not stale
+
+
+def is_of(message: str, engine: str) -> bool:
+    """Tell whether the engine says all the words between the values of a message."""
+    return all(part.strip(" .;:()") in engine for part in without_names(message).split("{}"))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -79,6 +133,55 @@ def test_rail_menus_and_commands_are_translated_whole(code, window):
     said = {action.title for action in actions} | {action.menu or action.place for action in actions}
     said |= {page.title for page in PAGES}
     assert not said - set(i18n.read_catalogue(code))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_stages_and_notices_of_the_engine_are_translated_whole(code):
+    known = {without_names(message) for message in i18n.read_catalogue(code)}
+    assert not told_by_the_engine() - known
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_errors_of_the_engine_are_translated_whole(code):
+    known = {without_names(message) for message in i18n.read_catalogue(code)}
+    assert not errors_of_the_engine() - known
+
+
+NEVER_ONE = {"{count} tasks are running or waiting", "{count} parameters, {size} px", "{shown} of {count} networks"}
+
+
+def said_with_both_words() -> set[str]:
+    """Return the messages that stand beside their singular at the call."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    words = (word for call in calls if name_of(call.func) == "tr_count" for word in call.args)
+    return {word.value for word in words if isinstance(word, ast.Constant)}
+
+
+def test_what_counts_has_a_word_for_one():
+    """Never "1 pictures": what counts is also said of one, in `gui/kit/singulars.py`."""
+    counting = {message for message in constants() if re.search(r"{count} [a-z]+s\b", message) and "`" not in message}
+    assert not counting - set(OF_ONE) - NEVER_ONE - said_with_both_words()
+    assert tr("{count} pictures", count=1) == tr("{count} pictures", count="1") == "1 picture"
+    assert tr("{count} pictures", count="1,000") == "1,000 pictures"
+    i18n.use_language("de")
+    assert tr("{count} pictures", count=1) == "1 Bild" and tr("{count} pictures", count=2) == "2 Bilder"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_one_is_translated_where_many_are(code):
+    catalogue = i18n.read_catalogue(code)
+    assert not [one for many, one in OF_ONE.items() if many in catalogue and one not in catalogue]
+
+
+def test_what_comes_with_its_values_in_it_is_found():
+    i18n.use_language("de")
+    assert tr("Trying ResNet-18 {a}") == "ResNet-18 {a} wird probiert"
+    assert tr("Starts from random weights. This network has no place for head.") == (
+        "Beginnt mit zufälligen Gewichten. In diesem Netz ist kein Platz für head."
+    )
+    assert tr("3 missing pictures found again.") == "3 fehlende Bilder wiedergefunden."
+    assert tr("Zebra") == "Zebra"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -163,7 +163,7 @@ def choose(page: LabelPage, name: str, action: str) -> None:
 def test_a_letter_can_become_a_key_and_a_reserved_one_is_refused(qtbot, page, monkeypatch, window):
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("d", True))
     choose(page, "red", "Set key")
-    assert "is the key of “Next picture”" in window.banner.message()
+    assert "is the key of “Next picture”" in window.toasts.message()
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("r", True))
     choose(page, "red", "Set key")
     first = page.grid.selection.current_id()
@@ -230,7 +230,7 @@ def test_a_read_only_project_refuses_with_the_reason(qtbot, window, project_dir)
         page = window.page("label")
         assert page.saved.text() == "Read only"
         press(qtbot, page, Qt.Key.Key_3)
-        assert "cannot be changed" in window.banner.message()
+        assert "cannot be changed" in window.toasts.message()
 
 
 def test_without_pictures_the_page_says_where_to_get_them(qtbot, window, tmp_path):

@@ -121,7 +121,7 @@ def test_the_answers_can_be_saved_as_csv(qtbot, page, pictures, tmp_path, monkey
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "answers.csv")
     qtbot.mouseClick(page.csv_button, LEFT)
     assert [line["class"] for line in read_csv(tmp_path / "answers.csv")] == ["red"] * 10
-    assert "written" in window.banner.message()
+    assert "written" in window.toasts.message()
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -143,7 +143,7 @@ def test_a_folder_is_classified_into_a_table(qtbot, page, window, pictures, to_c
     lines = read_csv(to_csv)
     assert len(lines) == 26
     assert all(line["class"] == Path(line["path"]).parent.name or line["error"] for line in lines)
-    assert "26 answers written" in window.banner.message()
+    assert "26 answers written" in window.toasts.message()
 
 
 def test_a_stopped_table_keeps_the_lines_so_far(qtbot, page, window, to_csv):
@@ -167,14 +167,14 @@ def test_a_picture_can_be_pasted(qtbot, page, window):
 def test_pasting_words_says_what_to_do(page, window):
     QGuiApplication.clipboard().setText("no picture")
     page.paste()
-    assert "no picture on the clipboard" in window.banner.message() and not window.state.tasks.pending
+    assert "no picture on the clipboard" in window.toasts.message() and not window.state.tasks.pending
 
 
 def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(qtbot, page, window, tmp_path, pictures):
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     page.take_model(tmp_path / "model.onnx")
     classify(qtbot, page, [pictures])
-    assert "not a readable ONNX file" in window.banner.message()
+    assert "not a readable ONNX file" in window.toasts.message()
 
 
 def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):

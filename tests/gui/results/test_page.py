@@ -99,7 +99,7 @@ def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, show,
 
 def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
     page.actions_of_runs.rename(read_run(project_dir / "runs" / NEW), "x" * 200)
-    assert "at most 120 characters" in window.banner.message()
+    assert "at most 120 characters" in window.toasts.message()
     assert cells(page.table)[0][0] == NEW
 
 
@@ -136,7 +136,7 @@ def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, w
     for button in (page.evaluate_button, page.again_button, page.export_button, page.pictures.explain.explain_button):
         assert not button.isEnabled() and "deleted" in button.toolTip()
     assert not page.continue_button.isVisible()
-    assert "were deleted" in window.banner.message()
+    assert "were deleted" in window.toasts.message()
 
 
 def test_thinking_better_of_it_deletes_nothing(page, project_dir, monkeypatch):

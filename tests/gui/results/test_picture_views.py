@@ -107,7 +107,7 @@ def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
     shutil.rmtree(project_dir / "runs" / NEW)
     qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert "is not a readable run" in window.banner.message()
+    assert "is not a readable run" in window.toasts.message()
     assert page.table.selected() == [OLD]
 
 
@@ -115,7 +115,7 @@ def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
     run = page.run()
     shutil.rmtree(project_dir / "runs" / NEW)
     page.actions_of_runs.train_again(run)
-    assert "is gone" in window.banner.message() and window.current_page is page
+    assert "is gone" in window.toasts.message() and window.current_page is page
 
 
 def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
@@ -143,7 +143,7 @@ def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeyp
     show(PICTURES)
     qtbot.mouseClick(page.pictures.explain.explain_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert "unusable" in window.banner.message() and page.pictures.explain.explain_button.isEnabled()
+    assert "unusable" in window.toasts.message() and page.pictures.explain.explain_button.isEnabled()
 
 
 def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):

@@ -135,15 +135,15 @@ def test_the_keys_of_what_cannot_be_done_say_why_by_the_words_of_the_tooltip(qtb
     reason = window.state.actions.why_not("file.close")
     assert reason and reason in window.commands.action("file.close").toolTip()
     qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
-    assert window.banner.accessibleName() == f"Close project {reason}"
+    assert window.toasts.newest.accessibleName() == f"Close project {reason}"
     window.show_page("train")
     qtbot.keyClick(window.current_page, Qt.Key.Key_Return, CONTROL)
     start = window.state.actions.why_not("run.start")
-    assert start and window.banner.accessibleName() == f"Start training {start}"
-    window.banner.dismiss()
+    assert start and window.toasts.newest.accessibleName() == f"Start training {start}"
+    window.toasts.newest.dismiss()
     window.state.open_project(project_dir)
     qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
-    assert window.state.session is None and not window.banner.isVisible()
+    assert window.state.session is None and not window.toasts.isVisible()
 
 
 def test_text_grows_and_shrinks_by_keys(qtbot, window, qapp):

@@ -42,16 +42,16 @@ def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
     window.state.open_project(project_dir)
     window.show_page("label")
     finish(qtbot, window, RESULT)
-    assert window.banner.message() == "Training ResNet-18: done"
-    assert window.banner._hint.text() == "93.4% right on validation, in epoch 7; it took 1 min 20 s."
-    window.banner.way_button.click()
-    assert window.current_page.name == "results" and not window.banner.message()
+    assert window.toasts.message() == "Training ResNet-18: done"
+    assert window.toasts.newest.hint() == "93.4% right on validation, in epoch 7; it took 1 min 20 s."
+    window.toasts.newest.way_button.click()
+    assert window.current_page.name == "results" and not window.toasts.message()
 
 
 def test_the_page_that_shows_the_job_needs_no_banner(qtbot, window):
     window.show_page("settings")
     finish(qtbot, window, Path("result"), page="settings")
-    assert window.banner.message() == ""
+    assert window.toasts.message() == ""
 
 
 def test_who_looks_elsewhere_is_told_by_the_system(qtbot, window, said, monkeypatch):

@@ -103,10 +103,10 @@ def test_a_new_key_shows_in_the_queue(qtbot, window, label):
 
 
 def test_a_new_key_of_pasting_shows_where_pictures_are_dropped(qtbot, window):
-    rebind(qtbot, window, "try.paste", Qt.Key.Key_F6)
+    rebind(qtbot, window, "try.paste", Qt.Key.Key_F7)
     words = [label.text() for label in window.page("try").drop_zone.findChildren(QLabel)]
-    assert "Or a folder of them. F6 pastes a picture from the clipboard." in words
-    assert "(F6)" in window.page("try").paste_button.toolTip()
+    assert "Or a folder of them. F7 pastes a picture from the clipboard." in words
+    assert "(F7)" in window.page("try").paste_button.toolTip()
 
 
 def test_what_cannot_be_done_says_why_in_menu_palette_and_on_the_button(qtbot, window, tmp_path):
@@ -132,7 +132,7 @@ def test_a_page_that_was_not_looked_at_yet_says_why_when_its_command_is_chosen(w
     evaluate = window.commands.action("run.evaluate")
     evaluate.trigger()
     assert window.current_page.name == "results"
-    assert window.banner.message() == evaluate.toolTip() == "Choose a training run first."
+    assert window.toasts.message() == evaluate.toolTip() == "Choose a training run first."
     assert not evaluate.isEnabled()
 
 

@@ -69,16 +69,16 @@ def test_the_theme_changes_at_once_and_is_kept(qtbot, window, state):
     window.show_page("settings")
     page = window.page("settings")
     qtbot.mouseClick(page.theme_buttons.button(2), LEFT)
-    assert colours() is DARK
+    qtbot.waitUntil(lambda: colours() is DARK)
     assert AppState().settings.theme == "dark"
 
 
 def test_text_grows_at_once(qtbot, window, qapp):
     window.show_page("settings")
     window.page("settings").font_box.activated.emit(4)
-    assert qapp.font().pixelSize() == 20
+    qtbot.waitUntil(lambda: qapp.font().pixelSize() == 20)
     window.page("settings").font_box.activated.emit(1)
-    assert qapp.font().pixelSize() == 13
+    qtbot.waitUntil(lambda: qapp.font().pixelSize() == 13)
 
 
 def test_thumbnails_can_be_cleared(qtbot, window, project_dir):

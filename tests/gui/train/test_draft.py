@@ -181,7 +181,7 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
     assert window.job_bar.lines[0].stop_button.isVisible()
     qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
     wait_for_job(qtbot, window)
-    assert asked == ["full", "linear"] and window.banner.message() == ""  # prefix and the rest were not begun
+    assert asked == ["full", "linear"] and window.toasts.message() == ""  # prefix and the rest were not begun
 
 
 def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):
@@ -191,7 +191,7 @@ def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     wait_for_job(qtbot, window)
-    assert "LoRA: No room for lora." in window.banner.message() and "Prefix" not in window.banner.message()
+    assert "LoRA: No room for lora." in window.toasts.message() and "Prefix" not in window.toasts.message()
 
 
 def test_faults_keep_a_measurement_from_starting(qtbot, page, window):
@@ -221,7 +221,7 @@ def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch):
     monkeypatch.setattr(measuring, "find_rate", lambda *_, **__: None)
     qtbot.mouseClick(page.setup.rates_button, LEFT)
     wait_for_job(qtbot, window)
-    assert page.setup.rate_chart is None and window.banner.message() == ""
+    assert page.setup.rate_chart is None and window.toasts.message() == ""
 
 
 # The preview ----------------------------------------------------------------------------------------------------------

@@ -186,8 +186,8 @@ def test_an_expected_failure_is_a_banner_with_its_hint(qtbot, page, window, scri
     scripted[1].append(WeightsError("The weights are not here.", "Connect to the internet."))
     page.start()
     wait_for_job(qtbot, window)
-    assert window.banner.message() == "The weights are not here."
-    assert not window.banner.details_button.isVisible()
+    assert window.toasts.message() == "The weights are not here."
+    assert not window.toasts.newest.details_button.isVisible()
     assert page.monitor.state() == "Failed" and page.start_button.isEnabled()
 
 
@@ -195,7 +195,7 @@ def test_a_bug_in_a_job_is_a_banner_with_details(qtbot, page, window, scripted, 
     scripted[1].append(KeyError("lost"))
     page.start()
     wait_for_job(qtbot, window)
-    assert "KeyError" in window.banner.message() and window.banner.details_button.isVisible()
+    assert "KeyError" in window.toasts.message() and window.toasts.newest.details_button.isVisible()
 
 
 def test_a_second_training_task_waits_and_says_for_what(qtbot, page, window, scripted):

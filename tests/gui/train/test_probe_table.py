@@ -106,7 +106,7 @@ def test_a_failure_is_the_banner_and_the_table_stays_away(qtbot, page, window, m
 
     monkeypatch.setattr("visionft.training.probing.probe_backbones", fail)
     try_them(qtbot, page, window)
-    assert "None of the pictures" in window.banner.message() and not page.setup.probes.isVisible()
+    assert "None of the pictures" in window.toasts.message() and not page.setup.probes.isVisible()
 
 
 def test_a_preset_takes_the_best_of_its_own_and_says_so():

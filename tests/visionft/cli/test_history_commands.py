@@ -45,6 +45,23 @@ def test_undo_and_redo_reach_across_sessions(value, project: Path) -> None:
     assert value("info", project)["classes"] == {"blue": 16, "green": 16, "red": 15, "violet": 1}
 
 
+def test_undo_goes_back_to_a_step_and_forward_again(value, project: Path) -> None:
+    for name in ("violet", "amber"):
+        value("label", project, name, project.parent / "pictures" / "red" / "00.png")
+    newest, *_, first = [step["step_id"] for step in value("history", project)]
+    value("undo", project, "--to", first)
+    assert value("info", project)["classes"]["red"] == 16
+    value("undo", project, "--to", newest)
+    assert value("info", project)["classes"]["amber"] == 1
+    assert value("undo", project, "--to", 0)["next"] is None
+    assert value("info", project)["images"] == 0
+
+
+def test_a_project_is_duplicated(value, project: Path) -> None:
+    assert value("duplicate", project, project.parent / "copy")["path"] == str(project.parent / "copy")
+    assert value("info", project.parent / "copy")["classes"] == value("info", project)["classes"]
+
+
 def test_moved_pictures_are_noticed_and_found_again(value, project: Path) -> None:
     (project.parent / "pictures").rename(project.parent / "elsewhere")
     assert len(value("check", project)["missing"]) == 48

@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import psutil
-
 _NETWORK_TYPES = (
     {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
     | {"smb2", "smb3", "smbfs", "webdav"}
@@ -18,6 +16,8 @@ def network_file_system(folder: Path) -> str:
     """Return the kind of network file system that `folder` lies on ("nfs4", "cifs"), "" when it is on a disk."""
     if sys.platform == "win32":
         return _on_windows(folder)
+    import psutil  # takes its time to load, and most starts of the window open no project
+
     try:
         mounts = {
             Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)

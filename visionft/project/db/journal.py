@@ -41,6 +41,18 @@ class Effects:
     def __bool__(self) -> bool:
         return bool(self.targets)
 
+    def __or__(self, later: "Effects") -> "Effects":
+        """Return what two steps altered together; it has the name of the later one."""
+        if not later:
+            return self
+        return Effects(
+            title=later.title,
+            step_id=later.step_id,
+            image_ids=self.image_ids | later.image_ids,
+            class_ids=self.class_ids | later.class_ids,
+            targets=self.targets | later.targets,
+        )
+
     @property
     def has_new_labels(self) -> bool:
         """Whether any picture's labels changed, or what it might be labelled."""
@@ -159,6 +171,17 @@ def redo(connection: sqlite3.Connection) -> Effects:
     if row[0] is None:
         raise ProjectError("There is nothing to redo.", "")
     return _replay(connection, int(row[0]), undone=False)
+
+
+def go_to(connection: sqlite3.Connection, step_id: int) -> Effects:
+    """Undo or redo, in the open transaction, until a step is the newest that is done; 0 undoes all that is known."""
+    known, newest = "SELECT 1 FROM step WHERE id = ?", "SELECT coalesce(max(id), 0) FROM step WHERE undone = 0"
+    if step_id and not connection.execute(known, (step_id,)).fetchone():
+        raise ProjectError(f"The history has no step {step_id}.", "It may have been forgotten, or undone and replaced.")
+    effects = Effects()
+    while (now := int(connection.execute(newest).fetchone()[0])) != step_id:
+        effects |= undo(connection) if now > step_id else redo(connection)
+    return effects
 
 
 def history(connection: sqlite3.Connection, limit: int) -> tuple[Step, ...]:

@@ -16,8 +16,7 @@ from visionft.training.config.settings import assign, build
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
-# 5: full fine-tuning keeps pretrained batch-norm statistics unless `full.statistics` says else.
-FORMAT_VERSION = 5
+FORMAT_VERSION = 4
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 INTERPOLATION_SHARES = (0.75, 0.5, 0.25)  # of the way from the start to the best epoch, tried at the end of a run

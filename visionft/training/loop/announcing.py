@@ -6,6 +6,7 @@ from pathlib import Path
 from models.classifier import Classifier
 from visionft.devices import Device
 from visionft.events import Notice, OnEvent, RunStarted, StepDone
+from visionft.project.names import count_of
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import RunProgress
 from visionft.training.loop.training_data import TrainingData
@@ -68,5 +69,7 @@ def step_done(
 
 def tell_shrunk(on_event: OnEvent, size: int) -> None:
     """Say that memory ran out and that fewer pictures go through the network at once from now on."""
-    message = f"The device ran out of memory; going on with {size} pictures at once, at the same batch size."
+    message = (
+        f"The device ran out of memory; going on with {count_of(size, 'picture')} at once, at the same batch size."
+    )
     on_event(Notice(message=message, level="warning"))

@@ -164,6 +164,14 @@ class History(RuleBasedStateMachine):
             with pytest.raises(ProjectError):
                 self.project.redo()
 
+    @rule(share=st.floats(0, 1))
+    def go_to(self, share: float) -> None:
+        """Go to any step at once; a history that was trimmed or continued has other places than states."""
+        steps = self.project.history(10_000)[::-1]
+        if len(steps) == len(self.states) - 1:
+            self.place = round(share * len(steps))
+            self.project.go_to(steps[self.place - 1].step_id if self.place else 0)
+
     @rule()
     def reopen(self) -> None:
         self.project.close()

@@ -1,0 +1,27 @@
+"""What is said of one thing: English messages that count, and their singular (`gui.kit.i18n.tr` chooses by `count`)."""
+
+OF_ONE = {
+    "{count} pictures": "{count} picture",
+    "{count} files, {size}": "{count} file, {size}",
+    "{count} pictures imported": "{count} picture imported",
+    "{count} suggestions by {run}": "{count} suggestion by {run}",
+    "{count} epochs": "{count} epoch",
+    "{count} pictures a second.": "{count} picture a second.",
+    "{count} pictures, {classes} classes": "{count} picture, {classes} classes",
+    "{count} pictures: {classes}": "{count} picture: {classes}",
+    "{name}: {count} pictures": "{name}: {count} picture",
+    "{count} pictures were found again.": "{count} picture was found again.",
+    "{count} pictures have several classes.": "{count} picture has several classes.",
+    "{count} pictures without a class": "{count} picture without a class",
+    "{count} files are left out": "{count} file is left out",
+    "{count} answers written to {path}.": "{count} answer written to {path}.",
+    "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
+    "Import {count} pictures": "Import {count} picture",
+    "Explaining {count} pictures": "Explaining {count} picture",
+    "Memory ran out at first: {count} pictures will go through at once.": (
+        "Memory ran out at first: {count} picture will go through at once."
+    ),
+    "Tag {count} pictures (a tag that all have is taken off)": "Tag {count} picture (a tag it has is taken off)",
+    "The files of {count} pictures are gone.": "The file of {count} picture is gone.",
+    "The labels of {count} pictures were exported.": "The labels of {count} picture were exported.",
+}

@@ -1,0 +1,114 @@
+"""Toasts: nothing moves, good news goes once it was read, what went wrong stays, and the keyboard reaches them."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QApplication, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gui.kit import toasts as module
+from gui.kit.toasts import MOST, Toasts
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def over(qtbot):
+    host = QWidget()
+    qtbot.addWidget(host)
+    host.resize(900, 600)
+    page = QPushButton("page")
+    page.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+    layout = QVBoxLayout(host)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(page)
+    host.toasts = Toasts(host, page)
+    host.page = page
+    host.show()
+    qtbot.waitUntil(host.isActiveWindow)
+    page.setFocus()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Let good news go at once."""
+    for name in ("_LEAST_MS", "_LETTER_MS", "_WAY_MS"):
+        monkeypatch.setattr(module, name, 0)
+    monkeypatch.setattr(module, "_AGAIN_MS", 10)
+
+
+def test_a_message_lies_over_the_corner_and_moves_nothing(qtbot, over):
+    before = over.page.geometry()
+    over.toasts.say("Saved", tone="good")
+    QApplication.processEvents()
+    assert over.page.geometry() == before
+    assert over.toasts.geometry().bottomRight() == over.page.geometry().bottomRight()
+    assert over.childAt(QPoint(20, 20)) is over.page  # the page is used everywhere else
+    over.resize(700, 500)
+    QApplication.processEvents()
+    assert over.toasts.geometry().bottomRight() == over.page.geometry().bottomRight()
+
+
+def test_good_news_goes_and_what_went_wrong_stays(qtbot, over, soon):
+    over.toasts.say("The disk is full.", tone="bad")
+    over.toasts.say("Choose a run.", tone="warn", way=("Open Train", lambda: None))
+    over.toasts.say("Saved", tone="good")
+    qtbot.waitUntil(lambda: "Saved" not in over.toasts.messages())
+    qtbot.wait(60)
+    assert over.toasts.messages() == ["The disk is full.", "Choose a run."]
+
+
+def test_one_that_is_read_waits(qtbot, over, soon):
+    over.toasts.say("Labelled", tone="good", way=("Undo", lambda: None))
+    over.toasts.take_focus()
+    qtbot.wait(80)
+    assert over.toasts.messages() == ["Labelled"]
+    over.page.setFocus()
+    qtbot.waitUntil(lambda: not over.toasts.isVisible())
+
+
+def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
+    left = []
+    over.toasts.focus_left.connect(lambda: left.append(True))
+    over.toasts.say("First", tone="bad")
+    toast = over.toasts.say("Second", tone="bad", details="Traceback", way=("Try again", lambda: None))
+    assert QApplication.focusWidget() is over.page
+    over.toasts.take_focus()
+    assert QApplication.focusWidget() is toast.way_button
+    qtbot.keyClick(toast.way_button, Qt.Key.Key_Escape)
+    assert over.toasts.messages() == ["First"] and over.toasts.newest.has_focus()
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert not over.toasts.isVisible() and left == [True]
+
+
+def test_the_button_does_what_it_says_once(qtbot, over):
+    done = []
+    toast = over.toasts.say("Labelled 9 pictures", tone="good", way=("Undo", lambda: done.append("undo")))
+    qtbot.mouseClick(toast.way_button, LEFT)
+    assert done == ["undo"] and over.toasts.newest is None
+
+
+def test_details_unfold_upwards(qtbot, over):
+    toast = over.toasts.say("It failed.", tone="bad", details="Traceback")
+    QApplication.processEvents()
+    top = over.toasts.geometry().top()
+    qtbot.mouseClick(toast.details_button, LEFT)
+    qtbot.waitUntil(lambda: over.toasts.geometry().top() < top)
+    assert over.toasts.geometry().bottom() == over.page.geometry().bottom()
+
+
+def test_there_are_never_many_and_none_twice(over):
+    over.toasts.say("It failed.", tone="bad")
+    for number in range(MOST + 2):
+        over.toasts.say(f"Saved {number}", tone="good")
+    assert len(over.toasts.messages()) == MOST and over.toasts.messages()[0] == "It failed."
+    over.toasts.say("It failed.", tone="bad")
+    assert over.toasts.messages().count("It failed.") == 1 and over.toasts.message() == "It failed."
+
+
+def test_a_screen_reader_is_told(over, monkeypatch):
+    told = []
+    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: told.append((event.message(), event.type())))
+    over.toasts.say("The disk is full.", "Free some space.", tone="bad")
+    assert ("The disk is full. Free some space.", QAccessible.Event.Announcement) in told

@@ -1,0 +1,226 @@
+"""The project menu does what it says on a real project; every verb of the command line has its place in the window."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QFile, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QDialog
+
+from gui.kit import dialogs
+from gui.shell.history_dialog import HistoryDialog
+from gui.shell.label_export_dialog import CSV, FOLDERS, JSONL, LabelExportDialog
+from gui.shell.removed_dialog import RemovedDialog
+from visionft.cli import app
+from visionft.project.edits.changes import AddClass, RemoveImages
+from visionft.project.importing.importer import import_source
+from visionft.project.safety.backups import list_backups
+from visionft.project.store import Project
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def answer(kind: type[QDialog], act: Callable) -> None:
+    """Do something to the next dialog of a kind, as soon as it is open."""
+    dialog = QApplication.activeModalWidget()
+    if isinstance(dialog, kind):
+        act(dialog)
+    else:
+        QTimer.singleShot(10, lambda: answer(kind, act))
+
+
+def run(window, name: str) -> None:
+    window.commands.action(name).trigger()
+
+
+def wait(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+
+
+@pytest.fixture
+def opened(window, project_dir):
+    window.state.open_project(project_dir)
+    return window
+
+
+# -- the past ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_goes_back_to_a_point_and_forward_again(qtbot, opened):
+    session = opened.state.session
+    for name in ("one", "two"):
+        session.apply(AddClass(name))
+    told = []
+
+    def choose(place: int) -> Callable[[HistoryDialog], None]:
+        def act(dialog: HistoryDialog) -> None:
+            assert not dialog.go_button.isEnabled()  # the mark begins where the project is
+            dialog.table.selectRow(place)
+            told.append(dialog.told())
+            qtbot.mouseClick(dialog.go_button, LEFT)
+
+        return act
+
+    answer(HistoryDialog, choose(2))
+    run(opened, "project.history")
+    assert session.snapshot().class_names == ("blue", "green", "red")
+    answer(HistoryDialog, choose(0))
+    run(opened, "project.history")
+    assert session.snapshot().class_names == ("blue", "green", "red", "one", "two")
+    assert told == ["Changes that are undone: 2.", "Changes that are done again: 2."]
+
+
+def test_a_backup_is_made_and_stays(qtbot, opened):
+    run(opened, "project.back_up")
+    wait(qtbot, opened)
+    assert opened.toasts.message() == "The project is backed up."
+    assert list_backups(opened.state.path)[0].is_own
+
+
+# -- labels and pictures ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS])
+def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / f"labels.{kind}")
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "out")
+    (tmp_path / "out").mkdir()
+
+    def act(dialog: LabelExportDialog) -> None:
+        dialog.tiles[kind].click()
+        assert not dialog.export_button.isEnabled()
+        qtbot.mouseClick(dialog.place_button, LEFT)
+        qtbot.mouseClick(dialog.export_button, LEFT)
+
+    answer(LabelExportDialog, act)
+    run(opened, "project.export_labels")
+    wait(qtbot, opened)
+    assert opened.toasts.message() == "The labels of 25 pictures were exported."
+    source = tmp_path / "out" / "project" if kind == FOLDERS else tmp_path / f"labels.{kind}"
+    with Project.create(tmp_path / "again") as again:
+        assert import_source(again, source).classes == {"blue": 7, "green": 8, "red": 10}
+
+
+def test_pictures_that_were_taken_out_come_back(qtbot, opened):
+    actions, session = opened.state.actions, opened.state.session
+    assert "No picture" in actions.why_not("project.restore_pictures")
+    session.apply(RemoveImages((1, 2, 3)))
+
+    def act(dialog: RemovedDialog) -> None:
+        assert dialog.table.rowCount() == 3 and dialog.restore_button.text() == "Restore 3"
+        dialog.table.selectRow(1)
+        qtbot.mouseClick(dialog.restore_button, LEFT)
+
+    answer(RemovedDialog, act)
+    run(opened, "project.restore_pictures")
+    assert {image.image_id for image in session.snapshot().images} & {1, 2, 3} == {2}
+    qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
+    assert len(session.snapshot().images) == 22
+
+
+# -- the folder -------------------------------------------------------------------------------------------------------
+
+
+def test_a_duplicate_is_offered_and_opened(qtbot, opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path)
+    run(opened, "project.duplicate")
+    wait(qtbot, opened)
+    qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
+    assert opened.state.path == tmp_path / "project copy"
+    assert opened.state.session.project.summary().images == 25
+
+
+@pytest.fixture
+def trash(monkeypatch, tmp_path) -> Path:
+    """Return a folder that is the system's trash."""
+    folder = tmp_path / "trash"
+    folder.mkdir()
+    monkeypatch.setattr(QFile, "moveToTrash", lambda name: bool(Path(name).rename(folder / Path(name).name)))
+    return folder
+
+
+def test_a_project_goes_to_the_trash_and_its_pictures_stay(opened, pictures, trash, monkeypatch):
+    asked, path = [], opened.state.path
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **_options: asked.append(args[1:3]) or True)
+    run(opened, "project.delete")
+    assert "project" in asked[0][0] and "Pictures: 25" in asked[0][1]
+    assert opened.state.session is None and not path.exists()
+    assert (trash / "project" / "project.db").is_file() and len(list(pictures.rglob("*.png"))) == 25
+    assert str(path) not in opened.state.settings.recent_projects
+    assert opened.toasts.message() == "project is in the trash."
+
+
+def test_what_is_not_the_program_s_stays_in_the_folder(opened, trash, monkeypatch):
+    path = opened.state.path
+    (path / "holiday.jpg").write_bytes(b"mine")
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
+    run(opened, "project.delete")
+    assert [each.name for each in path.iterdir()] == ["holiday.jpg"]
+    assert any(each.name == "project.db" for each in trash.rglob("*"))
+
+
+def test_without_a_trash_nothing_happens(opened, monkeypatch):
+    path = opened.state.path
+    (path / "holiday.jpg").write_bytes(b"mine")
+    monkeypatch.setattr(QFile, "moveToTrash", lambda _name: False)
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: True)
+    run(opened, "project.delete")
+    assert "no trash" in opened.toasts.message()
+    with Project.open(path) as project:
+        assert project.summary().images == 25
+
+
+def test_a_refusal_changes_nothing(opened, monkeypatch):
+    session = opened.state.session
+    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: False)
+    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: None)
+    for name in ("project.delete", "project.duplicate"):
+        run(opened, name)
+    assert opened.state.session is session
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
+
+# Where each verb of the command line is in the window: a command, or what it is on its page.
+PLACES = {
+    "new": "file.new",
+    "import": "file.import",
+    "label": "page.label",
+    "split": "project.split",
+    "info": "page.project",
+    "train": "run.start",
+    "evaluate": "run.evaluate",
+    "export": "run.export",
+    "predict": "try.csv",
+    "methods": "page.train",
+    "runs": "page.results",
+    "compare": "page.results",
+    "explain": "page.results",
+    "suggest": "page.label",
+    "download": "file.public",
+    "backbones": "page.train",
+    "undo": "edit.undo",
+    "redo": "edit.redo",
+    "history": "project.history",
+    "check": "project.check",
+    "backup": "project.back_up",
+    "restore": "project.restore",
+    "relink": "project.relink",
+    "duplicate": "project.duplicate",
+    "export-labels": "project.export_labels",
+    "doctor": "run.check",
+    "report": "help.report",
+    "cache": "page.settings",
+    "demo": "file.sample",
+    "weights": "run.weights",
+    "app": "page.project",
+}
+
+
+def test_every_verb_of_the_command_line_has_its_place(window):
+    from typer.main import get_command
+
+    verbs = set(get_command(app).commands)
+    assert verbs == set(PLACES)
+    known = {action.id for action in window.state.actions}
+    assert not [place for place in PLACES.values() if place not in known]
