@@ -16,6 +16,14 @@ OF_ONE = {
     "{count} files are left out": "{count} file is left out",
     "{count} answers written to {path}.": "{count} answer written to {path}.",
     "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
+    "{count} pictures have other labels now": "{count} picture has another label now",
+    "{count} classes have no picture among them.": "{count} class has no picture among them.",
+    "Measured on {count} pictures. On new ones like these expect {low} to {high} right.": (
+        "Measured on {count} picture. On new ones like it expect {low} to {high} right."
+    ),
+    "Uncertain: only {count} pictures were measured. On new ones expect {low} to {high} right.": (
+        "Uncertain: only {count} picture was measured. On new ones expect {low} to {high} right."
+    ),
     "Import {count} pictures": "Import {count} picture",
     "Explaining {count} pictures": "Explaining {count} picture",
     "Memory ran out at first: {count} pictures will go through at once.": (

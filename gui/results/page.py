@@ -234,8 +234,7 @@ class ResultsPage(Page):
             self.missing.show_words(title, words, button)
         else:
             count = self.pictures.relabelled()
-            one, many = "{count} picture has another label now", "{count} pictures have other labels now"
-            changed = tr(one if count == 1 else many, count=f"{count:,}") if count else ""
+            changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
             figures = " · ".join(filter(None, (changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found), figures)
         self._show_enabled()
