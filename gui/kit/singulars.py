@@ -17,7 +17,7 @@ OF_ONE = {
     "{count} answers written to {path}.": "{count} answer written to {path}.",
     "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
     "{count} pictures have other labels now": "{count} picture has another label now",
-    "{count} classes have no picture among them.": "{count} class has no picture among them.",
+    "{count} of its classes have no picture here.": "{count} of its classes has no picture here.",
     "Measured on {count} pictures. On new ones like these expect {low} to {high} right.": (
         "Measured on {count} picture. On new ones like it expect {low} to {high} right."
     ),

@@ -131,7 +131,7 @@ def _one_sided(found: StoredEvaluation) -> str:
         return tr(words, name=named(present[0].name))
     missing = len(found.scores) - len(present)
     if missing:
-        return tr("{count} classes have no picture among them.", count=f"{missing:,}")
+        return tr("{count} of its classes have no picture here.", count=f"{missing:,}")
     largest = max(present, key=lambda score: score.support, default=None)
     if largest is not None and not found.is_multilabel and found.top1 <= largest.support / max(1, found.images):
         return tr("Always saying {name} would be right as often.", name=named(largest.name))

@@ -94,7 +94,7 @@ def test_one_class_in_validation_says_nothing_of_telling_apart():
 
 
 def test_missing_classes_and_a_guess_that_is_as_good_are_said():
-    assert "1 class has no picture among them." in answer.meaning(found([[50, 0, 0], [0, 50, 0], [0, 0, 0]]))
+    assert "1 of its classes has no picture here." in answer.meaning(found([[50, 0, 0], [0, 50, 0], [0, 0, 0]]))
     assert "Always saying “glass” would be right" in plain(answer.meaning(found([[90, 0, 0], [5, 0, 0], [5, 0, 0]])))
 
 
