@@ -116,3 +116,11 @@ def test_without_an_evaluation_the_temperature_is_one(tmp_path: Path) -> None:
 def test_the_worst_pair_is_the_most_frequent_mistake(tmp_path: Path, confusion, pair) -> None:
     write(tmp_path / "run", [{"classes": ["a"], "predicted": ["a"]}], ("a", "b", "c"))
     assert dataclasses.replace(read(tmp_path / "run"), confusion=tuple(map(tuple, confusion))).worst_pair() == pair
+
+
+def test_the_probabilities_of_every_class_are_passed_over_whatever_a_class_is_called(tmp_path: Path) -> None:
+    odd = '", "probabilities": {'
+    said = {"classes": [odd], "predicted": ["a"], "true_probability": 0.1, "probabilities": {odd: 0.1, "a": 0.9}}
+    write(tmp_path / "run", [said], (odd, "a"))
+    (found,) = read(tmp_path / "run").predictions
+    assert (found.true_classes, found.predicted, found.true_probability) == ((odd,), ("a",), 0.1)
