@@ -92,8 +92,8 @@ class Page(QWidget):
     def refresh(self) -> None:
         """Show the project as it is now; called when the page is visible and something changed."""
 
-    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
-        """Show just these pictures, where a page shows pictures."""
+    def show_only(self, image_ids: tuple[int, ...], title: str, *, current: int = 0) -> None:
+        """Show just these pictures, beginning with the `current` one, where a page shows pictures."""
 
     def go_on_with(self, run: object) -> None:
         """Go on with a training run, where a page trains."""

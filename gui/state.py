@@ -53,7 +53,9 @@ class AppState(QObject):
     page_requested = Signal(str)
     run_continue_requested = Signal(object)  # RunSummary: the train page goes on with it
     run_duplicate_requested = Signal(object)  # RunSummary: the train page takes its settings, to change and start anew
-    pictures_requested = Signal(object, str)  # image ids, what they are: the label page shows just these
+    pictures_requested = Signal(
+        object, str, int
+    )  # image ids, what they are, the current one or 0: Label shows just these
     import_requested = Signal(object)  # Task with an ImportReport: the project page does it and shows the report
 
     _noticed = Signal(object)  # also from the thread of a backup

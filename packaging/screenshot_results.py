@@ -5,6 +5,8 @@ from typing import Any
 import screenshot_train
 from screenshot_data import made_up_explanation
 
+from gui.results import page as views
+
 
 def curves(studio: Any) -> None:
     """Lay three runs over each other."""
@@ -13,26 +15,28 @@ def curves(studio: Any) -> None:
     names = [
         f"{number:03d}-{name}" for number, name in ((3, "resnet50-full"), (2, "vit_small-lora"), (1, "resnet18-linear"))
     ]
-    studio.window.page("results").table.select(names)
+    page = studio.window.page("results")
+    page.table.select(names)
+    page.view_buttons.button(views.CURVES).click()
 
 
 def matrix(studio: Any) -> None:
     """Show the confusion matrix of one run."""
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full"])
-    page.view_buttons.button(1).click()
+    page.view_buttons.button(views.MATRIX).click()
     studio.wait_for_pictures(200)
 
 
 def classes(studio: Any) -> None:
     """Show the scores of its classes."""
-    studio.window.page("results").view_buttons.button(2).click()
+    studio.window.page("results").view_buttons.button(views.CLASSES).click()
 
 
 def pictures(studio: Any) -> None:
     """Show a picture with a heat map."""
     page = studio.window.page("results")
-    page.view_buttons.button(3).click()
+    page.view_buttons.button(views.PICTURES).click()
     first = page.pictures.explain.strip.tiles()[0]
     page.pictures.take_explanations([made_up_explanation(first.image_id, first.path, "missing hole")])
     studio.wait_for_pictures(300)
@@ -40,12 +44,12 @@ def pictures(studio: Any) -> None:
 
 def calibration(studio: Any) -> None:
     """Show how sure it is and how often right."""
-    studio.window.page("results").view_buttons.button(4).click()
+    studio.window.page("results").view_buttons.button(views.CALIBRATION).click()
 
 
 def changes(studio: Any) -> None:
     """Show what it changes."""
-    studio.window.page("results").view_buttons.button(5).click()
+    studio.window.page("results").view_buttons.button(views.CHANGES).click()
     studio.wait_for_pictures(200)
 
 
@@ -53,4 +57,4 @@ def settings(studio: Any) -> None:
     """Show two runs' settings side by side."""
     page = studio.window.page("results")
     page.table.select(["003-resnet50-full", "002-vit_small-lora"])
-    page.view_buttons.button(6).click()
+    page.view_buttons.button(views.SETTINGS).click()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.catalog import DEFAULT_BACKBONE
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.errors import StoppedError, VisionFTError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.export.parity import ExportResult
 from visionft.project.store import Project
@@ -76,7 +76,8 @@ def run_demo(
         sample: The photographs that come with the program, or pictures that it draws.
 
     Raises:
-        VisionFTError: The folder is in use, or the user stopped.
+        VisionFTError: The folder is in use.
+        StoppedError: The user stopped.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise VisionFTError(f"{out} is there already.", "Choose another folder, or remove that one.")
@@ -152,4 +153,4 @@ def _demo_run(result: TrainResult) -> DemoRun:
 
 def _stop_when_asked(should_stop: ShouldStop) -> None:
     if should_stop():
-        raise VisionFTError("The demonstration was stopped.", "Start it again with an empty folder.")
+        raise StoppedError("The demonstration was stopped.", "Start it again with an empty folder.")

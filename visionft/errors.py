@@ -16,6 +16,7 @@ __all__ = [
     "Problem",
     "ProjectError",
     "RunError",
+    "StoppedError",
     "VisionFTError",
     "WeightsError",
     "as_expected",
@@ -44,6 +45,10 @@ class WeightsError(VisionFTError):
 
 class RunError(VisionFTError):
     """A training run's folder or checkpoint is missing, damaged or of another make."""
+
+
+class StoppedError(RunError):
+    """The user stopped work that is worth nothing half done; nothing went wrong, and nothing was kept."""
 
 
 class ExportError(VisionFTError):

@@ -14,8 +14,8 @@ from gui.export.parity_card import ParityCard
 from gui.kit import dialogs, theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, IconLabel, column, row, scrolling, text, verbatim
-from gui.kit.run_rows import run_rows
+from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, scrolling, text, verbatim
+from gui.kit.run_rows import best_run, kept_words, run_rows
 from gui.kit.run_table import RunTable
 from gui.kit.side_by_side import SideBySide
 from gui.page import Page
@@ -80,7 +80,9 @@ class ExportPage(Page):
         self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
-        state.actions.attach(self.export_button, "run.export", tr("Export"))
+        self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
+        self._kept = text("", "muted", wrap=True)
+        state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
         self.parity_card = ParityCard()
         self.promises = self._promises()
         words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
@@ -96,15 +98,14 @@ class ExportPage(Page):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(self._stack)
         self.action_row.addWidget(self.export_button)
+        self.action_row.addWidget(self.try_button)
         self._connect()
 
     def _connect(self) -> None:
-        state = self.state
         self.table.selection_changed.connect(self._on_selection_changed)
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
-        self.parity_card.try_wanted.connect(lambda: state.page_requested.emit("try"))
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
 
@@ -112,9 +113,9 @@ class ExportPage(Page):
 
     def _runs_card(self) -> Card:
         runs = Card(margin=theme.HUGE)
-        runs.body.addWidget(text("Run", "heading"))
-        runs.body.addWidget(text("The weights of the epoch kept are exported.", "muted", wrap=True))
+        runs.body.addWidget(text("Training run", "heading"))
         runs.body.addWidget(self.table)
+        runs.body.addWidget(self._kept)
         return runs
 
     def _options_card(self) -> Card:
@@ -167,7 +168,8 @@ class ExportPage(Page):
         else:
             words = "A training run becomes one file here, checked against the network it came from."
             self.empty.show_words("Nothing to export yet", words, "Train a model")
-        self.table.set_rows(rows)
+        best = best_run(list(self._runs.values()))
+        self.table.set_rows(rows, preferred=best.name if best is not None else max(self._runs, default=""))
         self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
         self._show_target()
 
@@ -195,15 +197,28 @@ class ExportPage(Page):
         else:
             note = tr("A folder of this name is made.")
         self._note.setText(note)
+        self._kept.setText(kept_words(run) if run is not None else "")
         self.parity_card.hide()
         if found is not None:
             self.parity_card.show_result(found, when=_when(found.model))
-        self.promises.setVisible(found is None)
+        self._show_found(has_export=found is not None)
+
+    def _show_found(self, *, has_export: bool) -> None:
+        """Make the next step the primary button: to export, or to try what was exported."""
+        self.promises.setVisible(not has_export)
+        self.try_button.setVisible(has_export)
+        self.export_button.setText(tr("Export again") if has_export else tr("Export"))
+        restyle(self.export_button, role="" if has_export else "primary")
+        self.export_button.set_icon_name("refresh" if has_export else "export")
         self._show_enabled()
 
     def _show_enabled(self) -> None:
         self.export_button.setVisible(bool(self._runs))
         self.state.actions.refresh()
+
+    def try_it(self) -> None:
+        """Show the page on which the exported file answers."""
+        self.state.page_requested.emit("try")
 
     def why_not_export(self) -> str:
         """Return why the chosen run cannot be exported; empty when it can."""
@@ -256,8 +271,8 @@ class ExportPage(Page):
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:
             self._show_target()
-            self.promises.hide()
             self.parity_card.show_result(result)
+            self._show_found(has_export=True)
 
     def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
         self._exporting = None

@@ -26,7 +26,6 @@ class ParityCard(Card):
     """A verdict first, then the figures behind it, then the file."""
 
     folder_chosen = Signal(Path)
-    try_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
@@ -36,8 +35,7 @@ class ParityCard(Card):
         self._notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
         self._file = ElidedLabel("", "strong")
         self._others = text("", "small", wrap=True)
-        self.open_button = Button("Open folder", "folder-open", role="primary", on_click=self._open)
-        self.try_button = Button("Try it", "try", on_click=self.try_wanted.emit)
+        self.open_button = Button("Open folder", "folder-open", on_click=self._open)
         self._folder = Path()
         head = row(
             IconLabel("shield", size=36, tone="good"),
@@ -51,7 +49,7 @@ class ParityCard(Card):
         self.body.addLayout(self._grid())
         self.body.addLayout(file)
         self.body.addWidget(self._others)
-        self.body.addLayout(row(self.open_button, self.try_button, None))
+        self.body.addLayout(row(self.open_button, None))
         self.hide()
 
     def _grid(self) -> QGridLayout:

@@ -324,7 +324,7 @@ class ProjectPage(Page):
         labels = next(image.labels for image in snapshot.images if image.image_id == image_id)
         ids = tuple(image.image_id for image in snapshot.images if set(image.labels) & set(labels))
         name = snapshot.class_names[labels[0]]
-        self.state.pictures_requested.emit(ids, tr("Pictures of “{name}”", name=name))
+        self.state.pictures_requested.emit(ids, tr("Pictures of “{name}”", name=name), image_id)
 
     @Slot(object)
     def _on_public_chosen(self, wanted: PublicSet) -> None:
@@ -354,7 +354,7 @@ class ProjectPage(Page):
         """Show the pictures that came in several classes on the label page, to be decided."""
         if self.session is not None:
             ids = tuple(conflict.image_id for conflict in find_conflicts(self.session.project))
-            self.state.pictures_requested.emit(ids, tr("Pictures in several classes"))
+            self.state.pictures_requested.emit(ids, tr("Pictures in several classes"), 0)
 
     def _split(self, *, has_test: bool = True) -> None:
         if self.session is not None:

@@ -28,10 +28,42 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
         epochs=run.last_epoch,
         planned_epochs=config.total_epochs,
         accuracy=best.val_accuracy if best else None,
-        loss=min((epoch.val_loss for epoch in run.epochs), default=None),
+        loss=best.val_loss if best else None,
         state=run_state(run),
         is_pinned=run.notes.is_pinned,
+        kept=kept_words(run),
     )
+
+
+def kept_words(run: RunSummary) -> str:
+    """Return which epoch a run keeps, and why it is not simply the one with the highest accuracy."""
+    kept, highest = run.best, max(run.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss), default=None)
+    if kept is None or highest is None:
+        return ""
+    values = {"epoch": kept.epoch, "accuracy": f"{kept.val_accuracy:.1%}"}
+    if not run.config.total_epochs:
+        words = tr("Solved at once, without epochs ({accuracy} right on validation).", **values)
+    elif not kept.epoch:
+        words = tr("What the run began with is kept ({accuracy} right): training made it no better.", **values)
+    elif kept.val_accuracy >= highest.val_accuracy:
+        words = tr("Epoch {epoch} is kept: none was right more often on validation ({accuracy}).", **values)
+    else:
+        words = tr(
+            "Epoch {epoch} is kept ({accuracy} right), though epoch {other} reached {more}: with so few validation "
+            "pictures that difference is luck (less than one standard error), and the later epoch has learnt more.",
+            **values, other=highest.epoch, more=f"{highest.val_accuracy:.1%}",
+        )  # fmt: skip
+    if kept.share < 1:
+        between = tr("Its weights were taken {share} of the way from the start: there they validate better.",
+                     share=f"{kept.share:.0%}")  # fmt: skip
+        return f"{words} {between}"
+    return words
+
+
+def best_run(runs: Sequence[RunSummary]) -> RunSummary | None:
+    """Return the run that is right most often on validation, of equal ones the newest; None where none has weights."""
+    usable = [run for run in runs if run.best is not None and run.has_weights and not run.faults]
+    return max(usable, key=lambda run: (run.best.val_accuracy if run.best else 0.0, run.name), default=None)
 
 
 def run_state(run: RunSummary) -> str:

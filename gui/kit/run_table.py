@@ -23,8 +23,9 @@ from gui.kit.icons import pixmap
 
 _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_COLUMNS = ("Run", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
+_COLUMNS = ("Name", "Backbone", "Method", "Epochs", "Accuracy", "Loss", "State")
 _NUMERIC = (3, 4, 5)
+_OF_KEPT = (3, 4, 5)  # what these say is of the epoch that is kept, or leads to asking which one that is
 ROW_PX = 32
 
 
@@ -37,6 +38,7 @@ class RunRow:
         title: The name to show.
         colour: Its place among the colours; the same in the chart.
         accuracy: On validation, of the epoch it kept, as is `loss`; None before the first has ended.
+        kept: Which epoch that is, and why, in words.
     """
 
     name: str
@@ -50,6 +52,7 @@ class RunRow:
     loss: float | None
     state: str
     is_pinned: bool = False
+    kept: str = ""
 
 
 class RunTableModel(QAbstractTableModel):
@@ -97,7 +100,7 @@ class RunTableModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _texts(row)[column]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{row.title}\n{row.name}" if column == 0 and row.title != row.name else _texts(row)[column]
+            return _tip(row, column)
         if role == Qt.ItemDataRole.AccessibleTextRole and column == 0 and row.is_pinned:
             return f"{row.title}, {tr('pinned')}"
         if role == SORT_ROLE:
@@ -117,6 +120,12 @@ class RunTableModel(QAbstractTableModel):
         return True
 
 
+def _tip(row: RunRow, column: int) -> str:
+    if column == 0:
+        return row.title if row.title == row.name else f"{row.title}\n{row.name}"
+    return row.kept if column in _OF_KEPT and row.kept else _texts(row)[column]
+
+
 def _alignment(column: int) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column in _NUMERIC else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
@@ -125,7 +134,8 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 def _texts(row: RunRow) -> tuple[str, ...]:
     accuracy = "–" if row.accuracy is None else f"{row.accuracy:.1%}"
     loss = "–" if row.loss is None else f"{row.loss:.3f}"
-    epochs = f"{row.epochs} of {row.planned_epochs}" if row.planned_epochs else "–"
+    values = {"done": row.epochs, "planned": row.planned_epochs}
+    epochs = tr("{done} of {planned}", **values) if row.planned_epochs else "–"
     return (row.title, row.backbone, row.method, epochs, accuracy, loss, row.state)
 
 
@@ -188,6 +198,7 @@ class RunTable(QTableView):
         self._rows = RunTableModel()
         self._rows.is_editable = is_multiple
         self._rows.renamed.connect(self.renamed)
+        self._preferred = ""
         self._sorted = _PinnedFirst(self)
         self._sorted.setSourceModel(self._rows)
         self._sorted.setSortRole(SORT_ROLE)
@@ -225,17 +236,17 @@ class RunTable(QTableView):
         rows = max(1, self.model().rowCount()) * self.verticalHeader().defaultSectionSize()
         return self.horizontalHeader().sizeHint().height() + rows + 2
 
-    def set_rows(self, rows: list[RunRow]) -> None:
-        """Show these runs; keep the selection where its runs still exist, else choose the newest."""
+    def set_rows(self, rows: list[RunRow], *, preferred: str) -> None:
+        """Show these runs; choose the preferred one, unless the user chose others that still exist."""
         if rows == self._rows.rows:
             return
-        chosen = self.selected()
-        self.blockSignals(True)  # one change of the selection, not one for each step of it
+        chosen = [] if self.selected() == [self._preferred] else self.selected()
+        self._preferred = preferred
+        was_silent = self.blockSignals(True)  # one change of the selection, not one for each step of it
         self._rows.set_rows(rows)
         kept = [name for name in chosen if any(row.name == name for row in rows)]
-        newest = max((row.name for row in rows), default=None)
-        self.select(kept or ([newest] if newest else []))
-        self.blockSignals(False)
+        self.select(kept or ([preferred] if preferred else []))
+        self.blockSignals(was_silent)
         self.selection_changed.emit(self.selected())
 
     def selected(self) -> list[str]:

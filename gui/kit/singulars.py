@@ -18,6 +18,14 @@ OF_ONE = {
     "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
     "{count} pictures: say what they are": "{count} picture: say what it is",
     "{count} pictures are in the project as “{name}”.": "{count} picture is in the project as “{name}”.",
+    "{count} pictures have other labels now": "{count} picture has another label now",
+    "{count} of its classes have no picture here.": "{count} of its classes has no picture here.",
+    "Measured on {count} pictures. On new ones like these expect {low} to {high} right.": (
+        "Measured on {count} picture. On new ones like it expect {low} to {high} right."
+    ),
+    "Uncertain: only {count} pictures were measured. On new ones expect {low} to {high} right.": (
+        "Uncertain: only {count} picture was measured. On new ones expect {low} to {high} right."
+    ),
     "Import {count} pictures": "Import {count} picture",
     "Explaining {count} pictures": "Explaining {count} picture",
     "Memory ran out at first: {count} pictures will go through at once.": (

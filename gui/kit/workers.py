@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, QTimer, Signal, Slot
 
-from visionft.errors import NextStep, as_expected
+from visionft.errors import NextStep, StoppedError, as_expected
 from visionft.events import Event, OnEvent, Progress, ShouldStop, StepDone
 from visionft.log import log_expected
 
@@ -37,12 +37,16 @@ class Work(Protocol[_Result_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why there is no result; `details` is the report of a bug, empty for an expected failure."""
+    """Why there is no result; `details` is the report of a bug, empty for an expected failure.
+
+    Where the user stopped work that is worth nothing half done (`is_stop`), nothing went wrong.
+    """
 
     message: str
     hint: str = ""
     details: str = ""
     next_step: NextStep | None = None
+    is_stop: bool = False
 
 
 class EventThrottle:
@@ -129,7 +133,8 @@ def _failure(error: BaseException) -> Failure:
         message = f"Unexpected error: {type(error).__name__}: {error}"
         return Failure(message=message, details=traceback.format_exc())
     log_expected(logger, error)
-    return Failure(message=expected.message, hint=expected.hint, next_step=expected.next_step)
+    is_stop = isinstance(expected, StoppedError)
+    return Failure(message=expected.message, hint=expected.hint, next_step=expected.next_step, is_stop=is_stop)
 
 
 class WorkerPool(QObject):

@@ -214,11 +214,13 @@ class LabelPage(Page):
         suggested = {name for each in found for name in each.classes}
         self.filters.show_predictions([row.name for row in self.labels.classes if row.name in suggested])
 
-    def show_only(self, image_ids: tuple[int, ...], title: str) -> None:
-        """Show just these pictures, in this order, until the user asks for others."""
+    def show_only(self, image_ids: tuple[int, ...], title: str, *, current: int = 0) -> None:
+        """Show just these pictures, in this order, from `current` on, until the user asks for others."""
         self.filters.show_only(title)
         self.labels.view(False)
         self.labels.show_only(image_ids)
+        if current in self.grid.pictures.ids:
+            self.grid.selection.set_current(self.grid.pictures.ids.index(current))
 
     def show_all(self) -> None:
         """Show again what the filters let through."""

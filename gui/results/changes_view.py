@@ -9,10 +9,10 @@ from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, text
-from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.next_steps import STEPS
+from gui.results.fixable_grid import FixableGrid
 from visionft.errors import NextStep
 
 GROUPS = {"fixed": "Fixed", "broken": "Newly broken", "still_wrong": "Still wrong"}
@@ -22,7 +22,6 @@ class ChangesView(QWidget):
     """From an earlier run, chosen here, to the one chosen in the table."""
 
     other_changed = Signal(str)  # the earlier run's name
-    open_wanted = Signal()
     step_wanted = Signal(object)  # NextStep: what it takes to compare
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
@@ -32,8 +31,8 @@ class ChangesView(QWidget):
         self._to = ElidedLabel("", "strong")
         self._verdict = text("", "strong", wrap=True)
         self._facts = text("", "small", wrap=True)
-        self.strip = PictureGrid(thumbnails, name="Pictures that changed", lines=2)
-        self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
+        self.grid = FixableGrid(thumbnails, name="Pictures that changed")
+        self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self.buttons: dict[str, Button] = {}
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
         choice = QButtonGroup(self)
@@ -48,9 +47,8 @@ class ChangesView(QWidget):
         self.buttons["fixed"].setChecked(True)
         head = row(text("From"), self.other_box, text("to"), self._to, spacing=theme.SMALL)
         head.setStretch(3, 1)
-        line = row(switch, None, self.open_button)
         body = QWidget()
-        layout = column(self._verdict, self._facts, line, self.strip)
+        layout = column(self._verdict, self._facts, row(switch, None), self.grid)
         layout.setStretch(3, 1)
         body.setLayout(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
@@ -103,7 +101,7 @@ class ChangesView(QWidget):
         """Show the pictures of a group."""
         self.buttons[name].setChecked(True)
         self.strip.show_tiles(self._groups[name])
-        self.open_button.setEnabled(bool(self._groups[name]))
+        self.grid.show_openable(bool(self._groups[name]))
 
     def texts(self) -> tuple[str, str]:
         """Return the verdict and the facts."""

@@ -1,6 +1,5 @@
 """Several runs in one chart: validation loss and accuracy, each run in the colour it has in the table. Plain data."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
@@ -12,20 +11,9 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.metric_plot import Chart, bare_plot, dress
 from gui.kit.parts import ElidedLabel, clear, column, row, text
+from gui.results.evaluations import RunCurve
 
 STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunCurve:
-    """A run's validation figures by epoch, and the epoch it kept; `colour` is its place among the colours."""
-
-    name: str
-    colour: int
-    epochs: tuple[int, ...]
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    best_epoch: int | None
 
 
 class CompareChart(Chart):

@@ -1,6 +1,6 @@
 """The confusion matrix: true class by row, predicted by column; each cell can be pressed. Knows Qt and plain data."""
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -24,6 +24,7 @@ class ConfusionMatrix(QWidget):
         self._names: tuple[str, ...] = ()
         self._counts: tuple[tuple[int, ...], ...] = ()
         self._chosen: tuple[int, int] | None = None
+        self._longest_px: int | None = None
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -31,7 +32,7 @@ class ConfusionMatrix(QWidget):
 
     def show_counts(self, names: tuple[str, ...], counts: tuple[tuple[int, ...], ...]) -> None:
         """Show counts, true class by row."""
-        self._names, self._counts, self._chosen = names, counts, None
+        self._names, self._counts, self._chosen, self._longest_px = names, counts, None, None
         self.updateGeometry()
         self.update()
 
@@ -61,8 +62,10 @@ class ConfusionMatrix(QWidget):
         return QRect(left + predicted_index * side, top + true_index * side, side, side)
 
     def _longest(self) -> int:
-        metrics = self.fontMetrics()
-        return min(theme.scaled(MAX_NAME_PX), max((metrics.horizontalAdvance(name) for name in self._names), default=0))
+        if self._longest_px is None:
+            metrics = self.fontMetrics()
+            self._longest_px = max((metrics.horizontalAdvance(name) for name in self._names), default=0)
+        return min(theme.scaled(MAX_NAME_PX), self._longest_px)
 
     def _name_width(self) -> int:
         return max(self._longest(), self.fontMetrics().horizontalAdvance(tr("True class"))) + 12
@@ -92,6 +95,12 @@ class ConfusionMatrix(QWidget):
         return (line, column) if inside else None
 
     # -- events -------------------------------------------------------------------------------------------------
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure the names anew in another font."""
+        if event.type() == QEvent.Type.FontChange:
+            self._longest_px = None
+        super().changeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Press the cell under the pointer."""

@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Tile
-from gui.results.compare_chart import RunCurve
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.comparison import Changed
 from visionft.evaluation.stored import Predicted, ScoreRow, StoredEvaluation
@@ -25,6 +25,18 @@ def joined(classes: Iterable[str]) -> str:
     return ", ".join(classes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCurve:
+    """A run's validation figures by epoch, and the epoch it kept; `colour` is its place among the colours."""
+
+    name: str
+    colour: int
+    epochs: tuple[int, ...]
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    best_epoch: int | None
+
+
 class Pictures:
     """The project's pictures by id, with the labels they have now."""
 
@@ -38,10 +50,20 @@ class Pictures:
 
     def mark(self, image: SnapshotImage, true_classes: tuple[str, ...]) -> str:
         """Return what to say of a picture whose label is another one than when it was evaluated; else nothing."""
-        now = tuple(self._names[index] for index in image.labels)
+        now = self.labels(image.image_id)
         if set(now) == set(true_classes):
             return ""
         return tr("now {label}", label=joined(now) or tr("without label"))
+
+    def labels(self, image_id: int) -> tuple[str, ...]:
+        """Return the classes that a picture has now."""
+        image = self._images.get(image_id)
+        return tuple(self._names[index] for index in image.labels) if image is not None else ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The project's classes."""
+        return self._names
 
     def relabelled(self, predictions: Iterable[Predicted]) -> int:
         """Return how many of these pictures have another label by now."""

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QSlider, QWidget
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, pill, restyle, row, text
-from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import Tile
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
+from gui.results.fixable_grid import FixableGrid
 from gui.results.heat_view import HeatView
 from visionft.evaluation.explanation import Explanation
 
@@ -23,18 +23,16 @@ class ExplainView(QWidget):
 
     order_changed = Signal(str)
     explain_wanted = Signal()
-    open_wanted = Signal()
     target_changed = Signal()
 
     def __init__(self, thumbnails: ThumbnailStore, orders: Sequence[str]) -> None:
         super().__init__()
         self.order_box = choice_box("Which pictures", map(tr, orders), least=12)
         self.order_box.currentIndexChanged.connect(lambda index: self.order_changed.emit(orders[index]))
-        self.strip = PictureGrid(thumbnails, name="Pictures with what the run said", lines=2)
-        self.open_button = Button("Open on Label", "label", on_click=self.open_wanted.emit)
-        self.open_button.setToolTip(tr("Look at all of these pictures and relabel them on the Label page"))
+        self.grid = FixableGrid(thumbnails, name="Pictures with what the run said")
+        self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self.heat = HeatView()
-        self.explain_button = Button("Explain", "try", role="primary", on_click=self.explain_wanted.emit)
+        self.explain_button = Button("Explain", "try", on_click=self.explain_wanted.emit)
         self.target_box = choice_box("Class to explain", (tr(SAID), tr(TRUE)))
         self.target_box.setToolTip(tr("Show what spoke for the class it said, or for the true one"))
         self.target_box.currentIndexChanged.connect(lambda _place: self.target_changed.emit())
@@ -54,10 +52,7 @@ class ExplainView(QWidget):
 
     def _lay_out(self) -> None:
         left, right = QWidget(), QWidget()
-        head = row(self.order_box, self.open_button)
-        head.setStretch(0, 1)
-        hint = text("A class key (1-9) relabels the chosen pictures here.", "small", wrap=True)
-        left_layout = column(head, self.strip, hint)
+        left_layout = column(self.order_box, self.grid)
         left_layout.setStretch(1, 1)
         left.setLayout(left_layout)
         controls = row(self.target_box, self.explain_button, None)
@@ -90,6 +85,11 @@ class ExplainView(QWidget):
         restyle(self._badge, tone="good" if is_good else "warn")
         self._verdict.setText(tr(explanation.verdict))
         self._scores.setText(_scores(explanation) if is_explained else "")
+
+    def show_possible(self, reason: str) -> None:
+        """Let pictures be explained, or say why not: `reason` is empty when they can."""
+        self.explain_button.setEnabled(not reason)
+        self.explain_button.setToolTip(reason or tr("Show where the run looked, and test whether that is true"))
 
     def badge(self) -> str:
         """Return the word on the badge; nothing while there is no explanation."""

@@ -1,32 +1,29 @@
-"""The results page: all runs, their curves over each other, where one is wrong, why, and what another one changes."""
+"""The results page: what a run is worth in a sentence, all runs, where one is wrong, why, what another one changes."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, Slot
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QSizePolicy, QStackedWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, choice_box, column, row, scrolling
+from gui.kit.parts import Button, Card, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
-from gui.kit.value_table import ValueTable
 from gui.page import Page
-from gui.results import evaluations
-from gui.results.compare_chart import CompareChart
-from gui.results.evaluating import evaluate
+from gui.results import answer, evaluations
+from gui.results.answer_card import AnswerCard
+from gui.results.figure_views import FigureViews
+from gui.results.measuring import Measuring
 from gui.results.picture_views import PictureViews
-from gui.results.reliability_chart import ReliabilityChart
 from gui.results.run_actions import RunActions
-from gui.results.score_table import ScoreTable
+from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Outcome, Task
 from visionft.errors import NextStep
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
@@ -35,79 +32,66 @@ if TYPE_CHECKING:
     from visionft.data.types import Split
 
 SPLITS: "dict[str, Split]" = {"Validation": "val", "Test": "test"}
-CURVES, MATRIX, CLASSES, PICTURES, CALIBRATION, CHANGES, SETTINGS = range(7)
-VIEWS = ("Curves", "Confusion", "Classes", "Pictures", "Calibration", "Changes", "Settings")
-COMPARED_RUNS = 4
+MATRIX, PICTURES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(7)
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
+LOOK_MS = 300  # a run that is only passed over on the way to another is not measured
 
 
 class ResultsPage(Page):
-    """Runs on top, views of the chosen ones below."""
+    """The answer on top, then the runs, then views of the chosen ones. A run that was not measured is, by itself."""
 
     name = "results"
     title = "Results"
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
-        self._evaluating: set[tuple[str, str]] = set()  # run and split of what was asked for
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}
         self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
         self.evaluation: StoredEvaluation | None = None
+        self.measuring = Measuring(state, session, page=self.name, parent=self)
+        self._look = QTimer(self, singleShot=True, interval=LOOK_MS)
         self.actions_of_runs = RunActions(state, session, self)
         self.table = RunTable(is_multiple=True)
-        self.chart = CompareChart()
-        self.classes = ScoreTable(evaluations.SCORE_HEADERS)
-        self.calibration = ReliabilityChart()
-        self.settings = ValueTable(("Setting", "Value"), name="Settings", is_sortable=False, is_of_texts=True)
-        self.only_differing = QCheckBox(tr("Only what differs"))
+        self.answer = AnswerCard(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
+        self.figures = FigureViews()
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
-        self.split_box = choice_box("Split to evaluate on", map(tr, SPLITS))
-        self.evaluate_button = Button("Evaluate", "play", role="primary", on_click=self.evaluate)
+        self.split_box, self.evaluate_button = self.answer.split_box, self.answer.evaluate_button
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
-        self.continue_button.setToolTip(tr("Go on with this stopped or interrupted run, from its last checkpoint"))
-        self.again_button = Button("Train again", "train", on_click=self.train_again)
-        self.export_button = Button("Export", "export", on_click=lambda: state.page_requested.emit("export"))
+        self.again_button = Button("Train on", "train", on_click=self.train_again)
         self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
         self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
+        self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
         self.empty = EmptyState("results", "", "", "Train a model")
-        evaluate = tr("Measure the chosen run on the pictures of this split")
+        self.missing = EmptyState("results", "", "")
+        actions = state.actions
+        actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
         again = tr("A new run with these settings, from this run's best weights, on the labels of now")
-        state.actions.attach(self.evaluate_button, "run.evaluate", evaluate)
-        state.actions.attach(self.again_button, "run.again", again)
+        actions.attach(self.again_button, "run.again", again)
+        actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
+        actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
         self._lay_out()
         self._connect()
 
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self._own_actions = (
-            self.split_box,
-            self.evaluate_button,
-            self.again_button,
-            self.export_button,
-            self.more_button,
-        )
+        self._own_actions = (self.again_button, self.more_button, self.export_button)
         for widget in (self.continue_button, *self._own_actions):
             self.action_row.addWidget(widget)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the answer
         self.damaged = Banner()
-        self.relabelled = Banner()
-        self._figures = ElidedLabel("", "strong", mode=Qt.TextElideMode.ElideRight)
-        self._figures.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.views = QStackedWidget()
-        self._missing: dict[int, EmptyState] = {}
-        for index, view in enumerate(self._view_widgets()):
-            self.views.addWidget(self._with_missing(index, view) if MATRIX <= index <= CALIBRATION else view)
+        self.views = Views(self._all_views(), self.missing)
+        self.view_buttons = self.views.buttons
+        self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
         below = Card()
-        head = row(self._switch(), self._figures, spacing=theme.LARGE)
-        head.setStretch(1, 1)
-        below.body.addLayout(head)
-        below.body.addWidget(self.relabelled)
-        below.body.addWidget(self.views, 1)
-        self.views.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
-        layout = column(self.damaged, self._runs_card, below, spacing=theme.MEDIUM)
+        below.body.addWidget(self.views)
+        top = row(self.answer, self._runs_card, spacing=theme.MEDIUM)
+        top.setStretch(0, 3)
+        top.setStretch(1, 2)
+        layout = column(self.damaged, top, below, spacing=theme.MEDIUM)
         layout.setStretch(2, 1)
         layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self._stack = QStackedWidget()
@@ -116,47 +100,43 @@ class ResultsPage(Page):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(self._stack)
 
-    def _view_widgets(self) -> tuple[QWidget, ...]:
-        settings = QWidget()
-        layout = column(row(self.only_differing, None), self.settings)
-        layout.setStretch(1, 1)
-        settings.setLayout(layout)
-        views = self.pictures
-        return (self.chart, views.matrix, self.classes, views.explain, self.calibration, views.changes, settings)
-
-    def _with_missing(self, index: int, view: QWidget) -> QStackedWidget:
-        """Return a view that gives way to an empty state while the run has not been evaluated."""
-        self._missing[index] = EmptyState("results", "Not evaluated yet", "", "Evaluate", "play")
-        self._missing[index].button.clicked.connect(lambda _checked=False: self.evaluate())
-        stack = QStackedWidget()
-        stack.addWidget(self._missing[index])
-        stack.addWidget(view)
-        return stack
-
-    def _switch(self):
-        self.view_buttons = QButtonGroup(self)
-        switch = row(spacing=0)
-        for index, name in enumerate(VIEWS):
-            button = Button(name, role="segment")
-            button.setCheckable(True)
-            button.setChecked(index == CURVES)
-            self.view_buttons.addButton(button, index)
-            switch.addWidget(button)
-        self.view_buttons.idClicked.connect(self.views.setCurrentIndex)
-        return switch
+    def _all_views(self) -> tuple[View, ...]:
+        """Return the views in the order of `MATRIX` and those beside it."""
+        pictures, figures = self.pictures, self.figures
+        return (
+            View(title="Confusion", build=lambda: pictures.matrix, fill=pictures.show_matrix),
+            View(title="Pictures", build=lambda: pictures.explain, fill=pictures.show_ordered),
+            View(title="Classes", build=lambda: figures.classes, fill=figures.show_classes),
+            View(title="Curves", build=figures.build_curves, fill=figures.show_curves, needs_evaluation=False),
+            View(title="Calibration", build=lambda: figures.calibration, fill=figures.show_calibration),
+            View(title="Changes", build=lambda: pictures.changes, fill=pictures.show_changes, needs_evaluation=False),
+            View(title="Settings", build=figures.build_settings, fill=figures.show_settings, needs_evaluation=False),
+        )
 
     def _connect(self) -> None:
         self.table.selection_changed.connect(self._on_selection_changed)
         self.table.renamed.connect(self._on_renamed)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._on_menu_requested)
-        self.split_box.currentTextChanged.connect(lambda _name: self._show_evaluation())
-        self.only_differing.toggled.connect(lambda _is_on: self._show_settings(self._chosen()))
+        self.answer.split_changed.connect(self._show_evaluation)
         self.empty.button.clicked.connect(lambda _checked=False: self._leave())
+        self.missing.button.clicked.connect(lambda _checked=False: self.evaluate())
         self.state.tasks.changed.connect(self._show_enabled)
+        self.measuring.changed.connect(self._show_answer)
+        self.measuring.ended.connect(self.mark_stale)  # the run's folder may be gone, or its weights
+        self._look.timeout.connect(self._measure_by_itself)
         self.pictures.run_failed.connect(self.mark_stale)
         if self.session is not None:
-            self.session.runs_changed.connect(self._on_content_changed)
+            self.session.runs_changed.connect(self.mark_stale)
+
+    @Slot(object)
+    def _on_content_changed(self, _effects: object = None) -> None:
+        """Show labels as they are now; the runs are what they were."""
+        if self.is_stale or not self.isVisible():
+            self.mark_stale()
+        else:
+            self.pictures.read_pictures()
+            self._show_evaluation()
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -177,9 +157,10 @@ class ResultsPage(Page):
         self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
-        self.table.set_rows(rows)
+        with QSignalBlocker(self.table):  # what it chooses is shown below, also where it is what was chosen before
+            self.table.set_rows(rows, preferred=max(self._runs, default=""))
         self._fit_table()
-        self._on_selection_changed(self.table.selected())
+        self._show_evaluation()
 
     def _show_damaged(self, damaged: dict[str, str]) -> None:
         self.damaged.setVisible(bool(damaged))
@@ -194,10 +175,10 @@ class ResultsPage(Page):
             self.damaged.show_message(message, hint, tone="warn", details="\n".join(damaged.values()))
 
     def _fit_table(self) -> None:
-        """Show all runs where there is room; at most a third of the page."""
-        self.views.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
-        room = max(theme.scaled(130), self.height() // 3)
-        self._runs_card.setFixedHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
+        """Show all runs where there is room; at most a fifth of the page."""
+        self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
+        room = max(theme.scaled(120), self.height() // 5)
+        self._runs_card.setMinimumHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the table its share of the new height."""
@@ -206,8 +187,7 @@ class ResultsPage(Page):
 
     def run(self) -> RunSummary | None:
         """Return the first chosen run."""
-        chosen = self._chosen()
-        return chosen[0] if chosen else None
+        return next(iter(self._chosen()), None)
 
     def _chosen(self) -> list[RunSummary]:
         return [self._runs[name] for name in self.table.selected() if name in self._runs]
@@ -226,86 +206,58 @@ class ResultsPage(Page):
 
     @Slot(list)
     def _on_selection_changed(self, _names: list[str]) -> None:
-        chosen = self._chosen()
-        self.chart.show_curves([evaluations.curve(run, self._colours[run.name]) for run in chosen])
-        self._show_settings(chosen)
         self._show_evaluation()
 
+    @Slot()
     def _show_evaluation(self) -> None:
         run = self.run()
-        self.evaluation = evaluation = self.stored(run) if run else None
-        for index, empty in self._missing.items():
-            stack = self.views.widget(index)
-            assert isinstance(stack, QStackedWidget)
-            stack.setCurrentIndex(1 if evaluation else 0)
-            empty.show_words(*self._missing_words(run))
+        self.evaluation = self.stored(run) if run else None
+        chosen = self._chosen()
+        self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
+        self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
+        self._show_answer()
+        self.views.refill(has_evaluation=self.evaluation is not None)
+        self._look.start()
+
+    @Slot()
+    def _show_answer(self) -> None:
+        run, found = self.run(), self.evaluation
+        progress = self.measuring.progress(run, self.split()) if run is not None else None
+        self.answer.show_progress(progress)
+        if run is None:
+            self.answer.show_answer("", "")
+        elif found is None:
+            failure = None if progress else self.measuring.failure(run, self.split())
+            is_begun = progress is not None
+            title, words, button = answer.missing_words(run, failure, is_begun=is_begun, is_training=self._is_training)
+            self.answer.show_answer(answer.sentence_of_run(run), words if progress is None else tr(progress.stage))
+            self.missing.show_words(title, words, button)
+        else:
+            count = self.pictures.relabelled()
+            changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
+            figures = " · ".join(filter(None, (changed, evaluations.figures(found))))
+            self.answer.show_answer(answer.sentence(found), answer.meaning(found), figures)
         self._show_enabled()
-        self.pictures.show_run(run, evaluation, chosen=self._chosen(), runs=list(self._runs.values()))
-        self._show_relabelled()
-        self._figures.setText("")
-        self.classes.show_scores([])
-        if evaluation is not None:
-            self._figures.setText(evaluations.figures(evaluation))
-            self.classes.show_scores([evaluations.score_cells(score) for score in evaluation.scores])
-            self.calibration.show_bins(
-                evaluation.reliability_before,
-                evaluation.reliability,
-                ece_before=evaluation.ece_before,
-                ece=evaluation.ece,
-                temperature=evaluation.temperature,
-            )
 
-    def _missing_words(self, run: RunSummary | None) -> tuple[str, str, str]:
-        if run is not None and not run.has_weights:
-            words = "The weights of this run were deleted, so it cannot be evaluated. Its curves and settings remain."
-            return "Not evaluated, and no weights", words, ""
-        words = "Evaluating shows which classes this run takes for which, how sure it is, and its worst mistakes."
-        return "Not evaluated on this split yet", words, "Evaluate"
-
-    def _show_relabelled(self) -> None:
-        count = self.pictures.relabelled()
-        self.relabelled.setVisible(bool(count))
-        if count:
-            one, many = (
-                "{count} of these pictures has another label now.",
-                "{count} of these pictures have other labels now.",
-            )
-            message = tr(one if count == 1 else many, count=count)
-            hint = "Train again learns from the new labels; Evaluate measures against them."
-            run = self.run()
-            way = (tr("Train again from here"), self.train_again) if run and run.has_weights else None
-            self.relabelled.show_message(message, hint, tone="info", way=way)
-
-    def _show_settings(self, runs: list[RunSummary]) -> None:
-        compared = runs[:COMPARED_RUNS]
-        self.only_differing.setEnabled(len(compared) > 1)
-        rows, marked = evaluations.setting_rows(
-            compared, only_differing=self.only_differing.isChecked() and len(compared) > 1
-        )
-        self.settings.show_columns(["Setting", *[run.title for run in compared]])
-        self.settings.show_rows(rows, marked=marked)
+    @property
+    def _is_training(self) -> bool:
+        return self.session is not None and self.session.runner.is_training
 
     @Slot()
     def _show_enabled(self) -> None:
         run = self.run()
-        has_weights = run is not None and run.has_weights
-        for empty in self._missing.values():
-            empty.button.setEnabled(not self.why_not_evaluate())
-        is_training = self.session is not None and self.session.runner.is_training
-        self.continue_button.setEnabled(run is not None and not is_training)
-        is_short = run is not None and can_continue(run)
-        self.continue_button.setVisible(is_short)
+        self.continue_button.setVisible(run is not None and can_continue(run))
         for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
-        self.export_button.setVisible(bool(self._runs) and not is_short)  # one of the two: a row has room for five
-        self.pictures.show_enabled(has_weights)
         self.state.actions.refresh()
 
     def _leave(self) -> None:
         self.state.page_requested.emit("train" if self.session is not None else "project")
 
-    def why_not_train_again(self) -> str:
-        """Return why no run can begin from the chosen one; empty when one can."""
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    def why_not_use(self) -> str:
+        """Return why the weights of the chosen run cannot be used; empty when they can."""
         run = self.run()
         if run is None:
             return tr("Choose a training run first.")
@@ -314,45 +266,50 @@ class ResultsPage(Page):
     def why_not_evaluate(self) -> str:
         """Return why the chosen run cannot be evaluated; empty when it can."""
         run = self.run()
-        is_asked = run is not None and (run.name, self.split()) in self._evaluating
-        return self.why_not_train_again() or (tr("It is being evaluated already.") if is_asked else "")
+        is_asked = run is not None and self.measuring.progress(run, self.split()) is not None
+        return self.why_not_use() or (tr("It is being evaluated already.") if is_asked else "")
 
-    # -- acting -------------------------------------------------------------------------------------------------
+    def why_not_go_on(self) -> str:
+        """Return why the chosen run cannot go on; empty when it can."""
+        run = self.run()
+        if run is None:
+            return tr("Choose a training run first.")
+        if not can_continue(run):
+            return tr("This run has ended.")
+        return tr("Another run is training.") if self._is_training else ""
 
     def evaluate(self) -> None:
         """Measure the chosen run on the chosen split in a task."""
         run = self.run()
         if run is not None and not self.why_not_evaluate():
-            self._evaluate(run, self.split())
+            self.measuring.start(run, self.split())
+
+    @Slot()
+    def _measure_by_itself(self) -> None:
+        """Measure the run that is looked at, once; beside a training run only when the user says so."""
+        run = self.run()
+        if run is None or self.evaluation is not None or not self.isVisible():
+            return
+        is_new = self.measuring.failure(run, self.split()) is None
+        if (
+            is_new
+            and run.best is not None
+            and not run.is_going
+            and not self._is_training
+            and not self.why_not_evaluate()
+        ):
+            self.measuring.start(run, self.split(), by_itself=True)
 
     def take_step(self, step: NextStep) -> None:
         """Evaluate a run that need not be the chosen one: what it is compared with."""
         run = self._runs.get(step.run)
         if run is not None and step.action == "evaluate":
-            self._evaluate(run, "test" if step.split == "test" else "val")
+            self.measuring.start(run, "test" if step.split == "test" else "val")
 
-    def _evaluate(self, run: RunSummary, split: "Split") -> None:
-        session, asked = self.session, (run.name, split)
-        if session is None or asked in self._evaluating:
-            return
-        work = partial(evaluate, run.path, session.snapshot(), split)
-        title = tr("Evaluating {run}", run=run.title)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
-        self._evaluating.add(asked)
-        self.state.tasks.run(
-            task,
-            owner=self,
-            on_done=lambda _result: None,
-            on_end=lambda outcome: self._on_evaluated(asked, outcome),
-        )
-        self._show_enabled()
-
-    def _on_evaluated(self, asked: tuple[str, str], outcome: Outcome[object]) -> None:
-        self._evaluating.discard(asked)
-        if outcome.failure is not None:
-            self.mark_stale()  # the run's folder may be gone, or its weights
-        else:
-            self._show_evaluation()
+    def export(self) -> None:
+        """Choose this run on the export page."""
+        if (run := self.run()) is not None:
+            self.state.step_requested.emit(NextStep("export", run=run.name))
 
     def go_on(self) -> None:
         """Go on training the chosen run on the train page."""

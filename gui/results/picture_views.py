@@ -1,10 +1,11 @@
 """The views of the results page that show pictures: the cells of the matrix, mistakes with reasons, what a run changes.
 
-Owns their thumbnails and what has been explained. The page says which run and evaluation they are about.
+Owns their thumbnails and what has been explained. The page says which run and evaluation they are about, and when a
+view is to be filled; each is built when it is first asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,13 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_keys
 from gui.kit.i18n import tr
-from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.results import evaluations
 from gui.results.changes_view import GROUPS, ChangesView
 from gui.results.evaluations import Pictures
 from gui.results.explain_view import ExplainView
+from gui.results.fixable_grid import FixableGrid
 from gui.results.matrix_view import MatrixView
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -28,7 +29,7 @@ from visionft.evaluation.comparison import Comparison, compare_runs
 from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.stored import Predicted, StoredEvaluation
 from visionft.events import OnEvent, Progress, ShouldStop
-from visionft.project.edits.changes import LabelImages
+from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.queries import class_rows
 from visionft.training.runs.run_folder import RunSummary
 
@@ -68,39 +69,60 @@ class PictureViews(QObject):
         super().__init__(parent)
         self._state, self._session, self._page, self._split = state, session, page, split
         self._thumbnails = ThumbnailStore(self)
-        self.matrix = MatrixView(self._thumbnails)
-        self.explain = ExplainView(self._thumbnails, evaluations.ORDERS)
-        self.changes = ChangesView(self._thumbnails)
         self._pictures = Pictures(None)
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
         self._evaluation: StoredEvaluation | None = None
+        self._counted: StoredEvaluation | None = None  # what the matrix shows
         self._cell: tuple[int, int] | None = None
         self._order = evaluations.MISTAKES
         self._predicted: dict[int, Predicted] = {}
         self._comparison: Comparison | None = None
         self._explanations: dict[_Key, Explanation] = {}
-        self._is_possible = self._is_explaining = False
-        self._connect()
+        self._preferred = ""
+        self._is_explaining = False
 
-    def _connect(self) -> None:
-        self.matrix.cell_chosen.connect(self._on_cell_chosen)
-        self.matrix.open_wanted.connect(self._open_cell)
-        self.explain.order_changed.connect(self._on_order_changed)
-        self.explain.explain_wanted.connect(self.ask)
-        self.explain.target_changed.connect(self._show_chosen)
-        self.explain.open_wanted.connect(self._open_ordered)
-        self.explain.strip.selection_changed.connect(self._show_chosen)
-        self.changes.other_changed.connect(self._on_other_changed)
-        self.changes.open_wanted.connect(self._open_changes)
-        self.changes.step_wanted.connect(self._state.step_requested)
-        for strip in (self.matrix.strip, self.explain.strip, self.changes.strip):
-            strip.key_pressed.connect(lambda key, strip=strip: self.relabel(strip, key))
+    # -- building -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def matrix(self) -> MatrixView:
+        """The confusion matrix with the pictures of a cell."""
+        view = MatrixView(self._thumbnails)
+        view.cell_chosen.connect(self._on_cell_chosen)
+        self._follow(view.grid, self._open_cell)
+        return view
+
+    @cached_property
+    def explain(self) -> ExplainView:
+        """Pictures by how sure the run was, and why."""
+        view = ExplainView(self._thumbnails, evaluations.ORDERS)
+        view.order_changed.connect(self._on_order_changed)
+        view.explain_wanted.connect(self.ask)
+        view.target_changed.connect(self._show_chosen)
+        view.strip.selection_changed.connect(self._show_chosen)
+        self._follow(view.grid, self._open_ordered)
+        return view
+
+    @cached_property
+    def changes(self) -> ChangesView:
+        """What another run had right or wrong."""
+        view = ChangesView(self._thumbnails)
+        view.other_changed.connect(self._on_other_changed)
+        view.step_wanted.connect(self._state.step_requested)
+        self._follow(view.grid, self._open_changes)
+        return view
+
+    def _follow(self, grid: FixableGrid, open_all: Callable[[], None]) -> None:
+        grid.open_wanted.connect(open_all)
+        grid.strip.selection_changed.connect(lambda: self._show_label(grid))
+        grid.strip.key_pressed.connect(lambda key: self.relabel_by_key(grid, key))
+        grid.label_box.label_chosen.connect(lambda name: self.relabel(grid, name))
 
     def close(self) -> None:
         """Stop decoding and wait for what has begun."""
         self._thumbnails.close()
-        self.explain.heat.close_pool()
+        if "explain" in vars(self):  # it was built
+            self.explain.heat.close_pool()
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -108,7 +130,7 @@ class PictureViews(QObject):
         """Take the project's pictures and labels as they are now."""
         self._pictures = Pictures(self._session.snapshot() if self._session is not None else None)
 
-    def show_run(
+    def take_run(
         self,
         run: RunSummary | None,
         evaluation: StoredEvaluation | None,
@@ -116,24 +138,29 @@ class PictureViews(QObject):
         chosen: Sequence[RunSummary],
         runs: Sequence[RunSummary],
     ) -> None:
-        """Show a run with its evaluation; of several `chosen` ones the second is what it is compared with."""
-        is_other = evaluation is not self._evaluation
+        """Take a run with its evaluation; of several `chosen` ones the second is what it is compared with."""
         self._run, self._evaluation, self._runs = run, evaluation, list(runs)
+        self._preferred = chosen[1].name if len(chosen) > 1 else ""
         self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
-        if evaluation is not None and is_other:
+
+    def show_matrix(self) -> None:
+        """Fill the matrix, and the pictures of the pressed cell."""
+        evaluation = self._evaluation
+        if evaluation is not None and evaluation is not self._counted:
+            self._counted = evaluation
             if evaluation.is_multilabel:
                 self.matrix.show_several(evaluation.class_names, evaluation.confusion)
             else:
-                self.matrix.show_counts(evaluation.class_names, evaluation.confusion)
+                self.matrix.show_counts(evaluation.class_names, evaluation.confusion, evaluation.worst_pair())
         self._show_cell()
-        self._show_ordered()
-        self._offer_others(chosen)
 
-    def show_enabled(self, is_possible: bool) -> None:
-        """Allow explaining, or not."""
-        self._is_possible = is_possible
-        is_free = is_possible and not self._is_explaining
-        self.explain.explain_button.setEnabled(is_free and bool(self.explain.strip.chosen()))
+    def why_not_explain(self) -> str:
+        """Return why the chosen pictures cannot be explained; empty when they can."""
+        if self._run is None or not self._run.has_weights:
+            return tr("The weights of this run were deleted.")
+        if self._is_explaining:
+            return tr("Pictures are being explained already.")
+        return "" if self.explain.strip.chosen() else tr("Choose a picture first.")
 
     def relabelled(self) -> int:
         """Return how many pictures of the evaluation have another label by now."""
@@ -155,15 +182,19 @@ class PictureViews(QObject):
 
     def _show_cell(self) -> None:
         self.matrix.show_pictures(self._items(self._cell_predictions()))
+        self._show_label(self.matrix.grid)
 
     @Slot(str)
     def _on_order_changed(self, order: str) -> None:
         self._order = order
-        self._show_ordered()
+        self.show_ordered()
 
-    def _show_ordered(self) -> None:
+    def show_ordered(self) -> None:
+        """Fill the pictures in their order, and the reasons for the chosen one."""
         shown = evaluations.ordered(self._evaluation, self._order) if self._evaluation else []
         self.explain.strip.show_tiles(self._items(shown))
+        self.explain.grid.show_openable(bool(shown))
+        self._show_label(self.explain.grid)
         self._show_chosen()
 
     @Slot()
@@ -171,15 +202,15 @@ class PictureViews(QObject):
         item = next(iter(self.explain.strip.chosen()), None)
         found = self._explanations.get(self._key(item.image_id)) if item and self._run else None
         self.explain.show_picture(item, found)
-        self.show_enabled(self._is_possible)
+        self.explain.show_possible(self.why_not_explain())
 
     # -- changes ------------------------------------------------------------------------------------------------
 
-    def _offer_others(self, chosen: Sequence[RunSummary]) -> None:
+    def show_changes(self) -> None:
+        """Fill what the run changes, beside the one that was chosen with it or last."""
         run = self._run
         others = [(each.name, each.title) for each in self._runs if run and each.name != run.name]
-        preferred = chosen[1].name if len(chosen) > 1 else ""
-        self.changes.offer(others, to=run.title if run else "", preferred=preferred)
+        self.changes.offer(others, to=run.title if run else "", preferred=self._preferred)
         self._show_changes()
 
     @Slot(str)
@@ -208,6 +239,7 @@ class PictureViews(QObject):
             left=f"{found.left_out:,}",
         )
         self.changes.show_changes(items, counts, found.verdict, facts)
+        self._show_label(self.changes.grid)
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -260,27 +292,53 @@ class PictureViews(QObject):
             self._explanations[(keys or {}).get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()
 
-    def relabel(self, strip: PictureGrid, key: str) -> None:
-        """Give the chosen pictures of a strip the class of a key, and go on to the next."""
-        session, chosen = self._session, strip.chosen()
+    # -- labels -------------------------------------------------------------------------------------------------
+
+    def _show_label(self, grid: FixableGrid) -> None:
+        """Show in a grid's box what its chosen pictures are now."""
+        labels = {self._pictures.labels(item.image_id) for item in grid.strip.chosen()}
+        grid.label_box.show_classes(self._pictures.class_names)
+        if len(labels) != 1:
+            grid.label_box.show_label(None, words=tr("Several labels") if labels else "")
+        elif len(label := next(iter(labels))) == 1:
+            grid.label_box.show_label(label[0])
+        else:
+            grid.label_box.show_label(None, words=evaluations.joined(label) or tr("No label"))
+
+    def relabel_by_key(self, grid: FixableGrid, key: str) -> None:
+        """Give the chosen pictures the class of a key."""
+        session = self._session
         taken = self._state.actions.letters_in_use()
         name = class_keys(class_rows(session.project), taken).get(key) if session is not None else None
-        if session is not None and name is not None and chosen:
-            session.apply(LabelImages(tuple(item.image_id for item in chosen), name))
-            if len(chosen) == 1:
-                strip.selection.step(1)
+        if name is not None:
+            self.relabel(grid, name)
+
+    def relabel(self, grid: FixableGrid, name: str) -> None:
+        """Give the chosen pictures a class, and go on to the next; of several labels take off one that all have."""
+        session, ids = self._session, tuple(item.image_id for item in grid.strip.chosen())
+        if session is None or not ids:
+            return
+        is_taken_off = session.project.task == "multi" and all(name in self._pictures.labels(each) for each in ids)
+        change = UnlabelImages(ids, name) if is_taken_off else LabelImages(ids, name)
+        if not session.apply(change):
+            self._show_label(grid)
+        elif len(ids) == 1:
+            grid.strip.selection.step(1)
+        else:
+            self._state.say(tr(change.title), tone="good", command="edit.undo")
 
     def _open_cell(self) -> None:
         if self._cell is not None:
-            self._open([each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
+            self._open(self.matrix.grid, [each.image_id for each in self._cell_predictions()], self.matrix.cell_text())
 
     def _open_ordered(self) -> None:
-        self._open([item.image_id for item in self.explain.strip.tiles()], tr(self._order))
+        self._open(self.explain.grid, [item.image_id for item in self.explain.strip.tiles()], tr(self._order))
 
     def _open_changes(self) -> None:
         name = self.changes.group()
         if self._comparison is not None:
-            self._open([each.image_id for each in getattr(self._comparison, name)], tr(GROUPS[name]))
+            ids = [each.image_id for each in getattr(self._comparison, name)]
+            self._open(self.changes.grid, ids, tr(GROUPS[name]))
 
-    def _open(self, image_ids: Sequence[int], title: str) -> None:
-        self._state.pictures_requested.emit(tuple(image_ids), title)
+    def _open(self, grid: FixableGrid, image_ids: Sequence[int], title: str) -> None:
+        self._state.pictures_requested.emit(tuple(image_ids), title, grid.strip.selection.current_id())

@@ -90,7 +90,7 @@ class RunActions(QObject):
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),
             (pin, lambda: self.toggle_pin(run), True),
-            (tr("Train again from here"), lambda: self.train_again(run), run.has_weights and run.best is not None),
+            (tr("Train on from here"), lambda: self.train_again(run), run.has_weights and run.best is not None),
             (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), True),
             (tr("Open folder"), lambda: self.open_folder(run), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),

@@ -100,7 +100,7 @@ class Messenger(QObject):
         window, ending, failure = self._window, ending_of(outcome), outcome.failure
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)
-            tone = "info" if outcome.was_stopped and not failure.details else "bad"  # it was asked to stop
+            tone = "info" if failure.is_stop else "bad"
             self._toasts.say(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
         elif failure is None and ending is not None and window.current_page.name != ending.page:
             way = (ending.action, lambda: window.show_page(ending.page))

@@ -304,10 +304,10 @@ class MainWindow(QMainWindow):
         self.show_page("train")
         self.page("train").go_on_with(run)
 
-    @Slot(object, str)
-    def _on_pictures_requested(self, image_ids: tuple[int, ...], title: str) -> None:
+    @Slot(object, str, int)
+    def _on_pictures_requested(self, image_ids: tuple[int, ...], title: str, current: int) -> None:
         self.show_page("label")
-        self.page("label").show_only(image_ids, title)
+        self.page("label").show_only(image_ids, title, current=current)
 
     # -- drops --------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, 
 
 from gui.app import create_window
 from gui.kit.theme import apply_theme
+from gui.results import page as results_page
 from gui.run_queue import RunQueue
 from gui.shell.window import MainWindow
 from gui.state import AppState
@@ -113,6 +114,12 @@ def _no_preview_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the train page's preview process out of the tests that are about something else: it costs seconds."""
     monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)
     monkeypatch.setattr(preset_costs, "DELAY_MS", 60_000)  # the same for what presets cost
+
+
+@pytest.fixture(autouse=True)
+def _no_evaluation_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the results page from measuring by itself in tests that are about something else: torch takes seconds."""
+    monkeypatch.setattr(results_page, "LOOK_MS", 60_000)
 
 
 @pytest.fixture

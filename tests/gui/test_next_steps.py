@@ -14,7 +14,7 @@ from gui.home.recovery import RestoreDialog
 from gui.kit import dialogs
 from gui.kit.i18n import read_catalogue
 from gui.next_steps import STEPS
-from gui.results import page as results_page
+from gui.results import measuring
 from gui.results.page import CHANGES
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.window import MainWindow
@@ -217,7 +217,7 @@ def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, im
     def evaluate(run_dir: Path, _images, split: str, **_hooks) -> None:
         asked.append((run_dir.name, split))
 
-    monkeypatch.setattr(results_page, "evaluate", evaluate)
+    monkeypatch.setattr(measuring, "evaluate", evaluate)
     window.show_page("results")
     page = window.page("results")
     (window.state.path / "runs" / "001-resnet18-lora" / "evaluation-val.json").unlink(missing_ok=True)

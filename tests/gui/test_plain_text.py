@@ -26,6 +26,7 @@ from gui.kit import dialogs
 from gui.kit.parts import ElidedLabel
 from gui.predict.predicting import Answers
 from gui.results.confusion_matrix import ConfusionMatrix
+from gui.results.page import MATRIX
 from gui.shell.notify import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
@@ -175,7 +176,7 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
 
 def test_no_cell_of_the_confusion_matrix_reads_a_name_as_markup(walk, opened, qtbot):
     opened.show_page("results")
-    opened.page("results").view_buttons.button(1).click()  # type: ignore[attr-defined]
+    opened.page("results").view_buttons.button(MATRIX).click()  # type: ignore[attr-defined]
     matrix = next(each for each in opened.findChildren(ConfusionMatrix) if each.isVisible())
     walk.hover(matrix, matrix.cell_rect(0, 1).center(), matrix.describe(0, 1))
     assert any("<h1>Free</h1>" in words for words in walk.hovered)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel
 
 from gui import runner
 from gui import tasks as tasks_module
-from gui.results import page as results_page
+from gui.results import measuring
 from gui.tasks import Lane, Outcome, Task, TaskHandle, Tasks, reason_to_wait
 from visionft.errors import RunError
 from visionft.events import Notice, Progress
@@ -239,7 +239,7 @@ def test_labelling_importing_and_evaluating_go_on_while_a_run_trains(
 ):
     training, evaluated = Gate(), []
     monkeypatch.setattr(runner, "train_run", lambda *_, **hooks: training(**hooks))
-    monkeypatch.setattr(results_page, "evaluate", lambda run_dir, *_, **__: evaluated.append(run_dir.name))
+    monkeypatch.setattr(measuring, "evaluate", lambda run_dir, *_, **__: evaluated.append(run_dir.name))
     session = window.state.session
     window.show_page("train")
     window.page("train").start()

@@ -18,6 +18,7 @@ from visionft.errors import ImageError, RunError
 from visionft.evaluation import explanation
 from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.saliency import explain_batch, method_for
+from visionft.evaluation.stored import temperature_of
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.run_folder import read_run
@@ -63,13 +64,13 @@ def explain_images(
 
 
 class Explainer:
-    """A trained classifier that can say where it looked."""
+    """A trained classifier that can say where it looked; it is as sure as its evaluation, if there is one, says."""
 
     def __init__(self, loaded: LoadedRun, *, task: Task = "single") -> None:
         """Put the classifier on the device of its run."""
         self._names, self._preprocessing = loaded.run.class_names, loaded.preprocessing
         self._cache, self._near_side = PictureCache.usual(), loaded.run.config.near_side
-        self._is_single = task == "single"
+        self._is_single, self._temperature = task == "single", temperature_of(loaded.run.path)
         self._device = pick_device(loaded.run.config.device).kind
         self._classifier = loaded.classifier.to_device(self._device).eval().requires_grad_(False)
 
@@ -113,6 +114,6 @@ class Explainer:
 
     @torch.no_grad()
     def _probabilities(self, inputs: Tensor) -> np.ndarray:
-        """Return (B, C) uncalibrated probabilities."""
-        logits = torch.cat([self._classifier(part).float() for part in inputs.split(BATCH_SIZE)])
+        """Return (B, C) probabilities, calibrated as those of the evaluation are."""
+        logits = torch.cat([self._classifier(part).float() for part in inputs.split(BATCH_SIZE)]) / self._temperature
         return (logits.softmax(dim=1) if self._is_single else logits.sigmoid()).cpu().numpy()

@@ -37,7 +37,7 @@ class Explanation:
     Attributes:
         image_id: As the snapshot has it.
         class_name: The class that is explained.
-        probability: The network's own probability of it, uncalibrated.
+        probability: Its probability, calibrated as the run's evaluation is; the network's own where it has none.
         method: "Grad-CAM" or "attention".
         size: (height, width) of the picture in pixels.
         box: (top, left, side) of the square that the network saw.

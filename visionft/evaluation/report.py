@@ -15,14 +15,15 @@ from visionft.data.dataset import EpochSampler, PictureDataset, PictureLoader, c
 from visionft.data.picture_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
-from visionft.errors import NextStep, RunError, nothing_readable
+from visionft.errors import NextStep, RunError, StoppedError, nothing_readable
 from visionft.evaluation import metrics
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
-from visionft.training.runs.run_folder import RunSummary, read_run
+from visionft.training.runs.manifest import weights_hash
+from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Evaluation:
         balanced_accuracy: Mean recall of the classes.
         ece: Expected calibration error of the calibrated probabilities.
         temperature: What logits are divided by before the softmax, fitted on the validation split.
+        weights: Hash of the weights that were measured: training that goes on may replace them.
         confusion: Counts, true class by row, in the order of `per_class`; for several labels each class has its own
             [[true negatives, false positives], [false negatives, true positives]] flattened to a row.
         mean_average_precision: Mean over the classes that have pictures; several labels only, as the F1 scores.
@@ -66,6 +68,7 @@ class Evaluation:
     ece_before: float = 0.0
     reliability: tuple[ReliabilityBin, ...] = ()
     reliability_before: tuple[ReliabilityBin, ...] = ()
+    weights: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -100,7 +103,8 @@ def evaluate_run(
     """Measure the best checkpoint of a run and keep the result and each picture's prediction in the run's folder.
 
     Raises:
-        RunError: The run cannot be read, the split has no pictures of its classes, or the user stopped.
+        RunError: The run cannot be read, or the split has no pictures of its classes.
+        StoppedError: The user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     (evaluation,) = evaluate_splits(run_dir, images, (split,), on_event=on_event, should_stop=should_stop)
@@ -173,7 +177,7 @@ def run_logits(
         values.append(outputs)
         positions += places
         if should_stop():
-            raise RunError("Evaluation was stopped.", "Start it again when you like.")
+            raise StoppedError("Evaluation was stopped.", "Start it again when you like.")
     if not values:
         raise nothing_readable(f"{split} pictures")
     read = tuple(chosen[position] for position in positions)
@@ -261,6 +265,7 @@ def summarise(
         ece_before=metrics.expected_calibration_error(*before),
         reliability=metrics.reliability(*after),
         reliability_before=metrics.reliability(*before),
+        weights=weights_hash(run.path / BEST_FOLDER),
     )
 
 

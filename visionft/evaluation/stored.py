@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from visionft.evaluation.metrics import ReliabilityBin, wilson_interval
 from visionft.files import parse_json, read_json
+from visionft.training.runs.manifest import weights_hash
+from visionft.training.runs.run_folder import BEST_FOLDER
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ class StoredEvaluation:
     Attributes:
         confusion: Counts with the true class by row; for several labels one row of (true negatives, false positives,
             false negatives, true positives) per class.
-        is_several: Whether a picture may have several labels.
+        is_multilabel: Whether a picture may have several labels.
         reliability: Bins of the calibrated probabilities; empty where an earlier program did not note them.
     """
 
@@ -91,6 +95,17 @@ class StoredEvaluation:
         names = ((self.class_names[true_index],), (self.class_names[predicted_index],))
         return _surest_first(each for each in self.predictions if (each.true_classes, each.predicted) == names)
 
+    def worst_pair(self) -> tuple[int, int] | None:
+        """Return the (true, predicted) class indices of the most frequent mistake; of equal ones, of a rarer class."""
+        counts = np.array(self.confusion, dtype=np.int64)
+        if self.is_multilabel or not counts.size:
+            return None
+        support = counts.sum(axis=1, keepdims=True)
+        np.fill_diagonal(counts, 0)
+        ranked = counts + (counts / np.maximum(support, 1)) / 2  # a share is at most 1: half of it breaks ties only
+        true, predicted = np.unravel_index(int(ranked.argmax()), counts.shape)
+        return (int(true), int(predicted)) if counts[true, predicted] else None
+
     def mistakes(self) -> tuple[Predicted, ...]:
         """Return the wrongly classified pictures, the surest mistake first."""
         return _surest_first(each for each in self.predictions if not each.is_right)
@@ -101,16 +116,41 @@ def _surest_first(chosen: Any) -> tuple[Predicted, ...]:
 
 
 def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
-    """Return the evaluation of a run on a split; None when there is none or it cannot be read."""
+    """Return the evaluation of a run on a split; None when there is none that can be read and is of its weights."""
     try:
-        stored = read_json(run_dir / evaluation_file(split))
+        if not (stored := _figures(run_dir, split)):
+            return None
         lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
-        return _evaluation(stored, [parse_json(line) for line in lines if line])
+        return _evaluation(stored, [_parsed(line) for line in lines if line])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("The evaluation in %s cannot be read: %s", run_dir, error)
         return None
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """Return what was said of a picture, without the probability of every class: of 1,000 classes that is all but all.
+
+    They stand last, and no text in JSON can hold the quotes of their name unescaped.
+    """
+    said, found, _ = line.partition(', "probabilities": {')
+    return parse_json(f"{said}}}" if found else line)
+
+
+def temperature_of(run_dir: Path) -> float:
+    """Return the temperature that was fitted to a run on validation; 1 where it was not evaluated."""
+    try:
+        return float(_figures(run_dir, "val").get("temperature", 1.0))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 1.0
+
+
+def _figures(run_dir: Path, split: str) -> dict[str, Any]:
+    """Return what was measured; nothing where training went on since, and keeps other weights now."""
+    stored: dict[str, Any] = read_json(run_dir / evaluation_file(split))
+    measured, kept = stored.get("weights", ""), weights_hash(run_dir / BEST_FOLDER)
+    return stored if not measured or not kept or measured == kept else {}
 
 
 def _evaluation(stored: dict[str, Any], lines: list[dict[str, Any]]) -> StoredEvaluation:

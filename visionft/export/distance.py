@@ -20,7 +20,7 @@ from torch.nn import functional  # noqa: TID253
 from models.backbone import Backbone
 from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot, SnapshotImage, Split
-from visionft.errors import ExportError, RunError
+from visionft.errors import RunError, StoppedError
 from visionft.evaluation.report import output_batches, run_images
 from visionft.events import OnEvent, ShouldStop
 from visionft.export.parity import Border
@@ -166,7 +166,7 @@ def _parts(
     for outputs, _ in output_batches(loaded, chosen, loaded.classifier.stages, stage=stage, on_event=on_event):
         found.append(torch.from_numpy(outputs))
         if should_stop():
-            raise ExportError("The export was stopped.", "Nothing was kept.")
+            raise StoppedError("The export was stopped.", "Nothing was kept.")
     return torch.cat(found)
 
 

@@ -16,7 +16,7 @@ import visionft
 from visionft.calibration import fit_temperature, sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.errors import ExportError, ImageError, nothing_readable
+from visionft.errors import ExportError, ImageError, StoppedError, nothing_readable
 from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
@@ -80,8 +80,9 @@ def export_run(
         should_stop: Asked between pictures.
 
     Raises:
-        ExportError: The file differs from PyTorch, or the user stopped; `out_dir` is as it was.
+        ExportError: The file differs from PyTorch; `out_dir` is as it was.
         RunError: The run cannot be read, or there are no validation pictures to compare on.
+        StoppedError: The user stopped; `out_dir` is as it was.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     if out_dir.is_file():
@@ -272,7 +273,7 @@ def compare(
     pictures = _parity_pictures(reference.loaded, images)
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
-            raise ExportError("The export was stopped.", "Nothing was kept.")
+            raise StoppedError("The export was stopped.", "Nothing was kept.")
         comparison.add(pixels[None])
         on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
     for size in BATCHES[1:]:

@@ -24,7 +24,7 @@ from models.catalog import known_backbone
 from visionft.data.decode import decode
 from visionft.data.picture_cache import PictureCache
 from visionft.data.types import Snapshot
-from visionft.errors import ImageError, RunError, VisionFTError
+from visionft.errors import ImageError, StoppedError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import read_json, write_json
 from visionft.training.config.checks import check_config
@@ -140,7 +140,8 @@ def estimate_run(
 
     Raises:
         ConfigError: A setting or the pictures cannot be trained on.
-        RunError: The user stopped, or not even one picture fits into memory.
+        RunError: Not even one picture fits into memory.
+        StoppedError: The user stopped.
     """
     check_config(config, images)
     cost = measure_steps(config, images, on_event=on_event, should_stop=should_stop)
@@ -188,7 +189,8 @@ def measure_steps(
     """Build the run's network and take a few steps on pictures of the project.
 
     Raises:
-        RunError: The user stopped, or not even one picture fits into memory.
+        RunError: Not even one picture fits into memory.
+        StoppedError: The user stopped.
     """
     on_event(Progress(stage="Loading the network", done=0, total=0))
     from visionft.training.loop.batches import Stopped, training_workers
@@ -206,7 +208,7 @@ def measure_steps(
             dry, few, context, setup_s=setup_s, decode_s=decode_s, on_event=on_event, should_stop=should_stop
         )
     except Stopped:
-        raise RunError("The measurement was stopped.", "Start it again when you like.") from None
+        raise StoppedError("The measurement was stopped.", "Start it again when you like.") from None
     finally:
         release(context.classifier, None)
 

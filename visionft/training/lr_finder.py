@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, Problem, RunError
+from visionft.errors import ConfigError, Problem, RunError, StoppedError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
@@ -59,7 +59,8 @@ def find_learning_rate(
 
     Raises:
         ConfigError: The settings or the pictures cannot be trained on.
-        RunError: The user stopped, or the loss exploded at once.
+        RunError: The loss exploded at once.
+        StoppedError: The user stopped.
     """
     config = replace(config, ridge_init=False, ema_decay=0.0, compile=False)
     check_config(config, images)
@@ -67,12 +68,12 @@ def find_learning_rate(
         hint = "Choose gradient as its solver, or leave the rate alone: it does not matter."
         raise ConfigError((Problem("learning_rate", "a head that is solved for has no learning rate", hint),))
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
-        raise RunError("The search for a learning rate was stopped.", "Start it again when you like.")
+        raise StoppedError("The search for a learning rate was stopped.", "Start it again when you like.")
     context = RunContext(config, classes=len(images.class_names))
     try:
         rates, losses = _sweep(config, images, context, np.geomspace(lowest, highest, steps), on_event, should_stop)
     except Stopped:
-        raise RunError("The search for a learning rate was stopped.", "Start it again when you like.") from None
+        raise StoppedError("The search for a learning rate was stopped.", "Start it again when you like.") from None
     finally:
         release(context.classifier, None)
     if len(losses) < 5:

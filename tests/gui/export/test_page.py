@@ -1,6 +1,7 @@
 """Export: options reach the engine, the report says what was measured, earlier exports are remembered."""
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,26 +12,28 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from gui.export import page as export_page
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
-from visionft.errors import ExportError
+from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.export.sample_code import sample_code
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 RUN = "001-resnet18-lora"
 
 
-def write_run(project_dir: Path) -> None:
-    folder = project_dir / "runs" / RUN
+def write_run(project_dir: Path, name: str = RUN, *, accuracy: float = 1.0) -> None:
+    folder = project_dir / "runs" / name
     (folder / "best").mkdir(parents=True)
-    (folder / "best" / "manifest.json").write_text("{}")
+    (folder / "best" / "state.json").write_text("{}")
+    write_manifest(folder / "best")
     (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
     (folder / "classes.json").write_text('["blue", "green", "red"]')
     epoch = EpochDone(
-        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=1, learning_rate=1, seconds=1,
-        images_per_second=1, is_best=True,
+        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=accuracy, learning_rate=1,
+        seconds=1, images_per_second=1, is_best=True,
     )  # fmt: skip
     (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
 
@@ -96,7 +99,7 @@ def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting
     export(qtbot, window, page)
     qtbot.mouseClick(page.parity_card.open_button, LEFT)
     assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
-    qtbot.mouseClick(page.parity_card.try_button, LEFT)
+    qtbot.mouseClick(page.try_button, LEFT)
     assert window.current_page.name == "try"
 
 
@@ -144,3 +147,45 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
     export(qtbot, window, page)
     assert "differs from PyTorch" in window.toasts.message()
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()
+
+
+def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.state.session.runs_changed.emit()
+    assert page.table.selected() == [RUN] and page.name_edit.text() == RUN
+    page.table.select(["002-worse"])
+    write_run(project_dir, "003-middling", accuracy=0.7)
+    window.state.session.runs_changed.emit()
+    assert page.table.selected() == ["002-worse"]
+
+
+def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, project_dir):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.show_page("results")
+    results = window.page("results")
+    window.state.session.runs_changed.emit()
+    assert results.table.selected() == ["002-worse"]
+    qtbot.mouseClick(results.export_button, LEFT)
+    assert window.current_page is page and page.table.selected() == ["002-worse"]
+
+
+def test_the_primary_button_is_the_next_step(qtbot, window, page, exporting):
+    assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
+    export(qtbot, window, page)
+    assert page.export_button.property("role") == "" and page.export_button.text() == "Export again"
+    assert page.try_button.property("role") == "primary" and page.try_button.isVisible()
+
+
+def test_an_export_that_was_stopped_is_no_failure(qtbot, window, page, monkeypatch):
+    def stopped(*_inputs, should_stop, **_options):
+        while not should_stop():
+            time.sleep(0.01)
+        raise StoppedError("The export was stopped.", "Nothing was kept.")
+
+    monkeypatch.setattr(export_page, "export_model", stopped)
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
+    window.state.tasks.pending[0].stop()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert window.toasts.message() == "The export was stopped." and window.toasts.newest.tone == "info"
+    assert page.export_button.isEnabled()

@@ -262,6 +262,7 @@ def test_the_overview_shows_pictures_of_each_class_and_a_click_opens_them(qtbot,
     assert sheet.isVisible() and [section.title for section in sheet.pictures.sections] == ["blue", "green", "red"]
     assert sheet.tiles()[0].path.parent.name == "blue"
     qtbot.waitUntil(lambda: page._thumbnails.get(sheet.tiles()[0].path) is not None)
-    qtbot.mouseClick(sheet.viewport(), LEFT, pos=sheet.rect_of(0).center())
+    qtbot.mouseClick(sheet.viewport(), LEFT, pos=sheet.rect_of(3).center())
     label = window.page("label")
     assert window.current_page is label and label.grid.count() == 7
+    assert label.grid.selection.current_id() == sheet.tiles()[3].image_id  # the one that was clicked

@@ -12,8 +12,8 @@ from gui.kit import dialogs, i18n
 from gui.kit.theme import apply_theme
 from gui.kit.value_table import MARK_ROLE
 from gui.preferences import Settings
-from gui.results import page as results_page
-from gui.results.page import CALIBRATION, CHANGES, CLASSES, MATRIX, PICTURES, SETTINGS
+from gui.results import measuring
+from gui.results.page import CALIBRATION, CHANGES, CLASSES, CURVES, MATRIX, PICTURES, SETTINGS
 from gui.shell.window import MainWindow
 from gui.state import AppState
 from visionft.training.config.train_config import TrainConfig
@@ -64,7 +64,7 @@ def test_no_text_of_any_view_is_cut_with_long_names(
     window.show_page("results")
     page = window.page("results")
     clipped: list[str] = []
-    for place in range(page.views.count()):
+    for place in range(SETTINGS + 1):
         qtbot.mouseClick(page.view_buttons.button(place), LEFT)
         clipped += look(page, f"view {place}", window)
     window.show_page("export")
@@ -79,12 +79,14 @@ def test_no_text_of_any_view_is_cut_with_long_names(
 # -- the table ----------------------------------------------------------------------------------------------------
 
 
-def test_the_table_shows_each_run_and_the_newest_is_chosen(page):
+def test_the_table_shows_each_run_and_the_newest_is_chosen(page, show):
+    show(CURVES)
     assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "90.0%", "0.100", "Unfinished"]
-    assert page.table.selected() == [NEW] and page.chart.run_names() == [NEW]
+    assert page.table.selected() == [NEW] and page.figures.chart.run_names() == [NEW]
 
 
-def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, project_dir):
+def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, show, project_dir):
+    show(CURVES)
     page.table.setFocus()
     qtbot.keyClick(page.table, Qt.Key.Key_F2)
     editor = page.table.findChild(QLineEdit)
@@ -92,7 +94,7 @@ def test_a_run_is_renamed_in_place_with_f2_and_keeps_its_name(qtbot, page, proje
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: read_run(project_dir / "runs" / NEW).title == "Best so far")
     assert "Best so far" in [line[0] for line in cells(page.table)]
-    assert page.table.selected() == [NEW] and page.chart.run_names() == ["Best so far"]
+    assert page.table.selected() == [NEW] and page.figures.chart.run_names() == ["Best so far"]
 
 
 def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
@@ -120,7 +122,8 @@ def test_the_table_sorts_by_value_not_by_text(page):
     assert [line[4] for line in cells(page.table)] == ["80.0%", "90.0%"]
 
 
-def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, window, project_dir, monkeypatch):
+def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, window, project_dir, monkeypatch):
+    show(CURVES)
     asked = []
     monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, title, words, **_: asked.append((title, words)) or True)
     (project_dir / "runs" / NEW / "best" / "model.safetensors").write_bytes(b"x" * 2_000_000)
@@ -128,9 +131,10 @@ def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, window,
     assert NEW in asked[0][0] and "frees 2.0 MB" in asked[0][1]
     assert not (project_dir / "runs" / NEW / "best").exists()
     assert cells(page.table)[0][-1] == "No weights"
-    assert page.evaluation is not None and page.chart.run_names() == [NEW]
-    for button in (page.evaluate_button, page.again_button, page.pictures.explain.explain_button):
-        assert not button.isEnabled()
+    assert page.evaluation is not None and page.figures.chart.run_names() == [NEW]
+    show(PICTURES)
+    for button in (page.evaluate_button, page.again_button, page.export_button, page.pictures.explain.explain_button):
+        assert not button.isEnabled() and "deleted" in button.toolTip()
     assert not page.continue_button.isVisible()
     assert "were deleted" in window.toasts.message()
 
@@ -144,22 +148,25 @@ def test_thinking_better_of_it_deletes_nothing(page, project_dir, monkeypatch):
 # -- several runs -------------------------------------------------------------------------------------------------
 
 
-def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page):
+def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
+    show(CURVES)
     page.table.select([OLD, NEW])
-    assert page.chart.run_names() == [NEW, OLD]
+    assert page.figures.chart.run_names() == [NEW, OLD]
     rows = {row.name: row.colour for row in page.table._rows.rows}
-    assert [curve.colour for curve in page.chart._curves] == [rows[NEW], rows[OLD]]
+    assert [curve.colour for curve in page.figures.chart._curves] == [rows[NEW], rows[OLD]]
 
 
 def test_settings_that_differ_come_first_and_can_be_shown_alone(qtbot, page, show):
     page.table.select([OLD, NEW])
     show(SETTINGS)
-    lines = page.settings.texts()
+    lines = page.figures.settings.texts()
     assert lines[0] == ["≠  Backbone", "vit_tiny", "resnet18"]
     assert ["Batch size", "32", "32"] in lines
-    assert page.settings.item(0, 0).data(MARK_ROLE) and not page.settings.item(len(lines) - 1, 0).data(MARK_ROLE)
-    qtbot.mouseClick(page.only_differing, LEFT)
-    assert all(line[0].startswith("≠") for line in page.settings.texts())
+    assert page.figures.settings.item(0, 0).data(MARK_ROLE) and not page.figures.settings.item(len(lines) - 1, 0).data(
+        MARK_ROLE
+    )
+    qtbot.mouseClick(page.figures.only_differing, LEFT)
+    assert all(line[0].startswith("≠") for line in page.figures.settings.texts())
 
 
 def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_pictures(
@@ -193,20 +200,23 @@ def test_a_run_without_an_evaluation_cannot_be_compared_and_says_what_to_do(page
 
 def test_the_evaluation_of_a_run_is_read_back(page, show):
     show(CLASSES)
-    assert page.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "50.0%", "15% to 85%"]
-    assert page._figures.text() == "50.0% right (15.0% to 85.0%), balanced 50.0%"
+    assert page.figures.classes.texts()[0] == ["blue", "4", "50.0%", "50.0%", "50.0%", "15% to 85%"]
+    assert page.answer.words()[2] == "50.0% right (15.0% to 85.0%), balanced 50.0%"
 
 
 def test_the_worst_cell_is_pressed_and_any_cell_shows_its_pictures(qtbot, page, show, image_ids):
     show(MATRIX)
     view = page.pictures.matrix
-    assert view.cell_text() == "1 picture of “blue” was taken for “green”"
+    assert view.cell_text() == "1 picture of “red” was taken for “blue”"  # as many as blue for green, of fewer
+    assert [item.image_id for item in view.strip.tiles()] == [image_ids[3]]
+    qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(0, 1).center())
     assert [item.image_id for item in view.strip.tiles()] == [image_ids[1]]
     qtbot.mouseClick(view.matrix, LEFT, pos=view.matrix.cell_rect(2, 0).center())
     (item,) = view.strip.tiles()
     assert (item.image_id, item.title, item.detail) == (image_ids[3], "blue  95%", "is red")
     qtbot.keyClick(view.matrix, Qt.Key.Key_Up)
     assert view.cell_text() == "0 pictures of “green” were taken for “blue”" and not view.open_button.isEnabled()
+    assert view.open_button.toolTip() == "There are no pictures here."
 
 
 def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot, page, show, window, monkeypatch):
@@ -218,16 +228,16 @@ def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot
     image = next(each for each in snapshot.images if each.image_id == strip.tiles()[0].image_id)
     assert snapshot.class_names[image.labels[0]] == "green"
     assert strip.tiles()[0].mark == "now green"
-    assert "1 of these pictures has another label now" in page.relabelled.message()
+    assert "1 picture has another label now" in page.answer.words()[2]
     started = []
     monkeypatch.setattr(runner, "train_run", lambda config, *_, **__: started.append(config))
-    qtbot.mouseClick(page.relabelled.way_button, LEFT)
+    qtbot.mouseClick(page.again_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert started[0].start_from == NEW and started[0].backbone == "vit_tiny" and started[0].method == "linear"
     assert window.current_page.name == "train"
     window.state.session.undo()
     window.show_page("results")
-    assert not strip.tiles()[0].mark and page.relabelled.isHidden()
+    assert not strip.tiles()[0].mark and "another label" not in page.answer.words()[2]
 
 
 def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, show, window, image_ids):
@@ -246,9 +256,9 @@ def test_the_surest_mistakes_come_first_and_open_on_the_label_page(qtbot, page, 
 
 def test_calibration_shows_both_errors_and_their_bins(page, show):
     show(CALIBRATION)
-    before, after = page.calibration.titles()
+    before, after = page.figures.calibration.titles()
     assert "off by 9.4%" in before and "off by 2.1%" in after
-    assert page.calibration.bar_counts() == (1, 2)
+    assert page.figures.calibration.bar_counts() == (1, 2)
 
 
 def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, project_dir, image_ids, write_evaluation):
@@ -260,16 +270,17 @@ def test_several_labels_show_hits_and_misses_in_place_of_a_matrix(page, show, pr
     view = page.pictures.matrix
     assert view.several.isVisible() and not view.matrix.isVisible()
     assert view.several.texts()[2] == ["red", "1", "1", "1", "1"]
+    show(PICTURES)
     assert [item.image_id for item in page.pictures.explain.strip.tiles()] == [image_ids[0], image_ids[2]]
 
 
 def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monkeypatch):
     asked = []
-    monkeypatch.setattr(results_page, "evaluate", lambda *inputs, **_: asked.append(inputs))
+    monkeypatch.setattr(measuring, "evaluate", lambda *inputs, **_: asked.append(inputs))
     page.table.select([OLD])
     show(PICTURES)
-    assert page.evaluation is None and page.evaluate_button.text() == "Evaluate"
+    assert page.evaluation is None and page.missing.isVisible()
     page.split_box.setCurrentIndex(1)
-    qtbot.mouseClick(page._missing[PICTURES].button, LEFT)
+    qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert asked[0][0].name == OLD and asked[0][2] == "test"

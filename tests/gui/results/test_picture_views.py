@@ -10,8 +10,7 @@ from PySide6.QtCore import Qt
 
 from gui import runner
 from gui.kit.thumbnails import Unreadable
-from gui.results import page as results_page
-from gui.results import picture_views
+from gui.results import measuring, picture_views
 from gui.results.page import PICTURES
 from gui.shell.window import MainWindow
 from visionft.errors import RunError
@@ -70,9 +69,8 @@ def test_explaining_shows_where_it_looked_and_whether_that_held(
     assert [(each.image_id, each.class_name) for each in asked] == [(image_ids[3], None)]
     assert view.badge() == badge and badge in view.verdict()
     whole, seen = view.heat.picture_rect(), view.heat.heat_rect()
-    assert seen.width() / whole.width() == pytest.approx(38 / 48) and seen.height() / whole.height() == pytest.approx(
-        0.95
-    )
+    assert seen.width() / whole.width() == pytest.approx(38 / 48)
+    assert seen.height() / whole.height() == pytest.approx(38 / 40)
     assert (seen.left() - whole.left()) / whole.width() == pytest.approx(5 / 48)
     view.target_box.setCurrentIndex(1)  # the true class: not explained yet
     assert view.badge() == ""
@@ -105,7 +103,7 @@ def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
     qtbot, page, window, project_dir, monkeypatch
 ):
     # What the engine does first; the rest of it would load torch.
-    monkeypatch.setattr(results_page, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
+    monkeypatch.setattr(measuring, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
     shutil.rmtree(project_dir / "runs" / NEW)
     qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
@@ -151,6 +149,9 @@ def test_a_failing_job_leaves_the_page_usable(qtbot, page, show, window, monkeyp
 def test_an_unfinished_run_can_go_on(qtbot, page, window, monkeypatch):
     asked = []
     monkeypatch.setattr(runner, "continue_run", lambda *inputs, **_: asked.append(inputs))
+    assert not page.continue_button.isVisible()  # the newest has ended
+    page.table.select([OLD])
+    assert page.continue_button.isVisible()
     qtbot.mouseClick(page.continue_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert window.current_page.name == "train" and asked[0][0].name == NEW
+    assert window.current_page.name == "train" and asked[0][0].name == OLD

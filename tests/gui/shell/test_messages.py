@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui.tasks import Lane, Task
-from visionft.errors import RunError
+from visionft.errors import StoppedError
 from visionft.project.edits.changes import AddClass
 
 LEFT = Qt.MouseButton.LeftButton
@@ -43,7 +43,7 @@ def test_a_task_that_was_stopped_did_not_go_wrong(qtbot, window):
         begun.set()
         while not should_stop():
             time.sleep(0.005)
-        raise RunError("Evaluation was stopped.", "Start it again when you like.")
+        raise StoppedError("Evaluation was stopped.", "Start it again when you like.")
 
     handle = window.state.tasks.run(
         Task(title="Evaluating", work=work, lane=Lane.COMPUTE, page="results"),

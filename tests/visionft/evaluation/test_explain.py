@@ -1,6 +1,7 @@
 """Heat maps: they lie where the reason is known to lie, and those that cannot be trusted say so."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from visionft.errors import RunError
 from visionft.evaluation import explanation
 from visionft.evaluation.explain import Explainer, explain_images
 from visionft.evaluation.explanation import Asked, Explanation
+from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.saliency import explain_batch
+from visionft.evaluation.stored import read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.loaded_run import load_trained
@@ -234,3 +237,20 @@ def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> Non
     delete_weights(read_run(tmp_path / "001-run"))
     with pytest.raises(RunError, match="weights of 001-run were deleted"):
         explain_images(tmp_path / "001-run", asked_of(spots[0]))
+
+
+def test_it_is_as_sure_as_the_evaluation_of_the_same_run(spots, spot_run: Callable[[str], Path]) -> None:
+    """One answer is one number, on every screen: both are calibrated by the same temperature."""
+    run_dir = spot_run("starter_resnet")
+    asked = asked_of(spots[0])[:3]
+    evaluate_run(run_dir, spots[0])
+    stored = read_evaluation(run_dir, "val")
+    assert stored is not None
+    said = {each.image_id: each.probability for each in stored.predictions}
+    for each in explain_images(run_dir, asked):
+        assert each.probability == pytest.approx(said[each.image_id], abs=2e-3)
+    file = run_dir / "evaluation-val.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 20.0}))
+    less = [(each.probability, said[each.image_id]) for each in explain_images(run_dir, asked)]
+    assert all(abs(now - 1 / 3) < abs(before - 1 / 3) and now < before for now, before in less), less
+    file.unlink()

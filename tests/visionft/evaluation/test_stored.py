@@ -1,12 +1,15 @@
 """What an evaluation left, read again: class names are what they are, whatever signs they hold."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from visionft.evaluation.comparison import compare
-from visionft.evaluation.stored import StoredEvaluation, read_evaluation
+from visionft.evaluation.stored import StoredEvaluation, read_evaluation, temperature_of
+from visionft.training.runs.manifest import weights_hash, write_manifest
 
 NAMES = ("tench", "tench, Tinca tinca", "Tinca tinca", "a", "a, b", "b")
 
@@ -74,3 +77,50 @@ def test_two_labels_are_not_the_one_that_reads_alike(tmp_path: Path) -> None:
     write(tmp_path / "b", [{"classes": ["a", "b"], "predicted": ["a", "b"]}])
     assert [each.is_right for each in read(tmp_path / "a").predictions] == [False]
     assert compare(read(tmp_path / "a"), read(tmp_path / "b")).shared == 0
+
+
+def keep_weights(folder: Path, content: bytes) -> None:
+    """Write a best checkpoint with these weights."""
+    (folder / "best").mkdir(exist_ok=True)
+    (folder / "best" / "manifest.json").unlink(missing_ok=True)
+    (folder / "best" / "model.safetensors").write_bytes(content)
+    write_manifest(folder / "best")
+
+
+def test_an_evaluation_of_weights_that_training_has_replaced_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write(folder, [{"classes": ["a"], "predicted": ["a"]}])
+    keep_weights(folder, b"epoch 3")
+    file = folder / "evaluation-val.json"
+    stored = json.loads(file.read_text()) | {"temperature": 1.7, "weights": weights_hash(folder / "best")}
+    file.write_text(json.dumps(stored))
+    assert read(folder).images == 1 and temperature_of(folder) == 1.7
+    keep_weights(folder, b"epoch 9")
+    assert read_evaluation(folder, "val") is None and temperature_of(folder) == 1.0
+    shutil.rmtree(folder / "best")  # weights that were deleted to free space: what was measured stays
+    assert read(folder).images == 1
+
+
+def test_without_an_evaluation_the_temperature_is_one(tmp_path: Path) -> None:
+    assert temperature_of(tmp_path) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("confusion", "pair"),
+    [
+        ([[9, 1, 0], [0, 9, 3], [0, 0, 2]], (1, 2)),
+        ([[9, 2, 0], [0, 90, 0], [0, 2, 2]], (2, 1)),  # as many, of a rarer class
+        ([[9, 0, 0], [0, 9, 0], [0, 0, 2]], None),
+    ],
+)
+def test_the_worst_pair_is_the_most_frequent_mistake(tmp_path: Path, confusion, pair) -> None:
+    write(tmp_path / "run", [{"classes": ["a"], "predicted": ["a"]}], ("a", "b", "c"))
+    assert dataclasses.replace(read(tmp_path / "run"), confusion=tuple(map(tuple, confusion))).worst_pair() == pair
+
+
+def test_the_probabilities_of_every_class_are_passed_over_whatever_a_class_is_called(tmp_path: Path) -> None:
+    odd = '", "probabilities": {'
+    said = {"classes": [odd], "predicted": ["a"], "true_probability": 0.1, "probabilities": {odd: 0.1, "a": 0.9}}
+    write(tmp_path / "run", [said], (odd, "a"))
+    (found,) = read(tmp_path / "run").predictions
+    assert (found.true_classes, found.predicted, found.true_probability) == ((odd,), ("a",), 0.1)

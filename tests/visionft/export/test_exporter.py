@@ -17,7 +17,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, RunError
+from visionft.errors import ExportError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
 from visionft.export.exporter import export_run
@@ -103,7 +103,7 @@ def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(
 def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "out"
     before = export_run(run_of("test_resnet", "linear"), snapshot, out).model.read_bytes()
-    with pytest.raises(ExportError, match="stopped"):
+    with pytest.raises(StoppedError, match="stopped"):
         export_run(run_of("test_vit", "linear"), snapshot, out, should_stop=StopInComparison())
     assert (out / "model.onnx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

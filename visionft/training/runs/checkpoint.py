@@ -22,10 +22,10 @@ from torch import Tensor  # noqa: TID253
 from visionft.errors import RunError, VisionFTError, as_expected
 from visionft.events import Notice, OnEvent, ignore_event
 from visionft.files import fsync_folder, fsync_tree, read_json, write_error
-from visionft.training.runs.manifest import fault_of, read_manifest, write_manifest
+from visionft.training.runs.manifest import MODEL_FILE, fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
-_MODEL, _OPTIMIZER, _STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+_OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
         VisionFTError: The disk is full or cannot be written; the old checkpoints are untouched.
     """
     with whole_folder(run_dir / name, keep_as=PREVIOUS if name == LAST else "") as folder:
-        save_file(_plain(checkpoint.model), folder / _MODEL)
+        save_file(_plain(checkpoint.model), folder / MODEL_FILE)
         if checkpoint.optimizer:
             save_file(_plain(checkpoint.optimizer), folder / _OPTIMIZER)
         (folder / _STATE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
@@ -134,7 +134,7 @@ def _read(folder: Path) -> Checkpoint:
     try:
         optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in read_manifest(folder) else {}
         state = read_json(folder / _STATE)
-        return Checkpoint(model=load_file(folder / _MODEL), optimizer=optimizer, state=state)
+        return Checkpoint(model=load_file(folder / MODEL_FILE), optimizer=optimizer, state=state)
     except (OSError, SafetensorError) as error:
         raise ValueError(str(error)) from error
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.classifier import Classifier, build_classifier
 from visionft.data.preprocess import Preprocessing
-from visionft.errors import RunError
+from visionft.errors import RunError, StoppedError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
@@ -30,14 +30,15 @@ def load_trained(
 
     Raises:
         RunError: No epoch has ended yet, the checkpoint was deleted or is damaged, the weights that the run started
-            from are others now, or the user stopped.
+            from are others now.
+        StoppedError: The user stopped.
         WeightsError: The pretrained weights that the run started from cannot be had.
     """
     require_weights(run)
     checkpoint = load_checkpoint(run.path / BEST)
     config = run.config
     if config.needs_base_weights and not ensure_weights(config, on_event=on_event, should_stop=should_stop):
-        raise RunError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
+        raise StoppedError("Fetching the weights was stopped.", "Start again: what has arrived is kept.")
     classifier = build_classifier(
         config.backbone_row,
         config.method_row,

@@ -1,5 +1,6 @@
 """Whether a checkpoint folder is whole: its manifest holds each file's SHA-256. Torch-free, so that lists can tell."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from visionft.files import parse_json, read_json, sha256_file
 
 MANIFEST = "manifest.json"
+MODEL_FILE = "model.safetensors"
 
 
 def write_manifest(folder: Path) -> None:
@@ -26,6 +28,13 @@ def read_manifest(folder: Path) -> dict[str, str]:
     if not isinstance(values, dict) or not values:
         raise ValueError(f"{MANIFEST} lists no files")
     return values
+
+
+def weights_hash(folder: Path) -> str:
+    """Return what tells a checkpoint's weights from any others; empty where there are none."""
+    with contextlib.suppress(OSError, ValueError):
+        return read_manifest(folder).get(MODEL_FILE, "")
+    return ""
 
 
 def fault_of(folder: Path, *, is_quick: bool = False) -> str:

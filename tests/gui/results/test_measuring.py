@@ -1,0 +1,114 @@
+"""Results are there without a button: a run that is looked at is measured, once, and says how far that is."""
+
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui import runner
+from gui.results import measuring
+from gui.results import page as results_page
+from gui.results.page import MATRIX
+from gui.shell.window import MainWindow
+from visionft.errors import RunError, StoppedError
+from visionft.events import Progress
+from visionft.training.config.train_config import TrainConfig
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int], monkeypatch):
+    """Return the page with its own pace; the newer run is measured already, the older one is not."""
+    monkeypatch.setattr(results_page, "LOOK_MS", 1)
+    monkeypatch.setattr(measuring, "evaluate", lambda *_, **__: None)
+    window.show_page("results")
+    return window.page("results")
+
+
+def test_a_run_without_a_result_is_measured_by_itself_with_its_progress(
+    qtbot, page, window, project_dir, monkeypatch, image_ids, write_evaluation, answers
+):
+    gate, begun = threading.Event(), threading.Event()
+
+    def evaluate(run_dir, _images, _split, *, on_event, should_stop):
+        on_event(Progress(stage="Evaluating on val", done=1, total=4))
+        begun.set()
+        gate.wait(10)
+        write_evaluation(project_dir, run_dir.name, image_ids, answers)
+
+    monkeypatch.setattr(measuring, "evaluate", evaluate)
+    page.table.select([OLD])
+    assert page.answer.words()[0] == "Right for 80% of the validation pictures"  # known from the run itself
+    qtbot.waitUntil(begun.is_set)
+    qtbot.waitUntil(lambda: page.answer.words()[1] == "Evaluating on val")
+    assert page.missing.isVisible() and not page.evaluate_button.isEnabled()
+    gate.set()
+    qtbot.waitUntil(lambda: page.evaluation is not None)
+    assert page.answer.words()[0].startswith("Right for 2 of 4 pictures") and page.pictures.matrix.isVisible()
+
+
+def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_itself(qtbot, page, window, monkeypatch):
+    asked = []
+
+    def failing(run_dir, *_inputs, **_hooks):
+        asked.append(run_dir.name)
+        raise RunError("The val split has no labelled pictures.", "Split the pictures.")
+
+    monkeypatch.setattr(measuring, "evaluate", failing)
+    said = []
+    window.state.message_raised.connect(said.append)
+    page.table.select([OLD])
+    qtbot.waitUntil(lambda: "no labelled pictures" in page.answer.words()[1])
+    page.table.select([NEW])
+    page.table.select([OLD])
+    qtbot.wait(50)
+    assert asked == [OLD] and not said and page.missing.button.text() == "Try again"
+    qtbot.mouseClick(page.missing.button, LEFT)
+    qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.tasks.pending)
+
+
+def test_a_measurement_that_was_stopped_is_no_failure(qtbot, page, window, monkeypatch):
+    def stopped(*_inputs, should_stop, **_hooks):
+        while not should_stop():
+            time.sleep(0.01)
+        raise StoppedError("Evaluation was stopped.", "Start it again when you like.")
+
+    monkeypatch.setattr(measuring, "evaluate", stopped)
+    tones = []
+    window.state.message_raised.connect(lambda said: tones.append(said.tone))
+    page.table.select([OLD])
+    qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
+    window.state.tasks.pending[0].stop()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert "bad" not in tones and page.answer.words()[1].startswith("Evaluation was stopped.")
+
+
+def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, window, monkeypatch):
+    gate, asked = threading.Event(), []
+    monkeypatch.setattr(runner, "train_run", lambda *_, **__: gate.wait(10) and None)
+    monkeypatch.setattr(measuring, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
+    page.session.runner.start(page.run().config)
+    page.table.select([OLD])
+    qtbot.wait(50)
+    assert not asked and page.missing.button.text() == "Measure now"
+    qtbot.mouseClick(page.missing.button, LEFT)
+    qtbot.waitUntil(lambda: asked == [OLD])
+    gate.set()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+
+
+def test_the_newest_run_is_shown_when_one_ends_unless_another_was_chosen(page, project_dir, write_run):
+    write_run(project_dir, "003-newer", TrainConfig(), accuracies=[0.4])
+    page.session.runs_changed.emit()
+    assert page.table.selected() == ["003-newer"]
+    page.table.select([OLD])
+    write_run(project_dir, "004-newest", TrainConfig(), accuracies=[0.4])
+    page.session.runs_changed.emit()
+    assert page.table.selected() == [OLD]
+
+
+def test_views_are_built_when_they_are_looked_at(page):
+    assert page.views.place() == MATRIX and "chart" not in vars(page.figures) and "explain" not in vars(page.pictures)

@@ -1,0 +1,81 @@
+"""Results: a label is mended where it is seen, by box or key, in each view; nothing moves, and it can be undone."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.results.page import CHANGES, MATRIX, PICTURES
+from gui.shell.window import MainWindow
+
+LEFT = Qt.MouseButton.LeftButton
+OLD = "001-resnet18-lora"
+
+
+@pytest.fixture
+def page(window: MainWindow, image_ids: list[int], project_dir, write_evaluation):
+    before = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
+    write_evaluation(project_dir, OLD, image_ids, before)
+    window.show_page("results")
+    return window.page("results")
+
+
+def label_of(window: MainWindow, image_id: int) -> str:
+    snapshot = window.state.session.snapshot()
+    image = next(each for each in snapshot.images if each.image_id == image_id)
+    return ", ".join(snapshot.class_names[index] for index in image.labels)
+
+
+@pytest.mark.parametrize("place", [MATRIX, PICTURES, CHANGES])
+def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, place):
+    qtbot.mouseClick(page.view_buttons.button(place), LEFT)
+    grid = {MATRIX: page.pictures.matrix, PICTURES: page.pictures.explain, CHANGES: page.pictures.changes}[place].grid
+    tile = grid.strip.chosen()[0]
+    assert grid.label_box.box.currentText() == label_of(window, tile.image_id)
+    before = [widget.geometry() for widget in (page.answer, page.views, page.table, page.again_button)]
+    index = next(n for n in range(3) if grid.label_box.box.itemText(n) != grid.label_box.box.currentText())
+    wanted = grid.label_box.box.itemText(index)
+    grid.label_box.box.setCurrentIndex(index)
+    grid.label_box.box.activated.emit(index)  # what Qt does when an entry of the list is clicked
+    assert label_of(window, tile.image_id) == wanted
+    assert grid.strip.tile(tile.image_id).mark == f"now {wanted}"
+    assert "1 picture has another label now" in page.answer.words()[2]
+    assert [widget.geometry() for widget in (page.answer, page.views, page.table, page.again_button)] == before
+    window.state.session.undo()
+    assert label_of(window, tile.image_id) != wanted and not grid.strip.tile(tile.image_id).mark
+
+
+def test_several_pictures_get_a_label_at_once_with_a_way_back(qtbot, page, window):
+    qtbot.mouseClick(page.view_buttons.button(PICTURES), LEFT)
+    grid = page.pictures.explain.grid
+    grid.strip.selection.select_all()
+    assert grid.label_box.box.currentIndex() == -1 and grid.label_box.box.placeholderText() == "Several labels"
+    said = []
+    window.state.message_raised.connect(said.append)
+    grid.strip.setFocus()
+    qtbot.keyClick(grid.strip, Qt.Key.Key_2)
+    ids = [tile.image_id for tile in grid.strip.tiles()]
+    assert {label_of(window, each) for each in ids} == {"green"}
+    assert said[0].command == "edit.undo" and "2 pictures" in said[0].message
+    assert grid.label_box.box.currentText() == "green"
+
+
+@pytest.mark.qt_log_ignore(r"does not support (grabbing|raise)")  # the list of fitting names, offscreen
+def test_a_thousand_classes_are_found_by_typing_and_mistakes_are_listed(qtbot, page, window):
+    box = page.pictures.matrix.grid.label_box
+    names = [f"class {number:04d}" for number in range(1000)]
+    box.show_classes(names)
+    box.show_label(names[7])
+    chosen = []
+    box.label_chosen.connect(chosen.append)
+    field = box.box.lineEdit()
+    field.selectAll()
+    qtbot.keyClicks(field, "class 0951")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert chosen == ["class 0951"]
+    counts = [[0] * 1000 for _ in names]
+    counts[3][5], counts[8][2], counts[4][4] = 7, 9, 50
+    view = page.pictures.matrix
+    view.show_counts(tuple(names), tuple(map(tuple, counts)), (8, 2))
+    assert view.pairs.isVisible() and not view.matrix.isVisible()
+    assert view.pairs.texts() == [["class 0008", "class 0002", "9"], ["class 0003", "class 0005", "7"]]
+    view.pairs.selectRow(1)
+    assert view.cell_text() == "7 pictures of “class 0003” were taken for “class 0005”"
