@@ -124,8 +124,7 @@ def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, sho
     view.strip.tiles()[0].path.unlink()
     view.heat._kept.clear()
     view.show_picture(view.strip.tiles()[0], None)
-    qtbot.waitUntil(lambda: view.heat.picture() is not None)
-    assert isinstance(view.heat.picture(), Unreadable)
+    qtbot.waitUntil(lambda: isinstance(view.heat.picture(), Unreadable))
     item = view.strip.tiles()[0]
     asked = Asked(image_id=item.image_id, path=item.path)
     vanished = dataclasses.replace(explained([asked], deletion=0.1)[0], error="there is no such file")
