@@ -28,7 +28,7 @@ class ProjectSession(QObject):
 
     content_changed = Signal(object)  # pictures, labels, classes or splits: Effects, or None when all may have changed
     runs_changed = Signal()
-    exports_changed = Signal()
+    exports_changed = Signal(object)  # Path of the file that was exported
     refused = Signal(object)  # VisionFTError: a change that could not be made
 
     def __init__(self, project: Project, tasks: Tasks, parent: QObject | None = None) -> None:

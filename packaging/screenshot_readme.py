@@ -116,9 +116,9 @@ def _measure_and_export(session: ProjectSession) -> RunSummary:
         shares[run.name] = evaluate_run(run.path, snapshot, "test").top1
         print(f"{run.name}: {shares[run.name]:.1%} of the test pictures")
     best = max(list_runs(session.path), key=lambda run: shares[run.name])
-    export_run(best.path, snapshot, session.path / "exports" / best.name)
+    exported = export_run(best.path, snapshot, session.path / "exports" / best.name)
     session.runs_changed.emit()
-    session.exports_changed.emit()
+    session.exports_changed.emit(exported.model)
     return best
 
 

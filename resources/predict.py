@@ -66,7 +66,7 @@ def answer(path: str) -> "tuple[np.ndarray, bool]":
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
     shares, *distances = session.run(outputs, {"image": pixels})
-    return np.asarray(shares)[0], any(float(distance[0]) > 1 for distance in distances)
+    return np.asarray(shares)[0], any(float(np.asarray(distance)[0]) > 1 for distance in distances)
 
 
 left_out = 0

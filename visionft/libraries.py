@@ -12,7 +12,7 @@ from pathlib import Path
 
 from visionft.events import OnEvent, Progress
 
-_STAGE = Progress(stage="Loading the learning libraries", done=0, total=0)
+LOADING = Progress(stage="Loading the learning libraries", done=0, total=0)
 _LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # each after what it needs
 
 
@@ -23,7 +23,7 @@ def load_libraries(on_event: OnEvent) -> None:
     """
     if "torch" in sys.modules:
         return
-    on_event(_STAGE)
+    on_event(LOADING)
     if os.name == "posix":
         folder = _folder()
         suffix = "dylib" if sys.platform == "darwin" else "so"

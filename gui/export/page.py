@@ -23,9 +23,10 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.errors import NextStep
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
+from visionft.libraries import load_libraries
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def export_model(
     should_stop: ShouldStop,
 ) -> ExportResult | None:
     """Export a run, in a task, to one ONNX file and compare it with PyTorch."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.export.exporter import export_run
 
     return export_run(
@@ -280,7 +281,7 @@ class ExportPage(Page):
         if outcome.result is None:
             self.mark_stale()  # the run's folder may be gone, or its weights
         elif self.session is not None:
-            self.session.exports_changed.emit()
+            self.session.exports_changed.emit(outcome.result.model)
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

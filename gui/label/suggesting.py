@@ -15,7 +15,8 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.errors import VisionFTError
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 from visionft.project.store import Project
 from visionft.suggest.suggestions import (
     Suggestion,
@@ -35,7 +36,7 @@ Suggestions = Mapping[int, Suggestion]
 
 def suggest(run_dir: Path, images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop) -> object:
     """Classify the pictures without a label, in a task; what is found is kept in the run's folder."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.suggest.suggestions import suggest_labels
 
     return suggest_labels(run_dir, images, on_event=on_event, should_stop=should_stop)

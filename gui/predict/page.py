@@ -130,7 +130,7 @@ class TryPage(Page):
         self.feed.seen.connect(self.camera.show_frame)
         self.feed.ended.connect(self._on_camera_ended)
         if self.session is not None:
-            self.session.exports_changed.connect(self._on_content_changed)
+            self.session.exports_changed.connect(self.take_model)
 
     # -- showing ------------------------------------------------------------------------------------------------
 

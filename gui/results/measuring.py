@@ -12,12 +12,12 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from visionft.events import Event, OnEvent, Progress, ShouldStop
+from visionft.libraries import LOADING, load_libraries
 from visionft.training.runs.run_folder import RunSummary
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot, Split
 
-_STARTING = Progress(stage="Loading the learning libraries", done=0, total=0)
 _Key = tuple[str, str]  # run, split
 
 
@@ -25,7 +25,7 @@ def evaluate(
     run_dir: Path, images: "Snapshot", split: "Split", *, on_event: OnEvent, should_stop: ShouldStop
 ) -> object:
     """Measure a run on a split, in a task; figures and predictions are kept in its folder."""
-    on_event(_STARTING)
+    load_libraries(on_event)
     from visionft.evaluation.report import evaluate_run
 
     return evaluate_run(run_dir, images, split, on_event=on_event, should_stop=should_stop)
@@ -61,7 +61,7 @@ class Measuring(QObject):
         work = partial(evaluate, run.path, session.snapshot(), split)
         title = tr("Evaluating {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
-        self._under_way[key] = _STARTING
+        self._under_way[key] = LOADING
         self._state.tasks.run(
             task,
             owner=self,

@@ -28,7 +28,8 @@ from visionft.errors import RunError
 from visionft.evaluation.comparison import Comparison, compare_runs
 from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.stored import Predicted, StoredEvaluation
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.queries import class_rows
 from visionft.training.runs.run_folder import RunSummary
@@ -45,7 +46,7 @@ def explain(
     run_dir: Path, asked: Sequence[Asked], task: "ProjectTask", *, on_event: OnEvent, should_stop: ShouldStop
 ) -> Sequence[Explanation]:
     """Find out, in a task, where a run looks in pictures, and test that."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.evaluation.explain import explain_images
 
     return explain_images(run_dir, asked, task=task, on_event=on_event, should_stop=should_stop)

@@ -29,7 +29,8 @@ from gui.tasks import Lane, Outcome, Task
 from visionft.amounts import size_text
 from visionft.devices import likely_kinds
 from visionft.errors import NextStep
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
 
@@ -50,7 +51,7 @@ DEVICES = {"auto": "Automatic", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu":
 
 def check_computer(*, on_event: OnEvent, should_stop: ShouldStop) -> tuple[str, tuple[NextStep, ...]]:
     """Look, in a task, at versions, devices and providers; return the doctor's text, and what can be done."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.doctor import describe, diagnose
 
     diagnosis = diagnose()

@@ -15,7 +15,8 @@ from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.catalog import BACKBONES, get_backbone
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import OnEvent, Progress, ShouldStop
+from visionft.events import OnEvent, ShouldStop
+from visionft.libraries import load_libraries
 from visionft.weights import WeightsState, remove_weights, weights_states
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class WeightsActions:
 
 def fetch(name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
     """Download the weights of a backbone, in a task; None when stopped."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.weights import fetch as fetch_weights
 
     return fetch_weights(get_backbone(name), on_event=on_event, should_stop=should_stop)
@@ -169,7 +170,7 @@ def fetch(name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> Path | No
 
 def import_file(path: Path, name: str, *, on_event: OnEvent, should_stop: ShouldStop) -> "ImportResult":
     """Copy a weights file into the weights folder, in a task; `name` is the backbone, empty where the file tells."""
-    on_event(Progress(stage="Loading the learning libraries", done=0, total=0))
+    load_libraries(on_event)
     from visionft.weights import import_weights
 
     return import_weights(path, backbone=name or None, on_event=on_event, should_stop=should_stop)

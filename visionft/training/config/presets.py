@@ -171,7 +171,7 @@ def _best(config: TrainConfig, circumstances: Circumstances) -> TrainConfig:
     return dataclasses.replace(
         config,
         method="full" if _is_small(config) or circumstances.pictures >= _MANY_PICTURES else "lora",
-        full=_JOINED if _is_small(config) else config.full,
+        full=_JOINED if _is_small(config) else FullOptions(),
         augmentation="medium",
         epochs=epochs,
         patience=max(6, epochs // 3),
