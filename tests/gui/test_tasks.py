@@ -275,6 +275,6 @@ def test_progress_reaches_the_line_of_its_task(qtbot, window):
     other = Gate()
     window.state.tasks.run(task(other, Lane.DISK, "Other"), owner=window, on_done=lambda _result: None)
     window.state.tasks.run(task(work, Lane.COMPUTE, "Reading"), owner=window, on_done=lambda _result: None)
-    qtbot.waitUntil(lambda: window.job_bar.line("Reading").words() == "Reading 3 of 9")
+    qtbot.waitUntil(lambda: window.job_bar.line("Reading").words() == "Reading: 3 of 9")
     assert window.job_bar.line("Other").words() == "Starting"
     window.state.tasks.end(lambda _handle: True)
