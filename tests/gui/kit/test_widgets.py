@@ -37,7 +37,7 @@ def summary(of: Snapshot) -> ProjectSummary:
         ([(0, "train"), (0, "val")], [True, True, False, True]),
         ([(0, "train"), (1, "train"), (0, "val")], [True, True, True, False]),
         ([(0, "train"), (1, "train"), (0, "val"), (1, "val")], [True, True, True, True]),
-        ([(0, "train"), (1, "train"), (0, "val"), (1, "val"), (0, None)], [True, True, True, False]),
+        ([(0, "train"), (1, "train"), (0, "val"), (1, "val"), (0, None)], [True, True, True, True]),
     ],
 )
 def test_what_is_missing_before_training(labels, met):
@@ -46,7 +46,7 @@ def test_what_is_missing_before_training(labels, met):
 
 
 def test_every_missing_condition_names_the_button_that_mends_it():
-    of = snapshot([(0, None), (-1, None)])
+    of = snapshot([(0, "train"), (-1, None)])
     missing = [each for each in conditions(summary(of), class_rows(of)) if not each.is_met]
     assert [(each.title, each.action) for each in missing] == [("Classes", "label"), ("Splits", "split")]
     assert all(each.button for each in missing)

@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from visionft.export.graph import hide_distance
+
 NAMES = ("red", "green", "blue")
 BORDER = {"kind": "mahalanobis", "split": "val", "pictures": 80, "share": 0.95}
 
@@ -52,7 +54,7 @@ def _write_model(
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, facts)
+    helper.set_model_props(model, facts | hide_distance(model))
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, target)
     return target
