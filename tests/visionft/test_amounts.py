@@ -30,7 +30,8 @@ def test_memory_is_written_in_the_same_units() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
+    ("seconds", "words"),
+    [(0.01, "0 s"), (0.4, "0.4 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
 )
 def test_durations_are_for_people(seconds: float, words: str) -> None:
     assert duration_text(seconds) == words
