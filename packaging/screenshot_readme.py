@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from screenshots import Studio
 
 SIZE = (1280, 800)
-BALANCED_EPOCHS = 8
+BALANCED_EPOCHS = 30  # as the preset has it for so few pictures
 PHOTOGRAPHED_AT = 0.7  # of the run, where the curves have a shape and the rest is still to come
 PATIENCE_S = 3600
 
