@@ -35,6 +35,18 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def publish_folder(finished: Path, target: Path) -> None:
+    """Rename a finished folder to `target`, durably; an empty folder of that name gives way.
+
+    Raises:
+        OSError: The system refused, or `target` is a folder that is not empty.
+    """
+    if target.is_dir():
+        target.rmdir()
+    finished.rename(target)
+    fsync_folder(target.parent)
+
+
 def fsync_tree(folder: Path) -> None:
     """Make every file and folder below `folder`, and `folder` itself, durable; then it may be renamed into place.
 

@@ -19,7 +19,7 @@ from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project
 from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import Notice, Progress
+from visionft.events import EpochDone, Notice, Progress
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
@@ -182,10 +182,16 @@ def _train_text(project: Path, result: TrainResult) -> str:
     why = " (the latest within one standard error of the highest)" if result.best.waited else ""
     left_out = f"{count_of(result.left_out, 'picture')} left out: no decoder reads them.\n" if result.left_out else ""
     return (
-        f"{result.run}: kept epoch {result.best.epoch}, validation top-1 {result.best.val_accuracy:.1%}{why}, "
+        f"{result.run}: {_kept_text(result.best)}validation top-1 {result.best.val_accuracy:.1%}{why}, "
         f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: {command_for(NextStep('export', project=project, run=result.run))}"
     )
+
+
+def _kept_text(best: EpochDone) -> str:
+    if not best.epochs:
+        return ""  # the head's solution is all there is
+    return f"kept epoch {best.epoch}, " if best.epoch else "kept its start (epoch 0), which training did not better, "
 
 
 def evaluate(

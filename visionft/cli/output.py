@@ -185,8 +185,9 @@ def print_event(event: Event) -> None:
             )
         case EpochDone():
             loss = "" if event.train_loss is None else f"loss {event.train_loss:.4f}  "
+            where = f"epoch {event.epoch}/{event.epochs}" if event.epochs else "solved"
             _say(
-                f"epoch {event.epoch}/{event.epochs}  {loss}validation loss "
+                f"{where}  {loss}validation loss "
                 f"{event.val_loss:.4f}  top-1 {event.val_accuracy:.1%}{'  kept' if event.is_best else ''}"
             )
         case Notice():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import fsync_folder, fsync_tree, temporary_folder, write_error
+from visionft.files import fsync_tree, publish_folder, temporary_folder, write_error
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.names import project_path
@@ -63,10 +63,7 @@ def duplicate_project(
             with project.reading() as connection:
                 schema.copy_into(connection, partial / DATABASE)
             fsync_tree(partial)
-            if target.is_dir():
-                target.rmdir()
-            partial.rename(target)
-            fsync_folder(target.parent)
+            publish_folder(partial, target)
     except OSError as error:
         raise write_error(target, error) from error
     return Duplicate(path=target, files=len(files))

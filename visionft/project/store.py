@@ -15,7 +15,7 @@ from typing import Self, get_args
 from visionft.data.types import Snapshot, Task
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice
-from visionft.files import fsync_folder, temporary_folder, write_error
+from visionft.files import fsync_folder, publish_folder, temporary_folder, write_error
 from visionft.project.db import journal, schema
 from visionft.project.db.database import DATABASE, Database, RollBack
 from visionft.project.db.journal import Effects, Step
@@ -80,10 +80,7 @@ class Project:
             with temporary_folder(path) as folder, expected_errors(path / DATABASE):
                 folder.chmod(0o700)  # what a project holds is its owner's alone
                 _build(folder, task)
-                if path.is_dir():
-                    path.rmdir()
-                folder.rename(path)
-                fsync_folder(path.parent)
+                publish_folder(folder, path)
         except OSError as error:
             raise write_error(path, error) from error
         logger.info("project created")

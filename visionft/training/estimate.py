@@ -157,7 +157,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         looks = facts.train + facts.val  # once; the rest runs on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
-        looks = facts.val * (config.total_epochs + 1 + _ways_between(config)) + 2 * min(facts.val, DRIFT_PICTURES)
+        between = len(INTERPOLATION_SHARES) if config.interpolation and config.method_row.interpolates else 0
+        looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_PICTURES)
         looks += facts.train if config.ridge_init and is_pretrained else 0
     setup_s = cost.setup_s
     if evaluates:
@@ -173,11 +174,6 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         fits_at_once=cost.micro_batch >= (config.micro_batch_size or config.batch_size),
         decoding_s=decoding_s,
     )
-
-
-def _ways_between(config: TrainConfig) -> int:
-    """Return how often validation is looked at after the last epoch."""
-    return len(INTERPOLATION_SHARES) if config.interpolation and config.method_row.interpolates else 0
 
 
 # The dry run ----------------------------------------------------------------------------------------------------------
@@ -380,11 +376,10 @@ def cache_file() -> Path:
 
 
 def _read() -> dict[str, Any]:
-    try:
+    with contextlib.suppress(OSError, ValueError):
         facts = cache_file().stat()
         return dict(_parsed(cache_file(), facts.st_mtime_ns, facts.st_size))
-    except (OSError, ValueError):
-        return {}
+    return {}
 
 
 @lru_cache(maxsize=1)

@@ -136,3 +136,10 @@ def test_damaged_weights_are_told_of_by_every_command(run, project: Path, tmp_pa
         "train", project, "--backbone", "test_resnet", "--method", "lora", *TINY, "--set", "start_from=1"
     )
     assert code == 2 and "are damaged" in stderr
+
+
+def test_a_run_without_epochs_tells_of_none(run, project):
+    code, stdout, stderr = run("train", project, "--backbone", "test_resnet", "--method", "linear", *TINY)
+    assert code == 0, stderr
+    assert "solved  validation loss" in stderr and "epoch 0" not in stdout + stderr
+    assert "-linear: validation top-1" in stdout

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import atomic_path, fsync_folder, fsync_tree, is_file, is_stream, temporary_folder, write_error
+from visionft.files import atomic_path, fsync_tree, is_file, is_stream, publish_folder, temporary_folder, write_error
 from visionft.foreign_text import spreadsheet_cell
 from visionft.project.formats.labels_file import (
     CLASSES_FILE,
@@ -148,10 +148,7 @@ def _export_folders(project: Project, target: Path, on_event: OnEvent, should_st
                         on_event(Progress(stage="Export", done=done, total=len(records)))
                 write_classes(connection, partial / CLASSES_FILE, folders)
                 fsync_tree(partial)
-                if target.is_dir():
-                    target.rmdir()
-                partial.rename(target)
-                fsync_folder(target.parent)
+                publish_folder(partial, target)
         except OSError as error:
             raise write_error(target, error) from error
     return LabelExport(path=target, pictures=len(records) - len(missing), missing=tuple(missing))
