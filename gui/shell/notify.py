@@ -81,7 +81,8 @@ def ending_of(outcome: Outcome[Any]) -> Ending | None:
 def _words_of_run(result: TrainResult) -> str:
     if result.best is None:
         return tr("It ended before its first epoch.")
-    return tr(
-        "{accuracy} right on validation, in epoch {epoch}; it took {time}.",
-        accuracy=f"{result.best.val_accuracy:.1%}", epoch=result.best.epoch, time=duration_text(result.seconds),
-    )  # fmt: skip
+    accuracy, time = f"{result.best.val_accuracy:.1%}", duration_text(result.seconds)
+    if not result.best.epochs:
+        return tr("{accuracy} right on validation; it took {time}.", accuracy=accuracy, time=time)
+    words = "{accuracy} right on validation, in epoch {epoch}; it took {time}."
+    return tr(words, accuracy=accuracy, epoch=result.best.epoch, time=time)

@@ -1,5 +1,6 @@
 """The end of a job is told: on the page, in the window, and outside it to those who look elsewhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,9 @@ def test_a_click_on_the_notification_brings_the_window_forward(qtbot, window, sa
     assert notifier._tray is not None
     notifier._tray.messageClicked.emit()
     assert not window.isMinimized() and not notifier._tray.isVisible()
+
+
+def test_a_run_without_epochs_tells_of_none():
+    solved = replace(RESULT, best=replace(BEST, epoch=0, epochs=0))
+    ending = ending_of(Outcome(task=TASK, result=solved, seconds=80))
+    assert ending is not None and ending.words == "93.4% right on validation; it took 1 min 20 s."
