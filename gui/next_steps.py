@@ -25,6 +25,8 @@ STEPS: dict[Action, StepButton] = {
     "import_unlabelled": StepButton("Import without labels", "project"),
     "choose_columns": StepButton("Choose the column", "project"),
     "label": StepButton("Open Label", "label"),
+    "embed": StepButton("Look through the pictures", "curate"),
+    "look_through": StepButton("Look through the pictures", "curate"),
     "split": StepButton("Split now", "project"),
     "split_without_test": StepButton("Split without a test set", "project"),
     "train": StepButton("Open Train", "train"),

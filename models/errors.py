@@ -16,6 +16,8 @@ Action = Literal[
     "import_unlabelled",
     "choose_columns",
     "label",
+    "embed",
+    "look_through",
     "split",
     "split_without_test",
     "train",

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import (
     completion,
+    curate_commands,
     history_commands,
     model_commands,
     program_commands,
@@ -47,6 +48,7 @@ for module in (
     model_commands,
     run_commands,
     suggest_command,
+    curate_commands,
     public_command,
     weights_commands,
     history_commands,

@@ -18,6 +18,8 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "import_unlabelled": ("import", "{project}", "{path}", "--without-labels"),
     "choose_columns": ("import", "{project}", "{path}", "--label-column", "NAME"),
     "label": ("label", "{project}", "CLASS", "IMAGE..."),
+    "embed": ("embed", "{project}"),
+    "look_through": ("report", "{project}", "report.html"),
     "split": ("split", "{project}"),
     "split_without_test": ("split", "{project}", "--test", "0"),
     "train": ("train", "{project}", "--preset", "balanced"),

@@ -16,7 +16,7 @@ from visionft.files import parse_json
 from visionft.project.db.schema import DERIVED_COLUMNS
 from visionft.project.db.sqlite_errors import damage_error
 
-JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias")
+JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias", "verdict")
 _CHUNK = 20_000
 
 

@@ -127,8 +127,17 @@ _VERSION_4 = (
         name_key TEXT PRIMARY KEY,
         class_id INTEGER NOT NULL REFERENCES class(id)) WITHOUT ROWID""",
 )
+# What a person has judged to be fine although a check flags it: a picture (`finding` is the check's name), or a pair
+# (the picture with the lower id; `finding` is the check's name, a colon and the other id).
+_VERSION_5 = (
+    """CREATE TABLE verdict (
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        finding TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (image_id, finding)) WITHOUT ROWID""",
+)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

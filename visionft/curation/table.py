@@ -1,0 +1,5 @@
+"""The table of checks: one row each. Whoever shows checks goes through it and asks nothing else."""
+
+from visionft.curation.check import Check
+
+CHECKS: dict[str, Check] = {check.name: check for check in ()}

@@ -1,0 +1,109 @@
+"""Rows of one size on disk, one for each content of a picture: features, hashes, whatever is measured once.
+
+Appended, never changed: `rows.bin` first, `keys.bin` (SHA-256 of the content, checksum of the row) after it, so that
+what a crash leaves is cut off at the next opening. A row whose checksum is wrong counts as missing and is measured anew.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from filelock import FileLock
+
+from visionft.files import fsync_folder, write_error
+
+ROWS, KEYS, LOCK = "rows.bin", "keys.bin", "rows.lock"
+_KEY: Final = struct.Struct("<32sI")
+
+
+class RowStore:
+    """An array of rows of `dtype` (a scalar, subarray or structured type), found by the content they belong to.
+
+    A project's readers and one writer at a time may use it from several processes.
+    """
+
+    def __init__(self, folder: Path, dtype: np.dtype) -> None:
+        """Open the store in `folder`, which is made at the first `append`; there may be nothing yet."""
+        self._folder, self.dtype = folder, np.dtype(dtype)
+        self._places: dict[bytes, int] = {}
+        self._checksums: list[int] = []
+        self.reload()
+
+    def __len__(self) -> int:
+        """Return how many rows there are, also of contents that no picture has any more."""
+        return len(self._checksums)
+
+    def reload(self) -> None:
+        """See what other processes have appended."""
+        keys, size = self._folder / KEYS, self.dtype.itemsize
+        try:
+            known = keys.read_bytes()
+            rows = (self._folder / ROWS).stat().st_size // size
+        except FileNotFoundError:
+            known, rows = b"", 0
+        count = min(len(known) // _KEY.size, rows)
+        self._places, self._checksums = {}, []
+        for place, (content, checksum) in enumerate(_KEY.iter_unpack(known[: count * _KEY.size])):
+            self._places[content] = place  # a later row of the same content is the one that holds
+            self._checksums.append(checksum)
+
+    def places(self, contents: Sequence[str]) -> np.ndarray:
+        """Return the (N,) places of the rows of contents (hex SHA-256); -1 where there is none."""
+        found = (self._places.get(bytes.fromhex(content), -1) for content in contents)
+        return np.fromiter(found, np.int64, len(contents))
+
+    def rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read rows.
+
+        Args:
+            places: (N,) as `places` gives them, without -1.
+
+        Returns:
+            (N, ...) rows, a copy; (N,) which of them are as they were written.
+        """
+        if not len(places):
+            return np.empty((0, *self.dtype.shape), self.dtype.base), np.zeros(0, bool)
+        mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(len(self), self.dtype.itemsize))
+        raw = mapped[places]
+        checksums = np.fromiter((zlib.crc32(row.data) for row in raw), np.uint32, len(raw))
+        wanted = np.array(self._checksums, np.uint32)[places]
+        rows = raw.view(self.dtype.base).reshape(len(raw), *self.dtype.shape)
+        return rows, checksums == wanted
+
+    def append(self, contents: Sequence[str], rows: np.ndarray) -> None:
+        """Add rows (N, ...) for contents; durable when this returns.
+
+        Raises:
+            VisionFTError: The disk is full, or the folder cannot be written.
+        """
+        data = np.ascontiguousarray(rows, self.dtype.base)
+        raw = data.view(np.uint8).reshape(len(contents), self.dtype.itemsize)
+        checksums = [zlib.crc32(row.data) for row in raw]
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / LOCK, thread_local=False):
+                self.reload()
+                count = len(self)
+                keys = [_KEY.pack(bytes.fromhex(key), crc) for key, crc in zip(contents, checksums, strict=True)]
+                _write(self._folder / ROWS, count * self.dtype.itemsize, raw.tobytes())
+                _write(self._folder / KEYS, count * _KEY.size, b"".join(keys))
+                fsync_folder(self._folder)
+        except OSError as error:
+            raise write_error(self._folder, error) from error
+        for offset, key in enumerate(contents):
+            self._places[bytes.fromhex(key)] = count + offset
+        self._checksums += checksums
+
+
+def _write(path: Path, start: int, data: bytes) -> None:
+    """Write at the end of what counts, and nothing behind it; on the disk when this returns."""
+    with path.open("r+b" if path.exists() else "w+b") as handle:
+        handle.truncate(start)
+        handle.seek(start)
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
