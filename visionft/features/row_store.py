@@ -1,7 +1,7 @@
 """Rows of one size on disk, one for each content of a picture: features, hashes, whatever is measured once.
 
 Appended, never changed: `rows.bin` first, `keys.bin` (SHA-256 of the content, checksum of the row) after it, so that
-what a crash leaves is cut off at the next opening. A row whose checksum is wrong counts as missing and is measured anew.
+what a crash leaves is cut off at the next opening. A row with a wrong checksum counts as missing: it is measured anew.
 """
 
 import os
