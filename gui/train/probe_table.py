@@ -59,7 +59,7 @@ def _words(probes: Sequence[Probe]) -> str:
         return tr("One picture a class is too few to tell which network suits them.")
     title = get_backbone(best_probe(probes).backbone).title
     words = (
-        "{network} suits your pictures best: no other is better by more than the error, or as good and much quicker."
+        "{network} suits your pictures best: none is better by more than the error, or as good and much quicker."
     )
     found = tr(words, network=title)
     return found + " " + tr("{count} training pictures, each held out once.", count=probes[0].pictures)
