@@ -58,7 +58,8 @@ def _words(probes: Sequence[Probe]) -> str:
     if all(probe.accuracy is None for probe in probes):
         return tr("One picture a class is too few to tell which network suits them.")
     title = get_backbone(best_probe(probes).backbone).title
-    found = tr("{network} suits your pictures best: the quickest of those within the error of the best.", network=title)
+    words = "{network} suits your pictures best: none is better by more than the error, or as good and much quicker."
+    found = tr(words, network=title)
     return found + " " + tr("{count} training pictures, each held out once.", count=probes[0].pictures)
 
 

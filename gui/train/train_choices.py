@@ -122,7 +122,7 @@ def _expected(config: TrainConfig, probes: Sequence[Probe]) -> str:
 def measured_backbone(preset: str, circumstances: Circumstances, probes: Sequence[Probe]) -> str:
     """Return which of the backbones that suit a preset is best on the pictures; empty where there was no choice."""
     suited = preset_backbones(preset, circumstances)
-    tried = [probe for probe in probes if probe.backbone in suited]
+    tried = [probe for name in suited for probe in probes if probe.backbone == name]
     return best_probe(tried).backbone if len(tried) > 1 else ""
 
 

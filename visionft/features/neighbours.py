@@ -5,6 +5,7 @@ Rows are directions (length 1), so that a product is a cosine; any other rows gi
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -88,11 +89,11 @@ def _without_own(
     return np.take_along_axis(places, order, axis=1), np.take_along_axis(products, order, axis=1)
 
 
-def _faiss_index(rows: np.ndarray):  # noqa: ANN202  (faiss has no types)
+def _faiss_index(rows: np.ndarray) -> Any:
     """Return an index that looks into the cells nearest to a query."""
     import faiss
 
-    index = faiss.index_factory(rows.shape[1], f"IVF{_CELLS},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(rows.shape[1], f"IVF{_CELLS},SQfp16", faiss.METRIC_INNER_PRODUCT)
     sample = rows[:: max(1, len(rows) // (40 * _CELLS))]
     index.train(np.ascontiguousarray(sample, np.float32))
     for start in range(0, len(rows), _COLUMNS):

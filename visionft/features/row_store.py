@@ -1,9 +1,10 @@
 """Rows of one size on disk, one for each content of a picture: features, hashes, whatever is measured once.
 
-Appended, never changed: `rows.bin` first, `keys.bin` (SHA-256 of the content, checksum of the row) after it, so that
-what a crash leaves is cut off at the next opening. A row whose checksum is wrong counts as missing and is measured anew.
+Appended, never changed: `rows.bin` first, `keys.bin` (digest of the content, checksum of the row) after it, so that
+what a crash leaves is cut off at the next opening. A row with a wrong checksum counts as missing: it is measured anew.
 """
 
+import hashlib
 import os
 import struct
 import zlib
@@ -52,8 +53,8 @@ class RowStore:
             self._checksums.append(checksum)
 
     def places(self, contents: Sequence[str]) -> np.ndarray:
-        """Return the (N,) places of the rows of contents (hex SHA-256); -1 where there is none."""
-        found = (self._places.get(bytes.fromhex(content), -1) for content in contents)
+        """Return the (N,) places of the rows of contents (SHA-256); -1 where there is none."""
+        found = (self._places.get(_key(content), -1) for content in contents)
         return np.fromiter(found, np.int64, len(contents))
 
     def rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,15 +89,19 @@ class RowStore:
             with FileLock(self._folder / LOCK, thread_local=False):
                 self.reload()
                 count = len(self)
-                keys = [_KEY.pack(bytes.fromhex(key), crc) for key, crc in zip(contents, checksums, strict=True)]
+                keys = [_KEY.pack(_key(key), crc) for key, crc in zip(contents, checksums, strict=True)]
                 _write(self._folder / ROWS, count * self.dtype.itemsize, raw.tobytes())
                 _write(self._folder / KEYS, count * _KEY.size, b"".join(keys))
                 fsync_folder(self._folder)
         except OSError as error:
             raise write_error(self._folder, error) from error
         for offset, key in enumerate(contents):
-            self._places[bytes.fromhex(key)] = count + offset
+            self._places[_key(key)] = count + offset
         self._checksums += checksums
+
+
+def _key(content: str) -> bytes:
+    return hashlib.blake2b(content.encode(), digest_size=32).digest()
 
 
 def _write(path: Path, start: int, data: bytes) -> None:

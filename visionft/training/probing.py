@@ -20,6 +20,7 @@ from visionft.training.loop.samples import spread_by_class
 
 MOST_PICTURES = 600
 LEAST_PER_CLASS = 8
+MUCH_SLOWER = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,10 @@ def _probe(
 
 
 def best_probe(probes: Sequence[Probe]) -> Probe:
-    """Return the probe to go by: the most accurate, or the quickest of those within a standard error of it.
+    """Return the probe to go by: of those within a standard error of the most accurate one, the first in order.
+
+    The order is that of preference, and those that take more than `MUCH_SLOWER` times as long as the quickest of them
+    are passed over. What a busy computer makes of a few milliseconds must not decide.
 
     Raises:
         RunError: There is none: the user stopped before the first was done.
@@ -146,7 +150,8 @@ def best_probe(probes: Sequence[Probe]) -> Probe:
         raise RunError("No backbone was tried.", "Start again, or name one yourself.")
     top = max(probes, key=lambda each: each.accuracy or 0.0)
     near = [each for each in probes if (each.accuracy or 0.0) >= (top.accuracy or 0.0) - top.standard_error]
-    return min(near, key=lambda each: each.milliseconds)
+    quickest = min(each.milliseconds for each in near)
+    return next(each for each in near if each.milliseconds <= MUCH_SLOWER * quickest)
 
 
 def evidence(probes: Sequence[Probe]) -> str:

@@ -32,13 +32,15 @@ def test_each_backbone_is_measured_on_the_same_pictures(snapshot: Snapshot) -> N
     assert "100.0%" in evidence(found) and "30 pictures" in evidence(found)
 
 
-def test_the_quicker_of_those_that_cannot_be_told_apart_is_taken() -> None:
+def test_of_those_that_cannot_be_told_apart_the_preferred_is_taken_unless_it_is_much_slower() -> None:
     accurate, quick, weak = (
         probe("starter_vit", 0.90, 30),
         probe("resnet18_in1k", 0.89, 10),
         probe("starter_resnet", 0.80, 5),
     )
     assert best_probe((accurate, quick, weak)) is quick
+    assert best_probe((replace(accurate, milliseconds=19), quick, weak)).backbone == "starter_vit"
+    assert best_probe((quick, replace(accurate, milliseconds=6), weak)) is quick
     assert best_probe((replace(accurate, pictures=40_000), quick)).backbone == "starter_vit"
     with pytest.raises(RunError, match="No backbone was tried"):
         best_probe(())

@@ -31,7 +31,8 @@ class JudgeFine(Edit):
         picked(connection, [image_id for image_id, _ in rows])
         connection.execute(
             """INSERT INTO verdict (image_id, finding, at)
-                SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?) WHERE true ON CONFLICT DO NOTHING""",
+                SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?)
+                WHERE true ON CONFLICT DO NOTHING""",
             (now_ms(), json.dumps(rows)),
         )
 

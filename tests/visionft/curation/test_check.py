@@ -1,0 +1,70 @@
+"""What a check found is kept, and holds as long as pictures and judgements let it."""
+
+import dataclasses
+
+import pytest
+
+from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result, still_holding, write_result
+from visionft.data.types import Snapshot
+from visionft.errors import ProjectError
+
+
+def finding(image_id: int, snapshot: Snapshot, score: float = 0.5, **facts) -> Finding:
+    sha256 = next(image.sha256 for image in snapshot.images if image.image_id == image_id)
+    return Finding(image_id=image_id, sha256=sha256, score=score, kind="odd", reason="It is odd.", **facts)
+
+
+class Odd(Check):
+    name, title, summary = "odd", "Odd", "Finds odd pictures."
+
+    def look(self, inputs: Inputs) -> CheckResult:
+        found = tuple(finding(image.image_id, inputs.images) for image in inputs.images.images if image.image_id % 2)
+        return CheckResult(check=self.name, findings=found, threshold=0.5, looked_at=len(inputs.images.images))
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path, snapshot):
+    result = CheckResult(
+        check="odd",
+        findings=(
+            finding(1, snapshot, 0.9, related=(2, 3), group=1, suggested="red", values={"sharpness": 1.5}),
+            finding(2, snapshot, 0.2),
+        ),
+        threshold=0.5,
+        looked_at=48,
+        unreadable=((7, "it is cut off"),),
+        data=snapshot.digest,
+        facts={"why": "measured", "rows": [["a", 1]]},
+    )
+    write_result(tmp_path, result)
+    assert read_result(tmp_path, "odd") == result
+    assert [each.image_id for each in result.flagged()] == [1]
+    assert len(result.flagged(0.1)) == 2
+
+
+def test_running_keeps_the_result(tmp_path, snapshot):
+    result = Odd().run(Inputs(tmp_path, snapshot))
+    assert read_result(tmp_path, "odd") == result and len(result.findings) == 24
+
+
+def test_without_pictures_there_is_nothing_to_look_at(tmp_path):
+    with pytest.raises(ProjectError, match="no pictures yet"):
+        Odd().run(Inputs(tmp_path, Snapshot("single", (), ())))
+    assert read_result(tmp_path, "odd") is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 2, "check": "odd"}', "null"])
+def test_a_damaged_result_is_none(tmp_path, text):
+    (tmp_path / "curation").mkdir()
+    (tmp_path / "curation" / "odd.json").write_text(text)
+    assert read_result(tmp_path, "odd") is None
+
+
+def test_findings_end_with_what_they_are_about(tmp_path, snapshot):
+    alone, pair, trio = finding(1, snapshot), finding(2, snapshot, related=(3,)), finding(4, snapshot, related=(5, 6))
+    result = CheckResult(check="odd", findings=(alone, pair, trio), threshold=0.5, looked_at=48)
+    assert still_holding(result, snapshot, frozenset()) == (alone, pair, trio)
+    assert still_holding(result, snapshot, frozenset({(1, 0), (2, 3), (4, 6)})) == (trio,)
+    assert still_holding(result, snapshot, frozenset({(4, 5), (4, 6)})) == (alone, pair)
+    edited = dataclasses.replace(snapshot.images[0], sha256="edited")
+    left = tuple(image for image in snapshot.images[1:] if image.image_id != 3)
+    assert still_holding(result, dataclasses.replace(snapshot, images=(edited, *left)), frozenset()) == (trio,)

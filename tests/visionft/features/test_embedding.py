@@ -1,0 +1,112 @@
+"""Features of a project's pictures: computed once a content, kept through stops, refused where they cannot be."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionft.data.types import Snapshot
+from visionft.errors import ProjectError, RunError, StoppedError
+from visionft.events import Progress
+from visionft.features import embedding
+from visionft.features.embedding import embed, embedded
+from visionft.features.feature_store import current_kind, features_of, load_features
+from visionft.heads.fitting import standardise
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path, picture_folder: Path):
+    with Project.create(tmp_path / "project") as project:
+        shutil.copytree(picture_folder, tmp_path / "pictures")
+        import_source(project, tmp_path / "pictures")
+        yield project
+
+
+def small(project: Project, **options: object):
+    return embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu", **options)
+
+
+def test_each_picture_is_looked_at_once(project: Project):
+    events: list[object] = []
+    report = small(project, on_event=events.append)
+    assert (report.known, report.added, report.unreadable, report.stopped) == (0, 48, (), False)
+    assert [each.done for each in events if isinstance(each, Progress) and each.total][-1] == 48
+    features = load_features(project.path, project.snapshot())
+    assert features.vectors.shape == (48, report.width) and features.vectors.dtype == np.float16
+    assert not features.missing and not features.unusable
+    assert features.images == project.snapshot().images
+    again = embed(project.path, project.snapshot(), device="cpu")  # the network that the project has
+    assert (again.backbone, again.size, again.known, again.added) == ("starter_resnet", 64, 48, 0)
+    assert np.array_equal(load_features(project.path, project.snapshot()).vectors, features.vectors)
+
+
+def test_inputs_are_standardised_as_heads_do(project: Project):
+    small(project)
+    features = load_features(project.path, project.snapshot())
+    import torch
+
+    expected, _, _ = standardise(torch.from_numpy(features.vectors.astype(np.float32)), features.kind.widths)
+    assert np.allclose(features.inputs, expected.numpy(), atol=1e-5)
+    assert np.allclose(np.linalg.norm(features.directions, axis=1), 1, atol=1e-5)
+
+
+def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(embedding, "_BATCH", 10)
+    asked = iter([False, True])
+    report = small(project, should_stop=lambda: next(asked))
+    assert report.stopped and report.added == 20
+    images = project.snapshot()
+    with pytest.raises(StoppedError):
+        embedded(project.path, images, should_stop=lambda: True)
+    features = embedded(project.path, images)
+    assert len(features) == 48 and features.kind.backbone == "starter_resnet"
+
+
+def test_an_edited_picture_is_looked_at_again_and_a_lost_one_is_named(project: Project):
+    small(project)
+    first, second, *others = project.snapshot().images
+    edited = dataclasses.replace(first, sha256="0" * 64)
+    lost = dataclasses.replace(second, sha256="1" * 64, path=second.path.with_name("gone.png"))
+    images = dataclasses.replace(project.snapshot(), images=(edited, lost, *others))
+    assert load_features(project.path, images).missing == (edited, lost)
+    report = embed(project.path, images, device="cpu")
+    assert report.added == 1 and report.unreadable[0][0].endswith("gone.png")
+    assert load_features(project.path, images).missing == (lost,)
+
+
+def test_pictures_of_which_none_can_be_read_are_an_error(project: Project):
+    images = project.snapshot()
+    gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
+    with pytest.raises(RunError, match="None of the pictures can be read"):
+        embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
+
+
+def test_without_features_the_error_names_what_makes_them(project: Project):
+    with pytest.raises(ProjectError) as caught:
+        load_features(project.path, project.snapshot())
+    assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
+
+
+def test_other_weights_are_another_kind(project: Project):
+    small(project)
+    before = current_kind(project.path)
+    embed(project.path, project.snapshot(), backbone="starter_vit", size=64, device="cpu")
+    after = current_kind(project.path)
+    assert before is not None and after is not None and before.folder_name != after.folder_name
+    assert dataclasses.replace(before, weights="other").folder_name != before.folder_name
+    assert len(features_of(before, before.store(project.path), project.snapshot().images)) == 48
+    assert load_features(project.path, project.snapshot()).kind.backbone == "starter_vit"
+
+
+def test_numbers_that_are_none_are_set_aside(project: Project):
+    small(project)
+    kind = current_kind(project.path)
+    assert kind is not None
+    image = dataclasses.replace(project.snapshot().images[0], sha256="2" * 64)
+    kind.store(project.path).append([image.sha256], np.full((1, sum(kind.widths)), np.nan, np.float16))
+    features = load_features(project.path, (image, *project.snapshot().images[1:]))
+    assert features.unusable == (image,) and len(features) == 47 and np.isfinite(features.inputs).all()

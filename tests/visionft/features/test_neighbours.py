@@ -1,0 +1,54 @@
+"""Nearest rows: exact in blocks, by an index above; always without oneself."""
+
+import numpy as np
+import pytest
+
+from visionft.features import neighbours
+from visionft.features.neighbours import nearest
+
+
+def directions(count: int, width: int = 16) -> np.ndarray:
+    rows = np.random.default_rng(0).normal(size=(count, width)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_blocks_give_what_one_product_gives(monkeypatch: pytest.MonkeyPatch, k: int):
+    monkeypatch.setattr(neighbours, "_BLOCK", 7)
+    monkeypatch.setattr(neighbours, "_COLUMNS", 11)
+    rows = directions(60)
+    found = nearest(rows, k=k)
+    products = rows @ rows.T
+    np.fill_diagonal(products, -np.inf)
+    expected = np.argsort(-products, axis=1)[:, :k]
+    assert np.array_equal(found.places, expected)
+    assert np.allclose(found.products, np.take_along_axis(products, expected, axis=1), atol=1e-6)
+    asked = nearest(rows, rows[:3] * 2, k=k)
+    assert asked.places[:, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_few_rows_have_fewer_neighbours(count: int):
+    found = nearest(directions(count), k=8)
+    assert found.places.shape == (count, max(0, min(8, count - 1)))
+    assert all(place not in row for place, row in enumerate(found.places.tolist()))
+
+
+def test_an_index_finds_nearly_the_same(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(neighbours, "MOST_EXACT", 1000)
+    monkeypatch.setattr(neighbours, "_CELLS", 16)
+    monkeypatch.setattr(neighbours, "_PROBED", 12)
+    rows = directions(1500)
+    monkeypatch.setattr(neighbours, "MOST_EXACT", 10_000)
+    exact = nearest(rows, k=5)
+    monkeypatch.setattr(neighbours, "MOST_EXACT", 1000)
+    found = nearest(rows, k=5)
+    shared = np.mean([len(set(a) & set(b)) for a, b in zip(exact.places, found.places, strict=True)])
+    assert shared > 4.5
+    assert all(place not in row for place, row in enumerate(found.places.tolist()))
+
+
+def test_a_stop_is_heeded():
+    with pytest.raises(InterruptedError):
+        nearest(directions(10), k=2, should_stop=lambda: True)
