@@ -18,7 +18,7 @@ from gui.curate.views import all_views
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconButton, column, row, text
+from gui.kit.parts import Button, IconButton, column, restyle, row, text
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -160,6 +160,8 @@ class CuratePage(Page):
         """Say how far the look is, or what speaks for another one."""
         looking, has_looked = self.curation.looking, any(map(self.curation.found, self._checks()))
         self.look_button.setText(tr("Look again") if has_looked else tr("Look through the pictures"))
+        restyle(self.look_button, role="" if has_looked else "primary")
+        self.look_button.set_icon_name("refresh" if has_looked else "search")
         if looking.progress is not None:
             self.look_line.show_progress(looking.progress, is_stopping=looking.is_stopping)
         elif looking.failure is not None:
@@ -205,7 +207,7 @@ class CuratePage(Page):
         command = self._command(name)
         if command is None or not self.curation.now:
             return tr("This view does not offer it.")
-        if command.needs_picture and not self.curation.chosen():
+        if command.needs_picture and not self.curation.has_chosen:
             return tr("Choose a picture first.")
         return command.why_not()
 
