@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER: Final = "features"
 CURRENT, ABOUT = "current.json", "about.json"
+_BLOCK: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,22 +89,36 @@ class Features:
         return {image.image_id: place for place, image in enumerate(self.images)}
 
     @cached_property
+    def scaling(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what makes `inputs` of `vectors`: the (D,) mean to take off, and (D,) factors."""
+        count, (_, width) = max(1, len(self.vectors)), self.vectors.shape
+        mean = (self.vectors.sum(axis=0, dtype=np.float64) / count).astype(np.float32)
+        squares = np.zeros(width)
+        for start in range(0, len(self.vectors), _BLOCK):
+            centred = self.vectors[start : start + _BLOCK] - mean
+            squares += np.einsum("nd,nd->d", centred, centred, dtype=np.float64)
+        ends = np.cumsum(self.kind.widths)
+        norms = [np.sqrt(part.sum() / count) for part in np.split(squares, ends[:-1])]
+        return mean, np.repeat([1 / max(norm, 1e-12) for norm in norms], self.kind.widths).astype(np.float32)
+
+    @cached_property
     def inputs(self) -> np.ndarray:
         """Return (N, D) float32: centred, and each part of a mean squared norm of 1. For heads and distances.
 
         The same as `heads.fitting.standardise`: one scale a part, for within it the network's own scales say what
         matters.
         """
+        mean, scale = self.scaling
         values = self.vectors.astype(np.float32)
-        if len(values):
-            values -= values.mean(axis=0, dtype=np.float64).astype(np.float32)
-        start = 0
-        for width in self.kind.widths:
-            part = values[:, start : start + width]
-            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / max(1, len(part)))
-            part /= np.float32(max(norm, 1e-12))
-            start += width
+        values -= mean
+        values *= scale
         return values
+
+    def directions_of(self, vectors: np.ndarray) -> np.ndarray:
+        """Return (M, D) float32 of length 1 of features (M, D) that are not among these: beside `directions`."""
+        mean, scale = self.scaling
+        values = (vectors.astype(np.float32) - mean) * scale
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
     @cached_property
     def directions(self) -> np.ndarray:
