@@ -7,6 +7,7 @@ drawing, whose `drawing.npz` holds what places new pictures, and whose rows hold
 import logging
 import secrets
 import shutil
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -181,10 +182,11 @@ def _read_drawing(folder: Path) -> _Drawing | None:
     if about is None:
         return None
     try:
-        with np.load(folder / about[0] / _DRAWING, allow_pickle=False) as kept:
+        path = folder / about[0] / _DRAWING
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
             frame = Frame(kept["mean"], kept["scale"], kept["centre"], kept["axes"])
             return _Drawing(frame, kept["rows"].astype(np.float32), kept["points"], about[2])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         logger.warning("The map in %s cannot be read: %s", folder, error)
         return None
 
