@@ -22,13 +22,13 @@ class Frame:
 
     Attributes:
         mean: (D,) of the features.
-        scale: (D,) factors that give each part of the network's numbers a mean squared norm of 1.
+        divisors: (D,) that give each part of the network's numbers a mean squared norm of 1.
         centre: (D,) mean of the directions.
         axes: (D, K) orthonormal, the one with the most variance first; K is 0 where all pictures look the same.
     """
 
     mean: np.ndarray
-    scale: np.ndarray
+    divisors: np.ndarray
     centre: np.ndarray
     axes: np.ndarray
 
@@ -36,7 +36,7 @@ class Frame:
         """Return (N, K) float32 coordinates of features (N, D), as the network gave them."""
         found = np.empty((len(vectors), self.axes.shape[1]), np.float32)
         for start in range(0, len(vectors), _BLOCK):
-            rows = (vectors[start : start + _BLOCK].astype(np.float32) - self.mean) * self.scale
+            rows = (vectors[start : start + _BLOCK].astype(np.float32) - self.mean) / self.divisors
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
             found[start : start + len(rows)] = (rows - self.centre) @ self.axes
         return found
@@ -44,10 +44,10 @@ class Frame:
 
 def fit_frame(features: Features) -> Frame:
     """Return the principal axes of all pictures' directions, exactly; 100,000 x 896 take seconds."""
-    mean, scale = features.scaling
+    mean, divisors = features.scaling
     rows = features.directions
     centre = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return Frame(mean, scale, centre, _axes(rows, centre))
+    return Frame(mean, divisors, centre, _axes(rows, centre))
 
 
 def _axes(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:

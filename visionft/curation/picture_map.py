@@ -184,7 +184,7 @@ def _read_drawing(folder: Path) -> _Drawing | None:
     try:
         path = folder / about[0] / _DRAWING
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
-            frame = Frame(kept["mean"], kept["scale"], kept["centre"], kept["axes"])
+            frame = Frame(kept["mean"], kept["divisors"], kept["centre"], kept["axes"])
             return _Drawing(frame, kept["rows"].astype(np.float32), kept["points"], about[2])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         logger.warning("The map in %s cannot be read: %s", folder, error)
@@ -229,7 +229,7 @@ def _write_drawing(folder: Path, drawing: _Drawing) -> None:
         np.savez(
             handle,
             mean=frame.mean,
-            scale=frame.scale,
+            divisors=frame.divisors,
             centre=frame.centre,
             axes=frame.axes,
             rows=drawing.rows.astype(np.float16),

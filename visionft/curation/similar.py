@@ -1,6 +1,6 @@
 """Pictures like one or several others, and unlike some: a ranking of the whole project in one product.
 
-One example alone: the cosine of directions. Several: ridge regression on them and a sample of the project as background.
+One example alone: the cosine of directions. Several: ridge regression on them, with some of all pictures as background.
 With counter-examples: the mean cosine, less a quarter of the mean cosine to those. Of the first 24 found from ten
 examples were right on trashnet and sign_digits: mean .85 and .91, ridge .90 and .94; with three hard counter-examples
 beside three examples .89 and .88 (half of their mean taken off .81 and .83; ridge with -1 for them .57 and .59).

@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 FOLDER: Final = "features"
 CURRENT, ABOUT = "current.json", "about.json"
-_BLOCK: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +89,16 @@ class Features:
 
     @cached_property
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return what makes `inputs` of `vectors`: the (D,) mean to take off, and (D,) factors."""
-        count, (_, width) = max(1, len(self.vectors)), self.vectors.shape
-        mean = (self.vectors.sum(axis=0, dtype=np.float64) / count).astype(np.float32)
-        squares = np.zeros(width)
-        for start in range(0, len(self.vectors), _BLOCK):
-            centred = self.vectors[start : start + _BLOCK] - mean
-            squares += np.einsum("nd,nd->d", centred, centred, dtype=np.float64)
-        ends = np.cumsum(self.kind.widths)
-        norms = [np.sqrt(part.sum() / count) for part in np.split(squares, ends[:-1])]
-        return mean, np.repeat([1 / max(norm, 1e-12) for norm in norms], self.kind.widths).astype(np.float32)
+        """Return the (D,) float32 means and divisors that make `inputs`; later pictures may be scaled alike."""
+        if not len(self.vectors):
+            return np.zeros(sum(self.kind.widths), np.float32), np.ones(sum(self.kind.widths), np.float32)
+        means = self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = self.vectors.astype(np.float32) - means
+        norms = []
+        for part in np.split(centred, np.cumsum(self.kind.widths)[:-1], axis=1):
+            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / len(part))
+            norms.append(np.full(part.shape[1], max(norm, 1e-12), np.float32))
+        return means, np.concatenate(norms)
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -108,16 +107,19 @@ class Features:
         The same as `heads.fitting.standardise`: one scale a part, for within it the network's own scales say what
         matters.
         """
-        mean, scale = self.scaling
+        return self.scaled_by(self.scaling)
+
+    def scaled_by(self, scaling: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Return (N, D) float32 with the means and divisors of other pictures."""
         values = self.vectors.astype(np.float32)
-        values -= mean
-        values *= scale
+        values -= scaling[0]
+        values /= scaling[1]
         return values
 
     def directions_of(self, vectors: np.ndarray) -> np.ndarray:
         """Return (M, D) float32 of length 1 of features (M, D) that are not among these: beside `directions`."""
-        mean, scale = self.scaling
-        values = (vectors.astype(np.float32) - mean) * scale
+        means, divisors = self.scaling
+        values = (vectors.astype(np.float32) - means) / divisors
         return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
     @cached_property
