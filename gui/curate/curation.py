@@ -64,6 +64,11 @@ class Curation(QObject):
         """The pictures that are in the project, by their ids; empty until they were read."""
         return self._read.now if self._read is not None else {}
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether any check has looked at the pictures yet."""
+        return self._read is not None and bool(self._read.found)
+
     def found(self, check: str) -> Found | None:
         """Return what a check found, as it holds now; None where it never looked, or nothing was read yet."""
         return self._read.found.get(check) if self._read is not None else None

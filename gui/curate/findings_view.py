@@ -5,7 +5,7 @@ A check whose findings want more than this has a view of its own, a subclass (`g
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 
 from PySide6.QtWidgets import QWidget
@@ -107,9 +107,9 @@ class FindingsView(View):
     def sentence(self) -> str:
         """Return how many pictures are flagged, and what the check looks for."""
         summary = tr(CHECKS[self.check].summary)
-        found = self.found
-        if found is None:
-            return summary
+        looking, found = self.curation.looking, self.found
+        if found is None:  # while it is not being looked for either, the empty state says it
+            return summary if self.check in looking.checks or self.check in looking.refused else ""
         flagged = tr("{count} pictures are flagged.", count=f"{found.count(self.threshold):,}")
         return f"{flagged} {summary}"
 
@@ -130,7 +130,9 @@ class FindingsView(View):
     def _empty_unlooked(self) -> Empty:
         title = tr("Looking was stopped") if self.curation.looking.was_stopped else tr("Not looked through yet")
         words, button = tr(CHECKS[self.check].summary), tr("Look through the pictures")
-        return Empty(title=title, words=words, icon="search", button=button, act=self.curation.looking.start)
+        checks = [self.check] if self.curation.has_looked else []
+        act = partial(self.curation.looking.start, checks)
+        return Empty(title=title, words=words, icon="search", button=button, act=act)
 
     def _empty_clean(self, found: Found) -> Empty:
         """Return that nothing is flagged, which is good; or that all that is flagged lies below the threshold."""
