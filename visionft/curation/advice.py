@@ -43,7 +43,7 @@ def _found(health: Health) -> Iterator[Advice]:
         if check.flagged:
             yield Advice(
                 words=f"Look at what “{check.title}” found.",
-                evidence=f"{_share(check)}: {check.summary}",
+                evidence=f"{_share(check)}. {check.summary}",
                 view=check.name,
                 image_ids=tuple(dict.fromkeys(finding.image_id for finding in check.worst)),
             )

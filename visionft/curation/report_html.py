@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -101,7 +102,8 @@ class _Writer:
     def _header(self, name: str) -> str:
         health = self.health
         files = ", ".join(f"{count:,} {_text(kind)}" for kind, count in health.inventory.formats.items())
-        words = f"{health.task}-label project, {files or 'no pictures'}, {size_text(health.inventory.bytes)}"
+        now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+        words = f"{now}. {files or 'No pictures'}, {size_text(health.inventory.bytes)}."
         links = "".join(f'<a href="#{_text(check.name)}">{_text(check.title)}</a>' for check in health.checks)
         nav = f'<nav><a href="#next">What to do next</a><a href="#classes">Classes</a>{links}</nav>'
         cards = "".join(
@@ -113,10 +115,10 @@ class _Writer:
     def _cards(self) -> Iterable[tuple[str, str]]:
         health = self.health
         yield f"{health.pictures:,}", "pictures" if health.pictures != 1 else "picture"
-        yield f"{health.labelled / health.pictures:.0%}" if health.pictures else "0%", f"labelled: {health.labelled:,}"
+        yield f"{health.labelled:,}", "with a label"
         with_pictures = sum(each.pictures > 0 for each in health.classes)
-        effective = f", as even as {health.balance.effective:.1f}" if health.balance else ""
-        yield f"{with_pictures:,}", f"{'class' if with_pictures == 1 else 'classes'} with pictures{effective}"
+        effective = f", as {health.balance.effective:.1f} of equal size" if health.balance else ""
+        yield f"{with_pictures:,}", f"{'class' if with_pictures == 1 else 'classes'}{effective}"
         for check in health.checks:
             yield (f"{check.flagged:,}" if check.state != "never" else "?"), _card_words(check)
         if health.run is not None:
@@ -229,10 +231,12 @@ class _Writer:
         ids = (finding.image_id, *finding.related[:1])
         labels = ", ".join(self.health.labels.get(finding.image_id, ())) or "no label"
         suggested = f" → {finding.suggested}?" if finding.suggested else ""
+        path = self.health.paths.get(finding.image_id)
+        name = _text(path.name) if path is not None else ""
         pictures = "".join(map(self._picture, ids))
         return (
             f'<figure><div class="pair">{pictures}</div><figcaption><b>{_text(labels + suggested)}</b>'
-            f"{_text(finding.reason)}</figcaption></figure>\n"
+            f'{_text(finding.reason)}<span class="file">{name}</span></figcaption></figure>\n'
         )
 
     def _files(self) -> str:
@@ -244,11 +248,10 @@ class _Writer:
             f'<tr><td class="name">{name}</td><td>{width:,} x {height:,} pixels</td></tr>\n'
             for name, (width, height) in sizes
         )
-        many = "different size" if found.size_count == 1 else "different sizes"
-        return (
-            f'<section id="files">\n<h2>Files</h2>\n<p class="summary">{found.size_count:,} {many}.</p>\n'
-            f"<table>\n{rows}</table>\n</section>\n"
-        )
+        (width, height), is_one = found.largest, found.size_count == 1
+        words = f"All have {width:,} x {height:,} pixels." if is_one else f"{found.size_count:,} different sizes."
+        table = "" if is_one else f"<table>\n{rows}</table>\n"
+        return f'<section id="files">\n<h2>Files</h2>\n<p class="summary">{words}</p>\n{table}</section>\n'
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -264,10 +267,8 @@ class _Writer:
 
 
 def _card_words(check: CheckHealth) -> str:
-    title = check.title.lower()
-    return {"never": f"{title}: not looked at yet", "stale": f"{title}, before the last changes"}.get(
-        check.state, title
-    )
+    words = {"never": "not looked at yet", "stale": "flagged before the last changes", "current": "flagged"}
+    return f"{check.title}: {words[check.state]}"
 
 
 def _state_chip(check: CheckHealth) -> tuple[str, str]:
