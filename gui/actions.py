@@ -17,9 +17,11 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from gui.kit.i18n import tr
 
 EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", "Train", "Queue", "Try"
+ROWS, SAMPLE = "Rows of alike", "Check of a sample"  # of the label page, where neither grid nor viewer is seen
 MENUS = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
-_WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, QUEUE)  # a letter alone may be a key there
+_GIVE_CLASSES = (LABEL, VIEWER, ROWS, SAMPLE)
+_WITHOUT_TEXT_FIELDS = (*_GIVE_CLASSES, QUEUE)  # a letter alone may be a key there
 CLASS_KEYS = "1234567890"
 Chosen = Mapping[str, str]
 
@@ -142,7 +144,7 @@ class Actions(QObject):
             return ""
         if place not in _WITHOUT_TEXT_FIELDS and not _is_safe_while_typing(keys):
             return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
-        if place in (LABEL, VIEWER) and keys in CLASS_KEYS:
+        if place in _GIVE_CLASSES and keys in CLASS_KEYS:
             return tr("The digits give the classes.")
         for other in self:
             if other.id != name and keys in self.keys_of(other.id, chosen) and _overlap(place, other.place):
@@ -151,7 +153,7 @@ class Actions(QObject):
 
     def letters_in_use(self) -> dict[str, str]:
         """Return {single key, lower case: title} of what works on the label page: a class cannot have these keys."""
-        places = (LABEL, VIEWER, EVERYWHERE)
+        places = (*_GIVE_CLASSES, EVERYWHERE)
         found = ((key, action) for action in self if action.place in places for key in self.keys_of(action.id))
         return {key.casefold(): action.title for key, action in found if len(key) == 1}
 

@@ -388,7 +388,7 @@ class PictureGrid(PullView):
 
     def _draw_headings(self, painter: QPainter) -> None:
         top = self.verticalOffset()
-        for section, above in self.layout_now.headings(top, top + self.viewport().height()):
-            if section < len(self.pictures.sections):
+        for place, above, height in self.layout_now.headings(top, top + self.viewport().height()):
+            if place < len(self.pictures.sections):
                 line = QRect(0, above - top, self.viewport().width(), theme.scaled(HEADING_PX))
-                draw_heading(painter, line, self.pictures.sections[section])
+                draw_heading(painter, line, self.pictures.sections[place], height)
