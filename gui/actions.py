@@ -16,11 +16,13 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from gui.kit.i18n import tr
 
-EVERYWHERE, LABEL, VIEWER, TRAIN, QUEUE, TRY = "Everywhere", "Label", "Viewer", "Train", "Queue", "Try"
+EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, QUEUE, TRY = (
+    "Everywhere", "Label", "Viewer", "Curate", "Train", "Queue", "Try"
+)  # fmt: skip
 ROWS, SAMPLE = "Rows of alike", "Check of a sample"  # of the label page, where neither grid nor viewer is seen
 MENUS = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
-_GIVE_CLASSES = (LABEL, VIEWER, ROWS, SAMPLE)
+_GIVE_CLASSES = (LABEL, VIEWER, ROWS, SAMPLE, CURATE)  # letters without a command may be the key of a class there
 _WITHOUT_TEXT_FIELDS = (*_GIVE_CLASSES, QUEUE)  # a letter alone may be a key there
 CLASS_KEYS = "1234567890"
 Chosen = Mapping[str, str]
@@ -152,7 +154,11 @@ class Actions(QObject):
         return ""
 
     def letters_in_use(self) -> dict[str, str]:
+<<<<<<< HEAD
         """Return {single key, lower case: title} of what works on the label page: a class cannot have these keys."""
+=======
+        """Return {single key, lower case: title} of what works where class keys do: a class cannot have these keys."""
+>>>>>>> main
         places = (*_GIVE_CLASSES, EVERYWHERE)
         found = ((key, action) for action in self if action.place in places for key in self.keys_of(action.id))
         return {key.casefold(): action.title for key, action in found if len(key) == 1}

@@ -13,6 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Slot, qVersion
 from PySide6.QtWidgets import QApplication
 
+from gui.curate.actions import curate_actions
 from gui.environment import put_into_force
 from gui.errors import BugReporter
 from gui.export.actions import export_actions
@@ -38,6 +39,9 @@ PAGES = (
         name="project", title="Project", icon_name="project", place="gui.home.page:ProjectPage", actions=home_actions
     ),
     PageEntry(name="label", title="Label", icon_name="label", place="gui.label.page:LabelPage", actions=label_actions),
+    PageEntry(
+        name="curate", title="Curate", icon_name="curate", place="gui.curate.page:CuratePage", actions=curate_actions
+    ),
     PageEntry(name="train", title="Train", icon_name="train", place="gui.train.page:TrainPage", actions=train_actions),
     PageEntry(
         name="results",

@@ -30,7 +30,8 @@ class EmptyState(QWidget):
         layout = QVBoxLayout(self)
         layout.setSpacing(theme.SMALL)
         layout.addStretch(2)
-        layout.addWidget(IconLabel(icon_name, size=48, tone="outline"), 0, Qt.AlignmentFlag.AlignHCenter)
+        self._icon = IconLabel(icon_name, size=48, tone="outline")
+        layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addSpacing(theme.SMALL)
         for label in (self._title, self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -50,6 +51,10 @@ class EmptyState(QWidget):
         self._words.ensurePolished()
         self._words.setFixedWidth(theme.scaled(440))
         self._words.setMinimumHeight(max(0, self._words.heightForWidth(theme.scaled(440))))
+
+    def show_icon(self, icon_name: str) -> None:
+        """Show another icon."""
+        self._icon.show_icon(icon_name, "outline")
 
     def show_words(self, title: str, words: str, button: str) -> None:
         """Say something else."""

@@ -42,5 +42,9 @@ OF_ONE = {
     "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
     "{count} pictures have no label now.": "{count} picture has no label now.",
     "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} pictures are flagged.": "{count} picture is flagged.",
+    "{count} pictures were looked at.": "{count} picture was looked at.",
+    "{count} pictures came since this was looked at.": "{count} picture came since this was looked at.",
+    "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
 }

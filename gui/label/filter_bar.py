@@ -7,10 +7,10 @@ from PySide6.QtCore import QSignalBlocker, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from gui.kit import theme
+from gui.kit.chips import Chip, ChoiceChip
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, row
 from gui.kit.theme import ClassColour
-from gui.label.chips import Chip, ChoiceChip
 
 ANY_TAG, ANY_PREDICTION = "Any tag", "Any suggestion"
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from gui.kit.i18n import tr
+from gui.kit.tagging import ask_tag
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE
@@ -83,11 +84,8 @@ class Labeller(QObject):
         project, chosen = self._labels.project, self._selection.selected_ids()
         if project is None or not chosen:
             return
-        question = tr("Tag {count} pictures (a tag that all have is taken off)", count=f"{len(chosen):,}")
-        known = list(tag_counts(project))
-        tag, is_accepted = QInputDialog.getItem(self._window, tr("Tag"), question, known, -1, True)
-        if is_accepted and tag.strip():
-            self.toggle_tag(tag.strip())
+        if tag := ask_tag(self._window, len(chosen), tag_counts(project)):
+            self.toggle_tag(tag)
 
     def toggle_tag(self, tag: str) -> None:
         """Give the chosen pictures a tag; one that all have is taken off."""

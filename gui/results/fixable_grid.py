@@ -5,10 +5,10 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
+from gui.kit.label_box import LabelBox
 from gui.kit.parts import Button, column, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
-from gui.results.label_box import LabelBox
 
 
 class FixableGrid(QWidget):

@@ -19,6 +19,7 @@ _THEMES = {"light": "Theme: Light", "dark": "Theme: Dark", "system": "Theme: Sys
 _PAGE_TITLES = {
     "project": "Go to Project",
     "label": "Go to Label",
+    "curate": "Go to Curate",
     "train": "Go to Train",
     "results": "Go to Results",
     "export": "Go to Export",

@@ -8,7 +8,7 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -20,6 +20,7 @@ from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.files import read_json, write_text
 from visionft.project.edits.verdicts import Judged, pair_of
+from visionft.project.queries import InProject
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class CheckResult:
         looked_at: Pictures that were looked at.
         unreadable: (image id, reason) of those that could not be.
         data: Digest of the snapshot that was looked at.
+        newest: Highest id of a picture then: those above it came since.
         facts: More for people to know, by name: counts, a table as rows, what the threshold was set by.
     """
 
@@ -74,6 +76,7 @@ class CheckResult:
     looked_at: int
     unreadable: tuple[tuple[int, str], ...] = ()
     data: str = ""
+    newest: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def flagged(self, threshold: float | None = None) -> tuple[Finding, ...]:
@@ -134,7 +137,8 @@ class Check(ABC):
         """Look at all pictures and keep the result in the project's folder."""
         if not inputs.images.images:
             raise ProjectError("There are no pictures yet.", "Import some first.")
-        result = self.look(inputs)
+        newest = max(image.image_id for image in inputs.images.images)
+        result = replace(self.look(inputs), data=inputs.images.digest, newest=newest)
         write_result(inputs.project_dir, result)
         return result
 
@@ -164,22 +168,37 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
 
 
 def still_holding(result: CheckResult, images: Snapshot, judged: Judged) -> tuple[Finding, ...]:
-    """Return the findings that still hold.
-
-    Left out are pictures that were removed or edited since, findings whose related pictures are all gone or were all
-    judged to be fine beside this one, and what a person has judged to be fine by itself.
+    """Return the findings that still hold (`holds`).
 
     Args:
         result: What a check found.
         images: The project as it is now.
         judged: What a person has judged of this check (`verdicts_of`).
     """
-    contents = {image.image_id: image.sha256 for image in images.images}
+    names = images.class_names
+    now = {
+        image.image_id: InProject(image.sha256, tuple(names[index] for index in image.labels))
+        for image in images.images
+    }
+    return tuple(finding for finding in result.findings if holds(finding, now, judged))
 
-    def holds(finding: Finding) -> bool:
-        if contents.get(finding.image_id) != finding.sha256 or (finding.image_id, 0) in judged:
-            return False
-        pairs = [pair_of(finding.image_id, other) for other in finding.related if other in contents]
-        return not finding.related or any(pair not in judged for pair in pairs)
 
-    return tuple(finding for finding in result.findings if holds(finding))
+def holds(finding: Finding, now: Mapping[int, InProject], judged: Judged) -> bool:
+    """Tell whether a finding still holds.
+
+    It does not where its picture was removed or edited since or has the suggested class by now, where its related
+    pictures are all gone or were all judged to be fine beside this one, and where a person has judged it to be fine by
+    itself.
+
+    Args:
+        finding: What a check said of a picture.
+        now: The pictures that are in the project, by their ids.
+        judged: What a person has judged of that check.
+    """
+    picture = now.get(finding.image_id)
+    if picture is None or picture.sha256 != finding.sha256 or (finding.image_id, 0) in judged:
+        return False
+    if finding.suggested and finding.suggested in picture.labels:
+        return False
+    pairs = [pair_of(finding.image_id, other) for other in finding.related if other in now]
+    return not finding.related or any(pair not in judged for pair in pairs)

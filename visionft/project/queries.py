@@ -93,6 +93,14 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class InProject:
+    """What a picture that is in the project is now: its content, and the names of its classes."""
+
+    sha256: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClassRow:
     """One class as the class list shows it. `pictures` leaves out removed ones."""
 
@@ -194,6 +202,18 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
             candidates=candidates.get(image_id, ()),
         )
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
+
+
+def images_in_project(project: Project, image_ids: Iterable[int]) -> dict[int, InProject]:
+    """Return those of the pictures that are in the project, not removed, as they are now."""
+    chosen = json.dumps(list(image_ids))
+    with project.reading() as connection:
+        labels = _names(connection, "label", "class", chosen)
+        found = connection.execute(
+            "SELECT id, sha256 FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))",
+            (chosen,),
+        ).fetchall()
+    return {image_id: InProject(sha256, labels.get(image_id, ())) for image_id, sha256 in found}
 
 
 def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:

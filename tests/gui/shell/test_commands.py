@@ -101,7 +101,7 @@ def test_undo_is_named_in_the_menu_and_does_it(window, project_dir):
 
 def test_new_keys_work_at_once_and_the_old_ones_no_more(qtbot, window):
     window.state.change_settings(shortcuts={"page.results": "Ctrl+R"})
-    qtbot.keyClick(window, Qt.Key.Key_4, CONTROL)
+    qtbot.keyClick(window, Qt.Key.Key_5, CONTROL)
     assert window.current_page.name == "project"
     qtbot.keyClick(window, Qt.Key.Key_R, CONTROL)
     assert window.current_page.name == "results"

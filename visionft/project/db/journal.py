@@ -27,7 +27,7 @@ class Effects:
     Attributes:
         title: The step's name, as the undo menu shows it; empty when nothing changed.
         step_id: The step in the history; 0 when nothing changed.
-        image_ids: Pictures that were added, taken away or altered, their labels and tags included.
+        image_ids: Pictures that were added, taken away or altered, their labels, tags and verdicts included.
         class_ids: Classes that were altered, or whose labels were.
         targets: The altered tables and columns: "label", "image", "image.split", "class.name", "image_tag" ...
     """
@@ -269,7 +269,7 @@ def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: in
     if not rows:
         return Effects()
     links = ("label", "conflict")
-    image_ids = frozenset(key for target, key, _ in rows if target.startswith(("image", *links)))
+    image_ids = frozenset(key for target, key, _ in rows if target.startswith(("image", "verdict", *links)))
     class_ids = frozenset(key for target, key, _ in rows if target.startswith("class"))
     class_ids |= {key2 for target, _, key2 in rows if target.startswith(links)}
     targets = frozenset(target for target, _, _ in rows)

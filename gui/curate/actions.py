@@ -1,0 +1,36 @@
+"""The commands of the Curate page. A view says in `View.commands` which of them it has and what they do there.
+
+Their keys work where pictures are shown (`gui.curate.keys`). All views share them: no two may have the same keys.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from gui.actions import CURATE, Action
+from gui.page import PageLink
+
+if TYPE_CHECKING:
+    from gui.curate.page import CuratePage
+
+
+def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
+    """Return the commands."""
+    add = link.action
+
+    def of_view(name: str, title: str, *keys: str, **fields: Any) -> Action:
+        """Return a command that the view which is shown does, if it has it."""
+        act, why_not = (lambda p: p.do(name)), (lambda p: p.why_not(name))
+        return add(name, title, act, why_not, keys=keys, place=CURATE, **fields)
+
+    return [
+        add("curate.look", "Look through the pictures", lambda p: p.look(), lambda p: p.why_not_look(), menu="Project",
+            also="check curate duplicates quality features embed", begins_group=True),
+        of_view("curate.fine", "Keep as it is", "K"),
+        of_view("curate.accept", "Accept the suggestion, else keep as it is", "Enter", "Return"),
+        of_view("curate.remove", "Take out of the project", "Del"),
+        of_view("curate.tag", "Tag", "Ctrl+T"),
+        of_view("curate.open", "Open on Label"),
+        add("curate.toggle_viewer", "Show the picture large, or all of them again", lambda p: p.toggle_viewer(),
+            keys=("Space",), place=CURATE),
+        add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),
+        add("curate.previous_view", "Previous view", lambda p: p.step_view(-1), keys=("Ctrl+PgUp",), place=CURATE),
+    ]  # fmt: skip
