@@ -154,11 +154,7 @@ class Actions(QObject):
         return ""
 
     def letters_in_use(self) -> dict[str, str]:
-<<<<<<< HEAD
-        """Return {single key, lower case: title} of what works on the label page: a class cannot have these keys."""
-=======
         """Return {single key, lower case: title} of what works where class keys do: a class cannot have these keys."""
->>>>>>> main
         places = (*_GIVE_CLASSES, EVERYWHERE)
         found = ((key, action) for action in self if action.place in places for key in self.keys_of(action.id))
         return {key.casefold(): action.title for key, action in found if len(key) == 1}

@@ -143,7 +143,9 @@ class TilePainter:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(palette.bad))
             painter.drawEllipse(middle, radius, radius)
-            painter.setPen(QPen(QColor(palette.surface), radius / 4, cap=Qt.PenCapStyle.RoundCap))
+            pen = QPen(QColor(palette.surface), radius / 4)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
             arm = radius * 0.38
             for turn in (1, -1):
                 end = QPointF(arm, turn * arm)

@@ -68,7 +68,9 @@ class AcceptView(QWidget):
             single_row=True, selectable=False,
         )  # fmt: skip
         self.grid.setFixedHeight(theme.scaled(_SIDE_PX) + theme.TIGHT)
-        self.rightness_box = choice_box("How many have to be right", [f"{share:.1%}".replace(".0", "") for share in rightness])
+        self.rightness_box = choice_box(
+            "How many have to be right", [f"{share:.1%}".replace(".0", "") for share in rightness]
+        )
         self.rightness_box.activated.connect(self.rightness_chosen)
         self._proof = verbatim("", wrap=True)
         self.check_button = Button("", "shield", role="primary", on_click=self.check_wanted.emit)

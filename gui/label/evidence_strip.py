@@ -1,4 +1,4 @@
-"""Why a class is suggested: the nearest pictures that have a label, small, with their classes. Knows Qt and plain data."""
+"""Why a class is suggested: the nearest pictures that have a label, small. Knows Qt and plain data only."""
 
 from collections.abc import Sequence
 

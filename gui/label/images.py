@@ -32,9 +32,11 @@ from visionft.project.queries import (
     name_order,
 )
 from visionft.project.store import Project
+from visionft.suggest.feature_suggester import Reason
 from visionft.suggest.suggestions import Suggestion
 
 _ALL = 1 << 60
+_NAMED = 3  # pictures that are named as reasons
 Suggestions = Mapping[int, Suggestion]
 
 
@@ -118,14 +120,29 @@ def _by_uncertainty(
 
 
 def cells(
-    project: Project, image_ids: Sequence[int], looks: Mapping[str, ClassColour], suggestions: Suggestions
+    project: Project,
+    image_ids: Sequence[int],
+    looks: Mapping[str, ClassColour],
+    suggestions: Suggestions,
+    reasons: Mapping[int, Sequence[Reason]],
 ) -> Iterator[Cell]:
-    """Yield what the grid shows of pictures; `looks` are the classes' colours."""
-    for row in image_rows(project, tuple(image_ids)):
-        yield _cell(row, looks, suggestions.get(row.image_id) if not row.labels else None)
+    """Yield what the grid shows of pictures; `looks` are the classes' colours, `reasons` why what is suggested."""
+    shown = image_rows(project, tuple(image_ids))
+    wanted = {each.image_id for row in shown for each in reasons.get(row.image_id, ()) if not row.labels}
+    names = {row.image_id: row.path.name for row in image_rows(project, tuple(wanted))} if wanted else {}
+    for row in shown:
+        suggestion = suggestions.get(row.image_id) if not row.labels else None
+        why = _why(reasons.get(row.image_id, ()), names) if suggestion is not None else ""
+        yield _cell(row, looks, suggestion, why)
 
 
-def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestion | None) -> Cell:
+def _why(reasons: Sequence[Reason], names: Mapping[int, str]) -> str:
+    """Say which labelled pictures are the most like one."""
+    like = [f"{names[each.image_id]} ({', '.join(each.classes)})" for each in reasons if each.image_id in names]
+    return tr("Most like {pictures}", pictures=", ".join(like[:_NAMED])) if like else ""
+
+
+def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestion | None, why: str) -> Cell:
     offered = tuple(each.class_name for each in row.candidates)
     shown = row.labels or offered or (suggestion.classes if suggestion is not None else ())
     badge = _guess(suggestion, looks) if suggestion is not None else None
@@ -150,6 +167,7 @@ def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestio
         is_put_off=is_put_off,
         tags=row.tags,
         note=row.note or "",
+        why=why,
     )
 
 

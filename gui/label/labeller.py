@@ -66,8 +66,8 @@ class Labeller(QObject):
     @Slot()
     def accept_sure(self) -> None:
         """Take every suggestion that is sure enough, in one step."""
-        found = self._labels.suggesting.open_ones()
-        sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= SURE}
+        found = self._labels.suggesting.sure_ones(SURE)
+        sure = {image_id: each.classes for image_id, each in found.items()}
         if sure:
             said = tr("{count} suggestions were accepted.", count=f"{len(sure):,}")
             self._labels.apply(AcceptSuggestions(sure), said)

@@ -34,6 +34,7 @@ from visionft.suggest.suggestions import Suggestion
 logger = logging.getLogger(__name__)
 QUEUED = 24  # pictures that are put first at a time
 ROWS = 24
+Reasons = tuple[Reason, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +166,7 @@ def _learnt(suggester: FeatureSuggester, missing: int) -> Learnt:
 def _rows(suggester: FeatureSuggester, width: int, leave_out: frozenset[int]) -> tuple[RowOfAlike, ...]:
     rows = rows_of_alike(suggester, most=ROWS, width=width)
     kept = ((each, tuple(one for one in each.image_ids if one not in leave_out)) for each in rows)
-    return tuple(
-        RowOfAlike(image_ids=ids, class_name=each.class_name, share=each.purity) for each, ids in kept if ids
-    )
+    return tuple(RowOfAlike(image_ids=ids, class_name=each.class_name, share=each.purity) for each, ids in kept if ids)
 
 
 class LiveSuggestions(QObject):
@@ -175,7 +174,7 @@ class LiveSuggestions(QObject):
 
     learnt = Signal(object)  # Learnt, or None where there are no features
     reasons_found = Signal(int, object)  # image id, Reasons
-    rows_found = Signal(object)  # RowsOfAlike
+    rows_found = Signal(object)  # RowOfAlike, several
     queue_found = Signal(object)  # image ids
 
     def __init__(self, project: Project, parent: QObject) -> None:
@@ -234,6 +233,3 @@ class LiveSuggestions(QObject):
                 self.rows_found.emit(answer or ())
             case _:
                 self.queue_found.emit(answer or ())
-
-
-Reasons = tuple[Reason, ...]

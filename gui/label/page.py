@@ -58,8 +58,8 @@ class LabelPage(Page):
         self.class_actions = ClassActions(self.labels, self.panel, self)
         self.labeller = Labeller(self.labels, self)
         self.suggestion_bar = SuggestionBar()
-        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
-        self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
+        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
+        self.suggest_button.setToolTip(tr("Have a class suggested for each picture without one"))
         self.undo_button, self.redo_button = IconButton("undo", "Undo"), IconButton("redo", "Redo")
         self.advance_box = QCheckBox(tr("Go on after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
@@ -118,12 +118,16 @@ class LabelPage(Page):
         labels.selection.current_changed.connect(self._show_current)
         labels.selection.selection_changed.connect(self._show_chosen)
         labels.suggesting.changed.connect(self._on_suggestions_changed)
+        labels.suggesting.reasons_found.connect(self._on_reasons_found)
+        self.grid.setMouseTracking(True)
+        self.grid.entered.connect(lambda index: labels.suggesting.ask_reasons(labels.selection.id_at(index.row())))
         self.grid.opened.connect(lambda _image_id: labels.view(True))
         self.grid.menu_wanted.connect(self._offer_menu)
         self.viewer.closed.connect(lambda: labels.view(False))
         self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
         self.viewer.candidates.class_chosen.connect(self.labeller.assign)
+        self.viewer.evidence.chosen.connect(self._show_picture)
         self.filters.changed.connect(self.show_all)
         self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
         self.suggestion_bar.hide_wanted.connect(labels.suggesting.hide)
@@ -194,6 +198,7 @@ class LabelPage(Page):
                 "No pictures yet", "Import pictures first; then give each one its class here.", "Import"
             )
         if has_pictures:
+            labels.suggesting.begin()
             labels.find()
         self._show_saved()
 
@@ -207,12 +212,11 @@ class LabelPage(Page):
 
     def _show_suggestions(self) -> None:
         suggesting = self.labels.suggesting
-        found = suggesting.open_ones().values()
-        sure = sum(each.confidence >= SURE for each in found)
-        key = self.state.actions.shown_keys("label.accept")
-        self.suggestion_bar.show_counts(suggesting.run_name, len(found), sure, accept_key=key)
-        suggested = {name for each in found for name in each.classes}
-        self.filters.show_predictions([row.name for row in self.labels.classes if row.name in suggested])
+        now = suggesting.standing(SURE)
+        key, words = self.state.actions.shown_keys("label.accept"), suggesting.words(now.count)
+        self.suggestion_bar.show_counts(words, now.count, now.sure, expected=now.expected, accept_key=key)
+        names = [row.name for row in self.labels.classes if row.name in now.classes]
+        self.filters.show_predictions(names, has_queue=suggesting.has_features)
 
     def show_only(self, image_ids: tuple[int, ...], title: str, *, current: int = 0) -> None:
         """Show just these pictures, in this order, from `current` on, until the user asks for others."""
@@ -266,6 +270,7 @@ class LabelPage(Page):
         selection = self.labels.selection
         self.viewer.accept_key = self.state.actions.shown_keys("label.accept")
         cell = next(iter(self._cells([selection.current_id()])), None)
+        self.labels.suggesting.ask_reasons(selection.current_id())
         neighbours = self._cells([selection.id_at(selection.place + step) for step in (1, 2, -1)])
         self.viewer.show_cell(
             cell, index=selection.place, count=self.grid.count(), neighbours=neighbours, keys=self.labels.keys
@@ -294,7 +299,7 @@ class LabelPage(Page):
         menu.exec(place)
         menu.deleteLater()
 
-    def _offer_runs(self) -> None:
+    def _offer_sources(self) -> None:
         menu = self.labels.suggesting.menu(self)
         menu.exec(self.suggest_button.mapToGlobal(QPoint(0, self.suggest_button.height())))
         menu.deleteLater()
@@ -312,6 +317,7 @@ class LabelPage(Page):
     @Slot()
     @Slot(object)
     def _on_content_changed(self, effects: object = None) -> None:
+        self.labels.suggesting.follow(effects)
         if not (isinstance(effects, Effects) and not effects.has_new_images):
             self.labels.forget_names()
         if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
@@ -345,6 +351,19 @@ class LabelPage(Page):
         self._show_suggestions()
         self._show_current()
 
+    @Slot(int)
+    def _on_reasons_found(self, image_id: int) -> None:
+        """Show the pictures that are the reason for a suggestion: large ones in the viewer, names in the tooltip."""
+        self.labels.pictures.invalidate((image_id,))
+        if self.labels.is_viewing and image_id == self.labels.selection.current_id():
+            self.viewer.evidence.show_tiles(self.labels.reason_tiles(image_id))
+
+    @Slot(int)
+    def _show_picture(self, image_id: int) -> None:
+        """Make a picture current, where it is among those that are shown."""
+        if image_id in self.labels.pictures.ids:
+            self.labels.selection.set_current(self.labels.pictures.ids.index(image_id))
+
     def hideEvent(self, event) -> None:
         """Stop decoding pictures nobody sees."""
         self.thumbnails.prefetch(())
@@ -353,7 +372,7 @@ class LabelPage(Page):
     def close_workers(self) -> None:
         """Wait for what is being decoded; called before the page goes."""
         self.thumbnails.close()
-        self.viewer.view.close_pool()
+        self.viewer.close_workers()
         self.labels.close()
 
 

@@ -5,11 +5,12 @@ The page, its keys and the actions depend on this and not on each other. It show
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.picture_model import PictureModel
+from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
 from gui.kit.workers import WorkerPool
@@ -104,7 +105,13 @@ class LabelSession(QObject):
         """Return what is shown of pictures."""
         if self.project is None:
             return []
-        return list(cells(self.project, image_ids, self.colours, self.suggesting.found))
+        return list(cells(self.project, image_ids, self.colours, self.suggesting.found, self.suggesting.reasons))
+
+    def reason_tiles(self, image_id: int) -> list[Tile]:
+        """Return the labelled pictures that are the most like one, each with its classes."""
+        cells = {cell.image_id: cell for cell in self.cells([r.image_id for r in self.suggesting.reasons[image_id]])}
+        found = [cells[each.image_id] for each in self.suggesting.reasons[image_id] if each.image_id in cells]
+        return [replace(cell, aside="", mark="") for cell in found]
 
     def known_name(self, typed: str) -> str | None:
         """Return the class that is called like this, letters compared without case."""
@@ -132,10 +139,10 @@ class LabelSession(QObject):
         if self._finder is None:
             return
         if self.only is not None:
-            present = set(self._finder.find(ImageQuery(), {}))
+            present = set(self._finder.find(ImageQuery(), self.suggesting))
             self.pictures.set_ids(tuple(image_id for image_id in self.only if image_id in present))
         else:
-            self.pictures.set_ids(self._finder.find(self.query, self.suggesting.found))
+            self.pictures.set_ids(self._finder.find(self.query, self.suggesting))
         self.shown_changed.emit()
 
     def forget_names(self) -> None:

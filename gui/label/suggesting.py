@@ -5,7 +5,7 @@ read in the background. Those of the source asked last are shown.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit.i18n import tr
 from gui.kit.workers import WorkerPool
-from gui.label.live import Learnt, LiveSuggestions
+from gui.label.live import Learnt, LiveSuggestions, Reasons
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
@@ -48,11 +48,13 @@ class Standing:
 
     Attributes:
         count: How many there are.
+        sure: How many are sure.
         expected: Expected share of them that are right, 0 to 1.
         classes: The classes that are suggested.
     """
 
     count: int = 0
+    sure: int = 0
     expected: float = 0.0
     classes: frozenset[str] = frozenset()
 
@@ -87,15 +89,17 @@ class Suggesting(QObject):
     """The suggestions of the open project."""
 
     changed = Signal()
-    reasons_found = Signal(int, object)  # image id; the labelled pictures that are the most like it
+    reasons_found = Signal(int)  # image id
     rows_found = Signal(object)  # RowOfAlike, several
-    queue_found = Signal(object)  # image ids, the most useful first
+    queue_found = Signal()
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         super().__init__(parent)
         self.found: Suggestions = {}
         self.run_name = ""  # whose suggestions they are; empty for those from the labels so far
         self.learnt: Learnt | None = None
+        self.reasons: dict[int, Reasons] = {}  # {image id: the labelled pictures that are the most like it}
+        self.queue: Sequence[int] = ()  # pictures that are the most useful to label next
         self._state, self._session, self._page = state, session, page
         self._run: tuple[str, Suggestions] = ("", {})
         self._prefers_labels = self._is_hidden = self._has_begun = False
@@ -106,9 +110,9 @@ class Suggesting(QObject):
         self._live = LiveSuggestions(session.project, self) if session is not None else None
         if self._live is not None:
             self._live.learnt.connect(self._on_learnt)
-            self._live.reasons_found.connect(self.reasons_found)
+            self._live.reasons_found.connect(self._on_reasons_found)
             self._live.rows_found.connect(self.rows_found)
-            self._live.queue_found.connect(self.queue_found)
+            self._live.queue_found.connect(self._on_queue_found)
         self.reload()
 
     # -- whose suggestions --------------------------------------------------------------------------------------
@@ -178,12 +182,12 @@ class Suggesting(QObject):
             train.triggered.connect(lambda _checked=False: self._state.page_requested.emit("train"))
         return menu
 
-    def origin(self) -> str:
-        """Say whose suggestions these are, translated."""
-        if self.run_name:
-            return tr("by {run}", run=self.run_name)
-        count = self.learnt.labelled if self.learnt is not None else 0
-        return tr("from {count} labelled pictures", count=f"{count:,}")
+    def words(self, count: int) -> str:
+        """Say that there are so many suggestions, and whose they are, translated."""
+        if self.run_name or self.learnt is None:
+            return tr("{count} suggestions by {run}", count=f"{count:,}", run=self.run_name)
+        labelled = f"{self.learnt.labelled:,}"
+        return tr("{count} suggestions from your {labelled} labels", count=f"{count:,}", labelled=labelled)
 
     # -- what there is ------------------------------------------------------------------------------------------
 
@@ -197,16 +201,26 @@ class Suggesting(QObject):
         session = self._session
         return current_suggestions(session.project, self.found) if session is not None and self.found else {}
 
-    def standing(self) -> Standing:
-        """Return what stands of them; of those from the labels so far nothing is asked of the project."""
+    def standing(self, sure: float) -> Standing:
+        """Return what stands of them; of those from the labels so far nothing is asked of the project.
+
+        Args:
+            sure: From which probability on a suggestion is sure.
+        """
         if self.is_live and self.learnt is not None:
             learnt = self.learnt
-            classes = frozenset(learnt.class_names[place] for place in np.unique(learnt.called))
-            return Standing(count=len(learnt.ids), expected=float(learnt.confidence.mean()), classes=classes)
+            return Standing(
+                count=len(learnt.ids),
+                sure=int((learnt.confidence >= sure).sum()),
+                expected=float(learnt.confidence.mean()),
+                classes=frozenset(learnt.class_names[place] for place in np.unique(learnt.called)),
+            )
         found = self.open_ones().values()
-        expected = sum(each.confidence for each in found) / max(1, len(found))
         return Standing(
-            count=len(found), expected=expected, classes=frozenset(name for each in found for name in each.classes)
+            count=len(found),
+            sure=sum(each.confidence >= sure for each in found),
+            expected=sum(each.confidence for each in found) / max(1, len(found)),
+            classes=frozenset(name for each in found for name in each.classes),
         )
 
     def sure_ones(self, threshold: float) -> dict[int, Suggestion]:
@@ -233,14 +247,21 @@ class Suggesting(QObject):
         return {image_id: each.uncertainty for image_id, each in self.found.items()}
 
     def ask_reasons(self, image_id: int) -> None:
-        """Ask which labelled pictures are the most like one."""
-        if self._live is not None and self.learnt is not None and image_id:
+        """Ask which labelled pictures are the most like one, if that is why something is suggested for it."""
+        if image_id in self.reasons:
+            self.reasons_found.emit(image_id)
+        elif self._live is not None and self.is_live and image_id in self.found:
             self._live.ask_reasons(image_id)
 
     def ask_rows(self, width: int, *, leave_out: Iterable[int] = ()) -> None:
         """Ask for rows of alike pictures that could be labelled with one key each."""
         if self._live is not None:
             self._live.ask_rows(width, leave_out)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether a network has looked at the pictures."""
+        return self.learnt is not None and self.learnt.needs != "features"
 
     def ask_queue(self) -> None:
         """Ask which pictures are the most useful to label next."""
@@ -294,10 +315,21 @@ class Suggesting(QObject):
     @Slot(object)
     def _on_learnt(self, learnt: Learnt | None) -> None:
         self.learnt = learnt
+        self.reasons.clear()
         if learnt is not None and learnt.missing not in (0, self._looked_at):
             self._looked_at = learnt.missing
             self._look_at_pictures(gives_way=True)
         self._show_best()
+
+    @Slot(int, object)
+    def _on_reasons_found(self, image_id: int, reasons: Reasons) -> None:
+        self.reasons[image_id] = reasons
+        self.reasons_found.emit(image_id)
+
+    @Slot(object)
+    def _on_queue_found(self, image_ids: Sequence[int]) -> None:
+        self.queue = image_ids
+        self.queue_found.emit()
 
     def _show_best(self) -> None:
         """Show a run's suggestions where there are any, unless those from the labels were asked for."""

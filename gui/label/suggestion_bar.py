@@ -25,12 +25,20 @@ class SuggestionBar(Card):
         self.body.addLayout(line)
         self.hide()
 
-    def show_counts(self, run: str, count: int, sure: int, *, accept_key: str) -> None:
-        """Say how many pictures have a suggestion, and how many of those are sure; none hides the line."""
+    def show_counts(self, words: str, count: int, sure: int, *, expected: float, accept_key: str) -> None:
+        """Say whose suggestions there are and how right they are expected to be; none hides the line.
+
+        Args:
+            words: How many there are and whose, translated.
+            count: Pictures that have one.
+            sure: How many of them are sure.
+            expected: Expected share of them that are right, 0 to 1.
+            accept_key: The key that accepts one.
+        """
         self.setVisible(count > 0)
-        words = tr("{count} suggestions by {run}", count=f"{count:,}", run=run)
+        share = tr("about {share} of them right", share=f"{expected:.0%}")
         key = tr("{key} accepts", key=accept_key) if accept_key else ""
-        self._words.setText("; ".join(filter(None, (words, key))))
+        self._words.setText("; ".join(filter(None, (f"{words}, {share}", key))))
         self.accept_button.setText(tr("Accept the {count} sure ones", count=f"{sure:,}"))
         self.accept_button.setToolTip(tr("Those that are at least {share} sure, in one step", share=f"{SURE:.0%}"))
         self.accept_button.setVisible(sure > 0)

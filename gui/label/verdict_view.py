@@ -51,9 +51,9 @@ class VerdictView(QWidget):
         self._card.body.addWidget(self._lines)
         self._card.body.addSpacing(theme.SMALL)
         self._card.body.addLayout(row(self.close_button, self.again_button, None, self.accept_button))
-        self.setLayout(column(None, row(None, self._card, None), None, None))
-        middle = self.layout().itemAt(1).layout()
+        middle = row(None, self._card, None)
         middle.setStretch(1, 100)
+        self.setLayout(column(None, middle, None, None))
 
     def show_verdict(self, verdict: Verdict) -> None:
         """Show what came of it."""

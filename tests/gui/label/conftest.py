@@ -33,7 +33,7 @@ def _draw(path: Path, name: str, source: random.Random) -> None:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with `pictures` (three classes, 20 each) and a `project` of them without labels, with features."""
+    """Return a folder: `pictures` of three classes, 20 each, and a `project` of them with features, without labels."""
     from visionft.features.embedding import embed
 
     folder, source = tmp_path_factory.mktemp("shapes"), random.Random(0)
