@@ -6,6 +6,7 @@ OF_ONE = {
     "{count} pictures imported": "{count} picture imported",
     "{count} suggestions by {run}": "{count} suggestion by {run}",
     "{count} suggestions from your {labelled} labels": "{count} suggestion from your {labelled} labels",
+    "{count} pictures without a label": "{count} picture without a label",
     "{count} epochs": "{count} epoch",
     "{count} pictures a second.": "{count} picture a second.",
     "{count} pictures, {classes} classes": "{count} picture, {classes} classes",

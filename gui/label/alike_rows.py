@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Slot
 
 from gui.kit.i18n import tr
 from gui.kit.picture_model import PictureModel
+from gui.kit.thumbnails import ThumbnailStore
 from gui.label.cell import Cell
 from gui.label.rows_view import Question, RowOfAlike, RowsView, shortened
 from gui.label.session import LabelSession
@@ -29,9 +30,11 @@ class _Done:
 class AlikeRows(QObject):
     """Rows, the first of which is to be labelled; follows what happens to the labels meanwhile."""
 
-    def __init__(self, labels: LabelSession, view: RowsView, pictures: PictureModel) -> None:
-        super().__init__(view)
-        self._labels, self._view, self._pictures = labels, view, pictures
+    def __init__(self, labels: LabelSession, thumbnails: ThumbnailStore, parent: QObject, *, side_px: int) -> None:
+        super().__init__(parent)
+        self._labels, self._pictures = labels, PictureModel(self.tiles, self)
+        name = "Rows of alike pictures"
+        self.view = view = RowsView(thumbnails, self._pictures, name=name, back="Grid", side_px=side_px)
         self._rows: list[RowOfAlike] = []
         self._done: list[_Done] = []
         self._out: set[int] = set()
@@ -64,7 +67,7 @@ class AlikeRows(QObject):
     def _ask(self) -> None:
         """Ask for more rows, none of which holds pictures of the current one."""
         current = self._rows[0].image_ids if self._rows else ()
-        self._labels.suggesting.ask_rows(self._view.capacity(), leave_out=frozenset((*current, *self._out)))
+        self._labels.suggesting.ask_rows(self.view.capacity(), leave_out=frozenset((*current, *self._out)))
 
     @Slot(object)
     def _on_rows_found(self, found: Sequence[RowOfAlike]) -> None:
@@ -76,7 +79,7 @@ class AlikeRows(QObject):
             self._show()
 
     def _show(self) -> None:
-        suggesting, view = self._labels.suggesting, self._view
+        suggesting, view = self._labels.suggesting, self.view
         view.show_rows(self._rows[:SHOWN], self._labels.colours)
         if self._rows:
             self._show_question()
@@ -91,16 +94,16 @@ class AlikeRows(QObject):
         name, count = shown.class_name, len(self._chosen())
         if name:
             words = tr("Are these all “{name}”?", name=name)
-            hint = tr("A click takes a picture out, another click puts it back. A class key labels the row otherwise.")
+            hint = tr("Click a picture to take it out. A class key gives the row another class.")
         else:
             words = tr("What are these?")
-            hint = tr("A class key labels the row. A click takes a picture out, another click puts it back.")
+            hint = tr("A class key labels the row. Click a picture to take it out.")
         accept = tr("Label {count} as “{name}”", count=f"{count:,}", name=shortened(name)) if name else ""
         asked = Question(
             words=words, hint=hint, accept=accept, accept_key=key("rows.accept"), can_accept=count > 0,
             other=tr("Later"), other_key=key("rows.later"),
         )  # fmt: skip
-        self._view.show_question(asked)
+        self.view.show_question(asked)
 
     def _show_progress(self) -> None:
         summary = self._labels.summary
@@ -112,13 +115,13 @@ class AlikeRows(QObject):
             done = "{labelled} labelled with {actions} keys and clicks, {saved} saved"
             saved = max(0, labelled - actions)
             parts.append(tr(done, labelled=f"{labelled:,}", actions=f"{actions:,}", saved=f"{saved:,}"))
-        self._view.show_progress("; ".join(parts), labelled, left + labelled)
+        self.view.show_progress("; ".join(parts), labelled, left + labelled)
 
     # -- what is done -------------------------------------------------------------------------------------------
 
     def _chosen(self) -> tuple[int, ...]:
         """Return the pictures of the first row that are seen, and in it."""
-        return tuple(each for each in self._view.seen_of(self._rows[0]) if each not in self._out) if self._rows else ()
+        return tuple(each for each in self.view.seen_of(self._rows[0]) if each not in self._out) if self._rows else ()
 
     @Slot()
     def accept(self) -> None:
@@ -150,7 +153,7 @@ class AlikeRows(QObject):
     @Slot(int)
     def toggle(self, image_id: int) -> None:
         """Take a picture out of the first row, or put it back."""
-        if not self._rows or image_id not in self._view.seen_of(self._rows[0]):
+        if not self._rows or image_id not in self.view.seen_of(self._rows[0]):
             return
         self._out ^= {image_id}
         self._clicks += 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from gui.kit import theme
@@ -88,7 +88,7 @@ class RowsView(QWidget):
             thumbnails, pictures, name=name, side_px=side_px, lines=0, overlaid=True, single_row=True, selectable=False
         )
         self.back_button = Button(back, back_icon, on_click=self.closed.emit)
-        self._question, self._hint = verbatim("", "heading"), ElidedLabel("", "small")
+        self._question, self._hint = verbatim("", "heading"), ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._progress_words = ElidedLabel("", "small")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)

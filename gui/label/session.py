@@ -15,7 +15,7 @@ from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
 from gui.kit.workers import WorkerPool
 from gui.label.cell import Cell
-from gui.label.filter_bar import ImageQuery
+from gui.label.filter_bar import MOST_USEFUL, ImageQuery
 from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
@@ -71,6 +71,7 @@ class LabelSession(QObject):
         self._finder = PictureFinder(session.project) if session is not None else None
         self._counting = WorkerPool(_count, threads=1, answers_age=True, parent=self)
         self._counting.done.connect(self._on_counted)
+        self.suggesting.queue_found.connect(self._on_queue_found)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -133,6 +134,27 @@ class LabelSession(QObject):
         """Show what fits a query."""
         self.only, self.query = None, query
         self.find()
+        if self.follows_queue:
+            self.suggesting.ask_queue()
+
+    @property
+    def follows_queue(self) -> bool:
+        """Whether the pictures that are the most useful to label come first."""
+        return self.only is None and self.query.order == MOST_USEFUL
+
+    def ask_for_useful(self) -> bool:
+        """Ask for other pictures where those that were the most useful have labels; return whether they are awaited."""
+        queue = self.suggesting.queue
+        if not self.follows_queue or any(not cell.labels and not cell.is_put_off for cell in self.cells(queue)):
+            return False
+        self.suggesting.ask_queue()
+        return bool(queue)
+
+    @Slot()
+    def _on_queue_found(self) -> None:
+        if self.follows_queue:
+            self.find()
+            self.selection.set_current(0)
 
     def find(self) -> None:
         """Look again which pictures are to be shown."""

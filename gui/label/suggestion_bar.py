@@ -14,13 +14,17 @@ class SuggestionBar(Card):
 
     accept_wanted = Signal()
     hide_wanted = Signal()
+    rows_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__(tone="info", margin=theme.SMALL)
         self._words = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
         self.accept_button = Button("", "check", on_click=self.accept_wanted.emit)
+        self.rows_button = Button("Rows of alike", "layers", on_click=self.rows_wanted.emit)
         self.hide_button = IconButton("close", "Hide the suggestions", on_click=self.hide_wanted.emit)
-        line = row(IconLabel("sample", tone="accent"), self._words, self.accept_button, self.hide_button)
+        line = row(
+            IconLabel("sample", tone="accent"), self._words, self.rows_button, self.accept_button, self.hide_button
+        )
         line.setStretch(1, 1)
         self.body.addLayout(line)
         self.hide()

@@ -12,13 +12,18 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
+PATIENCE_MS = 60_000  # a busy computer
+
+
+def wait(qtbot, condition) -> None:
+    qtbot.waitUntil(condition, timeout=PATIENCE_MS)
 
 
 @pytest.fixture
 def page(qtbot, label_first, open_label) -> LabelPage:
     label_first(2)
     page = open_label()
-    qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 54)
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
     return page
 
 
@@ -38,10 +43,10 @@ def test_each_label_and_its_undo_are_learnt_from(qtbot, page, truth):
     first = next(iter(page.labels.suggesting.found))
     page.grid.selection.set_current(page.grid.pictures.ids.index(first))
     press(qtbot, page, Qt.Key.Key_1)
-    qtbot.waitUntil(lambda: page.suggestion_bar.words().startswith("53 suggestions from your 7 labels"))
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 7 labels"))
     assert first not in page.labels.suggesting.found
     page.state.session.undo()
-    qtbot.waitUntil(lambda: page.suggestion_bar.words().startswith("54 suggestions from your 6 labels"))
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("54 suggestions from your 6 labels"))
     assert first in page.labels.suggesting.found
 
 
@@ -51,7 +56,7 @@ def test_enter_accepts_a_suggestion_and_it_teaches_nothing(qtbot, page):
     suggested = page.labels.suggesting.found[first].classes
     press(qtbot, page, Qt.Key.Key_Return)
     assert tuple(name for name, _ in page.grid.tile(first).labels) == suggested
-    qtbot.waitUntil(lambda: page.suggestion_bar.words().startswith("53 suggestions from your 6 labels"))
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 6 labels"))
 
 
 def test_with_labels_of_one_class_nothing_is_suggested_and_with_a_second_there_is(
@@ -62,10 +67,10 @@ def test_with_labels_of_one_class_nothing_is_suggested_and_with_a_second_there_i
     with Project.open(featured_dir) as project:
         project.apply(LabelImages((red[0],), "red"))
     page = open_label()
-    qtbot.waitUntil(lambda: page.labels.suggesting.learnt is not None)
+    wait(qtbot, lambda: page.labels.suggesting.learnt is not None)
     assert not page.suggestion_bar.isVisible() and page.labels.suggesting.learnt.needs == "classes"
     page.state.session.apply(LabelImages((blue[0],), "blue"))
-    qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 58)
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 58)
     assert page.suggestion_bar.isVisible()
 
 
@@ -73,7 +78,7 @@ def test_the_viewer_shows_the_labelled_pictures_that_are_the_reason(qtbot, page,
     first = next(iter(page.labels.suggesting.found))
     page.grid.selection.set_current(page.grid.pictures.ids.index(first))
     press(qtbot, page, Qt.Key.Key_Space)
-    qtbot.waitUntil(page.viewer.evidence.isVisible)
+    wait(qtbot, page.viewer.evidence.isVisible)
     tiles = page.viewer.evidence.grid.tiles()
     assert tiles and all(tile.title == truth[tile.image_id] for tile in tiles)
     page.grid.selection.set_current(page.grid.pictures.ids.index(tiles[0].image_id))
@@ -84,7 +89,7 @@ def test_a_click_on_a_reason_shows_that_picture(qtbot, page):
     first = next(iter(page.labels.suggesting.found))
     page.grid.selection.set_current(page.grid.pictures.ids.index(first))
     press(qtbot, page, Qt.Key.Key_Space)
-    qtbot.waitUntil(page.viewer.evidence.isVisible)
+    wait(qtbot, page.viewer.evidence.isVisible)
     grid = page.viewer.evidence.grid
     reason = grid.pictures.ids[0]
     qtbot.mouseClick(grid.viewport(), LEFT, pos=grid.rect_of(0).center())
@@ -94,7 +99,7 @@ def test_a_click_on_a_reason_shows_that_picture(qtbot, page):
 def test_the_tooltip_of_a_tile_names_them(qtbot, page):
     first = next(iter(page.labels.suggesting.found))
     page.labels.suggesting.ask_reasons(first)
-    qtbot.waitUntil(lambda: first in page.labels.suggesting.reasons)
+    wait(qtbot, lambda: first in page.labels.suggesting.reasons)
     index = page.grid.pictures.index(page.grid.pictures.ids.index(first))
     assert "Most like " in index.data(Qt.ItemDataRole.ToolTipRole)
     where = page.grid.visualRect(index).center()
@@ -105,21 +110,19 @@ def test_the_tooltip_of_a_tile_names_them(qtbot, page):
 def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, page):
     qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
     page.state.session.apply(LabelImages((next(iter(page.labels.suggesting.learnt.found)),), "red"))
-    qtbot.waitUntil(lambda: page.labels.suggesting.learnt.labelled == 7)
+    wait(qtbot, lambda: page.labels.suggesting.learnt.labelled == 7)
     assert not page.suggestion_bar.isVisible()
     menu = page.labels.suggesting.menu(page)
     menu.actions()[0].trigger()
     menu.deleteLater()
-    qtbot.waitUntil(page.suggestion_bar.isVisible)
+    wait(qtbot, page.suggestion_bar.isVisible)
 
 
 def test_a_renamed_class_is_suggested_by_its_new_name(qtbot, page):
     from visionft.project.edits.class_changes import RenameClass
 
     page.state.session.apply(RenameClass("red", "crimson"))
-    qtbot.waitUntil(
-        lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes}
-    )
+    wait(qtbot, lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes})
     assert "red" not in {name for each in page.labels.suggesting.found.values() for name in each.classes}
 
 
@@ -138,9 +141,9 @@ def test_without_features_the_menu_lets_a_network_look_and_then_suggests(qtbot, 
     menu.actions()[0].trigger()
     menu.deleteLater()
     assert window.state.tasks.pending[0].task.title == "Looking at the pictures"
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
+    wait(qtbot, lambda: not window.state.tasks.pending)
     assert current_kind(project_dir) is not None
-    qtbot.waitUntil(page.suggestion_bar.isVisible)
+    wait(qtbot, page.suggestion_bar.isVisible)
     assert "13 suggestions from your 12 labels" in page.suggestion_bar.words()
 
 
@@ -148,6 +151,6 @@ def test_new_pictures_are_looked_at_in_the_background(qtbot, page, draw_folder, 
     more = draw_folder(tmp_path / "more", {"red": 2})
     import_source(page.state.session.project, more)
     page.state.tasks.written.emit()
-    qtbot.waitUntil(lambda: bool(page.state.tasks.pending), timeout=10_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=120_000)
-    qtbot.waitUntil(lambda: page.labels.suggesting.learnt.missing == 0)
+    wait(qtbot, lambda: bool(page.state.tasks.pending))
+    wait(qtbot, lambda: not page.state.tasks.pending)
+    wait(qtbot, lambda: page.labels.suggesting.learnt.missing == 0)
