@@ -116,6 +116,12 @@ class Features:
         values /= scaling[1]
         return values
 
+    def directions_of(self, vectors: np.ndarray) -> np.ndarray:
+        """Return (M, D) float32 of length 1 of features (M, D) that are not among these: beside `directions`."""
+        means, divisors = self.scaling
+        values = (vectors.astype(np.float32) - means) / divisors
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
     @cached_property
     def directions(self) -> np.ndarray:
         """Return (N, D) float32 of length 1: `inputs` for cosines. A picture like the mean of all is all zeros."""
