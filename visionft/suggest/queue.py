@@ -61,7 +61,7 @@ def next_pictures(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> 
 def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     """Return the places nearest to the centres of clusters in which nothing is labelled yet, the largest first."""
     directions, labelled = suggester.directions, np.flatnonzero(suggester.state.is_labelled)
-    classes = len([name for name in suggester.class_names if name])
+    classes = len(suggester.class_names)
     clusters = max(classes * _CENTRES_A_CLASS, len(labelled) + count) if classes else count
     clusters = min(clusters, max(1, len(directions) // 2))
     centres = k_means(directions, clusters, seed=seed)
