@@ -61,7 +61,7 @@ def reliability(folder: Path, seeds: int) -> None:
                     among.mean() if len(among) else np.nan,
                 )
             )
-        right, mean, ece, share, of_those = np.nanmean(np.array([*rows, [np.nan] * 5]), axis=0)
+        right, mean, ece, share, of_those = np.ma.masked_invalid(rows).mean(axis=0)
         print(f"  {shots:5}  {right:.3f}  {mean:.3f}    {ece:.3f}  {share:9.3f}  {of_those:.3f}", flush=True)
 
 
