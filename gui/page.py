@@ -16,7 +16,7 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import ElidedLabel, row, scrolling, verbatim
 from gui.session import ProjectSession
-from gui.state import AppState
+from gui.state import AppState, ChosenPictures
 from visionft.errors import NextStep
 
 CONTENT_WIDTH = 2400  # a window of 2560 is filled; above, lines would grow too long to read
@@ -94,6 +94,10 @@ class Page(QWidget):
 
     def show_only(self, image_ids: tuple[int, ...], title: str, *, current: int = 0) -> None:
         """Show just these pictures, beginning with the `current` one, where a page shows pictures."""
+
+    def chosen_pictures(self) -> ChosenPictures:
+        """Return the pictures that are chosen, where a page shows pictures: what commands of the window are about."""
+        return ChosenPictures()
 
     def go_on_with(self, run: object) -> None:
         """Go on with a training run, where a page trains."""

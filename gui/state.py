@@ -39,6 +39,17 @@ class Message:
     command: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenPictures:
+    """Pictures that are chosen on a page: of the project by their ids, others by their files."""
+
+    image_ids: tuple[int, ...] = ()
+    paths: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.image_ids or self.paths)
+
+
 def _is_of_project(handle: TaskHandle) -> bool:
     return not handle.task.outlives_project
 
@@ -56,6 +67,7 @@ class AppState(QObject):
     pictures_requested = Signal(
         object, str, int
     )  # image ids, what they are, the current one or 0: Label shows just these
+    similar_requested = Signal(object)  # ChosenPictures: Curate shows what is most like them
     import_requested = Signal(object)  # Task with an ImportReport: the project page does it and shows the report
 
     _noticed = Signal(object)  # also from the thread of a backup

@@ -21,7 +21,7 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, IconButton, column, row, text
 from gui.page import Page
 from gui.session import ProjectSession
-from gui.state import AppState
+from gui.state import AppState, ChosenPictures
 from visionft.errors import NextStep
 
 _UNBOUNDED = 16777215
@@ -220,6 +220,16 @@ class CuratePage(Page):
     def toggle_viewer(self) -> None:
         """Show the current picture large, or all of them again."""
         self.stage.toggle_viewer()
+
+    def chosen_pictures(self) -> ChosenPictures:
+        """Return the selected pictures."""
+        return ChosenPictures(self.curation.chosen())
+
+    def show_similar(self, chosen: ChosenPictures) -> None:
+        """Show what is most like pictures, of the project or files, in the view `similar`."""
+        if (view := self.views.get("similar")) is not None:
+            view.take_pictures(chosen)
+            self.show_view("similar")
 
     def step_view(self, step: int) -> None:
         """Show the next (1) or previous (-1) view."""

@@ -27,6 +27,10 @@ they do here and why they cannot be done; in this order they are buttons below t
 only). Keys are shared with all views: two commands may not have the same. Digits and free letters give a class
 (`gives_classes`): a letter alone as a key of a command is taken from the classes, so have few.
 
+From anywhere. `F3` on any page hands the pictures that are chosen there (`Page.chosen_pictures`) to the view
+`similar`: its `take_pictures`, then `fill` and so on as above. `self.curation.state.similar_requested.emit(...)` does
+the same from within a view.
+
 Widgets of its own. `build_controls` returns what stands in a line above (filters, a slider): buttons and boxes, no
 taller than those. `build_panel` returns a widget that stands `above` or `beside` the grid, or `instead` of it
 (`panel_place`). A map is `beside`: what its lasso catches it keeps, emits `changed`, and returns from `shown`. Keys of
@@ -70,6 +74,7 @@ from gui.curate.acting import Acting
 from gui.curate.curation import Curation
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
+from gui.state import ChosenPictures
 from visionft.project.queries import ImageRow, image_rows
 
 PanelPlace = Literal["above", "beside", "instead"]
@@ -198,6 +203,9 @@ class View(QObject):
     def accept_class(self, class_name: str) -> None:
         """Give what is selected a class: by its key, or in the box."""
         self.acting.relabel(class_name)
+
+    def take_pictures(self, chosen: ChosenPictures) -> None:
+        """Take pictures that were chosen elsewhere: for `similar`, which the page brings to the front then."""
 
     def open_picture(self, image_id: int) -> bool:
         """Do what a double click does here; return whether it was done, else the picture is shown large."""

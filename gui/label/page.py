@@ -28,7 +28,7 @@ from gui.label.session import LabelSession
 from gui.label.suggestion_bar import SURE, SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
-from gui.state import AppState
+from gui.state import AppState, ChosenPictures
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 
@@ -221,6 +221,10 @@ class LabelPage(Page):
         self.labels.show_only(image_ids)
         if current in self.grid.pictures.ids:
             self.grid.selection.set_current(self.grid.pictures.ids.index(current))
+
+    def chosen_pictures(self) -> ChosenPictures:
+        """Return the selected pictures."""
+        return ChosenPictures(self.labels.selection.selected_ids())
 
     def show_all(self) -> None:
         """Show again what the filters let through."""

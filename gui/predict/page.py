@@ -23,7 +23,7 @@ from gui.predict.camera_panel import CameraPanel
 from gui.predict.correcting import Corrections
 from gui.predict.predicting import Answers, exported_models
 from gui.session import ProjectSession
-from gui.state import AppState
+from gui.state import AppState, ChosenPictures
 from gui.tasks import Lane, Task
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import NextStep, VisionFTError
@@ -200,8 +200,7 @@ class TryPage(Page):
 
     def classify(self, sources: list[Path]) -> None:
         """Classify pictures, or all pictures of folders, in a task."""
-        model = self.model()
-        if model is None:
+        if (model := self.model()) is None:
             hint = "Export a run first, or open a model.onnx with Other file."
             self.state.say("There is no exported model to try.", hint, next_step=NextStep("export"))
         elif sources and self._is_classifying:
@@ -253,8 +252,7 @@ class TryPage(Page):
 
     def start_camera(self, source: int | Path) -> None:
         """Classify what a camera (or a video file) shows."""
-        model = self.model()
-        if model is None or self.feed.is_running:
+        if (model := self.model()) is None or self.feed.is_running:
             return
         self._taken = []
         self.camera.show_starting()
@@ -272,6 +270,10 @@ class TryPage(Page):
     def why_not_take(self) -> str:
         """Return why no picture can be taken now; empty when one can."""
         return "" if self.feed.is_running else tr("Switch the camera on first.")
+
+    def chosen_pictures(self) -> ChosenPictures:
+        """Return the files of the selected answers."""
+        return ChosenPictures(paths=tuple(answer.path for answer in self.panel.chosen()))
 
     def take_picture(self) -> None:
         """Keep what the camera shows now; when it stops, what was taken is classified and can be labelled."""

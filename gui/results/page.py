@@ -23,7 +23,7 @@ from gui.results.picture_views import PictureViews
 from gui.results.run_actions import RunActions
 from gui.results.views import View, Views
 from gui.session import ProjectSession
-from gui.state import AppState
+from gui.state import AppState, ChosenPictures
 from visionft.errors import NextStep
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
@@ -305,6 +305,10 @@ class ResultsPage(Page):
         run = self._runs.get(step.run)
         if run is not None and step.action == "evaluate":
             self.measuring.start(run, "test" if step.split == "test" else "val")
+
+    def chosen_pictures(self) -> ChosenPictures:
+        """Return the selected pictures of the view that is shown."""
+        return ChosenPictures(self.pictures.chosen_ids())
 
     def export(self) -> None:
         """Choose this run on the export page."""

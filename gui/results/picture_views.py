@@ -81,6 +81,7 @@ class PictureViews(QObject):
         self._comparison: Comparison | None = None
         self._explanations: dict[_Key, Explanation] = {}
         self._preferred = ""
+        self._grids: list[FixableGrid] = []  # of the views that were built
         self._is_explaining = False
 
     # -- building -----------------------------------------------------------------------------------------------
@@ -114,10 +115,16 @@ class PictureViews(QObject):
         return view
 
     def _follow(self, grid: FixableGrid, open_all: Callable[[], None]) -> None:
+        self._grids.append(grid)
         grid.open_wanted.connect(open_all)
         grid.strip.selection_changed.connect(lambda: self._show_label(grid))
         grid.strip.key_pressed.connect(lambda key: self.relabel_by_key(grid, key))
         grid.label_box.label_chosen.connect(lambda name: self.relabel(grid, name))
+
+    def chosen_ids(self) -> tuple[int, ...]:
+        """Return the selected pictures of the view that is seen, if it shows pictures."""
+        seen = next((grid for grid in self._grids if grid.isVisible()), None)
+        return seen.strip.selection.selected_ids() if seen is not None else ()
 
     def close(self) -> None:
         """Stop decoding and wait for what has begun."""

@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         state.run_continue_requested.connect(self._on_run_continue_requested)
         state.run_duplicate_requested.connect(lambda run: self.on_page("train", "tweak", run))
         state.pictures_requested.connect(self._on_pictures_requested)
+        state.similar_requested.connect(lambda chosen: self.on_page("curate", "show_similar", chosen))
         state.import_requested.connect(lambda task: self.on_page("project", "import_pictures", task))
         state.session_changed.connect(self._on_session_changed)
         state.step_requested.connect(self.take_step)
@@ -211,6 +212,13 @@ class MainWindow(QMainWindow):
         """Open the command palette."""
         self.palette_dialog = CommandPalette(self, self.commands.listed())
         self.open_over(self.palette_dialog)
+
+    def show_similar(self) -> None:
+        """Show what is most like the pictures that are chosen on this page, on Curate."""
+        if chosen := self.current_page.chosen_pictures():
+            self.state.similar_requested.emit(chosen)
+        else:
+            self.state.say("Choose a picture first.")
 
     def read_message(self) -> None:
         """Put the keyboard on the newest message."""

@@ -1,4 +1,4 @@
-"""Pictures that are in the project twice: the same pixels, or one made of the other by resizing, cropping, turning, saving.
+"""Pictures that are in the project twice: the same pixels, or one made of the other (resized, cropped, turned, saved).
 
 Candidates by hash and by features (`candidates`) are judged by laying one on the other (`registration`). What the
 threshold is depends on the set, because some pictures only look alike: see `tail`.

@@ -2,5 +2,6 @@
 
 from visionft.curation.check import Check
 from visionft.curation.duplicates import Duplicates
+from visionft.curation.quality import Quality
 
-CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(),)}
+CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(), Quality())}

@@ -1,8 +1,9 @@
 """From which score on fewer than one false pair is to be expected among all pairs that were compared.
 
 Most of them are no doubles: they only look alike. Their scores, on Fisher's scale (the inverse hyperbolic tangent of a
-correlation, R. A. Fisher 1915), are taken for the upper tail of a normal distribution. It is fitted to the pairs between two
-scores that hold hardly any double, by maximum likelihood of a distribution cut off on both sides, and continued upwards.
+correlation, R. A. Fisher 1915), are taken for the upper tail of a normal distribution. It is fitted to the pairs
+between two scores that hold hardly any double, by maximum likelihood of a distribution cut off on both sides, and
+continued upwards.
 """
 
 from dataclasses import dataclass

@@ -88,22 +88,39 @@ class Features:
         return {image.image_id: place for place, image in enumerate(self.images)}
 
     @cached_property
+    def scaling(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (D,) float32 means and divisors that make `inputs`; later pictures may be scaled alike."""
+        if not len(self.vectors):
+            return np.zeros(sum(self.kind.widths), np.float32), np.ones(sum(self.kind.widths), np.float32)
+        means = self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = self.vectors.astype(np.float32) - means
+        norms = []
+        for part in np.split(centred, np.cumsum(self.kind.widths)[:-1], axis=1):
+            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / len(part))
+            norms.append(np.full(part.shape[1], max(norm, 1e-12), np.float32))
+        return means, np.concatenate(norms)
+
+    @cached_property
     def inputs(self) -> np.ndarray:
         """Return (N, D) float32: centred, and each part of a mean squared norm of 1. For heads and distances.
 
         The same as `heads.fitting.standardise`: one scale a part, for within it the network's own scales say what
         matters.
         """
+        return self.scaled_by(self.scaling)
+
+    def scaled_by(self, scaling: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Return (N, D) float32 with the means and divisors of other pictures."""
         values = self.vectors.astype(np.float32)
-        if len(values):
-            values -= values.mean(axis=0, dtype=np.float64).astype(np.float32)
-        start = 0
-        for width in self.kind.widths:
-            part = values[:, start : start + width]
-            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / max(1, len(part)))
-            part /= np.float32(max(norm, 1e-12))
-            start += width
+        values -= scaling[0]
+        values /= scaling[1]
         return values
+
+    def directions_of(self, vectors: np.ndarray) -> np.ndarray:
+        """Return (M, D) float32 of length 1 of features (M, D) that are not among these: beside `directions`."""
+        means, divisors = self.scaling
+        values = (vectors.astype(np.float32) - means) / divisors
+        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
     @cached_property
     def directions(self) -> np.ndarray:

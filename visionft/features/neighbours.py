@@ -34,8 +34,11 @@ def nearest(
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
     stage: str = "Comparing the pictures",
+    most_exact: int = MOST_EXACT,
 ) -> Neighbours:
     """Return the `k` nearest rows (N, D) of each query (M, D); without queries, of each row, itself left out.
+
+    Above `most_exact` rows an index answers, which may miss some of them.
 
     Raises:
         InterruptedError: The user stopped.
@@ -45,7 +48,7 @@ def nearest(
     wanted = max(0, min(k, len(rows) - is_own))
     places = np.full((len(asked), wanted), -1, np.int64)
     products = np.full((len(asked), wanted), -np.inf, np.float32)
-    index = _faiss_index(rows) if len(rows) > MOST_EXACT else None
+    index = _faiss_index(rows) if len(rows) > most_exact else None
     for start in range(0, len(asked) if wanted else 0, _BLOCK):
         if should_stop():
             raise InterruptedError

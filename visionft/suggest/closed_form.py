@@ -1,0 +1,242 @@
+"""What frozen features say of pictures when a few are labelled, kept up to date label by label. NumPy only.
+
+One inverse a strength, P = (sum of x x' over the labelled + strength I)^-1, answers everything: ridge regression is
+x'P M with M the sums of each class; the Gaussian classifier with one covariance follows from the same numbers, for its
+within-class scatter is the whole less one rank a class (Hastie, Buja and Tibshirani 1995). A label changes P by one
+rank (Woodbury), and x'P M of every picture by one product with all of them. Leaving a labelled picture out is such a
+change, too, in closed form.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STRENGTHS = (0.3, 1.0, 3.0)  # for features whose squared norm is 3 on average (three parts): flat between .1 and 3
+MOST_DIMENSIONS = 512  # principal directions that are kept; 192 are enough up to 16 pictures a class
+_ROWS = 8192
+_CONSTANT = 3.0  # the last feature of every picture, so that a regression has a level
+_CHANGES = 512  # labels after which x'P M is computed anew: rounding adds up
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What classifiers follow from, of some pictures under one strength, double precision.
+
+    Attributes:
+        products: (N, C) x'P M: the ridge regressions on zeros and ones.
+        leverage: (N) x'P x.
+        distances: (N, C) (x - mean)' (within-class scatter + strength I)^-1 (x - mean); infinite for classes without
+            a picture.
+        counts: (N, C) or (C) pictures that each class was seen with.
+    """
+
+    products: np.ndarray
+    leverage: np.ndarray
+    distances: np.ndarray
+    counts: np.ndarray
+
+
+class ClosedForm:
+    """Pictures in a room of at most `MOST_DIMENSIONS` dimensions, those that are labelled, and what follows for all.
+
+    Args:
+        inputs: (N, D) float32, as `Features.inputs`.
+        classes: Number of classes; more may come (`grow_classes`).
+        dimensions: Principal directions to keep.
+    """
+
+    def __init__(self, inputs: np.ndarray, classes: int, *, dimensions: int = MOST_DIMENSIONS) -> None:
+        self.rotation = principal_directions(inputs, dimensions)
+        self.rows = self._rotated(inputs)
+        self.targets = np.zeros((len(inputs), classes), np.float32)
+        self.is_labelled = np.zeros(len(inputs), bool)
+        width = self.rows.shape[1]
+        self._inverses = np.stack([np.eye(width) / strength for strength in STRENGTHS])  # (K, D, D)
+        self._sums = np.zeros((width, classes))  # M
+        self._products = np.zeros((len(STRENGTHS), len(inputs), classes), np.float32)
+        norms = np.einsum("nd,nd->n", self.rows, self.rows, dtype=np.float64)
+        self._leverages = np.stack([norms / strength for strength in STRENGTHS])  # (K, N)
+        self._changes = 0
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.rows)
+
+    @property
+    def classes(self) -> int:
+        """Return C."""
+        return self.targets.shape[1]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return the (C) labelled pictures of each class."""
+        return self.targets[self.is_labelled].sum(axis=0, dtype=np.float64)
+
+    def _rotated(self, inputs: np.ndarray) -> np.ndarray:
+        rows = np.full((len(inputs), self.rotation.shape[1] + 1), _CONSTANT, np.float32)
+        for start in range(0, len(inputs), _ROWS):
+            rows[start : start + _ROWS, :-1] = inputs[start : start + _ROWS] @ self.rotation
+        return rows
+
+    # -- labels -------------------------------------------------------------------------------------------------
+
+    def label(self, places: np.ndarray, targets: np.ndarray) -> None:
+        """Give pictures (B) their labels (B, C), zeros and ones, in place of those that they had."""
+        self._set(np.asarray(places, np.intp), np.asarray(targets, np.float32), is_labelled=True)
+
+    def unlabel(self, places: np.ndarray) -> None:
+        """Take the labels of pictures (B) away."""
+        places = np.asarray(places, np.intp)
+        self._set(places, np.zeros((len(places), self.classes), np.float32), is_labelled=False)
+
+    def _set(self, places: np.ndarray, targets: np.ndarray, *, is_labelled: bool) -> None:
+        """Change labels: first which pictures count, then what they are called."""
+        moving = places[self.is_labelled[places] != is_labelled]
+        if len(moving) > self.rows.shape[1] // 2:  # inverting anew is quicker
+            self.targets[places], self.is_labelled[places] = targets, is_labelled
+            self.rebuild()
+            return
+        if is_labelled:
+            self._count(moving, sign=1)
+        self._call(places, targets)
+        if not is_labelled:
+            self._count(moving, sign=-1)
+        self._changes += len(places)
+        if self._changes > _CHANGES:
+            self._recompute_products()
+
+    def _count(self, places: np.ndarray, *, sign: int) -> None:
+        """Let pictures that are called nothing count, or no more (Woodbury with one rank a picture)."""
+        if not len(places):
+            return
+        self.is_labelled[places] = sign > 0
+        chosen = self.rows[places].astype(np.float64)
+        for number, inverse in enumerate(self._inverses):
+            moved = inverse @ chosen.T  # (D, B)
+            core = np.linalg.inv(np.eye(len(places)) + sign * (chosen @ moved))
+            weighted = moved @ core
+            seen = self.rows @ moved.astype(np.float32)  # (N, B): the one product with all pictures
+            change = seen @ (core @ (moved.T @ self._sums)).astype(np.float32)
+            self._products[number] -= sign * change
+            self._leverages[number] -= sign * np.einsum("nb,nb->n", seen @ core.astype(np.float32), seen)
+            inverse -= sign * (weighted @ moved.T)
+
+    def _call(self, places: np.ndarray, targets: np.ndarray) -> None:
+        """Change what pictures are called: only the sums of the classes follow."""
+        change = targets - self.targets[places]
+        altered = np.flatnonzero(change.any(axis=1))
+        if not len(altered):
+            return
+        columns = np.flatnonzero(change.any(axis=0))
+        added = self.rows[places[altered]].astype(np.float64).T @ change[np.ix_(altered, columns)]  # (D, C')
+        self.targets[places] = targets
+        self._sums[:, columns] += added
+        for number, inverse in enumerate(self._inverses):
+            self._products[number][:, columns] += self.rows @ (inverse @ added).astype(np.float32)
+
+    def grow_classes(self, classes: int) -> None:
+        """Make room for classes that came."""
+        more = classes - self.classes
+        if more > 0:
+            self.targets = np.pad(self.targets, ((0, 0), (0, more)))
+            self._sums = np.pad(self._sums, ((0, 0), (0, more)))
+            self._products = np.pad(self._products, ((0, 0), (0, 0), (0, more)))
+
+    def add(self, inputs: np.ndarray) -> None:
+        """Take in pictures (B, D) that nobody has labelled, in the directions that are known."""
+        rows = self._rotated(inputs)
+        self.rows = np.concatenate([self.rows, rows])
+        self.targets = np.concatenate([self.targets, np.zeros((len(rows), self.classes), np.float32)])
+        self.is_labelled = np.concatenate([self.is_labelled, np.zeros(len(rows), bool)])
+        products = np.stack([rows @ (inverse @ self._sums).astype(np.float32) for inverse in self._inverses])
+        self._products = np.concatenate([self._products, products], axis=1)
+        leverages = np.stack([_leverage(rows, inverse) for inverse in self._inverses])
+        self._leverages = np.concatenate([self._leverages, leverages], axis=1)
+
+    def rebuild(self) -> None:
+        """Compute everything from the labels that there are."""
+        chosen = self.rows[self.is_labelled].astype(np.float64)
+        gram, eye = chosen.T @ chosen, np.eye(self.rows.shape[1])
+        self._sums = chosen.T @ self.targets[self.is_labelled].astype(np.float64)
+        self._inverses = np.stack([np.linalg.inv(gram + strength * eye) for strength in STRENGTHS])
+        self._leverages = np.stack([_leverage(self.rows, inverse) for inverse in self._inverses])
+        self._recompute_products()
+
+    def _recompute_products(self) -> None:
+        self._products = np.stack([self.rows @ (inverse @ self._sums).astype(np.float32) for inverse in self._inverses])
+        self._changes = 0
+
+    # -- what follows -------------------------------------------------------------------------------------------
+
+    def of_all(self, number: int) -> Terms:
+        """Return what follows for every picture under the strength with this number."""
+        counts, products = self.counts, self._products[number]
+        inner, known = self._between(number), counts > 0
+        told = products @ inner.astype(np.float32)
+        distances = (self._leverages[number] + np.einsum("nc,nc->n", told, products))[:, None] - 2 * told
+        distances += np.diag(inner) - 1 / np.maximum(counts, 1)
+        return Terms(products, self._leverages[number], _from_zero(distances, known), counts)
+
+    def left_out(self, number: int, places: np.ndarray) -> Terms:
+        """Return what would follow for labelled pictures (B), each without itself."""
+        counts, own = self.counts, self.targets[places].astype(np.float64)
+        leverage = np.minimum(self._leverages[number][places], 1 - 1e-9)
+        rest = 1 - leverage
+        products, inner = self._products[number][places].astype(np.float64), self._between(number)
+        without = (products - leverage[:, None] * own) / rest[:, None]
+        apart = products - own  # (B, C): taking it out changes the inverse between classes by this one rank
+        turned = apart @ inner
+        core = rest - np.einsum("nc,nc->n", turned, apart)
+        core = np.where(np.abs(core) < 1e-9, 1e-9, core)
+        told = without @ inner + (np.einsum("nc,nc->n", without, turned) / core)[:, None] * turned
+        fewer = counts - own
+        distances = (leverage / rest + np.einsum("nc,nc->n", told, without))[:, None] - 2 * told
+        distances += np.diag(inner) + turned**2 / core[:, None] - 1 / np.maximum(fewer, 1)
+        return Terms(without, leverage / rest, _from_zero(distances, fewer > 0), fewer)
+
+    def _between(self, number: int) -> np.ndarray:
+        """Return (C, C) (N - M'P M)^-1, N the diagonal of the counts; zeros for classes without a picture."""
+        known = np.flatnonzero(self.counts > 0)
+        inner = np.zeros((self.classes, self.classes))
+        sums = self._sums[:, known]
+        matrix = np.diag(self.counts[known]) - sums.T @ self._inverses[number] @ sums
+        inner[np.ix_(known, known)] = np.linalg.inv(matrix) if len(known) else matrix
+        return inner
+
+    def to_means(self) -> np.ndarray:
+        """Return the (N, C) products with the mean direction of each class; 0 for classes without a picture."""
+        means = self._sums[:-1] / np.maximum(np.linalg.norm(self._sums[:-1], axis=0), 1e-12)
+        return self.rows[:, :-1] @ means.astype(np.float32)
+
+    def to_means_left_out(self, places: np.ndarray) -> np.ndarray:
+        """Return (B, C) the same for labelled pictures, each without itself."""
+        chosen, own = self.rows[places, :-1].astype(np.float64), self.targets[places]
+        sums = self._sums[:-1]
+        norms = np.einsum("nd,nd->n", chosen, chosen)
+        products = chosen @ sums
+        squares = np.einsum("dc,dc->c", sums, sums) - own * (2 * products - norms[:, None])
+        return (products - own * norms[:, None]) / np.sqrt(np.maximum(squares, 1e-12))
+
+
+def principal_directions(inputs: np.ndarray, dimensions: int) -> np.ndarray:
+    """Return (D, K) float32: the directions in which pictures differ most, K at most `dimensions`."""
+    width = inputs.shape[1]
+    if width <= dimensions or not len(inputs):
+        return np.eye(width, dtype=np.float32)
+    sample = inputs[:: max(1, len(inputs) // 20_000)]
+    covariance = np.cov(sample.T.astype(np.float64)) if len(sample) > 1 else np.eye(width)
+    _, vectors = np.linalg.eigh(covariance)
+    return np.ascontiguousarray(vectors[:, : -dimensions - 1 : -1], np.float32)
+
+
+def _leverage(rows: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """Return (N) x'P x, a block of pictures at a time."""
+    single, found = inverse.astype(np.float32), np.empty(len(rows))
+    for start in range(0, len(rows), _ROWS):
+        part = rows[start : start + _ROWS]
+        found[start : start + _ROWS] = np.einsum("nd,nd->n", part @ single, part)
+    return found
+
+
+def _from_zero(distances: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return np.where(known, np.maximum(distances, 0), np.inf)

@@ -1,0 +1,164 @@
+"""Which pictures to label next: the centres of clusters first, then uncertain and diverse ones; rows of alike pictures.
+
+The centres show every kind of picture once (TypiClust, 2202.02794), uncertain pictures teach most, and clusters among
+the uncertain keep them from being alike (DropQuery, 2401.14555). A row is a group of near pictures that are suggested
+the same class: one key labels it, a click takes an exception out.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from visionft.suggest.feature_suggester import FeatureSuggester
+
+ROW = 12  # pictures in a row of alike
+_CENTRES_A_CLASS = 4
+_FIRST_SHOTS = 2  # median pictures a class from which uncertainty is worth more than centres
+_UNSURE = 8  # times as many uncertain pictures as are asked for are clustered
+_MOST_SAMPLED = 20_000
+_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A picture to label next, and why it is asked for."""
+
+    image_id: int
+    why: Literal["centre", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeRow:
+    """Near pictures that are suggested one class.
+
+    Attributes:
+        image_ids: The nearest to the row's first picture, in this order.
+        class_name: What one key would call them.
+        purity: Expected share of them that this is right for.
+        labels_an_action: Expected right labels for each key or click: a key for the row, a click for each exception.
+    """
+
+    image_ids: tuple[int, ...]
+    class_name: str
+    purity: float
+    labels_an_action: float
+
+
+def next_pictures(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tuple[Queued, ...]:
+    """Return up to `count` pictures without a label, the one to label first ahead."""
+    if not len(suggester.open_places) or count <= 0:
+        return ()
+    counts = suggester.state.counts
+    if suggester.needs or not len(counts) or np.median(counts) < _FIRST_SHOTS:
+        found = _centres(suggester, count, seed)
+        if len(found):
+            return tuple(Queued(int(suggester.image_ids[place]), "centre") for place in found)
+    return tuple(Queued(int(suggester.image_ids[place]), "unsure") for place in _unsure(suggester, count, seed))
+
+
+def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
+    """Return the places nearest to the centres of clusters in which nothing is labelled yet, the largest first."""
+    directions, labelled = suggester.directions, np.flatnonzero(suggester.state.is_labelled)
+    classes = len([name for name in suggester.class_names if name])
+    clusters = max(classes * _CENTRES_A_CLASS, len(labelled) + count) if classes else count
+    clusters = min(clusters, max(1, len(directions) // 2))
+    centres = k_means(directions, clusters, seed=seed)
+    places = suggester.open_places
+    nearest = _assign(directions, centres)
+    sizes = np.bincount(nearest, minlength=clusters)
+    sizes[np.unique(nearest[labelled])] = 0
+    mine = nearest[places]
+    closeness = np.einsum("nd,nd->n", directions[places], centres[mine])
+    found = [
+        places[members[np.argmax(closeness[members])]]
+        for cluster in np.argsort(-sizes, kind="stable")
+        if sizes[cluster] and len(members := np.flatnonzero(mine == cluster))
+    ]
+    return np.array(found[:count], np.intp)
+
+
+def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
+    """Return uncertain places, one of each cluster among them, the most uncertain first."""
+    places = suggester.open_places
+    doubt = doubts(suggester)[places]
+    chosen = np.argsort(-doubt, kind="stable")[: max(count, count * _UNSURE)]
+    if len(chosen) > count:
+        directions = suggester.directions[places[chosen]]
+        nearest = _assign(directions, k_means(directions, count, seed=seed))
+        first = np.unique(nearest, return_index=True)[1]  # `chosen` goes from the most uncertain down
+        rest = np.setdiff1d(np.arange(len(chosen)), first)[: count - len(first)]
+        chosen = chosen[np.sort(np.concatenate([first, rest]))]
+    return places[chosen]
+
+
+def doubts(suggester: FeatureSuggester) -> np.ndarray:
+    """Return how undecided (N) pictures are, 0 to 1: 1 minus the margin; for several labels the nearness to a half."""
+    found = suggester.answers
+    if found.thresholds is not None:
+        return 1 - np.abs(found.probabilities - found.thresholds).min(axis=1)
+    top = np.partition(found.probabilities, -2, axis=1)[:, -2:]
+    return 1 - (top[:, 1] - top[:, 0])
+
+
+def rows_of_alike(
+    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, least_purity: float = 0.5
+) -> tuple[AlikeRow, ...]:
+    """Return rows of near pictures that are suggested the same class, most labels an action first; no picture twice."""
+    if suggester.needs or suggester.is_multilabel or not len(suggester.open_places):
+        return ()
+    places = suggester.open_places
+    shares = suggester.answers.probabilities[places]
+    called, sure = shares.argmax(axis=1), shares.max(axis=1)
+    rows: list[AlikeRow] = []
+    for index in np.unique(called):
+        mine = np.flatnonzero(called == index)
+        for members in _groups(suggester.directions[places[mine]], sure[mine], width):
+            purity = float(sure[mine[members]].mean())
+            if purity >= least_purity and len(members) > 1:
+                gain = len(members) * purity / (1 + len(members) * (1 - purity))
+                ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])
+                rows.append(AlikeRow(ids, suggester.class_names[index], purity, gain))
+    return tuple(sorted(rows, key=lambda row: -row.labels_an_action)[:most])
+
+
+def _groups(directions: np.ndarray, sure: np.ndarray, width: int) -> list[np.ndarray]:
+    """Cut pictures into groups of near ones, each begun at the surest that is left."""
+    left = np.argsort(-sure, kind="stable")[: 50 * width]
+    groups: list[np.ndarray] = []
+    while len(left):
+        nearness = directions[left] @ directions[left[0]]
+        nearness[0] = 2
+        order = np.argsort(-nearness, kind="stable")
+        groups.append(left[order[:width]])
+        left = left[np.sort(order[width:])]
+    return groups
+
+
+def k_means(rows: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
+    """Return (K, D) centres of length 1 of directions (N, D): k-means++ (Arthur and Vassilvitskii 2007), then Lloyd."""
+    generator = np.random.default_rng(seed)
+    if len(rows) > _MOST_SAMPLED:
+        rows = rows[generator.choice(len(rows), _MOST_SAMPLED, replace=False)]
+    centres = np.empty((clusters, rows.shape[1]), np.float32)
+    far = np.ones(len(rows))
+    for number in range(clusters):
+        total = far.sum()
+        place = generator.choice(len(rows), p=far / total) if total > 1e-9 else generator.integers(len(rows))
+        centres[number] = rows[place]
+        far = np.minimum(far, np.maximum(0, 1 - rows @ centres[number]).astype(np.float64))
+    for _ in range(_ROUNDS):
+        nearest = _assign(rows, centres)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, rows)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(lengths > 1e-9, sums / np.maximum(lengths, 1e-9), centres)
+    return centres
+
+
+def _assign(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the (N) nearest centre of each row."""
+    nearest = np.empty(len(rows), np.intp)
+    for start in range(0, len(rows), _MOST_SAMPLED):
+        nearest[start : start + _MOST_SAMPLED] = (rows[start : start + _MOST_SAMPLED] @ centres.T).argmax(axis=1)
+    return nearest
