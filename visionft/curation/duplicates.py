@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from visionft.curation.candidates import Pairs, candidates
-from visionft.curation.check import Check, CheckResult, Finding, Inputs
+from visionft.curation.check import FOLDER, Check, CheckResult, Finding, Inputs
 from visionft.curation.fingerprints import NEAR_SIDE, Fingerprints, fingerprints, in_parallel
 from visionft.curation.grouping import SLACK, Pair, groups_of, linked
 from visionft.curation.registration import Glance, Prepared, glance, grey_of, places, prepare, register
@@ -24,11 +24,16 @@ from visionft.data.picture_cache import PictureCache
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError, StoppedError
 from visionft.events import Progress
+from visionft.features.row_store import RowStore
 
 _STAGE: Final = "Comparing pairs"
+_SCORES: Final = "pairs-1"  # what was compared, by both contents; another number whenever scores are others
+_WRITTEN: Final = 2048  # pairs after which they are written
 _KEPT_FROM: Final = 0.7  # pairs below are not worth a look
 _KNOWN_PICTURES: Final = 2048  # kept ready for comparing
 _LARGEST_COMPLETED: Final = 40  # pictures of a component whose missing pairs are compared too
+
+_Item = tuple[int, int, int]  # two places, and the orientations of the second as bits
 
 
 class Duplicates(Check):
@@ -52,7 +57,7 @@ class Duplicates(Check):
         near = compared.completed([*pairs, *near], tail.threshold)
         pairs += [pair for pair in near if pair.score >= _KEPT_FROM and (pair.first, pair.second) not in exact]
         facts = {
-            "pairs": [(pair.first, pair.second, round(pair.score, 4)) for pair in pairs],
+            "pairs": [[pair.first, pair.second, round(pair.score, 4)] for pair in pairs],
             "compared": compared.count,
             "expected_false": None if np.isnan(tail.expected) else round(tail.expected, 3),
             "fitted": tail.fitted,
@@ -139,7 +144,8 @@ def _findings(result: CheckResult, inputs: Inputs) -> tuple[Finding, ...]:
         number, group = group_of.get(image_id, (0, None))
         related = tuple(other for _, other in others)
         if group is not None:  # those of its group first
-            related = tuple(sorted(related, key=lambda other: other not in group.image_ids))
+            within = frozenset(group.image_ids)
+            related = tuple(sorted(related, key=lambda other: other not in within))
         findings.append(
             Finding(
                 image_id=image_id,
@@ -216,6 +222,7 @@ class _Comparing:
         self._cache = PictureCache.usual()
         self._glance = lru_cache(8 * _KNOWN_PICTURES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_PICTURES)(self._new_prepared)
+        self._known = RowStore(inputs.project_dir / FOLDER / _SCORES, np.dtype(np.float32))
         self.count = 0
 
     def pairs(self, pairs: Pairs) -> list[Pair]:
@@ -224,25 +231,52 @@ class _Comparing:
         Raises:
             StoppedError: The user stopped.
         """
-        todo = list(zip(pairs.first.tolist(), pairs.second.tolist(), pairs.orientations.tolist(), strict=True))
+        items = list(zip(pairs.first.tolist(), pairs.second.tolist(), pairs.orientations.tolist(), strict=True))
+        images = self._prints.images
+        keys = [f"{images[first].sha256}{images[second].sha256}{turns}" for first, second, turns in items]
+        scores = self._compared(items, keys)
+        self.count += len(items)
         found: list[Pair] = []
+        for (first, second, _), score in zip(items, scores.tolist(), strict=True):
+            if score > 0:
+                low, high = sorted((images[first].image_id, images[second].image_id))
+                found.append(Pair(low, high, score))
+        return found
+
+    def _compared(self, items: Sequence[_Item], keys: Sequence[str]) -> np.ndarray:
+        """Return the (P,) scores of pairs; those that are new are compared and kept, also when it is stopped."""
+        scores = np.zeros(len(items), np.float32)
+        at = self._known.places(keys)
+        known = np.flatnonzero(at >= 0)
+        scores[known], is_whole = self._known.rows(at[known])
+        todo = np.flatnonzero(at < 0).tolist() + known[~is_whole].tolist()
+        waiting: list[int] = []
         done = 0
 
-        def take(item: tuple[int, int, int], score: float) -> bool:
+        def write() -> None:
+            self._known.append([keys[place] for place in waiting], scores[waiting])
+            waiting.clear()
+
+        def take(place: int, score: float | None) -> bool:
             nonlocal done
             done += 1
-            if score > 0:
-                first, second = (self._prints.images[place].image_id for place in item[:2])
-                found.append(Pair(min(first, second), max(first, second), score))
+            if score is not None:
+                scores[place] = score
+                waiting.append(place)
+            if len(waiting) >= _WRITTEN:
+                write()
             if done % 64 == 0 or done == len(todo):
                 self._inputs.on_event(Progress(stage=_STAGE, done=done, total=len(todo)))
             return not self._inputs.should_stop()
 
-        in_parallel(lambda item: self._score(*item), todo, take)
+        try:
+            in_parallel(lambda place: self._score(*items[place]), todo, take)
+        finally:
+            if waiting:
+                write()
         if done < len(todo):
-            raise StoppedError("The pictures were not all compared.", "Start again to go on.")
-        self.count += len(todo)
-        return found
+            raise StoppedError("The pictures were not all compared.", "Start again to go on where it stopped.")
+        return scores
 
     def completed(self, pairs: list[Pair], threshold: float) -> list[Pair]:
         """Return the pairs and those that nobody proposed, of pictures that hang together through others."""
@@ -267,8 +301,8 @@ class _Comparing:
         orientations = (1 | 1 << bits.argmin(axis=1)).astype(np.uint8)
         return pairs + self.pairs(Pairs(first, second, orientations))
 
-    def _score(self, first: int, second: int, orientations: int) -> float:
-        """Return the best score of two pictures over the orientations whose bits are set; 0 where one has gone."""
+    def _score(self, first: int, second: int, orientations: int) -> float | None:
+        """Return the best score of two pictures over the orientations whose bits are set; None where one has gone."""
         best = 0.0
         for orientation in range(8):
             if orientations >> orientation & 1:
@@ -276,7 +310,7 @@ class _Comparing:
                 if starts:
                     one, other = self._prepared(first), self._prepared(second)
                     if one is None or other is None:
-                        return 0.0
+                        return None
                     best = max(best, min(register(one, other.turned(orientation), starts), 0.9999))
         return best
 

@@ -80,9 +80,9 @@ def fingerprints(
     reasons = _measure_all(store, once, on_event, should_stop) if once else {}
     if once:
         known, good = _known(store, images)
-    bad = [images[place] for place in np.flatnonzero(~good)]
+    bad = [images[place] for place in np.flatnonzero(~good).tolist()]
     unreadable = tuple((image.image_id, reasons.get(image.sha256, "")) for image in bad)
-    return Fingerprints(tuple(images[place] for place in np.flatnonzero(good)), known[good], unreadable)
+    return Fingerprints(tuple(images[place] for place in np.flatnonzero(good).tolist()), known[good], unreadable)
 
 
 def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], each: Callable[[Any, Any], bool]) -> None:

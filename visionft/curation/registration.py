@@ -27,6 +27,7 @@ _BANDS: Final = {SIDE: (1.5, 12.0), _MIDDLE: (1.0, 6.0), COARSE: (0.8, 5.0)}  # 
 _SCALES: Final = tuple(1.035**-step for step in range(9))  # 1 down to .76: crops of up to 24 % of a side
 _MARGIN: Final = 3  # coarse pixels that a picture may lie outside the other
 _FLAT: Final = 0.5  # grey levels: less is no structure
+_LIKE_HALFWAY: Final = 0.7  # correlation after refining at half size: planted copies have .88 or more
 _TRIES, _SURE = 3, 0.97  # places that are refined; the correlation after which no other is tried
 _LEAST_SHARED: Final = 0.4  # of the smaller picture's area
 _CONTRAST_SIGMA, _CONTRAST_FLOOR = 5.0, 2.0  # pixels; grey levels below which there is no structure but noise
@@ -204,15 +205,17 @@ def _refined(inside: Prepared, outside: Prepared, place: Place) -> np.ndarray | 
     warp = np.array([[place.scale, 0, x * SIDE], [0, place.scale, y * SIDE]], np.float64)
     for size, steps in _STEPS.items():
         inner, outer = inside.levels[size], outside.levels[size]
+        whole = np.full(outer.shape, 255, np.uint8)
         smaller = np.diag([size / SIDE, size / SIDE])
         start = np.hstack([warp[:, :2], smaller @ warp[:, 2:]]).astype(np.float32)
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
         try:
-            _, end = cv2.findTransformECC(inner, outer, start, cv2.MOTION_AFFINE, criteria, None, 3)
+            likeness, end = cv2.findTransformECC(inner, outer, start, cv2.MOTION_AFFINE, criteria, whole, 3)
         except cv2.error:  # it did not converge, or left the picture
             return None
         warp = np.hstack([end[:, :2], end[:, 2:] * (SIDE / size)]).astype(np.float64)
-        if not np.isfinite(warp).all() or not 0.4 < abs(np.linalg.det(warp[:, :2])) < 2.5:
+        is_lost = not np.isfinite(warp).all() or not 0.4 < abs(np.linalg.det(warp[:, :2])) < 2.5
+        if is_lost or likeness < _LIKE_HALFWAY:
             return None
     return warp
 
@@ -225,8 +228,8 @@ def _even(band: np.ndarray) -> np.ndarray:
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     first, second = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / scale if scale > 1e-6 else 0.0
+    scale = float(np.sqrt((first * first).sum() * (second * second).sum()))
+    return float((first * second).sum()) / scale if scale > 1e-6 else 0.0  # products by BLAS would start threads
 
 
 def _interior(shared: np.ndarray) -> np.ndarray:

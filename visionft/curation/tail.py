@@ -55,7 +55,7 @@ def fit_tail(scores: np.ndarray) -> Tail:
     inside = norm.cdf(high, mean, deviation) - norm.cdf(low, mean, deviation)
 
     def expected(score: float) -> float:
-        return len(values) / max(inside, 1e-300) * float(norm.sf(np.arctanh(score), mean, deviation))
+        return float(len(values) / max(inside, 1e-300) * norm.sf(np.arctanh(score), mean, deviation))
 
     grid = np.linspace(LOWEST, HIGHEST, 91)
     threshold = next((float(score) for score in grid if expected(score) < 1), HIGHEST)
