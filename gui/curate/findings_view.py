@@ -102,7 +102,7 @@ class FindingsView(View):
         found = self.found
         if found is None:
             return summary
-        flagged = tr("{count} pictures are flagged.", count=f"{found.count(self.threshold):,}")
+        flagged = tr("{count} pictures are flagged.", count=f"{self.count() or 0:,}")
         return f"{flagged} {summary}"
 
     def empty(self) -> Empty | None:

@@ -76,6 +76,7 @@ class CuratePage(Page):
         for watched in (self.grid, self.viewer, self.stage.panels):
             watched.installEventFilter(keys)
         self.list.chosen.connect(self.show_view)
+        curation.view_wanted.connect(self.show_view)
         for view in self.views.values():
             view.changed.connect(partial(self._on_view_changed, view))
         curation.found_changed.connect(self._show_all)
