@@ -5,6 +5,8 @@ OF_ONE = {
     "{count} files, {size}": "{count} file, {size}",
     "{count} pictures imported": "{count} picture imported",
     "{count} suggestions by {run}": "{count} suggestion by {run}",
+    "{count} suggestions from your {labelled} labels": "{count} suggestion from your {labelled} labels",
+    "{count} pictures without a label": "{count} picture without a label",
     "{count} epochs": "{count} epoch",
     "{count} pictures a second.": "{count} picture a second.",
     "{count} pictures, {classes} classes": "{count} picture, {classes} classes",

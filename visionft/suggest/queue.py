@@ -10,14 +10,13 @@ from typing import Literal
 
 import numpy as np
 
+from visionft.suggest.clusters import assign, k_means
 from visionft.suggest.feature_suggester import FeatureSuggester
 
 ROW = 12  # pictures in a row of alike
 _CENTRES_A_CLASS = 4
 _FIRST_SHOTS = 2  # median pictures a class from which uncertainty is worth more than centres
 _UNSURE = 8  # times as many uncertain pictures as are asked for are clustered
-_MOST_SAMPLED = 20_000
-_ROUNDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     clusters = min(clusters, max(1, len(directions) // 2))
     centres = k_means(directions, clusters, seed=seed)
     places = suggester.open_places
-    nearest = _assign(directions, centres)
+    nearest = assign(directions, centres)
     sizes = np.bincount(nearest, minlength=clusters)
     sizes[np.unique(nearest[labelled])] = 0
     mine = nearest[places]
@@ -85,7 +84,7 @@ def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     chosen = np.argsort(-doubt, kind="stable")[: max(count, count * _UNSURE)]
     if len(chosen) > count:
         directions = suggester.directions[places[chosen]]
-        nearest = _assign(directions, k_means(directions, count, seed=seed))
+        nearest = assign(directions, k_means(directions, count, seed=seed))
         first = np.unique(nearest, return_index=True)[1]  # `chosen` goes from the most uncertain down
         rest = np.setdiff1d(np.arange(len(chosen)), first)[: count - len(first)]
         chosen = chosen[np.sort(np.concatenate([first, rest]))]
@@ -133,32 +132,3 @@ def _groups(directions: np.ndarray, sure: np.ndarray, width: int) -> list[np.nda
         groups.append(left[order[:width]])
         left = left[np.sort(order[width:])]
     return groups
-
-
-def k_means(rows: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
-    """Return (K, D) centres of length 1 of directions (N, D): k-means++ (Arthur and Vassilvitskii 2007), then Lloyd."""
-    generator = np.random.default_rng(seed)
-    if len(rows) > _MOST_SAMPLED:
-        rows = rows[generator.choice(len(rows), _MOST_SAMPLED, replace=False)]
-    centres = np.empty((clusters, rows.shape[1]), np.float32)
-    far = np.ones(len(rows))
-    for number in range(clusters):
-        total = far.sum()
-        place = generator.choice(len(rows), p=far / total) if total > 1e-9 else generator.integers(len(rows))
-        centres[number] = rows[place]
-        far = np.minimum(far, np.maximum(0, 1 - rows @ centres[number]).astype(np.float64))
-    for _ in range(_ROUNDS):
-        nearest = _assign(rows, centres)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, rows)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(lengths > 1e-9, sums / np.maximum(lengths, 1e-9), centres)
-    return centres
-
-
-def _assign(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the (N) nearest centre of each row."""
-    nearest = np.empty(len(rows), np.intp)
-    for start in range(0, len(rows), _MOST_SAMPLED):
-        nearest[start : start + _MOST_SAMPLED] = (rows[start : start + _MOST_SAMPLED] @ centres.T).argmax(axis=1)
-    return nearest
