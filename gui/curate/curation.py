@@ -64,6 +64,11 @@ class Curation(QObject):
         """The pictures that are in the project, by their ids; empty until they were read."""
         return self._read.now if self._read is not None else {}
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether any check has looked at the pictures yet."""
+        return self._read is not None and bool(self._read.found)
+
     def found(self, check: str) -> Found | None:
         """Return what a check found, as it holds now; None where it never looked, or nothing was read yet."""
         return self._read.found.get(check) if self._read is not None else None
@@ -87,7 +92,10 @@ class Curation(QObject):
         for image_id in touched:
             now.pop(image_id, None)
         now |= images_in_project(project, touched)
-        found = {name: found_after(each, touched, now, verdicts_of(project, name)) for name, each in read.found.items()}
+        found = {
+            name: found_after(each, touched, read.now, now, verdicts_of(project, name))
+            for name, each in read.found.items()
+        }
         self._take(Read(now, read.classes, found))
         self.pictures.invalidate(touched)
 
@@ -122,6 +130,11 @@ class Curation(QObject):
     def chosen(self) -> tuple[int, ...]:
         """Return the pictures that are selected in the grid, in order; the current one when none is."""
         return self.selection.selected_ids()
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether any picture is selected, or current; quick, however many are."""
+        return bool(self.selection.current_id()) or self.selection.hasSelection()
 
     def close(self) -> None:
         """Wait for what is being read."""

@@ -18,7 +18,7 @@ from gui.curate.views import all_views
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconButton, column, row, text
+from gui.kit.parts import Button, IconButton, column, restyle, row, text
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -147,6 +147,7 @@ class CuratePage(Page):
         self.list.show_chosen(view.name)
         view.fill()
         self.sentence.setText(view.sentence())
+        self.sentence.setVisible(bool(self.sentence.text()))
         self.stage.show_view(view)
         self.state.actions.refresh()
 
@@ -158,8 +159,10 @@ class CuratePage(Page):
     @Slot()
     def _show_looking(self) -> None:
         """Say how far the look is, or what speaks for another one."""
-        looking, has_looked = self.curation.looking, any(map(self.curation.found, self._checks()))
+        looking, has_looked = self.curation.looking, self.curation.has_looked
         self.look_button.setText(tr("Look again") if has_looked else tr("Look through the pictures"))
+        restyle(self.look_button, role="" if has_looked else "primary")
+        self.look_button.set_icon_name("refresh" if has_looked else "search")
         if looking.progress is not None:
             self.look_line.show_progress(looking.progress, is_stopping=looking.is_stopping)
         elif looking.failure is not None:
@@ -175,9 +178,6 @@ class CuratePage(Page):
         found = self.curation.found(self.view.check) if self.view is not None and self.view.check else None
         count = found.came_since if found is not None else 0
         return tr("{count} pictures came since this was looked at.", count=f"{count:,}") if count else ""
-
-    def _checks(self) -> list[str]:
-        return [view.check for view in self.views.values() if view.check]
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ class CuratePage(Page):
         command = self._command(name)
         if command is None or not self.curation.now:
             return tr("This view does not offer it.")
-        if command.needs_picture and not self.curation.chosen():
+        if command.needs_picture and not self.curation.has_chosen:
             return tr("Choose a picture first.")
         return command.why_not()
 

@@ -223,7 +223,7 @@ class View(QObject):
 
     def why_no_picture(self) -> str:
         """Return why nothing can be done to a picture; empty where one is selected."""
-        return "" if self.curation.chosen() else tr("Choose a picture first.")
+        return "" if self.curation.has_chosen else tr("Choose a picture first.")
 
 
 def plain_tile(row: ImageRow, curation: Curation, *, title: str = "", detail: str = "", mark: str = "") -> Tile:

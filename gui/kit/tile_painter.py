@@ -156,7 +156,7 @@ class TilePainter:
             first = QRect(box.left(), box.top(), box.width(), theme.scaled(LINE_PX))
             if self._lines > 1:
                 below = QRect(box.left(), first.bottom() - 2, box.width(), theme.scaled(SECOND_LINE_PX))
-                _draw_words(painter, below, tile.detail, theme.colours().muted)
+                _draw_words(painter, below, tile.detail, theme.colours().muted, mode=Qt.TextElideMode.ElideRight)
                 font.setWeight(QFont.Weight.DemiBold)
                 painter.setFont(font)
             _draw_title(painter, first, tile, aside=tile.aside, palette=theme.colours())
@@ -232,8 +232,15 @@ def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, i
     painter.drawRoundedRect(QRectF(left + 0.5, line.center().y() - 3.5, 9, 9), 2.5, 2.5)
 
 
-def _draw_words(painter: QPainter, box: QRect, words: str, colour: str) -> None:
-    """Draw a line, shortened in the middle: its end tells as much as its beginning (“a → b”, “blue? 93%”)."""
+def _draw_words(
+    painter: QPainter,
+    box: QRect,
+    words: str,
+    colour: str,
+    *,
+    mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+) -> None:
+    """Draw a line; a title is shortened in the middle, as its end tells as much (“a → b”, “blue? 93%”)."""
     painter.setPen(QColor(colour))
-    shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, box.width())
+    shown = painter.fontMetrics().elidedText(words, mode, box.width())
     painter.drawText(box, int(_SIDEWAYS), shown)

@@ -1,5 +1,6 @@
 """The table of checks: one row each. Whoever shows checks goes through it and asks nothing else."""
 
 from visionft.curation.check import Check
+from visionft.curation.quality import Quality
 
-CHECKS: dict[str, Check] = {check.name: check for check in ()}
+CHECKS: dict[str, Check] = {check.name: check for check in (Quality(),)}

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QInputDialog
 
 from gui.curate.page import CuratePage
 from gui.shell.window import MainWindow
+from visionft.curation.check import Inputs
 from visionft.curation.table import CHECKS
 from visionft.errors import NextStep
 from visionft.project.edits.changes import RemoveImages, UnlabelImages
@@ -180,7 +181,20 @@ def test_why_a_command_cannot_be_done_is_said(qtbot, page):
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWindow, grey_dir):
+@pytest.mark.slow
+def test_a_look_through_all_pictures_computes_their_features(qtbot, window: MainWindow, grey_dir):
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: page.stage.empty.isVisible() and page.stage.isVisible(), timeout=5000)
+    qtbot.mouseClick(page.look_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=300_000)
+    qtbot.waitUntil(lambda: page.grid.count() == 8)
+    assert (grey_dir / "features").is_dir()
+
+
+def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWindow, grey_dir, monkeypatch):
+    monkeypatch.setattr(Inputs, "features", None)  # no check of these tests wants them, and they take seconds
     window.state.open_project(grey_dir)
     window.show_page("curate")
     page = window.page("curate")
@@ -190,10 +204,9 @@ def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWi
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert page.look_line.words() and page.look_line.stop_button.isVisible()
     assert window.state.actions.why_not("curate.look")
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+    wait(qtbot, page)
     qtbot.waitUntil(lambda: page.grid.count() == 8)
     assert not page.look_line.words() and page.look_button.text() == "Look again"
-    assert (grey_dir / "features").is_dir()
 
 
 def test_what_came_since_is_said_and_one_check_looks_again(qtbot, page, tmp_path, draw_folder):

@@ -197,6 +197,7 @@ PLACES = {
     "compare": "page.results",
     "explain": "page.results",
     "suggest": "page.label",
+    "embed": "curate.look",
     "download": "file.public",
     "backbones": "page.train",
     "undo": "edit.undo",

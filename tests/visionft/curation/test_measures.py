@@ -1,0 +1,162 @@
+"""What is measured of one picture, and what is broken in a file although it decodes."""
+
+import io
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.curation.damage import damage_in, painted_over
+from visionft.curation.measures import MEASURES, measure
+from visionft.errors import ImageError
+from visionft.files import sha256_file
+
+
+def scene(seed: int = 0, size: tuple[int, int] = (160, 200)) -> np.ndarray:
+    """Return a picture with edges of many directions, and a little noise."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((*size, 3), 120, np.uint8)
+    for _ in range(25):
+        centre = tuple(int(rng.integers(0, side)) for side in size[::-1])
+        axes = tuple(int(each) for each in rng.integers(8, 40, 2))
+        cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 256, 3).tolist(), -1)
+    return np.clip(pixels + rng.normal(0, 2, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def jpeg(pixels: np.ndarray, **options) -> bytes:
+    handle = io.BytesIO()
+    Image.fromarray(pixels).save(handle, "JPEG", quality=92, **options)
+    return handle.getvalue()
+
+
+@pytest.fixture
+def measured(tmp_path: Path):
+    """Return a function: pixels or bytes -> the row of them."""
+
+    def measured(content: np.ndarray | bytes, name: str = "picture.jpg") -> np.ndarray:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else jpeg(content))
+        return measure(path, sha256_file(path))
+
+    return measured
+
+
+def test_light_colour_and_size_are_measured(measured):
+    row = measured(scene())
+    assert (row["width"], row["height"]) == (200, 160)
+    assert row["black"] < row["dark"] < row["middle"] < row["light"] < row["white"] <= 1
+    assert row["chroma"] > 0.3 and row["entropy"] > 4 and not row["damage"]
+    grey = measured(np.repeat(scene()[..., :1], 3, axis=2))
+    assert grey["chroma"] < 0.02
+
+
+def blurred(pixels: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(pixels, (0, 0), 2)
+
+
+def moved(pixels: np.ndarray) -> np.ndarray:
+    return cv2.filter2D(pixels, -1, np.eye(9, dtype=np.float32) / 9)
+
+
+@pytest.mark.parametrize("spoil", [blurred, moved])
+@pytest.mark.parametrize("name", ["edges_large", "edges_small"])
+def test_blur_of_any_kind_softens_edges_at_both_scales(measured, spoil, name):
+    for seed in range(3):
+        assert measured(spoil(scene(seed)))[name] < measured(scene(seed))[name] - 0.2
+
+
+def test_sharpness_does_not_depend_on_contrast(measured):
+    pale = (scene() * 0.3 + 80).astype(np.uint8)
+    assert abs(measured(pale)["edges_large"] - measured(scene())["edges_large"]) < 0.25
+
+
+def test_the_finest_detail_goes_first(measured):
+    assert measured(cv2.GaussianBlur(scene(), (0, 0), 0.8))["fine_large"] < measured(scene())["fine_large"] - 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (16, 16)])
+def test_a_tiny_or_even_picture_has_no_sharpness_and_all_else(measured, size):
+    row = measured(np.full((*size, 3), 90, np.uint8))
+    assert np.isnan(row["edges_large"]) and row["deviation"] < 0.01 and row["height"] == size[0]
+
+
+def test_a_large_picture_is_measured_at_the_scale_of_others(measured):
+    large = cv2.resize(scene(), None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC)
+    assert (measured(large)["width"], measured(large)["height"]) == (2400, 1920)
+    assert abs(measured(large)["edges_small"] - measured(scene())["edges_small"]) < 0.3
+
+
+class TestDamage:
+    def test_a_file_cut_off_says_so_and_has_no_numbers(self, measured):
+        row = measured(jpeg(scene())[:3000])
+        assert b"truncated" in bytes(row["damage"])
+        assert all(np.isnan(row[name]) for name in MEASURES)
+
+    def test_a_file_cut_off_and_closed_decodes_but_is_seen(self, measured):
+        content = jpeg(scene())
+        row = measured(content[: len(content) // 2] + b"\xff\xd9")
+        assert not row["damage"] and 0.3 < row["painted"] < 0.7
+
+    @pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180])
+    def test_the_lost_part_is_found_on_any_side(self, turn):
+        content = jpeg(scene())
+        pixels = np.array(Image.open(io.BytesIO(content[: len(content) // 2] + b"\xff\xd9")).transpose(turn))
+        assert painted_over(content, pixels) > 0.3
+
+    def test_margins_are_no_damage(self):
+        framed = np.pad(scene(), ((0, 40), (0, 0), (0, 0)), constant_values=255)
+        around = np.pad(scene(), ((30, 30), (30, 30), (0, 0)), constant_values=90)
+        assert painted_over(jpeg(scene()), framed) == painted_over(jpeg(scene()), around) == 0
+        assert painted_over(b"GIF89a", np.pad(scene(), ((0, 40), (0, 0), (0, 0)), constant_values=90)) == 0
+
+    def test_a_lost_sector_of_a_jpeg_is_found(self, measured):
+        content = jpeg(scene())
+        middle = len(content) // 2
+        assert b"empty" in bytes(measured(content[:middle] + bytes(512) + content[middle + 512 :])["damage"])
+        assert not measured(jpeg(scene(), comment=bytes(4000)))["damage"]  # zeros before the pixels are none of them
+        assert not measured(jpeg(np.full((2000, 2000, 3), 90, np.uint8)))["damage"]
+
+    def test_a_changed_bit_of_a_png_is_found(self):
+        handle = io.BytesIO()
+        Image.fromarray(scene()).save(handle, "PNG")
+        content = bytearray(handle.getvalue())
+        assert damage_in(bytes(content)) == ""
+        content[len(content) // 2] ^= 1
+        assert "checksum" in damage_in(bytes(content))
+        assert "end of the file" in damage_in(bytes(content[:-400]))
+
+    @pytest.mark.shared_data
+    def test_hostile_files_get_a_row_or_a_reason(self, shared_data):
+        for path in sorted((shared_data / "bad_inputs").rglob("*")):
+            if path.is_file():
+                try:
+                    measure(path, sha256_file(path))
+                except ImageError as error:
+                    assert error.message
+
+
+class TestNotNow:
+    def test_a_missing_file_leaves_no_row(self, tmp_path):
+        with pytest.raises(ImageError, match="missing"):
+            measure(tmp_path / "gone.jpg", "0" * 64)
+
+    def test_a_file_edited_since_is_another_picture(self, tmp_path):
+        (tmp_path / "a.jpg").write_bytes(jpeg(scene()))
+        with pytest.raises(ImageError, match="edited"):
+            measure(tmp_path / "a.jpg", "0" * 64)
+
+    def test_a_picture_too_large_for_the_memory_may_be_looked_at_later(self, tmp_path, monkeypatch):
+        path = tmp_path / "a.jpg"
+        path.write_bytes(jpeg(scene(size=(600, 600))))
+        monkeypatch.setenv("VISIONFT_PICTURE_MB", "1")
+        with pytest.raises(ImageError, match="too large"):
+            measure(path, sha256_file(path))
+
+
+def test_the_name_of_a_copy_does_not_matter(measured, tmp_path):
+    row = measured(scene())
+    shutil.copy(tmp_path / "picture.jpg", tmp_path / "other.bin")
+    assert measure(tmp_path / "other.bin", sha256_file(tmp_path / "other.bin")) == row

@@ -1,0 +1,216 @@
+"""The check of quality: odd pictures are flagged for what is wrong with them, sets that are so on purpose are not."""
+
+import hashlib
+import io
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.curation.check import CheckResult, Inputs
+from visionft.curation.measuring import measured, rows_of
+from visionft.curation.oddness import Peers, from_distance, rarity
+from visionft.curation.quality import Quality
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import StoppedError
+
+
+def scene(seed: int, size: tuple[int, int] = (64, 80)) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    pixels = np.full((*size, 3), rng.integers(90, 150), np.uint8)
+    for _ in range(20):
+        centre = tuple(int(rng.integers(0, side)) for side in size[::-1])
+        axes = tuple(int(each) for each in rng.integers(4, 20, 2))
+        cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 256, 3).tolist(), -1)
+    return np.clip(pixels + rng.normal(0, 2, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    handle = io.BytesIO()
+    Image.fromarray(pixels).save(handle, "JPEG", quality=92)
+    return handle.getvalue()
+
+
+@pytest.fixture
+def project_of(tmp_path: Path):
+    """Return a function: pictures (pixels or bytes), their classes -> the inputs of a check."""
+
+    def project_of(contents: list[np.ndarray | bytes], classes: list[int] | None = None, **options) -> Inputs:
+        images: list[SnapshotImage] = []
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        for number, content in enumerate(contents):
+            data = content if isinstance(content, bytes) else jpeg(content)
+            path = tmp_path / "pictures" / f"{number}.jpg"
+            path.write_bytes(data)
+            labels = () if classes is None else (classes[number],)
+            images.append(SnapshotImage(number, path, hashlib.sha256(data).hexdigest(), labels, None))
+        (tmp_path / "project").mkdir(exist_ok=True)
+        names = tuple(f"class {number}" for number in range(1 + max(classes or [0])))
+        return Inputs(tmp_path / "project", Snapshot("single", names, tuple(images)), **options)
+
+    return project_of
+
+
+def flags(result: CheckResult) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for finding in result.flagged():
+        found.setdefault(finding.image_id, set()).add(finding.kind)
+    return found
+
+
+def grey(pixels: np.ndarray) -> np.ndarray:
+    return np.repeat(pixels.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+
+
+FAULTS = {
+    "blur": lambda p: jpeg(cv2.GaussianBlur(p, (0, 0), 2.5)),
+    "dark": lambda p: jpeg((p * 0.15).astype(np.uint8)),
+    "bright": lambda p: jpeg((p * 0.2 + 204).astype(np.uint8)),
+    "flat": lambda p: jpeg((p * 0.1 + 110).astype(np.uint8)),
+    "blank": lambda p: jpeg(np.full_like(p, 77)),
+    "grey": lambda p: jpeg(grey(p)),
+    "shape": lambda p: jpeg(p[:, :24]),
+    "size": lambda p: jpeg(cv2.resize(p, None, fx=4, fy=4)),
+    "damaged": lambda p: jpeg(p)[:-500],
+}
+
+
+@pytest.fixture
+def spoilt(project_of) -> Inputs:
+    """Return 60 pictures in two classes of which the first ones have a fault each, in the order of `FAULTS`."""
+    contents: list[np.ndarray | bytes] = [scene(number) for number in range(60)]
+    for number, spoil in enumerate(FAULTS.values()):
+        contents[number] = spoil(scene(number))
+    return project_of(contents, [number % 2 for number in range(60)])
+
+
+def test_each_fault_is_flagged_for_what_it_is_and_nothing_else_is(spoilt):
+    result = Quality().run(spoilt)
+    found = flags(result)
+    assert {number: kind for number, kind in enumerate(FAULTS) if kind not in found.get(number, set())} == {}
+    assert set(found) == set(range(len(FAULTS)))
+    assert result.looked_at == 60 and result.unreadable == ()
+
+
+def test_reasons_are_sentences_with_numbers_and_the_worst_come_first(spoilt):
+    result = Quality().run(spoilt)
+    reasons = {finding.kind: finding.reason for finding in reversed(result.flagged())}
+    assert reasons["blur"] == "Blurred: the least sharp of “class 0”."
+    assert "24 x 64 pixels" in reasons["shape"] and "320 x 256 pixels" in reasons["size"]
+    assert "truncated" in reasons["damaged"] and reasons["blank"] == "Blank: one colour all over."
+    assert all(reason.endswith(".") for reason in reasons.values())
+    scores = [finding.score for finding in result.findings]
+    assert scores == sorted(scores, reverse=True) and min(scores) >= 0 and max(scores) <= 1
+    assert sum(result.facts["kinds"]["blur"]["scores"]) == 60
+
+
+@pytest.mark.parametrize("kind", ["dark", "bright", "flat", "blur", "grey"])
+def test_a_set_that_is_so_on_purpose_is_not_flagged_wholesale(project_of, kind):
+    result = Quality().run(project_of([FAULTS[kind](scene(number)) for number in range(30)]))
+    assert sum(kind in kinds for kinds in flags(result).values()) <= 1
+
+
+@pytest.mark.parametrize("kind", ["dark", "grey"])
+def test_nor_is_a_class(project_of, kind):
+    contents = [FAULTS[kind](scene(n)) if n % 2 else scene(n) for n in range(80)]
+    result = Quality().run(project_of(contents, [number % 2 for number in range(80)]))
+    assert not any(kind in kinds for kinds in flags(result).values())
+
+
+def test_upright_and_wide_pictures_are_both_at_home(project_of):
+    contents = [scene(n, (64, 80) if n % 2 else (80, 64)) for n in range(40)]
+    assert flags(Quality().run(project_of(contents))) == {}
+
+
+class TestFewAndOdd:
+    def test_five_pictures(self, project_of):
+        contents: list[np.ndarray | bytes] = [scene(number) for number in range(4)]
+        result = Quality().run(project_of([*contents, jpeg(scene(9))[:-900]]))
+        assert flags(result) == {4: {"damaged"}}
+
+    def test_one_picture(self, project_of):
+        assert Quality().run(project_of([scene(0)])).findings == ()
+
+    def test_all_the_same(self, project_of):
+        assert Quality().run(project_of([scene(0)] * 20)).flagged() == ()
+
+    def test_all_broken(self, project_of):
+        result = Quality().run(project_of([b"\xff\xd8\xff no picture"] * 6))
+        assert flags(result) == {number: {"damaged"} for number in range(6)}
+
+    def test_files_missing(self, project_of):
+        inputs = project_of([scene(number) for number in range(10)])
+        inputs.images.images[3].path.unlink()
+        result = Quality().run(inputs)
+        assert result.unreadable == ((3, "the file is missing"),) and result.looked_at == 9
+        inputs.images.images[3].path.write_bytes(jpeg(scene(3)))
+        assert Quality().run(inputs).unreadable == ()  # nothing of it was kept
+
+
+class TestOnce:
+    def test_what_was_measured_is_not_opened_again(self, project_of):
+        inputs = project_of([scene(number) for number in range(10)])
+        first = Quality().run(inputs)
+        for image in inputs.images.images:
+            image.path.unlink()
+        assert Quality().run(inputs) == first
+
+    def test_equal_pictures_are_measured_once_and_each_has_its_row(self, project_of):
+        inputs = project_of([scene(0), scene(1), scene(0)])
+        found = measured(inputs.project_dir, inputs.images)
+        assert len(rows_of(inputs.project_dir)) == 2 and len(found.rows) == 3
+        assert found.rows[0] == found.rows[2] != found.rows[1]
+
+    def test_a_damaged_row_is_measured_anew(self, project_of):
+        inputs = project_of([scene(number) for number in range(4)])
+        before = measured(inputs.project_dir, inputs.images)
+        file = next((inputs.project_dir / "curation").rglob("rows.bin"))
+        data = bytearray(file.read_bytes())
+        data[5] ^= 255
+        file.write_bytes(data)
+        assert (measured(inputs.project_dir, inputs.images).rows == before.rows).all()
+
+    def test_stopping_keeps_what_was_done_and_goes_on_there(self, project_of):
+        asked = threading.Event()
+        inputs = project_of([scene(n, (24, 24)) for n in range(150)], on_event=lambda _: asked.set())
+        stopped = Inputs(inputs.project_dir, inputs.images, inputs.on_event, asked.is_set)
+        with pytest.raises(StoppedError):
+            Quality().run(stopped)
+        kept = len(rows_of(inputs.project_dir))
+        assert 0 < kept < 150
+        seen: list[int] = []
+        Quality().run(Inputs(inputs.project_dir, inputs.images, lambda event: seen.append(event.total)))
+        assert seen[-1] == 150 - kept
+
+
+class TestOddness:
+    def test_the_lesser_of_both_distances_counts(self):
+        images = [SnapshotImage(n, Path(), "", (n % 2,), None) for n in range(200)]
+        rng = np.random.default_rng(0)
+        values = rng.normal(0, 1, 200)
+        values[1::2] -= 20  # one class is lower on purpose
+        distances = Peers(images, ("a", "b")).low(values, floor=0.1)
+        assert distances.max() < 5
+        values[0] = -20  # usual in the set, odd in its class: stays
+        values[1] = -60
+        assert Peers(images, ("a", "b")).low(values, floor=0.1)[1] > 5
+
+    def test_a_trifle_in_an_even_set_is_not_odd(self):
+        images = [SnapshotImage(n, Path(), "", (), None) for n in range(50)]
+        values = np.zeros(50)
+        values[0] = -0.1
+        assert Peers(images, ()).low(values, floor=0.1)[0] == pytest.approx(1)
+
+    def test_unknown_values_score_nothing(self):
+        images = [SnapshotImage(n, Path(), "", (), None) for n in range(3)]
+        unknown = np.full(3, np.nan)
+        assert (from_distance(Peers(images, ()).low(unknown, floor=1), 3.0) == 0).all()
+        assert (rarity(unknown, step=1.0) == 0).all()
+
+    def test_rarity_asks_for_company_not_for_the_middle(self):
+        values = np.array([0.0] * 50 + [10.0] * 50 + [5.0])
+        scores = rarity(values, step=1.0)
+        assert scores[-1] == 1 and (scores[:-1] == 0).all()
