@@ -97,7 +97,7 @@ class MapPanel(QWidget):
         self.legend.hidden_changed.connect(self._show_groups)
         self._read: MapRead | None = None
         self.hint = ElidedLabel(role="small", mode=Qt.TextElideMode.ElideRight)
-        self.hint.setText(tr("The wheel zooms, the right button moves the map. Shift draws a rectangle, Ctrl adds."))
+        self.hint.setText(tr("Wheel: zoom. Right button: move. Shift: rectangle. Ctrl: add."))
         zoom = row(
             self.hint,
             IconButton("minus", "Zoom out", on_click=lambda: self.canvas.zoom_by(1 / 1.5)),

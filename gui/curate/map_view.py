@@ -14,8 +14,9 @@ from gui.curate.view import Command, Empty, Shown, View
 from gui.kit.i18n import tr
 from gui.kit.workers import Failure, WorkerPool
 from gui.tasks import Lane, Task, TaskHandle
-from visionft.curation.picture_map import Method
+from visionft.curation.picture_map import Method, draw_map
 from visionft.events import OnEvent, ShouldStop
+from visionft.features.feature_store import current_kind, load_features
 from visionft.libraries import load_libraries
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ def draw(
     project_dir: Path, images: "Snapshot", method: Method, *, again: bool, on_event: OnEvent, should_stop: ShouldStop
 ) -> None:
     """Draw the map, or place on it what is new, in a task."""
-    load_libraries(on_event)
-    from visionft.curation.picture_map import draw_map
-
+    if current_kind(project_dir) is None or load_features(project_dir, images).missing:
+        load_libraries(on_event)  # only who has pictures looked at waits for them: a map of what is known comes at once
     draw_map(project_dir, images, method=method, again=again, on_event=on_event, should_stop=should_stop)
 
 
@@ -39,6 +39,7 @@ class MapView(View):
 
     name, title, icon = "map", "Map", "map"
     panel_place = "beside"
+    panel_share = 0.55
 
     def __init__(self, curation: Curation) -> None:
         super().__init__(curation)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.curate.similar_reading import Examples, Picked
 from gui.kit import theme
+from gui.kit.grid_geometry import GAP
 from gui.kit.i18n import tr
 from gui.kit.parts import column, row, text
 from gui.kit.picture_grid import PictureGrid
@@ -41,7 +42,8 @@ class ExampleStrip(QWidget):
 
     def _grid(self, thumbnails: ThumbnailStore, name: str) -> PictureGrid:
         grid = PictureGrid(thumbnails, name=name, lines=0, side_px=_SIDE_PX, selectable=False)
-        grid.setFixedHeight(theme.scaled(_SIDE_PX) + 3 * theme.MEDIUM)
+        grid.setProperty("role", "cards")  # on the ground of the page, not on a sheet of their own
+        grid.setFixedHeight(theme.scaled(_SIDE_PX) + 2 * GAP)
         grid.setToolTip(tr("A click takes it out"))
         grid.opened.connect(lambda tile_id: self.removed.emit(self._picked[tile_id]))
         return grid

@@ -111,5 +111,5 @@ def _is_unseen(project_dir: Path, images: Snapshot, path: Path) -> bool:
     try:
         image = SnapshotImage(0, path, sha256_file(path), (), None)
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
     return bool(load_features(project_dir, (image,)).missing)

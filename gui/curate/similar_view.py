@@ -199,9 +199,7 @@ class SimilarView(View):
         """Say what is looked for."""
         if not self.examples.like:
             return tr("What looks like a picture, best first. F3 on any page looks for what is selected there.")
-        return tr(
-            "Best first. + takes a picture as an example, - as one that is not meant; both sharpen what is found."
-        )
+        return tr("Best first. + takes a picture as an example, - as one that is not meant: both sharpen the search.")
 
     def empty(self) -> Empty | None:
         """Return why there is nothing: no example, no features, or it failed."""
