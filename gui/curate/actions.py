@@ -32,6 +32,7 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         of_view("curate.like", "Take as an example", "+"),
         of_view("curate.unlike", "Take as one that is not meant", "-"),
         of_view("curate.above", "Select all up to this one", "Ctrl+Up"),
+        of_view("curate.save_report", "Save a report of the health", also="health html"),
         add("curate.toggle_viewer", "Show the picture large, or all of them again", lambda p: p.toggle_viewer(),
             keys=("Space",), place=CURATE),
         add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),

@@ -66,8 +66,8 @@ class Labeller(QObject):
     @Slot()
     def accept_sure(self) -> None:
         """Take every suggestion that is sure enough, in one step."""
-        found = self._labels.suggesting.open_ones()
-        sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= SURE}
+        found = self._labels.suggesting.sure_ones(SURE)
+        sure = {image_id: each.classes for image_id, each in found.items()}
         if sure:
             said = tr("{count} suggestions were accepted.", count=f"{len(sure):,}")
             self._labels.apply(AcceptSuggestions(sure), said)
@@ -133,7 +133,7 @@ class Labeller(QObject):
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous picture without a label current, around the end; those put off are passed over."""
         project = self._labels.project
-        if project is None:
+        if project is None or (step > 0 and self._labels.ask_for_useful()):
             return
         is_put_off = self._labels.query.label_state == PUT_OFF
         query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
@@ -147,7 +147,8 @@ class Labeller(QObject):
             self._labels.state.say(tr("Every picture has a label."), tone="good")
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
-        if count == 1 and not is_multi and self._labels.state.settings.auto_advance:
+        goes_on = count == 1 and not is_multi and self._labels.state.settings.auto_advance
+        if goes_on and not self._labels.ask_for_useful():
             self._selection.step(1)
 
 

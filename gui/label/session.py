@@ -5,16 +5,17 @@ The page, its keys and the actions depend on this and not on each other. It show
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.picture_model import PictureModel
+from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
 from gui.kit.workers import WorkerPool
 from gui.label.cell import Cell
-from gui.label.filter_bar import ImageQuery
+from gui.label.filter_bar import MOST_USEFUL, ImageQuery
 from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
@@ -70,6 +71,7 @@ class LabelSession(QObject):
         self._finder = PictureFinder(session.project) if session is not None else None
         self._counting = WorkerPool(_count, threads=1, answers_age=True, parent=self)
         self._counting.done.connect(self._on_counted)
+        self.suggesting.queue_found.connect(self._on_queue_found)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -104,7 +106,13 @@ class LabelSession(QObject):
         """Return what is shown of pictures."""
         if self.project is None:
             return []
-        return list(cells(self.project, image_ids, self.colours, self.suggesting.found))
+        return list(cells(self.project, image_ids, self.colours, self.suggesting.found, self.suggesting.reasons))
+
+    def reason_tiles(self, image_id: int) -> list[Tile]:
+        """Return the labelled pictures that are the most like one, each with its classes."""
+        cells = {cell.image_id: cell for cell in self.cells([r.image_id for r in self.suggesting.reasons[image_id]])}
+        found = [cells[each.image_id] for each in self.suggesting.reasons[image_id] if each.image_id in cells]
+        return [replace(cell, aside="", mark="") for cell in found]
 
     def known_name(self, typed: str) -> str | None:
         """Return the class that is called like this, letters compared without case."""
@@ -126,16 +134,37 @@ class LabelSession(QObject):
         """Show what fits a query."""
         self.only, self.query = None, query
         self.find()
+        if self.follows_queue:
+            self.suggesting.ask_queue()
+
+    @property
+    def follows_queue(self) -> bool:
+        """Whether the pictures that are the most useful to label come first."""
+        return self.only is None and self.query.order == MOST_USEFUL
+
+    def ask_for_useful(self) -> bool:
+        """Ask for other pictures where those that were the most useful have labels; return whether they are awaited."""
+        queue = self.suggesting.queue
+        if not self.follows_queue or any(not cell.labels and not cell.is_put_off for cell in self.cells(queue)):
+            return False
+        self.suggesting.ask_queue()
+        return bool(queue)
+
+    @Slot()
+    def _on_queue_found(self) -> None:
+        if self.follows_queue:
+            self.find()
+            self.selection.set_current(0)
 
     def find(self) -> None:
         """Look again which pictures are to be shown."""
         if self._finder is None:
             return
         if self.only is not None:
-            present = set(self._finder.find(ImageQuery(), {}))
+            present = set(self._finder.find(ImageQuery(), self.suggesting))
             self.pictures.set_ids(tuple(image_id for image_id in self.only if image_id in present))
         else:
-            self.pictures.set_ids(self._finder.find(self.query, self.suggesting.found))
+            self.pictures.set_ids(self._finder.find(self.query, self.suggesting))
         self.shown_changed.emit()
 
     def forget_names(self) -> None:
