@@ -51,4 +51,5 @@ OF_ONE = {
     "{count} pictures came since this was looked at.": "{count} picture came since this was looked at.",
     "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
+    "Place {count} new pictures": "Place {count} new picture",
 }
