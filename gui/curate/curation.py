@@ -33,6 +33,7 @@ class Curation(QObject):
     """The state of curating one project; without a project there is just nothing in it."""
 
     found_changed = Signal()  # what holds of the findings, or what is in the project
+    view_wanted = Signal(str)  # another view is to be shown: its name
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, window: QWidget) -> None:
         """Args: `page` is the screen that tasks lead to, `window` what a question stands over."""

@@ -79,6 +79,7 @@ class CuratePage(Page):
             watched.installEventFilter(keys)
         self.grid.menu_wanted.connect(self._offer_menu)
         self.list.chosen.connect(self.show_view)
+        curation.view_wanted.connect(self.show_view)
         for view in self.views.values():
             view.changed.connect(partial(self._on_view_changed, view))
         curation.found_changed.connect(self._show_all)

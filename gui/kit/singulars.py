@@ -49,6 +49,8 @@ OF_ONE = {
     "{count} pictures, {share} alike": "{count} picture, {share} alike",
     "{count} copies were taken out of the project.": "{count} copy was taken out of the project.",
     "{count} pairs are no doubles.": "{count} pair is no double.",
+    "{count} have no label.": "{count} has no label.",
+    "of {count} pictures are flagged.": "of {count} picture is flagged.",
     "{count} pictures are flagged.": "{count} picture is flagged.",
     "{count} pictures were looked at.": "{count} picture was looked at.",
     "{count} pictures came since this was looked at.": "{count} picture came since this was looked at.",
