@@ -1,6 +1,7 @@
 """The table of views. A view of its own is one row; every check that has none gets the generic view."""
 
 from gui.curate.curation import Curation
+from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.findings_view import FindingsView
 from gui.curate.health_view import HealthView
 from gui.curate.map_view import MapView
@@ -10,7 +11,11 @@ from gui.curate.view import View
 from visionft.curation.table import CHECKS
 
 # In the order of the list: health, duplicates, label errors, leaks, quality, overlap; then map, similar.
+<<<<<<< HEAD
 VIEWS: tuple[type[View], ...] = (HealthView, QualityView, MapView, SimilarView)
+=======
+VIEWS: tuple[type[View], ...] = (HealthView, DuplicatesView, QualityView)
+>>>>>>> window
 _LAST = ("map", "similar")  # they look at pictures, whatever was found: below all checks
 
 

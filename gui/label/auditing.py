@@ -124,9 +124,7 @@ class Auditing(QObject):
         planned, claimed = confidence_of(number, CONFIDENCE)
         self._plan = None
         if len(chosen) and project.task == "single":
-            self._plan = suggest_plan(
-                len(chosen), rightness=rightness, expected_wrong=1 - expected, confidence=planned
-            )
+            self._plan = suggest_plan(len(chosen), rightness=rightness, expected_wrong=1 - expected, confidence=planned)
         self.accept_view.rightness_box.setCurrentIndex(self._wanted)
         self.accept_view.show_offer(
             offer_of(self._plan, threshold=self._threshold, count=len(chosen), total=len(ids), expected=expected,
