@@ -11,11 +11,13 @@ from gui.curate.view import View
 from visionft.curation.table import CHECKS
 
 # In the order of the list: health, duplicates, label errors, leaks, quality, overlap; then map, similar.
-<<<<<<< HEAD
-VIEWS: tuple[type[View], ...] = (HealthView, QualityView, MapView, SimilarView)
-=======
-VIEWS: tuple[type[View], ...] = (HealthView, DuplicatesView, QualityView)
->>>>>>> window
+VIEWS: tuple[type[View], ...] = (
+    HealthView,
+    DuplicatesView,
+    QualityView,
+    MapView,
+    SimilarView,
+)
 _LAST = ("map", "similar")  # they look at pictures, whatever was found: below all checks
 
 
