@@ -102,7 +102,7 @@ def draw_audit(
     if not chosen:
         raise ProjectError("No suggestion is sure enough to be accepted.", "Label some more pictures.")
     expected = 1 - float(np.mean([each.confidence for each in chosen.values()]))
-    number = _next_number(project)
+    number = next_number(project)
     planned, claimed = confidence_of(number, confidence)
     if allowed is None:
         plan = suggest_plan(len(chosen), rightness=rightness, expected_wrong=expected, confidence=planned)
@@ -126,7 +126,7 @@ def draw_audit(
     return pending
 
 
-def _next_number(project: Project) -> int:
+def next_number(project: Project) -> int:
     """Return which audit in a row the next one is: those since the last that was passed, an unfinished one included."""
     number = 1
     for audit in audits_of(project):
