@@ -29,6 +29,7 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         of_view("curate.remove", "Take out of the project", "Del"),
         of_view("curate.tag", "Tag", "Ctrl+T"),
         of_view("curate.open", "Open on Label"),
+        of_view("curate.save_report", "Save a report of the health", also="health html"),
         add("curate.toggle_viewer", "Show the picture large, or all of them again", lambda p: p.toggle_viewer(),
             keys=("Space",), place=CURATE),
         add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),

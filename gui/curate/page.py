@@ -5,12 +5,13 @@ Every view is an object of its own (`gui.curate.view`); the page asks it what to
 
 from functools import partial
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QPoint, Slot
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.keys import CurateKeys
 from gui.curate.look_line import LookLine
+from gui.curate.picture_menu import picture_menu
 from gui.curate.stage import Stage
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
@@ -45,6 +46,7 @@ class CuratePage(Page):
         self.look_button = Button("Look through the pictures", "search", role="primary", on_click=self.look)
         self.look_line = LookLine(on_stop=self.curation.looking.stop, on_look=self.look_again)
         self.sentence = text(role="muted", wrap=True)
+        self.sentence.setContentsMargins(0, theme.SMALL, 0, 0)  # its line stands level with the first view's title
         self.stage = Stage(self.curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.empty = EmptyState("pictures", "", "")
@@ -75,7 +77,9 @@ class CuratePage(Page):
         keys = CurateKeys(curation, self._accept_class, self)
         for watched in (self.grid, self.viewer, self.stage.panels):
             watched.installEventFilter(keys)
+        self.grid.menu_wanted.connect(self._offer_menu)
         self.list.chosen.connect(self.show_view)
+        curation.view_wanted.connect(self.show_view)
         for view in self.views.values():
             view.changed.connect(partial(self._on_view_changed, view))
         curation.found_changed.connect(self._show_all)
@@ -216,6 +220,13 @@ class CuratePage(Page):
 
     def _command(self, name: str) -> Command | None:
         return self.view.commands.get(name) if self.view is not None else None
+
+    @Slot(QPoint)
+    def _offer_menu(self, place: QPoint) -> None:
+        if self.view is not None:
+            menu = picture_menu(self.view, self.curation, self)
+            menu.exec(place)
+            menu.deleteLater()
 
     def toggle_viewer(self) -> None:
         """Show the current picture large, or all of them again."""

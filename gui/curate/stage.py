@@ -5,17 +5,18 @@ It asks the view and holds its widgets; it knows nothing of what the view is abo
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.picture_line import PictureLine
 from gui.curate.view import Empty, View
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.image_view import ImageView
 from gui.kit.label_box import LabelBox
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, column
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
 
@@ -49,13 +50,12 @@ class Stage(QWidget):
     def _lay_out(self) -> None:
         self._controls_box, self._controls = QWidget(), column()
         self._controls_box.setLayout(self._controls)
-        self._buttons = QHBoxLayout()
-        self._buttons.setSpacing(theme.SMALL)
+        self._buttons = Flow()
         self._pictures = QStackedWidget()
         self._pictures.addWidget(self.grid)
         self._pictures.addWidget(self.viewer)
         self._foot = QWidget()
-        self._foot.setLayout(column(self.line, row(self._buttons, None), spacing=theme.SMALL))
+        self._foot.setLayout(column(self.line, self._buttons, spacing=theme.SMALL))
         self._split = QSplitter()
         self._split.addWidget(self.panels)
         self._split.addWidget(self._pictures)

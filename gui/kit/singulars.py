@@ -44,6 +44,8 @@ OF_ONE = {
     "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
     "{count} pictures have no label now.": "{count} picture has no label now.",
     "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} have no label.": "{count} has no label.",
+    "of {count} pictures are flagged.": "of {count} picture is flagged.",
     "{count} pictures are flagged.": "{count} picture is flagged.",
     "{count} pictures were looked at.": "{count} picture was looked at.",
     "{count} pictures came since this was looked at.": "{count} picture came since this was looked at.",

@@ -20,6 +20,7 @@ import visionft
 from visionft.cli import (
     completion,
     curate_commands,
+    duplicates_command,
     history_commands,
     map_commands,
     model_commands,
@@ -52,6 +53,7 @@ for module in (
     run_commands,
     suggest_command,
     curate_commands,
+    duplicates_command,
     map_commands,
     public_command,
     quality_command,
