@@ -219,6 +219,12 @@ class Auditing(QObject):
         marked = tr("{count} wrong", count=f"{len(self._wrong):,}")
         self.sample_view.show_progress(f"{words}, {marked}" if self._wrong else words, len(self._checked), total)
 
+    def set_side(self, pixels: int) -> None:
+        """Set the side of a tile of the sample; the rows are cut anew."""
+        self.sample_view.grid.set_side(pixels)
+        if self._pending is not None:
+            self._show()
+
     def toggle_current(self) -> None:
         """Mark the picture that the keys are on as wrong, or take the mark back."""
         self.toggle(self.sample_view.grid.selection.current_id())
