@@ -110,7 +110,7 @@ class FindingsView(View):
         looking, found = self.curation.looking, self.found
         if found is None:  # while it is not being looked for either, the empty state says it
             return summary if self.check in looking.checks or self.check in looking.refused else ""
-        flagged = tr("{count} pictures are flagged.", count=f"{found.count(self.threshold):,}")
+        flagged = tr("{count} pictures are flagged.", count=f"{self.count() or 0:,}")
         return f"{flagged} {summary}"
 
     def empty(self) -> Empty | None:

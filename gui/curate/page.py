@@ -46,6 +46,7 @@ class CuratePage(Page):
         self.look_button = Button("Look through the pictures", "search", role="primary", on_click=self.look)
         self.look_line = LookLine(on_stop=self.curation.looking.stop, on_look=self.look_again)
         self.sentence = text(role="muted", wrap=True)
+        self.sentence.setContentsMargins(0, theme.SMALL, 0, 0)  # its line stands level with the first view's title
         self.stage = Stage(self.curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.empty = EmptyState("pictures", "", "")
@@ -78,6 +79,7 @@ class CuratePage(Page):
             watched.installEventFilter(keys)
         self.grid.menu_wanted.connect(self._offer_menu)
         self.list.chosen.connect(self.show_view)
+        curation.view_wanted.connect(self.show_view)
         for view in self.views.values():
             view.changed.connect(partial(self._on_view_changed, view))
         curation.found_changed.connect(self._show_all)

@@ -15,6 +15,7 @@ import resources
 import visionft
 from visionft.amounts import size_text
 from visionft.curation.check import Finding
+from visionft.curation.health import health_of
 from visionft.curation.health_facts import Advice, CheckHealth, Health, RunHealth, WeakClass
 from visionft.data.decode import decode
 from visionft.errors import ImageError, StoppedError
@@ -22,6 +23,7 @@ from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_s
 from visionft.files import write_text
 from visionft.foreign_text import printable
 from visionft.project.names import count_of
+from visionft.project.store import Project
 
 STAGE: Final = "Drawing the report"
 _SIDE, _QUALITY = 240, 80  # of a thumbnail: pixels, twice what it is shown at; JPEG
@@ -52,6 +54,16 @@ def write_report(
         thumbnails[image_id] = thumbnail(path)
         on_event(Progress(stage=STAGE, done=done, total=len(health.paths)))
     write_text(target, report_html(health, thumbnails))
+
+
+def save_report(
+    project_dir: Path, target: Path, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
+) -> Path:
+    """Write the report of a project as it is stored now; return where. For a task beside the window."""
+    with Project.open(project_dir, read_only=True) as project:
+        health = health_of(project)
+    write_report(health, target, on_event=on_event, should_stop=should_stop)
+    return target
 
 
 def thumbnail(path: Path) -> str:
