@@ -19,10 +19,11 @@ from gui.kit.i18n import tr
 EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, QUEUE, TRY = (
     "Everywhere", "Label", "Viewer", "Curate", "Train", "Queue", "Try"
 )  # fmt: skip
+ROWS, SAMPLE = "Rows of alike", "Check of a sample"  # of the label page, where neither grid nor viewer is seen
 MENUS = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE, _NATIVE = QKeySequence.SequenceFormat.PortableText, QKeySequence.SequenceFormat.NativeText
-_WITHOUT_TEXT_FIELDS = (LABEL, VIEWER, CURATE, QUEUE)  # a letter alone may be a key there
-_GIVE_CLASSES = (LABEL, VIEWER, CURATE)  # letters without a command may be the key of a class there
+_GIVE_CLASSES = (LABEL, VIEWER, ROWS, SAMPLE, CURATE)  # letters without a command may be the key of a class there
+_WITHOUT_TEXT_FIELDS = (*_GIVE_CLASSES, QUEUE)  # a letter alone may be a key there
 CLASS_KEYS = "1234567890"
 Chosen = Mapping[str, str]
 

@@ -22,6 +22,7 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
+import screenshot_curate
 import screenshot_readme
 import screenshot_results
 import screenshot_train
@@ -80,7 +81,7 @@ class Studio:
     def photograph(self, target: Path, *, width: int, height: int) -> None:
         """Write one picture of the window."""
         self.settle(width, height)
-        if self.window.current_page.name in ("label", "try", "results"):
+        if self.window.current_page.name in ("label", "curate", "try", "results"):
             self.wait_for_pictures(400)
         shown = self.window.grab()
         for dialog in self.dialogs():
@@ -314,6 +315,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "26-label-suggestions": _label_suggestions,
     "12-label": _label,
     "13-label-viewer": _label_viewer,
+    **screenshot_curate.scenes(),
     "06-train-setup": screenshot_train.setup,
     "25-train-measured": screenshot_train.measured,
     "26-train-backbones": screenshot_train.all_backbones,

@@ -33,6 +33,7 @@ class Curation(QObject):
     """The state of curating one project; without a project there is just nothing in it."""
 
     found_changed = Signal()  # what holds of the findings, or what is in the project
+    view_wanted = Signal(str)  # another view is to be shown: its name
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, window: QWidget) -> None:
         """Args: `page` is the screen that tasks lead to, `window` what a question stands over."""
@@ -51,6 +52,7 @@ class Curation(QObject):
         self._reading = WorkerPool(ResultReader(), threads=1, answers_age=True, parent=self)
         self._reading.done.connect(self._on_read)
         self.looking.ended.connect(self.read)
+        state.settings_changed.connect(self._take_keys)  # commands may have other keys now
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -63,6 +65,11 @@ class Curation(QObject):
     def now(self) -> "Mapping[int, InProject]":
         """The pictures that are in the project, by their ids; empty until they were read."""
         return self._read.now if self._read is not None else {}
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether any check has looked at the pictures yet."""
+        return self._read is not None and bool(self._read.found)
 
     def found(self, check: str) -> Found | None:
         """Return what a check found, as it holds now; None where it never looked, or nothing was read yet."""
@@ -87,7 +94,10 @@ class Curation(QObject):
         for image_id in touched:
             now.pop(image_id, None)
         now |= images_in_project(project, touched)
-        found = {name: found_after(each, touched, now, verdicts_of(project, name)) for name, each in read.found.items()}
+        found = {
+            name: found_after(each, touched, read.now, now, verdicts_of(project, name))
+            for name, each in read.found.items()
+        }
         self._take(Read(now, read.classes, found))
         self.pictures.invalidate(touched)
 
@@ -100,12 +110,13 @@ class Curation(QObject):
     def _take(self, read: Read) -> None:
         self._read, self.classes = read, read.classes
         self.colours = class_colours(read.classes)
-        self.keys = self.keys_now()
+        self._take_keys()
         self.found_changed.emit()
 
-    def keys_now(self) -> dict[str, str]:
-        """Return {key: class name}, with the letters that no command has."""
-        return class_keys(self.classes, self.state.actions.letters_in_use())
+    @Slot()
+    def _take_keys(self) -> None:
+        """Give the classes the letters that no command has."""
+        self.keys = class_keys(self.classes, self.state.actions.letters_in_use())
 
     def _tiles(self, image_ids: Sequence[int]) -> "Iterable[Tile]":
         return self.give_tiles(image_ids)
@@ -122,6 +133,11 @@ class Curation(QObject):
     def chosen(self) -> tuple[int, ...]:
         """Return the pictures that are selected in the grid, in order; the current one when none is."""
         return self.selection.selected_ids()
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether any picture is selected, or current; quick, however many are."""
+        return bool(self.selection.current_id()) or self.selection.hasSelection()
 
     def close(self) -> None:
         """Wait for what is being read."""

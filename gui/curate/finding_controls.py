@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSlider, QWidget
 
 from gui.kit import theme
 from gui.kit.chips import Chip
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.parts import IconButton, row, text
 
@@ -36,10 +37,11 @@ class FindingControls(QWidget):
         self._count.setMinimumWidth(theme.scaled(96))
         self.reset_button = IconButton("undo", "Back to the usual threshold", on_click=self.reset_wanted.emit)
         self.chips: dict[str, Chip] = {}
-        self._chip_row = row(spacing=theme.TIGHT + theme.HAIR)
-        few = text("Surest", "small")
-        layout = row(few, self.slider, text("More", "small"), self._count, self.reset_button, None, self._chip_row)
-        self.setLayout(layout)
+        line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
+        self._threshold = QWidget()
+        self._threshold.setLayout(line)
+        self._flow = Flow(self._threshold)
+        self.setLayout(self._flow)
 
     def show_threshold(self, threshold: float, usual: float) -> None:
         """Show where the threshold is, and whether it was moved from the usual one."""
@@ -56,12 +58,12 @@ class FindingControls(QWidget):
         """Show {kind: (title, how many)}, unless there is only one; `chosen` are those it is narrowed to."""
         for kind in self.chips.keys() - kinds.keys():
             chip = self.chips.pop(kind)
-            self._chip_row.removeWidget(chip)
+            self._flow.removeWidget(chip)
             chip.deleteLater()
         for kind, (title, count) in kinds.items():
             if kind not in self.chips:
                 chip = self.chips[kind] = Chip()
                 chip.clicked.connect(lambda _checked=False, kind=kind: self.kind_toggled.emit(kind))
-                self._chip_row.addWidget(chip)
+                self._flow.addWidget(chip)
             self.chips[kind].show_words(f"{title} {count:,}", is_on=kind in chosen)
             self.chips[kind].setVisible(len(kinds) > 1)

@@ -4,8 +4,9 @@ A check whose findings want more than this has a view of its own, a subclass (`g
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from operator import attrgetter
 
 from PySide6.QtWidgets import QWidget
 
@@ -34,6 +35,7 @@ class FindingsView(View):
         self.title = getattr(self, "title", CHECKS[self.check].title)
         self._moved_to: float | None = None  # the threshold that the user chose
         self._kinds: frozenset[str] = frozenset()  # to which it is narrowed; empty for all
+        self._ids: tuple[int, ...] = ()  # that are shown
         self.commands = {
             "curate.fine": Command(self.keep, self.why_no_finding, icon="check", words=tr("Keep as it is")),
             "curate.accept": Command(self.accept_or_keep, self.why_no_finding, is_button=False),
@@ -63,12 +65,15 @@ class FindingsView(View):
 
     def findings_of(self, image_id: int) -> tuple[Finding, ...]:
         """Return what is found of a picture, the worst first, however little."""
-        return self.found.by_image.get(image_id, ()) if self.found is not None else ()
+        return self.found.of(image_id) if self.found is not None else ()
 
     def chosen_findings(self) -> list[Finding]:
         """Return the flagged findings about what is selected."""
+        return list(self._chosen_findings())
+
+    def _chosen_findings(self) -> Iterator[Finding]:
         found = (each for image_id in self.curation.chosen() for each in self.findings_of(image_id))
-        return [each for each in found if self._is_shown(each)]
+        return (each for each in found if self._is_shown(each))
 
     def _is_shown(self, finding: Finding) -> bool:
         return finding.score >= self.threshold and (not self._kinds or finding.kind in self._kinds)
@@ -77,11 +82,14 @@ class FindingsView(View):
 
     def fill(self) -> None:
         """Bring the controls up to date."""
-        found = self.found
+        found, flagged = self.found, self.flagged()
         if found is None:
+            self._ids = ()
             return
-        kinds = Counter(each.kind for each in self.flagged())
+        kinds = Counter(map(attrgetter("kind"), flagged))
         self._kinds &= frozenset(kinds)
+        mine = [each for each in flagged if each.kind in self._kinds] if self._kinds else flagged
+        self._ids = tuple(dict.fromkeys(map(attrgetter("image_id"), mine)))
         shown = {kind: (self.kind_title(kind), count) for kind, count in kinds.most_common()}
         self.controls.show_kinds(shown, self._kinds)
         self.controls.show_threshold(self.threshold, found.result.threshold)
@@ -99,10 +107,10 @@ class FindingsView(View):
     def sentence(self) -> str:
         """Return how many pictures are flagged, and what the check looks for."""
         summary = tr(CHECKS[self.check].summary)
-        found = self.found
-        if found is None:
-            return summary
-        flagged = tr("{count} pictures are flagged.", count=f"{found.count(self.threshold):,}")
+        looking, found = self.curation.looking, self.found
+        if found is None:  # while it is not being looked for either, the empty state says it
+            return summary if self.check in looking.checks or self.check in looking.refused else ""
+        flagged = tr("{count} pictures are flagged.", count=f"{self.count() or 0:,}")
         return f"{flagged} {summary}"
 
     def empty(self) -> Empty | None:
@@ -122,7 +130,9 @@ class FindingsView(View):
     def _empty_unlooked(self) -> Empty:
         title = tr("Looking was stopped") if self.curation.looking.was_stopped else tr("Not looked through yet")
         words, button = tr(CHECKS[self.check].summary), tr("Look through the pictures")
-        return Empty(title=title, words=words, icon="search", button=button, act=self.curation.looking.start)
+        checks = [self.check] if self.curation.has_looked else []
+        act = partial(self.curation.looking.start, checks)
+        return Empty(title=title, words=words, icon="search", button=button, act=act)
 
     def _empty_clean(self, found: Found) -> Empty:
         """Return that nothing is flagged, which is good; or that all that is flagged lies below the threshold."""
@@ -144,9 +154,7 @@ class FindingsView(View):
 
     def shown(self) -> Shown:
         """Return the pictures that are flagged, the worst first."""
-        flagged = self.flagged()
-        ids = (each.image_id for each in flagged if not self._kinds or each.kind in self._kinds)
-        return Shown(tuple(dict.fromkeys(ids)))
+        return Shown(self._ids)
 
     def tile(self, row: ImageRow) -> Tile:
         """Return a picture with what is suggested for it, and the reason below."""
@@ -194,7 +202,7 @@ class FindingsView(View):
 
     def why_no_finding(self) -> str:
         """Return why there is nothing to keep as it is."""
-        return self.why_no_picture() or ("" if self.chosen_findings() else tr("Nothing is flagged about it."))
+        return self.why_no_picture() or ("" if any(self._chosen_findings()) else tr("Nothing is flagged about it."))
 
     def keep(self) -> None:
         """Note of what is selected that it is no fault."""

@@ -5,12 +5,13 @@ Every view is an object of its own (`gui.curate.view`); the page asks it what to
 
 from functools import partial
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QPoint, Slot
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.keys import CurateKeys
 from gui.curate.look_line import LookLine
+from gui.curate.picture_menu import picture_menu
 from gui.curate.stage import Stage
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
@@ -18,7 +19,7 @@ from gui.curate.views import all_views
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, IconButton, column, row, text
+from gui.kit.parts import Button, IconButton, column, restyle, row, text
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -45,6 +46,7 @@ class CuratePage(Page):
         self.look_button = Button("Look through the pictures", "search", role="primary", on_click=self.look)
         self.look_line = LookLine(on_stop=self.curation.looking.stop, on_look=self.look_again)
         self.sentence = text(role="muted", wrap=True)
+        self.sentence.setContentsMargins(0, theme.SMALL, 0, 0)  # its line stands level with the first view's title
         self.stage = Stage(self.curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.empty = EmptyState("pictures", "", "")
@@ -75,7 +77,9 @@ class CuratePage(Page):
         keys = CurateKeys(curation, self._accept_class, self)
         for watched in (self.grid, self.viewer, self.stage.panels):
             watched.installEventFilter(keys)
+        self.grid.menu_wanted.connect(self._offer_menu)
         self.list.chosen.connect(self.show_view)
+        curation.view_wanted.connect(self.show_view)
         for view in self.views.values():
             view.changed.connect(partial(self._on_view_changed, view))
         curation.found_changed.connect(self._show_all)
@@ -147,6 +151,7 @@ class CuratePage(Page):
         self.list.show_chosen(view.name)
         view.fill()
         self.sentence.setText(view.sentence())
+        self.sentence.setVisible(bool(self.sentence.text()))
         self.stage.show_view(view)
         self.state.actions.refresh()
 
@@ -158,8 +163,10 @@ class CuratePage(Page):
     @Slot()
     def _show_looking(self) -> None:
         """Say how far the look is, or what speaks for another one."""
-        looking, has_looked = self.curation.looking, any(map(self.curation.found, self._checks()))
+        looking, has_looked = self.curation.looking, self.curation.has_looked
         self.look_button.setText(tr("Look again") if has_looked else tr("Look through the pictures"))
+        restyle(self.look_button, role="" if has_looked else "primary")
+        self.look_button.set_icon_name("refresh" if has_looked else "search")
         if looking.progress is not None:
             self.look_line.show_progress(looking.progress, is_stopping=looking.is_stopping)
         elif looking.failure is not None:
@@ -175,9 +182,6 @@ class CuratePage(Page):
         found = self.curation.found(self.view.check) if self.view is not None and self.view.check else None
         count = found.came_since if found is not None else 0
         return tr("{count} pictures came since this was looked at.", count=f"{count:,}") if count else ""
-
-    def _checks(self) -> list[str]:
-        return [view.check for view in self.views.values() if view.check]
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -205,7 +209,7 @@ class CuratePage(Page):
         command = self._command(name)
         if command is None or not self.curation.now:
             return tr("This view does not offer it.")
-        if command.needs_picture and not self.curation.chosen():
+        if command.needs_picture and not self.curation.has_chosen:
             return tr("Choose a picture first.")
         return command.why_not()
 
@@ -216,6 +220,13 @@ class CuratePage(Page):
 
     def _command(self, name: str) -> Command | None:
         return self.view.commands.get(name) if self.view is not None else None
+
+    @Slot(QPoint)
+    def _offer_menu(self, place: QPoint) -> None:
+        if self.view is not None:
+            menu = picture_menu(self.view, self.curation, self)
+            menu.exec(place)
+            menu.deleteLater()
 
     def toggle_viewer(self) -> None:
         """Show the current picture large, or all of them again."""

@@ -11,12 +11,13 @@ from gui.kit.picture_model import Tile
 class PictureLine(QWidget):
     """Always as high, so that moving from picture to picture moves nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, label_box: QWidget) -> None:
+        """Args: `label_box` stands behind the name: it shows and changes the label."""
         super().__init__()
         self._name = ElidedLabel("", "strong")
         self._facts = text(role="small")
         self._reason = ElidedLabel("", "muted", mode=Qt.TextElideMode.ElideRight)
-        line = row(self._name, self._facts, spacing=theme.MEDIUM)
+        line = row(self._name, self._facts, label_box, spacing=theme.LARGE)
         line.setStretch(0, 1)
         self.setLayout(column(line, self._reason, spacing=theme.HAIR))
 

@@ -5,17 +5,18 @@ It asks the view and holds its widgets; it knows nothing of what the view is abo
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.picture_line import PictureLine
 from gui.curate.view import Empty, View
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.image_view import ImageView
 from gui.kit.label_box import LabelBox
-from gui.kit.parts import Button, column, row
+from gui.kit.parts import Button, column
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
 
@@ -39,8 +40,8 @@ class Stage(QWidget):
         self.grid = PictureGrid(self.thumbnails, selection=curation.selection, lines=2)
         self.viewer = ImageView(self.thumbnails)
         self.panels = QStackedWidget()
-        self.line = PictureLine()
         self.label_box = LabelBox()
+        self.line = PictureLine(self.label_box)
         self.empty = EmptyState("info", "", "")
         self._empty: Empty | None = None
         self._lay_out()
@@ -49,14 +50,12 @@ class Stage(QWidget):
     def _lay_out(self) -> None:
         self._controls_box, self._controls = QWidget(), column()
         self._controls_box.setLayout(self._controls)
-        self._buttons = QHBoxLayout()
-        self._buttons.setSpacing(theme.SMALL)
+        self._buttons = Flow()
         self._pictures = QStackedWidget()
         self._pictures.addWidget(self.grid)
         self._pictures.addWidget(self.viewer)
         self._foot = QWidget()
-        below = row(self._buttons, None, self.label_box, spacing=theme.MEDIUM)
-        self._foot.setLayout(column(self.line, below, spacing=theme.SMALL))
+        self._foot.setLayout(column(self.line, self._buttons, spacing=theme.SMALL))
         self._split = QSplitter()
         self._split.addWidget(self.panels)
         self._split.addWidget(self._pictures)
@@ -144,6 +143,9 @@ class Stage(QWidget):
         if panel is not None:
             self.panels.setCurrentWidget(panel)
             self._split.setOrientation(_PLACES[view.panel_place])
+            if view.panel_share:
+                share = round(1000 * view.panel_share)
+                self._split.setSizes([share, 1000 - share])  # Qt fits them to the room there is
         self.label_box.setVisible(view.gives_classes)
 
     def _show_empty(self, empty: Empty | None) -> None:

@@ -141,6 +141,7 @@ class View(QObject):
     icon: str = "pictures"
     check: str = ""  # of `visionft.curation.table`: "Look again" is about this one; empty for none
     panel_place: PanelPlace = "beside"  # where what `build_panel` returns stands
+    panel_share: float = 0.0  # of the room that the panel gets at first, 0 to 1; 0 leaves it to the widgets
     gives_classes: bool = True  # class keys and the class box relabel what is selected
 
     def __init__(self, curation: Curation) -> None:
@@ -223,7 +224,7 @@ class View(QObject):
 
     def why_no_picture(self) -> str:
         """Return why nothing can be done to a picture; empty where one is selected."""
-        return "" if self.curation.chosen() else tr("Choose a picture first.")
+        return "" if self.curation.has_chosen else tr("Choose a picture first.")
 
 
 def plain_tile(row: ImageRow, curation: Curation, *, title: str = "", detail: str = "", mark: str = "") -> Tile:

@@ -102,9 +102,10 @@ class GridGeometry:
             found += range(start + first, start + min(last, self._counts[section]))
         return found
 
-    def headings(self, top: int, bottom: int) -> Iterator[tuple[int, int]]:
-        """Yield (section, top of its heading) of those between two heights."""
-        yield from ((section, self._tops[section]) for section in self._sections(top, bottom))
+    def headings(self, top: int, bottom: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (section, top of its heading, height with its pictures) of those between two heights."""
+        for section in self._sections(top, bottom):
+            yield section, self._tops[section], self._tops[section + 1] - self._tops[section] - self._gap // 2
 
     def _sections(self, top: int, bottom: int) -> range:
         count = len(self._counts)

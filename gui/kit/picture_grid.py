@@ -85,7 +85,7 @@ class PictureGrid(PullView):
         self.selection = selection or ImageSelection(pictures or PictureModel(parent=self), self)
         self.pictures = self.selection.pictures
         self._thumbnails, self._side, self._lines, self._is_single_row = thumbnails, side_px, lines, single_row
-        self._is_overlaid = overlaid
+        self._is_overlaid, self._is_selectable = overlaid, selectable
         self._painter = TilePainter(lines, is_overlaid=overlaid)
         self._geometry_read: GridGeometry | None = None
         self._wished: tuple[object, ...] = ()
@@ -381,14 +381,15 @@ class PictureGrid(PullView):
         tile, box = self.pictures.known_tile(self.pictures.ids[place]), self.rect_of(place)
         if tile is None or not area.intersects(box):
             return
-        is_current = place == self.selection.place and (self._lines > 0 or self._is_overlaid or self.hasFocus())
+        marks_current = self._lines > 0 or (self._is_overlaid and self._is_selectable) or self.hasFocus()
+        is_current = place == self.selection.place and marks_current
         is_selected = self.selection.isSelected(self.pictures.index(place))
         kept = self._thumbnails.get(tile.path)
         self._painter.draw(painter, box, tile, kept, is_selected=is_selected, is_current=is_current)
 
     def _draw_headings(self, painter: QPainter) -> None:
         top = self.verticalOffset()
-        for section, above in self.layout_now.headings(top, top + self.viewport().height()):
-            if section < len(self.pictures.sections):
+        for place, above, height in self.layout_now.headings(top, top + self.viewport().height()):
+            if place < len(self.pictures.sections):
                 line = QRect(0, above - top, self.viewport().width(), theme.scaled(HEADING_PX))
-                draw_heading(painter, line, self.pictures.sections[section])
+                draw_heading(painter, line, self.pictures.sections[place], height)

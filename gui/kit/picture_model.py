@@ -27,6 +27,7 @@ class Tile:
         aside: Said quietly behind the title.
         detail: A quiet second line.
         mark: A chip over the picture: what about it has changed, or its tags.
+        is_out: It was taken out of what is about to happen: drawn pale, with a cross.
     """
 
     image_id: int
@@ -39,6 +40,7 @@ class Tile:
     aside: str = ""
     detail: str = ""
     mark: str = ""
+    is_out: bool = False
 
     def spoken(self) -> str:
         """Return all that is said of the picture, for tooltips and screen readers."""
@@ -47,11 +49,16 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, and how many of the pictures that follow belong to it: at least one."""
+    """A heading, and how many of the pictures that follow belong to it: at least one.
+
+    `aside` is said quietly at the right; the section that keys are about `is_current`.
+    """
 
     title: str
     colour: ClassColour
     count: int
+    aside: str = ""
+    is_current: bool = False
 
 
 Load = Callable[[Sequence[int]], Iterable[Tile]]

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 
 from gui.kit import theme
@@ -15,6 +15,7 @@ INSET = 4  # between a card's edge and its picture
 HEADING_PX, LINE_PX, SECOND_LINE_PX, BAND_PX = 22, 24, 17, 20
 MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
 _SHOWN_SWATCHES, _SWATCH_PX = 4, 13
+_CROSS_PX = 15
 _RADIUS = 7
 _SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
 _Draw = Callable[[QPainter, QRect], None]
@@ -60,6 +61,8 @@ class TilePainter:
             painter.setPen(QColor(theme.colours().muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(frame, int(flags), tr("Cannot be shown:\n{reason}", reason=kept.reason))
+        if tile.is_out:
+            painter.drawPixmap(frame.topLeft(), self._veil(frame.size(), ratio))
         if self._is_overlaid:
             self._draw_over(painter, box, tile, is_selected=is_selected, is_current=is_current)
             return
@@ -129,6 +132,27 @@ class TilePainter:
 
         return self._stamp(("frame", is_selected, is_current), size, ratio, draw)
 
+    def _veil(self, size: QSize, ratio: float) -> QPixmap:
+        """Return what lies over a picture that was taken out: it is pale, with a cross in its middle."""
+
+        def draw(painter: QPainter, box: QRect) -> None:
+            palette, radius = theme.colours(), min(theme.scaled(_CROSS_PX), box.width() / 3)
+            veil, middle = QColor(palette.canvas), QRectF(box).center()
+            veil.setAlphaF(0.66)
+            painter.fillRect(box, veil)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(palette.bad))
+            painter.drawEllipse(middle, radius, radius)
+            pen = QPen(QColor(palette.surface), radius / 4)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            arm = radius * 0.38
+            for turn in (1, -1):
+                end = QPointF(arm, turn * arm)
+                painter.drawLine(middle - end, middle + end)
+
+        return self._stamp("veil", size, ratio, draw)
+
     def _over(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
             painter.fillRect(box, QColor(theme.OVER_PICTURE))
@@ -156,7 +180,7 @@ class TilePainter:
             first = QRect(box.left(), box.top(), box.width(), theme.scaled(LINE_PX))
             if self._lines > 1:
                 below = QRect(box.left(), first.bottom() - 2, box.width(), theme.scaled(SECOND_LINE_PX))
-                _draw_words(painter, below, tile.detail, theme.colours().muted)
+                _draw_words(painter, below, tile.detail, theme.colours().muted, mode=Qt.TextElideMode.ElideRight)
                 font.setWeight(QFont.Weight.DemiBold)
                 painter.setFont(font)
             _draw_title(painter, first, tile, aside=tile.aside, palette=theme.colours())
@@ -164,11 +188,21 @@ class TilePainter:
         return self._stamp(key, size, ratio, draw, font)
 
 
-def draw_heading(painter: QPainter, line: QRect, section: Section) -> None:
-    """Draw the heading of a section: the colour and the name of its class."""
+def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) -> None:
+    """Draw the heading of a section: its class with the colour; behind the current one lies a band of `height`."""
+    palette, font = theme.colours(), painter.font()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if section.is_current:
+        painter.fillRect(QRect(line.topLeft(), QSize(line.width(), height)), QColor(palette.accent_soft))
+        strong = QFont(font)
+        strong.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(strong)
     _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
-    _draw_words(painter, line.adjusted(16, 0, 0, 0), section.title, theme.colours().muted)
+    title, room = line.adjusted(16, 0, 0, 0), painter.fontMetrics().horizontalAdvance(section.title)
+    _draw_words(painter, title, section.title, palette.accent if section.is_current else palette.muted)
+    painter.setFont(font)
+    if section.aside:
+        _draw_words(painter, title.adjusted(room + theme.MEDIUM, 0, 0, 0), section.aside, palette.muted)
 
 
 def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
@@ -232,8 +266,15 @@ def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, i
     painter.drawRoundedRect(QRectF(left + 0.5, line.center().y() - 3.5, 9, 9), 2.5, 2.5)
 
 
-def _draw_words(painter: QPainter, box: QRect, words: str, colour: str) -> None:
-    """Draw a line, shortened in the middle: its end tells as much as its beginning (“a → b”, “blue? 93%”)."""
+def _draw_words(
+    painter: QPainter,
+    box: QRect,
+    words: str,
+    colour: str,
+    *,
+    mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+) -> None:
+    """Draw a line; a title is shortened in the middle, as its end tells as much (“a → b”, “blue? 93%”)."""
     painter.setPen(QColor(colour))
-    shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, box.width())
+    shown = painter.fontMetrics().elidedText(words, mode, box.width())
     painter.drawText(box, int(_SIDEWAYS), shown)

@@ -44,7 +44,8 @@ class Cell(Tile):
     is_put_off: bool = False
     tags: tuple[str, ...] = ()
     note: str = ""
+    why: str = ""
 
     def spoken(self) -> str:
-        """Return all that is said of the picture, its note too."""
-        return "\n".join(filter(None, (Tile.spoken(self), self.note)))
+        """Return all that is said of the picture, its note too, and why something is suggested for it."""
+        return "\n".join(filter(None, (Tile.spoken(self), self.why, self.note)))

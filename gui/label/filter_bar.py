@@ -17,8 +17,9 @@ ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
 LABEL_STATES = ("Any label", "Without label", "Labelled", "Put off", "In conflict")
 SPLIT_NAMES = ("Any split", "Training", "Validation", "Test", "Not divided")
 SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
-AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST = range(6)
-ORDERS = ("As imported", "Newest first", "By name", "By class", "Unsure first", "Sure first")
+AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST, MOST_USEFUL = range(7)
+ORDERS = ("As imported", "Newest first", "By name", "By class", "Unsure first", "Sure first", "Most useful next")
+_ALWAYS = (AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS)
 TYPING_PAUSE_MS = 200
 
 
@@ -69,7 +70,8 @@ class FilterBar(QWidget):
         self.split_chip = ChoiceChip(tr("Split"), [tr(name) for name in SPLIT_NAMES])
         self.tag_chip = ChoiceChip(tr("Tags"), [tr(ANY_TAG)])
         self.prediction_chip = ChoiceChip(tr("Suggestion"), [tr(ANY_PREDICTION)])
-        self.order_chip = ChoiceChip(tr("Order"), [tr(name) for name in ORDERS[:UNSURE_FIRST]], names_all=True)
+        self._orders: tuple[int, ...] = _ALWAYS
+        self.order_chip = ChoiceChip(tr("Order"), [tr(ORDERS[order]) for order in _ALWAYS], names_all=True)
         self.clear_button = Button("Clear", "close", role="quiet", on_click=self.clear)
         self.clear_button.setToolTip(tr("Show all pictures again"))
         for widget in (self.only_chip, self.class_chip, self.tag_chip, self.prediction_chip, self.clear_button):
@@ -103,7 +105,7 @@ class FilterBar(QWidget):
             prediction=self.prediction_chip.chosen(),
             label_state=self.label_chip.place,
             split=SPLIT_KEYS[self.split_chip.place],
-            order=self.order_chip.place,
+            order=self._orders[self.order_chip.place],
         )
 
     def show_only(self, title: str) -> None:
@@ -133,11 +135,16 @@ class FilterBar(QWidget):
         self.tag_chip.offer([tr(ANY_TAG), *names])
         self.tag_chip.setVisible(bool(names))
 
-    def show_predictions(self, names: list[str]) -> None:
-        """Offer the classes that are suggested; without any there is nothing to choose or to sort by."""
+    def show_predictions(self, names: list[str], *, has_queue: bool = False) -> None:
+        """Offer the classes that are suggested; without any there is nothing to choose or to sort by.
+
+        With `has_queue` it is known which pictures are the most useful to label next.
+        """
         self.prediction_chip.offer([tr(ANY_PREDICTION), *names])
         self.prediction_chip.setVisible(bool(names))
-        self.order_chip.offer([tr(name) for name in (ORDERS if names else ORDERS[:UNSURE_FIRST])])
+        by_suggestion = (UNSURE_FIRST, SURE_FIRST) if names else ()
+        self._orders = (*_ALWAYS, *((MOST_USEFUL,) if has_queue else ()), *by_suggestion)
+        self.order_chip.offer([tr(ORDERS[order]) for order in self._orders])
 
     def clear(self) -> None:
         """Show everything again."""

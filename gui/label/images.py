@@ -1,6 +1,8 @@
 """What the label page asks of a project: which pictures, what to show of them, and which key means which class."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 from gui.kit.class_looks import class_colours
 from gui.kit.i18n import tr
@@ -12,6 +14,7 @@ from gui.label.filter_bar import (
     BY_NAME,
     IN_CONFLICT,
     LABELLED,
+    MOST_USEFUL,
     NEWEST_FIRST,
     PUT_OFF,
     SURE_FIRST,
@@ -29,10 +32,29 @@ from visionft.project.queries import (
     name_order,
 )
 from visionft.project.store import Project
+from visionft.suggest.feature_suggester import Reason
 from visionft.suggest.suggestions import Suggestion
 
 _ALL = 1 << 60
+_NAMED = 3  # pictures that are named as reasons
 Suggestions = Mapping[int, Suggestion]
+
+
+class Suggested(Protocol):
+    """What is asked of suggestions to find pictures by them."""
+
+    def called(self, class_name: str) -> AbstractSet[int]:
+        """Return the pictures for which this class is suggested."""
+        ...
+
+    def uncertainties(self) -> Mapping[int, float]:
+        """Return {image id: how undecided its suggestion is}."""
+        ...
+
+    @property
+    def queue(self) -> Sequence[int]:
+        """The pictures that are the most useful to label next, the first one ahead."""
+        ...
 
 
 class PictureFinder:
@@ -46,20 +68,23 @@ class PictureFinder:
         """Read the order by name anew when it is wanted next."""
         self._by_name = None
 
-    def find(self, query: ImageQuery, suggestions: Suggestions) -> tuple[int, ...]:
+    def find(self, query: ImageQuery, suggested: Suggested) -> tuple[int, ...]:
         """Return the pictures that the user wants to see, in the order chosen."""
         if not query.narrows and query.order in (BY_NAME, BY_CLASS):  # nothing to leave out: the order is all
             return self._names() if query.order == BY_NAME else class_order(self._project)
         ids = find_images(self._project, _image_filter(query), limit=_ALL)
         if query.prediction:
-            ids = tuple(key for key in ids if key in suggestions and query.prediction in suggestions[key].classes)
+            ids = _in_order(ids, suggested.called(query.prediction))
         if query.order == NEWEST_FIRST:
             return ids[::-1]
         if query.order in (UNSURE_FIRST, SURE_FIRST):
-            return _by_uncertainty(ids, suggestions, is_unsure_first=query.order == UNSURE_FIRST)
+            return _by_uncertainty(ids, suggested.uncertainties(), is_unsure_first=query.order == UNSURE_FIRST)
+        if query.order == MOST_USEFUL:
+            first = _in_order(tuple(suggested.queue), set(ids))
+            return (*first, *_in_order(ids, set(ids).difference(first)))
         if query.order == BY_NAME:
-            return _in_order(self._names(), ids)
-        return _in_order(class_order(self._project), ids) if query.order == BY_CLASS else ids
+            return _in_order(self._names(), set(ids))
+        return _in_order(class_order(self._project), set(ids)) if query.order == BY_CLASS else ids
 
     def _names(self) -> tuple[int, ...]:
         if self._by_name is None:
@@ -80,28 +105,44 @@ def _image_filter(query: ImageQuery) -> ImageFilter:
     )
 
 
-def _in_order(order: tuple[int, ...], ids: tuple[int, ...]) -> tuple[int, ...]:
+def _in_order(order: tuple[int, ...], ids: AbstractSet[int]) -> tuple[int, ...]:
     """Return `ids` as they stand in `order`."""
-    query = set(ids)
-    return tuple(image_id for image_id in order if image_id in query)
+    return tuple(image_id for image_id in order if image_id in ids)
 
 
-def _by_uncertainty(ids: tuple[int, ...], suggestions: Suggestions, *, is_unsure_first: bool) -> tuple[int, ...]:
+def _by_uncertainty(
+    ids: tuple[int, ...], uncertainties: Mapping[int, float], *, is_unsure_first: bool
+) -> tuple[int, ...]:
     """Return pictures with a suggestion first, the least (or most) sure ahead; the others follow as they were."""
     sign = -1.0 if is_unsure_first else 1.0
-    ranked = sorted((sign * suggestions[key].uncertainty, key) for key in ids if key in suggestions)
-    return (*(key for _, key in ranked), *(key for key in ids if key not in suggestions))
+    ranked = sorted((sign * uncertainties[key], key) for key in ids if key in uncertainties)
+    return (*(key for _, key in ranked), *(key for key in ids if key not in uncertainties))
 
 
 def cells(
-    project: Project, image_ids: Sequence[int], looks: Mapping[str, ClassColour], suggestions: Suggestions
+    project: Project,
+    image_ids: Sequence[int],
+    looks: Mapping[str, ClassColour],
+    suggestions: Suggestions,
+    reasons: Mapping[int, Sequence[Reason]],
 ) -> Iterator[Cell]:
-    """Yield what the grid shows of pictures; `looks` are the classes' colours."""
-    for row in image_rows(project, tuple(image_ids)):
-        yield _cell(row, looks, suggestions.get(row.image_id) if not row.labels else None)
+    """Yield what the grid shows of pictures; `looks` are the classes' colours, `reasons` why what is suggested."""
+    shown = image_rows(project, tuple(image_ids))
+    wanted = {each.image_id for row in shown for each in reasons.get(row.image_id, ()) if not row.labels}
+    names = {row.image_id: row.path.name for row in image_rows(project, tuple(wanted))} if wanted else {}
+    for row in shown:
+        suggestion = suggestions.get(row.image_id) if not row.labels else None
+        why = _why(reasons.get(row.image_id, ()), names) if suggestion is not None else ""
+        yield _cell(row, looks, suggestion, why)
 
 
-def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestion | None) -> Cell:
+def _why(reasons: Sequence[Reason], names: Mapping[int, str]) -> str:
+    """Say which labelled pictures are the most like one."""
+    like = [f"{names[each.image_id]} ({', '.join(each.classes)})" for each in reasons if each.image_id in names]
+    return tr("Most like {pictures}", pictures=", ".join(like[:_NAMED])) if like else ""
+
+
+def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestion | None, why: str) -> Cell:
     offered = tuple(each.class_name for each in row.candidates)
     shown = row.labels or offered or (suggestion.classes if suggestion is not None else ())
     badge = _guess(suggestion, looks) if suggestion is not None else None
@@ -126,6 +167,7 @@ def _cell(row: ImageRow, looks: Mapping[str, ClassColour], suggestion: Suggestio
         is_put_off=is_put_off,
         tags=row.tags,
         note=row.note or "",
+        why=why,
     )
 
 

@@ -1,4 +1,4 @@
-"""Lets the keys of the label page's commands work in the grid and in the viewer; text fields keep their own."""
+"""Lets the keys of the label page's commands work where pictures are seen; text fields keep their own."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,12 @@ _ARROWS = {Qt.Key.Key_Left: "label.previous", Qt.Key.Key_Right: "label.next"}
 class LabelKeys(QObject):
     """An event filter for the widgets that show pictures."""
 
-    def __init__(self, labels: LabelSession, assign: Callable[[str], object], parent: QObject) -> None:
-        """Args: `assign` gives a class."""
+    def __init__(
+        self, labels: LabelSession, assign: Callable[[str], object], parent: QObject, *, place: str = actions.LABEL
+    ) -> None:
+        """Args: `assign` gives a class; `place` is where the keys work, of which the viewer is a part."""
         super().__init__(parent)
-        self._labels, self._assign = labels, assign
+        self._labels, self._assign, self._place = labels, assign, place
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Take the labelling keys."""
@@ -33,9 +35,10 @@ class LabelKeys(QObject):
         if typed and not plain and typed in labels.keys:
             self._assign(labels.keys[typed])
             return True
-        places = (actions.VIEWER, actions.LABEL) if labels.is_viewing else (actions.LABEL,)
+        is_viewing = labels.is_viewing and self._place == actions.LABEL
+        places = (actions.VIEWER, self._place) if is_viewing else (self._place,)
         name = labels.state.actions.pressed(event, places)
-        if not name and labels.is_viewing:
+        if not name and is_viewing:
             name = _ARROWS.get(Qt.Key(event.key()), "")
         if name:
             labels.state.actions.run(name)

@@ -9,7 +9,6 @@ from gui.kit.i18n import tr
 from gui.kit.tagging import ask_tag
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.session import LabelSession
-from gui.label.suggestion_bar import SURE
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages, WriteNote
@@ -62,15 +61,6 @@ class Labeller(QObject):
             return {image_id: each.classes for image_id, each in current_suggestions(project, mine).items()}
         shown = self._labels.cells(tuple(mine))
         return {cell.image_id: mine[cell.image_id].classes for cell in shown if cell.badge is not None}
-
-    @Slot()
-    def accept_sure(self) -> None:
-        """Take every suggestion that is sure enough, in one step."""
-        found = self._labels.suggesting.open_ones()
-        sure = {image_id: each.classes for image_id, each in found.items() if each.confidence >= SURE}
-        if sure:
-            said = tr("{count} suggestions were accepted.", count=f"{len(sure):,}")
-            self._labels.apply(AcceptSuggestions(sure), said)
 
     def skip(self) -> None:
         """Put the chosen pictures off for later, and go on."""
@@ -133,7 +123,7 @@ class Labeller(QObject):
     def step_unlabelled(self, step: int) -> None:
         """Make the next or previous picture without a label current, around the end; those put off are passed over."""
         project = self._labels.project
-        if project is None:
+        if project is None or (step > 0 and self._labels.ask_for_useful()):
             return
         is_put_off = self._labels.query.label_state == PUT_OFF
         query = ImageFilter(is_labelled=False, review="later" if is_put_off else "none")
@@ -147,7 +137,8 @@ class Labeller(QObject):
             self._labels.state.say(tr("Every picture has a label."), tone="good")
 
     def _go_on(self, count: int, *, is_multi: bool) -> None:
-        if count == 1 and not is_multi and self._labels.state.settings.auto_advance:
+        goes_on = count == 1 and not is_multi and self._labels.state.settings.auto_advance
+        if goes_on and not self._labels.ask_for_useful():
             self._selection.step(1)
 
 

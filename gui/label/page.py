@@ -10,22 +10,25 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSlider, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
+from gui.kit.certificates import certificate_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
+from gui.label.bulk import BulkLabelling
 from gui.label.cell import Cell
 from gui.label.class_actions import ClassActions
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar
 from gui.label.images import class_entries
+from gui.label.key_hint import key_hint
 from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
 from gui.label.picture_menu import picture_menu
 from gui.label.picture_viewer import PictureViewer
 from gui.label.session import LabelSession
-from gui.label.suggestion_bar import SURE, SuggestionBar
+from gui.label.suggestion_bar import SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -57,9 +60,10 @@ class LabelPage(Page):
         self.panel = ClassPanel()
         self.class_actions = ClassActions(self.labels, self.panel, self)
         self.labeller = Labeller(self.labels, self)
+        self.bulk = BulkLabelling(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
         self.suggestion_bar = SuggestionBar()
-        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_runs)
-        self.suggest_button.setToolTip(tr("Let a trained model suggest a class for each picture without one"))
+        self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
+        self.suggest_button.setToolTip(tr("Have a class suggested for each picture without one"))
         self.undo_button, self.redo_button = IconButton("undo", "Undo"), IconButton("redo", "Redo")
         self.advance_box = QCheckBox(tr("Go on after labelling"))
         self.advance_box.setChecked(state.settings.auto_advance)
@@ -70,7 +74,7 @@ class LabelPage(Page):
         self._lay_out()
         self._counting = QTimer(self, singleShot=True, interval=COUNT_PAUSE_MS)
         self._counting.timeout.connect(self.labels.count)
-        self._shown_hint = self._hint()
+        self._shown_hint = key_hint(self.state.actions)
         self._connect()
         self._attach()
 
@@ -82,7 +86,8 @@ class LabelPage(Page):
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = QStackedWidget()
         self._modes.addWidget(self.grid)
-        self._modes.addWidget(self.viewer)
+        for view in (self.viewer, *self.bulk.views):
+            self._modes.addWidget(view)
         left, foot = QWidget(), row(self._selection, self.advance_box, IconLabel("grid", size=15, tone="muted"))
         foot.addWidget(self.size_slider)
         foot.setStretch(0, 1)
@@ -114,22 +119,28 @@ class LabelPage(Page):
         self.viewer.view.installEventFilter(keys)
         labels.classes_changed.connect(self._show_classes)
         labels.shown_changed.connect(self._show_pictures)
-        labels.viewing_changed.connect(self._show_viewer)
+        labels.viewing_changed.connect(self._show_mode)
+        self.bulk.changed.connect(self._show_mode)
         labels.selection.current_changed.connect(self._show_current)
         labels.selection.selection_changed.connect(self._show_chosen)
         labels.suggesting.changed.connect(self._on_suggestions_changed)
+        labels.suggesting.reasons_found.connect(self._on_reasons_found)
+        self.grid.setMouseTracking(True)
+        self.grid.entered.connect(lambda index: labels.suggesting.ask_reasons(labels.selection.id_at(index.row())))
         self.grid.opened.connect(lambda _image_id: labels.view(True))
         self.grid.menu_wanted.connect(self._offer_menu)
         self.viewer.closed.connect(lambda: labels.view(False))
         self.viewer.step_wanted.connect(labels.selection.step)
         self.viewer.accept_wanted.connect(self.labeller.accept)
         self.viewer.candidates.class_chosen.connect(self.labeller.assign)
+        self.viewer.evidence.chosen.connect(self._show_picture)
         self.filters.changed.connect(self.show_all)
-        self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
+        self.suggestion_bar.accept_wanted.connect(lambda: self.state.actions.run("label.accept_many"))
         self.suggestion_bar.hide_wanted.connect(labels.suggesting.hide)
+        self.suggestion_bar.rows_wanted.connect(lambda: self.state.actions.run("label.rows"))
         self.size_slider.valueChanged.connect(self._on_size_changed)
-        self.panel.filter_wanted.connect(self.filters.show_only_class)
-        self.panel.class_chosen.connect(self.labeller.assign)
+        self.panel.filter_wanted.connect(lambda name: self.bulk.assign(name) or self.filters.show_only_class(name))
+        self.panel.class_chosen.connect(lambda name: self.bulk.assign(name) or self.labeller.assign(name))
         self.panel.classes_named.connect(self._on_classes_named)
         self.panel.naming_left.connect(lambda: self.focus_target and self.focus_target.setFocus())
         self.undo_button.clicked.connect(lambda _checked=False: session is not None and session.undo())
@@ -154,30 +165,12 @@ class LabelPage(Page):
         """Show the keys that are in force, where they changed."""
         if self.labels.keys != self.labels.keys_now():
             self.labels.read()
-        hint = self._hint()
+        hint = key_hint(self.state.actions)
         if hint != self._shown_hint:
             self._shown_hint = hint
             self._show_chosen()
             self._show_suggestions()
             self._show_current()
-
-    def _hint(self) -> str:
-        """Return the line of the most used keys; a command without a key is left out."""
-        key = self.state.actions.shown_keys
-        parts = [tr("0-9 and letters label")]
-        if clear := key("label.clear"):
-            parts.append(tr("{key} clears", key=clear))
-        if (back := key("label.previous")) and (forth := key("label.next")):
-            parts.append(tr("{back} and {forth} move", back=back, forth=forth))
-        if unlabelled := key("label.next_unlabelled"):
-            parts.append(tr("{key} next without label", key=unlabelled))
-        if opens := key("label.accept"):
-            parts.append(tr("{key} opens", key=opens))
-        if remove := key("label.remove"):
-            parts.append(tr("{key} removes", key=remove))
-        if sheet := key("help.shortcuts"):
-            parts.append(tr("{key} all keys", key=sheet))
-        return ", ".join(parts)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -194,6 +187,7 @@ class LabelPage(Page):
                 "No pictures yet", "Import pictures first; then give each one its class here.", "Import"
             )
         if has_pictures:
+            labels.suggesting.begin()
             labels.find()
         self._show_saved()
 
@@ -207,16 +201,18 @@ class LabelPage(Page):
 
     def _show_suggestions(self) -> None:
         suggesting = self.labels.suggesting
-        found = suggesting.open_ones().values()
-        sure = sum(each.confidence >= SURE for each in found)
-        key = self.state.actions.shown_keys("label.accept")
-        self.suggestion_bar.show_counts(suggesting.run_name, len(found), sure, accept_key=key)
-        suggested = {name for each in found for name in each.classes}
-        self.filters.show_predictions([row.name for row in self.labels.classes if row.name in suggested])
+        now, bar, proven = suggesting.standing(), self.suggestion_bar, self.labels.certificate
+        key, words = self.state.actions.shown_keys("label.accept"), suggesting.words(now.count)
+        bar.show_counts(words, now.count, expected=now.expected, accept_key=key)
+        bar.show_certificate(certificate_words(proven) if proven is not None else "")
+        bar.show_wanted(is_wanted=self.bulk.view is None)
+        names = [row.name for row in self.labels.classes if row.name in now.classes]
+        self.filters.show_predictions(names, has_queue=suggesting.has_features)
 
     def show_only(self, image_ids: tuple[int, ...], title: str, *, current: int = 0) -> None:
         """Show just these pictures, in this order, from `current` on, until the user asks for others."""
         self.filters.show_only(title)
+        self.bulk.close()
         self.labels.view(False)
         self.labels.show_only(image_ids)
         if current in self.grid.pictures.ids:
@@ -254,22 +250,24 @@ class LabelPage(Page):
 
     @Slot()
     def _show_chosen(self) -> None:
-        chosen = self.labels.selection.selected_ids()
+        chosen = self.labels.selection.selected_ids() if self.bulk.view is None else ()
         labels, cells = self.labels, self._cells(chosen[:500])
         shown = labels.query.class_name if labels.only is None else ""
         self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
         count = len(chosen)
         several = "{count} selected: a key labels them all, and so does dragging them onto a class"
-        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else self._hint())
+        hint = key_hint(self.state.actions) if self.bulk.view is None else ""
+        self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else hint)
 
     @Slot()
     @Slot(int)
     def _show_current(self, _image_id: int = 0) -> None:
-        if not self.labels.is_viewing:
+        if not self.labels.is_viewing or self.bulk.view is not None:
             return
         selection = self.labels.selection
         self.viewer.accept_key = self.state.actions.shown_keys("label.accept")
         cell = next(iter(self._cells([selection.current_id()])), None)
+        self.labels.suggesting.ask_reasons(selection.current_id())
         neighbours = self._cells([selection.id_at(selection.place + step) for step in (1, 2, -1)])
         self.viewer.show_cell(
             cell, index=selection.place, count=self.grid.count(), neighbours=neighbours, keys=self.labels.keys
@@ -298,17 +296,22 @@ class LabelPage(Page):
         menu.exec(place)
         menu.deleteLater()
 
-    def _offer_runs(self) -> None:
+    def _offer_sources(self) -> None:
         menu = self.labels.suggesting.menu(self)
         menu.exec(self.suggest_button.mapToGlobal(QPoint(0, self.suggest_button.height())))
         menu.deleteLater()
 
     @Slot()
-    def _show_viewer(self) -> None:
-        """Show the picture that is viewed, or the grid, and let it take the keys."""
-        self._modes.setCurrentWidget(self.viewer if self.labels.is_viewing else self.grid)
+    def _show_mode(self) -> None:
+        """Show the picture that is viewed, many at once, or the grid, and let it take the keys."""
+        bulk, is_viewing = self.bulk.view, self.labels.is_viewing
+        self._modes.setCurrentWidget(bulk or (self.viewer if is_viewing else self.grid))
+        self.filters.setVisible(bulk is None)
+        self.advance_box.setVisible(bulk is None)
+        self._show_chosen()
+        self._show_suggestions()
         self._show_current()
-        self.focus_target = self.viewer.view if self.labels.is_viewing else self.grid
+        self.focus_target = self.bulk.focus or (self.viewer.view if is_viewing else self.grid)
         self.focus_target.setFocus()
 
     # -- slots --------------------------------------------------------------------------------------------------
@@ -316,6 +319,8 @@ class LabelPage(Page):
     @Slot()
     @Slot(object)
     def _on_content_changed(self, effects: object = None) -> None:
+        self.labels.suggesting.follow(effects)
+        self.bulk.follow(effects)
         if not (isinstance(effects, Effects) and not effects.has_new_images):
             self.labels.forget_names()
         if not (isinstance(effects, Effects) and _is_small(effects) and self.isVisible()):
@@ -330,6 +335,7 @@ class LabelPage(Page):
     @Slot(int)
     def _on_size_changed(self, pixels: int) -> None:
         self.grid.set_side(pixels)
+        self.bulk.set_side(pixels)
         self.state.change_settings(thumbnail_px=pixels)
 
     @Slot()
@@ -349,6 +355,19 @@ class LabelPage(Page):
         self._show_suggestions()
         self._show_current()
 
+    @Slot(int)
+    def _on_reasons_found(self, image_id: int) -> None:
+        """Show the pictures that are the reason for a suggestion: large ones in the viewer, names in the tooltip."""
+        self.labels.pictures.invalidate((image_id,))
+        if self.labels.is_viewing and image_id == self.labels.selection.current_id():
+            self.viewer.evidence.show_tiles(self.labels.reason_tiles(image_id))
+
+    @Slot(int)
+    def _show_picture(self, image_id: int) -> None:
+        """Make a picture current, where it is among those that are shown."""
+        if image_id in self.labels.pictures.ids:
+            self.labels.selection.set_current(self.labels.pictures.ids.index(image_id))
+
     def hideEvent(self, event) -> None:
         """Stop decoding pictures nobody sees."""
         self.thumbnails.prefetch(())
@@ -357,7 +376,7 @@ class LabelPage(Page):
     def close_workers(self) -> None:
         """Wait for what is being decoded; called before the page goes."""
         self.thumbnails.close()
-        self.viewer.view.close_pool()
+        self.viewer.close_workers()
         self.labels.close()
 
 

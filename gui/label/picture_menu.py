@@ -26,7 +26,7 @@ def picture_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> Q
     _add_splits(menu.addMenu(tr("Split")), labeller)
     _add_command(menu, labels, "label.note")
     menu.addSeparator()
-    for name in ("label.toggle_viewer", "label.select_all"):
+    for name in ("label.toggle_viewer", "picture.similar", "label.select_all"):
         _add_command(menu, labels, name)
     menu.addSeparator()
     _add_command(menu, labels, "label.remove")

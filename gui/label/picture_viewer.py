@@ -12,6 +12,7 @@ from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.candidate_bar import CandidateBar
 from gui.label.cell import Cell
+from gui.label.evidence_strip import EvidenceStrip
 
 
 class PictureViewer(QWidget):
@@ -33,7 +34,7 @@ class PictureViewer(QWidget):
         self._labels = pill()
         self._accept = Button("Accept", "check", on_click=self.accept_wanted.emit)
         self._accept.hide()
-        self.candidates = CandidateBar()
+        self.candidates, self.evidence = CandidateBar(), EvidenceStrip()
         self.accept_key = ""  # shown with the button
         self._zoom = text("", "small")
         self.fit_button = IconButton("fit", "Fit", on_click=self.view.fit)
@@ -43,7 +44,7 @@ class PictureViewer(QWidget):
         bar = row(*moves, self._name, self._facts, self._labels, self._accept, *looks)
         bar.setSpacing(theme.MEDIUM)
         bar.setStretch(4, 1)
-        layout = column(bar, self.candidates, self.view, spacing=theme.SMALL)
+        layout = column(bar, self.candidates, self.view, self.evidence, spacing=theme.SMALL)
         layout.setStretch(2, 1)
         self.setLayout(layout)
         self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
@@ -63,12 +64,19 @@ class PictureViewer(QWidget):
         restyle(self._labels, tone="accent" if cell and cell.labels else "warn")
         self.candidates.show_candidates(cell.candidates if cell else (), keys)
         badge = cell.badge if cell else None
+        if badge is None:
+            self.evidence.show_tiles(())
         self._accept.setVisible(badge is not None)
         if badge is not None:
             ranked = ", ".join(f"{name} {share:.0%}" for name, share in badge.ranked)
-            words = tr("The model says: {ranked}", ranked=ranked)
+            words = tr("Suggested: {ranked}", ranked=ranked)
             key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
             self._accept.setToolTip(f"{key} {words}".strip())
+
+    def close_workers(self) -> None:
+        """Wait for what is being decoded."""
+        self.view.close_pool()
+        self.evidence.close_workers()
 
     def label_text(self) -> str:
         """Return the labels shown over the picture."""

@@ -4,22 +4,25 @@ The page, its keys and the actions depend on this and not on each other. It show
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.class_looks import class_colours, class_keys
-from gui.kit.picture_model import PictureModel
+from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.selection import ImageSelection
 from gui.kit.theme import ClassColour
 from gui.kit.workers import WorkerPool
 from gui.label.cell import Cell
-from gui.label.filter_bar import ImageQuery
+from gui.label.filter_bar import MOST_USEFUL, ImageQuery
 from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.errors import VisionFTError
+from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import Change
 from visionft.project.queries import ClassRow, tag_counts
 from visionft.project.queries import class_rows as read_classes
@@ -27,12 +30,14 @@ from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 logger = logging.getLogger(__name__)
-Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...]]
+T = TypeVar("T")
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None]
 
 
 def _read(project: Project) -> Counts:
     summary = project.summary()
-    return summary, read_classes(project, summary.classes), tuple(tag_counts(project))
+    certificate = next(iter(certificates_of(project)), None)
+    return summary, read_classes(project, summary.classes), tuple(tag_counts(project)), certificate
 
 
 def _count(project: Project) -> Counts | None:
@@ -62,6 +67,7 @@ class LabelSession(QObject):
         self.summary: ProjectSummary | None = None
         self.classes: tuple[ClassRow, ...] = ()
         self.tags: tuple[str, ...] = ()
+        self.certificate: Certificate | None = None  # the newest
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}
         self.query = ImageQuery()
@@ -70,6 +76,7 @@ class LabelSession(QObject):
         self._finder = PictureFinder(session.project) if session is not None else None
         self._counting = WorkerPool(_count, threads=1, answers_age=True, parent=self)
         self._counting.done.connect(self._on_counted)
+        self.suggesting.queue_found.connect(self._on_queue_found)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -91,7 +98,7 @@ class LabelSession(QObject):
             self._take(counts)
 
     def _take(self, counts: Counts) -> None:
-        self.summary, self.classes, self.tags = counts
+        self.summary, self.classes, self.tags, self.certificate = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
         self.classes_changed.emit()
@@ -104,7 +111,13 @@ class LabelSession(QObject):
         """Return what is shown of pictures."""
         if self.project is None:
             return []
-        return list(cells(self.project, image_ids, self.colours, self.suggesting.found))
+        return list(cells(self.project, image_ids, self.colours, self.suggesting.found, self.suggesting.reasons))
+
+    def reason_tiles(self, image_id: int) -> list[Tile]:
+        """Return the labelled pictures that are the most like one, each with its classes."""
+        cells = {cell.image_id: cell for cell in self.cells([r.image_id for r in self.suggesting.reasons[image_id]])}
+        found = [cells[each.image_id] for each in self.suggesting.reasons[image_id] if each.image_id in cells]
+        return [replace(cell, aside="", mark="") for cell in found]
 
     def known_name(self, typed: str) -> str | None:
         """Return the class that is called like this, letters compared without case."""
@@ -126,16 +139,37 @@ class LabelSession(QObject):
         """Show what fits a query."""
         self.only, self.query = None, query
         self.find()
+        if self.follows_queue:
+            self.suggesting.ask_queue()
+
+    @property
+    def follows_queue(self) -> bool:
+        """Whether the pictures that are the most useful to label come first."""
+        return self.only is None and self.query.order == MOST_USEFUL
+
+    def ask_for_useful(self) -> bool:
+        """Ask for other pictures where those that were the most useful have labels; return whether they are awaited."""
+        queue = self.suggesting.queue
+        if not self.follows_queue or any(not cell.labels and not cell.is_put_off for cell in self.cells(queue)):
+            return False
+        self.suggesting.ask_queue()
+        return bool(queue)
+
+    @Slot()
+    def _on_queue_found(self) -> None:
+        if self.follows_queue:
+            self.find()
+            self.selection.set_current(0)
 
     def find(self) -> None:
         """Look again which pictures are to be shown."""
         if self._finder is None:
             return
         if self.only is not None:
-            present = set(self._finder.find(ImageQuery(), {}))
+            present = set(self._finder.find(ImageQuery(), self.suggesting))
             self.pictures.set_ids(tuple(image_id for image_id in self.only if image_id in present))
         else:
-            self.pictures.set_ids(self._finder.find(self.query, self.suggesting.found))
+            self.pictures.set_ids(self._finder.find(self.query, self.suggesting))
         self.shown_changed.emit()
 
     def forget_names(self) -> None:
@@ -160,6 +194,10 @@ class LabelSession(QObject):
         if is_made and said:
             self.state.say(said, tone="good", command="edit.undo")
         return is_made
+
+    def run(self, act: Callable[[], T]) -> T | None:
+        """Do what changes the project by itself; None where it failed, of which was told."""
+        return self._session.run(act) if self._session is not None else None
 
     def close(self) -> None:
         """Wait for what is being read."""

@@ -117,7 +117,7 @@ class Commands(QObject):
         groups: list[Group] = []
         for title, found in records.by_group().items():
             keys, meaning = _CLASS_KEYS
-            lines = [(keys, tr(meaning))] if title == actions.LABEL else []
+            lines = [(keys, tr(meaning))] if title in (actions.LABEL, actions.CURATE) else []
             lines += [(" / ".join(caps), tr(each.title)) for each in found if (caps := records.all_keys(each.id))]
             groups.append((tr(title), lines))
         return groups

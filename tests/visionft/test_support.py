@@ -71,7 +71,7 @@ def test_the_report_holds_versions_the_computer_and_the_newest_lines(told: None,
 @pytest.mark.parametrize("options", [[], ["--names"], ["--json"]])
 def test_the_command_prints_the_report(told, options, monkeypatch, capsys) -> None:
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    monkeypatch.setattr(sys, "argv", ["visionft", "report", *options])
+    monkeypatch.setattr(sys, "argv", ["visionft", "support", *options])
     assert main() == 0
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)

@@ -23,7 +23,7 @@ APPS = "visionft.apps"  # group of entry points
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(doctor)
-    app.command()(report)
+    app.command()(support)
     app.command()(cache)
     app.command()(demo)
     app.command("app")(window)
@@ -54,7 +54,7 @@ def cache(
     print_result(value, f"{said} in {folder}", as_json=json)
 
 
-def report(
+def support(
     names: Annotated[
         bool, typer.Option("--names", help="With the names of files, projects and classes that are in the log.")
     ] = False,

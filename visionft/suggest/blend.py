@@ -102,7 +102,7 @@ def _blended(state: ClosedForm, shares: dict[str, float], left_out: np.ndarray |
     if "ridge" in shares:
         logits += shares["ridge"] * _ridge(terms)
     if "gda" in shares:
-        logits += shares["gda"] * _student(terms, float(counts.sum()))
+        logits += shares["gda"] * (_student(terms, float(counts.sum())) + np.log((counts + 1) / (counts.sum() + 1)))
     return np.where(counts > 0, logits, logits.dtype.type(_ABSENT))
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visionft.suggest.feature_map import FeatureMap
+
 STRENGTHS = (0.3, 1.0, 3.0)  # for features whose squared norm is 3 on average (three parts): flat between .1 and 3
-MOST_DIMENSIONS = 512  # principal directions that are kept; 192 are enough up to 16 pictures a class
 _ROWS = 8192
-_CONSTANT = 3.0  # the last feature of every picture, so that a regression has a level
 _CHANGES = 512  # labels after which x'P M is computed anew: rounding adds up
 
 
@@ -37,17 +37,16 @@ class Terms:
 
 
 class ClosedForm:
-    """Pictures in a room of at most `MOST_DIMENSIONS` dimensions, those that are labelled, and what follows for all.
+    """Pictures as rows, those that are labelled, and what follows for all.
 
     Args:
         inputs: (N, D) float32, as `Features.inputs`.
         classes: Number of classes; more may come (`grow_classes`).
-        dimensions: Principal directions to keep.
     """
 
-    def __init__(self, inputs: np.ndarray, classes: int, *, dimensions: int = MOST_DIMENSIONS) -> None:
-        self.rotation = principal_directions(inputs, dimensions)
-        self.rows = self._rotated(inputs)
+    def __init__(self, inputs: np.ndarray, classes: int) -> None:
+        self.feature_map = FeatureMap.fitted(inputs)
+        self.rows = self.feature_map(inputs)
         self.targets = np.zeros((len(inputs), classes), np.float32)
         self.is_labelled = np.zeros(len(inputs), bool)
         width = self.rows.shape[1]
@@ -72,11 +71,10 @@ class ClosedForm:
         """Return the (C) labelled pictures of each class."""
         return self.targets[self.is_labelled].sum(axis=0, dtype=np.float64)
 
-    def _rotated(self, inputs: np.ndarray) -> np.ndarray:
-        rows = np.full((len(inputs), self.rotation.shape[1] + 1), _CONSTANT, np.float32)
-        for start in range(0, len(inputs), _ROWS):
-            rows[start : start + _ROWS, :-1] = inputs[start : start + _ROWS] @ self.rotation
-        return rows
+    @property
+    def features(self) -> np.ndarray:
+        """Return (N, K) the features themselves, in their principal directions."""
+        return self.rows[:, : self.feature_map.linear]
 
     # -- labels -------------------------------------------------------------------------------------------------
 
@@ -144,7 +142,7 @@ class ClosedForm:
 
     def add(self, inputs: np.ndarray) -> None:
         """Take in pictures (B, D) that nobody has labelled, in the directions that are known."""
-        rows = self._rotated(inputs)
+        rows = self.feature_map(inputs)
         self.rows = np.concatenate([self.rows, rows])
         self.targets = np.concatenate([self.targets, np.zeros((len(rows), self.classes), np.float32)])
         self.is_labelled = np.concatenate([self.is_labelled, np.zeros(len(rows), bool)])
@@ -205,28 +203,18 @@ class ClosedForm:
 
     def to_means(self) -> np.ndarray:
         """Return the (N, C) products with the mean direction of each class; 0 for classes without a picture."""
-        means = self._sums[:-1] / np.maximum(np.linalg.norm(self._sums[:-1], axis=0), 1e-12)
-        return self.rows[:, :-1] @ means.astype(np.float32)
+        sums = self._sums[: self.feature_map.linear]
+        means = sums / np.maximum(np.linalg.norm(sums, axis=0), 1e-12)
+        return self.features @ means.astype(np.float32)
 
     def to_means_left_out(self, places: np.ndarray) -> np.ndarray:
         """Return (B, C) the same for labelled pictures, each without itself."""
-        chosen, own = self.rows[places, :-1].astype(np.float64), self.targets[places]
-        sums = self._sums[:-1]
+        chosen, own = self.features[places].astype(np.float64), self.targets[places]
+        sums = self._sums[: self.feature_map.linear]
         norms = np.einsum("nd,nd->n", chosen, chosen)
         products = chosen @ sums
         squares = np.einsum("dc,dc->c", sums, sums) - own * (2 * products - norms[:, None])
         return (products - own * norms[:, None]) / np.sqrt(np.maximum(squares, 1e-12))
-
-
-def principal_directions(inputs: np.ndarray, dimensions: int) -> np.ndarray:
-    """Return (D, K) float32: the directions in which pictures differ most, K at most `dimensions`."""
-    width = inputs.shape[1]
-    if width <= dimensions or not len(inputs):
-        return np.eye(width, dtype=np.float32)
-    sample = inputs[:: max(1, len(inputs) // 20_000)]
-    covariance = np.cov(sample.T.astype(np.float64)) if len(sample) > 1 else np.eye(width)
-    _, vectors = np.linalg.eigh(covariance)
-    return np.ascontiguousarray(vectors[:, : -dimensions - 1 : -1], np.float32)
 
 
 def _leverage(rows: np.ndarray, inverse: np.ndarray) -> np.ndarray:

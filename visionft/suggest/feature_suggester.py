@@ -7,15 +7,17 @@ process, and no network runs; features are computed before (`visionft.features`)
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from visionft.errors import NextStep, ProjectError
 from visionft.features.feature_store import Features, load_features
 from visionft.project.store import Project
 from visionft.suggest.blend import Answers, answers
-from visionft.suggest.closed_form import MOST_DIMENSIONS, ClosedForm
-from visionft.suggest.suggestions import KEPT, Suggestion
+from visionft.suggest.closed_form import ClosedForm
+from visionft.suggest.suggestions import FEATURES, KEPT, Suggestion, write_suggestions
 
 Labels = Mapping[int, tuple[str, ...]]
 Need = Literal["", "features", "labels", "classes"]
@@ -64,11 +66,10 @@ class FeatureSuggester:
         labels: LabelsSoFar,
         *,
         is_multilabel: bool = False,
-        dimensions: int = MOST_DIMENSIONS,
     ) -> None:
         self.is_multilabel = is_multilabel
         self.class_names: tuple[str, ...] = ()
-        self.state = ClosedForm(features.inputs, 0, dimensions=dimensions)
+        self.state = ClosedForm(features.inputs, 0)
         self.image_ids = np.array([image.image_id for image in features.images], np.int64)
         self._scaling = features.scaling
         self._contents = [image.sha256 for image in features.images]
@@ -76,6 +77,7 @@ class FeatureSuggester:
         self._place_of = dict(features.place_of)
         self._given: dict[int, tuple[str, ...]] = {}
         self._accepted: frozenset[int] = frozenset()
+        self._rejected: dict[int, set[str]] = {}
         self._answers: Answers | None = None
         self.learn(labels)
 
@@ -115,6 +117,12 @@ class FeatureSuggester:
         if taken or given:
             self._forget_answers()
         return len(taken) + len(given)
+
+    def reject(self, image_ids: Iterable[int], class_name: str) -> None:
+        """Take note that pictures are not of a class, for as long as the suggester lives: it is not suggested again."""
+        for image_id in image_ids:
+            self._rejected.setdefault(image_id, set()).add(class_name)
+        self._forget_answers()
 
     def _take_classes(self, names: tuple[str, ...]) -> None:
         """Begin anew with other classes, unless some only came at the end."""
@@ -182,7 +190,21 @@ class FeatureSuggester:
         """Return what is said of every picture; (N, C) columns as `class_names`."""
         if self._answers is None:
             self._answers = answers(self.state, is_multilabel=self.is_multilabel)
+            self._leave_out_rejected(self._answers.probabilities)
         return self._answers
+
+    def _leave_out_rejected(self, probabilities: np.ndarray) -> None:
+        """Give what was rejected no probability; the other classes share it, all alike where nothing is left."""
+        for image_id, names in self._rejected.items():
+            place = self._place_of.get(image_id)
+            columns = [index for index, name in enumerate(self.class_names) if name in names]
+            if place is not None and columns:
+                row = probabilities[place]
+                row[columns] = 0
+                rest = row.sum()
+                others = np.array([bool(name) and name not in names for name in self.class_names])
+                if not self.is_multilabel and others.any():
+                    probabilities[place] = row / rest if rest > 1e-6 else others / others.sum()
 
     @property
     def suggestions(self) -> Mapping[int, Suggestion]:
@@ -225,7 +247,7 @@ class FeatureSuggester:
     @cached_property
     def directions(self) -> np.ndarray:
         """Return (N, D') float32 of length 1: for cosines among the pictures."""
-        rows = self.state.rows[:, :-1]
+        rows = self.state.features
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
@@ -269,11 +291,39 @@ def labels_so_far(project: Project) -> LabelsSoFar:
     return LabelsSoFar(given, frozenset(accepted), tuple(name for _, name in names))
 
 
-def open_suggester(project: Project) -> FeatureSuggester:
-    """Return a suggester for a project whose features are computed.
+def open_suggester(project: Project, features: Features | None = None) -> FeatureSuggester:
+    """Return a suggester for a project.
+
+    Args:
+        project: Its labels are read.
+        features: Of its pictures; None reads those that were computed before.
 
     Raises:
         ProjectError: There are no features yet, with the step that computes them.
     """
-    features = load_features(project.path, project.snapshot())
+    features = load_features(project.path, project.snapshot()) if features is None else features
     return FeatureSuggester(features, labels_so_far(project), is_multilabel=project.task == "multi")
+
+
+def keep_suggestions(project: Project, suggester: FeatureSuggester) -> None:
+    """Write down what is suggested now, beside what runs suggested: the newest source is offered."""
+    folder = project.path / FEATURES
+    folder.mkdir(exist_ok=True)
+    write_suggestions(folder, suggester.suggestions.values())
+
+
+def need_error(suggester: FeatureSuggester, project_dir: Path) -> ProjectError:
+    """Return in words what is missing before anything can be suggested."""
+    match suggester.needs:
+        case "features":
+            return ProjectError(
+                "No picture has features, so nothing can be suggested.",
+                "Check that the pictures can be read, then compute their features.",
+                NextStep("embed", project=project_dir),
+            )
+        case "labels":
+            hint = "Label a few of each class; those that come first in the queue say most."
+            return ProjectError("No picture has a label yet.", hint, NextStep("label", project=project_dir))
+        case _:
+            hint = "Label a picture of another class."
+            return ProjectError("All labels are of one class.", hint, NextStep("label", project=project_dir))

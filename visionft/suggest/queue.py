@@ -10,14 +10,15 @@ from typing import Literal
 
 import numpy as np
 
+from visionft.suggest.clusters import assign, k_means
 from visionft.suggest.feature_suggester import FeatureSuggester
 
 ROW = 12  # pictures in a row of alike
+AIM = 0.85  # expected share of right ones in the rows that come first; between .8 and .9 it makes no difference
 _CENTRES_A_CLASS = 4
 _FIRST_SHOTS = 2  # median pictures a class from which uncertainty is worth more than centres
+_MOST_GROUPED = 3_000  # of a class: more are thinned out
 _UNSURE = 8  # times as many uncertain pictures as are asked for are clustered
-_MOST_SAMPLED = 20_000
-_ROUNDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _centres(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     clusters = min(clusters, max(1, len(directions) // 2))
     centres = k_means(directions, clusters, seed=seed)
     places = suggester.open_places
-    nearest = _assign(directions, centres)
+    nearest = assign(directions, centres)
     sizes = np.bincount(nearest, minlength=clusters)
     sizes[np.unique(nearest[labelled])] = 0
     mine = nearest[places]
@@ -85,7 +86,7 @@ def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
     chosen = np.argsort(-doubt, kind="stable")[: max(count, count * _UNSURE)]
     if len(chosen) > count:
         directions = suggester.directions[places[chosen]]
-        nearest = _assign(directions, k_means(directions, count, seed=seed))
+        nearest = assign(directions, k_means(directions, count, seed=seed))
         first = np.unique(nearest, return_index=True)[1]  # `chosen` goes from the most uncertain down
         rest = np.setdiff1d(np.arange(len(chosen)), first)[: count - len(first)]
         chosen = chosen[np.sort(np.concatenate([first, rest]))]
@@ -102,9 +103,14 @@ def doubts(suggester: FeatureSuggester) -> np.ndarray:
 
 
 def rows_of_alike(
-    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, least_purity: float = 0.5
+    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, purity: float = AIM
 ) -> tuple[AlikeRow, ...]:
-    """Return rows of near pictures that are suggested the same class, most labels an action first; no picture twice."""
+    """Return rows of near pictures that are suggested the same class, no picture twice.
+
+    Those whose expected share of right ones is nearest to `purity` come first, in its doubt the purer one. Rows that
+    are surer teach little, and are accepted in bulk later; in less sure ones every other picture costs a click. With 1
+    the surest come first: most labels for each action.
+    """
     if suggester.needs or suggester.is_multilabel or not len(suggester.open_places):
         return ()
     places = suggester.open_places
@@ -114,17 +120,18 @@ def rows_of_alike(
     for index in np.unique(called):
         mine = np.flatnonzero(called == index)
         for members in _groups(suggester.directions[places[mine]], sure[mine], width):
-            purity = float(sure[mine[members]].mean())
-            if purity >= least_purity and len(members) > 1:
-                gain = len(members) * purity / (1 + len(members) * (1 - purity))
+            expected = float(sure[mine[members]].mean())
+            if len(members) > width // 2:
+                gain = len(members) * expected / (1 + len(members) * (1 - expected))
                 ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])
-                rows.append(AlikeRow(ids, suggester.class_names[index], purity, gain))
-    return tuple(sorted(rows, key=lambda row: -row.labels_an_action)[:most])
+                rows.append(AlikeRow(ids, suggester.class_names[index], expected, gain))
+    return tuple(sorted(rows, key=lambda row: (abs(row.purity - purity), -row.purity))[:most])
 
 
 def _groups(directions: np.ndarray, sure: np.ndarray, width: int) -> list[np.ndarray]:
     """Cut pictures into groups of near ones, each begun at the surest that is left."""
-    left = np.argsort(-sure, kind="stable")[: 50 * width]
+    left = np.argsort(-sure, kind="stable")
+    left = left[:: max(1, len(left) // _MOST_GROUPED)]
     groups: list[np.ndarray] = []
     while len(left):
         nearness = directions[left] @ directions[left[0]]
@@ -133,32 +140,3 @@ def _groups(directions: np.ndarray, sure: np.ndarray, width: int) -> list[np.nda
         groups.append(left[order[:width]])
         left = left[np.sort(order[width:])]
     return groups
-
-
-def k_means(rows: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
-    """Return (K, D) centres of length 1 of directions (N, D): k-means++ (Arthur and Vassilvitskii 2007), then Lloyd."""
-    generator = np.random.default_rng(seed)
-    if len(rows) > _MOST_SAMPLED:
-        rows = rows[generator.choice(len(rows), _MOST_SAMPLED, replace=False)]
-    centres = np.empty((clusters, rows.shape[1]), np.float32)
-    far = np.ones(len(rows))
-    for number in range(clusters):
-        total = far.sum()
-        place = generator.choice(len(rows), p=far / total) if total > 1e-9 else generator.integers(len(rows))
-        centres[number] = rows[place]
-        far = np.minimum(far, np.maximum(0, 1 - rows @ centres[number]).astype(np.float64))
-    for _ in range(_ROUNDS):
-        nearest = _assign(rows, centres)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, rows)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(lengths > 1e-9, sums / np.maximum(lengths, 1e-9), centres)
-    return centres
-
-
-def _assign(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the (N) nearest centre of each row."""
-    nearest = np.empty(len(rows), np.intp)
-    for start in range(0, len(rows), _MOST_SAMPLED):
-        nearest[start : start + _MOST_SAMPLED] = (rows[start : start + _MOST_SAMPLED] @ centres.T).argmax(axis=1)
-    return nearest

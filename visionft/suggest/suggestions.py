@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
 KEPT = 3  # probabilities per picture
+FEATURES = "features"  # the other source beside runs, see `feature_suggester`; its folder and its name
 TASK_LIMIT = 0.5  # for several labels: the probability from which a class is suggested when none was fitted
 
 
@@ -196,6 +197,13 @@ def _suggestion(line: dict[str, Any]) -> Suggestion:
 def suggesting_run(project_dir: Path) -> Path | None:
     """Return the folder of the run whose suggestions are the newest; None when no run has any."""
     found = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
+    return max(found)[1] if found else None
+
+
+def suggesting_source(project_dir: Path) -> Path | None:
+    """Return the folder whose suggestions are the newest: a run's, or that of the features; its name tells which."""
+    folders = [suggesting_run(project_dir), project_dir / FEATURES]
+    found = [(file.stat().st_mtime_ns, folder) for folder in folders if folder and (file := folder / FILE).is_file()]
     return max(found)[1] if found else None
 
 

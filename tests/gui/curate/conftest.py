@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gui.curate import views
+from gui.curate import looking, views
 from gui.curate.page import CuratePage
 from gui.shell.window import MainWindow
 from visionft.curation.check import Check, CheckResult, Finding, Inputs
@@ -70,6 +70,7 @@ def dull(monkeypatch: pytest.MonkeyPatch) -> DullCheck:
         monkeypatch.delitem(CHECKS, name)
     monkeypatch.setitem(CHECKS, check.name, check)
     monkeypatch.setattr(views, "VIEWS", ())
+    monkeypatch.setattr(looking, "load_libraries", lambda _on_event: None)  # this check needs none of them
     return check
 
 

@@ -5,7 +5,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QInputDialog
 
 from gui.curate.page import CuratePage
+from gui.curate.picture_menu import picture_menu
 from gui.shell.window import MainWindow
+from visionft.curation.check import Inputs
 from visionft.curation.table import CHECKS
 from visionft.errors import NextStep
 from visionft.project.edits.changes import RemoveImages, UnlabelImages
@@ -130,6 +132,25 @@ def test_a_class_key_relabels_what_is_selected(qtbot, page):
     assert page.stage.label_box.box.currentText() == "cat"
 
 
+def test_a_command_with_another_key_works_by_that_one(qtbot, page):
+    page.state.change_settings(shortcuts={"curate.fine": "J"})
+    click(qtbot, page, 0)
+    first = page.grid.selection.current_id()
+    qtbot.keyClick(page.grid, KEY.Key_K)
+    assert first in page.grid.pictures.ids
+    qtbot.keyClick(page.grid, KEY.Key_J)
+    assert first not in page.grid.pictures.ids
+
+
+def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, window, project_dir):
+    page.curation.read()
+    assert window.state.close_project() and window.page("curate").empty.isVisible()
+    window.state.open_project(project_dir)
+    other = window.page("curate")
+    qtbot.waitUntil(lambda: other.stage.empty.isVisible() and other.list.buttons["dull"].count() is None)
+    assert len(other.curation.now) == 25
+
+
 def test_the_class_box_relabels_too(qtbot, page):
     click(qtbot, page, page.grid.pictures.ids.index(3))
     box = page.stage.label_box.box
@@ -169,6 +190,19 @@ def test_a_picture_is_shown_large_and_decided_on_there(qtbot, page):
     assert page.grid.isVisible() and page.grid.hasFocus()
 
 
+def test_the_menu_of_a_picture_relabels_and_offers_the_commands(qtbot, page):
+    click(qtbot, page, page.grid.pictures.ids.index(1))
+    menu = picture_menu(page.view, page.curation, page)
+    titles = [action.text().partition("\t")[0] for action in menu.actions() if action.text()]
+    assert titles[:3] == ["Label as", "Keep as it is", "Accept the suggestion, else keep as it is"]
+    assert "Show similar pictures" in titles and "Open on Label" not in titles
+    menu.actions()[0].menu().actions()[1].trigger()
+    assert labels(page, 1) == ("cat",)
+    next(action for action in menu.actions() if action.text().startswith("Take out")).trigger()
+    assert 1 not in page.grid.pictures.ids
+    menu.deleteLater()
+
+
 def test_why_a_command_cannot_be_done_is_said(qtbot, page):
     page.grid.selection.clear()
     page.grid.pictures.set_ids(())
@@ -180,7 +214,20 @@ def test_why_a_command_cannot_be_done_is_said(qtbot, page):
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWindow, grey_dir):
+@pytest.mark.slow
+def test_a_look_through_all_pictures_computes_their_features(qtbot, window: MainWindow, grey_dir):
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: page.stage.empty.isVisible() and page.stage.isVisible(), timeout=5000)
+    qtbot.mouseClick(page.look_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=300_000)
+    qtbot.waitUntil(lambda: page.grid.count() == 8)
+    assert (grey_dir / "features").is_dir()
+
+
+def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWindow, grey_dir, monkeypatch):
+    monkeypatch.setattr(Inputs, "features", None)  # no check of these tests wants them, and they take seconds
     window.state.open_project(grey_dir)
     window.show_page("curate")
     page = window.page("curate")
@@ -190,10 +237,9 @@ def test_a_project_that_was_never_looked_through_offers_it(qtbot, window: MainWi
     qtbot.mouseClick(page.stage.empty.button, LEFT)
     assert page.look_line.words() and page.look_line.stop_button.isVisible()
     assert window.state.actions.why_not("curate.look")
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+    wait(qtbot, page)
     qtbot.waitUntil(lambda: page.grid.count() == 8)
     assert not page.look_line.words() and page.look_button.text() == "Look again"
-    assert (grey_dir / "features").is_dir()
 
 
 def test_what_came_since_is_said_and_one_check_looks_again(qtbot, page, tmp_path, draw_folder):

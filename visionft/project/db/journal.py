@@ -16,7 +16,10 @@ from visionft.files import parse_json
 from visionft.project.db.schema import DERIVED_COLUMNS
 from visionft.project.db.sqlite_errors import damage_error
 
-JOURNALED_TABLES = ("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias", "verdict")
+JOURNALED_TABLES = (
+    *("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias"),
+    *("verdict", "audit", "certified"),
+)
 _CHUNK = 20_000
 
 

@@ -135,6 +135,29 @@ _VERSION_5 = (
         finding TEXT NOT NULL,
         at INTEGER NOT NULL,
         PRIMARY KEY (image_id, finding)) WITHOUT ROWID""",
+    # Audits of labels that were accepted in bulk, failed ones too: a random sample was checked. Shares are millionths
+    # (a REAL would be rounded). `certified`: the labels that a passed audit vouches for, `classes`
+    # their ids as JSON: a class may be gone since.
+    """CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        threshold INTEGER NOT NULL,
+        accepted INTEGER NOT NULL,
+        sample INTEGER NOT NULL,
+        wrong INTEGER NOT NULL,
+        allowed INTEGER NOT NULL,
+        rightness INTEGER NOT NULL,
+        confidence INTEGER NOT NULL,
+        most_wrong INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        is_passed INTEGER NOT NULL)""",
+    """CREATE TABLE certified (
+        audit_id INTEGER NOT NULL REFERENCES audit(id),
+        image_id INTEGER NOT NULL REFERENCES image(id),
+        classes TEXT NOT NULL,
+        PRIMARY KEY (audit_id, image_id)) WITHOUT ROWID""",
 )
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)

@@ -119,7 +119,7 @@ class LabelImages(ImagesEdit):
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write the labels; a label that is there already only takes the new source."""
-        _give_class(connection, self.image_ids, self.class_name, self.source)
+        give_class(connection, self.image_ids, self.class_name, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class AcceptSuggestions(Edit):
             for name in names[:1] if is_single else names:
                 by_class.setdefault(name, []).append(image_id)
         for name, image_ids in by_class.items():
-            _give_class(connection, image_ids, name, "suggestion")
+            give_class(connection, image_ids, name, "suggestion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,8 @@ class RemoveImages(ImagesEdit):
         )
 
 
-def _give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_name: str, source: LabelSource) -> None:
+def give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_name: str, source: LabelSource) -> None:
+    """Give pictures a class, which is created when it is new: their only one in a single-label project."""
     ids = picked(connection, image_ids)
     class_id = ensure_class(connection, class_name)
     if task_of(connection) == "single":

@@ -160,7 +160,7 @@ def _lost_parents(connection: sqlite3.Connection, child: str, column: str, paren
 def _drop_orphans(connection: sqlite3.Connection) -> int:
     return sum(
         _changed(connection, f"DELETE FROM {table} WHERE image_id NOT IN (SELECT id FROM image)")
-        for table in ("label", "image_tag", "conflict")
+        for table in ("label", "image_tag", "conflict", "verdict", "certified")
     )
 
 

@@ -1,0 +1,85 @@
+"""What the check of a sample means, in plain words. Translated; knows no widgets."""
+
+from gui.kit.certificates import share_of
+from gui.kit.i18n import tr
+from gui.label.accept_view import Offer
+from gui.label.verdict_view import Verdict
+from visionft.project.edits.certificates import Audit
+from visionft.suggest.audit import AuditPlan, chance_to_pass
+
+_LIKELY = 0.5
+
+
+def offer_of(
+    plan: AuditPlan | None, *, threshold: float, count: int, total: int, expected: float, claimed: float, number: int,
+    is_multi: bool,
+) -> Offer:  # fmt: skip
+    """Return what accepting from a threshold on means.
+
+    Args:
+        plan: Of the check; None where there is none.
+        threshold: From which probability on.
+        count: Pictures that would be accepted.
+        total: Pictures that have a suggestion.
+        expected: Expected share of the accepted that are right.
+        claimed: Confidence that a check may claim now.
+        number: Which check in a row it would be.
+        is_multi: Whether pictures may have several classes.
+    """
+    why_not = ""
+    if is_multi:
+        why_not = tr("Pictures may have several classes here: there is no check of a sample for them yet.")
+    elif plan is None:
+        why_not = tr("There is nothing to check.")
+    proof = proof_words(plan, claimed=claimed, number=number, expected=expected) if plan is not None else ""
+    return Offer(
+        threshold=threshold, count=count, total=total, expected=expected, proof=proof,
+        checks=plan.sample if plan is not None else 0, why_not=why_not,
+    )  # fmt: skip
+
+
+def proof_words(plan: AuditPlan, *, claimed: float, number: int, expected: float) -> str:
+    """Say what a check proves."""
+    values = {"accepted": f"{plan.accepted:,}", "share": share_of(plan.rightness), "confidence": share_of(claimed)}
+    if plan.sample >= plan.accepted:
+        return tr("They are so few that all {count} have to be looked at.", count=f"{plan.sample:,}")
+    sample = tr("Check {count} random pictures of these {accepted}.", count=f"{plan.sample:,}", **values)
+    if plan.allowed:
+        words = "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence."
+        claim = tr(words, count=plan.allowed, **values)
+    else:
+        claim = tr("If none is wrong, at least {share} of them are right, with {confidence} confidence.", **values)
+    lines = [f"{sample} {claim}"]
+    if chance_to_pass(plan, 1 - expected) < _LIKELY:
+        lines.append(tr("It would probably fail: ask for less, raise the threshold, or label some more pictures."))
+    if number > 1:
+        words = "Check {number} in a row may claim less: who checks until it fits is more often just lucky."
+        lines.append(tr(words, number=number))
+    return "\n".join(lines)
+
+
+def verdict_of(audit: Audit) -> Verdict:
+    """Say what came of a check."""
+    counts = {"wrong": f"{audit.wrong:,}", "sample": f"{audit.sample:,}", "accepted": f"{audit.accepted:,}"}
+    if audit.is_passed:
+        title = tr("At least {share} of these {accepted} labels are right", share=share_of(audit.proven), **counts)
+        corrected = "{wrong} of the {sample} pictures that you checked were wrong; your corrections stand."
+        checked = tr(corrected if audit.wrong else "All {sample} pictures that you checked were right.", **counts)
+        sure = tr("With {confidence} confidence.", confidence=share_of(audit.confidence))
+        kept = tr("All are accepted. The certificate is kept with the labels; the Project page shows it.")
+        return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}", kept), accept="")
+    found = "{wrong} of the {sample} pictures that you checked were wrong, {allowed} were allowed."
+    least = tr("Certain is only that {share} are right.", share=share_of(1 - audit.most_wrong / audit.accepted))
+    kept = tr("What you said of them is kept as your labels, and suggestions learn from it. Nothing else was accepted.")
+    more = tr("Label some more, or choose a higher threshold. The next check may claim a little less confidence.")
+    return Verdict(
+        is_granted=False,
+        title=tr("Not proven: {share} were to be right", share=share_of(audit.rightness)),
+        lines=(f"{tr(found, allowed=f'{audit.allowed:,}', **counts)} {least}", kept, more),
+        accept=tr("Accept without proof"),
+    )
+
+
+def kept_words(count: int) -> str:
+    """Say what is left of a check that was stopped."""
+    return tr("The check was stopped; it proves nothing. {count} pictures keep what you said of them.", count=count)

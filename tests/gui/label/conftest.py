@@ -1,0 +1,94 @@
+"""What tests of suggesting from the first labels share: a real project whose pictures a real network has looked at."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from gui.label.page import LabelPage
+from gui.shell.window import MainWindow
+from visionft.project.edits.changes import LabelImages, UnlabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+SHADES = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
+EACH = 20
+
+
+def _draw(path: Path, name: str, source: random.Random) -> None:
+    ground = tuple(min(255, max(0, value + source.randint(-30, 30))) for value in SHADES[name])
+    picture, left, top = Image.new("RGB", (64, 64), ground), source.randint(0, 40), source.randint(0, 40)
+    draw, fill = ImageDraw.Draw(picture), (source.randint(150, 255),) * 3
+    if name == "red":
+        draw.ellipse((left, top, left + 22, top + 22), fill=fill)
+    elif name == "green":
+        draw.rectangle((left, top, left + 22, top + 22), fill=fill)
+    else:
+        draw.polygon([(left, top + 22), (left + 22, top + 22), (left + 11, top)], fill=fill)
+    picture.save(path)
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder: `pictures` of three classes, 20 each, and a `project` of them with features, without labels."""
+    from visionft.features.embedding import embed
+
+    folder, source = tmp_path_factory.mktemp("shapes"), random.Random(0)
+    for name in SHADES:
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(EACH):
+            _draw(folder / "pictures" / name / f"{name}_{number:03d}.png", name, source)
+    with Project.create(folder / "project") as project:
+        import_source(project, folder / "pictures")
+        images = project.snapshot()
+        embed(folder / "project", images, backbone="starter_resnet", size=64, device="cpu")
+        project.apply(UnlabelImages(tuple(image.image_id for image in images.images)))
+    return folder
+
+
+@pytest.fixture
+def featured_dir(shapes: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project for one test."""
+    shutil.copytree(shapes / "project", tmp_path / "featured")
+    return tmp_path / "featured"
+
+
+@pytest.fixture
+def truth(featured_dir: Path) -> dict[int, str]:
+    """Return {image id: the class that it really has}."""
+    with Project.open(featured_dir, read_only=True) as project:
+        return {image.image_id: image.path.parent.name for image in project.snapshot().images}
+
+
+@pytest.fixture
+def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], list[int]]:
+    """Return the function that gives the first few pictures of each class their label, and returns them."""
+
+    def label(each: int) -> list[int]:
+        chosen: list[int] = []
+        with Project.open(featured_dir) as project:
+            for name in SHADES:
+                ids = [image_id for image_id, real in truth.items() if real == name][:each]
+                project.apply(LabelImages(tuple(ids), name))
+                chosen += ids
+        return chosen
+
+    return label
+
+
+@pytest.fixture
+def open_label(qtbot, window: MainWindow, featured_dir: Path) -> Callable[[], LabelPage]:
+    """Return the function that opens the project on the label page."""
+
+    def open_page() -> LabelPage:
+        window.state.open_project(featured_dir)
+        window.show_page("label")
+        page = window.page("label")
+        assert isinstance(page, LabelPage)
+        qtbot.waitUntil(page.grid.hasFocus)
+        return page
+
+    return open_page

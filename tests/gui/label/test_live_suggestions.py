@@ -1,0 +1,156 @@
+"""Suggestions from the first few labels: they come by themselves, follow each label, and say why."""
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.label.page import LabelPage
+from visionft.features.feature_store import current_kind
+from visionft.project.edits.changes import LabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+LEFT = Qt.MouseButton.LeftButton
+PATIENCE_MS = 60_000  # a busy computer
+
+
+def wait(qtbot, condition) -> None:
+    qtbot.waitUntil(condition, timeout=PATIENCE_MS)
+
+
+@pytest.fixture
+def page(qtbot, label_first, open_label) -> LabelPage:
+    label_first(2)
+    page = open_label()
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
+    return page
+
+
+def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):
+    qtbot.keyClick(page.focusWidget() or page.grid, key, modifier)
+
+
+def test_they_come_by_themselves_from_the_labels_so_far_and_are_mostly_right(page, truth):
+    found = page.labels.suggesting.found
+    right = sum(each.classes == (truth[image_id],) for image_id, each in found.items())
+    assert right > 0.8 * len(found)
+    assert page.suggestion_bar.words().startswith("54 suggestions from your 6 labels, about ")
+    assert page.suggestion_bar.isVisible() and page.filters.prediction_chip.isVisible()
+
+
+def test_each_label_and_its_undo_are_learnt_from(qtbot, page, truth):
+    first = next(iter(page.labels.suggesting.found))
+    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    press(qtbot, page, Qt.Key.Key_1)
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 7 labels"))
+    assert first not in page.labels.suggesting.found
+    page.state.session.undo()
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("54 suggestions from your 6 labels"))
+    assert first in page.labels.suggesting.found
+
+
+def test_enter_accepts_a_suggestion_and_it_teaches_nothing(qtbot, page):
+    first = next(iter(page.labels.suggesting.found))
+    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    suggested = page.labels.suggesting.found[first].classes
+    press(qtbot, page, Qt.Key.Key_Return)
+    assert tuple(name for name, _ in page.grid.tile(first).labels) == suggested
+    wait(qtbot, lambda: page.suggestion_bar.words().startswith("53 suggestions from your 6 labels"))
+
+
+def test_with_labels_of_one_class_nothing_is_suggested_and_with_a_second_there_is(
+    qtbot, open_label, featured_dir, truth
+):
+    red = [image_id for image_id, name in truth.items() if name == "red"]
+    blue = [image_id for image_id, name in truth.items() if name == "blue"]
+    with Project.open(featured_dir) as project:
+        project.apply(LabelImages((red[0],), "red"))
+    page = open_label()
+    wait(qtbot, lambda: page.labels.suggesting.learnt is not None)
+    assert not page.suggestion_bar.isVisible() and page.labels.suggesting.learnt.needs == "classes"
+    page.state.session.apply(LabelImages((blue[0],), "blue"))
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 58)
+    assert page.suggestion_bar.isVisible()
+
+
+def test_the_viewer_shows_the_labelled_pictures_that_are_the_reason(qtbot, page, truth):
+    first = next(iter(page.labels.suggesting.found))
+    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    press(qtbot, page, Qt.Key.Key_Space)
+    wait(qtbot, page.viewer.evidence.isVisible)
+    tiles = page.viewer.evidence.grid.tiles()
+    assert tiles and all(tile.title == truth[tile.image_id] for tile in tiles)
+    page.grid.selection.set_current(page.grid.pictures.ids.index(tiles[0].image_id))
+    assert not page.viewer.evidence.isVisible()  # it has a label: nothing is suggested
+
+
+def test_a_click_on_a_reason_shows_that_picture(qtbot, page):
+    first = next(iter(page.labels.suggesting.found))
+    page.grid.selection.set_current(page.grid.pictures.ids.index(first))
+    press(qtbot, page, Qt.Key.Key_Space)
+    wait(qtbot, page.viewer.evidence.isVisible)
+    grid = page.viewer.evidence.grid
+    reason = grid.pictures.ids[0]
+    qtbot.mouseClick(grid.viewport(), LEFT, pos=grid.rect_of(0).center())
+    assert page.grid.selection.current_id() == reason
+
+
+def test_the_tooltip_of_a_tile_names_them(qtbot, page):
+    first = next(iter(page.labels.suggesting.found))
+    page.labels.suggesting.ask_reasons(first)
+    wait(qtbot, lambda: first in page.labels.suggesting.reasons)
+    index = page.grid.pictures.index(page.grid.pictures.ids.index(first))
+    assert "Most like " in index.data(Qt.ItemDataRole.ToolTipRole)
+    where = page.grid.visualRect(index).center()
+    event = QHelpEvent(QEvent.Type.ToolTip, where, page.grid.viewport().mapToGlobal(QPoint(where)))
+    QApplication.sendEvent(page.grid.viewport(), event)
+
+
+def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, page):
+    qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
+    page.state.session.apply(LabelImages((next(iter(page.labels.suggesting.learnt.found)),), "red"))
+    wait(qtbot, lambda: page.labels.suggesting.learnt.labelled == 7)
+    assert not page.suggestion_bar.isVisible()
+    menu = page.labels.suggesting.menu(page)
+    menu.actions()[0].trigger()
+    menu.deleteLater()
+    wait(qtbot, page.suggestion_bar.isVisible)
+
+
+def test_a_renamed_class_is_suggested_by_its_new_name(qtbot, page):
+    from visionft.project.edits.class_changes import RenameClass
+
+    page.state.session.apply(RenameClass("red", "crimson"))
+    wait(qtbot, lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes})
+    assert "red" not in {name for each in page.labels.suggesting.found.values() for name in each.classes}
+
+
+def test_without_features_the_menu_lets_a_network_look_and_then_suggests(qtbot, window, project_dir, monkeypatch):
+    from visionft.project.edits.changes import UnlabelImages
+
+    with Project.open(project_dir) as project:
+        ids = [image.image_id for image in project.snapshot().images]
+        project.apply(UnlabelImages(tuple(ids[::2])))
+    window.state.open_project(project_dir)
+    window.show_page("label")
+    page = window.page("label")
+    assert not page.suggestion_bar.isVisible()
+    menu = page.labels.suggesting.menu(page)
+    assert menu.actions()[0].text() == "From what you have labelled so far"
+    menu.actions()[0].trigger()
+    menu.deleteLater()
+    assert window.state.tasks.pending[0].task.title == "Looking at the pictures"
+    wait(qtbot, lambda: not window.state.tasks.pending)
+    assert current_kind(project_dir) is not None
+    wait(qtbot, page.suggestion_bar.isVisible)
+    assert "13 suggestions from your 12 labels" in page.suggestion_bar.words()
+
+
+def test_new_pictures_are_looked_at_in_the_background(qtbot, page, draw_folder, tmp_path):
+    more = draw_folder(tmp_path / "more", {"red": 2})
+    import_source(page.state.session.project, more)
+    page.state.tasks.written.emit()
+    wait(qtbot, lambda: bool(page.state.tasks.pending))
+    wait(qtbot, lambda: not page.state.tasks.pending)
+    wait(qtbot, lambda: page.labels.suggesting.learnt.missing == 0)
