@@ -15,7 +15,7 @@ from visionft.curation.belonging import Grouping, groupings
 from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result
 from visionft.curation.duplicates import Duplicates, duplicate_pairs
 from visionft.curation.grouping import linked
-from visionft.data.types import SPLITS, Snapshot, Split
+from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import RunError
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.project.edits.changes import AssignSplits
@@ -25,12 +25,6 @@ from visionft.project.store import Project
 from visionft.training.runs.run_folder import list_runs
 
 DOUBLES: Final = "duplicate"
-_WORDS: Final = {
-    "duplicate": "almost the same picture as {other}",
-    "name": "named like {other}",
-    "time": "taken within seconds of {other}",
-    "folder": "in one folder with {other}",
-}
 
 
 class Leaks(Check):
@@ -258,6 +252,19 @@ def honest_accuracies(project_dir: Path, together: Together) -> tuple[HonestAccu
     return tuple(found)
 
 
+def _reason(kind: str, other: SnapshotImage) -> str:
+    """Return why a picture leaks, for a person."""
+    name, split = other.path.name, other.split
+    match kind:
+        case "name":
+            return f"Named like {name}, which is in {split}."
+        case "time":
+            return f"Taken within seconds of {name}, which is in {split}."
+        case "folder":
+            return f"From the same folder as {name}, which is in {split}."
+    return f"Almost the same picture as {name}, which is in {split}."
+
+
 def _findings(together: Together, inputs: Inputs) -> tuple[Finding, ...]:
     """Return a finding for each picture of a leak, pointing at the others in other splits."""
     findings: list[Finding] = []
@@ -265,7 +272,7 @@ def _findings(together: Together, inputs: Inputs) -> tuple[Finding, ...]:
         for split, ids in leak.pictures.items():
             others = tuple(each for other, members in leak.pictures.items() if other != split for each in members)
             kind = leak.kinds[0] if DOUBLES not in leak.kinds else DOUBLES
-            words = _WORDS[kind].format(other=inputs.by_id[others[0]].path.name)
+            reason = _reason(kind, inputs.by_id[others[0]])
             for image_id in ids:
                 image = inputs.by_id[image_id]
                 findings.append(
@@ -274,7 +281,7 @@ def _findings(together: Together, inputs: Inputs) -> tuple[Finding, ...]:
                         sha256=image.sha256,
                         score=1.0 if kind == DOUBLES else 0.8,
                         kind=kind,
-                        reason=f"In {split}, {words} in {inputs.by_id[others[0]].split}.",
+                        reason=reason,
                         related=others[:20],
                         group=number,
                     )
