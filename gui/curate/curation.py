@@ -52,6 +52,7 @@ class Curation(QObject):
         self._reading = WorkerPool(ResultReader(), threads=1, answers_age=True, parent=self)
         self._reading.done.connect(self._on_read)
         self.looking.ended.connect(self.read)
+        state.settings_changed.connect(self._take_keys)  # commands may have other keys now
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -109,12 +110,13 @@ class Curation(QObject):
     def _take(self, read: Read) -> None:
         self._read, self.classes = read, read.classes
         self.colours = class_colours(read.classes)
-        self.keys = self.keys_now()
+        self._take_keys()
         self.found_changed.emit()
 
-    def keys_now(self) -> dict[str, str]:
-        """Return {key: class name}, with the letters that no command has."""
-        return class_keys(self.classes, self.state.actions.letters_in_use())
+    @Slot()
+    def _take_keys(self) -> None:
+        """Give the classes the letters that no command has."""
+        self.keys = class_keys(self.classes, self.state.actions.letters_in_use())
 
     def _tiles(self, image_ids: Sequence[int]) -> "Iterable[Tile]":
         return self.give_tiles(image_ids)

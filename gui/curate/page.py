@@ -46,6 +46,7 @@ class CuratePage(Page):
         self.look_button = Button("Look through the pictures", "search", role="primary", on_click=self.look)
         self.look_line = LookLine(on_stop=self.curation.looking.stop, on_look=self.look_again)
         self.sentence = text(role="muted", wrap=True)
+        self.sentence.setContentsMargins(0, theme.SMALL, 0, 0)  # its line stands level with the first view's title
         self.stage = Stage(self.curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.empty = EmptyState("pictures", "", "")

@@ -18,6 +18,7 @@ from visionft.project.edits.certificates import Audit, KeepAudit, audits_of
 from visionft.project.names import count_of
 from visionft.project.store import Project
 from visionft.suggest.audit import AuditPlan, confidence_of, most_wrong_proven, plan_audit, suggest_plan
+from visionft.suggest.feature_suggester import FeatureSuggester
 from visionft.suggest.suggestions import Suggestion
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = "curation"
 FILE: Final = "audit.json"
 _FORMAT: Final = 1
+# Of the wrong ones that may be, how many may be expected. While pictures are chosen for being unsure, fewer are wrong
+# than is expected (trashnet and sign_digits: two thirds to all), because the labelled ones are harder than the rest.
+_READY: Final = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,36 @@ def rightness_of_accepted(wanted: float, *, accepted: int, labelled: int) -> flo
     return max(0.5, 1 - (1 - wanted) * (accepted + labelled) / max(1, accepted))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether it is time to accept what is left.
+
+    Attributes:
+        open: Pictures without a label.
+        expected_wrong: Share of their suggestions that is wrong, by calibrated probabilities.
+        rightness: Share of them that must be right for the wanted share of all labels.
+        is_ready: Whether an audit is likely to be passed.
+    """
+
+    open: int
+    expected_wrong: float
+    rightness: float
+    is_ready: bool
+
+
+def readiness(suggester: FeatureSuggester, wanted: float = 0.97) -> Readiness:
+    """Tell whether everything that is still without a label could be accepted, for a wanted share of all labels."""
+    places = suggester.open_places
+    if suggester.needs or not len(places):
+        return Readiness(open=len(places), expected_wrong=1.0, rightness=wanted, is_ready=False)
+    sure = suggester.answers.probabilities[places].max(axis=1)
+    expected = float(1 - sure.mean())
+    labelled = len(suggester.image_ids) - len(places)
+    rightness = rightness_of_accepted(wanted, accepted=len(places), labelled=labelled)
+    is_ready = expected <= _READY * (1 - rightness)
+    return Readiness(open=len(places), expected_wrong=expected, rightness=rightness, is_ready=is_ready)
+
+
 def draw_audit(
     project: Project,
     suggestions: Mapping[int, Suggestion],
@@ -102,7 +136,7 @@ def draw_audit(
     if not chosen:
         raise ProjectError("No suggestion is sure enough to be accepted.", "Label some more pictures.")
     expected = 1 - float(np.mean([each.confidence for each in chosen.values()]))
-    number = _next_number(project)
+    number = next_number(project)
     planned, claimed = confidence_of(number, confidence)
     if allowed is None:
         plan = suggest_plan(len(chosen), rightness=rightness, expected_wrong=expected, confidence=planned)
@@ -126,7 +160,7 @@ def draw_audit(
     return pending
 
 
-def _next_number(project: Project) -> int:
+def next_number(project: Project) -> int:
     """Return which audit in a row the next one is: those since the last that was passed, an unfinished one included."""
     number = 1
     for audit in audits_of(project):

@@ -132,6 +132,25 @@ def test_a_class_key_relabels_what_is_selected(qtbot, page):
     assert page.stage.label_box.box.currentText() == "cat"
 
 
+def test_a_command_with_another_key_works_by_that_one(qtbot, page):
+    page.state.change_settings(shortcuts={"curate.fine": "J"})
+    click(qtbot, page, 0)
+    first = page.grid.selection.current_id()
+    qtbot.keyClick(page.grid, KEY.Key_K)
+    assert first in page.grid.pictures.ids
+    qtbot.keyClick(page.grid, KEY.Key_J)
+    assert first not in page.grid.pictures.ids
+
+
+def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, window, project_dir):
+    page.curation.read()
+    assert window.state.close_project() and window.page("curate").empty.isVisible()
+    window.state.open_project(project_dir)
+    other = window.page("curate")
+    qtbot.waitUntil(lambda: other.stage.empty.isVisible() and other.list.buttons["dull"].count() is None)
+    assert len(other.curation.now) == 25
+
+
 def test_the_class_box_relabels_too(qtbot, page):
     click(qtbot, page, page.grid.pictures.ids.index(3))
     box = page.stage.label_box.box

@@ -1,0 +1,122 @@
+"""The view of duplicates: groups under headings, contradicting labels first; keeping one of each and undoing it."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.curate import views
+from gui.curate.duplicates_view import DuplicatesView
+from gui.curate.page import CuratePage
+from visionft.curation.check import CheckResult, Finding, write_result
+from visionft.curation.duplicates import Duplicates
+from visionft.curation.table import CHECKS
+from visionft.project.queries import count_images, image_rows
+from visionft.project.store import Project
+
+KEY = Qt.Key
+# Of the twelve pictures (1 to 6 birds, 7 to 12 cats): a near group of three, an exact pair, a pair of bird and cat, and
+# one below the threshold.
+PAIRS = ((1, 2, 0.97), (2, 3, 0.96), (1, 3, 0.95), (8, 9, 1.0), (6, 7, 0.99), (10, 11, 0.8))
+BEST = (2, 1, 3, 9, 8, 6, 7, 10, 11, 4, 5, 12)
+
+
+@pytest.fixture
+def page(qtbot, window, grey_dir, monkeypatch) -> CuratePage:
+    monkeypatch.setitem(CHECKS, "duplicates", Duplicates())
+    monkeypatch.delitem(CHECKS, "dull")
+    monkeypatch.setattr(views, "VIEWS", (DuplicatesView,))
+    with Project.open(grey_dir) as project:
+        contents = {image.image_id: image.sha256 for image in project.snapshot().images}
+    scores: dict[int, float] = {}
+    for first, second, score in PAIRS:
+        for each in (first, second):
+            scores[each] = max(score, scores.get(each, 0.0))
+    findings = tuple(
+        Finding(image_id=each, sha256=contents[each], score=score, kind="near", reason=f"Like another, {score:.0%}.")
+        for each, score in sorted(scores.items(), key=lambda item: -item[1])
+    )
+    facts = {"pairs": [list(pair) for pair in PAIRS], "best": list(BEST)}
+    result = CheckResult(
+        check="duplicates", findings=findings, threshold=0.93, looked_at=12, newest=12, facts=facts
+    )  # fmt: skip
+    write_result(grey_dir, result)
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: page.grid.count() > 0, timeout=5000)
+    return page
+
+
+def headings(page: CuratePage) -> list[tuple[str, int]]:
+    return [(section.title, section.count) for section in page.grid.pictures.sections]
+
+
+def choose(page: CuratePage, image_id: int) -> None:
+    page.grid.selection.set_current(page.grid.pictures.ids.index(image_id))
+    page.grid.setFocus()
+
+
+def press(qtbot, page: CuratePage, key: Qt.Key, held=Qt.KeyboardModifier.NoModifier) -> None:
+    qtbot.keyClick(page.grid, key, held)
+
+
+def test_groups_stand_under_headings_contradicting_labels_first(page):
+    assert headings(page) == [
+        ("2 copies, labelled bird, cat: which is right?", 2),
+        ("2 pictures with the same pixels", 2),
+        ("3 pictures, 95% alike", 3),
+    ]
+    assert page.grid.pictures.ids == (6, 7, 9, 8, 2, 1, 3) and page.list.buttons["duplicates"].count() == 3
+    assert page.grid.tile(2).mark == "best" and not page.grid.tile(1).mark and page.grid.tile(1).detail == "40 × 32"
+    assert "3 groups of copies." in page.sentence.text() and "in 1 of them" in page.sentence.text()
+
+
+def test_the_best_of_a_group_is_kept_by_a_key_and_undo_brings_the_others_back(qtbot, page):
+    choose(page, 3)
+    press(qtbot, page, KEY.Key_B)
+    assert count_images(page.session.project) == 10 and not {1, 2, 3} & set(page.grid.pictures.ids)
+    assert page.list.buttons["duplicates"].count() == 2
+    page.session.undo()
+    assert headings(page)[-1] == ("3 pictures, 95% alike", 3)
+
+
+def test_where_labels_contradict_a_person_says_which_one_stays(qtbot, page):
+    choose(page, 6)
+    press(qtbot, page, KEY.Key_B)
+    assert count_images(page.session.project) == 12
+    assert page.window().toasts.newest.hint() == "Their labels contradict each other: choose the one to keep."
+    choose(page, 7)
+    press(qtbot, page, KEY.Key_B, Qt.KeyboardModifier.ShiftModifier)
+    assert count_images(page.session.project) == 11
+    assert image_rows(page.session.project, (7,))[0].labels == ("cat",) and len(headings(page)) == 2
+
+
+def test_the_best_of_every_group_whose_labels_agree_is_kept_in_one_step(qtbot, page):
+    page.state.actions.run("curate.keep_all_best")
+    assert count_images(page.session.project) == 9 and headings(page) == [
+        ("2 copies, labelled bird, cat: which is right?", 2)
+    ]
+    assert page.window().toasts.message() == "3 copies were taken out of the project."
+    page.session.undo()
+    assert count_images(page.session.project) == 12
+
+
+def test_what_are_no_doubles_stand_there_no_more(qtbot, page):
+    choose(page, 8)
+    press(qtbot, page, KEY.Key_K)
+    assert not {8, 9} & set(page.grid.pictures.ids) and count_images(page.session.project) == 12
+    page.session.undo()
+    assert {8, 9} <= set(page.grid.pictures.ids)
+
+
+def test_a_lower_threshold_shows_more_groups_and_a_chip_only_one_kind(qtbot, page):
+    page.view.controls.slider.setValue(750)
+    assert len(headings(page)) == 4
+    chip = page.view.controls.chips["exact"]
+    qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    assert page.grid.pictures.ids == (9, 8)
+
+
+def test_a_group_whose_label_is_mended_contradicts_no_more(qtbot, page):
+    choose(page, 7)
+    press(qtbot, page, KEY.Key_1)
+    assert all("which is right" not in title for title, _ in headings(page)) and len(headings(page)) == 3
