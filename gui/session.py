@@ -6,7 +6,7 @@ it, and nothing needs to be reset by hand.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from visionft.project.db.journal import Effects
     from visionft.project.edits.changes import Change
     from visionft.training.probing import Probe
+
+T = TypeVar("T")
 
 
 class ProjectSession(QObject):
@@ -68,6 +70,16 @@ class ProjectSession(QObject):
     def apply(self, change: "Change") -> bool:
         """Make a change durable, then tell the screens what it altered; on failure say why."""
         return self._mutate(lambda: self.project.apply(change))
+
+    def run(self, act: "Callable[[], T]") -> "T | None":
+        """Do what changes the project by itself, and let all screens look again; None where it failed, with a word."""
+        try:
+            result = act()
+        except VisionFTError as error:
+            self.refused.emit(error)
+            return None
+        self._on_written()
+        return result
 
     def undo(self) -> bool:
         """Take the last change back."""

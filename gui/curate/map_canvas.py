@@ -21,6 +21,7 @@ from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 
 Tool = Literal["lasso", "move"]
+_LEAST_SIZE = (380, 220)
 _FADED = 0.72  # how far marks that were not caught go to the ground
 _MOVE_MS = 450
 _NEAREST, _FARTHEST = 0.5, 4000.0  # zoom, as a multiple of the view in which all is seen
@@ -28,10 +29,11 @@ _NEAREST, _FARTHEST = 0.5, 4000.0  # zoom, as a multiple of the view in which al
 
 @dataclass(frozen=True, slots=True)
 class MarkLook:
-    """How the marks of a group look: a colour as #rrggbb, and one of the raster's shapes."""
+    """How the marks of a group look: a colour as #rrggbb, a shape of the raster's, and whether all others cover it."""
 
     colour: str
     shape: int = 0
+    is_quiet: bool = False
 
 
 class MapCanvas(QWidget):
@@ -47,7 +49,7 @@ class MapCanvas(QWidget):
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(220, 180)
+        self.setMinimumSize(theme.scaled(_LEAST_SIZE[0]), theme.scaled(_LEAST_SIZE[1]))
         self.setAccessibleName(tr("Map"))
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.grabGesture(Qt.GestureType.PinchGesture)
@@ -62,6 +64,7 @@ class MapCanvas(QWidget):
         self._drawn: Drawn | None = None
         self._image = QImage()
         self._hovered = -1
+        self._current = 0
         self._lasso: list[QPointF] = []
         self._pulled_from: QPointF | None = None
         self._pressed_at = QPointF()
@@ -78,8 +81,14 @@ class MapCanvas(QWidget):
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
-    def set_points(self, image_ids: np.ndarray, points: np.ndarray) -> None:
-        """Show pictures (N,) at points (N, 2); those that were here before glide there."""
+    def set_points(self, image_ids: np.ndarray, points: np.ndarray, *, keeps_view: bool = False) -> None:
+        """Show pictures (N,) at points (N, 2); those that were here before glide there, all of them seen.
+
+        Args:
+            image_ids: The pictures.
+            points: Where they lie.
+            keeps_view: It is the same map, of other pictures: what is seen of it stays.
+        """
         is_same = np.array_equal(image_ids, self.image_ids)
         is_gliding = is_same and self.isVisible() and len(points) > 0
         self._moving.stop()
@@ -97,7 +106,7 @@ class MapCanvas(QWidget):
         self._groups = np.zeros(len(image_ids), np.intp)
         self._is_shown = np.ones(len(image_ids), bool)
         self._hovered = -1
-        if not is_same:
+        if not is_same and not keeps_view:
             self._camera = None
         self._restyle()
 
@@ -118,7 +127,8 @@ class MapCanvas(QWidget):
         count = max(1, len(self._looks))
         faded = bool(self._caught.any()) & ~self._caught
         shapes = np.array([look.shape for look in self._looks] * 2 or [0, 0], np.intp)
-        self._raster.set_styles(self._groups + count * faded, shapes, layers=~faded, shown=self._is_shown)
+        is_loud = np.array([not look.is_quiet for look in self._looks] or [True])[self._groups]
+        self._raster.set_styles(self._groups + count * faded, shapes, layers=2 * ~faded + is_loud, shown=self._is_shown)
         self._forget()
 
     def _inks(self) -> Inks:
@@ -139,6 +149,12 @@ class MapCanvas(QWidget):
     def _take(self, caught: np.ndarray, *, beside: bool = False) -> None:
         self._caught = (self._caught | caught) if beside else caught
         self._restyle()
+
+    @Slot(int)
+    def show_current(self, image_id: int) -> None:
+        """Mark the picture that is current elsewhere; 0 for none."""
+        self._current = image_id
+        self.update()
 
     def visible_ids(self) -> tuple[int, ...]:
         """Return the pictures in view, in the order of the map's pictures."""
@@ -180,6 +196,7 @@ class MapCanvas(QWidget):
         self._look_elsewhere()
 
     def _look_elsewhere(self) -> None:
+        self._hovered = -1  # until the pointer moves: another mark is under it now
         self._forget()
         self.view_changed.emit()
 
@@ -220,6 +237,7 @@ class MapCanvas(QWidget):
         painter.drawImage(0, 0, self._image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self.pictures.paint(painter, self._colour_at)
+        self._paint_ring(painter, drawn, self._current, palette.accent)
         if self._hovered >= 0 and not self._lasso:
             self._paint_hovered(painter, drawn)
         if self._lasso:
@@ -233,16 +251,21 @@ class MapCanvas(QWidget):
         painter.setPen(QColor(palette.accent if self.hasFocus() else palette.border))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
+    def _paint_ring(self, painter: QPainter, drawn: Drawn, image_id: int, colour: str) -> QPointF | None:
+        """Draw a ring around a picture's mark; return where it is."""
+        at = self.point_of(image_id) if image_id else None
+        if at is not None:
+            radius = drawn.radius / self.devicePixelRatioF() + 3
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(colour), 2))
+            painter.drawEllipse(at, radius, radius)
+        return at
+
     def _paint_hovered(self, painter: QPainter, drawn: Drawn) -> None:
-        at = self.point_of(int(self.image_ids[self._hovered]))
-        if at is None:
-            return
-        radius = drawn.radius / self.devicePixelRatioF() + 3
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(theme.colours().text), 2))
-        painter.drawEllipse(at, radius, radius)
-        tile = self.pictures.tile(int(self.image_ids[self._hovered]))
-        if tile is not None:
+        image_id = int(self.image_ids[self._hovered])
+        at = self._paint_ring(painter, drawn, image_id, theme.colours().text)
+        tile = self.pictures.tile(image_id)
+        if at is not None and tile is not None:
             self.card.paint(painter, tile, at, QRectF(self.rect()))
 
     def _colour_at(self, place: int) -> str:

@@ -12,7 +12,7 @@ from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 
 _SIDE_PX, _CARD_PX = 64, 148
-_ROOM = 1.4  # squares of a thumbnail that a picture in view has on average, before thumbnails are drawn
+_ROOM = 0.8  # squares of a thumbnail that a picture in view has on average, before thumbnails are drawn
 _KEPT = 2000  # tiles
 _FACT_LINES = 3
 

@@ -143,6 +143,9 @@ class Stage(QWidget):
         if panel is not None:
             self.panels.setCurrentWidget(panel)
             self._split.setOrientation(_PLACES[view.panel_place])
+            if view.panel_share:
+                share = round(1000 * view.panel_share)
+                self._split.setSizes([share, 1000 - share])  # Qt fits them to the room there is
         self.label_box.setVisible(view.gives_classes)
 
     def _show_empty(self, empty: Empty | None) -> None:

@@ -141,6 +141,7 @@ class View(QObject):
     icon: str = "pictures"
     check: str = ""  # of `visionft.curation.table`: "Look again" is about this one; empty for none
     panel_place: PanelPlace = "beside"  # where what `build_panel` returns stands
+    panel_share: float = 0.0  # of the room that the panel gets at first, 0 to 1; 0 leaves it to the widgets
     gives_classes: bool = True  # class keys and the class box relabel what is selected
 
     def __init__(self, curation: Curation) -> None:

@@ -4,12 +4,20 @@ from gui.curate.curation import Curation
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.findings_view import FindingsView
 from gui.curate.health_view import HealthView
+from gui.curate.map_view import MapView
 from gui.curate.quality_view import QualityView
+from gui.curate.similar_view import SimilarView
 from gui.curate.view import View
 from visionft.curation.table import CHECKS
 
 # In the order of the list: health, duplicates, label errors, leaks, quality, overlap; then map, similar.
-VIEWS: tuple[type[View], ...] = (HealthView, DuplicatesView, QualityView)
+VIEWS: tuple[type[View], ...] = (
+    HealthView,
+    DuplicatesView,
+    QualityView,
+    MapView,
+    SimilarView,
+)
 _LAST = ("map", "similar")  # they look at pictures, whatever was found: below all checks
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QBoxLayout, QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.home import folders, importing
+from gui.home.certificate_line import CertificateLine
 from gui.home.checklist import Checklist
 from gui.home.class_table import ClassTable
 from gui.home.import_flow import ImportFlow
@@ -34,6 +35,7 @@ from visionft.amounts import size_text
 from visionft.data.types import Snapshot
 from visionft.data.types import Task as ProjectTask
 from visionft.errors import NextStep
+from visionft.project.edits.certificates import certificates_of
 from visionft.project.formats.listing import ColumnChoice
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.queries import find_conflicts
@@ -92,7 +94,7 @@ class ProjectPage(Page):
             "runs": StatTile("Training runs", "train"),
         }
         self.checklist = Checklist(ready="Ready to train", missing="{count} still missing")
-        self.report = ImportReportCard()
+        self.report, self.certificates = ImportReportCard(), CertificateLine()
         self.class_table = ClassTable()
         self.split_bar = SplitBar()
         classes = Card(margin=theme.LARGE)
@@ -123,8 +125,8 @@ class ProjectPage(Page):
         self._sheet_card.body.addWidget(text("A look at the pictures", "heading"))
         self._sheet_card.hide()
         tiles = row(*self.tiles.values(), spacing=theme.LARGE)
-        body = column(tiles, self.report, lower, self._sheet_card, None, spacing=theme.LARGE)
-        body.setStretch(3, 100)
+        body = column(tiles, self.report, self.certificates, lower, self._sheet_card, None, spacing=theme.LARGE)
+        body.setStretch(4, 100)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return body
 
@@ -179,6 +181,7 @@ class ProjectPage(Page):
         self.class_table.setVisible(bool(rows))
         self._no_classes.setVisible(not rows)
         self.split_bar.show_counts(summary.splits)
+        self.certificates.show_certificates(certificates_of(project))
         self.checklist.show_conditions(conditions(summary, rows))
         self._show_next(next_step(summary, rows))
         self._show_sheet(snapshot, [row.colour for row in rows])

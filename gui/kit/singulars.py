@@ -56,4 +56,19 @@ OF_ONE = {
     "{count} pictures came since this was looked at.": "{count} picture came since this was looked at.",
     "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
+    "Place {count} new pictures": "Place {count} new picture",
+    "Check {count} pictures": "Check {count} picture",
+    "Check {count} random pictures of these {accepted}.": "Check {count} random picture of these {accepted}.",
+    "{count} suggestions were accepted. Nothing is proven about them.": (
+        "{count} suggestion was accepted. Nothing is proven about it."
+    ),
+    "By their own estimate {share} of them are right, so about {count} are wrong.": (
+        "By their own estimate {share} of them are right, so about {count} is wrong."
+    ),
+    "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence.": (
+        "If at most {count} is wrong, at least {share} of them are right, with {confidence} confidence."
+    ),
+    "The check was stopped; it proves nothing. {count} pictures keep what you said of them.": (
+        "The check was stopped; it proves nothing. {count} picture keeps what you said of it."
+    ),
 }

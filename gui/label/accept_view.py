@@ -10,6 +10,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
 from gui.kit import theme
+from gui.kit.certificates import share_of
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, IconLabel, choice_box, column, restyle, row, scrolling, text, verbatim
 from gui.kit.picture_grid import PictureGrid
@@ -67,6 +68,7 @@ class AcceptView(QWidget):
             thumbnails, pictures, name="The least sure of them", side_px=theme.scaled(_SIDE_PX), lines=0, overlaid=True,
             single_row=True, selectable=False,
         )  # fmt: skip
+        self.grid.setProperty("role", "")  # it stands on a card
         self.grid.setFixedHeight(theme.scaled(_SIDE_PX) + theme.TIGHT)
         self.rightness_box = choice_box(
             "How many have to be right", [f"{share:.1%}".replace(".0", "") for share in rightness]
@@ -140,5 +142,5 @@ def _expected_words(offer: Offer) -> str:
     if not offer.count:
         return tr("No suggestion is that sure.")
     wrong = round((1 - offer.expected) * offer.count)
-    words = "By their own estimate {share} of them are right, so about {wrong} are wrong."
-    return tr(words, share=f"{offer.expected:.1%}", wrong=f"{wrong:,}")
+    words = "By their own estimate {share} of them are right, so about {count} are wrong."
+    return tr(words, share=share_of(offer.expected), count=f"{wrong:,}")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gui.actions import LABEL, ROWS, VIEWER, Action
+from gui.actions import LABEL, ROWS, SAMPLE, VIEWER, Action
 from gui.page import PageLink
 
 if TYPE_CHECKING:
@@ -33,12 +33,21 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
         add("label.name_classes", "Name classes", lambda p: p.panel.search_edit.setFocus(), keys=("C",), place=LABEL),
         add("label.rows", "Rows of alike", lambda p: p.bulk.show_rows(), lambda p: p.bulk.why_no_rows(),
             keys=("Ctrl+R",), place=LABEL, also="label similar pictures together, clusters, batch"),
+        add("label.accept_many", "Accept many suggestions",
+            lambda p: p.bulk.show_accepting(), lambda p: p.bulk.auditing.why_not(),
+            keys=("Ctrl+Shift+R",), place=LABEL, also="accept all above, audit, certificate, check a sample, proof"),
         add("rows.accept", "Label the row as suggested", lambda p: p.bulk.rows.accept(),
             keys=("Enter", "Return"), place=ROWS),
         add("rows.toggle", "Take a picture out of its row, or put it back",
             lambda p: p.bulk.toggle_current(), keys=("Space",), place=ROWS),
         add("rows.later", "Let the row come later", lambda p: p.bulk.rows.put_off(), keys=("N",), place=ROWS),
         add("rows.close", "Back to the grid", lambda p: p.bulk.close(), keys=("Esc",), place=ROWS),
+        add("sample.accept", "The row is right, but for what is marked",
+            lambda p: p.bulk.auditing.accept_row(), keys=("Enter", "Return"), place=SAMPLE),
+        add("sample.toggle", "Mark a picture as wrong, or take the mark back",
+            lambda p: p.bulk.toggle_current(), keys=("Space",), place=SAMPLE),
+        add("sample.back", "Previous row", lambda p: p.bulk.auditing.back(), keys=("Backspace",), place=SAMPLE),
+        add("sample.close", "Stop the check", lambda p: p.bulk.close(), keys=("Esc",), place=SAMPLE),
         add("viewer.fit", "Fit", lambda p: p.viewer.view.fit(), keys=("F",), place=VIEWER),
         add("viewer.real_pixels", "Real pixels", lambda p: p.viewer.view.toggle_zoom(), keys=("Z",), place=VIEWER),
         add("viewer.zoom_in", "Zoom in", lambda p: p.viewer.view.zoom_by(1.25), keys=("+",), place=VIEWER),

@@ -1,9 +1,10 @@
 """What the check of a sample means, in plain words. Translated; knows no widgets."""
 
+from gui.kit.certificates import share_of
 from gui.kit.i18n import tr
 from gui.label.accept_view import Offer
 from gui.label.verdict_view import Verdict
-from visionft.project.edits.certificates import Audit, Certificate
+from visionft.project.edits.certificates import Audit
 from visionft.suggest.audit import AuditPlan, chance_to_pass
 
 _LIKELY = 0.5
@@ -44,8 +45,8 @@ def proof_words(plan: AuditPlan, *, claimed: float, number: int, expected: float
         return tr("They are so few that all {count} have to be looked at.", count=f"{plan.sample:,}")
     sample = tr("Check {count} random pictures of these {accepted}.", count=f"{plan.sample:,}", **values)
     if plan.allowed:
-        words = "If at most {allowed} are wrong, at least {share} of them are right, with {confidence} confidence."
-        claim = tr(words, allowed=plan.allowed, **values)
+        words = "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence."
+        claim = tr(words, count=plan.allowed, **values)
     else:
         claim = tr("If none is wrong, at least {share} of them are right, with {confidence} confidence.", **values)
     lines = [f"{sample} {claim}"]
@@ -62,7 +63,8 @@ def verdict_of(audit: Audit) -> Verdict:
     counts = {"wrong": f"{audit.wrong:,}", "sample": f"{audit.sample:,}", "accepted": f"{audit.accepted:,}"}
     if audit.is_passed:
         title = tr("At least {share} of these {accepted} labels are right", share=share_of(audit.proven), **counts)
-        checked = tr("{wrong} of the {sample} pictures that you checked were wrong; they are corrected.", **counts)
+        corrected = "{wrong} of the {sample} pictures that you checked were wrong; your corrections stand."
+        checked = tr(corrected if audit.wrong else "All {sample} pictures that you checked were right.", **counts)
         sure = tr("With {confidence} confidence.", confidence=share_of(audit.confidence))
         kept = tr("All are accepted. The certificate is kept with the labels; the Project page shows it.")
         return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}", kept), accept="")
@@ -81,20 +83,3 @@ def verdict_of(audit: Audit) -> Verdict:
 def kept_words(count: int) -> str:
     """Say what is left of a check that was stopped."""
     return tr("The check was stopped; it proves nothing. {count} pictures keep what you said of them.", count=count)
-
-
-def certificate_words(certificate: Certificate) -> str:
-    """Say what a certificate is worth now, in a line."""
-    audit = certificate.audit
-    words = "At least {share} of {accepted} accepted labels are right, with {confidence} confidence"
-    said = tr(
-        words, share=share_of(audit.proven), accepted=f"{audit.accepted:,}", confidence=share_of(audit.confidence)
-    )
-    changed = certificate.labels - certificate.standing
-    return f"{said}; {tr('{count} changed since', count=f'{changed:,}')}" if changed else said
-
-
-def share_of(value: float) -> str:
-    """Return a share in percent, with a decimal only where it says something; never rounded up."""
-    tenths = int(value * 1000 + 1e-6)
-    return f"{tenths // 10}%" if tenths % 10 == 0 else f"{tenths / 10:.1f}%"

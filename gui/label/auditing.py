@@ -124,9 +124,7 @@ class Auditing(QObject):
         planned, claimed = confidence_of(number, CONFIDENCE)
         self._plan = None
         if len(chosen) and project.task == "single":
-            self._plan = suggest_plan(
-                len(chosen), rightness=rightness, expected_wrong=1 - expected, confidence=planned
-            )
+            self._plan = suggest_plan(len(chosen), rightness=rightness, expected_wrong=1 - expected, confidence=planned)
         self.accept_view.rightness_box.setCurrentIndex(self._wanted)
         self.accept_view.show_offer(
             offer_of(self._plan, threshold=self._threshold, count=len(chosen), total=len(ids), expected=expected,
@@ -220,6 +218,12 @@ class Auditing(QObject):
         words = tr("{done} of {total} checked", done=f"{len(self._checked):,}", total=f"{total:,}")
         marked = tr("{count} wrong", count=f"{len(self._wrong):,}")
         self.sample_view.show_progress(f"{words}, {marked}" if self._wrong else words, len(self._checked), total)
+
+    def set_side(self, pixels: int) -> None:
+        """Set the side of a tile of the sample; the rows are cut anew."""
+        self.sample_view.grid.set_side(pixels)
+        if self._pending is not None:
+            self._show()
 
     def toggle_current(self) -> None:
         """Mark the picture that the keys are on as wrong, or take the mark back."""

@@ -9,7 +9,6 @@ from gui.kit.i18n import tr
 from gui.kit.tagging import ask_tag
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.session import LabelSession
-from gui.label.suggestion_bar import SURE
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import ReviewImages, TagImages, UntagImages, WriteNote
@@ -62,15 +61,6 @@ class Labeller(QObject):
             return {image_id: each.classes for image_id, each in current_suggestions(project, mine).items()}
         shown = self._labels.cells(tuple(mine))
         return {cell.image_id: mine[cell.image_id].classes for cell in shown if cell.badge is not None}
-
-    @Slot()
-    def accept_sure(self) -> None:
-        """Take every suggestion that is sure enough, in one step."""
-        found = self._labels.suggesting.sure_ones(SURE)
-        sure = {image_id: each.classes for image_id, each in found.items()}
-        if sure:
-            said = tr("{count} suggestions were accepted.", count=f"{len(sure):,}")
-            self._labels.apply(AcceptSuggestions(sure), said)
 
     def skip(self) -> None:
         """Put the chosen pictures off for later, and go on."""

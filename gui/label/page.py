@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QCheckBox, QSlider, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
+from gui.kit.certificates import certificate_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row
@@ -27,7 +28,7 @@ from gui.label.labeller import Labeller
 from gui.label.picture_menu import picture_menu
 from gui.label.picture_viewer import PictureViewer
 from gui.label.session import LabelSession
-from gui.label.suggestion_bar import SURE, SuggestionBar
+from gui.label.suggestion_bar import SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -134,7 +135,7 @@ class LabelPage(Page):
         self.viewer.candidates.class_chosen.connect(self.labeller.assign)
         self.viewer.evidence.chosen.connect(self._show_picture)
         self.filters.changed.connect(self.show_all)
-        self.suggestion_bar.accept_wanted.connect(self.labeller.accept_sure)
+        self.suggestion_bar.accept_wanted.connect(lambda: self.state.actions.run("label.accept_many"))
         self.suggestion_bar.hide_wanted.connect(labels.suggesting.hide)
         self.suggestion_bar.rows_wanted.connect(lambda: self.state.actions.run("label.rows"))
         self.size_slider.valueChanged.connect(self._on_size_changed)
@@ -200,10 +201,11 @@ class LabelPage(Page):
 
     def _show_suggestions(self) -> None:
         suggesting = self.labels.suggesting
-        now = suggesting.standing(SURE)
+        now, bar, proven = suggesting.standing(), self.suggestion_bar, self.labels.certificate
         key, words = self.state.actions.shown_keys("label.accept"), suggesting.words(now.count)
-        count = now.count if self.bulk.view is None else 0
-        self.suggestion_bar.show_counts(words, count, now.sure, expected=now.expected, accept_key=key)
+        bar.show_counts(words, now.count, expected=now.expected, accept_key=key)
+        bar.show_certificate(certificate_words(proven) if proven is not None else "")
+        bar.show_wanted(is_wanted=self.bulk.view is None)
         names = [row.name for row in self.labels.classes if row.name in now.classes]
         self.filters.show_predictions(names, has_queue=suggesting.has_features)
 

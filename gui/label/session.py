@@ -4,8 +4,9 @@ The page, its keys and the actions depend on this and not on each other. It show
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -21,6 +22,7 @@ from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.errors import VisionFTError
+from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import Change
 from visionft.project.queries import ClassRow, tag_counts
 from visionft.project.queries import class_rows as read_classes
@@ -28,12 +30,14 @@ from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 logger = logging.getLogger(__name__)
-Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...]]
+T = TypeVar("T")
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None]
 
 
 def _read(project: Project) -> Counts:
     summary = project.summary()
-    return summary, read_classes(project, summary.classes), tuple(tag_counts(project))
+    certificate = next(iter(certificates_of(project)), None)
+    return summary, read_classes(project, summary.classes), tuple(tag_counts(project)), certificate
 
 
 def _count(project: Project) -> Counts | None:
@@ -63,6 +67,7 @@ class LabelSession(QObject):
         self.summary: ProjectSummary | None = None
         self.classes: tuple[ClassRow, ...] = ()
         self.tags: tuple[str, ...] = ()
+        self.certificate: Certificate | None = None  # the newest
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}
         self.query = ImageQuery()
@@ -93,7 +98,7 @@ class LabelSession(QObject):
             self._take(counts)
 
     def _take(self, counts: Counts) -> None:
-        self.summary, self.classes, self.tags = counts
+        self.summary, self.classes, self.tags, self.certificate = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
         self.classes_changed.emit()
@@ -189,6 +194,10 @@ class LabelSession(QObject):
         if is_made and said:
             self.state.say(said, tone="good", command="edit.undo")
         return is_made
+
+    def run(self, act: Callable[[], T]) -> T | None:
+        """Do what changes the project by itself; None where it failed, of which was told."""
+        return self._session.run(act) if self._session is not None else None
 
     def close(self) -> None:
         """Wait for what is being read."""

@@ -48,13 +48,11 @@ class Standing:
 
     Attributes:
         count: How many there are.
-        sure: How many are sure.
         expected: Expected share of them that are right, 0 to 1.
         classes: The classes that are suggested.
     """
 
     count: int = 0
-    sure: int = 0
     expected: float = 0.0
     classes: frozenset[str] = frozenset()
 
@@ -201,24 +199,15 @@ class Suggesting(QObject):
         session = self._session
         return current_suggestions(session.project, self.found) if session is not None and self.found else {}
 
-    def standing(self, sure: float) -> Standing:
-        """Return what stands of them; of those from the labels so far nothing is asked of the project.
-
-        Args:
-            sure: From which probability on a suggestion is sure.
-        """
+    def standing(self) -> Standing:
+        """Return what stands of them; of those from the labels so far nothing is asked of the project."""
         if self.is_live and self.learnt is not None:
             learnt = self.learnt
-            return Standing(
-                count=len(learnt.ids),
-                sure=int((learnt.confidence >= sure).sum()),
-                expected=float(learnt.confidence.mean()),
-                classes=frozenset(learnt.class_names[place] for place in np.unique(learnt.called)),
-            )
+            classes = frozenset(learnt.class_names[place] for place in np.unique(learnt.called))
+            return Standing(count=len(learnt.ids), expected=float(learnt.confidence.mean()), classes=classes)
         found = self.open_ones().values()
         return Standing(
             count=len(found),
-            sure=sum(each.confidence >= sure for each in found),
             expected=sum(each.confidence for each in found) / max(1, len(found)),
             classes=frozenset(name for each in found for name in each.classes),
         )
@@ -232,6 +221,17 @@ class Suggesting(QObject):
             return {int(learnt.ids[place]): learnt.found[int(learnt.ids[place])] for place in chosen}
         sure = (each for each in self.open_ones().values() if each.confidence >= threshold)
         return {each.image_id: each for each in sorted(sure, key=lambda each: each.confidence)}
+
+    def by_confidence(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (N) pictures without a label and how sure their suggestions are, the least sure first."""
+        if self.is_live and self.learnt is not None:
+            ids, confidences = self.learnt.ids, self.learnt.confidence
+        else:
+            found = self.open_ones()
+            ids = np.fromiter(found, np.int64, len(found))
+            confidences = np.fromiter((each.confidence for each in found.values()), np.float64, len(found))
+        order = np.argsort(confidences, kind="stable")
+        return ids[order], confidences[order]
 
     def called(self, class_name: str) -> frozenset[int]:
         """Return the pictures for which this class is suggested."""

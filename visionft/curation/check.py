@@ -40,7 +40,8 @@ class Finding:
         reason: Why, as a sentence for a person, with the numbers in it.
         related: Other pictures that it is about: the double's partner, the picture on the other side of a leak.
         group: Number of the group that it stands in; 0 for none.
-        suggested: A class to give it instead; empty for none.
+        suggested: A class to give it; empty for none.
+        doubted: A class that it has and perhaps should not have; empty for none.
         values: What was measured, by name, for whoever wants the numbers.
     """
 
@@ -52,6 +53,7 @@ class Finding:
     related: tuple[int, ...] = ()
     group: int = 0
     suggested: str = ""
+    doubted: str = ""
     values: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
@@ -186,9 +188,9 @@ def still_holding(result: CheckResult, images: Snapshot, judged: Judged) -> tupl
 def holds(finding: Finding, now: Mapping[int, InProject], judged: Judged) -> bool:
     """Tell whether a finding still holds.
 
-    It does not where its picture was removed or edited since or has the suggested class by now, where its related
-    pictures are all gone or were all judged to be fine beside this one, and where a person has judged it to be fine by
-    itself.
+    It does not where its picture was removed or edited since, has the suggested class by now or the doubted one no
+    more, where its related pictures are all gone or were all judged to be fine beside this one, and where a person has
+    judged it to be fine by itself.
 
     Args:
         finding: What a check said of a picture.
@@ -198,7 +200,7 @@ def holds(finding: Finding, now: Mapping[int, InProject], judged: Judged) -> boo
     picture = now.get(finding.image_id)
     if picture is None or picture.sha256 != finding.sha256 or (finding.image_id, 0) in judged:
         return False
-    if finding.suggested and finding.suggested in picture.labels:
+    if finding.suggested in picture.labels or (finding.doubted and finding.doubted not in picture.labels):
         return False
     pairs = [pair_of(finding.image_id, other) for other in finding.related if other in now]
     return not finding.related or any(pair not in judged for pair in pairs)

@@ -18,6 +18,7 @@ from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.files import list_folder
+from visionft.project.edits.certificates import certificates_of
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.inventory import inventory_of
 from visionft.project.store import Project
@@ -49,7 +50,7 @@ def health_of(project: Project, refusals: Mapping[str, str] | None = None) -> He
         inventory=inventory_of(project),
         checks=checks,
         run=run,
-        certificates=(),
+        certificates=tuple(each.sentence for each in certificates_of(project)),
         paths={},
         labels={},
     )

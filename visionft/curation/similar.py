@@ -100,25 +100,26 @@ class Ranking:
         )
 
     def _weights(self, like: Sequence[Example], unlike: Sequence[Example]) -> np.ndarray:
-        """Return (D,) weights. Ridge in its dual form: as many equations as examples and background."""
+        """Return (D,) weights: of several examples by ridge regression in its dual form."""
         if len(like) == 1 and not unlike:
             return like[0].direction
         wanted = np.stack([each.direction for each in like])
         if unlike:
             return wanted.mean(axis=0) - _AGAINST * np.mean([each.direction for each in unlike], axis=0)
-        rows = np.concatenate([wanted, self._background])
-        roots = np.full(len(rows), _BACKGROUND_WEIGHT**0.5, np.float32)
-        roots[: len(like)] = 1
-        rows = rows * roots[:, None]
-        targets = (np.arange(len(rows)) < len(like)).astype(np.float32)
-        products = rows @ rows.T + _RIDGE * np.eye(len(rows), dtype=np.float32)
-        return rows.T @ np.linalg.solve(products, targets)
+        background, inverse = self._background
+        across = wanted @ background.T  # (P, B)
+        own = wanted @ wanted.T + _RIDGE * np.eye(len(wanted), dtype=np.float32)
+        # The background's target is 0: its equations are solved beforehand, and leave as many as there are examples.
+        shares = np.linalg.solve(own - across @ inverse @ across.T, np.ones(len(wanted), np.float32))
+        return wanted.T @ shares - background.T @ (inverse @ (across.T @ shares))
 
     @cached_property
-    def _background(self) -> np.ndarray:
+    def _background(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (B, D) weighted directions of some pictures, and the (B, B) inverse of their regularised products."""
         count = len(self.features)
         chosen = np.random.default_rng(0).choice(count, min(count, _BACKGROUND), replace=False)
-        return self.features.directions[np.sort(chosen)]
+        rows = self.features.directions[np.sort(chosen)] * np.float32(_BACKGROUND_WEIGHT**0.5)
+        return rows, np.linalg.inv(rows @ rows.T + _RIDGE * np.eye(len(rows), dtype=np.float32))
 
     def _doubles(self, chosen: Sequence[int], like: Sequence[Example]) -> list[bool]:
         found = self.features.directions[list(chosen)] @ np.stack([each.direction for each in like]).T
@@ -174,4 +175,4 @@ def _outside(path: Path) -> SnapshotImage:
     try:
         return SnapshotImage(0, path.resolve(), sha256_file(path), (), None)
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error

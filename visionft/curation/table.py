@@ -2,6 +2,7 @@
 
 from visionft.curation.check import Check
 from visionft.curation.duplicates import Duplicates
+from visionft.curation.label_errors import LabelErrors
 from visionft.curation.quality import Quality
 
-CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(), Quality())}
+CHECKS: dict[str, Check] = {check.name: check for check in (Duplicates(), LabelErrors(), Quality())}

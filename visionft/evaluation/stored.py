@@ -138,6 +138,21 @@ def _parsed(line: str) -> dict[str, Any]:
     return parse_json(f"{said}}}" if found else line)
 
 
+def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]]:
+    """Return the calibrated probability of every class, by picture id; empty where there are none that can be read."""
+    try:
+        if not _figures(run_dir, split):
+            return {}
+        lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
+        parsed = [parse_json(line) for line in lines if line]
+        return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        logger.warning("The predictions in %s cannot be read: %s", run_dir, error)
+        return {}
+
+
 def temperature_of(run_dir: Path) -> float:
     """Return the temperature that was fitted to a run on validation; 1 where it was not evaluated."""
     try:

@@ -11,9 +11,8 @@ import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from visionft.heads.scatter import Scatter, solve
+from visionft.heads.strengths import RIDGES, SHRINKAGES
 
-RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # strengths relative to the mean variance of a feature
-SHRINKAGES = (0.05, 0.2, 0.5, 0.9)  # towards a covariance that is the same in every direction
 DECAYS = (1e-2, 3e-3, 1e-3, 3e-4)  # L2 penalties on the mean loss, for features whose squared norm is 1 on average
 _ITERATIONS = 40
 

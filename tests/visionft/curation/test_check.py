@@ -68,3 +68,14 @@ def test_findings_end_with_what_they_are_about(tmp_path, snapshot):
     edited = dataclasses.replace(snapshot.images[0], sha256="edited")
     left = tuple(image for image in snapshot.images[1:] if image.image_id != 3)
     assert still_holding(result, dataclasses.replace(snapshot, images=(edited, *left)), frozenset()) == (trio,)
+
+
+def test_a_finding_about_a_label_goes_with_the_label(snapshot):
+    image = next(image for image in snapshot.images if image.labels)
+    label = snapshot.class_names[image.labels[0]]
+    doubted = finding(image.image_id, snapshot, doubted=label)
+    result = CheckResult(check="odd", findings=(doubted,), threshold=0.5, looked_at=1)
+    assert still_holding(result, snapshot, frozenset()) == (doubted,)
+    other = dataclasses.replace(image, labels=((image.labels[0] + 1) % len(snapshot.class_names),))
+    images = tuple(other if each.image_id == image.image_id else each for each in snapshot.images)
+    assert still_holding(result, dataclasses.replace(snapshot, images=images), frozenset()) == ()

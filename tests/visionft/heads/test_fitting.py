@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
-from visionft.heads import linear_head
+from visionft.heads import linear_head, strengths
 from visionft.heads.fitting import description, fit_head
 from visionft.heads.linear_head import discriminant_heads, logistic_heads, ridge_heads
 from visionft.heads.scatter import Scatter
@@ -62,10 +62,10 @@ def test_each_kind_agrees_with_scikit_learn() -> None:
     array, classes = features.numpy().astype(float), labels.numpy()
     sums = sums_of(features, labels)
     scale = float(sums.covariance().diagonal().mean())
-    for head, strength in zip(ridge_heads(sums), linear_head.RIDGES, strict=True):
+    for head, strength in zip(ridge_heads(sums), strengths.RIDGES, strict=True):
         expected = Ridge(alpha=strength * scale * len(array)).fit(array, np.eye(4)[classes])
         assert np.allclose(head.weight.T, expected.coef_, atol=1e-6) and np.allclose(head.bias, expected.intercept_)
-    for head, share in zip(discriminant_heads(sums), linear_head.SHRINKAGES, strict=True):
+    for head, share in zip(discriminant_heads(sums), strengths.SHRINKAGES, strict=True):
         covariance = sum(np.cov(array[classes == c], rowvar=False, ddof=0) for c in range(4)) / 4
         within = covariance * len(array) / (len(array) - 4)
         expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=share).fit(array, classes)

@@ -1,0 +1,254 @@
+"""The map on the Curate page: it draws itself where features are, and what is caught on it is what the grid shows."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.curate import views
+from gui.curate.map_canvas import MarkLook
+from gui.curate.map_input import MapWidget
+from gui.curate.map_raster import Camera, Inks, Raster, inside_polygon
+from gui.curate.map_view import MapView
+from gui.kit.picture_model import Tile
+from gui.kit.thumbnails import ThumbnailStore
+from visionft.features.feature_store import FeatureKind, make_current
+from visionft.project.edits.changes import RemoveImages
+from visionft.project.queries import image_rows
+from visionft.project.store import Project
+
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+NONE, SHIFT, CTRL = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+    Qt.KeyboardModifier.ControlModifier,
+)
+KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(16,))
+
+
+# -- the drawing ------------------------------------------------------------------------------------------------------
+
+
+def test_a_point_of_the_screen_comes_back_from_the_map():
+    camera = Camera.around(np.array([[-3.0, 2.0], [5.0, 9.0]]), 400, 300).zoomed(3, 40, 70, 400, 300).moved(11, -7)
+    x, y = camera.to_map(123, 45, 400, 300)
+    assert camera.to_screen(np.array([[x, y]]), 400, 300)[0] == pytest.approx((123, 45), abs=1e-3)
+    zoomed = camera.zoomed(2.5, 123, 45, 400, 300)
+    assert zoomed.to_screen(np.array([[x, y]]), 400, 300)[0] == pytest.approx((123, 45), abs=1e-3)
+
+
+def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
+    raster = Raster(np.array([[0.0, 0.0], [1.0, 1.0], [9.0, 9.0]]))
+    inks = Inks(np.array([0xFFFF0000, 0xFF00FF00], np.uint32), 0xFFFFFFFF)
+    camera = Camera(0.5, 0.5, 100)
+    styles, shapes = np.array([0, 1, 1]), np.array([0, 1])
+    raster.set_styles(styles, shapes, shown=np.ones(3, bool))
+    drawn = raster.draw(camera, 200, 160, inks)
+    assert sorted(drawn.places.tolist()) == [0, 1]  # the third is out of view
+    assert drawn.pixels.shape == (160, 200)
+    assert drawn.pixels[130, 50] == 0xFFFF0000 and drawn.pixels[30, 150] == 0xFF00FF00
+    assert drawn.pixels[80, 100] == 0xFFFFFFFF
+    raster.set_styles(styles, shapes, shown=np.array([True, False, True]))
+    assert raster.draw(camera, 200, 160, inks).pixels[30, 150] == 0xFFFFFFFF
+
+
+def test_a_higher_layer_covers_a_lower_one():
+    inks = Inks(np.array([0xFFFF0000, 0xFF00FF00], np.uint32), 0xFFFFFFFF)
+    for upper, expected in ((0, 0xFFFF0000), (1, 0xFF00FF00)):
+        raster = Raster(np.zeros((2, 2)))
+        layers = np.array([1, 0]) if upper == 0 else np.array([0, 1])
+        raster.set_styles(np.array([0, 1]), np.zeros(2, int), layers=layers, shown=np.ones(2, bool))
+        assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == expected
+
+
+def test_marks_at_every_edge_are_cut_and_many_are_drawn():
+    random = np.random.default_rng(0)
+    raster = Raster(random.normal(size=(5000, 2)))
+    raster.set_styles(np.arange(5000) % 8, np.arange(8) % 4, shown=np.ones(5000, bool))
+    inks = Inks(np.full(8, 0xFF0000FF, np.uint32), 0xFFFFFFFF)
+    for scale in (1, 30, 1000, 1e6):
+        assert raster.draw(Camera(0, 0, scale), 101, 77, inks).pixels.shape == (77, 101)
+    assert (Raster(np.zeros((0, 2))).draw(Camera(0, 0, 1), 9, 9, inks).pixels == 0xFFFFFFFF).all()
+
+
+def test_a_polygon_holds_what_lies_in_it():
+    corners = np.array([(0, 0), (10, 0), (10, 10), (5, 4), (0, 10)], float)
+    points = np.array([(5, 2), (5, 8), (1, 8), (9, 8), (-1, 1), (11, 5)], float)
+    assert inside_polygon(points, corners).tolist() == [True, False, True, True, False, False]
+
+
+# -- the widget -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def canvas(qtbot, tmp_path):
+    thumbnails = ThumbnailStore()
+    widget = MapWidget(
+        thumbnails, lambda ids: [Tile(image_id=i, path=tmp_path / f"{i}.png", title=str(i)) for i in ids]
+    )
+    qtbot.addWidget(widget)
+    widget.resize(500, 400)
+    widget.set_points(np.arange(1, 6), np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0.5, 0.5]], float))
+    widget.set_groups(np.array([0, 0, 1, 1, 2]), [MarkLook("#ff0000"), MarkLook("#00ff00"), MarkLook("", 0, True)])
+    widget.show()
+    qtbot.waitExposed(widget)
+    yield widget
+    thumbnails.close()
+
+
+def at(widget: MapWidget, image_id: int, dx: int = 0, dy: int = 0) -> QPoint:
+    point = widget.point_of(image_id)
+    assert point is not None
+    return point.toPoint() + QPoint(dx, dy)
+
+
+def pull(qtbot, widget: MapWidget, points: list[QPoint], *, button=LEFT, held=NONE) -> None:
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import QMouseEvent
+
+    qtbot.mousePress(widget, button, held, points[0])
+    for point in points[1:]:
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, QPointF(point), QPointF(widget.mapToGlobal(point)), button, button, held
+        )
+        QApplication.sendEvent(widget, event)
+    qtbot.mouseRelease(widget, button, held, points[-1])
+
+
+def test_a_lasso_catches_what_is_inside(qtbot, canvas):
+    around = [at(canvas, 2, -20, -20), at(canvas, 4, 20, -20), at(canvas, 4, 20, 20), at(canvas, 2, -20, 20)]
+    with qtbot.waitSignal(canvas.caught_changed):
+        pull(qtbot, canvas, around)
+    assert canvas.caught_ids() == (2, 4)
+    pull(qtbot, canvas, [at(canvas, 5, -15, -15), at(canvas, 5, 15, 15)], held=SHIFT | CTRL)
+    assert canvas.caught_ids() == (2, 4, 5)
+    qtbot.keyClick(canvas, Qt.Key.Key_Escape)
+    assert canvas.caught_ids() == ()
+
+
+def test_a_click_catches_one_and_hidden_ones_are_not_caught(qtbot, canvas):
+    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 3, 2, 1))
+    assert canvas.caught_ids() == (3,)
+    qtbot.mouseClick(canvas, LEFT, CTRL, at(canvas, 1))
+    assert canvas.caught_ids() == (1, 3)
+    qtbot.mouseClick(canvas, LEFT, CTRL, at(canvas, 3))
+    assert canvas.caught_ids() == (1,)
+    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 1, 60, -60))
+    assert canvas.caught_ids() == ()
+    canvas.set_groups(np.array([0, 0, 1, 1, 2]), [MarkLook("#ff0000")] * 3, frozenset({1}))
+    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 3))
+    assert canvas.caught_ids() == () and canvas.visible_ids() == (1, 2, 5)
+
+
+def test_wheel_keys_and_pulling_change_what_is_seen(qtbot, canvas):
+    where = QPointF(at(canvas, 4))
+    wheel = QWheelEvent(
+        where, canvas.mapToGlobal(where), QPoint(), QPoint(0, 240), Qt.MouseButton.NoButton, NONE,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    before = canvas.camera
+    QApplication.sendEvent(canvas, wheel)
+    assert canvas.camera.scale == pytest.approx(before.scale * 1.44, rel=1e-3)
+    assert (QPointF(at(canvas, 4)) - where).manhattanLength() <= 2  # it stays under the pointer
+    qtbot.keyClicks(canvas, "++-0")
+    assert canvas.camera == before
+    qtbot.keyClick(canvas, Qt.Key.Key_Right)
+    assert canvas.camera.x > before.x
+    canvas.fit()
+    pull(qtbot, canvas, [QPoint(100, 100), QPoint(130, 120)], button=RIGHT)
+    assert canvas.camera.x < before.x and canvas.camera.y > before.y and canvas.caught_ids() == ()
+    canvas.fit()
+    canvas.set_tool("move")
+    pull(qtbot, canvas, [QPoint(100, 100), QPoint(150, 100)])
+    assert canvas.camera.x < before.x and canvas.caught_ids() == ()
+
+
+def test_hovering_says_which_picture_it_is(qtbot, canvas):
+    qtbot.mouseMove(canvas, at(canvas, 3))
+    qtbot.waitUntil(lambda: canvas.accessibleDescription().startswith("3"))
+    canvas.grab()
+    qtbot.mouseMove(canvas, at(canvas, 3, 70, -70))
+    qtbot.waitUntil(lambda: canvas.accessibleDescription() == "")
+
+
+def test_other_places_of_the_same_pictures_are_glided_to(qtbot, canvas):
+    target = np.array([[0, 0], [0, 4], [4, 0], [4, 4], [1, 1]], float)
+    canvas.set_points(np.arange(1, 6), target)
+    qtbot.waitUntil(lambda: abs(at(canvas, 5).x() - (at(canvas, 1).x() * 3 + at(canvas, 3).x()) / 4) < 3, timeout=3000)
+
+
+# -- the view ---------------------------------------------------------------------------------------------------------
+
+
+def give_features(project_dir) -> None:
+    """Give each picture made-up features: the two classes lie apart."""
+    with Project.open(project_dir) as project:
+        images = project.snapshot().images
+    random = np.random.default_rng(0)
+    vectors = np.stack([random.normal(size=16) + 6 * (image.labels[0] == 1) for image in images]).astype(np.float16)
+    KIND.store(project_dir).append([image.sha256 for image in images], vectors)
+    make_current(project_dir, KIND)
+
+
+@pytest.fixture
+def map_page(qtbot, window, grey_dir, monkeypatch, dull):
+    monkeypatch.setattr(views, "VIEWS", (MapView,))
+    give_features(grey_dir)
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
+    page.show_view("map")
+    return page
+
+
+def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_page):
+    page, view = map_page, map_page.views["map"]
+    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
+    canvas = view.panel.canvas
+    assert {chip.words() for chip in view.panel.legend.chips.values()} == {"bird 6", "cat 6"}
+    qtbot.mouseClick(view.panel.legend.chips[0], LEFT)  # hides the birds
+    qtbot.waitUntil(lambda: page.grid.count() == 6, timeout=3000)
+    corners = [QPoint(1, 1), QPoint(canvas.width() - 2, 1), QPoint(canvas.width() - 2, canvas.height() - 2)]
+    pull(qtbot, canvas, [*corners, QPoint(1, canvas.height() - 2)])
+    cats = page.grid.pictures.ids
+    assert len(cats) == 6 and page.curation.chosen() == cats
+    qtbot.keyClick(canvas, Qt.Key.Key_1)  # the key of the first class: all of them are birds now
+    rows = image_rows(page.session.project, cats)
+    assert {row.labels for row in rows} == {("bird",)}
+    qtbot.waitUntil(lambda: {c.words() for c in view.panel.legend.chips.values()} == {"bird 12"}, timeout=5000)
+    page.session.undo()
+    assert page.session.apply(RemoveImages(cats[:2]))
+    qtbot.waitUntil(lambda: len(canvas.image_ids) == 10, timeout=5000)
+
+
+def test_colours_and_methods_can_be_chosen(qtbot, map_page):
+    page, view = map_page, map_page.views["map"]
+    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)
+    legend, chip = view.panel.legend, view.controls.way_chip
+    for way, expected in ((1, {"train 8", "val 2", "test 2"}), (2, {"nothing is said of the label 12"}), (0, None)):
+        chip.choose(way)
+        if expected:
+            qtbot.waitUntil(lambda wanted=expected: {c.words() for c in legend.chips.values()} == wanted, timeout=5000)
+    chip.choose(3)
+    qtbot.waitUntil(lambda: len(legend.chips) == 1 and "20" in next(iter(legend.chips.values())).words(), timeout=5000)
+    before = view.panel.canvas.point_of(1)
+    qtbot.mouseClick(view.controls.methods["pca"], LEFT)
+    qtbot.waitUntil(lambda: view.panel.canvas.point_of(1) != before, timeout=5000)
+
+
+def test_without_features_a_button_draws_it(qtbot, window, grey_dir, monkeypatch, dull):
+    monkeypatch.setattr(views, "VIEWS", (MapView,))
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
+    page.show_view("map")
+    qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Draw the map", timeout=5000)
+    give_features(grey_dir)  # as the network would: what the button begins finds them
+    qtbot.mouseClick(page.stage.empty.button, LEFT)
+    qtbot.waitUntil(lambda: page.grid.count() == 12, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=60_000)

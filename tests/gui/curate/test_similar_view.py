@@ -1,0 +1,84 @@
+"""Similar pictures on the Curate page: examples come from anywhere, keys sharpen the search, files are looked at."""
+
+import shutil
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from gui.curate import views
+from gui.curate.similar_reading import Examples
+from gui.curate.similar_view import SimilarView
+from gui.state import ChosenPictures
+from visionft.features.embedding import embed
+from visionft.project.queries import image_rows
+from visionft.project.store import Project
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def similar_page(qtbot, window, grey_dir, monkeypatch, dull):
+    monkeypatch.setattr(views, "VIEWS", (SimilarView,))
+    with Project.open(grey_dir) as project:
+        embed(grey_dir, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    page = window.page("curate")
+    qtbot.waitUntil(lambda: bool(page.curation.now), timeout=5000)
+    page.show_view("similar")
+    return page
+
+
+def found(qtbot, page, count: int) -> tuple[int, ...]:
+    qtbot.waitUntil(lambda: page.grid.count() == count, timeout=10_000)
+    return page.grid.pictures.ids
+
+
+def test_from_example_to_labels(qtbot, similar_page):
+    page, view = similar_page, similar_page.views["similar"]
+    assert page.stage.empty.isVisible()
+    first = min(page.curation.now)
+    page.state.similar_requested.emit(ChosenPictures((first,)))
+    ids = found(qtbot, page, 11)
+    assert first not in ids and view.strip.like.count() == 1
+    scores = [float(page.grid.tile(each).detail) for each in ids]
+    assert scores == sorted(scores, reverse=True)
+    last = ids[-1]
+    page.grid.selection.set_current(10)
+    page.grid.setFocus()
+    qtbot.keyClick(page.grid, Qt.Key.Key_Minus)
+    assert last not in found(qtbot, page, 10) and view.strip.unlike.count() == 1
+    page.grid.selection.set_current(0)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Plus)
+    ids = found(qtbot, page, 9)
+    assert view.strip.like.count() == 2
+    page.grid.selection.set_current(3)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+    assert page.curation.chosen() == ids[:4]
+    qtbot.keyClick(page.grid, Qt.Key.Key_2)
+    assert {row.labels for row in image_rows(page.session.project, ids[:4])} == {("cat",)}
+    qtbot.mouseClick(view.strip.unlike.viewport(), LEFT, pos=view.strip.unlike.rect_of(0).center())
+    assert last in found(qtbot, page, 10)
+
+
+def test_a_picture_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tmp_path, monkeypatch):
+    page = similar_page
+    inside = page.session.snapshot().images[5]
+    shutil.copy(inside.path, tmp_path / "copy.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "copy.png"), ""))
+    qtbot.mouseClick(page.stage.empty.button, LEFT)
+    assert found(qtbot, page, 12)[0] == inside.image_id
+    assert page.grid.tile(inside.image_id).mark == "nearly the same"
+    page.state.similar_requested.emit(ChosenPictures(paths=(tmp_path / "broken.png",)))
+    qtbot.waitUntil(lambda: page.stage.empty.button.text() == "Try again", timeout=30_000)
+    page.state.similar_requested.emit(ChosenPictures(paths=(tmp_path / "gone.png",)))
+    qtbot.waitUntil(lambda: page.stage.empty.isVisible() and page.grid.count() == 0, timeout=10_000)
+
+
+def test_examples_are_on_one_side_only():
+    examples = Examples((1, 2), (3,))
+    assert examples.with_more((2, 4), is_like=False) == Examples((1,), (3, 2, 4))
+    assert examples.with_more((3, 3), is_like=True) == Examples((1, 2, 3), ())
+    assert examples.without(1) == Examples((2,), (3,))

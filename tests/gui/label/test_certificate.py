@@ -1,0 +1,192 @@
+"""Accepting many suggestions: a threshold, a check of a random sample by clicks and keys, and what it proves."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.label.page import LabelPage
+from visionft.project.edits.certificates import audits_of, certificates_of
+from visionft.project.store import Project
+from visionft.suggest.certificate import pending_audit
+
+LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+PATIENCE_MS = 60_000  # a busy computer
+
+
+def wait(qtbot, condition) -> None:
+    qtbot.waitUntil(condition, timeout=PATIENCE_MS)
+
+
+@pytest.fixture
+def page(qtbot, label_first, open_label) -> LabelPage:
+    label_first(2)
+    page = open_label()
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
+    return page
+
+
+@pytest.fixture
+def offer(qtbot, page):
+    """Return the view in which a threshold is chosen; all suggestions are above it."""
+    qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
+    view = page.bulk.auditing.accept_view
+    view.slider.setValue(0)
+    wait(qtbot, lambda: view.count_words() == "54 of 54 suggestions")
+    return view
+
+
+@pytest.fixture
+def sample(qtbot, page, offer):
+    """Return the view of the sample, drawn by the button."""
+    qtbot.mouseClick(offer.check_button, LEFT)
+    view = page.bulk.sample_view
+    wait(qtbot, lambda: view.grid.hasFocus() and view.grid.count() > 0)
+    return view
+
+
+def stored(page: LabelPage) -> dict[int, list[str]]:
+    """Return what a second reader of the database sees: {picture: its classes}."""
+    with Project.open(page.state.path, read_only=True) as project:
+        snapshot = project.snapshot()
+    return {image.image_id: [snapshot.class_names[index] for index in image.labels] for image in snapshot.images}
+
+
+def first_row(view) -> tuple[int, ...]:
+    return view.grid.pictures.ids[: view.grid.pictures.sections[0].count]
+
+
+def asked(view) -> str:
+    return view.grid.pictures.sections[0].title.removesuffix("?")
+
+
+def key_of(page: LabelPage, name: str) -> str:
+    return next(key for key, each in page.labels.keys.items() if each == name)
+
+
+def click(qtbot, view, image_id: int) -> None:
+    box = view.grid.rect_of(view.grid.pictures.ids.index(image_id))
+    qtbot.mouseClick(view.grid.viewport(), LEFT, pos=box.center())
+
+
+def check_honestly(qtbot, page, view, truth, *, lies: int = 0) -> int:
+    """Go through the sample as a person who sees the truth would; return how many were wrong. `lies` more are said."""
+    wrong = 0
+    while page.bulk.view is view:
+        name = asked(view)
+        for image_id in first_row(view):
+            real = truth[image_id]
+            if real == name and lies:
+                real, lies = next(each for each in ("red", "green", "blue") if each != name), lies - 1
+            if real != name:
+                click(qtbot, view, image_id)
+                qtbot.keyClicks(view.grid, key_of(page, real))
+                wrong += 1
+        qtbot.keyClick(view.grid, Qt.Key.Key_Return)
+    return wrong
+
+
+def test_the_offer_says_in_plain_words_what_a_check_proves(qtbot, page, offer):
+    words = offer.proof_words()
+    assert words.startswith("Check ") and "random pictures of these 54." in words
+    assert "at least 97% of them are right, with 95% confidence." in words
+    checks = offer.check_button.text()
+    offer.rightness_box.activated.emit(0)
+    wait(qtbot, lambda: "at least 90%" in offer.proof_words())
+    assert offer.check_button.text() != checks
+    assert "By their own estimate" in offer.expected_words() and offer.grid.count() > 0
+
+
+def test_the_threshold_narrows_what_is_accepted(qtbot, page, offer):
+    offer.slider.setValue(100)
+    wait(qtbot, lambda: offer.count_words().startswith("0 of 54"))
+    assert offer.expected_words() == "No suggestion is that sure." and not offer.accept_button.isEnabled()
+    assert not offer.check_button.isVisible()
+
+
+def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, page, offer, window):
+    qtbot.mouseClick(offer.accept_button, LEFT)
+    assert all(stored(page).values()) and page.grid.isVisible()
+    assert certificates_of(page.state.session.project) == () and page.suggestion_bar.certificate() == ""
+    page.state.session.undo()
+    assert sum(map(bool, stored(page).values())) == 6
+
+
+def test_a_check_that_is_passed_grants_a_certificate_and_undo_takes_it_back(qtbot, page, sample, truth, window):
+    pending = pending_audit(page.state.path)
+    assert pending is not None and set(sample.grid.pictures.ids) == set(pending.sample)
+    accepted = {image_id: names[0] for image_id, names in pending.accepted.items()}
+    wrong = sum(accepted[image_id] != truth[image_id] for image_id in pending.sample)
+    assert check_honestly(qtbot, page, sample, truth) == wrong
+    verdict = page.bulk.auditing.verdict_view
+    assert verdict.isVisible()
+    audit = audits_of(page.state.session.project)[0]
+    assert audit.is_passed and (audit.sample, audit.wrong) == (len(pending.sample), wrong)
+    labels = stored(page)
+    assert all(labels[image_id] == [truth[image_id]] for image_id in pending.sample)
+    assert all(labels[image_id] == [name] for image_id, name in accepted.items() if image_id not in pending.sample)
+    assert "labels are right" in verdict.title() and "95% confidence" in verdict.words()
+    qtbot.mouseClick(verdict.close_button, LEFT)
+    wait(qtbot, lambda: page.suggestion_bar.certificate().startswith("At least "))
+    window.show_page("project")
+    assert window.page("project").certificates.words().startswith("At least ")
+    assert window.page("project").certificates.isVisible()
+    page.state.session.undo()
+    assert certificates_of(page.state.session.project) == ()
+    assert not window.page("project").certificates.isVisible()
+
+
+def test_a_check_that_fails_keeps_what_was_said_and_accepts_nothing_else(qtbot, page, sample, truth):
+    pending = pending_audit(page.state.path)
+    check_honestly(qtbot, page, sample, truth, lies=pending.plan.allowed + 3)
+    verdict = page.bulk.auditing.verdict_view
+    assert verdict.isVisible() and verdict.title().startswith("Not proven")
+    labels = stored(page)
+    assert all(labels[image_id] for image_id in pending.sample)
+    assert not any(labels[image_id] for image_id in pending.accepted if image_id not in pending.sample)
+    qtbot.mouseClick(verdict.again_button, LEFT)
+    offer = page.bulk.auditing.accept_view
+    assert offer.isVisible()
+    wait(qtbot, lambda: "92.5% confidence" in offer.proof_words() or not offer.check_button.isVisible())
+
+
+def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, page, sample, truth):
+    first = first_row(sample)
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
+    marked, name = first_row(sample)[0], asked(sample)
+    other = next(each for each in ("red", "green", "blue") if each != name)
+    click(qtbot, sample, marked)
+    assert sample.question() == "What is the marked picture really?" and not sample.accept_button.isEnabled()
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)  # refused: nobody said what it is
+    assert first_row(sample)[0] == marked
+    qtbot.keyClicks(sample.grid, key_of(page, other))
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Escape)
+    assert page.grid.isVisible()
+    labels = stored(page)
+    assert labels[marked] == [other] and all(labels[image_id] for image_id in first)
+    assert sum(map(bool, labels.values())) == 6 + len(first) + 1
+    page.state.session.undo()
+    assert sum(map(bool, stored(page).values())) == 6  # one step
+
+
+def test_marks_are_taken_back_and_rows_looked_at_again(qtbot, page, sample):
+    row, name = first_row(sample), asked(sample)
+    click(qtbot, sample, row[1])
+    assert sample.grid.tile(row[1]).is_out
+    click(qtbot, sample, row[1])
+    assert not sample.grid.tile(row[1]).is_out
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Space)
+    assert sample.grid.tile(row[0]).is_out
+    qtbot.keyClicks(sample.grid, key_of(page, name))  # it is what was suggested after all
+    assert not sample.grid.tile(row[0]).is_out and sample.accept_button.isEnabled()
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
+    assert first_row(sample) != row and f"{len(row)} of " in sample.progress_words()
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Backspace)
+    assert first_row(sample) == row and sample.progress_words().startswith("0 of ")
+
+
+def test_the_key_opens_it_and_a_class_key_without_a_mark_says_what_is_missing(qtbot, page, window):
+    qtbot.keyClick(page.grid, Qt.Key.Key_R, CONTROL | SHIFT)
+    offer = page.bulk.auditing.accept_view
+    assert offer.isVisible() and offer.slider.hasFocus()
+    qtbot.mouseClick(offer.cancel_button, LEFT)
+    assert page.grid.isVisible() and page.grid.hasFocus()
