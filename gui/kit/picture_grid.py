@@ -214,8 +214,9 @@ class PictureGrid(PullView):
         box, bar = self.rect_of(place) if place >= 0 else QRect(), self.verticalScrollBar()
         if box.isNull():
             return
-        if box.top() < GAP:
-            bar.setValue(bar.value() + box.top() - GAP)
+        top = box.top() - self.layout_now.heading_above(place)
+        if top < GAP:
+            bar.setValue(bar.value() + top - GAP)
         elif box.bottom() > self.viewport().height() - GAP:
             bar.setValue(bar.value() + box.bottom() - self.viewport().height() + GAP)
 
@@ -383,7 +384,7 @@ class PictureGrid(PullView):
             return
         marks_current = self._lines > 0 or (self._is_overlaid and self._is_selectable) or self.hasFocus()
         is_current = place == self.selection.place and marks_current
-        is_selected = self.selection.isSelected(self.pictures.index(place))
+        is_selected = self._is_selectable and self.selection.isSelected(self.pictures.index(place))
         kept = self._thumbnails.get(tile.path)
         self._painter.draw(painter, box, tile, kept, is_selected=is_selected, is_current=is_current)
 

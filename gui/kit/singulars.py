@@ -44,6 +44,7 @@ OF_ONE = {
     "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
     "{count} pictures have no label now.": "{count} picture has no label now.",
     "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} copies, labelled {labels}: which is right?": "{count} copy, labelled {labels}: which is right?",
     "{count} groups of copies.": "{count} group of copies.",
     "{count} pictures with the same pixels": "{count} picture with the same pixels",
     "{count} pictures, {share} alike": "{count} picture, {share} alike",
@@ -70,6 +71,9 @@ OF_ONE = {
     ),
     "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence.": (
         "If at most {count} is wrong, at least {share} of them are right, with {confidence} confidence."
+    ),
+    "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed.": (
+        "{wrong} of the {sample} pictures that you checked were wrong; at most {count} was allowed."
     ),
     "The check was stopped; it proves nothing. {count} pictures keep what you said of them.": (
         "The check was stopped; it proves nothing. {count} picture keeps what you said of it."

@@ -13,6 +13,7 @@ from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, pr
 from visionft.curation.leaks import known_together
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
+from visionft.project.edits.certificates import certificates_of
 from visionft.project.formats.listing import ColumnChoice, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.importing.importer import ImportReport, import_source
@@ -224,7 +225,7 @@ def split(
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
     with opened_project(project, read_only=True) as opened:
-        summary, conflicts = opened.summary(), find_conflicts(opened)
+        summary, conflicts, certificates = opened.summary(), find_conflicts(opened), certificates_of(opened)
 
     def text() -> str:
         splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
@@ -235,7 +236,10 @@ def info(project: ProjectDir, json: Json = False) -> None:
             "",
             table(("class", "pictures"), list(summary.classes.items())),
             *(["", *_conflict_lines(conflicts, TO_DECIDE)] if conflicts else []),
+            *(["", "certificates:"] if certificates else []),
+            *(f"  {each.sentence} {each.standing:,} of {each.labels:,} still stand." for each in certificates),
         ]
         return "\n".join(lines)
 
-    print_result({**plain(summary), "conflicts": conflicts}, text, as_json=json)
+    proven = [{**plain(each), "proven": each.audit.proven} for each in certificates]
+    print_result({**plain(summary), "conflicts": conflicts, "certificates": proven}, text, as_json=json)
