@@ -3,12 +3,13 @@
 from gui.curate.curation import Curation
 from gui.curate.findings_view import FindingsView
 from gui.curate.health_view import HealthView
+from gui.curate.label_errors_view import LabelErrorsView
 from gui.curate.quality_view import QualityView
 from gui.curate.view import View
 from visionft.curation.table import CHECKS
 
 # In the order of the list: health, duplicates, label errors, leaks, quality, overlap; then map, similar.
-VIEWS: tuple[type[View], ...] = (HealthView, QualityView)
+VIEWS: tuple[type[View], ...] = (HealthView, LabelErrorsView, QualityView)
 _LAST = ("map", "similar")  # they look at pictures, whatever was found: below all checks
 
 
