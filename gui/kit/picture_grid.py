@@ -383,7 +383,7 @@ class PictureGrid(PullView):
             return
         marks_current = self._lines > 0 or (self._is_overlaid and self._is_selectable) or self.hasFocus()
         is_current = place == self.selection.place and marks_current
-        is_selected = self.selection.isSelected(self.pictures.index(place))
+        is_selected = self._is_selectable and self.selection.isSelected(self.pictures.index(place))
         kept = self._thumbnails.get(tile.path)
         self._painter.draw(painter, box, tile, kept, is_selected=is_selected, is_current=is_current)
 

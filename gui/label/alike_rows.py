@@ -141,6 +141,9 @@ class AlikeRows(QObject):
         if chosen and not self._labels.apply(LabelImages(chosen, class_name)):
             self._done.pop()
             self._rows.insert(0, shown)
+        elif class_name == shown.class_name:
+            out = tuple(each for each in self.view.seen_of(shown) if each in self._out)
+            self._labels.suggesting.reject(out, class_name)
         self._go_on()
 
     @Slot()

@@ -1,5 +1,7 @@
 """What the check of a sample means, in plain words. Translated; knows no widgets."""
 
+from collections.abc import Mapping
+
 from gui.kit.certificates import share_of
 from gui.kit.i18n import tr
 from gui.label.accept_view import Offer
@@ -41,6 +43,17 @@ def offer_of(
 def proof_words(plan: AuditPlan, *, claimed: float, number: int, expected: float) -> str:
     """Say what a check proves."""
     values = {"accepted": f"{plan.accepted:,}", "share": share_of(plan.rightness), "confidence": share_of(claimed)}
+    lines = [_claim(plan, values)]
+    if plan.sample < plan.accepted and chance_to_pass(plan, 1 - expected) < _LIKELY:
+        lines.append(tr("It would probably fail: ask for less, raise the threshold, or label some more pictures."))
+    if number > 1:
+        words = "Check {number} in a row may claim less: who checks until it fits is more often just lucky."
+        lines.append(tr(words, number=number))
+    return "\n".join(lines)
+
+
+def _claim(plan: AuditPlan, values: Mapping[str, str]) -> str:
+    """Say what to check, and what follows when it is passed."""
     if plan.sample >= plan.accepted:
         return tr("They are so few that all {count} have to be looked at.", count=f"{plan.sample:,}")
     sample = tr("Check {count} random pictures of these {accepted}.", count=f"{plan.sample:,}", **values)
@@ -49,13 +62,7 @@ def proof_words(plan: AuditPlan, *, claimed: float, number: int, expected: float
         claim = tr(words, count=plan.allowed, **values)
     else:
         claim = tr("If none is wrong, at least {share} of them are right, with {confidence} confidence.", **values)
-    lines = [f"{sample} {claim}"]
-    if chance_to_pass(plan, 1 - expected) < _LIKELY:
-        lines.append(tr("It would probably fail: ask for less, raise the threshold, or label some more pictures."))
-    if number > 1:
-        words = "Check {number} in a row may claim less: who checks until it fits is more often just lucky."
-        lines.append(tr(words, number=number))
-    return "\n".join(lines)
+    return f"{sample} {claim}"
 
 
 def verdict_of(audit: Audit) -> Verdict:
@@ -68,14 +75,15 @@ def verdict_of(audit: Audit) -> Verdict:
         sure = tr("With {confidence} confidence.", confidence=share_of(audit.confidence))
         kept = tr("All are accepted. The certificate is kept with the labels; the Project page shows it.")
         return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}", kept), accept="")
-    found = "{wrong} of the {sample} pictures that you checked were wrong, {allowed} were allowed."
-    least = tr("Certain is only that {share} are right.", share=share_of(1 - audit.most_wrong / audit.accepted))
+    found = "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed."
+    least = 1 - audit.most_wrong / audit.accepted
+    certain = tr("It is only certain that at least {share} are right.", share=share_of(least))
     kept = tr("What you said of them is kept as your labels, and suggestions learn from it. Nothing else was accepted.")
     more = tr("Label some more, or choose a higher threshold. The next check may claim a little less confidence.")
     return Verdict(
         is_granted=False,
         title=tr("Not proven: {share} were to be right", share=share_of(audit.rightness)),
-        lines=(f"{tr(found, allowed=f'{audit.allowed:,}', **counts)} {least}", kept, more),
+        lines=(f"{tr(found, count=audit.allowed, **counts)} {certain}", kept, more),
         accept=tr("Accept without proof"),
     )
 

@@ -83,6 +83,7 @@ class Auditing(QObject):
         sample.toggled.connect(self.toggle)
         verdict.accept_wanted.connect(self.accept_unchecked)
         verdict.again_wanted.connect(self.begin)
+        self._labels.suggesting.changed.connect(self._on_suggestions_changed)
         for each in (view, sample, verdict):
             each.closed.connect(self.close)
 
@@ -101,6 +102,11 @@ class Auditing(QObject):
         """Let the user choose from which probability on suggestions are accepted."""
         self._show_offer()
         self.view_wanted.emit(self.accept_view)
+
+    @Slot()
+    def _on_suggestions_changed(self) -> None:
+        if self.accept_view.isVisible():
+            self._pause.start()
 
     @Slot(float)
     def _on_threshold_moved(self, threshold: float) -> None:

@@ -87,6 +87,13 @@ class _Learner:
         self._suggester: FeatureSuggester | None = None
         self._class_names: tuple[str, ...] = ()
         self._missing = 0
+        self._rejected: list[tuple[tuple[int, ...], str]] = []
+        self._told = 0  # rejections that the suggester knows
+
+    def reject(self, image_ids: tuple[int, ...], class_name: str) -> None:
+        """Take note that pictures are not of a class, as long as the project is open. Safe in any thread."""
+        with self._lock:
+            self._rejected.append((image_ids, class_name))
 
     def note(self) -> None:
         """Take note that pictures or features are others now: all is read anew. Safe in any thread."""
@@ -116,11 +123,16 @@ class _Learner:
         labels = labels_so_far(self._project)
         with self._lock:
             is_stale, self._is_stale = self._is_stale, False
+            rejected = tuple(self._rejected)
         if is_stale or labels.class_names != self._class_names:
-            self._suggester = self._begin(labels)
+            self._suggester, self._told = self._begin(labels), 0
         elif self._suggester is not None:
             self._suggester.learn(labels)
         self._class_names = labels.class_names
+        if self._suggester is not None:
+            for image_ids, name in rejected[self._told :]:
+                self._suggester.reject(image_ids, name)
+            self._told = len(rejected)
         return self._suggester
 
     def _begin(self, labels: LabelsSoFar) -> FeatureSuggester | None:
@@ -194,6 +206,11 @@ class LiveSuggestions(QObject):
         """Learn from what changed; None reads everything anew."""
         if not isinstance(effects, Effects) or effects.has_new_images:
             self._learner.note()
+        self._ask("learn")
+
+    def reject(self, image_ids: tuple[int, ...], class_name: str) -> None:
+        """Suggest a class no more for pictures that are not of it."""
+        self._learner.reject(image_ids, class_name)
         self._ask("learn")
 
     def ask_reasons(self, image_id: int) -> None:

@@ -123,7 +123,7 @@ class LabelPage(Page):
         self.bulk.changed.connect(self._show_mode)
         labels.selection.current_changed.connect(self._show_current)
         labels.selection.selection_changed.connect(self._show_chosen)
-        labels.suggesting.changed.connect(self._on_suggestions_changed)
+        labels.suggesting.changed.connect(self.show_suggestions)
         labels.suggesting.reasons_found.connect(self._on_reasons_found)
         self.grid.setMouseTracking(True)
         self.grid.entered.connect(lambda index: labels.suggesting.ask_reasons(labels.selection.id_at(index.row())))
@@ -169,7 +169,7 @@ class LabelPage(Page):
         if hint != self._shown_hint:
             self._shown_hint = hint
             self._show_chosen()
-            self._show_suggestions()
+            self._show_bar()
             self._show_current()
 
     # -- showing ------------------------------------------------------------------------------------------------
@@ -195,11 +195,11 @@ class LabelPage(Page):
     def _show_classes(self) -> None:
         self.filters.show_classes(self.labels.colours)
         self.filters.show_tags(list(self.labels.tags))
-        self._show_suggestions()
+        self._show_bar()
         self._show_chosen()
         self._show_subtitle()
 
-    def _show_suggestions(self) -> None:
+    def _show_bar(self) -> None:
         suggesting = self.labels.suggesting
         now, bar, proven = suggesting.standing(), self.suggestion_bar, self.labels.certificate
         key, words = self.state.actions.shown_keys("label.accept"), suggesting.words(now.count)
@@ -309,7 +309,7 @@ class LabelPage(Page):
         self.filters.setVisible(bulk is None)
         self.advance_box.setVisible(bulk is None)
         self._show_chosen()
-        self._show_suggestions()
+        self._show_bar()
         self._show_current()
         self.focus_target = self.bulk.focus or (self.viewer.view if is_viewing else self.grid)
         self.focus_target.setFocus()
@@ -350,9 +350,10 @@ class LabelPage(Page):
             self.panel.search_edit.clear()
 
     @Slot()
-    def _on_suggestions_changed(self) -> None:
+    def show_suggestions(self) -> None:
+        """Show other suggestions than before."""
         self.labels.pictures.invalidate()
-        self._show_suggestions()
+        self._show_bar()
         self._show_current()
 
     @Slot(int)

@@ -253,6 +253,11 @@ class Suggesting(QObject):
         elif self._live is not None and self.is_live and image_id in self.found:
             self._live.ask_reasons(image_id)
 
+    def reject(self, image_ids: tuple[int, ...], class_name: str) -> None:
+        """Suggest a class no more for pictures of which a person said that they are not of it."""
+        if self._live is not None and image_ids and class_name:
+            self._live.reject(image_ids, class_name)
+
     def ask_rows(self, width: int, *, leave_out: Iterable[int] = ()) -> None:
         """Ask for rows of alike pictures that could be labelled with one key each."""
         if self._live is not None:

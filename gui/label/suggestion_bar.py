@@ -51,7 +51,7 @@ class SuggestionBar(Card):
             accept_key: The key that accepts one.
         """
         self._line.setVisible(count > 0)
-        share = tr("about {share} of them right", share=f"{expected:.0%}")
+        share = tr("about {share} right", share=f"{expected:.0%}")
         key = tr("{key} accepts", key=accept_key) if accept_key else ""
         self._words.setText("; ".join(filter(None, (f"{words}, {share}", key))))
 

@@ -60,7 +60,7 @@ class VerdictView(QWidget):
         is_granted = verdict.is_granted
         self._icon.show_icon("shield" if is_granted else "warning", "good" if is_granted else "warn")
         self._title.setText(verdict.title)
-        self._lines.setText("\n".join(verdict.lines))
+        self._lines.setText("\n\n".join(verdict.lines))
         self.accept_button.setText(verdict.accept)
         self.accept_button.setVisible(bool(verdict.accept))
         self.again_button.setVisible(not is_granted)

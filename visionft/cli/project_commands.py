@@ -10,8 +10,10 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_notices, print_result, table
+from visionft.curation.leaks import known_together
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
+from visionft.project.edits.certificates import certificates_of
 from visionft.project.formats.listing import ColumnChoice, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.importing.importer import ImportReport, import_source
@@ -213,7 +215,8 @@ def split(
 ) -> None:
     """Divide labelled pictures into train, val and test; those that have a split keep it."""
     with opened_project(project) as opened:
-        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
+        together = known_together(opened)
+        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, together=together, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {count_of(report.from_train, 'training picture')} for validation now." if report.from_train else ""
     print_result(report, f"Placed {count_of(report.assigned, 'picture')}.{taken} Now: {counts}.", as_json=json)
@@ -222,7 +225,7 @@ def split(
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
     with opened_project(project, read_only=True) as opened:
-        summary, conflicts = opened.summary(), find_conflicts(opened)
+        summary, conflicts, certificates = opened.summary(), find_conflicts(opened), certificates_of(opened)
 
     def text() -> str:
         splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
@@ -233,7 +236,10 @@ def info(project: ProjectDir, json: Json = False) -> None:
             "",
             table(("class", "pictures"), list(summary.classes.items())),
             *(["", *_conflict_lines(conflicts, TO_DECIDE)] if conflicts else []),
+            *(["", "certificates:"] if certificates else []),
+            *(f"  {each.sentence} {each.standing:,} of {each.labels:,} still stand." for each in certificates),
         ]
         return "\n".join(lines)
 
-    print_result({**plain(summary), "conflicts": conflicts}, text, as_json=json)
+    proven = [{**plain(each), "proven": each.audit.proven} for each in certificates]
+    print_result({**plain(summary), "conflicts": conflicts, "certificates": proven}, text, as_json=json)

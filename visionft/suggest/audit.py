@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, exp, lgamma
 
+_LIKELY = 0.85  # chance to pass that is enough: a failed audit costs little more than what it found
+_MOST_CHECKED = 300
+# While unsure pictures are labelled, fewer suggestions are wrong than expected: the labelled ones are the harder ones.
+_TRULY_WRONG = 0.8
 _EXACT = 5_000  # pictures up to which products of whole numbers are quick enough
 
 
@@ -57,6 +61,7 @@ def _log_comb(total: int, chosen: int) -> float:
     return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
 
 
+@lru_cache(maxsize=4096)
 def most_wrong_proven(wrong_seen: int, *, accepted: int, sample: int, confidence: float) -> int:
     """Return the bound of an audit: with this confidence, no more of the accepted are wrong (Clopper and Pearson 1934).
 
@@ -95,25 +100,28 @@ def chance_to_pass(plan: AuditPlan, expected_wrong: float) -> float:
     return chance_of_at_most(plan.allowed, accepted=plan.accepted, wrong=wrong, sample=plan.sample)
 
 
-def suggest_plan(
-    accepted: int, *, rightness: float, expected_wrong: float, confidence: float = 0.95, wanted_chance: float = 0.9
-) -> AuditPlan:
-    """Return the smallest plan that is likely enough to be passed; else the one that is likeliest among the affordable.
+def suggest_plan(accepted: int, *, rightness: float, expected_wrong: float, confidence: float = 0.95) -> AuditPlan:
+    """Return the smallest plan that is likely enough to be passed; of too large ones, the likeliest that is not.
 
     Args:
         accepted: Pictures that are about to be accepted.
         rightness: What is to be proven.
         expected_wrong: The share that is expected to be wrong.
         confidence: Of the proof.
-        wanted_chance: How likely it is to be passed.
     """
-    plans: list[AuditPlan] = []
-    for allowed in range(41):
+    best: AuditPlan | None = None
+    best_chance = -1.0
+    for allowed in range(accepted + 1):
         plan = plan_audit(accepted, rightness=rightness, confidence=confidence, allowed=allowed)
-        plans.append(plan)
-        if chance_to_pass(plan, expected_wrong) >= wanted_chance or plan.sample >= accepted:
-            return plan
-    return max(plans, key=lambda plan: chance_to_pass(plan, expected_wrong))
+        if best is not None and plan.sample > _MOST_CHECKED:
+            break
+        chance = chance_to_pass(plan, expected_wrong * _TRULY_WRONG)
+        if chance > best_chance:
+            best, best_chance = plan, chance
+        if chance >= _LIKELY or plan.sample >= accepted:
+            break
+    assert best is not None
+    return best
 
 
 def confidence_of(number: int, confidence: float) -> tuple[float, float]:

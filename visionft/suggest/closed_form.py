@@ -7,6 +7,7 @@ rank (Woodbury), and x'P M of every picture by one product with all of them. Lea
 change, too, in closed form.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class ClosedForm:
 
     Args:
         inputs: (N, D) float32, as `Features.inputs`.
-        classes: Number of classes; more may come (`grow_classes`).
+        classes: Number of classes; others may come (`arrange_classes`).
     """
 
     def __init__(self, inputs: np.ndarray, classes: int) -> None:
@@ -113,11 +114,19 @@ class ClosedForm:
             moved = inverse @ chosen.T  # (D, B)
             core = np.linalg.inv(np.eye(len(places)) + sign * (chosen @ moved))
             weighted = moved @ core
-            seen = self.rows @ moved.astype(np.float32)  # (N, B): the one product with all pictures
-            change = seen @ (core @ (moved.T @ self._sums)).astype(np.float32)
-            self._products[number] -= sign * change
-            self._leverages[number] -= sign * np.einsum("nb,nb->n", seen @ core.astype(np.float32), seen)
+            seen = self._seen(moved, is_exact=sign < 0)  # (N, B): the one product with all pictures
+            self._products[number] -= sign * (seen @ (core @ (moved.T @ self._sums)).astype(seen.dtype))
+            self._leverages[number] -= sign * np.einsum("nb,nb->n", seen @ core.astype(seen.dtype), seen)
             inverse -= sign * (weighted @ moved.T)
+
+    def _seen(self, moved: np.ndarray, *, is_exact: bool) -> np.ndarray:
+        """Return (N, B) the rows times (D, B); exactly, in double precision, where differences of it are all that is
+        left: taking a label away divides by what little is unknown of that picture.
+        """
+        if not is_exact:
+            return self.rows @ moved.astype(np.float32)
+        blocks = range(0, len(self.rows), _ROWS)
+        return np.concatenate([self.rows[start : start + _ROWS].astype(np.float64) @ moved for start in blocks])
 
     def _call(self, places: np.ndarray, targets: np.ndarray) -> None:
         """Change what pictures are called: only the sums of the classes follow."""
@@ -132,13 +141,16 @@ class ClosedForm:
         for number, inverse in enumerate(self._inverses):
             self._products[number][:, columns] += self.rows @ (inverse @ added).astype(np.float32)
 
-    def grow_classes(self, classes: int) -> None:
-        """Make room for classes that came."""
-        more = classes - self.classes
-        if more > 0:
-            self.targets = np.pad(self.targets, ((0, 0), (0, more)))
-            self._sums = np.pad(self._sums, ((0, 0), (0, more)))
-            self._products = np.pad(self._products, ((0, 0), (0, 0), (0, more)))
+    def arrange_classes(self, origins: Sequence[int]) -> None:
+        """Take on other classes: for each, the number that it had, or -1 for a new one. Pictures of those that are left
+        out still count, and are called nothing.
+        """
+        known = [number for number, origin in enumerate(origins) if origin >= 0]
+        for name in ("targets", "_sums", "_products"):
+            before: np.ndarray = getattr(self, name)
+            after = np.zeros((*before.shape[:-1], len(origins)), before.dtype)
+            after[..., known] = before[..., [origins[number] for number in known]]
+            setattr(self, name, after)
 
     def add(self, inputs: np.ndarray) -> None:
         """Take in pictures (B, D) that nobody has labelled, in the directions that are known."""

@@ -125,17 +125,11 @@ class FeatureSuggester:
         self._forget_answers()
 
     def _take_classes(self, names: tuple[str, ...]) -> None:
-        """Begin anew with other classes, unless some only came at the end."""
-        if names[: len(self.class_names)] != self.class_names:
-            self.state.unlabel(self._places(self._given))
-            self._given = {}
-        self.state.grow_classes(len(names))
-        self.class_names = names if len(names) == self.state.classes else self._padded(names)
+        """Take on other classes; `learn` then brings the labels of those that are called otherwise now."""
+        known = {name: number for number, name in enumerate(self.class_names)}
+        self.state.arrange_classes([known.get(name, -1) for name in names])
+        self.class_names = names
         self._forget_answers()
-
-    def _padded(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Return names for all columns: there may be more columns than classes once one was deleted."""
-        return (*names, *("" for _ in range(self.state.classes - len(names))))
 
     def take_pictures(self, features: Features) -> None:
         """Take note of pictures that came, went or were edited; `learn` afterwards brings their labels.
@@ -202,7 +196,7 @@ class FeatureSuggester:
                 row = probabilities[place]
                 row[columns] = 0
                 rest = row.sum()
-                others = np.array([bool(name) and name not in names for name in self.class_names])
+                others = np.array([name not in names for name in self.class_names])
                 if not self.is_multilabel and others.any():
                     probabilities[place] = row / rest if rest > 1e-6 else others / others.sum()
 
@@ -215,7 +209,6 @@ class FeatureSuggester:
         """Return what is suggested for the picture at a place."""
         row = found.probabilities[place]
         order = np.argsort(-row, kind="stable")
-        order = order[[bool(self.class_names[index]) for index in order]]
         ranked = tuple((self.class_names[index], round(float(row[index]), 6)) for index in order[:KEPT])
         if found.thresholds is None:
             classes: tuple[str, ...] = (ranked[0][0],)

@@ -67,6 +67,7 @@ def test_a_click_takes_a_picture_out_and_another_puts_it_back(qtbot, page, rows)
     assert labels[row[0]] == [] and all(labels[image_id] == [name] for image_id in row[1:])
     wait(qtbot, lambda: not page.labels.suggesting.is_looking)
     assert row[0] not in rows.grid.pictures.ids
+    wait(qtbot, lambda: page.labels.suggesting.found[row[0]].classes != (name,))  # it was said not to be that
 
 
 def test_space_takes_the_current_picture_out(qtbot, rows):

@@ -146,7 +146,10 @@ def test_a_check_that_fails_keeps_what_was_said_and_accepts_nothing_else(qtbot, 
     qtbot.mouseClick(verdict.again_button, LEFT)
     offer = page.bulk.auditing.accept_view
     assert offer.isVisible()
-    wait(qtbot, lambda: "92.5% confidence" in offer.proof_words() or not offer.check_button.isVisible())
+    left = len(pending.accepted) - len(pending.sample)
+    wait(qtbot, lambda: offer.count_words().endswith(f"of {left} suggestions"))
+    assert "92.5% confidence" in offer.proof_words() or "so few" in offer.proof_words()
+    assert "Check 2 in a row may claim less" in offer.proof_words()
 
 
 def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, page, sample, truth):
@@ -174,6 +177,7 @@ def test_marks_are_taken_back_and_rows_looked_at_again(qtbot, page, sample):
     assert sample.grid.tile(row[1]).is_out
     click(qtbot, sample, row[1])
     assert not sample.grid.tile(row[1]).is_out
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Left)
     qtbot.keyClick(sample.grid, Qt.Key.Key_Space)
     assert sample.grid.tile(row[0]).is_out
     qtbot.keyClicks(sample.grid, key_of(page, name))  # it is what was suggested after all

@@ -1,5 +1,7 @@
 """Suggestions from the first few labels: they come by themselves, follow each label, and say why."""
 
+import shutil
+
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QHelpEvent
@@ -7,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from gui.label.page import LabelPage
 from visionft.features.feature_store import current_kind
-from visionft.project.edits.changes import LabelImages
+from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -127,8 +129,6 @@ def test_a_renamed_class_is_suggested_by_its_new_name(qtbot, page):
 
 
 def test_without_features_the_menu_lets_a_network_look_and_then_suggests(qtbot, window, project_dir, monkeypatch):
-    from visionft.project.edits.changes import UnlabelImages
-
     with Project.open(project_dir) as project:
         ids = [image.image_id for image in project.snapshot().images]
         project.apply(UnlabelImages(tuple(ids[::2])))
@@ -154,3 +154,57 @@ def test_new_pictures_are_looked_at_in_the_background(qtbot, page, draw_folder, 
     wait(qtbot, lambda: bool(page.state.tasks.pending))
     wait(qtbot, lambda: not page.state.tasks.pending)
     wait(qtbot, lambda: page.labels.suggesting.learnt.missing == 0)
+
+
+def project_like(shapes, folder, names: dict[str, int], *, task="single"):
+    """Make a project of some of the pictures, with their features; return {class: image ids}."""
+    source = folder / "some"
+    for name, count in names.items():
+        (source / name).mkdir(parents=True)
+        for path in sorted((shapes / "pictures" / name).iterdir())[:count]:
+            shutil.copy(path, source / name)
+    found: dict[str, list[int]] = {}
+    with Project.create(folder / "few", task=task) as project:
+        import_source(project, source)
+        shutil.copytree(shapes / "project" / "features", folder / "few" / "features")
+        for image in project.snapshot().images:
+            found.setdefault(image.path.parent.name, []).append(image.image_id)
+        project.apply(UnlabelImages(tuple(each for ids in found.values() for each in ids)))
+    return found
+
+
+def test_with_several_labels_suggestions_work_and_rows_and_checks_say_why_not(qtbot, window, shapes, tmp_path):
+    found = project_like(shapes, tmp_path, {"red": 8, "green": 8, "blue": 8}, task="multi")
+    with Project.open(tmp_path / "few") as project:
+        for name, ids in found.items():
+            project.apply(LabelImages(tuple(ids[:5]), name))
+    window.state.open_project(tmp_path / "few")
+    window.show_page("label")
+    page = window.page("label")
+    wait(qtbot, lambda: len(page.labels.suggesting.found) > 0)
+    assert all(each.classes for each in page.labels.suggesting.found.values())
+    first = next(iter(page.labels.suggesting.found))
+    assert page.grid.tile(first).badge is not None
+    assert "no key can be right for a whole row" in window.state.actions.why_not("label.rows")
+    window.state.actions.run("label.accept_many")
+    offer = page.bulk.auditing.accept_view
+    assert "no check of a sample" in offer.proof_words() and not offer.check_button.isVisible()
+    offer.slider.setValue(0)
+    qtbot.wait(150)
+    qtbot.mouseClick(offer.accept_button, LEFT)
+    assert page.grid.isVisible() and len(page.grid.tile(first).labels) > 0
+
+
+def test_of_five_pictures_three_are_suggested(qtbot, window, shapes, tmp_path):
+    found = project_like(shapes, tmp_path, {"red": 3, "blue": 2})
+    with Project.open(tmp_path / "few") as project:
+        for name, ids in found.items():
+            project.apply(LabelImages(tuple(ids[:1]), name))
+    window.state.open_project(tmp_path / "few")
+    window.show_page("label")
+    page = window.page("label")
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 3)
+    window.state.actions.run("label.accept_many")
+    page.bulk.auditing.accept_view.slider.setValue(0)
+    wait(qtbot, lambda: page.bulk.auditing.accept_view.count_words() == "3 of 3 suggestions")
+    assert "so few that all 3 have to be looked at" in page.bulk.auditing.accept_view.proof_words()

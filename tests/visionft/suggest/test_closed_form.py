@@ -98,9 +98,20 @@ def test_pictures_that_come_later_are_answered_as_if_they_had_been_there():
 def test_classes_that_come_later_have_no_picture_and_are_never_answered():
     inputs, labels = made_inputs()
     state = labelled(ClosedForm(inputs, CLASSES), np.arange(12), labels)
-    state.grow_classes(CLASSES + 2)
+    before = answers(state, is_multilabel=False).probabilities
+    state.arrange_classes([2, -1, 0, 1, -1])
     found = answers(state, is_multilabel=False).probabilities
-    assert found.shape == (PICTURES, CLASSES + 2) and found[:, CLASSES:].max() < 1e-9
+    assert found[:, [1, 4]].max() < 1e-6
+    np.testing.assert_allclose(found[:, [2, 3, 0]], before, atol=1e-4)
+
+
+def test_taking_every_label_away_leaves_what_was_there_before():
+    inputs, labels = made_inputs()
+    state = ClosedForm(inputs, CLASSES)
+    for _ in range(3):
+        labelled(state, np.arange(30), labels)
+        state.unlabel(np.arange(30))
+    assert_same(labelled(state, np.arange(9), labels), labelled(ClosedForm(inputs, CLASSES), np.arange(9), labels))
 
 
 def test_who_speaks_goes_smoothly_from_means_to_gaussians():

@@ -1,0 +1,51 @@
+"""A project whose pictures have made-up features that tell three classes apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visionft.features.feature_store import FeatureKind, make_current
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+CLASSES = ("ant", "bee", "cat")
+KIND = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", widths=(6, 10))
+
+
+def class_of(path: Path) -> str:
+    """Return what a made-up picture shows: its file says so."""
+    return path.stem.split("-")[-1]
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Project]:
+    """Return a function that makes a project of unlabelled pictures with features, 20 a class."""
+
+    def make(*, task: str = "single", noise: float = 0.5, each: int = 20, seed: int = 0) -> Project:
+        generator = np.random.default_rng(seed)
+        pictures = tmp_path / "pictures"
+        pictures.mkdir()
+        for number in range(each * len(CLASSES)):
+            pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(pictures / f"{number:03}-{CLASSES[number % len(CLASSES)]}.png")
+        project = Project.create(tmp_path / "project", task=task)  # type: ignore[arg-type]
+        import_source(project, pictures)
+        images = project.snapshot().images
+        middles = np.eye(len(CLASSES), sum(KIND.widths)) * 3 + 1
+        rows = np.stack([middles[CLASSES.index(class_of(image.path))] for image in images])
+        rows += noise * generator.normal(size=rows.shape)
+        store = KIND.store(project.path)
+        store.append([image.sha256 for image in images], rows.astype(np.float16))
+        make_current(project.path, KIND)
+        return project
+
+    return make
+
+
+@pytest.fixture
+def truth() -> Callable[[Project], dict[int, str]]:
+    """Return a function: a made-up project -> {image id: what it shows}."""
+    return lambda project: {image.image_id: class_of(image.path) for image in project.snapshot().images}
