@@ -61,6 +61,9 @@ OF_ONE = {
     "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
     "Place {count} new pictures": "Place {count} new picture",
+    "{count} pictures have no place: a network makes nothing of them.": (
+        "{count} picture has no place: a network makes nothing of it."
+    ),
     "Check {count} pictures": "Check {count} picture",
     "Check {count} random pictures of these {accepted}.": "Check {count} random picture of these {accepted}.",
     "{count} suggestions were accepted. Nothing is proven about them.": (
