@@ -88,7 +88,7 @@ def check_honestly(qtbot, page, view, truth, *, lies: int = 0) -> int:
 def test_the_offer_says_in_plain_words_what_a_check_proves(qtbot, page, offer):
     words = offer.proof_words()
     assert words.startswith("Check ") and "random pictures of these 54." in words
-    assert "at least 97% of them are right, with 95% confidence." in words
+    assert "at least 97% of all are right, with 95% confidence." in words
     checks = offer.check_button.text()
     offer.rightness_box.activated.emit(0)
     wait(qtbot, lambda: "at least 90%" in offer.proof_words())
