@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gui.kit.i18n import tr
 from gui.tasks import Lane, Task, Tasks
+from visionft.curation.leaks import known_together
 from visionft.errors import ProjectError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop
 from visionft.project.splits import SplitReport, SplitWish, assign_splits
@@ -44,7 +45,10 @@ def split_pictures(
 
 def _assign(project: "Project", wish: SplitWish) -> SplitReport:
     group = wish.group or None
-    return assign_splits(project, val=wish.val, test=wish.test, seed=wish.seed, group=group, again=wish.again)
+    together = known_together(project)
+    return assign_splits(
+        project, val=wish.val, test=wish.test, seed=wish.seed, group=group, together=together, again=wish.again
+    )
 
 
 class Splitter(QObject):

@@ -60,7 +60,7 @@ class DuplicatesView(FindingsView):
                 needs_picture=False,
             ),
             "curate.fine": Command(self.keep, self.why_no_group, icon="close", words=tr("No doubles")),
-            "curate.remove": Command(self.acting.remove, icon="trash", words=tr("Take out")),
+            "curate.remove": Command(self.acting.remove, words=tr("Take out"), is_button=False),
             "curate.tag": Command(self.acting.ask_tag, is_button=False),
             "curate.open": Command(self.open_on_label, icon="label", needs_picture=False),
         }  # fmt: skip
@@ -164,7 +164,7 @@ class DuplicatesView(FindingsView):
 
     def reason(self, image_id: int) -> str:
         """Return which picture it is like, or why it stands here."""
-        reasons = [tr(each.reason) for each in self.findings_of(image_id)]
+        reasons = [tr(each.reason) for each in self.findings_of(image_id) if each.score >= self.threshold]
         group = self._group_of.get(image_id)
         return " ".join(reasons) or (group.heading() if group is not None else "")
 

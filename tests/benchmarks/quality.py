@@ -6,7 +6,8 @@ In each set of class folders 24 kinds and strengths of faults take the place of 
 picture counts as found where it is flagged for its own kind (what is so flat or bright that it is blank, as that). A
 picture that is flagged and was not planted counts as false, unless a person who looked at it found it bad, which
 `LOOKED_AT` lists. `--sheets` writes those as contact sheets, to be looked at; `--store` keeps what was measured for the
-next time.
+next time. Where cleanvision is installed (it is no dependency), its flags on the first draw are printed beside ours;
+damaged files are kept from it, because it stops at them.
 """
 
 import argparse
@@ -212,6 +213,7 @@ def run(folder: Path, temporary: Path, sheets: Path | None) -> None:
             (sum(hits) / len(hits), (caught + really) / (caught + really + wrong), caught / (caught + really + wrong))
         )
     print_tables(found, right, false, bad, totals)
+    print_cleanvision(*planted(images, 0, temporary))
     if sheets:
         write_sheets(suspects, sheets / folder.name)
 
@@ -245,6 +247,28 @@ def print_tables(
         print(
             f"  seed {seed}: recall {recall:.3f}, precision {precision:.3f} ({strict:.3f} if only planted ones count)"
         )
+
+
+ISSUES = {"blur": "blurry", "bright": "light", "flat": "low_information", "blank": "low_information"}
+ISSUES |= {"dark": "dark", "grey": "grayscale", "shape": "odd_aspect_ratio", "size": "odd_size"}
+
+
+def print_cleanvision(images: Snapshot, faults: dict[int, str]) -> None:
+    """Print what cleanvision finds of the same faults, and how many pictures without one it flags."""
+    try:
+        from cleanvision import Imagelab
+    except ImportError:
+        return
+    broken = {image_id for image_id, name in faults.items() if FAULTS[name][0] == "damaged"}
+    shown = {str(image.path): image.image_id for image in images.images if image.image_id not in broken}
+    lab = Imagelab(filepaths=list(shown))
+    lab.find_issues({issue: {} for issue in ISSUES.values()}, n_jobs=1, verbose=False)
+    flags = {shown[path]: set(row.index[row]) for path, row in lab.issues.filter(regex="^is_").iterrows()}
+    for kind, issue in ISSUES.items():
+        own = [image_id for image_id, name in faults.items() if FAULTS[name][0] == kind]
+        hits = [f"is_{issue}_issue" in flags[image_id] for image_id in own]
+        besides = sum(f"is_{issue}_issue" in flags[each] for each in flags.keys() - faults.keys())
+        print(f"  cleanvision {kind:8} recall {np.mean(hits):.2f}, {besides} flagged besides")
 
 
 def write_sheets(suspects: dict[str, tuple[Finding, Path]], folder: Path) -> None:

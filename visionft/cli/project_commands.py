@@ -10,6 +10,7 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_notices, print_result, table
+from visionft.curation.leaks import known_together
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import certificates_of
@@ -214,7 +215,8 @@ def split(
 ) -> None:
     """Divide labelled pictures into train, val and test; those that have a split keep it."""
     with opened_project(project) as opened:
-        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, again=again)
+        together = known_together(opened)
+        report = assign_splits(opened, val=val, test=test, seed=seed, group=group, together=together, again=again)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {count_of(report.from_train, 'training picture')} for validation now." if report.from_train else ""
     print_result(report, f"Placed {count_of(report.assigned, 'picture')}.{taken} Now: {counts}.", as_json=json)

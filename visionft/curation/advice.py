@@ -89,21 +89,22 @@ def _weak(health: Health) -> list[WeakClass]:
 
 
 def _overlap(health: Health) -> Iterator[Advice]:
-    """Name two classes that are taken for each other, both ways."""
-    if health.run is None:
-        return
-    by_name = {each.name: each for each in health.run.classes}
-    for weak in health.run.classes:
+    """Name pairs of classes that are taken for each other, both ways, the most mixed up first."""
+    by_name = {each.name: each for each in (health.run.classes if health.run else ())}
+    pairs: list[tuple[int, WeakClass, WeakClass]] = []
+    for weak in by_name.values():
         other = by_name.get(weak.mistaken_for)
         if other is not None and other.mistaken_for == weak.name and weak.name < other.name:
-            both, of_both = weak.mistaken + other.mistaken, weak.pictures + other.pictures
-            if both >= _OVERLAP * of_both and both > 2:
-                yield Advice(
-                    words=f"Say more clearly what tells “{weak.name}” from “{other.name}”, or merge them.",
-                    evidence=f"{both:,} of their {of_both:,} pictures are taken for the other class.",
-                    view="results",
-                    image_ids=(*weak.examples[:6], *other.examples[:6]),
-                )
+            both = weak.mistaken + other.mistaken
+            if both >= _OVERLAP * (weak.pictures + other.pictures) and both > 2:
+                pairs.append((both, weak, other))
+    for both, weak, other in sorted(pairs, key=lambda pair: -pair[0])[:_MOST]:
+        yield Advice(
+            words=f"Say more clearly what tells “{weak.name}” from “{other.name}”, or merge them.",
+            evidence=f"{both:,} of their {weak.pictures + other.pictures:,} pictures are taken for the other class.",
+            view="results",
+            image_ids=(*weak.examples[:4], *other.examples[:4]),
+        )
 
 
 def _not_known(health: Health) -> Iterator[Advice]:

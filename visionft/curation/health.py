@@ -24,7 +24,8 @@ from visionft.project.inventory import inventory_of
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
 
-WORST: Final = 24  # findings of a check, and pictures that a run gets wrong, that are named
+WORST: Final = 24  # findings of a check that are named
+_WEAKEST, _MISSED = 12, 8  # classes of a run whose mistakes are named, and how many of each
 
 
 def health_of(project: Project, refusals: Mapping[str, str] | None = None) -> Health:
@@ -148,7 +149,7 @@ def _run(folder: Path, split: Split, evaluation: StoredEvaluation) -> RunHealth:
     scores.sort(key=lambda score: (score.recall, -score.support))
     mistakes = evaluation.mistakes()
     classes: list[WeakClass] = []
-    for score in scores:
+    for place, score in enumerate(scores):
         own = [each for each in mistakes if score.name in each.true_classes and score.name not in each.predicted]
         taken_for = Counter(name for each in own for name in each.predicted if name not in each.true_classes)
         name, count = taken_for.most_common(1)[0] if taken_for else ("", 0)
@@ -160,7 +161,7 @@ def _run(folder: Path, split: Split, evaluation: StoredEvaluation) -> RunHealth:
                 pictures=score.support,
                 mistaken_for=name,
                 mistaken=count,
-                examples=tuple(each.image_id for each in own[:WORST]),
+                examples=tuple(each.image_id for each in own[:_MISSED]) if place < _WEAKEST else (),
             )
         )
     return RunHealth(

@@ -111,21 +111,28 @@ def _blur(pictures: Pictures) -> Judgement:
     return Judgement(scores, reason)
 
 
+def _median(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else 0.0
+
+
 def _dark(pictures: Pictures) -> Judgement:
     light = pictures["light"]
+    usual = _median(light)
     distance = pictures.peers.low(np.log(light + 0.05), floor=0.12)
     return Judgement(
         np.minimum(from_distance(distance, 3.5), ramp(light, 0.6, 0.4)),
-        lambda place: f"Dark: 95 % of it are below {light[place]:.0%} of white, usual are {np.nanmedian(light):.0%}.",
+        lambda place: f"Dark: 95 % of it are below {light[place]:.0%} of white, usual are {usual:.0%}.",
     )
 
 
 def _bright(pictures: Pictures) -> Judgement:
     dark = pictures["dark"]
+    usual = _median(dark)
     distance = pictures.peers.low(np.log(1.05 - dark), floor=0.12)
     return Judgement(
         np.minimum(from_distance(distance, 2.4), ramp(dark, 0.55, 0.75)),
-        lambda place: f"Bright: 95 % of it are above {dark[place]:.0%} of white, usual are {np.nanmedian(dark):.0%}.",
+        lambda place: f"Bright: 95 % of it are above {dark[place]:.0%} of white, usual are {usual:.0%}.",
     )
 
 
@@ -142,10 +149,10 @@ def _flat(pictures: Pictures) -> Judgement:
 
 def _grey(pictures: Pictures) -> Judgement:
     is_grey = pictures["chroma"] <= GREY_LIMIT
-    share = pictures.peers.greater_share(is_grey)
+    share, of_all = pictures.peers.greater_share(is_grey), is_grey.mean()
     return Judgement(
         np.where(is_grey, np.clip(1 - share / _GREY_SHARE / 2, 0.0, 1.0), 0.0),
-        lambda _: f"Grey: without colour, as {is_grey.mean():.1%} of all pictures are.",
+        lambda _: f"Grey: without colour, as {of_all:.1%} of all pictures are.",
     )
 
 

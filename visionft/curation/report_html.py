@@ -27,7 +27,8 @@ from visionft.project.store import Project
 
 STAGE: Final = "Drawing the report"
 _SIDE, _QUALITY = 240, 80  # of a thumbnail: pixels, twice what it is shown at; JPEG
-_IN_ADVICE, _OF_WEAK = 8, 6  # pictures in a row
+_IN_ADVICE, _OF_WEAK = 8, 5  # pictures in a row
+_CLASSES, _WEAKEST = 60, 12  # in the tables
 _CSS: Final = Path(resources.__file__).parent / "style" / "report.css"
 _SPLITS: Final = {"train": "train", "val": "val", "test": "test", "unassigned": "none"}  # {split: its colour}
 
@@ -174,7 +175,11 @@ class _Writer:
         most = max(1, *(each.pictures for each in health.classes))
         head = _cells("th", ["Class", "Pictures", "", *(check.title for check in checks)], numbers={1, *range(3, 99)})
         rows: list[str] = []
-        for each in health.classes:
+        shown_classes, note = health.classes, ""
+        if len(health.classes) > _CLASSES:
+            shown_classes = tuple(sorted(health.classes, key=lambda each: each.pictures)[:_CLASSES])
+            note = f" The {_CLASSES} smallest of {len(health.classes):,} classes are shown."
+        for each in shown_classes:
             parts = [(_SPLITS[split], each.splits.get(split, 0) / most, split) for split in _SPLITS]
             flagged = "".join(f'<td class="number">{each.flagged.get(check.name, 0):,}</td>' for check in checks)
             rows.append(
@@ -186,7 +191,7 @@ class _Writer:
             f'<span><i class="{_SPLITS[split]}"></i>{split} {health.splits[split]:,}</span>' for split in shown
         )
         return (
-            f'<section id="classes">\n<h2>Classes</h2>\n<p class="summary">{self._balance_words()}</p>\n'
+            f'<section id="classes">\n<h2>Classes</h2>\n<p class="summary">{self._balance_words()}{note}</p>\n'
             f'<table>\n<tr>{head}</tr>\n{"".join(rows)}</table>\n<div class="legend">{legend}</div>\n</section>\n'
         )
 
@@ -205,7 +210,7 @@ class _Writer:
             f"(95 % interval {low:.1%} to {high:.1%}). The bars show each class with its interval."
         )
         head = _cells("th", ["Class", "Recognised", "", "Taken for", "Missed"], numbers={1})
-        rows = "".join(map(self._weak_row, run.classes))
+        rows = "".join(map(self._weak_row, run.classes[:_WEAKEST]))
         return (
             f'<section id="run">\n<h2>Weakest classes</h2>\n<p class="summary">{words}</p>\n'
             f"<table>\n<tr>{head}</tr>\n{rows}</table>\n</section>\n"

@@ -112,6 +112,7 @@ def assign_splits(
     test: float = 0.15,
     seed: int = 0,
     group: str | None = None,
+    together: Sequence[Sequence[int]] = (),
     again: bool = False,
 ) -> SplitReport:
     """Place the labelled pictures that have no split yet, as one step of the history.
@@ -125,6 +126,8 @@ def assign_splits(
         seed: Draws another split of the same pictures.
         group: A regular expression that is searched in each picture's name (its path in its source, with `/`);
             pictures for which its groups (or, without any, the whole match) are equal stay on one side.
+        together: Pictures that stay on one side too, by their ids: near-duplicates and what leaks were looked for by
+            (`curation.leaks.known_together`).
         again: Place all pictures anew, those that have a split too.
 
     Raises:
@@ -135,7 +138,7 @@ def assign_splits(
     snapshot = project.snapshot()
     labelled = [image for image in snapshot.images if image.labels]
     _check_enough(snapshot, labelled, len(shares))
-    groups = _groups(labelled, _keys(project, group))
+    groups = _groups(labelled, _keys(project, group), together)
     splits = _place(groups, shares, seed, again=again)
     if not again and _lacks_validation(labelled, splits, shares):
         splits = _place(groups, shares, seed, val_from_train=True)
@@ -179,8 +182,10 @@ def _keys(project: Project, pattern: str | None) -> dict[int, str]:
     return {image_id: repr(match.groups() or match[0]) for image_id, match in matches.items()}
 
 
-def _groups(images: Sequence[SnapshotImage], keys: Mapping[int, str]) -> list[_Group]:
-    """Gather pictures of the same content or the same key, directly or through others."""
+def _groups(
+    images: Sequence[SnapshotImage], keys: Mapping[int, str], together: Sequence[Sequence[int]] = ()
+) -> list[_Group]:
+    """Gather pictures of the same content, the same key or the same known group, directly or through others."""
     parent: dict[str, str] = {}
 
     def root(node: str) -> str:
@@ -192,6 +197,11 @@ def _groups(images: Sequence[SnapshotImage], keys: Mapping[int, str]) -> list[_G
     for image in images:
         if image.image_id in keys:
             parent[root(f"content {image.sha256}")] = root(f"key {keys[image.image_id]}")
+    contents = {image.image_id: image.sha256 for image in images}
+    for number, members in enumerate(together):
+        for image_id in members:
+            if image_id in contents:
+                parent[root(f"content {contents[image_id]}")] = root(f"group {number}")
     groups: defaultdict[str, _Group] = defaultdict(_Group)
     for image in images:
         groups[root(f"content {image.sha256}")].images.append(image)

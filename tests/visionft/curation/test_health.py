@@ -208,3 +208,11 @@ def test_health_is_json(project):
 
     look(project)
     assert json.loads(json_text(health_of(project)))["pictures"] == 42
+
+
+def test_a_thousand_classes_are_told_in_a_short_report(project):
+    health = health_of(project)
+    (one, _) = health.classes
+    classes = tuple(replace(one, name=f"class {number}", pictures=number) for number in range(1000))
+    html = report_html(replace(health, classes=classes), {})
+    assert "The 60 smallest of 1,000 classes are shown." in html and html.count("<tr>") < 80

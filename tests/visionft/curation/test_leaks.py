@@ -1,0 +1,213 @@
+"""Leaks: what belongs together is told by the data, nothing lies across splits after mending; dividing keeps to it."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from visionft.cli import main
+from visionft.curation.belonging import groupings
+from visionft.curation.check import CheckResult, Inputs
+from visionft.curation.leaks import (
+    HonestAccuracy,
+    Leaks,
+    Together,
+    honest_accuracy,
+    known_together,
+    leaks_of,
+    mend,
+    together_now,
+)
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.evaluation.stored import Predicted, StoredEvaluation
+from visionft.features.embedding import embed
+from visionft.project.edits.changes import AssignSplits
+from visionft.project.edits.grouping_changes import CountGroupings
+from visionft.project.importing.importer import import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+
+def snapshot(*pictures: tuple[str, int, str | None]) -> Snapshot:
+    """Return pictures of (path, class, split), ids from 1."""
+    images = tuple(
+        SnapshotImage(number, Path("/x") / path, hashlib.sha256(path.encode()).hexdigest(), (label,), split)
+        for number, (path, label, split) in enumerate(pictures, 1)
+    )
+    return Snapshot("single", ("cat", "dog"), images)
+
+
+def by_kind(images: Snapshot) -> dict[str, tuple[bool, int]]:
+    return {each.kind: (each.is_plausible, len(each.groups)) for each in groupings(images)}
+
+
+def test_stems_group_pictures_and_their_augmented_copies():
+    names = [f"cat/IMG_{number:03}_{part}.jpg" for number in range(8) for part in "ab"]
+    names += ["dog/photo7.jpg", "dog/photo7_aug1.jpg", "dog/photo7 (2).jpg"]
+    images = snapshot(*((name, 0, None) for name in names))
+    (found,) = [each for each in groupings(images) if each.kind == "name"]
+    assert found.is_plausible
+    assert sorted(map(len, found.groups)) == [2] * 8 + [3]
+
+
+def test_one_name_with_numbers_is_no_group_and_neither_is_a_class_folder():
+    images = snapshot(
+        *((f"{'cat' if number % 2 else 'dog'}/IMG_{number}.jpg", number % 2, None) for number in range(40))
+    )
+    assert by_kind(images)["name"][0] is False
+    assert by_kind(images)["folder"] == (False, 0)
+
+
+def test_folders_of_many_patients_are_groups():
+    images = snapshot(*((f"cat/patient{number // 4}/{number}.jpg", 0, None) for number in range(40)))
+    assert by_kind(images)["folder"] == (True, 10)
+
+
+def test_a_burst_is_known_by_exif(tmp_path: Path):
+    pictures: list[SnapshotImage] = []
+    for number, taken in enumerate(("10:00:00", "10:00:01", "10:05:00", "11:00:00", "11:00:02", "12:00:00")):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 {taken}"
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.jpg", exif=exif)
+        pictures.append(SnapshotImage(number, tmp_path / f"{number}.jpg", str(number), (0,), None))
+    (found,) = [each for each in groupings(Snapshot("single", ("cat",), tuple(pictures))) if each.kind == "time"]
+    assert found.groups == ((0, 1), (3, 4))
+    assert found.is_plausible
+
+
+def together(*pairs: tuple[int, int]) -> Together:
+    result = CheckResult(check="leaks", findings=(), threshold=0.5, looked_at=0, facts={"doubles": list(pairs)})
+    return Together.of(result, {}, frozenset())
+
+
+@given(st.data())
+def test_after_mending_nothing_lies_across(data: st.DataObject):
+    count = data.draw(st.integers(2, 30))
+    splits = data.draw(st.lists(st.sampled_from(["train", "val", "test", None]), min_size=count, max_size=count))
+    ids = st.integers(1, count)
+    pairs = data.draw(st.lists(st.tuples(ids, ids).filter(lambda pair: pair[0] < pair[1]), max_size=30))
+    images = snapshot(*((f"{number}.jpg", number % 2, split) for number, split in enumerate(splits)))
+    groups = together(*pairs)
+    change = mend(leaks_of(groups, images), images)
+    moved = dict(change.splits) if change else {}
+    after = snapshot(
+        *((f"{number}.jpg", number % 2, moved.get(number + 1, split)) for number, split in enumerate(splits))
+    )
+    assert not leaks_of(groups, after)
+    assert all(splits[image_id - 1] is not None for image_id in moved)
+
+
+def test_a_group_goes_where_most_of_it_is():
+    images = snapshot(("a", 0, "train"), ("b", 0, "test"), ("c", 0, "test"), ("d", 1, "val"))
+    groups = together((1, 2), (2, 3))
+    (leak,) = leaks_of(groups, images)
+    assert leak.pairs == 2
+    change = mend([leak], images)
+    assert change is not None
+    assert dict(change.splits) == {1: "test"}
+
+
+def test_equal_groups_keep_the_shares():
+    images = snapshot(*((str(number), 0, "train" if number % 2 else "test") for number in range(40)))
+    groups = together(*((number, number + 1) for number in range(1, 41, 2)))
+    change = mend(leaks_of(groups, images), images)
+    assert change is not None
+    assert sum(split == "train" for split in change.splits.values()) == 10
+
+
+def test_accuracy_without_the_pictures_that_were_learned():
+    images = snapshot(("a", 0, "train"), ("b", 0, "test"), ("c", 0, "test"), ("d", 0, "test"))
+    said = [Predicted(image_id=2, true_classes=("cat",), predicted=("cat",), probability=1)]
+    said += [
+        Predicted(image_id=number, true_classes=("cat",), predicted=(name,), probability=1)
+        for number, name in ((3, "dog"), (4, "cat"))
+    ]
+    evaluation = StoredEvaluation(
+        **{name: 0 for name in StoredEvaluation.__slots__ if name not in ("run", "split", "predictions")},
+        run="1",
+        split="test",
+        predictions=tuple(said),
+    )
+    found = honest_accuracy(evaluation, leaks_of(together((1, 2)), images))
+    assert found == HonestAccuracy(run="1", split="test", images=3, leaked=1, accuracy=2 / 3, without=1 / 2)
+
+
+@pytest.fixture
+def project(tmp_path: Path):
+    """Yield a project of twelve scenes, each once smaller under another name, by turns in train and test."""
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        pixels = np.full((120, 160, 3), rng.integers(60, 180, 3), np.uint8)
+        for _ in range(25):
+            centre = (int(rng.integers(160)), int(rng.integers(120)))
+            axes = (int(rng.integers(4, 30)), int(rng.integers(4, 30)))
+            cv2.ellipse(pixels, centre, axes, float(rng.integers(180)), 0, 360, rng.integers(0, 230, 3).tolist(), -1)
+        folder = tmp_path / "pictures" / ("cat" if number % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(pixels)
+        image.save(folder / f"one{number}.png")
+        image.resize((120, 90)).save(folder / f"two{number}.png")
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, tmp_path / "pictures")
+        ids = sorted((image.path.name, image.image_id) for image in project.snapshot().images)
+        project.apply(AssignSplits({each: "train" if name.startswith("one") else "test" for name, each in ids}))
+        embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
+        yield project
+
+
+def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
+    before = project.snapshot()
+    result = Leaks().run(Inputs(project.path, before))
+    groups = together_now(project, result)
+    found = leaks_of(groups, before)
+    assert len(found) == 12
+    assert {each.image_id for each in result.flagged()} == {image.image_id for image in before.images}
+    assert all(each.kind == "duplicate" and each.related for each in result.findings)
+    change = mend(found, before)
+    assert change is not None
+    project.apply(change)
+    assert not leaks_of(groups, project.snapshot())
+    project.undo()
+    assert project.snapshot() == before
+    assign_splits(project, val=0, test=0.4, again=True, together=known_together(project))
+    assert not leaks_of(groups, project.snapshot())
+
+
+def test_a_person_decides_which_groupings_count(project: Project):
+    result = Leaks().run(Inputs(project.path, project.snapshot()))
+    project.apply(CountGroupings({"duplicate": False}))
+    assert not leaks_of(together_now(project, result), project.snapshot())
+    project.undo()
+    assert leaks_of(together_now(project, result), project.snapshot())
+
+
+def test_the_commands_tell_and_mend(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    path = project.path
+    project.close()
+
+    def run(*arguments: object) -> dict:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments), "--json"])
+        assert main() == 0
+        return json.loads(capsys.readouterr().out)
+
+    found = run("leaks", path)
+    assert (len(found["leaks"]), found["pairs"]) == (12, 12)
+    mended = run("leaks", path, "--mend")
+    assert (mended["pairs"], mended["moved"]) == (0, 12)
+    assert run("leaks", path)["pairs"] == 0
+    doubles = run("duplicates", path)
+    assert len(doubles["groups"]) == 12
+    assert {each["label"] for each in doubles["groups"][0]["images"]} <= {"cat", "dog"}
+    assert run("duplicates", path, "--keep-best")["removed"] == 12
+    assert run("duplicates", path)["groups"] == []
+    run("undo", path)
+    assert len(run("duplicates", path, "--threshold", 0.95)["groups"]) == 12
