@@ -15,6 +15,7 @@ from visionft.curation.health_facts import Advice, CheckHealth, Health
 CARD_PX = 188
 _BUTTON_PAD_PX = 10
 _NUMBER_PX = 22
+_ADVICE_PX = 1200
 _SCREENS = {"home": "Import", "label": "Open Label", "train": "Open Train", "results": "Open Results"}
 
 
@@ -122,6 +123,7 @@ class AdviceLine(Card):
 
     def __init__(self, number: int, advice: Advice, on_open: Callable[[str], object]) -> None:
         super().__init__(margin=theme.MEDIUM)
+        self.setMaximumWidth(theme.scaled(_ADVICE_PX))  # else its button is far from its words
         self.told = advice
         words = column(
             verbatim(tr(advice.words), "strong", wrap=True),

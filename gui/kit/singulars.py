@@ -44,6 +44,7 @@ OF_ONE = {
     "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
     "{count} pictures have no label now.": "{count} picture has no label now.",
     "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} copies, labelled {labels}: which is right?": "{count} copy, labelled {labels}: which is right?",
     "{count} groups of copies.": "{count} group of copies.",
     "{count} pictures with the same pixels": "{count} picture with the same pixels",
     "{count} pictures, {share} alike": "{count} picture, {share} alike",

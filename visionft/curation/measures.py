@@ -59,7 +59,7 @@ def measure(path: Path, sha256: str) -> np.ndarray:
         return row
     row["height"], row["width"] = decoded.size
     row["damage"] = _kept(damage_in(content))
-    row["painted"] = painted_over(content, decoded.pixels) if decoded.factor == 1 else 0.0
+    row["painted"] = painted_over(content, decoded.pixels)
     _measure_pixels(decoded.pixels, row)
     return row
 

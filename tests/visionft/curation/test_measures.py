@@ -100,6 +100,11 @@ class TestDamage:
         row = measured(content[: len(content) // 2] + b"\xff\xd9")
         assert not row["damage"] and 0.3 < row["painted"] < 0.7
 
+    def test_so_does_a_large_one_that_is_decoded_smaller(self, measured):
+        content = jpeg(cv2.resize(scene(), None, fx=16, fy=16, interpolation=cv2.INTER_CUBIC))
+        assert measured(content)["painted"] == 0
+        assert 0.3 < measured(content[: len(content) // 2] + b"\xff\xd9")["painted"] < 0.7
+
     @pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180])
     def test_the_lost_part_is_found_on_any_side(self, turn):
         content = jpeg(scene())
