@@ -69,15 +69,6 @@ OF_ONE = {
     "{count} suggestions were accepted. Nothing is proven about them.": (
         "{count} suggestion was accepted. Nothing is proven about it."
     ),
-    "By their own estimate {share} of them are right, so about {count} are wrong.": (
-        "By their own estimate {share} of them are right, so about {count} is wrong."
-    ),
-    "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence.": (
-        "If at most {count} is wrong, at least {share} of them are right, with {confidence} confidence."
-    ),
-    "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed.": (
-        "{wrong} of the {sample} pictures that you checked were wrong; at most {count} was allowed."
-    ),
     "The check was stopped; it proves nothing. {count} pictures keep what you said of them.": (
         "The check was stopped; it proves nothing. {count} picture keeps what you said of it."
     ),
