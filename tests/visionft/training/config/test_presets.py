@@ -39,9 +39,10 @@ def test_more_pictures_mean_fewer_epochs_and_few_mean_small_batches():
 
 
 def test_few_pictures_are_for_a_linear_probe_and_large_networks_for_lora():
-    few = preset_config("balanced", Circumstances(pictures=60, here=STARTERS))
+    few, more = (preset_config("balanced", Circumstances(pictures=count, here=STARTERS)) for count in (30, 60))
     large = Circumstances(pictures=900, device="cuda", here=STARTERS | {"vit_base"})
-    assert few.method == "linear" and preset_config("balanced", large, backbone="vit_base").method == "lora"
+    assert (few.method, more.method) == ("linear", "full")
+    assert preset_config("balanced", large, backbone="vit_base").method == "lora"
 
 
 def test_a_measured_backbone_takes_the_place_of_the_first():
