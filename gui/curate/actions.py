@@ -29,6 +29,7 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         of_view("curate.keep_best", "Keep the best of the group", "B"),
         of_view("curate.keep_this", "Keep this one of the group", "Shift+B"),
         of_view("curate.keep_all_best", "Keep the best of every group"),
+        of_view("curate.mend", "Put each group into one split", "M"),
         of_view("curate.remove", "Take out of the project", "Del"),
         of_view("curate.tag", "Tag", "Ctrl+T"),
         of_view("curate.open", "Open on Label"),

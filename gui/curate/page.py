@@ -165,7 +165,8 @@ class CuratePage(Page):
         """Say how far the look is, or what speaks for another one."""
         looking, has_looked = self.curation.looking, self.curation.has_looked
         self.look_button.setText(tr("Look again") if has_looked else tr("Look through the pictures"))
-        restyle(self.look_button, role="" if has_looked else "primary")
+        is_next_step = self.curation.is_read and not has_looked
+        restyle(self.look_button, role="primary" if is_next_step else "")
         self.look_button.set_icon_name("refresh" if has_looked else "search")
         if looking.progress is not None:
             self.look_line.show_progress(looking.progress, is_stopping=looking.is_stopping)

@@ -75,6 +75,11 @@ class GridGeometry:
         top = self._tops[section] + self._heading + line * self.row_height
         return QRect(QPoint(self._margin + column * (self.tile.width() + self._gap), top), self.tile)
 
+    def heading_above(self, place: int) -> int:
+        """Return the height of the heading right above a picture: 0 below the first line of its section."""
+        section = bisect_right(self._starts, place) - 1
+        return self._heading if place - self._starts[section] < self.columns else 0
+
     def place_at(self, point: QPoint) -> int:
         """Return the picture at a point, -1 for none; what lies between two belongs to the nearer one."""
         section = max(0, bisect_right(self._tops, point.y() + self._gap // 2, hi=len(self._counts)) - 1)

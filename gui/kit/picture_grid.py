@@ -214,8 +214,9 @@ class PictureGrid(PullView):
         box, bar = self.rect_of(place) if place >= 0 else QRect(), self.verticalScrollBar()
         if box.isNull():
             return
-        if box.top() < GAP:
-            bar.setValue(bar.value() + box.top() - GAP)
+        top = box.top() - self.layout_now.heading_above(place)
+        if top < GAP:
+            bar.setValue(bar.value() + top - GAP)
         elif box.bottom() > self.viewport().height() - GAP:
             bar.setValue(bar.value() + box.bottom() - self.viewport().height() + GAP)
 

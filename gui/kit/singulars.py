@@ -44,11 +44,15 @@ OF_ONE = {
     "The tag “{tag}” was taken off {count} pictures.": "The tag “{tag}” was taken off {count} picture.",
     "{count} pictures have no label now.": "{count} picture has no label now.",
     "{count} pictures were taken out of the project.": "{count} picture was taken out of the project.",
+    "{count} copies, labelled {labels}: which is right?": "{count} copy, labelled {labels}: which is right?",
     "{count} groups of copies.": "{count} group of copies.",
     "{count} pictures with the same pixels": "{count} picture with the same pixels",
     "{count} pictures, {share} alike": "{count} picture, {share} alike",
     "{count} copies were taken out of the project.": "{count} copy was taken out of the project.",
     "{count} pairs are no doubles.": "{count} pair is no double.",
+    "{count} pairs": "1 pair",
+    "{count} groups lie in several splits": "1 group lies in several splits",
+    "{count} pictures moved to the split of their group.": "1 picture moved to the split of its group.",
     "{count} have no label.": "{count} has no label.",
     "of {count} pictures are flagged.": "of {count} picture is flagged.",
     "{count} pictures are flagged.": "{count} picture is flagged.",
@@ -57,19 +61,13 @@ OF_ONE = {
     "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
     "Place {count} new pictures": "Place {count} new picture",
+    "{count} pictures have no place: a network makes nothing of them.": (
+        "{count} picture has no place: a network makes nothing of it."
+    ),
     "Check {count} pictures": "Check {count} picture",
     "Check {count} random pictures of these {accepted}.": "Check {count} random picture of these {accepted}.",
     "{count} suggestions were accepted. Nothing is proven about them.": (
         "{count} suggestion was accepted. Nothing is proven about it."
-    ),
-    "By their own estimate {share} of them are right, so about {count} are wrong.": (
-        "By their own estimate {share} of them are right, so about {count} is wrong."
-    ),
-    "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence.": (
-        "If at most {count} is wrong, at least {share} of them are right, with {confidence} confidence."
-    ),
-    "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed.": (
-        "{wrong} of the {sample} pictures that you checked were wrong; at most {count} was allowed."
     ),
     "The check was stopped; it proves nothing. {count} pictures keep what you said of them.": (
         "The check was stopped; it proves nothing. {count} picture keeps what you said of it."

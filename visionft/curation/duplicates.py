@@ -17,7 +17,7 @@ from visionft.curation.candidates import Pairs, candidates
 from visionft.curation.check import FOLDER, Check, CheckResult, Finding, Inputs
 from visionft.curation.fingerprints import NEAR_SIDE, Fingerprints, fingerprints, in_parallel
 from visionft.curation.grouping import SLACK, Pair, groups_of, linked
-from visionft.curation.registration import Glance, Prepared, glance, grey_of, places, prepare, register
+from visionft.curation.registration import Glance, Prepared, glance, places, prepare, register
 from visionft.curation.tail import fit_tail
 from visionft.data.decode import decode
 from visionft.data.picture_cache import PictureCache
@@ -320,6 +320,6 @@ class _Comparing:
 
     def _new_prepared(self, place: int) -> Prepared | None:
         try:
-            return prepare(grey_of(self._cache.load(self._prints.images[place].path, NEAR_SIDE).pixels))
+            return prepare(self._cache.load(self._prints.images[place].path, NEAR_SIDE).pixels)
         except ImageError:  # it has gone since it was measured
             return None

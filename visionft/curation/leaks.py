@@ -6,7 +6,7 @@ into the split that has most of it.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
@@ -61,14 +61,8 @@ class Leaks(Check):
             facts=facts,
         )
         together = Together.of(result, {}, frozenset())
-        return CheckResult(
-            check=self.name,
-            findings=_findings(together, inputs),
-            threshold=0.5,
-            looked_at=doubles.looked_at,
-            unreadable=doubles.unreadable,
-            facts=facts,
-        )
+        facts["accuracy"] = [asdict(each) for each in honest_accuracies(inputs.project_dir, together)]
+        return replace(result, findings=_findings(together, inputs))
 
 
 @dataclass(frozen=True)
@@ -151,7 +145,11 @@ def known_together(project: Project) -> list[tuple[int, ...]]:
 
 def leaks_of(together: Together, images: Snapshot) -> tuple[Leak, ...]:
     """Return the groups that lie in several splits, the largest first."""
-    split_of = {image.image_id: image.split for image in images.images if image.split is not None}
+    return leaks_among(together, {image.image_id: image.split for image in images.images})
+
+
+def leaks_among(together: Together, split_of: Mapping[int, str | None]) -> tuple[Leak, ...]:
+    """Return the same from {picture: split}; other pictures are left out."""
     kinds_of: defaultdict[int, set[str]] = defaultdict(set)
     for kind in together.counted:
         for pair in together.links[kind]:

@@ -30,7 +30,7 @@ _FLAT: Final = 0.5  # grey levels: less is no structure
 _LIKE_HALFWAY: Final = 0.7  # correlation after refining at half size: planted copies have .88 or more
 _TRIES, _SURE = 3, 0.97  # places that are refined; the correlation after which no other is tried
 _LEAST_SHARED: Final = 0.4  # of the smaller picture's area
-_CONTRAST_SIGMA, _CONTRAST_FLOOR = 5.0, 2.0  # pixels; grey levels below which there is no structure but noise
+_CONTRAST_SIGMA, _NOISE = 5.0, 2.0  # pixels; grey levels
 _SATURATED: Final = 250
 _STEPS: Final = {_MIDDLE: 30, SIDE: 15}  # of ECC
 
@@ -76,17 +76,20 @@ class Prepared:
     Attributes:
         levels: {size: (h, w) float32, band-passed}, the longer side of each about its size.
         valid: (h, w) uint8 at the finest level: 0 where the picture is overexposed and shows nothing.
+        noise: Grey levels of contrast at the finest level below which there is no structure. A picture that had to be
+            enlarged has no details there, only what JPEG and interpolation left.
     """
 
     levels: dict[int, np.ndarray]
     valid: np.ndarray
+    noise: float
 
     def turned(self, orientation: int) -> "Prepared":
         """Return the picture in one of its eight orientations (0 is as it is)."""
         if not orientation:
             return self
         levels = {size: turn(level, orientation) for size, level in self.levels.items()}
-        return Prepared(levels, turn(self.valid, orientation))
+        return Prepared(levels, turn(self.valid, orientation), self.noise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +139,13 @@ def glance(coarse: np.ndarray) -> Glance:
     return Glance(_band(coarse, COARSE))
 
 
-def prepare(grey: np.ndarray) -> Prepared:
-    """Prepare what `grey_of` gave for comparing."""
+def prepare(pixels: np.ndarray) -> Prepared:
+    """Prepare a decoded picture (H, W, 3) for comparing."""
+    grey, enlarged = grey_of(pixels), max(1.0, SIDE / max(pixels.shape[:2]))
     valid = cv2.erode((grey < _SATURATED).astype(np.uint8), np.ones((5, 5), np.uint8))
-    return Prepared({size: _band(_resized(grey, size), size) for size in (_MIDDLE, SIDE)}, valid)
+    return Prepared(
+        {size: _band(_resized(grey, size), size) for size in (_MIDDLE, SIDE)}, valid, _NOISE * enlarged**1.5
+    )
 
 
 def places(first: Glance, second: Glance) -> tuple[Place, ...]:
@@ -195,8 +201,9 @@ def _judged(inside: Prepared, outside: Prepared, place: Place) -> tuple[float, f
     exposed = shared & (both > 0)
     used = exposed if exposed.sum() >= shared.sum() / 2 else shared
     gain = np.sqrt(max(1e-9, float(inner[used].std())) / max(1e-9, float(moved[used].std())))
+    noise = max(inside.noise, outside.noise)
     plain = _correlation(inner[used], moved[used])
-    return plain, _correlation(_even(inner / gain)[used], _even(moved * gain)[used])
+    return plain, _correlation(_even(inner / gain, noise)[used], _even(moved * gain, noise)[used])
 
 
 def _refined(inside: Prepared, outside: Prepared, place: Place) -> np.ndarray | None:
@@ -220,10 +227,10 @@ def _refined(inside: Prepared, outside: Prepared, place: Place) -> np.ndarray | 
     return warp
 
 
-def _even(band: np.ndarray) -> np.ndarray:
+def _even(band: np.ndarray, noise: float) -> np.ndarray:
     """Return a band-passed picture with the contrast of each neighbourhood made equal, but of the noise."""
     energy = cv2.GaussianBlur(band * band, (0, 0), _CONTRAST_SIGMA)
-    return band / np.sqrt(energy + _CONTRAST_FLOOR**2)
+    return band / np.sqrt(energy + noise**2)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QAccessible, QContextMenuEvent, QPixmap
 from PySide6.QtTest import QTest
 
-from gui.kit.grid_geometry import GridGeometry, TileSize
+from gui.kit.grid_geometry import GAP, GridGeometry, TileSize
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Section, Tile
 from gui.kit.thumbnails import ThumbnailStore, filling
@@ -236,6 +236,16 @@ def test_single_rows_show_what_finds_room_and_keys_pass_over_the_rest(qtbot, mak
 
 
 # -- what it says -------------------------------------------------------------------------------------------------
+
+
+def test_the_heading_comes_into_view_with_the_first_line_of_its_section(make):
+    grid = make(60, sections=(Section("cat", 0, 30), Section("dog", 1, 30)))
+    grid.selection.set_current(59)
+    grid.selection.set_current(30)
+    assert 0 <= grid.rect_of(30).top() - grid.layout_now.heading_above(30) <= GAP
+    grid.selection.set_current(0)
+    assert grid.verticalOffset() == 0
+    assert grid.layout_now.heading_above(29) == 0 < grid.layout_now.heading_above(0)
 
 
 def test_a_screen_reader_and_a_waiting_pointer_hear_all_that_is_shown(make):

@@ -201,6 +201,8 @@ PLACES = {
     "embed": "curate.look",
     "duplicates": "page.curate",
     "quality": "page.curate",
+    "label-errors": "page.curate",
+    "leaks": "page.curate",
     "map": "page.curate",
     "similar": "picture.similar",
     "download": "file.public",

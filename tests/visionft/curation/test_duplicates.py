@@ -51,8 +51,8 @@ def copies(image: Image.Image) -> dict[str, Image.Image]:
 
 
 def score(first: Image.Image, second: Image.Image, orientation: int = 0) -> float:
-    one, other = (grey_of(np.asarray(each)) for each in (first, second))
-    starts = places(glance(coarse_of(one)), glance(coarse_of(other)).turned(orientation))
+    one, other = (np.asarray(each) for each in (first, second))
+    starts = places(glance(coarse_of(grey_of(one))), glance(coarse_of(grey_of(other))).turned(orientation))
     return register(prepare(one), prepare(other).turned(orientation), starts)
 
 
