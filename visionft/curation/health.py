@@ -89,9 +89,20 @@ def _check(
         flagged=len({finding.image_id for finding in flagged}),
         kinds=dict(kinds.most_common()),
         unreadable=len(result.unreadable) if result is not None else 0,
-        worst=flagged[:WORST],
+        worst=_worst(flagged),
         refusal=refusal,
     )
+
+
+def _worst(flagged: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the first findings; of a pair that stands there from both sides, one side."""
+    chosen: dict[object, Finding] = {}
+    for finding in flagged:
+        pair = frozenset((finding.image_id, *finding.related[:1]))
+        chosen.setdefault((finding.kind, pair), finding)
+        if len(chosen) == WORST:
+            break
+    return tuple(chosen.values())
 
 
 def _classes(images: Snapshot, flagged: Mapping[str, tuple[Finding, ...]]) -> tuple[ClassHealth, ...]:

@@ -233,7 +233,8 @@ class _Writer:
     def _check(self, check: CheckHealth) -> str:
         tone, words = _state_chip(check)
         figures = "".join(self._figure(finding) for finding in check.worst)
-        more = check.flagged - len({finding.image_id for finding in check.worst})
+        shown = {each for finding in check.worst for each in (finding.image_id, *finding.related[:1])}
+        more = check.flagged - len(shown)
         rest = f'<p class="muted small">The worst are shown; {more:,} more are flagged.</p>' if more > 0 else ""
         kinds = ", ".join(f"{_text(kind)} {count:,}" for kind, count in check.kinds.items())
         facts = _check_words(check, kinds)

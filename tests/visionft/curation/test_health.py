@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.curation.check import Inputs
+from visionft.curation.check import Inputs, read_result, write_result
 from visionft.curation.health import health_of, stale_checks
 from visionft.curation.health_facts import Health, RunHealth, WeakClass
 from visionft.curation.quality import Quality
@@ -81,6 +81,15 @@ class TestHealth:
         project.apply(RemoveImages((cut,)))
         quality = health_of(project).check("quality")
         assert (quality.flagged, quality.state) == (0, "stale") and "quality" in stale_checks(project)
+
+    def test_a_pair_is_named_once(self, project):
+        look(project)
+        result = read_result(project.path, "quality")
+        first, second = result.findings[:2]
+        pair = (replace(first, related=(second.image_id,)), replace(second, related=(first.image_id,), kind=first.kind))
+        write_result(project.path, replace(result, findings=pair))
+        quality = health_of(project).check("quality")
+        assert quality.flagged == 2 and [each.image_id for each in quality.worst] == [first.image_id]
 
     def test_small_classes_are_to_be_collected_with_the_numbers(self, project):
         assert "Collect more pictures of “small”. It has 7, the class in the middle has 21." in words_of(
