@@ -54,6 +54,7 @@ class MapView(View):
         self._is_dirty = True
         self._handle: TaskHandle | None = None
         self._drawing: Method | None = None
+        self._has_placed, self._unplaceable = False, 0  # pictures of which a drawing made nothing are not offered again
         self.failure: Failure | None = None
         self._refused: set[Method] = set()  # methods that are not begun by themselves again
         self._reading = WorkerPool(MapReader(), threads=1, answers_age=True, parent=self)
@@ -119,7 +120,10 @@ class MapView(View):
             return
         self._read = read
         self.controls.show_ways(read.ways)
-        self.controls.show_without(read.without if read.map is not None and self._handle is None else 0)
+        if self._has_placed:
+            self._has_placed, self._unplaceable = False, read.without
+        new = read.without - self._unplaceable if read.map is not None and self._handle is None else 0
+        self.controls.show_without(max(0, new))
         if read.map is not None:
             self.panel.show_map(read)
         self._begin_by_itself(read)
@@ -162,6 +166,8 @@ class MapView(View):
     def _on_ended(self, outcome) -> None:
         if self._drawing is not None and (outcome.was_stopped or outcome.failure is not None):
             self._refused.add(self._drawing)
+        else:
+            self._has_placed = True
         self._handle = self._drawing = None
         self._dirty()
 
@@ -179,6 +185,11 @@ class MapView(View):
             return tr("Most of these pictures came after the map was drawn: draw it anew to see them better.")
         if read.map.is_plain and read.map.method == "tsne":
             return tr("There are too few different pictures for neighbourhoods: these are their principal axes.")
+        if self._unplaceable:
+            left = tr(
+                "{count} pictures have no place: a network makes nothing of them.", count=f"{self._unplaceable:,}"
+            )
+            return f"{words} {left}"
         return words
 
     def empty(self) -> Empty | None:

@@ -4,6 +4,7 @@ from gui.curate.curation import Curation
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.findings_view import FindingsView
 from gui.curate.health_view import HealthView
+from gui.curate.label_errors_view import LabelErrorsView
 from gui.curate.leaks_view import LeaksView
 from gui.curate.map_view import MapView
 from gui.curate.quality_view import QualityView
@@ -15,6 +16,7 @@ from visionft.curation.table import CHECKS
 VIEWS: tuple[type[View], ...] = (
     HealthView,
     DuplicatesView,
+    LabelErrorsView,
     LeaksView,
     QualityView,
     MapView,

@@ -61,19 +61,13 @@ OF_ONE = {
     "{count} pictures are kept as they are.": "{count} picture is kept as it is.",
     "{count} pictures are in “{split}” now.": "{count} picture is in “{split}” now.",
     "Place {count} new pictures": "Place {count} new picture",
+    "{count} pictures have no place: a network makes nothing of them.": (
+        "{count} picture has no place: a network makes nothing of it."
+    ),
     "Check {count} pictures": "Check {count} picture",
     "Check {count} random pictures of these {accepted}.": "Check {count} random picture of these {accepted}.",
     "{count} suggestions were accepted. Nothing is proven about them.": (
         "{count} suggestion was accepted. Nothing is proven about it."
-    ),
-    "By their own estimate {share} of them are right, so about {count} are wrong.": (
-        "By their own estimate {share} of them are right, so about {count} is wrong."
-    ),
-    "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence.": (
-        "If at most {count} is wrong, at least {share} of them are right, with {confidence} confidence."
-    ),
-    "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed.": (
-        "{wrong} of the {sample} pictures that you checked were wrong; at most {count} was allowed."
     ),
     "The check was stopped; it proves nothing. {count} pictures keep what you said of them.": (
         "The check was stopped; it proves nothing. {count} picture keeps what you said of it."

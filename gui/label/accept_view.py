@@ -142,5 +142,5 @@ def _expected_words(offer: Offer) -> str:
     if not offer.count:
         return tr("No suggestion is that sure.")
     wrong = round((1 - offer.expected) * offer.count)
-    words = "By their own estimate {share} of them are right, so about {count} are wrong."
-    return tr(words, share=share_of(offer.expected), count=f"{wrong:,}")
+    words = "By their own estimate {share} of them are right; expect about {wrong} wrong ones."
+    return tr(words, share=share_of(offer.expected), wrong=f"{wrong:,}")

@@ -40,7 +40,7 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
             keys=("Enter", "Return"), place=ROWS),
         add("rows.toggle", "Take a picture out of its row, or put it back",
             lambda p: p.bulk.toggle_current(), keys=("Space",), place=ROWS),
-        add("rows.later", "Let the row come later", lambda p: p.bulk.rows.put_off(), keys=("N",), place=ROWS),
+        add("rows.later", "Let the row come later", lambda p: p.bulk.rows.put_off(), keys=("Ctrl+D",), place=ROWS),
         add("rows.close", "Back to the grid", lambda p: p.bulk.close(), keys=("Esc",), place=ROWS),
         add("sample.accept", "The row is right, but for what is marked",
             lambda p: p.bulk.auditing.accept_row(), keys=("Enter", "Return"), place=SAMPLE),

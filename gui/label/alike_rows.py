@@ -98,7 +98,7 @@ class AlikeRows(QObject):
         else:
             words = tr("What are these?")
             hint = tr("A class key labels the row. Click a picture to take it out.")
-        accept = tr("Label {count} as “{name}”", count=f"{count:,}", name=shortened(name)) if name else ""
+        accept = tr("Label {number} as “{name}”", number=f"{count:,}", name=shortened(name)) if name else ""
         asked = Question(
             words=words, hint=hint, accept=accept, accept_key=key("rows.accept"), can_accept=count > 0,
             other=tr("Later"), other_key=key("rows.later"),

@@ -58,10 +58,14 @@ def _claim(plan: AuditPlan, values: Mapping[str, str]) -> str:
         return tr("They are so few that all {count} have to be looked at.", count=f"{plan.sample:,}")
     sample = tr("Check {count} random pictures of these {accepted}.", count=f"{plan.sample:,}", **values)
     if plan.allowed:
-        words = "If at most {count} are wrong, at least {share} of them are right, with {confidence} confidence."
-        claim = tr(words, count=plan.allowed, **values)
+        words = (
+            "With at most {allowed} wrong among them, at least {share} of all are right, with {confidence} confidence."
+        )
+        claim = tr(words, allowed=plan.allowed, **values)
     else:
-        claim = tr("If none is wrong, at least {share} of them are right, with {confidence} confidence.", **values)
+        claim = tr(
+            "With none wrong among them, at least {share} of all are right, with {confidence} confidence.", **values
+        )
     return f"{sample} {claim}"
 
 
@@ -75,7 +79,7 @@ def verdict_of(audit: Audit) -> Verdict:
         sure = tr("With {confidence} confidence.", confidence=share_of(audit.confidence))
         kept = tr("All are accepted. The certificate is kept with the labels; the Project page shows it.")
         return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}", kept), accept="")
-    found = "{wrong} of the {sample} pictures that you checked were wrong; at most {count} were allowed."
+    found = "{wrong} of the {sample} pictures that you checked were wrong, with at most {allowed} allowed."
     least = 1 - audit.most_wrong / audit.accepted
     certain = tr("It is only certain that at least {share} are right.", share=share_of(least))
     kept = tr("What you said of them is kept as your labels, and suggestions learn from it. Nothing else was accepted.")
@@ -83,7 +87,7 @@ def verdict_of(audit: Audit) -> Verdict:
     return Verdict(
         is_granted=False,
         title=tr("Not proven: {share} were to be right", share=share_of(audit.rightness)),
-        lines=(f"{tr(found, count=audit.allowed, **counts)} {certain}", kept, more),
+        lines=(f"{tr(found, allowed=audit.allowed, **counts)} {certain}", kept, more),
         accept=tr("Accept without proof"),
     )
 

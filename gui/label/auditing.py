@@ -20,6 +20,7 @@ from gui.label.cell import Cell
 from gui.label.rows_view import Question, RowOfAlike, RowsView
 from gui.label.session import LabelSession
 from gui.label.verdict_view import VerdictView
+from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages
 from visionft.project.store import Project
 from visionft.suggest.audit import AuditPlan, confidence_of, suggest_plan
@@ -309,15 +310,29 @@ class Auditing(QObject):
             self.verdict_view.show_verdict(verdict_of(audit))
             self.view_wanted.emit(self.verdict_view)
 
+    def _said_so_far(self) -> dict[int, str]:
+        """Return what was said of pictures in a check that is not finished, without those that have a label by now."""
+        said = {**self._checked, **{each: name for each, name in self._wrong.items() if name}}
+        if self._pending is None or not said:
+            return {}
+        is_open = {cell.image_id for cell in self._labels.cells(tuple(said)) if not cell.labels}
+        return {image_id: name for image_id, name in said.items() if image_id in is_open}
+
+    def keep_said(self) -> None:
+        """Keep what was said of pictures before the page goes; nobody is told any more."""
+        project, said = self._labels.project, self._said_so_far()
+        if project is not None and said:
+            try:
+                keep_answers(project, said)
+            except VisionFTError as error:
+                self._labels.state.report(error)
+
     @Slot()
     def close(self) -> None:
         """Go back to the grid; of a check that was stopped, what was said of pictures is kept as their labels."""
-        project, pending, self._pending = self._labels.project, self._pending, None
-        said = {**self._checked, **{each: name for each, name in self._wrong.items() if name}}
-        if project is not None and pending is not None and said:
-            is_open = {cell.image_id for cell in self._labels.cells(tuple(said)) if not cell.labels}
-            kept = {image_id: name for image_id, name in said.items() if image_id in is_open}
-            self._labels.run(lambda: keep_answers(project, kept) or True)
-            self._labels.state.say(kept_words(len(kept)), tone="info", command="edit.undo")
-        self._checked, self._wrong, self._asked, self._rows, self._done = {}, {}, 0, [], []
+        project, said = self._labels.project, self._said_so_far()
+        self._pending, self._checked, self._wrong, self._asked, self._rows, self._done = None, {}, {}, 0, [], []
+        if project is not None and said:
+            self._labels.run(lambda: keep_answers(project, said) or True)
+            self._labels.state.say(kept_words(len(said)), tone="info", command="edit.undo")
         self.view_wanted.emit(None)

@@ -376,6 +376,7 @@ class LabelPage(Page):
 
     def close_workers(self) -> None:
         """Wait for what is being decoded; called before the page goes."""
+        self.bulk.auditing.keep_said()
         self.thumbnails.close()
         self.viewer.close_workers()
         self.labels.close()

@@ -44,6 +44,7 @@ metal50 metal120, paper457 paper553, paper2 paper40, paper89 paper474, paper135 
 paper99 paper147, paper459 paper466, metal76 metal394, paper180 paper284, paper265 paper408, paper246 paper349,
 metal141 metal390, paper136 paper148, paper522 paper534, paper123 paper547, paper53 paper314, paper152 paper392,
 plastic118 plastic137, metal57 metal122, metal11 metal221, paper39 paper467, cardboard15 cardboard361,
+glass115 metal91, glass176 plastic152, glass389 plastic332,
 paper240 paper306, glass95 glass460, glass131 glass377, glass144 glass485, trash130 trash131, cardboard72 cardboard386
 """
 IS_REAL = {frozenset(pair.split()) for pair in REAL.split(",")}

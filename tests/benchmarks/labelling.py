@@ -76,11 +76,11 @@ class Person:
         return np.array([name != self.truth[int(key)] for name, key in zip(names, ids, strict=True)])
 
 
-def work_until_ready(person: Person, wanted: float, seed: int) -> None:
+def work_until_ready(person: Person, wanted: float, audit: int, seed: int) -> None:
     """Label until the program says that the rest can be accepted."""
     first = len(person.suggester.class_names)
     number = 0
-    while len(person.suggester.open_places) and not readiness(person.suggester, wanted).is_ready:
+    while len(person.suggester.open_places) and not readiness(person.suggester, wanted, number=audit).is_ready:
         number += 1
         if person.suggester.needs or np.median(person.suggester.state.counts) < 2:
             person.label_queue(first, seed * 10_007 + number)
@@ -94,8 +94,8 @@ def simulate(person: Person, *, wanted: float, seed: int, audits: int) -> dict[s
     generator, number, total = np.random.default_rng(seed), 0, len(person.suggester.image_ids)
     broken = tried = 0
     while True:
-        work_until_ready(person, wanted, seed + 1000 * number)
         number += 1
+        work_until_ready(person, wanted, number, seed + 1000 * number)
         found = readiness(person.suggester, wanted)
         planned, _ = confidence_of(number, 0.95)
         wrong = person.is_wrong()

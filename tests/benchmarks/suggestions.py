@@ -3,8 +3,8 @@
     python tests/benchmarks/suggestions.py ../shared/data/trashnet ../shared/data/sign_digits [--seeds 5] [--growth]
 
 Of every set, so many pictures of each class are labelled at random; the rest is suggested. `ece` is the expected
-calibration error of the suggested class over 15 bins of equal size, among what is still to be labelled; `sure` the share
-that is at least 95 % sure, and `right` how many of those are. `--growth` adds processor time on generated features: one
+calibration error of the suggested class over 15 bins of equal size, among what is still to be labelled; then the share
+that is at least 95 % sure, and how many of those are right. `--growth` adds processor time on generated features: one
 label taken in and every picture answered anew, with 20 classes; a label taken away; a batch of 12; and the start.
 """
 
@@ -36,9 +36,8 @@ def reliability(folder: Path, seeds: int) -> None:
     classes = [labels.class_names.index(labels.given[features.images[place].image_id][0]) for place in places]
     inputs, wanted = features.inputs[places], np.array(classes)
     fresh, count = ClosedForm(inputs, len(labels.class_names)), len(labels.class_names)
-    print(
-        f"\n{folder.name}: {len(wanted):,} pictures, {count} classes\n  shots  right  sure of  ece    95 % sure  of those right"
-    )
+    print(f"\n{folder.name}: {len(wanted):,} pictures, {count} classes")
+    print("  shots  right  sure of  ece    95 % sure  of those right")
     for shots in SHOTS:
         rows = []
         for seed in range(seeds):

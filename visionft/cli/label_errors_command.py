@@ -80,9 +80,11 @@ def _values(finding: Finding, image: SnapshotImage, images: Snapshot) -> dict[st
 
 
 def _text(values: Sequence[dict[str, Any]], result: CheckResult, accepted: int | None) -> str:
+    from visionft.curation.label_review import chance_text
+
     lines = [f"{count_of(result.looked_at, 'label')} compared; about {result.facts['expected_errors']:g} seem wrong."]
     if values:
-        rows = [(f"{each['score']:.0%}", *_change(each), each["path"]) for each in values[:_SHOWN]]
+        rows = [(chance_text(each["score"]), *_change(each), each["path"]) for each in values[:_SHOWN]]
         lines.append(table(("wrong", "label", "suggested", "picture"), rows))
     if len(values) > _SHOWN:
         lines.append(f"... and {len(values) - _SHOWN} more; `--json` lists all.")

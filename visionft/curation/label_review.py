@@ -330,7 +330,7 @@ class LabelReview:
     def _finding(self, place: int) -> Finding:
         image, shares, target = self._images[place], self._shares[place], self._targets[place]
         values = {"probability": round(float(self._suspicion[place]), 6)}
-        chance = f"{self._suspicion[place]:.0%}"
+        chance = chance_text(float(self._suspicion[place]))
         if self._is_multilabel:
             index = int(self._by_class[place].argmax())
             name, is_there = self.class_names[index], bool(target[index] > 0)
@@ -357,6 +357,11 @@ class LabelReview:
             doubted=doubted,
             values=values,
         )
+
+
+def chance_text(score: float) -> str:
+    """Return a score as people read it; nothing is said to be wrong for certain."""
+    return f"{min(score, 0.99):.0%}"
 
 
 def _names(image: SnapshotImage, images: Snapshot) -> tuple[str, ...]:

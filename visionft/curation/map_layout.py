@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from visionft.errors import NextStep, StoppedError, VisionFTError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.features.neighbours import nearest
 
 Engine = Literal["auto", "opentsne", "torchdr"]
@@ -25,6 +25,7 @@ _FFT_FROM: Final = 10_000  # below, Barnes-Hut is the quicker one
 _EXACT_NEIGHBOURS: Final = 40_000
 _ASKED_EVERY: Final = 5  # rounds: about two seconds at 100,000 pictures on two cores
 _CUDA_FROM: Final = 20_000
+_EXTRA: Final = NextStep("install", requirement="visionft[cuda-map]")
 
 
 def lay_out(
@@ -49,7 +50,13 @@ def lay_out(
         VisionFTError: There is no such library, or no CUDA.
     """
     if use_torchdr(engine, len(rows)):
-        return _by_torchdr(rows, seed)
+        try:
+            return _by_torchdr(rows, seed)
+        except ImportError as error:
+            if engine == "torchdr":
+                raise VisionFTError(f"TorchDR cannot be loaded: {error}.", "Install it anew.", _EXTRA) from error
+            message = f"TorchDR cannot be loaded ({error}): openTSNE draws the map."
+            on_event(Notice(message=message, level="warning", next_step=_EXTRA))
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -157,8 +164,7 @@ def use_torchdr(engine: Engine, count: int) -> bool:
     from visionft.devices import has_nvidia_gpu
 
     if engine == "torchdr" and not has_library:
-        step = NextStep("install", requirement="visionft[cuda-map]")
-        raise VisionFTError("TorchDR is not installed.", "It comes with the extra cuda-map.", step)
+        raise VisionFTError("TorchDR is not installed.", "It comes with the extra cuda-map.", _EXTRA)
     if not has_library or not has_nvidia_gpu():
         if engine == "torchdr":
             raise VisionFTError("TorchDR needs an NVIDIA graphics card.", "Let openTSNE draw the map.")
@@ -176,7 +182,7 @@ def _by_torchdr(rows: np.ndarray, seed: int, *, device: str = "cuda") -> np.ndar
         perplexity=_PERPLEXITY, init=start, device=device, random_state=seed, backend=None, distributed=False
     )
     found = model.fit_transform(torch.as_tensor(_unit(rows)))
-    return np.asarray(torch.as_tensor(found).cpu(), np.float32)
+    return np.asarray(torch.as_tensor(found).detach().cpu(), np.float32)
 
 
 def _gradient(count: int) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-_FROM, _TO = 0.55, 0.85  # scores that are fitted
+_FROM, _TO = 0.75, 0.85  # scores that are fitted: the part of the tail next to where it is continued
 _LEAST_PAIRS: Final = 40  # fewer say nothing of a tail
 USUAL: Final = 0.9
 LOWEST, HIGHEST = 0.86, 0.95  # the bounds of a threshold that is set by itself

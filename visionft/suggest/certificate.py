@@ -29,6 +29,7 @@ _FORMAT: Final = 1
 # Of the wrong ones that may be, how many may be expected. While pictures are chosen for being unsure, fewer are wrong
 # than is expected (trashnet and sign_digits: two thirds to all), because the labelled ones are harder than the rest.
 _READY: Final = 0.9
+_AFTER_FAILURE: Final = 0.75  # so much fewer after an audit that failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +89,14 @@ class Readiness:
     is_ready: bool
 
 
-def readiness(suggester: FeatureSuggester, wanted: float = 0.97) -> Readiness:
-    """Tell whether everything that is still without a label could be accepted, for a wanted share of all labels."""
+def readiness(suggester: FeatureSuggester, wanted: float = 0.97, *, number: int = 1) -> Readiness:
+    """Tell whether everything that is still without a label could be accepted, for a wanted share of all labels.
+
+    Args:
+        suggester: What is suggested.
+        wanted: Share of all labels that is to be right, 0 to 1.
+        number: Which audit in a row the next one is (`next_number`): after a failed one, more has to be known.
+    """
     places = suggester.open_places
     if suggester.needs or not len(places):
         return Readiness(open=len(places), expected_wrong=1.0, rightness=wanted, is_ready=False)
@@ -97,7 +104,7 @@ def readiness(suggester: FeatureSuggester, wanted: float = 0.97) -> Readiness:
     expected = float(1 - sure.mean())
     labelled = len(suggester.image_ids) - len(places)
     rightness = rightness_of_accepted(wanted, accepted=len(places), labelled=labelled)
-    is_ready = expected <= _READY * (1 - rightness)
+    is_ready = expected <= _READY * _AFTER_FAILURE ** (number - 1) * (1 - rightness)
     return Readiness(open=len(places), expected_wrong=expected, rightness=rightness, is_ready=is_ready)
 
 

@@ -10,9 +10,11 @@ from gui.curate import views
 from gui.curate.map_canvas import MarkLook
 from gui.curate.map_input import MapWidget
 from gui.curate.map_raster import Camera, Inks, Raster, inside_polygon
+from gui.curate.map_reading import BY_CLASS, Ask, MapReader
 from gui.curate.map_view import MapView
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
+from visionft.curation.picture_map import draw_map
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
@@ -238,6 +240,24 @@ def test_colours_and_methods_can_be_chosen(qtbot, map_page):
     before = view.panel.canvas.point_of(1)
     qtbot.mouseClick(view.controls.methods["pca"], LEFT)
     qtbot.waitUntil(lambda: view.panel.canvas.point_of(1) != before, timeout=5000)
+
+
+def test_what_a_run_said_colours_the_map(window, project_dir, image_ids):
+    project = window.state.session.project
+    images = project.snapshot().images
+    vectors = np.random.default_rng(0).normal(size=(len(images), 16)).astype(np.float16)
+    KIND.store(project_dir).append([image.sha256 for image in images], vectors)
+    make_current(project_dir, KIND)
+    draw_map(project_dir, project.snapshot(), method="pca")
+    read = MapReader()((project, Ask("pca", BY_CLASS), 1))
+    assert read is not None and read.map is not None
+    (run,) = (way for way in read.ways if way.startswith("run:"))  # the older one was never evaluated
+    read = MapReader()((project, Ask("pca", run), 2))
+    assert read is not None and read.map is not None
+    said = {int(each): read.entries[group].words for each, group in zip(read.map.image_ids, read.groups, strict=True)}
+    assert [said[each] for each in image_ids] == ["blue", "green", "green", "blue"]
+    assert sum(words == "not evaluated" for words in said.values()) == len(images) - 4
+    assert read.entries[-1].colour == "" and sum(entry.count for entry in read.entries) == len(images)
 
 
 def test_without_features_a_button_draws_it(qtbot, window, grey_dir, monkeypatch, dull):

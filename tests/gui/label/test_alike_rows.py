@@ -95,9 +95,9 @@ def test_undo_brings_the_row_back_in_front(qtbot, page, rows):
     assert first_row(rows) == row
 
 
-def test_n_lets_the_row_come_later_and_escape_leads_back(qtbot, page, rows):
+def test_a_row_comes_later_and_escape_leads_back(qtbot, page, rows):
     row = first_row(rows)
-    qtbot.keyClick(rows.grid, Qt.Key.Key_N)
+    qtbot.keyClick(rows.grid, Qt.Key.Key_D, CONTROL)
     assert first_row(rows) != row and stored(page)[row[0]] == []
     qtbot.keyClick(rows.grid, Qt.Key.Key_Escape)
     assert page.grid.isVisible() and page.grid.hasFocus() and page.filters.isVisible()

@@ -88,7 +88,7 @@ def check_honestly(qtbot, page, view, truth, *, lies: int = 0) -> int:
 def test_the_offer_says_in_plain_words_what_a_check_proves(qtbot, page, offer):
     words = offer.proof_words()
     assert words.startswith("Check ") and "random pictures of these 54." in words
-    assert "at least 97% of them are right, with 95% confidence." in words
+    assert "at least 97% of all are right, with 95% confidence." in words
     checks = offer.check_button.text()
     offer.rightness_box.activated.emit(0)
     wait(qtbot, lambda: "at least 90%" in offer.proof_words())
@@ -194,3 +194,12 @@ def test_the_key_opens_it_and_a_class_key_without_a_mark_says_what_is_missing(qt
     assert offer.isVisible() and offer.slider.hasFocus()
     qtbot.mouseClick(offer.cancel_button, LEFT)
     assert page.grid.isVisible() and page.grid.hasFocus()
+
+
+def test_closing_the_project_amid_a_check_keeps_what_was_said(qtbot, page, sample, window, featured_dir):
+    first = first_row(sample)
+    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
+    window.state.close_project()
+    with Project.open(featured_dir, read_only=True) as project:
+        labels = {image.image_id: image.labels for image in project.snapshot().images}
+    assert all(labels[image_id] for image_id in first) and sum(map(bool, labels.values())) == 6 + len(first)

@@ -1,0 +1,152 @@
+"""Suspicious labels in the window: looked at one after the other by keys, scored anew behind it, all undone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+
+from gui.curate import views
+from gui.curate.label_errors_view import LabelErrorsView
+from gui.curate.page import CuratePage
+from gui.shell.window import MainWindow
+from visionft.curation.check import Inputs
+from visionft.curation.label_errors import LabelErrors
+from visionft.curation.table import CHECKS
+from visionft.features.feature_store import FeatureKind, make_current
+from visionft.project.edits.changes import LabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import count_images, image_rows
+from visionft.project.store import Project
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CLASSES = ("apple", "pear")
+COUNT, WRONG = 30, (3, 11, 20)  # pictures of each class; of the first, those that are really of the second
+KIND = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", widths=(8, 8))
+
+
+@pytest.fixture(autouse=True)
+def only_labels(monkeypatch: pytest.MonkeyPatch, dull) -> None:
+    """Put the real check and its view in place of the table's."""
+    monkeypatch.delitem(CHECKS, dull.name)
+    monkeypatch.setitem(CHECKS, "label-errors", LabelErrors())
+    monkeypatch.setattr(views, "VIEWS", (LabelErrorsView,))
+
+
+@pytest.fixture
+def fruit(tmp_path: Path) -> Path:
+    """Return a project of two classes with three wrong labels, looked through, with features that tell them apart."""
+    rng = np.random.default_rng(0)
+    for name in CLASSES:
+        (tmp_path / "fruit" / name).mkdir(parents=True)
+        for number in range(COUNT):
+            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "fruit" / name / f"{name} {number}.png")
+    folder = tmp_path / "fruits"
+    with Project.create(folder) as project:
+        import_source(project, tmp_path / "fruit")
+        images = project.snapshot()
+        centres = 3 * rng.normal(size=(2, 16))
+        truth = [image.labels[0] or int(int(image.path.stem.split()[1]) in WRONG) for image in images.images]
+        rows = centres[truth] + rng.normal(size=(len(truth), 16))
+        KIND.store(folder).append([image.sha256 for image in images.images], rows.astype(np.float16))
+        make_current(folder, KIND)
+        CHECKS["label-errors"].run(Inputs(folder, images))
+    return folder
+
+
+@pytest.fixture
+def page(qtbot, window: MainWindow, fruit: Path) -> CuratePage:
+    """Return the page with the labels in front."""
+    window.state.open_project(fruit)
+    window.show_page("curate")
+    page = window.page("curate")
+    assert isinstance(page, CuratePage)
+    qtbot.waitUntil(lambda: page.grid.count() > 0, timeout=10_000)
+    return page
+
+
+def names(page: CuratePage) -> list[str]:
+    return [tile.path.stem for tile in page.grid.tiles()]
+
+
+def view_of(page: CuratePage) -> LabelErrorsView:
+    assert isinstance(page.view, LabelErrorsView)
+    return page.view
+
+
+def current(page: CuratePage) -> int:
+    return page.curation.selection.current_id()
+
+
+def labels(page: CuratePage, image_id: int) -> tuple[str, ...]:
+    return image_rows(page.session.project, (image_id,))[0].labels
+
+
+def wait_for_evidence(qtbot, page: CuratePage) -> None:
+    qtbot.waitUntil(lambda: view_of(page).panel.own.grid.count() > 0, timeout=20_000)
+
+
+def test_the_wrong_labels_are_shown_with_the_class_they_should_have(page):
+    assert set(names(page)) == {f"apple {number}" for number in WRONG}
+    assert all(tile.title == "apple → pear?" and tile.detail.endswith("% wrong") for tile in page.grid.tiles())
+    title, chance = view_of(page).panel.words()
+    assert title == "apple → pear?" and "probability" in chance
+
+
+def test_the_nearest_pictures_of_both_classes_are_evidence(qtbot, page):
+    wait_for_evidence(qtbot, page)
+    panel = view_of(page).panel
+    assert all(tile.path.stem.startswith("apple") for tile in panel.own.grid.tiles())
+    assert all(tile.path.stem.startswith("pear") for tile in panel.suggested.grid.tiles())
+    assert "apple" in panel.own.words() and "pear" in panel.suggested.words()
+    assert current(page) not in [tile.image_id for tile in panel.own.grid.tiles()]
+
+
+def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
+    wait_for_evidence(qtbot, page)
+    first = current(page)
+    qtbot.keyClick(page.grid, KEY.Key_Return)
+    qtbot.waitUntil(lambda: current(page) not in (0, first), timeout=10_000)
+    assert labels(page, first) == ("pear",) and "1 of 3 looked at." in page.sentence.text()
+    second = current(page)
+    qtbot.keyClick(page.grid, KEY.Key_K)
+    qtbot.waitUntil(lambda: current(page) not in (0, first, second), timeout=10_000)
+    assert labels(page, second) == ("apple",) and "2 of 3 looked at." in page.sentence.text()
+    third = current(page)
+    qtbot.keyClick(page.grid, KEY.Key_2)
+    qtbot.waitUntil(lambda: page.list.buttons["label_errors"].count() == 0, timeout=10_000)
+    assert labels(page, third) == ("pear",)
+    for _ in range(3):
+        page.session.undo()
+    qtbot.waitUntil(lambda: page.list.buttons["label_errors"].count() == 3, timeout=20_000)
+    assert labels(page, first) == labels(page, third) == ("apple",)
+
+
+def test_a_dropped_picture_leaves_the_project_and_comes_back(qtbot, page):
+    first = current(page)
+    qtbot.keyClick(page.grid, KEY.Key_Delete)
+    qtbot.waitUntil(lambda: current(page) not in (0, first), timeout=10_000)
+    assert count_images(page.session.project) == 2 * COUNT - 1
+    page.session.undo()
+    qtbot.waitUntil(lambda: page.grid.count() == 3, timeout=20_000)
+
+
+def test_everything_is_scored_anew_after_a_change(qtbot, page):
+    wait_for_evidence(qtbot, page)
+    project = page.session.project
+    right = next(row for row in image_rows(project, tuple(page.curation.now)) if row.path.stem == "pear 5").image_id
+    assert right not in page.grid.pictures.ids
+    page.session.apply(LabelImages((right,), "apple"))  # on another page, say
+    qtbot.waitUntil(lambda: right in page.grid.pictures.ids, timeout=20_000)
+    page.session.undo()
+    qtbot.waitUntil(lambda: right not in page.grid.pictures.ids, timeout=20_000)
+
+
+def test_mixed_up_classes_are_a_table(qtbot, page):
+    view = view_of(page)
+    qtbot.mouseClick(view.overlap_chip, LEFT)
+    assert view.panel.is_table and view.panel.overlap.texts() == [["apple", "pear", "3"]]
+    qtbot.mouseClick(view.overlap_chip, LEFT)
+    assert not view.panel.is_table
