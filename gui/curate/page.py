@@ -150,6 +150,7 @@ class CuratePage(Page):
             return
         self.list.show_chosen(view.name)
         view.fill()
+        self.list.buttons[view.name].show_count(view.count())
         self.sentence.setText(view.sentence())
         self.sentence.setVisible(bool(self.sentence.text()))
         self.stage.show_view(view)
