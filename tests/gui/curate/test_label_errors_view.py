@@ -11,6 +11,7 @@ from gui.curate import views
 from gui.curate.label_errors_view import LabelErrorsView
 from gui.curate.page import CuratePage
 from gui.shell.window import MainWindow
+from visionft.curation import label_errors
 from visionft.curation.check import Inputs
 from visionft.curation.label_errors import LabelErrors
 from visionft.curation.table import CHECKS
@@ -32,6 +33,7 @@ def only_labels(monkeypatch: pytest.MonkeyPatch, dull) -> None:
     monkeypatch.delitem(CHECKS, dull.name)
     monkeypatch.setitem(CHECKS, "label-errors", LabelErrors())
     monkeypatch.setattr(views, "VIEWS", (LabelErrorsView,))
+    monkeypatch.setattr(label_errors, "THRESHOLD", 0.05)  # of so few pictures little is said for sure
 
 
 @pytest.fixture
