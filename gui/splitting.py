@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gui.kit.i18n import tr
 from gui.tasks import Lane, Task, Tasks
-from visionft.curation.leaks import known_together
+from visionft.curation.leaks.check import known_together
 from visionft.errors import ProjectError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop
 from visionft.project.splits import SplitReport, SplitWish, assign_splits

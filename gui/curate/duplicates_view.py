@@ -14,7 +14,7 @@ from gui.curate.reading import Found
 from gui.curate.view import Command, Empty, Shown, plain_tile
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
-from visionft.curation.duplicates import duplicate_groups
+from visionft.curation.duplicates.check import duplicate_groups
 from visionft.project.edits.keep_one import KeepOne
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
 from visionft.project.queries import ImageRow, find_conflicts

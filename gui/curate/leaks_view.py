@@ -13,7 +13,7 @@ from gui.kit.chips import Chip
 from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
-from visionft.curation.leaks import DOUBLES, Leak, Together, leaks_among, mend, together_now
+from visionft.curation.leaks.check import DOUBLES, Leak, Together, leaks_among, mend, together_now
 from visionft.project.edits.grouping_changes import CountGroupings, counted_groupings
 from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.queries import ImageRow, image_rows

@@ -11,7 +11,7 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import row
 from gui.kit.picture_model import Tile
-from visionft.curation.quality_kinds import KINDS
+from visionft.curation.quality.kinds import KINDS
 from visionft.project.queries import ImageRow
 
 

@@ -3,12 +3,12 @@
 from gui.curate.curation import Curation
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.findings_view import FindingsView
-from gui.curate.health_view import HealthView
-from gui.curate.label_errors_view import LabelErrorsView
+from gui.curate.health.view import HealthView
+from gui.curate.label_errors.view import LabelErrorsView
 from gui.curate.leaks_view import LeaksView
-from gui.curate.map_view import MapView
+from gui.curate.map.view import MapView
 from gui.curate.quality_view import QualityView
-from gui.curate.similar_view import SimilarView
+from gui.curate.similar.view import SimilarView
 from gui.curate.view import View
 from visionft.curation.table import CHECKS
 

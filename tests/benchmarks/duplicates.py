@@ -28,10 +28,10 @@ from PIL import Image, ImageEnhance, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from visionft.curation.candidates import candidates
 from visionft.curation.check import Inputs
-from visionft.curation.duplicates import Duplicates, duplicate_groups
-from visionft.curation.fingerprints import ROW, Fingerprints, hashes_of
+from visionft.curation.duplicates.candidates import candidates
+from visionft.curation.duplicates.check import Duplicates, duplicate_groups
+from visionft.curation.duplicates.fingerprints import ROW, Fingerprints, hashes_of
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from visionft.curation.label_review import LabelReview
+from visionft.curation.label_errors.review import LabelReview
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import FeatureKind, Features

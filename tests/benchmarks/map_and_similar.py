@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from visionft.curation.map_frame import fit_frame
-from visionft.curation.map_layout import lay_out, place_among
+from visionft.curation.map.frame import fit_frame
+from visionft.curation.map.layout import lay_out, place_among
 from visionft.curation.similar import Ranking
 from visionft.data.types import SnapshotImage
 from visionft.features.feature_store import FeatureKind, Features

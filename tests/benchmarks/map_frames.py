@@ -15,8 +15,8 @@ from PySide6.QtCore import QPointF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from gui.curate.map_canvas import MarkLook
-from gui.curate.map_input import MapWidget
+from gui.curate.map.canvas import MarkLook
+from gui.curate.map.input import MapWidget
 from gui.kit import theme
 from gui.kit.thumbnails import ThumbnailStore
 

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from visionft.curation.check import CheckResult, Finding, Inputs
-from visionft.curation.quality import Quality
+from visionft.curation.quality.check import Quality
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.files import sha256_file

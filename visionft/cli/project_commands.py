@@ -10,7 +10,7 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_notices, print_result, table
-from visionft.curation.leaks import known_together
+from visionft.curation.leaks.check import known_together
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import certificates_of

@@ -7,7 +7,7 @@ from gui.curate import views
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.page import CuratePage
 from visionft.curation.check import CheckResult, Finding, write_result
-from visionft.curation.duplicates import Duplicates
+from visionft.curation.duplicates.check import Duplicates
 from visionft.curation.table import CHECKS
 from visionft.project.queries import count_images, image_rows
 from visionft.project.store import Project

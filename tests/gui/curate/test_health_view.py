@@ -7,13 +7,14 @@ import pytest
 from PIL import Image, ImageDraw
 from PySide6.QtCore import QPoint, Qt
 
-from gui.curate import health_view, views
-from gui.curate.health_view import HealthView
+from gui.curate import views
+from gui.curate.health import view as health_view
+from gui.curate.health.view import HealthView
 from gui.curate.page import CuratePage
 from gui.curate.quality_view import QualityView
 from gui.shell.window import MainWindow
 from visionft.curation.check import Inputs
-from visionft.curation.quality import Quality
+from visionft.curation.quality.check import Quality
 from visionft.curation.table import CHECKS
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.importing.importer import import_source

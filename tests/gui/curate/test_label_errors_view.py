@@ -8,12 +8,12 @@ from PIL import Image
 from PySide6.QtCore import Qt
 
 from gui.curate import views
-from gui.curate.label_errors_view import LabelErrorsView
+from gui.curate.label_errors.view import LabelErrorsView
 from gui.curate.page import CuratePage
 from gui.shell.window import MainWindow
-from visionft.curation import label_errors
 from visionft.curation.check import Inputs
-from visionft.curation.label_errors import LabelErrors
+from visionft.curation.label_errors import check as label_errors
+from visionft.curation.label_errors.check import LabelErrors
 from visionft.curation.table import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages

@@ -7,7 +7,7 @@ from gui.curate import views
 from gui.curate.leaks_view import LeaksView
 from gui.curate.page import CuratePage
 from visionft.curation.check import CheckResult, Finding, write_result
-from visionft.curation.leaks import Leaks
+from visionft.curation.leaks.check import Leaks
 from visionft.curation.table import CHECKS
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project

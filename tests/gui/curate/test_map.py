@@ -7,14 +7,14 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.curate import views
-from gui.curate.map_canvas import MarkLook
-from gui.curate.map_input import MapWidget
-from gui.curate.map_raster import Camera, Inks, Raster, inside_polygon
-from gui.curate.map_reading import BY_CLASS, Ask, MapReader
-from gui.curate.map_view import MapView
+from gui.curate.map.canvas import MarkLook
+from gui.curate.map.input import MapWidget
+from gui.curate.map.raster import Camera, Inks, Raster, inside_polygon
+from gui.curate.map.reading import BY_CLASS, Ask, MapReader
+from gui.curate.map.view import MapView
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
-from visionft.curation.picture_map import draw_map
+from visionft.curation.map.picture_map import draw_map
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows

@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
 from gui.curate import views
-from gui.curate.similar_reading import Examples
-from gui.curate.similar_view import SimilarView
+from gui.curate.similar.reading import Examples
+from gui.curate.similar.view import SimilarView
 from gui.state import ChosenPictures
 from visionft.features.embedding import embed
 from visionft.project.queries import image_rows

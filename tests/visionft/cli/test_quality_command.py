@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from visionft.cli import main
-from visionft.curation.quality_kinds import KINDS
+from visionft.curation.quality.kinds import KINDS
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import ImageFilter, count_images
 from visionft.project.store import Project

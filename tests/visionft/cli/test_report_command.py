@@ -10,7 +10,7 @@ from PIL import Image
 
 from visionft.cli import main
 from visionft.cli.next_steps import command_for
-from visionft.curation.quality import Quality
+from visionft.curation.quality.check import Quality
 from visionft.errors import NextStep
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -20,7 +20,7 @@ from visionft.project.store import Project
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Return a function: arguments -> (exit code, stdout, stderr). Only quality is there: it is quick."""
     only_quality = {"quality": Quality()}
-    for module in ("visionft.curation.health", "visionft.curation.look_through"):
+    for module in ("visionft.curation.health.health", "visionft.curation.look_through"):
         monkeypatch.setattr(f"{module}.CHECKS", only_quality)
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
 from visionft.curation.check import Inputs, read_result
-from visionft.curation.double_groups import groups_now, keep_best
-from visionft.curation.duplicates import Duplicates, duplicate_groups
-from visionft.curation.fingerprints import hashes_of, lowest_frequencies
-from visionft.curation.grouping import Pair, groups_of, linked
-from visionft.curation.registration import coarse_of, glance, grey_of, places, prepare, register, turn
-from visionft.curation.tail import HIGHEST, LOWEST, USUAL, fit_tail
+from visionft.curation.duplicates.check import Duplicates, duplicate_groups
+from visionft.curation.duplicates.fingerprints import hashes_of, lowest_frequencies
+from visionft.curation.duplicates.grouping import Pair, groups_of, linked
+from visionft.curation.duplicates.groups_now import groups_now, keep_best
+from visionft.curation.duplicates.registration import coarse_of, glance, grey_of, places, prepare, register, turn
+from visionft.curation.duplicates.tail import HIGHEST, LOWEST, USUAL, fit_tail
 from visionft.errors import ProjectError, StoppedError
 from visionft.features.embedding import embed
 from visionft.project.edits.changes import AssignSplits, LabelImages

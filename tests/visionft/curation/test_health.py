@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from visionft.curation.check import Inputs, read_result, write_result
-from visionft.curation.health import health_of, stale_checks
-from visionft.curation.health_facts import Health, RunHealth, WeakClass
-from visionft.curation.quality import Quality
-from visionft.curation.report_html import report_html, thumbnail, write_report
+from visionft.curation.health.facts import Health, RunHealth, WeakClass
+from visionft.curation.health.health import health_of, stale_checks
+from visionft.curation.health.report_html import report_html, thumbnail, write_report
+from visionft.curation.quality.check import Quality
 from visionft.errors import StoppedError
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.verdicts import JudgeFine
@@ -127,7 +127,7 @@ class TestHealth:
         run = RunHealth(
             run="001", title="First", split="test", pictures=200, top1=0.8, interval=(0.7, 0.9), classes=(weak, other)
         )
-        from visionft.curation.advice import advice_for
+        from visionft.curation.health.advice import advice_for
 
         words = words_of(replace(health, advice=advice_for(replace(health, run=run))))
         assert "Collect pictures of “small” like those that are not recognised. 40% of its 100 pictures" in words

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visionft.curation import label_errors
 from visionft.curation.check import Inputs, read_result
-from visionft.curation.label_errors import LabelErrors
-from visionft.curation.label_review import LEFT_OUT, PUT_IN, LabelReview
-from visionft.curation.run_answers import run_answers
+from visionft.curation.label_errors import check as label_errors
+from visionft.curation.label_errors.check import LabelErrors
+from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, LabelReview
+from visionft.curation.label_errors.run_answers import run_answers
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ProjectError, StoppedError
 from visionft.features.feature_store import FeatureKind, Features

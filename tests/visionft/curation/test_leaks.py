@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visionft.cli import main
-from visionft.curation.belonging import groupings
 from visionft.curation.check import CheckResult, Inputs
-from visionft.curation.leaks import (
+from visionft.curation.leaks.belonging import groupings
+from visionft.curation.leaks.check import (
     HonestAccuracy,
     Leaks,
     Together,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.curation.damage import damage_in, painted_over
-from visionft.curation.measures import MEASURES, measure
+from visionft.curation.quality.damage import damage_in, painted_over
+from visionft.curation.quality.measures import MEASURES, measure
 from visionft.errors import ImageError
 from visionft.files import sha256_file
 

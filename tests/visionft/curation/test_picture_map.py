@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visionft.curation.map_frame import fit_frame
-from visionft.curation.map_layout import lay_out, place_among
-from visionft.curation.picture_map import PictureMap, draw_map, read_map
+from visionft.curation.map.frame import fit_frame
+from visionft.curation.map.layout import lay_out, place_among
+from visionft.curation.map.picture_map import PictureMap, draw_map, read_map
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ProjectError, StoppedError, VisionFTError
 from visionft.events import Notice, Progress

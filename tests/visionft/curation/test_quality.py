@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from visionft.curation.check import CheckResult, Inputs
-from visionft.curation.measuring import measured, rows_of
-from visionft.curation.oddness import Peers, from_distance, rarity
-from visionft.curation.quality import Quality
+from visionft.curation.quality.check import Quality
+from visionft.curation.quality.measuring import measured, rows_of
+from visionft.curation.quality.oddness import Peers, from_distance, rarity
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import StoppedError
 

@@ -6,8 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from visionft.curation.label_noise import Blend, _Problem, fit_blend
-from visionft.curation.votes import DiscriminantVote, NeighbourVote, RidgeVote, discriminant_votes, ridge_votes
+from visionft.curation.label_errors.noise import Blend, _Problem, fit_blend
+from visionft.curation.label_errors.votes import (
+    DiscriminantVote,
+    NeighbourVote,
+    RidgeVote,
+    discriminant_votes,
+    ridge_votes,
+)
 from visionft.features.neighbours import nearest
 
 COUNT, WIDTH, CLASSES = 90, 12, 3
