@@ -1,6 +1,7 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from visionft.events import OnEvent, ShouldStop
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
 from visionft.libraries import load_libraries
+from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def export_model(
     *,
     float_input: bool,
     opset: int,
+    certificates: Sequence[Certificate],
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -57,7 +60,14 @@ def export_model(
     from visionft.export.exporter import export_run
 
     return export_run(
-        run_dir, images, out_dir, float_input=float_input, opset=opset, on_event=on_event, should_stop=should_stop
+        run_dir,
+        images,
+        out_dir,
+        float_input=float_input,
+        opset=opset,
+        certificates=certificates,
+        on_event=on_event,
+        should_stop=should_stop,
     )
 
 
@@ -261,7 +271,8 @@ class ExportPage(Page):
         if run is None or target is None or session is None or self.why_not_export():
             return
         options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
-        work = partial(export_model, run.path, session.snapshot(), target, **options)
+        proven = certificates_of(session.project)
+        work = partial(export_model, run.path, session.snapshot(), target, certificates=proven, **options)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
         self._exporting = self.state.tasks.run(

@@ -20,6 +20,7 @@ from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import EpochDone, Notice, Progress
+from visionft.project.edits.certificates import certificates_of
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
@@ -242,7 +243,9 @@ def export(
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
-    snapshot, summary = _snapshot(project), load_run(project, run)
+    with opened_project(project, read_only=True) as opened:
+        snapshot, certificates = opened.snapshot(), certificates_of(opened)
+    summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
     with job() as (on_event, should_stop):
@@ -252,6 +255,7 @@ def export(
             out_dir,
             float_input=float_input,
             opset=opset,
+            certificates=certificates,
             on_event=on_event,
             should_stop=should_stop,
         )

@@ -44,6 +44,7 @@ from visionft.export.publishing import (
 )
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
+from visionft.project.edits.certificates import Certificate
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.run_folder import BaseWeights, read_run
@@ -64,6 +65,7 @@ def export_run(
     *,
     float_input: bool = False,
     opset: int = OPSET,
+    certificates: Sequence[Certificate] = (),
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
@@ -76,6 +78,7 @@ def export_run(
         float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
             `logits`: for those who preprocess themselves.
         opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
+        certificates: What is proven of the project's labels; the record says it to whoever uses the file.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -117,7 +120,7 @@ def export_run(
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, _record(loaded, result))
+        write_json(folder / RECORD_FILE, _record(loaded, result, certificates))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
@@ -209,7 +212,7 @@ def _source(weights: BaseWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def _record(loaded: LoadedRun, result: ExportResult) -> dict[str, Any]:
+def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
     config, weights = loaded.run.config, base_weights_of(loaded.run)
     return {
         "run": loaded.run.name,
@@ -226,6 +229,7 @@ def _record(loaded: LoadedRun, result: ExportResult) -> dict[str, Any]:
         "parity": asdict(result.parity),
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
+        "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,

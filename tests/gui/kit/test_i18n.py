@@ -64,8 +64,9 @@ def told_by_the_engine() -> set[str]:
 
 def engine_trees() -> Iterator[ast.Module]:
     """Yield the modules whose words reach the window."""
-    for path in (path for package in (visionft, models) for path in Path(package.__file__).parent.rglob("*.py")):
-        if path.parent.name not in ("cli", "starter"):
+    for root in (Path(package.__file__).parent for package in (visionft, models)):
+        paths = [path for path in root.rglob("*.py") if not {"cli", "starter"} & set(path.relative_to(root).parts)]
+        for path in paths:
             yield ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -23,6 +23,7 @@ from visionft.export import exporter
 from visionft.export.exporter import export_run
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
+from visionft.project.edits.certificates import Audit, Certificate
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
@@ -246,3 +247,15 @@ def test_classes_the_run_does_not_know_are_left_out(run_of, snapshot: Snapshot) 
     strange = dataclasses.replace(snapshot, class_names=("a", "b", "c"))
     with pytest.raises(RunError, match="no labelled pictures"):
         evaluate_run(run_of("test_resnet", "full"), strange, "test")
+
+
+def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp_path):
+    audit = Audit(
+        source="features", threshold=0.9, accepted=1000, sample=299, wrong=0, allowed=0, rightness=0.99,
+        confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True,
+    )  # fmt: skip
+    proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
+    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", certificates=[proven])
+    (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
+    assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are right, with 95.0% confidence")
+    assert (told["standing"], told["audit"]["sample"]) == (998, 299)
