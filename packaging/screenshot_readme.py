@@ -52,7 +52,8 @@ def photograph_readme(studio: "Studio", out: Path) -> None:
     balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS)
     _train(studio, session, balanced, when_late=lambda: photograph("train"))
     best = _measure_and_export(session)
-    for page, pose in {"project": _show, "label": _label, "results": _results, "export": _export, "try": _try}.items():
+    poses = {"project": _show, "label": _label, "curate": _curate, "results": _results, "export": _export, "try": _try}
+    for page, pose in poses.items():
         pose(studio, page, best)
         photograph(page)
 
@@ -141,6 +142,18 @@ def _label(studio: "Studio", name: str, _best: RunSummary) -> None:
         page.grid.selection.set_current(place)
         page.grid.selection.set_current(place + 2, extend=True)
     studio.wait_for_pictures(1500)
+
+
+def _curate(studio: "Studio", name: str, _best: RunSummary) -> None:
+    """Look the pictures through, and show the map of them."""
+    page = _show(studio, name)
+    _press(page, "Look through the pictures")
+    _wait_for_tasks(studio)
+    with _as_far_as_it_goes("showing the map on Curate"):
+        page.show_view("map")
+        studio.wait_for_pictures(1500)
+        _wait_for_tasks(studio)
+    studio.wait_for_pictures(3000)
 
 
 def _results(studio: "Studio", name: str, best: RunSummary) -> None:

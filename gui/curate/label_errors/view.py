@@ -30,7 +30,7 @@ _KINDS = {WRONG: "Wrong", LEFT_OUT: "Left out", PUT_IN: "Too many"}
 class LabelErrorsView(FindingsView):
     """Suspicious labels beside the picture, large; each decision scores the others anew behind it."""
 
-    name, title, icon, check = "label_errors", "Label errors", "label", NAME
+    name, title, icon, check = NAME, "Label errors", "label", NAME
     panel_place = "beside"
 
     def __init__(self, curation: Curation) -> None:

@@ -97,6 +97,9 @@ class TestHealth:
         qtbot.mouseClick(cards(page)["Quality"].button, LEFT)
         assert page.view.name == "quality" and page.grid.count() == 2
 
+    def test_every_check_has_a_view_of_its_name_to_lead_to(self, page):
+        assert {view.check: name for name, view in page.views.items() if view.check} == {name: name for name in CHECKS}
+
     def test_what_to_do_next_leads_there_too(self, qtbot, page):
         line = advice(page)["Look at what “Quality” found."]
         qtbot.mouseClick(line.button, LEFT)

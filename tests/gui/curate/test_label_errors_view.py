@@ -118,11 +118,11 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
     assert labels(page, second) == ("apple",) and "2 of 3 looked at." in page.sentence.text()
     third = current(page)
     qtbot.keyClick(page.grid, KEY.Key_2)
-    qtbot.waitUntil(lambda: page.list.buttons["label_errors"].count() == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.list.buttons["label-errors"].count() == 0, timeout=10_000)
     assert labels(page, third) == ("pear",)
     for _ in range(3):
         page.session.undo()
-    qtbot.waitUntil(lambda: page.list.buttons["label_errors"].count() == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: page.list.buttons["label-errors"].count() == 3, timeout=20_000)
     assert labels(page, first) == labels(page, third) == ("apple",)
 
 
