@@ -40,7 +40,7 @@ class VerdictView(QWidget):
         self._icon = IconLabel("shield", size=40, tone="good")
         self._title = verbatim("", "title", wrap=True)
         self._lines = verbatim("", wrap=True)
-        self.accept_button = Button("", "check", on_click=self.accept_wanted.emit)
+        self.accept_button = Button("Accept", "check", on_click=self.accept_wanted.emit)
         self.again_button = Button("Choose another threshold", on_click=self.again_wanted.emit)
         self.close_button = Button("Back to labelling", "grid", on_click=self.closed.emit)
         self._card = Card(margin=theme.HUGE, spacing=theme.MEDIUM)

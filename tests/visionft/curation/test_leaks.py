@@ -65,6 +65,26 @@ def test_one_name_with_numbers_is_no_group_and_neither_is_a_class_folder():
     assert by_kind(images)["folder"] == (False, 0)
 
 
+def test_numbers_of_a_camera_are_no_groups_however_many_classes_share_them():
+    images = snapshot(*((f"class{number % 10}/IMG_{1000 + number}.JPG", number % 2, None) for number in range(400)))
+    assert by_kind(images)["name"] == (False, 0)
+    copies = snapshot(("cat/rose.jpg", 0, None), ("cat/rose_1.jpg", 0, None), ("cat/fern_1.jpg", 0, None))
+    (found,) = [each for each in groupings(copies) if each.kind == "name"]
+    assert sorted(found.groups[0]) == [1, 2] and len(found.groups) == 1
+
+
+def test_groupings_that_chain_everything_together_do_not_count():
+    count = 40
+    rows = [{"kind": "name", "groups": [[number, number + 1] for number in range(1, count, 2)]}]
+    rows += [{"kind": "time", "groups": [[number, number + 1] for number in range(2, count - 1, 2)]}]
+    facts = {"groupings": [{**row, "is_plausible": True, "reason": "", "example": []} for row in rows]}
+    result = CheckResult(check="leaks", findings=(), threshold=0.5, looked_at=count, facts=facts)
+    found = Together.of(result, {}, frozenset())
+    assert found.counted == {"duplicate", "name"} and found.largest == 2
+    assert found.groupings[1].reason == "With the others it would join 40 of 40 pictures: that is no group."
+    assert Together.of(result, {"time": True, "name": True}, frozenset()).largest == count  # a person may know better
+
+
 def test_folders_of_many_patients_are_groups():
     images = snapshot(*((f"cat/patient{number // 4}/{number}.jpg", 0, None) for number in range(40)))
     assert by_kind(images)["folder"] == (True, 10)

@@ -19,9 +19,10 @@ from visionft.data.types import SPLITS, Snapshot, SnapshotImage
 from visionft.project.names import name_key
 
 KINDS: Final = ("name", "time", "folder")
-_LARGEST_SHARE: Final = 0.2  # of all pictures, in one group
+LARGEST_SHARE: Final = 0.2  # of all pictures, in one group
+_MOST_ALIKE: Final = 20  # names of one stem, on average: above, they are a day's or a camera's, not of one thing
 _BURST_S: Final = 2.0  # seconds from one picture to the next
-_TAIL = re.compile(r"^(?P<stem>.*?[0-9A-Za-z])(?:[ _\-.]+[0-9A-Za-z]+|[ _\-]*\(\d+\))$")
+_TAIL = re.compile(r"^(?P<stem>.*?[0-9A-Za-z])(?:[ _\-.]+(?P<last>[0-9A-Za-z]+)|[ _\-]*\(\d+\))$")
 _SPLIT_NAMES: Final = frozenset({*SPLITS, "training", "valid", "validation", "testing"})
 _TAKEN, _EXIF = 0x9003, 0x8769  # DateTimeOriginal, and the part of EXIF in which it stands
 
@@ -62,14 +63,21 @@ def _judged(kind: str, groups: Sequence[tuple[int, ...]], images: Snapshot) -> G
     largest = max(map(len, groups), default=0)
     if not groups:
         verdict = (False, "No two pictures belong together by it.")
-    elif largest > max(3, _LARGEST_SHARE * len(paths)):
+    elif largest > largest_group(len(paths)):
         verdict = (False, f"One group would hold {largest} of {len(paths)} pictures: that is no group.")
+    elif kind == "name" and sum(map(len, groups)) > _MOST_ALIKE * len(groups):
+        verdict = (False, f"{len(groups)} names begin alike on so many pictures: more likely series than groups.")
     elif kind == "folder" and len(groups) <= 2 * len(images.class_names):
         verdict = (False, f"There are only {len(groups)} folders: more likely classes or sources than groups.")
     else:
         held = sum(map(len, groups))
         verdict = (True, f"{len(groups)} groups of {held / len(groups):.1f} pictures on average.")
     return Grouping(kind, tuple(groups), *verdict, example)
+
+
+def largest_group(pictures: int) -> float:
+    """Return how many of so many pictures may belong together: more are the set itself, and no group."""
+    return max(3, LARGEST_SHARE * pictures)
 
 
 def _by_key(keys: Mapping[int, object]) -> list[tuple[int, ...]]:
@@ -85,16 +93,23 @@ def _place(image: SnapshotImage) -> tuple[str, ...]:
 
 
 def _stems(images: Snapshot) -> dict[int, tuple[object, ...]]:
-    """Return what pictures are called without their last part, of those where another is called so too."""
+    """Return what pictures are called without their last part, of those where another is called so too.
+
+    A word and a number (IMG_1118, rose_7) are how cameras and people count whatever they photograph, and say nothing;
+    beside a picture that is called by the word alone they are copies of it.
+    """
     stems: dict[int, tuple[object, ...]] = {}
     whole: dict[tuple[object, ...], int] = {}
+    counted: set[tuple[object, ...]] = set()
     for image in images.images:
         whole[(_place(image), image.path.stem.lower())] = image.image_id
         if match := _TAIL.match(image.path.stem):
-            stems[image.image_id] = (_place(image), match["stem"].lower())
+            stems[image.image_id] = key = (_place(image), match["stem"].lower())
+            if not any(sign.isdigit() for sign in match["stem"]) and (match["last"] or "").isdigit():
+                counted.add(key)
     for key in set(stems.values()) & whole.keys():
         stems[whole[key]] = key  # the original itself: photo.jpg beside photo_aug1.jpg
-    return stems
+    return {image_id: key for image_id, key in stems.items() if key not in counted or key in whole}
 
 
 def _folders(images: Snapshot) -> dict[int, str]:

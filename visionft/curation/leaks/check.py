@@ -14,7 +14,7 @@ from typing import Any, Final
 from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result
 from visionft.curation.duplicates.check import Duplicates, duplicate_pairs
 from visionft.curation.duplicates.grouping import linked
-from visionft.curation.leaks.belonging import Grouping, groupings
+from visionft.curation.leaks.belonging import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.errors import RunError
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
@@ -101,12 +101,24 @@ class Together:
         )
         doubles = [(int(first), int(second)) for first, second in facts.get("doubles", ())]
         links: dict[str, Sequence[tuple[int, int]]] = {DOUBLES: [pair for pair in doubles if pair not in fine]}
-        counted = {DOUBLES} if decided.get(DOUBLES, True) else set[str]()
-        for each in known:
-            links[each.kind] = [(group[0], other) for group in each.groups for other in group[1:]]
-            if decided.get(each.kind, each.is_plausible):
-                counted.add(each.kind)
-        return cls(links, known, frozenset(counted))
+        links |= {each.kind: [(group[0], other) for group in each.groups for other in group[1:]] for each in known}
+        counted = {kind for kind in links if decided.get(kind, kind == DOUBLES)}
+        shown: list[Grouping] = []
+        for each in known:  # one after the other: together they may chain everything into one group
+            if each.is_plausible and each.kind not in decided:
+                whole = cls(links, known, frozenset({*counted, each.kind})).largest
+                if whole <= largest_group(result.looked_at):
+                    counted.add(each.kind)
+                else:
+                    words = f"With the others it would join {whole} of {result.looked_at} pictures: that is no group."
+                    each = replace(each, is_plausible=False, reason=words)
+            shown.append(each)
+        return cls(links, tuple(shown), frozenset(counted))
+
+    @property
+    def largest(self) -> int:
+        """Return how many pictures the largest group holds."""
+        return max(map(len, self.components), default=0)
 
     @property
     def components(self) -> list[tuple[int, ...]]:
