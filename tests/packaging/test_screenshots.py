@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("export", "label", "project", "results", "train", "try")
+PAGES = ("curate", "export", "label", "project", "results", "train", "try")
 # The whole run in the window, with a network that learns nothing in a few seconds.
 QUICKLY = """
 import sys
