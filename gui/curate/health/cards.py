@@ -112,8 +112,9 @@ class HealthCard(Card):
         self.body.addStretch(1)
         self.button = Button("", role="quiet", on_click=lambda: on_open(told.place))
         self.button.setText(told.button.replace("&", "&&"))
-        self.button.setVisible(bool(told.button))
-        if told.button:
+        if not told.button:
+            self.button.hide()
+        else:  # not shown by hand: before it stands in a layout it would be a window of its own
             self.button.setAccessibleName(f"{told.title}: {told.button}")
             self.body.addLayout(row(self.button, None))
 

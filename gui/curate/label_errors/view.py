@@ -122,6 +122,7 @@ class LabelErrorsView(FindingsView):
         parts = row(self.controls, self.overlap_chip, spacing=theme.MEDIUM)
         parts.setStretch(0, 1)
         whole.setLayout(parts)
+        self._show_overlap()
         return whole
 
     def build_panel(self) -> QWidget | None:
@@ -145,7 +146,8 @@ class LabelErrorsView(FindingsView):
         rows = found.result.facts.get("overlap", ()) if found is not None else ()
         pairs = [(str(each["first"]), str(each["second"]), int(each["pictures"])) for each in rows]
         is_table = self.panel is not None and self.panel.is_table
-        self.overlap_chip.setVisible(bool(pairs) or is_table)
+        if self.overlap_chip.parent() is not None:  # before it stands in the controls it would be a window of its own
+            self.overlap_chip.setVisible(bool(pairs) or is_table)
         self.overlap_chip.show_words(tr("Mixed-up classes"), is_on=is_table)
         if self.panel is not None:
             self.panel.show_overlap(pairs)
