@@ -92,3 +92,12 @@ def open_label(qtbot, window: MainWindow, featured_dir: Path) -> Callable[[], La
         return page
 
     return open_page
+
+
+@pytest.fixture
+def page(qtbot, label_first, open_label) -> LabelPage:
+    """Return the page over a project with two labels a class, once the rest has its suggestions."""
+    label_first(2)
+    page = open_label()
+    qtbot.waitUntil(lambda: len(page.labels.suggesting.found) == 54, timeout=60_000)  # a busy computer
+    return page

@@ -15,14 +15,6 @@ def wait(qtbot, condition) -> None:
 
 
 @pytest.fixture
-def page(qtbot, label_first, open_label) -> LabelPage:
-    label_first(2)
-    page = open_label()
-    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
-    return page
-
-
-@pytest.fixture
 def rows(qtbot, page: LabelPage):
     """Return the view of the rows, opened by its key."""
     qtbot.keyClick(page.grid, Qt.Key.Key_R, CONTROL)

@@ -18,14 +18,6 @@ def wait(qtbot, condition) -> None:
 
 
 @pytest.fixture
-def page(qtbot, label_first, open_label) -> LabelPage:
-    label_first(2)
-    page = open_label()
-    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
-    return page
-
-
-@pytest.fixture
 def offer(qtbot, page):
     """Return the view in which a threshold is chosen; all suggestions are above it."""
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)

@@ -2,12 +2,10 @@
 
 import shutil
 
-import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QApplication
 
-from gui.label.page import LabelPage
 from visionft.features.feature_store import current_kind
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
@@ -19,14 +17,6 @@ PATIENCE_MS = 60_000  # a busy computer
 
 def wait(qtbot, condition) -> None:
     qtbot.waitUntil(condition, timeout=PATIENCE_MS)
-
-
-@pytest.fixture
-def page(qtbot, label_first, open_label) -> LabelPage:
-    label_first(2)
-    page = open_label()
-    wait(qtbot, lambda: len(page.labels.suggesting.found) == 54)
-    return page
 
 
 def press(qtbot, page, key, modifier=Qt.KeyboardModifier.NoModifier):

@@ -2,25 +2,7 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
-
-import pytest
-
-from visionft.cli import main
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_a_dry_run_shows_what_would_come_in_and_adds_nothing(run, picture_folder: Path, tmp_path: Path):

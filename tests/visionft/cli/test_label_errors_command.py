@@ -1,13 +1,11 @@
 """`visionft label-errors`: what it lists, what it relabels, and that undo brings the labels back."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from visionft.cli import main
 from visionft.curation.check import Inputs
 from visionft.features.feature_store import FeatureKind, Features
 from visionft.project.edits.changes import LabelImages, UnlabelImages
@@ -18,19 +16,6 @@ COUNT = 60
 WIDTHS = (8, 8)
 WRONG = (7, 20, 33)  # places of pictures whose label is wrong
 FIELDS = ["path", "label", "suggested", "score"]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

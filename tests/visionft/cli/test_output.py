@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.cli import main
 from visionft.cli.output import NO_READER
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -28,19 +27,6 @@ def project(tmp_path: Path, picture_folder: Path) -> Path:
     with Project.create(tmp_path / "project") as project:
         import_source(project, picture_folder)
         return project.path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def closed_pipe(*arguments: object, also_stderr: bool = False) -> subprocess.CompletedProcess[str]:

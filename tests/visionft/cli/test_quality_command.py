@@ -1,31 +1,16 @@
 """`visionft quality`: what it lists, and that what it does can be undone."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli import main
 from visionft.curation.quality.kinds import KINDS
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import ImageFilter, count_images
 from visionft.project.store import Project
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

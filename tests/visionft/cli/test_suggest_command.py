@@ -2,32 +2,17 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli import main
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function: arguments -> (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
-        code = main()
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_suggest_and_accept(run, picture_folder: Path, tmp_path: Path):
