@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.catalog import DEFAULT_BACKBONE
+from models.catalog import DEFAULT_BACKBONE, Backbone
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import StoppedError, nothing_readable
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.features.feature_store import FeatureKind, Features, current_kind, features_of, make_current
+from visionft.features.feature_store import (
+    FeatureKind,
+    Features,
+    current_kind,
+    features_of,
+    known_kind,
+    make_current,
+    remember,
+)
 from visionft.features.row_store import RowStore
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
+from visionft.weights.locations import local_file
+from visionft.weights.records import checked_sha256
 
 if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
@@ -58,6 +68,7 @@ def embed(
     backbone: str = "",
     size: int = 0,
     device: str = "auto",
+    for_everybody: bool = True,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> EmbedReport:
@@ -69,6 +80,7 @@ def embed(
         backbone: Of the catalog; empty takes the one that the project has features of, or the default.
         size: Side of the input in pixels; 0 takes what the project has, or the backbone's own.
         device: Where to compute.
+        for_everybody: Whether these are from now on the project's features; else whoever wants them names them.
         on_event: Receives how far it is.
         should_stop: Asked before every batch.
 
@@ -93,7 +105,7 @@ def embed(
         features = features_of(kind, store, images.images)
         todo = _one_of_each(features.missing)
         unreadable, is_stopped = _fill(store, todo, config, context, on_event, should_stop)
-        make_current(project_dir, kind)
+        (make_current if for_everybody else remember)(project_dir, kind)
     finally:
         release(context.classifier, None)
     if unreadable and not len(store):
@@ -130,6 +142,40 @@ def embedded(
     kind = current_kind(project_dir)
     assert kind is not None
     return features_of(kind, kind.store(project_dir), images.images)
+
+
+def embedded_by(
+    project_dir: Path,
+    images: Snapshot,
+    backbone: Backbone,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Features:
+    """Return the features of pictures by one backbone, whatever the project's own are; missing ones are computed first.
+
+    Raises:
+        StoppedError: The user stopped; what was computed is kept.
+        VisionFTError: As `embed`.
+    """
+    features = _known_by(project_dir, images, backbone)
+    if features is not None and not features.missing:
+        return features
+    report = embed(
+        project_dir, images, backbone=backbone.name, for_everybody=False, on_event=on_event, should_stop=should_stop
+    )
+    if report.stopped:
+        raise StoppedError("The pictures were not all looked at.", "Start again to go on where it stopped.")
+    features = _known_by(project_dir, images, backbone)
+    assert features is not None
+    return features
+
+
+def _known_by(project_dir: Path, images: Snapshot, backbone: Backbone) -> Features | None:
+    path = local_file(backbone)
+    sha256 = checked_sha256(backbone, path) if path else ""
+    kind = known_kind(project_dir, backbone.name, backbone.input_size, sha256)
+    return features_of(kind, kind.store(project_dir), images.images) if kind else None
 
 
 def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:

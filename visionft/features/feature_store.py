@@ -143,10 +143,28 @@ def current_kind(project_dir: Path) -> FeatureKind | None:
 
 def make_current(project_dir: Path, kind: FeatureKind) -> None:
     """Let everybody read this kind."""
-    folder = project_dir / FOLDER
-    (folder / kind.folder_name).mkdir(parents=True, exist_ok=True)
-    write_json(folder / kind.folder_name / ABOUT, asdict(kind))
-    write_json(folder / CURRENT, {"folder": kind.folder_name})
+    remember(project_dir, kind)
+    write_json(project_dir / FOLDER / CURRENT, {"folder": kind.folder_name})
+
+
+def remember(project_dir: Path, kind: FeatureKind) -> None:
+    """Write what the rows in a kind's folder are of."""
+    folder = project_dir / FOLDER / kind.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ABOUT, asdict(kind))
+
+
+def known_kind(project_dir: Path, backbone: str, size: int, weights: str) -> FeatureKind | None:
+    """Return which features of a backbone there are, at a picture size and of a weights file (SHA-256), or None."""
+    for about in sorted((project_dir / FOLDER).glob(f"*/{ABOUT}")):
+        try:
+            kind = FeatureKind.from_dict(read_json(about))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            logger.warning("%s cannot be read: %s", about, error)
+            continue
+        if (kind.backbone, kind.size, kind.weights) == (backbone, size, weights):
+            return kind
+    return None
 
 
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:
