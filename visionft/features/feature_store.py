@@ -17,6 +17,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
+from visionft.heads.axes import part_scaling
 
 logger = logging.getLogger(__name__)
 
@@ -90,15 +91,7 @@ class Features:
     @cached_property
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the (D,) float32 means and divisors that make `inputs`; later pictures may be scaled alike."""
-        if not len(self.vectors):
-            return np.zeros(sum(self.kind.widths), np.float32), np.ones(sum(self.kind.widths), np.float32)
-        means = self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = self.vectors.astype(np.float32) - means
-        norms = []
-        for part in np.split(centred, np.cumsum(self.kind.widths)[:-1], axis=1):
-            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / len(part))
-            norms.append(np.full(part.shape[1], max(norm, 1e-12), np.float32))
-        return means, np.concatenate(norms)
+        return part_scaling(self.vectors, self.kind.widths)
 
     @cached_property
     def inputs(self) -> np.ndarray:
