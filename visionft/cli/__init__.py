@@ -20,6 +20,7 @@ import visionft
 from visionft.cli import (
     completion,
     curation,
+    evidence_command,
     history_commands,
     model_commands,
     program_commands,
@@ -48,6 +49,7 @@ for module in (
     model_commands,
     run_commands,
     suggest_command,
+    evidence_command,
     curation,
     public_command,
     weights_commands,

@@ -32,7 +32,7 @@ class FeatureKind:
     Attributes:
         backbone: Its name in the catalog.
         size: Side of the network's square input, in pixels.
-        weights: SHA-256 of the weights' file.
+        weights: SHA-256 of the weights' file; of random ones the seed.
         preprocessing: What `Preprocessing` says, as text.
         widths: Of the parts side by side, the network's own embedding last; their sum is D.
     """
@@ -136,10 +136,15 @@ def current_kind(project_dir: Path) -> FeatureKind | None:
 
 def make_current(project_dir: Path, kind: FeatureKind) -> None:
     """Let everybody read this kind."""
-    folder = project_dir / FOLDER
-    (folder / kind.folder_name).mkdir(parents=True, exist_ok=True)
-    write_json(folder / kind.folder_name / ABOUT, asdict(kind))
-    write_json(folder / CURRENT, {"folder": kind.folder_name})
+    note_kind(project_dir, kind)
+    write_json(project_dir / FOLDER / CURRENT, {"folder": kind.folder_name})
+
+
+def note_kind(project_dir: Path, kind: FeatureKind) -> None:
+    """Write down beside its features which kind they are."""
+    folder = project_dir / FOLDER / kind.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ABOUT, asdict(kind))
 
 
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:

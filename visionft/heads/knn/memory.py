@@ -3,6 +3,7 @@
 `models.methods.layers.retrieval` is the same as a part of a network; a test holds them together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 DOUBLE_FROM: Final = 0.9  # cosine: see `is_double`
 SET_ASIDE: Final = 4.0  # taken off the product of a double: behind all others, which are at least -1
+_ARRAYS: Final = ("mean", "projection", "weights", "rows", "labels", "counts", "image_ids")
 NONE: Final = -1  # in place of a label where a picture has fewer than others
 
 
@@ -75,6 +77,11 @@ class Memory:
         """Return the (M, N) weighted cosines that decide who votes, and how much."""
         return weighted_cosines(directions, self.rows, self.weights)
 
+    def among(self, places: np.ndarray) -> Self:
+        """Return some of the pictures, voting as all do."""
+        chosen = {name: getattr(self, name)[places] for name in ("rows", "labels", "counts", "image_ids")}
+        return replace(self, **chosen)
+
     def answers(self, directions: np.ndarray) -> np.ndarray:
         """Return (M, C) probabilities; doubles of a picture have no say in what it is."""
         products = set_aside(self.products(directions), is_double(self.cosines(directions)))
@@ -86,9 +93,56 @@ class Memory:
         shares = vote_shares(found, self.counts[places], self.voting.temperature)
         return probabilities(places, shares, self.labels, self.classes, self.voting.smoothing, self.is_multilabel)
 
-    def with_voting(self, voting: Voting) -> Self:
-        """Return the same pictures voting in another way."""
-        return replace(self, voting=voting)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return it as arrays by name: what a file or a head's state holds."""
+        return {
+            "mean": self.mean.astype(np.float32),
+            "projection": self.projection.astype(np.float32),
+            "weights": self.weights.astype(np.float32),
+            "rows": self.rows.astype(np.float32),
+            "lengths": row_lengths(self.rows, self.weights),
+            "labels": self.labels.astype(np.int64),
+            "counts": self.counts.astype(np.float32),
+            "classes": np.array(self.classes, np.int64),
+            "is_multilabel": np.array(self.is_multilabel),
+            "neighbours": np.array(self.voting.neighbours, np.int64),
+            "temperature": np.array(self.voting.temperature, np.float32),
+            "smoothing": np.array(self.voting.smoothing, np.float32),
+            "image_ids": self.image_ids.astype(np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Rebuild what `arrays` gave.
+
+        Raises:
+            ValueError: One is missing, or they do not belong together.
+        """
+        try:
+            count, width = arrays["rows"].shape
+            shapes = {
+                "projection": (len(arrays["mean"]), width),
+                "weights": (width,),
+                "counts": (count,),
+                "image_ids": (count,),
+            }
+            odd = [name for name, shape in shapes.items() if arrays[name].shape != shape]
+            if odd or len(arrays["labels"]) != count or not np.isfinite(arrays["rows"]).all():
+                raise ValueError(f"{(odd or ['labels'])[0]} does not fit the rows")
+            voting = Voting(
+                neighbours=int(arrays["neighbours"]),
+                temperature=float(arrays["temperature"]),
+                smoothing=float(arrays["smoothing"]),
+                emphasis=float(np.sqrt(arrays["weights"].max(initial=1.0))),
+            )
+            return cls(
+                **{name: arrays[name] for name in _ARRAYS},
+                classes=int(arrays["classes"]),
+                is_multilabel=bool(arrays["is_multilabel"]),
+                voting=voting,
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it has no {error}") from error
 
 
 def is_double(cosines: np.ndarray) -> np.ndarray:

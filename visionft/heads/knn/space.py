@@ -18,6 +18,7 @@ from visionft.heads.axes import part_scaling, principal_directions
 DIMENSIONS: Final = 256  # of a picture; more are no better, and a large memory costs time and space for each
 _RIDGE: Final = 1e-6
 _ROWS: Final = 8192
+_NO_SPREAD: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Turn:
     def fitted(cls, features: np.ndarray, widths: Sequence[int]) -> Self:
         """Fit to the (N, D) features of labelled pictures, parts of `widths` side by side."""
         means, divisors = part_scaling(features, widths)
+        if divisors.max() < _NO_SPREAD:  # one picture, or copies of one: where they lie is all that is known
+            means = np.zeros_like(means)
+            divisors = np.full_like(divisors, max(1e-6, float(np.linalg.norm(features[0]))))
         sample = (features[:: max(1, len(features) // _ROWS)].astype(np.float32) - means) / divisors
         return cls(means, principal_directions(sample, DIMENSIONS) / divisors[:, None])
 
@@ -91,6 +95,8 @@ class Space:
         width = len(sums.gram)
         mean = sums.moment[-1] / max(1.0, sums.count)
         total = sums.gram / max(1.0, sums.count) - np.outer(mean, mean)
+        if float(np.trace(total)) < _NO_SPREAD * max(1e-12, float(np.trace(sums.gram))):
+            return cls(np.zeros(width, np.float32), np.eye(width, dtype=np.float32), 0)
         levels = np.linalg.solve(sums.overlap + _RIDGE * np.eye(len(sums.overlap)), sums.moment)  # (C + 1, K)
         within = (sums.gram - sums.moment.T @ levels) / max(1.0, sums.count)
         scale = float(np.trace(within)) / width
