@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    advice_commands,
     completion,
     curation,
     history_commands,
@@ -48,6 +49,7 @@ for module in (
     model_commands,
     run_commands,
     suggest_command,
+    advice_commands,
     curation,
     public_command,
     weights_commands,
