@@ -42,6 +42,7 @@ class Method(Generic[OptionsT]):
         trains_network: Whether the backbone's own weights learn.
         moves_buffers: Whether training moves buffers (batch-norm statistics), so that a checkpoint must hold them.
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
+        is_live: Whether its answers follow the labels of now: its knowledge is what is labelled, not what was learnt.
         interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
     """
@@ -57,6 +58,7 @@ class Method(Generic[OptionsT]):
     trains_network: bool = False
     moves_buffers: bool = False
     caches_features: bool = False
+    is_live: bool = False
     exchange_folder: str = ""
     interpolates: bool = False
 

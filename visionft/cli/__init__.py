@@ -26,6 +26,7 @@ from visionft.cli import (
     project_commands,
     public_command,
     run_commands,
+    scoreboard_command,
     suggest_command,
     weights_commands,
 )
@@ -47,6 +48,7 @@ for module in (
     project_commands,
     model_commands,
     run_commands,
+    scoreboard_command,
     suggest_command,
     curation,
     public_command,
