@@ -70,9 +70,20 @@ class Classifier(nn.Module):
         return self._method.may_leave_parts_out(self.options)
 
     @property
-    def head(self) -> nn.Linear:
-        """Return the classifier head, (D) -> (C)."""
+    def head(self) -> nn.Module:
+        """Return the classifier head, (B, D) to (B, C) logits: a linear layer, unless the method says else."""
         return self.network.get_classifier()
+
+    @property
+    def linear_head(self) -> nn.Linear:
+        """Return the head of a method that has a linear one."""
+        assert isinstance(self.head, nn.Linear)
+        return self.head
+
+    def load_head(self, state: dict[str, Tensor]) -> None:
+        """Give the head what was solved for, whatever its shapes are now."""
+        self._method.shape_head(self.head, state)
+        self.head.load_state_dict(state)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Switch to training; batch-norm statistics of frozen parts, and those the method keeps, stay as they are.
@@ -118,6 +129,9 @@ class Classifier(nn.Module):
         Raises:
             ValueError: Names or shapes differ: the state is of another backbone, method or class list.
         """
+        start = self.backbone.head + "."
+        of_head = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
+        self._method.shape_head(self.head, of_head)
         own = self.trainable_state()
         if own.keys() != state.keys():
             odd = sorted(own.keys() ^ state.keys())
