@@ -58,6 +58,11 @@ def measure_runs(
             if stopped:
                 break
             failed[standing.run] = error.message
-            message = f"{standing.title} cannot be measured: {error.message}"
-            on_event(Notice(message=message, level="warning", next_step=error.next_step))
+            on_event(
+                Notice(
+                    message=f"{standing.title} cannot be measured: {error.message}",
+                    level="warning",
+                    next_step=error.next_step,
+                )
+            )
     return MeasuredRuns(evaluated=tuple(evaluated), priced=tuple(priced), failed=failed, stopped=stopped)

@@ -72,8 +72,9 @@ def make_answers(
             if stopped:
                 break
             left_out[config.method] = error.message
-            message = f"{title} cannot be made: {error.message}"
-            on_event(Notice(message=message, level="warning", next_step=error.next_step))
+            on_event(
+                Notice(message=f"{title} cannot be made: {error.message}", level="warning", next_step=error.next_step)
+            )
     return MadeAnswers(made=tuple(made), kept=tuple(kept), left_out=left_out, stopped=stopped)
 
 
