@@ -27,6 +27,7 @@ from visionft.cli import (
     project_commands,
     public_command,
     run_commands,
+    scoreboard_command,
     suggest_command,
     weights_commands,
 )
@@ -48,6 +49,7 @@ for module in (
     project_commands,
     model_commands,
     run_commands,
+    scoreboard_command,
     suggest_command,
     advice_commands,
     curation,
