@@ -44,6 +44,7 @@ class Method(Generic[OptionsT]):
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
         is_training_free: Whether its head is solved for at once and nothing is trained, unless its options say else.
         solution: How that head is found: a row of `visionft.heads.solutions`.
+        is_live: Whether its answers follow the labels of now: its knowledge is what is labelled, not what was learnt.
         interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
     """
@@ -61,6 +62,7 @@ class Method(Generic[OptionsT]):
     caches_features: bool = False
     is_training_free: bool = False
     solution: str = "linear"
+    is_live: bool = False
     exchange_folder: str = ""
     interpolates: bool = False
 

@@ -18,8 +18,10 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    advice_commands,
     completion,
     curation,
+    evidence_command,
     history_commands,
     model_commands,
     program_commands,
@@ -27,6 +29,7 @@ from visionft.cli import (
     prompts_command,
     public_command,
     run_commands,
+    scoreboard_command,
     suggest_command,
     weights_commands,
 )
@@ -49,7 +52,10 @@ for module in (
     model_commands,
     run_commands,
     prompts_command,
+    scoreboard_command,
     suggest_command,
+    evidence_command,
+    advice_commands,
     curation,
     public_command,
     weights_commands,

@@ -5,6 +5,7 @@ crash loses a few seconds of work.
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from visionft.features.feature_store import (
     features_of,
     known_kind,
     make_current,
-    remember,
+    note_kind,
 )
 from visionft.features.row_store import RowStore
 from visionft.training.base_weights import ensure_weights
@@ -68,7 +69,6 @@ def embed(
     backbone: str = "",
     size: int = 0,
     device: str = "auto",
-    for_everybody: bool = True,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> EmbedReport:
@@ -80,7 +80,6 @@ def embed(
         backbone: Of the catalog; empty takes the one that the project has features of, or the default.
         size: Side of the input in pixels; 0 takes what the project has, or the backbone's own.
         device: Where to compute.
-        for_everybody: Whether these are from now on the project's features; else whoever wants them names them.
         on_event: Receives how far it is.
         should_stop: Asked before every batch.
 
@@ -105,7 +104,7 @@ def embed(
         features = features_of(kind, store, images.images)
         todo = _one_of_each(features.missing)
         unreadable, is_stopped = _fill(store, todo, config, context, on_event, should_stop)
-        (make_current if for_everybody else remember)(project_dir, kind)
+        make_current(project_dir, kind)
     finally:
         release(context.classifier, None)
     if unreadable and not len(store):
@@ -144,6 +143,50 @@ def embedded(
     return features_of(kind, kind.store(project_dir), images.images)
 
 
+def features_under(
+    project_dir: Path,
+    images: Sequence[SnapshotImage],
+    config: TrainConfig,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Features:
+    """Return the features of pictures by the frozen network of a run's settings; those that are missing are computed.
+
+    What everybody reads (`make_current`) stays what it is.
+
+    Raises:
+        StoppedError: The user stopped; what was computed is kept.
+        WeightsError: The network's weights cannot be had.
+    """
+    from visionft.training.loop.run_context import RunContext, release
+
+    if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise StoppedError("The weights were not fetched.", "Start again to go on.")
+    config = TrainConfig(
+        backbone=config.backbone,
+        method="linear",
+        image_size=config.image_size,
+        device=config.device,
+        weights=config.weights,
+        seed=config.seed,
+    )
+    context = RunContext(config, classes=1)
+    try:
+        kind = _kind(config, context)
+        store = kind.store(project_dir)
+        todo = _one_of_each(features_of(kind, store, images).missing)
+        unreadable, is_stopped = _fill(store, todo, config, context, on_event, should_stop)
+    finally:
+        release(context.classifier, None)
+    if is_stopped:
+        raise StoppedError("The pictures were not all looked at.", "Start again to go on where it stopped.")
+    for image, reason in unreadable:
+        on_event(Notice(message=f"Left out {image.path}: {reason}.", level="warning"))
+    note_kind(project_dir, kind)
+    return features_of(kind, store, images)
+
+
 def embedded_by(
     project_dir: Path,
     images: Snapshot,
@@ -152,30 +195,21 @@ def embedded_by(
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Features:
-    """Return the features of pictures by one backbone, whatever the project's own are; missing ones are computed first.
+    """Return the features of pictures by one backbone as `features_under` does, without a network where all are known.
 
     Raises:
         StoppedError: The user stopped; what was computed is kept.
-        VisionFTError: As `embed`.
+        WeightsError: The backbone's weights cannot be had.
     """
-    features = _known_by(project_dir, images, backbone)
-    if features is not None and not features.missing:
-        return features
-    report = embed(
-        project_dir, images, backbone=backbone.name, for_everybody=False, on_event=on_event, should_stop=should_stop
-    )
-    if report.stopped:
-        raise StoppedError("The pictures were not all looked at.", "Start again to go on where it stopped.")
-    features = _known_by(project_dir, images, backbone)
-    assert features is not None
-    return features
-
-
-def _known_by(project_dir: Path, images: Snapshot, backbone: Backbone) -> Features | None:
     path = local_file(backbone)
     sha256 = checked_sha256(backbone, path) if path else ""
     kind = known_kind(project_dir, backbone.name, backbone.input_size, sha256)
-    return features_of(kind, kind.store(project_dir), images.images) if kind else None
+    if kind is not None:
+        known = features_of(kind, kind.store(project_dir), images.images)
+        if not known.missing:
+            return known
+    config = TrainConfig(backbone=backbone.name)
+    return features_under(project_dir, images.images, config, on_event=on_event, should_stop=should_stop)
 
 
 def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:
@@ -184,7 +218,7 @@ def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:
     return FeatureKind(
         backbone=config.backbone,
         size=config.input_size,
-        weights=loaded.sha256 if loaded is not None else "",
+        weights=loaded.sha256 if loaded is not None else f"random {config.seed}",
         preprocessing=repr(preprocessing),
         widths=tuple(context.classifier.head_parts),
     )
