@@ -367,7 +367,7 @@ class TrainPage(Page):
         found = self.runner.earlier_runs(_CONTEXT_RUNS) if self.runner is not None else []
         earlier = [run for run in found if run.name != begun.title]
         self.monitor.chart.set_context(
-            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_accuracy) for epoch in run.epochs]) for run in earlier]
+            [(run.name, [(each.epoch, *each.figures) for each in run.epochs if each.figures]) for run in earlier]
         )
 
     @Slot(object)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch  # noqa: TID253
@@ -28,6 +28,7 @@ from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
+UNCALIBRATED = "No labelled picture is for validation: probabilities are as the network gives them, not calibrated."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,15 +117,45 @@ def evaluate_splits(
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
-    temperature = fit_temperature(val.values, val.targets)
-    thresholds = fit_thresholds(val, temperature)
+    calibration = calibrate(loaded, images, on_event=on_event, should_stop=should_stop)
+    val, temperature, thresholds = calibration
     found: list[Evaluation] = []
     for split in splits:
-        is_val = split == "val"
+        is_val = split == "val" and val is not None
         chosen = val if is_val else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
+        assert chosen is not None
         found.append(_keep(run_dir, loaded.run, split, chosen, temperature, thresholds))
     return tuple(found)
+
+
+class Calibration(NamedTuple):
+    """What validation pictures say of a run's logits.
+
+    Attributes:
+        validation: Theirs; None where a method that needs no labels has no such picture.
+        temperature: What logits are divided by; 1 then.
+        thresholds: As `fit_thresholds` gives them; a half for each of several labels then.
+    """
+
+    validation: Logits | None
+    temperature: float
+    thresholds: np.ndarray | None
+
+
+def calibrate(loaded: LoadedRun, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop) -> Calibration:
+    """Look at the validation pictures; say so where there are none and the method can do without.
+
+    Raises:
+        RunError: There are none, and the method needs labels.
+        StoppedError: The user stopped.
+    """
+    if not images.labelled("val") and not loaded.run.config.method_row.needs_labels:
+        on_event(Notice(message=UNCALIBRATED, level="warning"))
+        halves = np.full(len(loaded.run.class_names), 0.5)
+        return Calibration(None, 1.0, None if images.task == "single" else halves)
+    val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
+    temperature = fit_temperature(val.values, val.targets)
+    return Calibration(val, temperature, fit_thresholds(val, temperature))
 
 
 def _keep(

@@ -13,11 +13,11 @@ import numpy as np
 import torch  # noqa: TID253
 
 import visionft
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, StoppedError, nothing_readable
-from visionft.evaluation.report import fit_thresholds, run_images, run_logits
+from visionft.evaluation.report import calibrate, run_images
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
@@ -95,10 +95,10 @@ def export_run(
     logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
         loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-        val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
-        temperature = fit_temperature(val.values, val.targets)
+        calibration = calibrate(loaded, images, on_event=on_event, should_stop=should_stop)
+        temperature = calibration.temperature
         fitted = fit_distance(loaded, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature), fitted)
+        metadata = _metadata(loaded, images, temperature, calibration.thresholds, fitted)
         model_path = _write_model(loaded, images, folder, fitted, metadata, opset, on_event)
         reference = _Reference(loaded, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
@@ -238,7 +238,7 @@ def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Cert
 
 def _latency(loaded: LoadedRun, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(run_images(loaded.run, images, "val")[0]))
+    pixels = next(_readable_pictures(_compared(loaded, images)))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
@@ -313,12 +313,19 @@ class _Comparison:
 
 def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen, _ = run_images(loaded.run, images, "val")
+    chosen = _compared(loaded, images)
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:
         raise nothing_readable("validation pictures")
     return pictures
+
+
+def _compared(loaded: LoadedRun, images: Snapshot) -> Sequence[SnapshotImage]:
+    """Return the pictures to compare on: of validation, or any where a method that needs no labels has none there."""
+    if not images.labelled("val") and not loaded.run.config.method_row.needs_labels:
+        return images.images
+    return run_images(loaded.run, images, "val")[0]
 
 
 def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
