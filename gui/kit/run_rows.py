@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
 from models.catalog import known_backbone
-from models.methods.table import METHODS
+from models.methods.table import COMBINED, METHODS
 from visionft.training.runs.run_folder import RunSummary
 
 
@@ -24,7 +24,7 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
         title=run.title,
         colour=colour,
         backbone=backbone.title if backbone else config.backbone,
-        method=METHODS[config.method].title if config.method in METHODS else config.method,
+        method=config.method_row.title if config.method in (*METHODS, COMBINED.name) else config.method,
         epochs=run.last_epoch,
         planned_epochs=config.total_epochs,
         accuracy=best.val_accuracy if best else None,

@@ -1,10 +1,11 @@
-"""The table of fine-tuning methods: one row each, in the order in which they are shown. Torch-free."""
+"""The table of methods that can be chosen: one row each, in the order in which they are shown. Torch-free."""
 
 from typing import Any
 
 from models.backbone import Backbone
 from models.errors import ConfigError, Problem
 from models.methods.adapter import BottleneckAdapter
+from models.methods.combined import Combined
 from models.methods.full import FullFineTuning
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
@@ -23,10 +24,13 @@ METHODS: dict[str, Method[Any]] = {
         PrefixTuning(),
     )
 }
+COMBINED = Combined()  # what a run can be, but nobody can choose to train
 
 
 def get_method(name: str) -> Method[Any]:
-    """Return the row of `METHODS`, or raise a `ConfigError` that lists the names."""
+    """Return what a run's method is, or raise a `ConfigError` that lists the names that can be chosen."""
+    if name == COMBINED.name:
+        return COMBINED
     if name not in METHODS:
         raise ConfigError((Problem("method", f"there is no method {name!r}", f"Choose one of {', '.join(METHODS)}."),))
     return METHODS[name]

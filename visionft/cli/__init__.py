@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    combine_command,
     completion,
     curation,
     history_commands,
@@ -47,6 +48,7 @@ for module in (
     project_commands,
     model_commands,
     run_commands,
+    combine_command,
     suggest_command,
     curation,
     public_command,
