@@ -11,6 +11,11 @@ from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
 
 
+def fastest_order(device: torch.device) -> torch.memory_format:
+    """Return the memory order in which convolutions are fastest on a device; see `Classifier.to_device`."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
 class Classifier(nn.Module):
     """A backbone with a fresh head, made trainable by one method. The engine never learns which.
 
@@ -65,9 +70,20 @@ class Classifier(nn.Module):
         return self._method.may_leave_parts_out(self.options)
 
     @property
-    def head(self) -> nn.Linear:
-        """Return the classifier head, (D) -> (C)."""
+    def head(self) -> nn.Module:
+        """Return the classifier head, (B, D) to (B, C) logits: a linear layer, unless the method says else."""
         return self.network.get_classifier()
+
+    @property
+    def linear_head(self) -> nn.Linear:
+        """Return the head of a method that has a linear one."""
+        assert isinstance(self.head, nn.Linear)
+        return self.head
+
+    def load_head(self, state: dict[str, Tensor]) -> None:
+        """Give the head what was solved for, whatever its shapes are now."""
+        self._method.shape_head(self.head, state)
+        self.head.load_state_dict(state)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Switch to training; batch-norm statistics of frozen parts, and those the method keeps, stay as they are.
@@ -113,6 +129,9 @@ class Classifier(nn.Module):
         Raises:
             ValueError: Names or shapes differ: the state is of another backbone, method or class list.
         """
+        start = self.backbone.head + "."
+        of_head = {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
+        self._method.shape_head(self.head, of_head)
         own = self.trainable_state()
         if own.keys() != state.keys():
             odd = sorted(own.keys() ^ state.keys())
@@ -151,8 +170,7 @@ class Classifier(nn.Module):
         for module in self.network.modules():
             if hasattr(module, "fused_attn"):
                 module.fused_attn = target.type != "cpu" or precision == "fp32"
-        order = torch.contiguous_format if target.type == "mps" else torch.channels_last
-        self.to(device=target, memory_format=order)  # type: ignore[call-overload]
+        self.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
         self._method.settle_layout(self.network, self.options)
         return self
 

@@ -37,6 +37,6 @@ def count_parameters(
     """
     chosen = options or method.options()
     injected = method.injected_parameters(backbone.shape, chosen)
-    head = (sum(method.head_parts(backbone, chosen)) + 1) * classes
+    head = method.head_parameters(sum(method.head_parts(backbone, chosen)), classes, chosen)
     body = backbone.parameters_at(image_size or backbone.input_size)
     return ParameterCount((body if method.trains_network else injected) + head, body + injected + head)

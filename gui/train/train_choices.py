@@ -18,6 +18,7 @@ from visionft.training.estimate import Estimate, SetFacts
 from visionft.training.probing import Probe, best_probe
 
 HERE, ELSEWHERE = "On this computer", "To download when first used"
+UNTRAINED, TRAINED = "Answers without training", "Fine-tuning"
 _TRY_OUT = ("test_resnet", "test_vit")
 # Best for most projects first; the rest follow in the catalog's order.
 _RECOMMENDED_CPU = (
@@ -209,6 +210,7 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
         words=f"{tr(method.summary)} {tr(method.when)}",
         facts=facts,
         refusal=refusal[:1].upper() + refusal[1:],
+        group=UNTRAINED if method.is_training_free else TRAINED,
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from models.catalog import Backbone
 from models.errors import Problem
+from models.methods.head_parts import widths_seen, with_head
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
-from models.shapes import joined_widths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,9 +70,7 @@ class FullFineTuning(Method[FullOptions]):
 
     def head_parts(self, backbone: Backbone, options: FullOptions) -> tuple[int, ...]:
         """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""
-        if options.layers == "last":
-            return (backbone.features,)
-        return joined_widths(backbone.shape, backbone.features)
+        return widths_seen(backbone, options.layers)
 
     def keeps_statistics(self, options: FullOptions) -> bool:
         """Tell whether pretrained batch-norm statistics stay."""
@@ -97,11 +95,7 @@ class FullFineTuning(Method[FullOptions]):
             for name in ("cls_token", "pos_embed"):
                 if (parameter := getattr(network, name, None)) is not None:
                     parameter.requires_grad_(False)
-        if options.layers == "last":
-            return network
-        from models.methods.layers.joined import JoinedNetwork
-
-        return JoinedNetwork(network, backbone, classes=network.num_classes)
+        return with_head(network, backbone, options.layers)
 
     def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
         """Group trainable parameters by layer; each group's `lr_scale` multiplies the learning rate."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.backbone import Backbone
+from models.methods.head_parts import widths_seen, with_head
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
-from models.shapes import joined_widths
 
 CLOSED_FORM, GRADIENT = "closed_form", "gradient"
 
@@ -44,12 +44,11 @@ class LinearProbe(Method[LinearOptions]):
     learning_rate = 3e-3
     follows_width = False
     caches_features = True
+    is_training_free = True
 
     def head_parts(self, backbone: Backbone, options: LinearOptions) -> tuple[int, ...]:
         """Return the embedding's width, behind those of the earlier stages or blocks where they are joined."""
-        if options.layers == "last":
-            return (backbone.features,)
-        return joined_widths(backbone.shape, backbone.features)
+        return widths_seen(backbone, options.layers)
 
     def may_leave_parts_out(self, options: LinearOptions) -> bool:
         """Tell whether what was held out decides on the earlier parts."""
@@ -65,8 +64,4 @@ class LinearProbe(Method[LinearOptions]):
 
     def inject(self, network: Any, backbone: Backbone, options: LinearOptions) -> Any:
         """Put a head over several stages or blocks around the network, or leave it as it is."""
-        if len(self.head_parts(backbone, options)) == 1:
-            return network
-        from models.methods.layers.joined import JoinedNetwork
-
-        return JoinedNetwork(network, backbone, classes=network.num_classes)
+        return with_head(network, backbone, options.layers)

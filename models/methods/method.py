@@ -42,6 +42,9 @@ class Method(Generic[OptionsT]):
         trains_network: Whether the backbone's own weights learn.
         moves_buffers: Whether training moves buffers (batch-norm statistics), so that a checkpoint must hold them.
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
+        is_training_free: Whether its head is solved for at once and nothing is trained, unless its options say else.
+        solution: How that head is found: a row of `visionft.heads.solutions`.
+        is_live: Whether its answers follow the labels of now: its knowledge is what is labelled, not what was learnt.
         interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
     """
@@ -57,6 +60,9 @@ class Method(Generic[OptionsT]):
     trains_network: bool = False
     moves_buffers: bool = False
     caches_features: bool = False
+    is_training_free: bool = False
+    solution: str = "linear"
+    is_live: bool = False
     exchange_folder: str = ""
     interpolates: bool = False
 
@@ -83,8 +89,12 @@ class Method(Generic[OptionsT]):
         return False
 
     def is_closed_form(self, options: OptionsT) -> bool:
-        """Tell whether the head's solution is all there is to learn, so that a run has no epochs."""
-        return False
+        """Tell whether the head's solution is all there is, so that a run has no epochs."""
+        return self.is_training_free
+
+    def head_parameters(self, width: int, classes: int, options: OptionsT) -> int:
+        """Count the parameters of a head on `width` features before it is solved for."""
+        return (width + 1) * classes
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: OptionsT) -> int:
         """Count what `inject` adds to a network of that shape."""
@@ -113,6 +123,9 @@ class Method(Generic[OptionsT]):
             ConfigError: It cannot be applied to this network.
         """
         return network
+
+    def shape_head(self, head: Any, state: "Mapping[str, Tensor]") -> None:
+        """Give a head, in place, the shapes of a state that it will be loaded with, where they follow the pictures."""
 
     def merge(self, network: Any) -> None:
         """Fold into the weights, in place, what can be folded; the outputs stay the same."""

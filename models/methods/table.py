@@ -11,17 +11,19 @@ from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
 from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
+from models.methods.prototype import Prototype
 
 DEFAULT_METHOD = Lora.name
 
 METHODS: dict[str, Method[Any]] = {
     method.name: method
     for method in (
-        FullFineTuning(),
+        Prototype(),
         LinearProbe(),
         Lora(),
         BottleneckAdapter(),
         PrefixTuning(),
+        FullFineTuning(),
     )
 }
 COMBINED = Combined()  # what a run can be, but nobody can choose to train

@@ -10,6 +10,7 @@ from models.errors import ConfigError
 from models.methods.adapter import AdapterOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
+from models.methods.prototype import PrototypeOptions
 from models.methods.table import METHODS, get_method
 from models.parameters import count_parameters
 
@@ -24,6 +25,7 @@ OPTIONS = {
         AdapterOptions(bottleneck=5, placement="parallel"),
     ],
     "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
+    "prototype": [None, PrototypeOptions(layers="last")],
 }
 
 

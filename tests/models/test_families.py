@@ -43,6 +43,7 @@ LORA_ON_ALL = {
     "linear": None,
     "adapter": None,
     "prefix": None,
+    "prototype": None,
 }
 
 

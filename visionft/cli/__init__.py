@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    advice_commands,
     combine_command,
     completion,
     curation,
@@ -27,6 +28,7 @@ from visionft.cli import (
     project_commands,
     public_command,
     run_commands,
+    scoreboard_command,
     suggest_command,
     weights_commands,
 )
@@ -48,8 +50,10 @@ for module in (
     project_commands,
     model_commands,
     run_commands,
+    scoreboard_command,
     combine_command,
     suggest_command,
+    advice_commands,
     curation,
     public_command,
     weights_commands,

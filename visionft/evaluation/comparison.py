@@ -3,11 +3,14 @@
 Only pictures that both runs were evaluated on count, so the groups add up to both runs' right and wrong ones.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Split
 from visionft.errors import NextStep, RunError
+from visionft.evaluation.metrics import Z_95
 from visionft.evaluation.stored import Predicted, StoredEvaluation, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
@@ -124,3 +127,24 @@ def sign_test(first: int, second: int) -> float:
         tail += ways
         ways = ways * (count - hits) // (hits + 1)
     return min(1.0, 2 * tail / 2**count)
+
+
+def paired_interval(fixed: int, broken: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of the difference of two shares that were measured on the same `count` pictures.
+
+    Wald's interval with half a picture added to each of the four groups (Agresti and Min 2005, Statistics in Medicine
+    24, 729-740): it keeps its promise with few pictures and with no disagreement at all, where Wald's own is a point.
+    """
+    first, second, whole = fixed + 0.5, broken + 0.5, count + 2
+    middle = (first - second) / whole
+    half = Z_95 * math.sqrt(max(0.0, first + second - (first - second) ** 2 / whole)) / whole
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values that hold for all these comparisons at once (Holm 1979, Scandinavian Journal of Statistics 6)."""
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted

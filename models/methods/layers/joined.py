@@ -45,8 +45,8 @@ class Stages:
     def with_logits(self, network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map pictures to (B, C) logits and (B, D) parts; `network` is timm's, or a `JoinedNetwork` around it."""
         if isinstance(network, JoinedNetwork):
-            parts = network.forward_features(images)
-            return network.forward_head(parts), parts
+            _, parts = self(network.body, images)
+            return network.forward_head(network.seen_of(parts)), parts
         last, parts = self(network, images)
         return network.forward_head(last), parts
 
@@ -58,16 +58,25 @@ class JoinedNetwork(nn.Module):
 
     Attributes:
         body: timm's network, without a head of its own.
+
+    Args:
+        body: timm's network; its own head is taken away.
+        backbone: What it is.
+        classes: Width of the head (C).
+        head: Maps (B, D) parts to (B, C) logits; a linear layer when None.
+        width: D, where the head sees the last parts only; that of all when 0.
     """
 
-    def __init__(self, body: Any, backbone: Backbone, *, classes: int) -> None:
+    def __init__(
+        self, body: Any, backbone: Backbone, *, classes: int, head: nn.Module | None = None, width: int = 0
+    ) -> None:
         super().__init__()
         self.body = body
         self._head_name = backbone.head
         self._stages = Stages(backbone)
-        width = sum(joined_widths(backbone.shape, backbone.features))
+        self._width = width or sum(self._stages.widths)
         body.reset_classifier(0)
-        self.add_module(self._head_name, nn.Linear(width, classes))
+        self.add_module(self._head_name, head or nn.Linear(self._width, classes))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) normalised pictures to (B, C) logits."""
@@ -75,15 +84,19 @@ class JoinedNetwork(nn.Module):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) normalised pictures to (B, D): the earlier parts, then the network's own embedding."""
-        return self._stages(self.body, images)[1]
+        return self.seen_of(self._stages(self.body, images)[1])
+
+    def seen_of(self, parts: Tensor) -> Tensor:
+        """Return what the head sees of all (B, D') parts, (B, D)."""
+        return parts[:, -self._width :]
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Map (B, D) features to (B, C) logits; give them back where they are asked for."""
         return features if pre_logits else self.get_classifier()(features)
 
-    def get_classifier(self) -> nn.Linear:
+    def get_classifier(self) -> nn.Module:
         """Return the head, (D) -> (C)."""
-        return self.get_submodule(self._head_name)  # type: ignore[return-value]
+        return self.get_submodule(self._head_name)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Let the body compute activations anew in the backward pass."""

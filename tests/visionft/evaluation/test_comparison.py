@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visionft.errors import NextStep, RunError
-from visionft.evaluation.comparison import compare, compare_runs, sign_test
+from visionft.evaluation.comparison import compare, compare_runs, holm, paired_interval, sign_test
 from visionft.evaluation.stored import read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -117,3 +117,25 @@ def test_the_sign_test_gives_the_known_values() -> None:
     assert sign_test(0, 5) == pytest.approx(0.0625)  # 2 / 32
     assert sign_test(1, 9) == pytest.approx(2 * 11 / 1024)
     assert sign_test(4_000, 4_300) == pytest.approx(0.00103, rel=0.01)  # large counts stay exact
+
+
+def test_the_interval_of_a_paired_difference_holds_its_middle_and_never_vanishes() -> None:
+    low, high = paired_interval(30, 10, 200)
+    assert low < 0.1 < high and (low, high) == pytest.approx((0.039, 0.159), abs=0.002)
+    low, high = paired_interval(0, 0, 50)
+    assert low == -high and 0.02 < high < 0.06
+    assert paired_interval(0, 0, 0)[1] > 0.9
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 400))
+def test_exchanging_the_two_mirrors_their_interval(fixed: int, broken: int, others: int) -> None:
+    count = fixed + broken + others
+    low, high = paired_interval(fixed, broken, count)
+    assert -1 <= low <= high <= 1
+    assert paired_interval(broken, fixed, count) == pytest.approx((-high, -low))
+
+
+def test_p_values_are_corrected_for_their_number() -> None:
+    assert holm([]) == [] and holm([0.03]) == [0.03]
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]

@@ -231,6 +231,7 @@ class _Run:
         has_probe = self._sets_head() and not self.training_data.is_cached
         with self.training_data.solved_head() if has_probe else contextlib.nullcontext():
             done = self.keeper.keep_start(self.progress)
+        self.memory.sample()  # of a run without epochs nothing else is
         self.keeper.save_start()
         self.save_last()
         self.on_event(done)

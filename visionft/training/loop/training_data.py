@@ -15,7 +15,7 @@ from visionft.data.picture_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import Notice, OnEvent, Progress
-from visionft.heads.fitting import description, fit_head
+from visionft.heads.solutions import SOLUTIONS, Material
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import (
     BatchSource,
@@ -129,7 +129,7 @@ class TrainingData:
         chosen = {image.image_id for image in spread_by_class(self.train_images, RIDGE_INIT_PER_CLASS)}
         features = self._features_at_start
         some = [self.train_images[index].image_id in chosen for index in features.indices.tolist()]
-        set_gentle_head(self._classifier.head, features.images[some], features.targets[some])
+        set_gentle_head(self._classifier.linear_head, features.images[some], features.targets[some])
 
     @contextlib.contextmanager
     def solved_head(self) -> Iterator[None]:
@@ -152,24 +152,24 @@ class TrainingData:
     def _solve_head(self) -> None:
         features = self._features_at_start
         self._on_event(Progress(stage="Solving for the classifier head", done=0, total=0))
+        material = Material(
+            features=features.images.cpu(),
+            targets=self._wanted(features.targets).cpu(),
+            widths=self._classifier.head_parts,
+            class_names=self._images.class_names,
+            options=self._config.method_options,
+            is_multilabel=self._images.task == "multi",
+            tries_last_alone=self._classifier.may_leave_parts_out,
+            weights=self._weights(features.indices),
+            seed=self._config.seed,
+            should_stop=self._is_asked_to_stop,
+        )
         try:
-            fitted = fit_head(
-                features.images,
-                self._wanted(features.targets),
-                widths=self._classifier.head_parts,
-                is_multilabel=self._images.task == "multi",
-                tries_last_alone=self._classifier.may_leave_parts_out,
-                weights=self._weights(features.indices),
-                seed=self._config.seed,
-                should_stop=self._is_asked_to_stop,
-            )
+            solved = SOLUTIONS[self._config.method_row.solution](material)
         except InterruptedError:
             raise Stopped from None
-        head = self._classifier.head
-        with torch.no_grad():
-            head.weight.copy_(fitted.weight)
-            head.bias.copy_(fitted.bias)
-        self._on_event(Notice(message=description(fitted)))
+        self._classifier.load_head(solved.state)
+        self._on_event(Notice(message=solved.words))
 
     def _wanted(self, targets: Tensor) -> Tensor:
         """Return targets as (N, C) zeros and ones."""

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from models.methods.table import METHODS
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
+from visionft.heads import solutions
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import training_data
@@ -172,18 +174,27 @@ def test_a_head_for_learning_features_leaves_them_a_loss_to_learn_from() -> None
     assert (gentle(features).argmax(dim=1) == labels).float().mean() > 0.95
 
 
-@pytest.mark.parametrize(("method", "pictures", "solver"), [("lora", 6, "set_gentle_head"), ("linear", 30, "fit_head")])
+@pytest.mark.parametrize(
+    ("method", "pictures", "module", "solver"),
+    [("lora", 6, training_data, "set_gentle_head"), ("linear", 30, solutions, "fit_head")],
+)
 def test_a_head_that_only_begins_looks_at_some_of_each_class(
-    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, pictures: int, solver: str
+    snapshot: Snapshot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    pictures: int,
+    module: ModuleType,
+    solver: str,
 ) -> None:
-    honest, seen = getattr(training_data, solver), []
+    honest, seen = getattr(module, solver), []
 
     def record(*values, **options):
         features, targets = values[-2:]
         seen.append((len(features), len(targets)))
         return honest(*values, **options)
 
-    monkeypatch.setattr(training_data, solver, record)
+    monkeypatch.setattr(module, solver, record)
     monkeypatch.setattr(training_data, "RIDGE_INIT_PER_CLASS", 2)
     config = TrainConfig(backbone="starter_resnet", method=method, **{**TINY, "weights": "pretrained", "epochs": 1})
     train(config, snapshot, tmp_path / "run")

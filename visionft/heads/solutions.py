@@ -1,0 +1,78 @@
+"""How the head of a method is found that trains nothing: a row of `SOLUTIONS` each. A method names its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor  # noqa: TID253
+
+from visionft.events import ShouldStop, never_stop
+from visionft.heads.fitting import description, fit_head
+from visionft.heads.prototype import fit_prototypes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a head is found from.
+
+    Attributes:
+        features: (N, D) of training pictures, as the frozen network gives them; on the CPU.
+        targets: (N, C) zeros and ones; one each row unless there are several labels.
+        widths: Of the parts side by side; their sum is D.
+        class_names: (C) in the order of the targets.
+        options: Settings of the method.
+        is_multilabel: Whether a picture may have several labels or none.
+        tries_last_alone: Whether the head may pass over all parts but the last.
+        weights: (N,) how much each picture counts; all alike when None.
+        seed: Decides whatever is drawn.
+        should_stop: Asked now and then; a solution that it ends raises `InterruptedError`.
+    """
+
+    features: Tensor
+    targets: Tensor
+    widths: Sequence[int]
+    class_names: Sequence[str]
+    options: Any = None
+    is_multilabel: bool = False
+    tries_last_alone: bool = False
+    weights: Tensor | None = None
+    seed: int = 0
+    should_stop: ShouldStop = never_stop
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A head that was found: its `state_dict`, and a sentence that says what it is and how good it seems."""
+
+    state: dict[str, Tensor]
+    words: str
+
+
+def _linear(material: Material) -> Solution:
+    """Solve for the linear head that suits held-out pictures best."""
+    fitted = fit_head(
+        material.features,
+        material.targets,
+        widths=material.widths,
+        is_multilabel=material.is_multilabel,
+        tries_last_alone=material.tries_last_alone,
+        weights=material.weights,
+        seed=material.seed,
+        should_stop=material.should_stop,
+    )
+    return Solution({"weight": fitted.weight, "bias": fitted.bias}, description(fitted))
+
+
+def _prototype(material: Material) -> Solution:
+    """Let each class be the mean of its pictures."""
+    fitted = fit_prototypes(
+        material.features,
+        material.targets,
+        widths=material.widths,
+        is_multilabel=material.is_multilabel,
+        weights=material.weights,
+    )
+    return Solution({"weight": fitted.weight, "bias": fitted.bias}, fitted.words)
+
+
+SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {"linear": _linear, "prototype": _prototype}
