@@ -29,13 +29,17 @@ METHODS: dict[str, Method[Any]] = {
 COMBINED = Combined()  # what a run can be, but nobody can choose to train
 
 
+def known_method(name: str) -> Method[Any] | None:
+    """Return what a run's method is; None where this version does not know it."""
+    return COMBINED if name == COMBINED.name else METHODS.get(name)
+
+
 def get_method(name: str) -> Method[Any]:
     """Return what a run's method is, or raise a `ConfigError` that lists the names that can be chosen."""
-    if name == COMBINED.name:
-        return COMBINED
-    if name not in METHODS:
+    method = known_method(name)
+    if method is None:
         raise ConfigError((Problem("method", f"there is no method {name!r}", f"Choose one of {', '.join(METHODS)}."),))
-    return METHODS[name]
+    return method
 
 
 def supported_method(name: str, backbone: Backbone) -> str:

@@ -78,6 +78,11 @@ class Combination:
         """Tell whether it is better than its best part, by luck or not."""
         return self.loss < self.best.loss and self.fixed >= self.broken
 
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether it is better than its best part by more than luck."""
+        return self.is_worth_it and self.p_value < CHANCE
+
     def interval(self, accuracy: float) -> tuple[float, float]:
         """Return the 95 % interval of an accuracy on these pictures."""
         return wilson_interval(accuracy * self.pictures, self.pictures)
@@ -89,7 +94,7 @@ class Combination:
         if not self.is_worth_it:
             return f"No better than {best} alone: keep that."
         found = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"
-        if self.p_value < CHANCE:
+        if self.is_sure:
             return f"Really better than {best} alone: {found}."
         return (
             f"Perhaps better than {best} alone, perhaps luck: {found}, which chance alone gives in "
@@ -167,7 +172,9 @@ def _unseen(parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent) ->
     kept = tuple(image for image in images.images if image.split != "val" or image.sha256 not in learnt)
     count = len(images.labelled("val")) - len([image for image in kept if image.split == "val" and image.labels])
     if count:
-        on_event(Notice(message=f"Left out {count} validation pictures that one of the runs learnt from."))
+        on_event(
+            Notice(message=f"Validation pictures that are left out, because one of the runs learnt from them: {count}.")
+        )
     return replace(images, images=kept), count
 
 
@@ -227,9 +234,7 @@ def _is_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return logits.argmax(axis=1) == targets
 
 
-def _keep(
-    project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float
-) -> Path:
+def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float) -> Path:
     """Write the run folder; `config.json` comes last: a folder without it is no run."""
     by_name = {part.name: part for part in parts}
     strongest = by_name[found.parts[0].run]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from visionft.calibration import fit_temperature, mean_cross_entropy, sigmoid, softmax
+from visionft.calibration import fit_temperature, sigmoid, softmax
 
 PRIOR = 4.0
 FOLDS = 5

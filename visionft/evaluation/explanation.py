@@ -117,7 +117,7 @@ def around(boxes: Sequence[Box]) -> Box:
 
 
 def laid_together(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
-    """Return the sum of heat maps, each over its own box of one picture, as (CELLS, CELLS) over the largest of these."""
+    """Return the sum of heat maps, each over its own box of a picture, as (CELLS, CELLS) over the largest of these."""
     largest, total = around(boxes)[2], np.zeros((CELLS, CELLS), np.float32)
     for heat, (_, _, side) in zip(maps, boxes, strict=True):
         inner = max(1, round(CELLS * side / largest))

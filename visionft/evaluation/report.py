@@ -190,13 +190,10 @@ def logit_batches(
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield a run's (B, C) logits of pictures, labelled or not, as `output_batches` does.
 
-    Each classifier of a combination reads the pictures in its own size; those that one of them cannot read are left out.
+    Each classifier of a combination reads the pictures in its own size; what one of them cannot read is left out.
     """
     tell = _told_once(on_event) if answerer.is_combined else on_event
-    streams = [
-        _batches(part, chosen, part.classifier, stage=stage, on_event=tell)
-        for part in answerer.parts
-    ]
+    streams = [_batches(part, chosen, part.classifier, stage=stage, on_event=tell) for part in answerer.parts]
     for answers in zip(*streams, strict=True):
         places = sorted(set[int].intersection(*(set(each) for _, each in answers)))
         if places:
