@@ -29,7 +29,7 @@ from visionft.features.feature_store import (
 from visionft.features.row_store import RowStore
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.locations import local_file
+from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ def features_under(
     """
     from visionft.training.loop.run_context import RunContext, release
 
+    if (known := _known_under(project_dir, images, config)) is not None:
+        return known
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise StoppedError("The weights were not fetched.", "Start again to go on.")
     config = TrainConfig(
@@ -195,21 +197,20 @@ def embedded_by(
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Features:
-    """Return the features of pictures by one backbone as `features_under` does, without a network where all are known.
-
-    Raises:
-        StoppedError: The user stopped; what was computed is kept.
-        WeightsError: The backbone's weights cannot be had.
-    """
-    path = local_file(backbone)
-    sha256 = checked_sha256(backbone, path) if path else ""
-    kind = known_kind(project_dir, backbone.name, backbone.input_size, sha256)
-    if kind is not None:
-        known = features_of(kind, kind.store(project_dir), images.images)
-        if not known.missing:
-            return known
-    config = TrainConfig(backbone=backbone.name)
+    """Return the features of pictures by a backbone with its own weights, as `features_under`."""
+    config = TrainConfig(backbone=backbone.name, method="linear")
     return features_under(project_dir, images.images, config, on_event=on_event, should_stop=should_stop)
+
+
+def _known_under(project_dir: Path, images: Sequence[SnapshotImage], config: TrainConfig) -> Features | None:
+    """Return the features of pictures where all have them, without loading the network."""
+    path = local_file(config.backbone_row) if config.weights == PRETRAINED else None
+    if path is None:
+        return None
+    sha256 = checked_sha256(config.backbone_row, path)
+    kind = known_kind(project_dir, config.backbone, config.input_size, sha256)
+    found = features_of(kind, kind.store(project_dir), images) if kind else None
+    return found if found is not None and not found.missing else None
 
 
 def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:

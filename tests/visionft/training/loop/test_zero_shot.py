@@ -66,7 +66,9 @@ def test_answers_are_the_planted_ones_and_two_runs_are_equal(project: Project, c
     images = divided(project)
     results = [train(config, images, project.path / "runs" / name) for name in ("001-a", "002-b")]
     assert results[0].best and results[0].best.val_accuracy == 1.0
-    first, second = (load_file(project.path / "runs" / name / "best" / "model.safetensors") for name in ("001-a", "002-b"))
+    first, second = (
+        load_file(project.path / "runs" / name / "best" / "model.safetensors") for name in ("001-a", "002-b")
+    )
     assert first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
     (report,) = evaluate_splits(
         project.path / "runs" / "001-a", images, ("val",), on_event=ignore_event, should_stop=never_stop
