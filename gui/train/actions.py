@@ -37,6 +37,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
         add("run.probe", "Try networks on my pictures", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
             menu="Run"),
+        add("run.prompts", "Edit prompts", lambda p: p.draft.edit_prompts(), lambda p: p.draft.why_not_prompt(),
+            menu="Run"),
         add("run.measure", "Measure time and memory", lambda p: p.draft.measure(every_method=False),
             lambda p: p.draft.why_not_measure(), menu="Run"),
         add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),

@@ -88,6 +88,7 @@ class TrainDraft(QObject):
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
         view.probe_requested.connect(self.probe)
+        view.prompts_requested.connect(self.edit_prompts)
         view.split_card.changed.connect(self.refresh)
         view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
         view.open_more(self._state.settings.shows_more_choices)
@@ -152,8 +153,10 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the pictures need no division before a run."""
-        return self._session is None or is_divided(self._session.snapshot())
+        """Whether the pictures need no division before a run; a method that needs no labels has no use for one."""
+        if self._session is None or is_divided(self._session.snapshot()):
+            return True
+        return not self.config.method_row.needs_labels and not any(i.labels for i in self._session.snapshot().images)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the pictures as a run would find them: Start divides those that are not divided yet."""
@@ -292,6 +295,21 @@ class TrainDraft(QObject):
             on_done=lambda _found: None,
             on_end=self._on_measured,
         )
+
+    def why_not_prompt(self) -> str:
+        """Return why nothing can be said of the classes now; empty when it can."""
+        has_classes = self._session is not None and bool(self._session.snapshot().class_names)
+        return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
+
+    @Slot()
+    def edit_prompts(self) -> None:
+        """Let what is said of the classes be edited and measured."""
+        if self._session is not None and not self.why_not_prompt():
+            from gui.train.prompting import Prompting  # reads what measures, which takes a moment to load
+
+            edited = Prompting(self._state, self._session, page=self._page).edit(self.config, self._view)
+            if edited is not None:
+                self.take(edited)
 
     @Slot()
     def find_rate(self) -> None:

@@ -89,8 +89,8 @@ class TrainPage(Page):
         every = tr("Measure every method with these settings and show the cost on its card")
         attach(self.setup.measure_all_button, "run.measure", every)
         attach(self.setup.rates_button, "run.find_rate")
-        attempt = tr("Measure the networks on this computer on your pictures, without training")
-        attach(self.setup.probe_button, "run.probe", attempt)
+        attach(self.setup.probe_button, "run.probe", tr("Measure the networks here on your pictures, without training"))
+        attach(self.setup.prompts_button, "run.prompts")
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()

@@ -198,6 +198,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
 
 def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
     method = config.method_row
+    config = dataclasses.replace(config, backbone=suited_backbone(config.method, config.backbone))
     refusal = tr(method.refusal(config.backbone_row))
     facts = ""
     if not refusal:
@@ -212,6 +213,12 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
         refusal=refusal[:1].upper() + refusal[1:],
         group=UNTRAINED if method.is_training_free else TRAINED,
     )
+
+
+def suited_backbone(method: str, backbone: str) -> str:
+    """Return the backbone that a method is chosen with: the one there is, or its usual one where it refuses that."""
+    row = METHODS[method]
+    return row.usual_backbone if row.usual_backbone and row.refusal(get_backbone(backbone)) else backbone
 
 
 def _with_cost(facts: str, cost: Estimate | None) -> str:

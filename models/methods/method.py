@@ -46,6 +46,7 @@ class Method(Generic[OptionsT]):
         solution: How that head is found: a row of `visionft.heads.solutions`.
         reads_prompts: Whether what a person says of the classes is what it answers from.
         needs_labels: Whether it can do nothing without labelled pictures.
+        usual_backbone: What it is offered with where it refuses the chosen network; empty: it is not offered.
         is_live: Whether its answers follow the labels of now: its knowledge is what is labelled, not what was learnt.
         interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
@@ -66,6 +67,7 @@ class Method(Generic[OptionsT]):
     solution: str = "linear"
     reads_prompts: bool = False
     needs_labels: bool = True
+    usual_backbone: str = ""
     is_live: bool = False
     exchange_folder: str = ""
     interpolates: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone
+from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.methods.head_parts import LAST, with_head
 from models.methods.method import Method, MethodOptions
 from models.settings import setting
@@ -53,6 +54,7 @@ class ZeroShot(Method[ZeroShotOptions]):
     is_training_free = True
     reads_prompts = True
     needs_labels = False
+    usual_backbone = DEFAULT_TEXT_BACKBONE
     solution = "zero_shot"
 
     def refusal(self, backbone: Backbone) -> str:
