@@ -1,6 +1,6 @@
 """How near the adviser's forecasts come to what runs really give, and what its advice costs in accuracy.
 
-    python tests/benchmarks/adviser.py ../shared/data/trashnet ../shared/data/sign_digits --pictures 60 250 --seeds 0 1 2
+    python tests/benchmarks/adviser.py ../shared/data/trashnet ../shared/data/sign_digits --pictures 60 250
     python tests/benchmarks/adviser.py ... --pictures 1500 --seeds 0 --really really.json
 
 For each set, number of training pictures and seed: the pictures of `presets_table.py`, an adviser that sees those to
@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from presets_table import divide, preset
@@ -90,11 +91,11 @@ def _trial(key: str, seen: Snapshot, features: Features, seed: int, file: Path |
     return made
 
 
-def _read(file: Path | None) -> dict[str, dict[str, float]]:
+def _read(file: Path | None) -> dict[str, dict[str, Any]]:
     return json.loads(file.read_text()) if file is not None and file.is_file() else {}
 
 
-def _write(file: Path | None, key: str, values: dict[str, float]) -> None:
+def _write(file: Path | None, key: str, values: dict[str, Any]) -> None:
     if file is not None:
         file.write_text(json.dumps({**_read(file), key: values}, indent=1))
 
