@@ -51,8 +51,8 @@ class LabelPage(Page):
         self.labels = LabelSession(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar()
-        self.size = SizeControl(state.settings.thumbnail_px)
-        self.size_slider = self.size.slider
+        self.size_control = SizeControl(state.settings.thumbnail_px)
+        self.size_slider = self.size_control.slider
         self.grid = PictureGrid(
             self.thumbnails, selection=self.labels.selection, side_px=self.size_slider.value(), lines=0, overlaid=True,
             draggable=True,
@@ -89,7 +89,7 @@ class LabelPage(Page):
         self._modes.addWidget(self.grid)
         for view in (self.viewer, *self.bulk.views):
             self._modes.addWidget(view)
-        left, foot = QWidget(), row(self._selection, self.advance_box, self.size)
+        left, foot = QWidget(), row(self._selection, self.advance_box, self.size_control)
         foot.setStretch(0, 1)
         left_layout = column(self._modes, self.suggestion_bar, foot)
         left_layout.setStretch(0, 1)
@@ -308,7 +308,7 @@ class LabelPage(Page):
         self._modes.setCurrentWidget(bulk or (self.viewer if is_viewing else self.grid))
         self.filters.setVisible(bulk is None)
         self.advance_box.setVisible(bulk is None)
-        self.size.setVisible(bulk is None or self.bulk.has_sizes)
+        self.size_control.setVisible(bulk is None or self.bulk.has_sizes)
         self._show_chosen()
         self._show_bar()
         self._show_current()

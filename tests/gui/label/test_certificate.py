@@ -96,9 +96,9 @@ def test_the_threshold_narrows_what_is_accepted(qtbot, page, offer):
 
 
 def test_escape_leads_back_to_the_grid(qtbot, page, offer):
-    assert not page.size.isVisible()  # it has no pictures of a size
+    assert not page.size_control.isVisible()  # it has no pictures of a size
     qtbot.keyClick(offer.slider, Qt.Key.Key_Escape)
-    assert page.grid.isVisible() and page.size.isVisible()
+    assert page.grid.isVisible() and page.size_control.isVisible()
 
 
 def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, page, offer, window):
