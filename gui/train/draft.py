@@ -29,6 +29,7 @@ from gui.train.train_choices import (
     backbones_to_try,
     cost_words,
     method_choices,
+    needs_division,
     preset_choices,
     preset_configs,
     run_summary,
@@ -163,10 +164,9 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the pictures need no division before a run; a method that needs no labels has no use for one."""
-        if self._session is None or is_divided(self._session.snapshot()):
-            return True
-        return not self.config.method_row.needs_labels and not any(i.labels for i in self._session.snapshot().images)
+        """Whether the pictures need no division before a run; without labels there is nothing to divide."""
+        images = self._session.snapshot() if self._session else None
+        return images is None or is_divided(images) or not needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the pictures as a run would find them: Start divides those that are not divided yet."""
@@ -254,8 +254,8 @@ class TrainDraft(QObject):
             self.costs.want([config for config in configs if self._known(config) is None], snapshot)
 
     def _known(self, config: TrainConfig) -> Estimate | None:
-        is_possible = self._facts is not None and not config_problems(config)
-        return known_estimate(config, self._facts, evaluates=True) if is_possible and self._facts else None
+        facts = None if config_problems(config) else self._facts
+        return known_estimate(config, facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
         """Return why nothing can be measured on the pictures now; empty when it can."""
@@ -307,20 +307,14 @@ class TrainDraft(QObject):
             on_end=self._on_measured,
         )
 
-    def why_not_prompt(self) -> str:
-        """Return why nothing can be said of the classes now; empty when it can."""
-        has_classes = self._session is not None and bool(self._session.snapshot().class_names)
-        return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
-
     @Slot()
     def edit_prompts(self) -> None:
         """Let what is said of the classes be edited and measured."""
-        if self._session is not None and not self.why_not_prompt():
-            from gui.train.prompting import Prompting  # reads what measures, which takes a moment to load
+        if self._session is not None and self._session.snapshot().class_names:
+            from gui.train.prompting import Prompting  # takes a moment to load
 
-            edited = Prompting(self._state, self._session, page=self._page).edit(self.config, self._view)
-            if edited is not None:
-                self.take(edited)
+            prompting = Prompting(self._state, self._session, page=self._page)
+            self.take(prompting.edit(self.config, self._view) or self.config)
 
     @Slot()
     def find_rate(self) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
@@ -121,41 +121,22 @@ def evaluate_splits(
     val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
     found: list[Evaluation] = []
     for split in splits:
-        is_val = split == "val" and val is not None
-        chosen = val if is_val else run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
-        assert chosen is not None
+        chosen = val if split == "val" else None
+        chosen = chosen or run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
         found.append(_keep(run_dir, answerer.run, split, chosen, temperature, thresholds))
     return tuple(found)
 
 
-class Calibration(NamedTuple):
-    """What validation pictures say of a run's logits.
-
-    Attributes:
-        validation: Theirs; None where a method that needs no labels has no such picture.
-        temperature: What logits are divided by; 1 then.
-        thresholds: As `fit_thresholds` gives them; a half for each of several labels then.
-    """
-
-    validation: Logits | None
-    temperature: float
-    thresholds: np.ndarray | None
-
-
-def calibrate(answerer: Answerer, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop) -> Calibration:
-    """Look at the validation pictures; say so where there are none and the method can do without.
-
-    Raises:
-        RunError: There are none, and the method needs labels.
-        StoppedError: The user stopped.
-    """
+def calibrate(
+    answerer: Answerer, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
+) -> tuple[Logits | None, float, np.ndarray | None]:
+    """Return validation pictures' logits, and the temperature and thresholds they give: None, 1, halves without any."""
     if not images.labelled("val") and not answerer.run.config.method_row.needs_labels:
         on_event(Notice(message=UNCALIBRATED, level="warning"))
-        halves = np.full(len(answerer.run.class_names), 0.5)
-        return Calibration(None, 1.0, None if images.task == "single" else halves)
+        return None, 1.0, None if images.task == "single" else np.full(len(answerer.run.class_names), 0.5)
     val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
-    return Calibration(val, temperature, fit_thresholds(val, temperature))
+    return val, temperature, fit_thresholds(val, temperature)
 
 
 def _keep(

@@ -103,10 +103,9 @@ def export_run(
         answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
         if float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
-        calibration = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
-        temperature = calibration.temperature
+        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(answerer, images, temperature, calibration.thresholds, fitted)
+        metadata = _metadata(answerer, images, temperature, thresholds, fitted)
         model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
         reference = _Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
