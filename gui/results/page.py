@@ -17,6 +17,8 @@ from gui.kit.run_table import RunTable
 from gui.page import Page
 from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
+from gui.results.board import words as board_words
+from gui.results.board_views import BoardViews
 from gui.results.figure_views import FigureViews
 from gui.results.measuring import Measuring
 from gui.results.picture_views import PictureViews
@@ -25,6 +27,7 @@ from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from visionft.errors import NextStep
+from visionft.evaluation.price import UNKNOWN, price_of
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from visionft.data.types import Split
 
 SPLITS: "dict[str, Split]" = {"Validation": "val", "Test": "test"}
-MATRIX, PICTURES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(7)
+BOARD, MATRIX, PICTURES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(8)
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
 LOOK_MS = 300  # a run that is only passed over on the way to another is not measured
 
@@ -55,6 +58,7 @@ class ResultsPage(Page):
         self.table = RunTable(is_multiple=True)
         self.answer = AnswerCard(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
         self.figures = FigureViews()
+        self.board = BoardViews(state, session, page=self.name, parent=self)
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.answer.split_box, self.answer.evaluate_button
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
@@ -83,7 +87,7 @@ class ResultsPage(Page):
         self._runs_card.body.addWidget(self.table)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the answer
         self.damaged = Banner()
-        self.views = Views(self._all_views(), self.missing)
+        self.views = Views(self._all_views(), self.missing, first=MATRIX)
         self.view_buttons = self.views.buttons
         self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
         below = Card()
@@ -101,9 +105,10 @@ class ResultsPage(Page):
         self.body.addWidget(self._stack)
 
     def _all_views(self) -> tuple[View, ...]:
-        """Return the views in the order of `MATRIX` and those beside it."""
-        pictures, figures = self.pictures, self.figures
+        """Return the views in the order of `BOARD` and those beside it."""
+        pictures, figures, board = self.pictures, self.figures, self.board
         return (
+            View(title="Scoreboard", build=board.build, fill=board.show, needs_evaluation=False),
             View(title="Confusion", build=lambda: pictures.matrix, fill=pictures.show_matrix),
             View(title="Pictures", build=lambda: pictures.explain, fill=pictures.show_ordered),
             View(title="Classes", build=lambda: figures.classes, fill=figures.show_classes),
@@ -126,6 +131,8 @@ class ResultsPage(Page):
         self.measuring.ended.connect(self.mark_stale)  # the run's folder may be gone, or its weights
         self._look.timeout.connect(self._measure_by_itself)
         self.pictures.run_failed.connect(self.mark_stale)
+        self.board.run_chosen.connect(lambda name: self.table.select([name]))
+        self.board.answers_made.connect(lambda: self.views.choose(BOARD))
         if self.session is not None:
             self.session.runs_changed.connect(self.mark_stale)
 
@@ -215,6 +222,9 @@ class ResultsPage(Page):
         chosen = self._chosen()
         self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
+        self.board.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
+        price = price_of(run) if run is not None else UNKNOWN
+        self.answer.show_price(board_words.short_price(price), board_words.price_tip(price))
         self._show_answer()
         self.views.refill(has_evaluation=self.evaluation is not None)
         self._look.start()
@@ -284,6 +294,17 @@ class ResultsPage(Page):
         if run is not None and not self.why_not_evaluate():
             self.measuring.start(run, self.split())
 
+    def measure_all(self) -> None:
+        """Measure every run that was not, and show the scoreboard."""
+        self.views.choose(BOARD)
+        self.board.measure()
+
+    def answer_without_training(self) -> None:
+        """Make every answer that needs no training; the scoreboard shows when they are there."""
+        self.board.make()
+        if self._runs:
+            self.views.choose(BOARD)
+
     @Slot()
     def _measure_by_itself(self) -> None:
         """Measure the run that is looked at, once; beside a training run only when the user says so."""
@@ -348,3 +369,4 @@ class ResultsPage(Page):
     def close_workers(self) -> None:
         """Wait for pictures that are being decoded."""
         self.pictures.close()
+        self.board.close()

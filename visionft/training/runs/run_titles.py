@@ -22,9 +22,17 @@ def backbone_title(run: RunSummary) -> str:
 
 def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
-    plain = {run.name: run.notes.title or f"{method_title(run)}, {backbone_title(run)}" for run in runs}
+    plain = {run.name: _title(run) for run in runs}
     counts = Counter(plain.values())
-    return {name: title if counts[title] == 1 else f"{title} ({_number(name)})" for name, title in plain.items()}
+    return {run.name: _title(run, counts[plain[run.name]] > 1) for run in runs}
+
+
+def _title(run: RunSummary, has_number: bool = False) -> str:
+    """Return the name that the run was given, or its method and backbone; with its number where asked."""
+    number = f" {_number(run.name)}" if has_number else ""
+    if run.notes.title:
+        return f"{run.notes.title}{number and f' ({number.strip()})'}"
+    return f"{method_title(run)}{number}, {backbone_title(run)}"
 
 
 def _number(name: str) -> str:
