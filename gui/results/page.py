@@ -70,7 +70,7 @@ class ResultsPage(Page):
         self.missing = EmptyState("results", "", "")
         actions = state.actions
         actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
-        again = tr("A new run with these settings, from this run's best weights, on the labels of now")
+        again = tr("A new run with these settings on the labels of now; what was trained goes on from its best weights")
         actions.attach(self.again_button, "run.again", again)
         actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
         actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
@@ -257,6 +257,7 @@ class ResultsPage(Page):
     def _show_enabled(self) -> None:
         run = self.run()
         self.continue_button.setVisible(run is not None and can_continue(run))
+        self.again_button.setText(tr("Make it anew" if run is not None and not run.config.total_epochs else "Train on"))
         for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
         self.state.actions.refresh()

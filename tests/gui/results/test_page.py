@@ -284,3 +284,27 @@ def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monke
     qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert asked[0][0].name == OLD and asked[0][2] == "test"
+
+
+# -- runs without epochs ------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_solved_for_has_no_curve_and_says_so(page, show):
+    show(CURVES)
+    assert page.figures.no_curve.isVisible() and not page.figures.chart.isVisible()
+    page.table.select([OLD])
+    assert page.figures.chart.isVisible() and not page.figures.no_curve.isVisible()
+    page.table.select([OLD, NEW])
+    assert page.figures.chart.isVisible()
+
+
+def test_a_run_that_was_solved_for_is_made_anew_and_not_trained_on(page, window, monkeypatch):
+    begun: list[TrainConfig] = []
+    monkeypatch.setattr(window.state.session.runner, "start", begun.append)
+    assert page.again_button.text() == "Make it anew"
+    page.train_again()
+    window.show_page("results")
+    page.table.select([OLD])
+    assert page.again_button.text() == "Train on"
+    page.train_again()
+    assert [(each.method, each.start_from) for each in begun] == [("linear", ""), ("lora", OLD)]

@@ -5,19 +5,25 @@ from collections.abc import Sequence
 
 from models.catalog import known_backbone
 from models.methods.table import METHODS
+from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
-def method_title(run: RunSummary) -> str:
+def method_title(config: TrainConfig) -> str:
     """Return how the method of a run is called."""
-    method = METHODS.get(run.config.method)
-    return method.title if method else run.config.method
+    method = METHODS.get(config.method)
+    return method.title if method else config.method
 
 
-def backbone_title(run: RunSummary) -> str:
+def backbone_title(config: TrainConfig) -> str:
     """Return how the backbone of a run is called."""
-    backbone = known_backbone(run.config.backbone)
-    return backbone.title if backbone else run.config.backbone
+    backbone = known_backbone(config.backbone)
+    return backbone.title if backbone else config.backbone
+
+
+def config_title(config: TrainConfig, *, number: str = "") -> str:
+    """Return what a run with these settings is: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
+    return f"{method_title(config)}{number and f' {number}'}, {backbone_title(config)}"
 
 
 def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
@@ -29,10 +35,10 @@ def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 def _title(run: RunSummary, has_number: bool = False) -> str:
     """Return the name that the run was given, or its method and backbone; with its number where asked."""
-    number = f" {_number(run.name)}" if has_number else ""
+    number = _number(run.name) if has_number else ""
     if run.notes.title:
-        return f"{run.notes.title}{number and f' ({number.strip()})'}"
-    return f"{method_title(run)}{number}, {backbone_title(run)}"
+        return f"{run.notes.title}{number and f' ({number})'}"
+    return config_title(run.config, number=number)
 
 
 def _number(name: str) -> str:
