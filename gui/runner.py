@@ -66,7 +66,7 @@ def evaluate_run(run_dir: Path, images: "Snapshot | None", *, on_event: OnEvent,
     """
     load_libraries(on_event)
     from visionft.evaluation.report import evaluate_splits
-    from visionft.training.runs.recording import read_snapshot
+    from visionft.training.runs.run_snapshot import read_snapshot
 
     try:
         images = images or read_snapshot(run_dir)

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from models.pins import UNPINNED, Pin
 from models.shapes import Family, ResNetShape, ViTShape
+from models.text_towers import TextTower
 
 NOT_STATED = "not stated"
 # What may not be used commercially, or does not say; whoever trains on such weights has to accept it by its name.
@@ -33,6 +34,8 @@ class Backbone:
         input_size: Default side of the square input, in pixels.
         crop_share: Share of the resized picture's shorter side that the centre crop keeps.
         hub_id: Hugging Face repository of the weights; empty where there is none.
+        hub_file: Which of its files holds them. One of both sides (`text`) names the picture side's `visual.trunk.*`.
+        text: The text side that was trained together with it, for answers from prompts.
         licence: Of the weights: `not stated` where neither timm nor the catalog knows it.
         pin: The very file of that repository that is meant.
         bundled: Path under `models/` of weights that ship with the program; empty where none do.
@@ -55,6 +58,8 @@ class Backbone:
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_share: float = 0.95
     hub_id: str = ""
+    hub_file: str = "model.safetensors"
+    text: TextTower | None = None
     pin: Pin = UNPINNED
     licence: str = "Apache-2.0"
     bundled: str = ""
@@ -90,6 +95,10 @@ class Backbone:
     @property
     def hub_bytes(self) -> int:
         """Return how large the hub's file is, or about: float32, with a head for ImageNet's 1,000 classes."""
+        if self.text:
+            return self.pin.bytes or 4 * (
+                self.parameters + (self.features + 1) * self.text.embedding + self.text.parameters
+            )
         return self.pin.bytes or 4 * (self.parameters + (self.features + 1) * 1000)
 
     @property

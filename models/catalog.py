@@ -4,15 +4,19 @@ from dataclasses import replace
 
 from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
+from models.pins import PINS
 from models.shapes import ResNetShape, Stage, ViTShape
 from models.starter import hybrid
 from models.starter.architectures import STARTERS
+from models.text_towers import PE_CORE_S, SIGLIP2_B
 from models.timm_index import PREFIX, timm_backbone
 
 __all__ = ["BACKBONES", "DEFAULT_BACKBONE", "Backbone", "backbone_of_file", "get_backbone", "known_backbone"]
 
 _HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 DEFAULT_BACKBONE = "resnet18_in1k"
+DEFAULT_TEXT_BACKBONE = "pe_core_s"  # of those that answer from prompts
+_BOTH_SIDES = "open_clip_model.safetensors"
 
 
 def _recommended(
@@ -203,6 +207,41 @@ BACKBONES: dict[str, Backbone] = {
             "SigLIP 2-Base/16",
             "Learned from pictures and their captions in many languages; wants a GPU.",
             "vit_base_patch16_siglip_224.v2_webli",
+        ),
+        Backbone(
+            name=DEFAULT_TEXT_BACKBONE,
+            title="PE-Core-S/16 with text",
+            summary="Learned from pictures and their captions: answers from prompts, without a label. Small and quick.",
+            family="vit",
+            architecture="vit_pe_core_small_patch16_384",
+            shape=ViTShape(width=384, depth=12, heads=6, mlp_width=1536, patch=16, has_rotary=True),
+            parameters=23_586_048,
+            features=384,
+            input_size=384,
+            normalisation=_HALF,
+            interpolation="bilinear",
+            crop_share=1.0,
+            hub_id="timm/PE-Core-S-16-384",
+            hub_file=_BOTH_SIDES,
+            pin=PINS["timm/PE-Core-S-16-384"],
+            text=PE_CORE_S,
+        ),
+        Backbone(
+            name="siglip2_b",
+            title="SigLIP 2-B/16 with text",
+            summary="Answers from prompts in many languages, more accurately than PE-Core-S; large, and wants a GPU.",
+            family="vit",
+            architecture="vit_base_patch16_siglip_224",
+            shape=ViTShape(width=768, depth=12, heads=12, mlp_width=3072, patch=16),
+            parameters=92_884_224,
+            features=768,
+            input_size=224,
+            normalisation=_HALF,
+            crop_share=1.0,
+            hub_id="timm/ViT-B-16-SigLIP2",
+            hub_file=_BOTH_SIDES,
+            pin=PINS["timm/ViT-B-16-SigLIP2"],
+            text=SIGLIP2_B,
         ),
     )
 }

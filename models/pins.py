@@ -1,8 +1,10 @@
-"""Which very file of the hub a backbone means: commit, SHA-256 and size of its `model.safetensors`.
+"""Which very file of the hub a backbone means: commit, SHA-256 and size of its weights.
 
 Each row agrees with what at least two independent public projects recorded of that repository ; none was fetched
 where this table was written, which has no hub. A wrong row can refuse a good file, never accept a bad one.
-Repositories without a row are taken at their newest commit, and held against the hash that the hub itself states.
+Repositories without a row are taken at their newest commit, and held against the hash that the hub itself states; so
+are rows without a hash, at their commit. (Of SigLIP 2 the commit stands in two projects, hash and size in one; the
+size is that of its tensors and a header.)
 """
 
 from typing import NamedTuple
@@ -57,5 +59,11 @@ PINS: dict[str, Pin] = {
         revision="4685c99dabffe5affac90bd99dbffd25801ae58d",
         sha256="55cbb5d887b336d430e649c277b85a1429e724871f9d02ac16203235886d8c7b",
         bytes=346_334_872,
+    ),
+    "timm/PE-Core-S-16-384": Pin(revision="3249a38eb1c432ec19231c6fe1774acb6a4e4efe"),
+    "timm/ViT-B-16-SigLIP2": Pin(
+        revision="eee10eff6dd8cabae2d7f379d4e8cfcd352030aa",
+        sha256="d0a51069d2fa6c95b371b3bffd2a2c765c1815004798ee99f075290dbca73041",
+        bytes=1_500_786_832,
     ),
 }

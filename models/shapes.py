@@ -13,6 +13,7 @@ class ViTShape:
     Attributes:
         patch: Pixels of the input's side to one token.
         has_batch_norm: Whether convolutions with batch norm make its tokens.
+        has_rotary: Whether its attention turns queries and keys by their position (rotary embedding), as timm's `Eva`.
     """
 
     width: int
@@ -21,6 +22,7 @@ class ViTShape:
     mlp_width: int
     patch: int
     has_batch_norm: bool = False
+    has_rotary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,9 +141,88 @@ def state_of():
         from models.networks import build_network
 
         torch.manual_seed(1)
-        return build_network(BACKBONES[backbone], classes=classes, image_size=image_size).state_dict()
+        state = build_network(BACKBONES[backbone], classes=classes, image_size=image_size).state_dict()
+        if not BACKBONES[backbone].text:
+            return state
+        side = {"text.positional_embedding": torch.zeros(1), "logit_scale": torch.zeros(())}
+        return {f"visual.trunk.{name}": value for name, value in state.items()} | side
 
     return state_of
+
+
+@pytest.fixture
+def tiny_clip(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a CLIP that the catalog has for this test alone: tiny, random, in the weights folder."""
+    return _add_tiny(weights_home, monkeypatch, "tiny_clip", is_sigmoid=False)
+
+
+@pytest.fixture
+def tiny_siglip(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a SigLIP likewise, with a vocabulary of letters."""
+    return _add_tiny(weights_home, monkeypatch, "tiny_siglip", is_sigmoid=True)
+
+
+def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, is_sigmoid: bool) -> str:
+    from dataclasses import replace
+
+    import torch
+    from safetensors.torch import save_file
+
+    from models.catalog import BACKBONES
+    from models.networks import build_network
+    from models.pins import UNPINNED
+    from models.shapes import ViTShape
+    from visionft.zero_shot.text_encoder import build_text_network
+
+    like = BACKBONES["siglip2_b" if is_sigmoid else "pe_core_s"]
+    assert like.text
+    small = {"width": 32, "heads": 2, "layers": 2, "vocab_size": 300 if is_sigmoid else 49408}
+    tower = replace(
+        like.text,
+        embedding=64 if is_sigmoid else 48,
+        settings={**like.text.settings, **small},
+        tokenizer_pin=UNPINNED,
+    )
+    row = replace(
+        like,
+        name=name,
+        title=name,
+        text=tower,
+        pin=UNPINNED,
+        hub_id=f"timm/{name}",
+        model_args={"embed_dim": 64, "depth": 2, "num_heads": 2}
+        | ({} if is_sigmoid else {"attn_pool_num_heads": 2, "img_size": 64}),
+        shape=ViTShape(width=64, depth=2, heads=2, mlp_width=256, patch=16, has_rotary=not is_sigmoid),
+        features=64,
+        input_size=64,
+    )
+    headless = build_network(row, classes=0, image_size=64)
+    row = replace(row, parameters=sum(value.numel() for value in headless.parameters()))
+    torch.manual_seed(3)
+    trunk = build_network(row, classes=0 if is_sigmoid else tower.embedding, image_size=64)
+    state = {f"visual.trunk.{key}": value for key, value in trunk.state_dict().items()}
+    state |= {f"text.{key}": value for key, value in build_text_network(tower).state_dict().items()}
+    state["logit_scale"] = torch.tensor(3.0)
+    if is_sigmoid:
+        state["logit_bias"] = torch.tensor(-2.0)
+        _write_letters(weights_home / f"{name}.tokenizer.json")
+    save_file({key: value.contiguous().clone() for key, value in state.items()}, weights_home / f"{name}.safetensors")
+    monkeypatch.setitem(BACKBONES, name, row)
+    return name
+
+
+def _write_letters(path: Path) -> None:
+    """Write a vocabulary in Gemma's form whose pieces are single letters, and some pairs of them."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+
+    letters = ["<pad>", "<eos>", "<bos>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz0123456789äöüß", "th", "▁a", "▁o"]
+    vocabulary = {piece: number for number, piece in enumerate(letters)}
+    merges = [("t", "h"), ("▁", "a"), ("▁", "o")]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in letters[:4]])
+    tokenizer.save(str(path))
 
 
 @pytest.fixture

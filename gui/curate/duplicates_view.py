@@ -147,7 +147,7 @@ class DuplicatesView(FindingsView):
         colours = self.curation.colours
         members = [[each for each in group.ids if self._group_of[each] is group] for group in groups]
         sections = tuple(
-            Section(group.heading(), colours.get(next(iter(group.labels), ""), 0), len(ids))
+            Section(group.heading(), colours.get(group.labels[0]) if len(group.labels) == 1 else None, len(ids))
             for group, ids in zip(groups, members, strict=True)
             if ids
         )

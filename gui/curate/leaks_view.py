@@ -1,17 +1,20 @@
 """The view of leaks: each group that lies in several splits under a heading, what counts as a group, and mending."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.findings_view import FindingsView
+from gui.curate.leak_accuracy import LeakAccuracy
 from gui.curate.reading import Found
 from gui.curate.view import Command, Empty, Shown, plain_tile
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
+from gui.kit.honest_accuracies import HonestAccuracies, honest_words
 from gui.kit.i18n import tr
+from gui.kit.parts import column
 from gui.kit.picture_model import Section, Tile
 from visionft.curation.leaks.check import DOUBLES, Leak, Together, leaks_among, mend, together_now
 from visionft.project.edits.grouping_changes import CountGroupings, counted_groupings
@@ -37,6 +40,8 @@ class LeaksView(FindingsView):
         super().__init__(curation)
         self._known: _Known | None = None
         self._leak_of: dict[int, Leak] = {}
+        self.accuracies = HonestAccuracies(self)
+        self.accuracies.changed.connect(self.changed)
         self.commands = {
             "curate.mend": Command(
                 self.mend_all, self.why_not_mend, icon="check", words=tr("Mend all"), needs_picture=False
@@ -59,6 +64,9 @@ class LeaksView(FindingsView):
             for ids in leak.pictures.values():
                 self._leak_of.update((image_id, leak) for image_id in ids)
         self._show_groupings(self._known.together)
+        if self.curation.project is not None:
+            self.accuracies.ask(self.curation.project)
+        self.accuracy_table.show_accuracies(self.accuracies.found)
 
     def _read(self, found: Found) -> _Known | None:
         project = self.curation.project
@@ -81,17 +89,9 @@ class LeaksView(FindingsView):
             return super().sentence()
         pairs = sum(leak.pairs for leak in self._known.leaks)
         groups = tr("{count} groups lie in several splits", count=f"{len(self._known.leaks):,}")
-        words = f"{groups} ({tr('{count} pairs', count=f'{pairs:,}')})."
-        for each in self.found.result.facts.get("accuracy", ())[:1]:
-            if each["leaked"] and each["without"] is not None:
-                words += " " + tr(
-                    "Run {run} is right in {all} of {split}, in {without} without pictures that it knew.",
-                    run=each["run"],
-                    all=f"{each['accuracy']:.1%}",
-                    split=each["split"],
-                    without=f"{each['without']:.1%}",
-                )
-        return words
+        words = f"{groups} ({tr('{count} pairs', count=f'{pairs:,}')})." if pairs else f"{groups}."
+        newest = self.accuracies.newest
+        return " ".join(filter(None, (words, honest_words(newest) if newest is not None else "")))
 
     def empty(self) -> Empty | None:
         """Return why there is nothing to show."""
@@ -100,6 +100,8 @@ class LeaksView(FindingsView):
         if self._leak_of:
             return None
         words = tr("What belongs together lies in one split, or in none yet.")
+        if self.accuracies.newest is not None:
+            words += " " + tr("The last run learned from the splits before: train again, and its accuracy will hold.")
         return Empty(title=tr("Nothing leaks"), words=words, icon="check-circle", keeps_controls=True)
 
     def shown(self) -> Shown:
@@ -108,7 +110,7 @@ class LeaksView(FindingsView):
         by_id = {id(leak): leak for leak in self._leak_of.values()}
         shown = [by_id[each] for each in leaks]
         members = [[image_id for ids in leak.pictures.values() for image_id in ids] for leak in shown]
-        sections = tuple(Section(self._heading(leak), 0, len(ids)) for leak, ids in zip(shown, members, strict=True))
+        sections = tuple(Section(self._heading(leak), None, len(ids)) for leak, ids in zip(shown, members, strict=True))
         return Shown(tuple(image_id for ids in members for image_id in ids), sections)
 
     def _heading(self, leak: Leak) -> str:
@@ -117,7 +119,7 @@ class LeaksView(FindingsView):
 
     def tile(self, row: ImageRow) -> Tile:
         """Return a picture with its split over it."""
-        return plain_tile(row, self.curation, mark=tr(row.split) if row.split else "")
+        return replace(plain_tile(row, self.curation, mark=tr(row.split) if row.split else ""), aside="")
 
     # -- what counts --------------------------------------------------------------------------------------------
 
@@ -133,9 +135,16 @@ class LeaksView(FindingsView):
         """The chips by kind."""
         return {}
 
+    @cached_property
+    def accuracy_table(self) -> LeakAccuracy:
+        """What the runs are worth without what leaked."""
+        return LeakAccuracy()
+
     def build_controls(self) -> QWidget | None:
-        """Return what counts as belonging together."""
-        return self.groupings
+        """Return what counts as belonging together, and what leaks did to the runs' accuracy."""
+        whole = QWidget()
+        whole.setLayout(column(self.groupings, self.accuracy_table))
+        return whole
 
     def _show_groupings(self, together: Together) -> None:
         reasons = {each.kind: tr(each.reason) for each in together.groupings}
@@ -157,6 +166,10 @@ class LeaksView(FindingsView):
             counts = {**counted_groupings(project), kind: kind not in known.together.counted}
             if self.curation.apply(CountGroupings(counts)):
                 self.changed.emit()
+
+    def close(self) -> None:
+        """Wait for what is being read of the runs."""
+        self.accuracies.close()
 
     # -- acting -------------------------------------------------------------------------------------------------
 

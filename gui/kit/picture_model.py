@@ -51,11 +51,12 @@ class Tile:
 class Section:
     """A heading, and how many of the pictures that follow belong to it: at least one.
 
-    `aside` is said quietly at the right; the section that keys are about `is_current`.
+    `aside` is said quietly at the right; the section that keys are about `is_current`. One that is of no class has no
+    `colour`.
     """
 
     title: str
-    colour: ClassColour
+    colour: ClassColour | None
     count: int
     aside: str = ""
     is_current: bool = False

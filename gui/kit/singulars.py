@@ -56,6 +56,20 @@ OF_ONE = {
     "{count} copies were taken out of the project.": "{count} copy was taken out of the project.",
     "{count} pairs are no doubles.": "{count} pair is no double.",
     "{count} pairs": "1 pair",
+    (
+        "{run} is right in {all} of the {split} pictures, but in {without} ({low} to {high}) without the {count} "
+        "that it knew from training."
+    ): (
+        "{run} is right in {all} of the {split} pictures, but in {without} ({low} to {high}) without the one "
+        "that it knew from training."
+    ),
+    (
+        "{count} of them leak: what belongs together with them was trained on. Without them {share} are right; "
+        "on new ones expect {low} to {high}."
+    ): (
+        "{count} of them leaks: what belongs together with it was trained on. Without it {share} are right; "
+        "on new ones expect {low} to {high}."
+    ),
     "{count} groups lie in several splits": "1 group lies in several splits",
     "{count} pictures moved to the split of their group.": "1 picture moved to the split of its group.",
     "{count} have no label.": "{count} has no label.",

@@ -197,8 +197,10 @@ def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) 
         strong = QFont(font)
         strong.setWeight(QFont.Weight.DemiBold)
         painter.setFont(strong)
-    _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
-    title, room = line.adjusted(16, 0, 0, 0), painter.fontMetrics().horizontalAdvance(section.title)
+    if section.colour is not None:
+        _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
+        line = line.adjusted(16, 0, 0, 0)
+    title, room = line, painter.fontMetrics().horizontalAdvance(section.title)
     _draw_words(painter, title, section.title, palette.accent if section.is_current else palette.muted)
     painter.setFont(font)
     if section.aside:

@@ -167,7 +167,7 @@ class RowsView(QWidget):
 def _section(shown: RowOfAlike, colours: dict[str, ClassColour], *, is_current: bool) -> Section:
     title = tr("{name}?", name=shown.class_name) if shown.class_name else tr("What are these?")
     aside = tr("{share} sure", share=f"{shown.share:.0%}") if shown.share else ""
-    return Section(title, colours.get(shown.class_name, 0), len(shown.image_ids), aside, is_current)
+    return Section(title, colours.get(shown.class_name), len(shown.image_ids), aside, is_current)
 
 
 def shortened(name: str) -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gui.kit.i18n import tr
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
@@ -106,9 +107,28 @@ def missing_words(
     return tr("Not measured yet"), tr("Measuring begins in a moment."), ""
 
 
-def meaning(found: StoredEvaluation) -> str:
-    """Return how far the sentence can be believed: little, where few pictures were measured."""
-    return " ".join(filter(None, (_certainty(found), _one_sided(found))))
+def meaning(found: StoredEvaluation, honest: HonestAccuracy | None = None) -> str:
+    """Return how far the sentence can be believed: little, where few pictures were measured, or where they were known.
+
+    Args:
+        found: What was measured.
+        honest: The same without the pictures whose partners were trained on; None where there are none.
+    """
+    certainty = _certainty(found) if honest is None else _certainty_with_leaks(honest)
+    return " ".join(filter(None, (certainty, _one_sided(found))))
+
+
+def _certainty_with_leaks(honest: HonestAccuracy) -> str:
+    """Return what to expect on new pictures, of which no partner is among those of training."""
+    if honest.without is None or honest.without_interval is None:
+        words = "All of them leak: what belongs together with them was trained on. What it is worth is not known."
+        return tr(words)
+    low, high = honest.without_interval
+    words = (
+        "{count} of them leak: what belongs together with them was trained on. Without them {share} are right; "
+        "on new ones expect {low} to {high}."
+    )
+    return tr(words, count=f"{honest.leaked:,}", share=f"{honest.without:.0%}", low=f"{low:.0%}", high=f"{high:.0%}")
 
 
 def _certainty(found: StoredEvaluation) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QStackedWidget
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
+from gui.kit.honest_accuracies import HonestAccuracies
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
@@ -26,6 +27,7 @@ from gui.results.run_actions import RunActions
 from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.errors import NextStep
 from visionft.evaluation.price import UNKNOWN, price_of
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
@@ -53,6 +55,7 @@ class ResultsPage(Page):
         self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
         self.evaluation: StoredEvaluation | None = None
         self.measuring = Measuring(state, session, page=self.name, parent=self)
+        self.honest = HonestAccuracies(self)
         self._look = QTimer(self, singleShot=True, interval=LOOK_MS)
         self.actions_of_runs = RunActions(state, session, self)
         self.table = RunTable(is_multiple=True)
@@ -130,6 +133,7 @@ class ResultsPage(Page):
         self.measuring.changed.connect(self._show_answer)
         self.measuring.ended.connect(self.mark_stale)  # the run's folder may be gone, or its weights
         self._look.timeout.connect(self._measure_by_itself)
+        self.honest.changed.connect(self._show_answer)
         self.pictures.run_failed.connect(self.mark_stale)
         self.board.run_chosen.connect(lambda name: self.table.select([name]))
         self.board.answers_made.connect(lambda: self.views.choose(BOARD))
@@ -246,8 +250,15 @@ class ResultsPage(Page):
             count = self.pictures.relabelled()
             changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
             figures = " · ".join(filter(None, (changed, evaluations.figures(found))))
-            self.answer.show_answer(answer.sentence(found), answer.meaning(found), figures)
+            self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()
+
+    def _honest(self) -> HonestAccuracy | None:
+        """Return what is shown without the pictures that the run knew; None where it knew none, or that is not read."""
+        if self.session is None or self.evaluation is None:
+            return None
+        self.honest.ask(self.session.project)
+        return self.honest.of(self.evaluation.run, self.evaluation.split)
 
     @property
     def _is_training(self) -> bool:
@@ -368,6 +379,7 @@ class ResultsPage(Page):
             self.actions_of_runs.rename(self._runs[name], title)
 
     def close_workers(self) -> None:
-        """Wait for pictures that are being decoded."""
+        """Wait for pictures that are being decoded, and for what is being read."""
         self.pictures.close()
         self.board.close()
+        self.honest.close()

@@ -21,6 +21,8 @@ from models.shapes import Family, ResNetShape, ViTShape
 if TYPE_CHECKING:
     from torch import nn
 
+ROTARY = "its attention turns tokens by their position, and a prefix has none; choose LoRA or adapter"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixOptions(MethodOptions):
@@ -58,6 +60,11 @@ class PrefixTuning(Method[PrefixOptions]):
     unsupported: ClassVar[Mapping[Family, str]] = {
         "resnet": "a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter"
     }
+
+    def refusal(self, backbone: Backbone) -> str:
+        """Refuse attention that turns queries and keys by their position: a prefix has none."""
+        is_rotary = isinstance(backbone.shape, ViTShape) and backbone.shape.has_rotary
+        return ROTARY if is_rotary else super().refusal(backbone)
 
     def injected_parameters(self, shape: ViTShape | ResNetShape, options: PrefixOptions) -> int:
         """Count keys and values of each attention, or the embedding and MLP that make them."""

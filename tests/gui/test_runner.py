@@ -18,8 +18,8 @@ from visionft.errors import RunError
 from visionft.events import EpochDone, Progress, RunStarted
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
-from visionft.training.runs.recording import write_snapshot
 from visionft.training.runs.run_folder import RunSummary, TrainResult, new_run_dir, read_run
+from visionft.training.runs.run_snapshot import write_snapshot
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -12,9 +12,11 @@ def test_every_pin_is_whole_and_used() -> None:
     rows = {row.hub_id: row for row in BACKBONES.values() if row.hub_id}
     assert PINS.keys() <= rows.keys()
     for hub_id, pin in PINS.items():
-        assert re.fullmatch(r"[0-9a-f]{40}", pin.revision) and re.fullmatch(r"[0-9a-f]{64}", pin.sha256)
+        assert re.fullmatch(r"[0-9a-f]{40}", pin.revision)
+        assert re.fullmatch(r"[0-9a-f]{64}", pin.sha256) or rows[hub_id].text
         assert rows[hub_id].pin == pin
-    assert len({pin.sha256 for pin in PINS.values()}) == len(PINS)
+    hashes = [pin.sha256 for pin in PINS.values() if pin.sha256]
+    assert len(set(hashes)) == len(hashes)
 
 
 @pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.pin.bytes])

@@ -34,7 +34,7 @@ SERVER = """
 import json, os, signal, sys, time
 from pathlib import Path
 from visionft.export.exporter import export_run
-from visionft.training.runs.recording import read_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot
 def export(run, out, last):
     steps, is_late = 0, False
     def on_event(event):

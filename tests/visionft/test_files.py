@@ -11,7 +11,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.files import parse_json, read_gzip
 from visionft.project.db.locking import ProjectLock
-from visionft.training.runs.recording import read_snapshot, write_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
 DEEP = "[" * 100_000
 

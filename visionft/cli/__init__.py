@@ -18,8 +18,10 @@ from typer.exceptions import TyperException
 
 import visionft
 from visionft.cli import (
+    advice_commands,
     completion,
     curation,
+    evidence_command,
     history_commands,
     model_commands,
     program_commands,
@@ -50,6 +52,8 @@ for module in (
     run_commands,
     scoreboard_command,
     suggest_command,
+    evidence_command,
+    advice_commands,
     curation,
     public_command,
     weights_commands,

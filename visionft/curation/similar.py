@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from visionft.curation.check import read_result
+from visionft.curation.duplicates.check import known_groups
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
@@ -135,9 +135,7 @@ class Ranking:
 
 def ranking_of(project_dir: Path, features: Features) -> Ranking:
     """Return what ranks a project's pictures; the groups of duplicates are those found last."""
-    result = read_result(project_dir, "duplicates")
-    findings = result.findings if result is not None else ()
-    return Ranking(features, {each.image_id: each.group for each in findings if each.group})
+    return Ranking(features, known_groups(project_dir))
 
 
 def examples_from_files(

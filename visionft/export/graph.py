@@ -18,9 +18,10 @@ import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
 from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT
+from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
 
 OPSET = 20
-OPSETS = (18, 20, 22)  # 18 is the first with an antialiased Resize; each is a choice that the tests try
+OPSETS = (18, 20, 22)  # each is a choice that the tests try
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
@@ -46,15 +47,8 @@ def export_network(
     )
     model = onnx.load(path)
     _strip(model)
-    model.ir_version = _ir_version(opset)
+    model.ir_version = ir_version(opset)
     onnx.save(model, path)
-
-
-def _ir_version(opset: int) -> int:
-    """Return the file format that belongs to the operators: a newer one would shut out the runtimes of their time."""
-    from onnx import helper
-
-    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
 
 
 def _strip(model: Any) -> None:
@@ -73,7 +67,7 @@ def assemble(
     from onnx import compose, helper
 
     network = compose.add_prefix(onnx.load(network_path), "network/")
-    before = _preprocessing_model(preprocessing, opset)
+    before = preprocessing_model(preprocessing, opset)
     joined = compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
     _append_probabilities(joined, temperature=temperature, task=task)
     opsets = {each.domain: each.version for each in joined.opset_import}  # merging lists the common one twice
@@ -117,91 +111,13 @@ def preprocessing_metadata(preprocessing: Preprocessing) -> dict[str, Any]:
     return {**asdict(preprocessing), "color_order": "RGB", "steps": "centre square, antialiased resize, normalise"}
 
 
-def _preprocessing_model(preprocessing: Preprocessing, opset: int) -> Any:
-    from onnx import TensorProto, helper
-
-    mean, std = (
-        np.array(part, np.float32).reshape(1, 3, 1, 1) * 255 for part in (preprocessing.mean, preprocessing.std)
-    )
-    constants = {
-        "permille": preprocessing.crop_permille,
-        "half": 500,
-        "thousand": 1000,
-        "one": 1,
-        "two": 2,
-        "size": np.array([preprocessing.size, preprocessing.size], np.int64),
-        "crop_axes": np.array([1, 2], np.int64),
-        "low": np.float32(0),
-        "high": np.float32(255),
-        "mean": mean,
-        "std": std,
-    }
-    graph = helper.make_graph(
-        _preprocessing_nodes(preprocessing.interpolation),
-        "preprocessing",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", "height", "width", 3])],
-        [
-            helper.make_tensor_value_info(
-                "pixels", TensorProto.FLOAT, ["batch", 3, preprocessing.size, preprocessing.size]
-            )
-        ],
-        [_constant(name, value) for name, value in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=_ir_version(opset))
-
-
-def _constant(name: str, value: Any) -> Any:
-    from onnx import numpy_helper
-
-    array = np.array([value], np.int64) if isinstance(value, int) else np.asarray(value)
-    return numpy_helper.from_array(array, name)
-
-
-def _preprocessing_nodes(interpolation: str) -> list[Any]:
-    """Return the nodes of `Preprocessing.crop_box` and `Preprocessing.apply`, in their order."""
-    from onnx import TensorProto, helper
-
-    make = helper.make_node
-    mode = {"bilinear": "linear", "bicubic": "cubic"}[interpolation]
-    return [
-        make("Shape", ["image"], ["extent"], start=1, end=3),  # (height, width)
-        make("ReduceMin", ["extent"], ["shorter"], keepdims=1),
-        make("Mul", ["shorter", "permille"], ["scaled"]),
-        make("Add", ["scaled", "half"], ["rounded"]),
-        make("Div", ["rounded", "thousand"], ["wished_side"]),
-        make("Max", ["wished_side", "one"], ["side"]),
-        make("Sub", ["extent", "side"], ["margin"]),
-        make("Div", ["margin", "two"], ["start"]),
-        make("Add", ["start", "side"], ["end"]),
-        make("Slice", ["image", "start", "end", "crop_axes"], ["square"]),
-        # Bytes are turned to planes, not floats: a large picture would be in memory twice at four bytes a value.
-        make("Transpose", ["square"], ["planes"], perm=[0, 3, 1, 2]),
-        make("Cast", ["planes"], ["square_planes"], to=TensorProto.FLOAT),
-        # exclude_outside and this cubic coefficient are what torch's antialiased interpolate computes.
-        make(
-            "Resize",
-            ["square_planes", "", "", "size"],
-            ["resized"],
-            mode=mode,
-            axes=[2, 3],
-            antialias=1,
-            exclude_outside=1,
-            coordinate_transformation_mode="half_pixel",
-            cubic_coeff_a=-0.5,
-        ),
-        make("Clip", ["resized", "low", "high"], ["clipped"]),
-        make("Sub", ["clipped", "mean"], ["centred"]),
-        make("Div", ["centred", "std"], ["pixels"]),
-    ]
-
-
 def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None:
     from onnx import TensorProto, helper
 
     graph = model.graph
     classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
     raw, *distance = (output.name for output in graph.output)
-    graph.initializer.append(_constant("temperature", np.float32(temperature)))
+    graph.initializer.append(constant("temperature", np.float32(temperature)))
     activation = {"single": helper.make_node("Softmax", ["calibrated"], ["probabilities"], axis=1)}
     activation["multi"] = helper.make_node("Sigmoid", ["calibrated"], ["probabilities"])
     graph.node.extend(

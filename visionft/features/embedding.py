@@ -5,6 +5,7 @@ crash loses a few seconds of work.
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import StoppedError, nothing_readable
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.features.feature_store import FeatureKind, Features, current_kind, features_of, make_current
+from visionft.features.feature_store import FeatureKind, Features, current_kind, features_of, make_current, note_kind
 from visionft.features.row_store import RowStore
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
@@ -132,13 +133,57 @@ def embedded(
     return features_of(kind, kind.store(project_dir), images.images)
 
 
+def features_under(
+    project_dir: Path,
+    images: Sequence[SnapshotImage],
+    config: TrainConfig,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Features:
+    """Return the features of pictures by the frozen network of a run's settings; those that are missing are computed.
+
+    What everybody reads (`make_current`) stays what it is.
+
+    Raises:
+        StoppedError: The user stopped; what was computed is kept.
+        WeightsError: The network's weights cannot be had.
+    """
+    from visionft.training.loop.run_context import RunContext, release
+
+    if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
+        raise StoppedError("The weights were not fetched.", "Start again to go on.")
+    config = TrainConfig(
+        backbone=config.backbone,
+        method="linear",
+        image_size=config.image_size,
+        device=config.device,
+        weights=config.weights,
+        seed=config.seed,
+    )
+    context = RunContext(config, classes=1)
+    try:
+        kind = _kind(config, context)
+        store = kind.store(project_dir)
+        todo = _one_of_each(features_of(kind, store, images).missing)
+        unreadable, is_stopped = _fill(store, todo, config, context, on_event, should_stop)
+    finally:
+        release(context.classifier, None)
+    if is_stopped:
+        raise StoppedError("The pictures were not all looked at.", "Start again to go on where it stopped.")
+    for image, reason in unreadable:
+        on_event(Notice(message=f"Left out {image.path}: {reason}.", level="warning"))
+    note_kind(project_dir, kind)
+    return features_of(kind, store, images)
+
+
 def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:
     loaded = context.classifier.loaded
     preprocessing = Preprocessing.for_backbone(config.backbone_row, config.input_size)
     return FeatureKind(
         backbone=config.backbone,
         size=config.input_size,
-        weights=loaded.sha256 if loaded is not None else "",
+        weights=loaded.sha256 if loaded is not None else f"random {config.seed}",
         preprocessing=repr(preprocessing),
         widths=tuple(context.classifier.head_parts),
     )

@@ -17,6 +17,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
+from visionft.heads.axes import part_scaling
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class FeatureKind:
     Attributes:
         backbone: Its name in the catalog.
         size: Side of the network's square input, in pixels.
-        weights: SHA-256 of the weights' file.
+        weights: SHA-256 of the weights' file; of random ones the seed.
         preprocessing: What `Preprocessing` says, as text.
         widths: Of the parts side by side, the network's own embedding last; their sum is D.
     """
@@ -90,15 +91,7 @@ class Features:
     @cached_property
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the (D,) float32 means and divisors that make `inputs`; later pictures may be scaled alike."""
-        if not len(self.vectors):
-            return np.zeros(sum(self.kind.widths), np.float32), np.ones(sum(self.kind.widths), np.float32)
-        means = self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = self.vectors.astype(np.float32) - means
-        norms = []
-        for part in np.split(centred, np.cumsum(self.kind.widths)[:-1], axis=1):
-            norm = np.sqrt(np.einsum("nd,nd->", part, part, dtype=np.float64) / len(part))
-            norms.append(np.full(part.shape[1], max(norm, 1e-12), np.float32))
-        return means, np.concatenate(norms)
+        return part_scaling(self.vectors, self.kind.widths)
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -143,10 +136,15 @@ def current_kind(project_dir: Path) -> FeatureKind | None:
 
 def make_current(project_dir: Path, kind: FeatureKind) -> None:
     """Let everybody read this kind."""
-    folder = project_dir / FOLDER
-    (folder / kind.folder_name).mkdir(parents=True, exist_ok=True)
-    write_json(folder / kind.folder_name / ABOUT, asdict(kind))
-    write_json(folder / CURRENT, {"folder": kind.folder_name})
+    note_kind(project_dir, kind)
+    write_json(project_dir / FOLDER / CURRENT, {"folder": kind.folder_name})
+
+
+def note_kind(project_dir: Path, kind: FeatureKind) -> None:
+    """Write down beside its features which kind they are."""
+    folder = project_dir / FOLDER / kind.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ABOUT, asdict(kind))
 
 
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:

@@ -53,15 +53,21 @@ def shares_at(counts: np.ndarray) -> dict[str, float]:
     return {kind: share for kind, share in shares.items() if share > 0}
 
 
-def answers(state: ClosedForm, *, is_multilabel: bool) -> Answers:
-    """Return what the labels so far say of every picture, calibrated on those that are labelled, each left out."""
-    return _several(state) if is_multilabel else _one_each(state)
+def answers(state: ClosedForm, *, is_multilabel: bool, most_left_out: int = _MOST_LEFT_OUT) -> Answers:
+    """Return what the labels so far say of every picture, calibrated on those that are labelled, each left out.
+
+    Args:
+        state: Pictures and labels.
+        is_multilabel: Whether a picture may have several labels.
+        most_left_out: How many labelled pictures are asked without themselves.
+    """
+    return _several(state, most_left_out) if is_multilabel else _one_each(state, most_left_out)
 
 
-def _one_each(state: ClosedForm) -> Answers:
+def _one_each(state: ClosedForm, most: int) -> Answers:
     counts = state.counts
     shares = shares_at(counts)
-    askable = _askable(state, counts)
+    askable = _askable(state, counts, most)
     logits = _blended(state, shares, None)
     left_out = _blended(state, shares, askable)
     labels = state.targets[askable].argmax(axis=1)
@@ -70,9 +76,9 @@ def _one_each(state: ClosedForm) -> Answers:
     return Answers(probabilities, None, temperature, askable, softmax(left_out / temperature))
 
 
-def _several(state: ClosedForm) -> Answers:
+def _several(state: ClosedForm, most: int) -> Answers:
     """Answer for each class by a ridge regression of its own: logit 0 at a half."""
-    places = np.flatnonzero(state.is_labelled)[:: max(1, int(state.is_labelled.sum()) // _MOST_LEFT_OUT)]
+    places = np.flatnonzero(state.is_labelled)[:: max(1, int(state.is_labelled.sum()) // most)]
     logits = _ridge([state.of_all(number) for number in range(len(STRENGTHS))]) - _RIDGE_SCALE / 2
     left_out = _ridge([state.left_out(number, places) for number in range(len(STRENGTHS))]) - _RIDGE_SCALE / 2
     temperature = fit_temperature(left_out, state.targets[places], spread=_SPREAD)
@@ -80,11 +86,11 @@ def _several(state: ClosedForm) -> Answers:
     return Answers(sigmoid(logits / temperature), thresholds, temperature, places, sigmoid(left_out / temperature))
 
 
-def _askable(state: ClosedForm, counts: np.ndarray) -> np.ndarray:
+def _askable(state: ClosedForm, counts: np.ndarray, most: int) -> np.ndarray:
     """Return labelled pictures whose class has another one, evenly taken where they are many."""
     own = state.targets @ counts.astype(np.float32)
     places = np.flatnonzero(state.is_labelled & (own > 1))
-    return places[:: max(1, len(places) // _MOST_LEFT_OUT)]
+    return places[:: max(1, len(places) // most)]
 
 
 def _blended(state: ClosedForm, shares: dict[str, float], left_out: np.ndarray | None) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visionft.heads.axes import principal_directions
 from visionft.suggest.clusters import k_means
 
 LINEAR, KERNEL = 256, 256  # dimensions of each half
@@ -71,16 +72,6 @@ class FeatureMap:
                 half = _kernel(_directions(turned), self.landmarks) @ self.whitening
                 rows[start : start + _ROWS, self.linear : -1] = (half - self.middle) * self.scale
         return rows
-
-
-def principal_directions(inputs: np.ndarray, dimensions: int) -> np.ndarray:
-    """Return (D, K) float32: the directions in which pictures differ most, K at most `dimensions`."""
-    width = inputs.shape[1]
-    if width <= dimensions or len(inputs) < 2:
-        return np.eye(width, min(width, dimensions), dtype=np.float32)
-    sample = inputs[:: max(1, len(inputs) // _SAMPLED)]
-    _, vectors = np.linalg.eigh(np.cov(sample.T.astype(np.float64)))
-    return np.ascontiguousarray(vectors[:, : -dimensions - 1 : -1], np.float32)
 
 
 def _directions(rows: np.ndarray) -> np.ndarray:

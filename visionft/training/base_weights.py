@@ -39,9 +39,10 @@ def ensure_weights(config: TrainConfig, *, on_event: OnEvent, should_stop: Shoul
         return True
     is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
     tell = on_event if is_main else ignore_event
-    return (
-        fetch(config.backbone_row, accepted=config.accept_licence, on_event=tell, should_stop=should_stop) is not None
+    fetched = fetch(
+        config.backbone_row, accepted=config.accept_licence, with_text=False, on_event=tell, should_stop=should_stop
     )
+    return fetched is not None
 
 
 def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:

@@ -12,6 +12,7 @@ from visionft.weights.installing import check_room, install, sole_writer
 from visionft.weights.locations import licence_words, local_file, missing, weights_folder
 from visionft.weights.records import WeightsRecord, sha256_of
 from visionft.weights.states import offline_reason, partial_files
+from visionft.weights.tokenizer_files import fetch_tokenizer, needs_tokenizer
 
 _MB = 1_000_000
 
@@ -20,6 +21,7 @@ def fetch(
     backbone: Backbone,
     *,
     accepted: str = "",
+    with_text: bool = True,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Path | None:
@@ -28,6 +30,7 @@ def fetch(
     Args:
         backbone: What `models.catalog.get_backbone` returned.
         accepted: The licence that the user accepts, where it forbids commercial use.
+        with_text: Whether the vocabulary that reads prompts is wanted too, where it is a file of its own.
         on_event: Receives the progress, in megabytes.
         should_stop: Asked after each piece. What has arrived by then is kept, and the next call continues.
 
@@ -37,8 +40,13 @@ def fetch(
     Raises:
         WeightsError: They may not or cannot be fetched, or what arrives is not what the hub promised.
     """
-    if found := local_file(backbone):
+    found = local_file(backbone) or _fetch_weights(backbone, accepted, on_event, should_stop)
+    if found is None or not (with_text and needs_tokenizer(backbone)):
         return found
+    return found if fetch_tokenizer(backbone, on_event=on_event, should_stop=should_stop) else None
+
+
+def _fetch_weights(backbone: Backbone, accepted: str, on_event: OnEvent, should_stop: ShouldStop) -> Path | None:
     if not backbone.hub_id:
         raise missing(backbone)
     if backbone.must_be_accepted and accepted != backbone.licence:

@@ -11,6 +11,7 @@ from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
 from visionft.weights.reading import read_state
 from visionft.weights.records import checked_sha256
 
+PICTURE_SIDE = "visual.trunk."  # what open_clip puts before the names of timm's network, in files of both sides
 _COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
 _PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
 
@@ -33,7 +34,7 @@ def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
         WeightsError: The file is damaged, or its names or shapes are not this network's.
     """
     sha256 = checked_sha256(backbone, path)
-    state = read_state(path)
+    state = picture_side(read_state(path))
     fitted, misfit = fit(network, backbone, state)
     if misfit:
         raise misfit_error(path, backbone, misfit, state)
@@ -44,10 +45,21 @@ def load_weights(network: Any, backbone: Backbone, path: Path) -> LoadReport:
         path=path,
         sha256=sha256,
         bytes=path.stat().st_size,
-        head_classes=head_classes(backbone, state),
+        head_classes=0 if backbone.text else head_classes(backbone, state),  # there it projects into the common space
         left_out=tuple(name for name in state if name not in fitted or name not in own),
         resized_from=state[_POSITION].shape[1] if resized else 0,
     )
+
+
+def picture_side(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of the picture side as timm names them, where a file holds a text side too; else all."""
+    side = {name.removeprefix(PICTURE_SIDE): value for name, value in state.items() if name.startswith(PICTURE_SIDE)}
+    return side or dict(state)
+
+
+def has_text_side(state: Mapping[str, Any]) -> bool:
+    """Tell whether a file holds a picture side and a text side, as open_clip names them."""
+    return any(name.startswith(PICTURE_SIDE) for name in state) and any(name.startswith("text.") for name in state)
 
 
 def head_classes(backbone: Backbone, state: Mapping[str, Any]) -> int:
@@ -81,12 +93,13 @@ def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dic
 
 def _as_timm_names(body: dict[str, Any], network: Any) -> dict[str, Any]:
     """Rename and reshape as timm does when it loads a ViT; what it cannot make sense of comes back as it was."""
-    from timm.models.vision_transformer import checkpoint_filter_fn
+    from timm.models import eva, vision_transformer
 
     if _POSITION not in body or body[_POSITION].ndim != 3:
         return body
     try:
-        return checkpoint_filter_fn(dict(body), network)
+        module: Any = eva if isinstance(network, eva.Eva) else vision_transformer
+        return module.checkpoint_filter_fn(dict(body), network)
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, AssertionError):
         return body
 
@@ -110,9 +123,10 @@ def fitting_backbones(state: Mapping[str, Any]) -> tuple[Backbone, ...]:
     """Return the backbones of the catalog that the tensors fit by names and shapes, in the catalog's order."""
     import torch
 
-    found = []
+    found, is_both = [], has_text_side(state)
+    state = picture_side(state)
     for backbone in BACKBONES.values():
-        if not _could_fit(backbone, state):
+        if bool(backbone.text) != is_both or not _could_fit(backbone, state):
             continue
         with torch.device("meta"):
             network = build_network(backbone, classes=0, image_size=backbone.input_size)

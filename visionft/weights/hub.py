@@ -19,7 +19,7 @@ from models.catalog import Backbone
 from visionft.errors import NextStep, WeightsError
 from visionft.events import ShouldStop
 from visionft.files import write_error
-from visionft.weights.locations import HUB_FILE, weights_folder
+from visionft.weights.locations import weights_folder
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def look_up(backbone: Backbone, *, should_stop: ShouldStop) -> RemoteFile | None
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-    url = hf_hub_url(backbone.hub_id, HUB_FILE, revision=backbone.pin.revision or None, endpoint=endpoint)
+    url = hf_hub_url(backbone.hub_id, backbone.hub_file, revision=backbone.pin.revision or None, endpoint=endpoint)
 
     def ask() -> RemoteFile:
         with _explained(backbone):
@@ -225,7 +225,7 @@ def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) 
         raise _Interrupted(f"the hub answered {status}") from cause
     what = {401: "does not give", 403: "does not give", 404: "does not have"}.get(status, "refuses")
     commit = f" at commit {backbone.pin.revision}" if backbone.pin.revision else ""
-    message = f"The hub {what} {HUB_FILE} of {backbone.hub_id}{commit} (it answered {status})."
+    message = f"The hub {what} {backbone.hub_file} of {backbone.hub_id}{commit} (it answered {status})."
     raise WeightsError(message, f"Get the file elsewhere and {_import_hint()}.", _import_step(backbone)) from cause
 
 
@@ -240,7 +240,7 @@ def _import_step(backbone: Backbone) -> NextStep:
 def _unreachable(backbone: Backbone, fault: _Interrupted) -> WeightsError:
     hint = (
         "Check the connection and try again: what has arrived is kept and not fetched twice. Or, on a computer with a "
-        f"network, get {HUB_FILE} of {backbone.hub_id}, and here {_import_hint()}."
+        f"network, get {backbone.hub_file} of {backbone.hub_id}, and here {_import_hint()}."
     )
     message = f"The weights of {backbone.name} are not on this computer and cannot be fetched: {fault}."
     return WeightsError(message, hint, _import_step(backbone))
@@ -249,7 +249,7 @@ def _unreachable(backbone: Backbone, fault: _Interrupted) -> WeightsError:
 def offline_error(backbone: Backbone, reason: str) -> WeightsError:
     """Return the error for weights that are not here and may not be fetched."""
     hint = (
-        f"Allow the network once, or get {HUB_FILE} of {backbone.hub_id} elsewhere and {_import_hint()}; "
+        f"Allow the network once, or get {backbone.hub_file} of {backbone.hub_id} elsewhere and {_import_hint()}; "
         "or train from random weights."
     )
     message = f"The weights of {backbone.name} are not on this computer. {reason}"

@@ -19,6 +19,7 @@ from visionft.weights.installing import check_room, install, sole_writer
 from visionft.weights.locations import weights_folder
 from visionft.weights.reading import KINDS, read_state, stated_licence
 from visionft.weights.records import WeightsRecord, read_record, sha256_of
+from visionft.weights.tokenizer_files import import_tokenizer, tokenizer_owner
 
 PIECE_BYTES = 4_000_000
 _CACHED = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories
@@ -108,7 +109,8 @@ def _weights_files(folder: Path) -> list[Path]:
     """Return every file of a kind that may hold weights, each once though a hub cache has two names for it."""
     found: dict[Path, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (*KINDS, ".onnx") and not path.name.startswith(".") and path.is_file():
+        is_kind = path.suffix.lower() in (*KINDS, ".onnx") or tokenizer_owner(path)
+        if is_kind and not path.name.startswith(".") and path.is_file():
             found.setdefault(path.resolve(), path)
     return list(found.values())
 
@@ -116,6 +118,12 @@ def _weights_files(folder: Path) -> list[Path]:
 def _import_file(path: Path, wanted: Backbone | None, on_event: OnEvent, should_stop: ShouldStop) -> Imported | None:
     """Take one file in; None when stopped."""
     on_event(Progress(stage=f"Reading {path.name}", done=0, total=0))
+    if path.suffix.lower() == ".json":
+        owner, copied = import_tokenizer(path, wanted)
+        on_event(Notice(message=f"Imported {path.name} as the vocabulary of {owner.name}."))
+        return Imported(
+            backbone=owner.name, path=copied, bytes=copied.stat().st_size, sha256=sha256_of(copied), source=path
+        )
     carried = _carried_record(path)
     state = read_state(path)
     pinned = _told_by_hash(sha256_of(path))
@@ -168,10 +176,17 @@ def _told_by_location(path: Path, carried: WeightsRecord | None) -> Backbone | N
     if told := (known_backbone(carried.backbone) if carried else None) or backbone_of_file(path.stem):
         return told
     parts = {part.lower() for part in (*path.absolute().parts, path.stem)}
+    if backbone := next((each for each in BACKBONES.values() if each.text and _lies_in(each, parts)), None):
+        return backbone
     repositories = {PREFIX + part.removeprefix(_CACHED) for part in parts} & set(timm_names())
     if repositories:
         return get_backbone(min(repositories))
     return _told_by_config(path.with_name("config.json"))
+
+
+def _lies_in(backbone: Backbone, parts: set[str]) -> bool:
+    """Tell whether a folder on the way is called as the backbone's repository or its place in the hub's cache."""
+    return bool(parts & {_cache_folder(backbone), backbone.hub_id.removeprefix(PREFIX).lower()})
 
 
 def _cache_folder(backbone: Backbone) -> str:
@@ -207,12 +222,16 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
     import torch
 
     from models.networks import build_network
-    from visionft.weights.fitting import fit, misfit_error
+    from visionft.weights.fitting import fit, has_text_side, misfit_error, picture_side
 
+    if backbone.text and not has_text_side(state):
+        message = f"{path.name} is no file of {backbone.name}: it has no text side, which reads the prompts."
+        raise WeightsError(message, f"Get {backbone.hub_file} of {backbone.hub_id}.")
+    both, state = state, picture_side(state)
     with torch.device("meta"):
         network = build_network(backbone, classes=0, image_size=backbone.input_size)
     if misfit := fit(network, backbone, state)[1]:
-        raise misfit_error(path, backbone, misfit, state)
+        raise misfit_error(path, backbone, misfit, both)
 
 
 def _write(path: Path, state: dict[str, Any], temporary: Path, should_stop: ShouldStop) -> bool:

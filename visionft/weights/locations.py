@@ -12,7 +12,7 @@ from visionft.errors import NextStep, WeightsError
 
 RANDOM = "random"
 PRETRAINED = "pretrained"
-HUB_FILE = "model.safetensors"
+TOKENIZER_SUFFIX = ".tokenizer.json"
 
 WeightsLocation = Literal["bundled", "folder", "hub cache"]
 
@@ -40,7 +40,7 @@ def hub_cached_file(backbone: Backbone) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for revision in (backbone.pin.revision, "main"):  # another commit may hold the very same file
-        found = try_to_load_from_cache(backbone.hub_id, HUB_FILE, revision=revision) if revision else None
+        found = try_to_load_from_cache(backbone.hub_id, backbone.hub_file, revision=revision) if revision else None
         if isinstance(found, str) and _may_be_meant(backbone, Path(found)):
             return Path(found)
     return None
@@ -77,20 +77,22 @@ def local_file(backbone: Backbone) -> Path | None:
 
 
 def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
-    """Return the file to load for `source`: `pretrained` or a path.
+    """Return the file to load for `source`: `pretrained`, or the path of a file or of a folder that holds the hub's.
 
     Raises:
         WeightsError: It is not on this computer.
     """
     if source != PRETRAINED:
-        return _given_file(Path(source).expanduser())
+        return _given_file(Path(source).expanduser(), backbone)
     found = local_file(backbone)
     if found is None:
         raise missing(backbone)
     return found
 
 
-def _given_file(path: Path) -> Path:
+def _given_file(path: Path, backbone: Backbone) -> Path:
+    if (path / backbone.hub_file).is_file():  # a folder that was filled from the hub
+        return path / backbone.hub_file
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         hint = "Give the path of a .safetensors or .pth file."
@@ -106,8 +108,8 @@ def missing(backbone: Backbone) -> WeightsError:
     if not backbone.hub_id:
         return WeightsError(f"The file {backbone.bundled} of {backbone.name} is missing.", "Reinstall VisionFT.")
     hint = (
-        f"Fetch them, or import {HUB_FILE} of {backbone.hub_id}; or choose a starter backbone, or train from random "
-        "weights."
+        f"Fetch them, or import {backbone.hub_file} of {backbone.hub_id}; or choose a starter backbone, or train from "
+        "random weights."
     )
     step = NextStep("fetch_weights", backbone=backbone.name)
     return WeightsError(f"The weights of {backbone.name} are not on this computer.", hint, step)

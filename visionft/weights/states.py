@@ -11,7 +11,7 @@ from models.timm_index import timm_names
 from visionft.amounts import size_text
 from visionft.errors import NextStep, WeightsError
 from visionft.files import write_error
-from visionft.weights.locations import WeightsLocation, folder_file, locate, weights_folder
+from visionft.weights.locations import TOKENIZER_SUFFIX, WeightsLocation, folder_file, locate, weights_folder
 from visionft.weights.records import record_path
 
 OFFLINE_VARIABLE = "VISIONFT_OFFLINE"
@@ -113,7 +113,8 @@ def remove_weights(backbone: Backbone) -> tuple[Path, ...]:
         WeightsError: The folder has none of them, or they cannot be deleted.
     """
     weights = folder_file(backbone)
-    found = [path for path in (weights, record_path(weights), *partial_files(backbone)) if path.exists()]
+    vocabulary = weights.with_suffix(TOKENIZER_SUFFIX)
+    found = [path for path in (weights, record_path(weights), vocabulary, *partial_files(backbone)) if path.exists()]
     if not found:
         raise WeightsError(f"The weights folder has no weights of {backbone.name}.", *_why_not(backbone))
     for path in found:

@@ -198,6 +198,8 @@ def _run(health: Health) -> Told:
         return Told(title=tr("Newest run"), number="–", words=words, place="train", button=tr("Open Train"))
     low, high = (f"{share:.0%}" for share in run.interval)
     words = tr("right on {split} ({low} to {high}).", split=run.split, low=low, high=high)
+    if run.honest is not None and run.honest.without is not None:
+        words += " " + tr("Without those that leak: {share}.", share=f"{run.honest.without:.0%}")
     if run.classes:
         words += " " + tr("Weakest: “{name}”, {share}.", name=run.classes[0].name, share=f"{run.classes[0].recall:.0%}")
     return Told(

@@ -1,8 +1,11 @@
 """The answer in a sentence: true to the figures, uncertain in words where few pictures were measured."""
 
+from dataclasses import replace
+
 import pytest
 
 from gui.results import answer
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.stored import Predicted, ScoreRow, StoredEvaluation
 
@@ -86,6 +89,18 @@ def test_several_labels_name_the_class_that_is_missed_most():
 )
 def test_few_pictures_are_called_uncertain(confusion, words):
     assert answer.meaning(found(confusion)).startswith(words)
+
+
+def test_what_is_expected_of_new_pictures_is_said_without_those_that_leak():
+    honest = HonestAccuracy(
+        run="001", title="001", split="val", images=100, leaked=20, accuracy=0.8, accuracy_interval=(0.71, 0.87),
+        of_leaked=1.0, without=0.75, without_interval=(0.65, 0.83),
+    )  # fmt: skip
+    measured = found([[40, 10, 0], [0, 20, 0], [10, 0, 20]])
+    words = "20 of them leak: what belongs together with them was trained on. Without them 75% are right; "
+    assert answer.meaning(measured, honest) == f"{words}on new ones expect 65% to 83%."
+    spoilt = replace(honest, leaked=100, without=None, without_interval=None)
+    assert answer.meaning(measured, spoilt).endswith("What it is worth is not known.")
 
 
 def test_one_class_in_validation_says_nothing_of_telling_apart():

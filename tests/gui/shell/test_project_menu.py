@@ -198,6 +198,7 @@ PLACES = {
     "explain": "page.results",
     "suggest": "page.label",
     "queue": "page.label",
+    "curve": "page.train",
     "embed": "curate.look",
     "duplicates": "page.curate",
     "quality": "page.curate",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.catalog import BACKBONES
 from visionft.data.types import Snapshot
-from visionft.training.runs.recording import write_snapshot
+from visionft.training.runs.run_snapshot import write_snapshot
 
 # Learns a factor for each channel that the first convolution of a ResNet puts out; it folds into the convolution.
 METHOD = """
@@ -86,7 +86,7 @@ from visionft.cli import main
 from visionft.training.estimate import estimate_run
 from visionft.training.loop.train import train
 from visionft.training.runs.loaded_run import load_trained
-from visionft.training.runs.recording import read_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.training.runs.run_folder import delete_weights, read_run
 
 images = read_snapshot(folder)

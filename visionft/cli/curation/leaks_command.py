@@ -10,14 +10,13 @@ from visionft.cli.output import Json, ProjectDir, opened_project, print_result
 from visionft.curation.check import CheckResult
 from visionft.curation.leaks.check import (
     DOUBLES,
-    HonestAccuracy,
     Leak,
     Together,
-    honest_accuracies,
     leaks_of,
     mend,
     together_now,
 )
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy, honest_accuracies
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.project.edits.grouping_changes import CountGroupings, counted_groupings
@@ -114,11 +113,33 @@ def _text(
         lines.append(f"... and {count_of(len(found) - _SHOWN, 'more group')}.")
     for each in together.groupings:
         lines.append(f"{each.kind}: {'counts' if each.kind in together.counted else 'does not count'}. {each.reason}")
-    for each in accuracies:
-        without = "none is left" if each.without is None else f"{each.without:.1%} without them"
-        lines.append(
-            f"{each.run} on {each.split}: {each.accuracy:.1%}, {without} ({each.leaked} of {each.images} are known)."
-        )
+    lines += _worth(accuracies)
     if moved is not None:
         lines.append(f"{count_of(moved, 'picture')} moved; nothing lies across any more. visionft undo takes it back.")
     return "\n".join(lines)
+
+
+def _worth(accuracies: Sequence[HonestAccuracy]) -> list[str]:
+    """Return what runs are worth without the pictures that they knew, and what to make of it."""
+    if not (known := [each for each in accuracies if each.leaked]):
+        return ["No run knew the pictures that it was measured on."] if accuracies else []
+    lines = [_accuracy(each) for each in known]
+    if len(known) < len(accuracies):
+        lines.append(f"{count_of(len(accuracies) - len(known), 'other measurement')} held no picture that was known.")
+    if any(each.is_flattered for each in known):
+        lines.append("Go by the figures without them, and train again when nothing leaks any more.")
+    return lines
+
+
+def _accuracy(each: HonestAccuracy) -> str:
+    """Return the accuracy of a run on a split with and without the pictures that it knew."""
+    start = f"{each.run} is right in {each.accuracy:.1%} of {count_of(each.images, 'picture')} of {each.split}"
+    if each.without is None or each.without_interval is None or each.flattered_interval is None:
+        return f"{start}, but was trained on partners of them all: what it is worth is not known."
+    low, high = each.without_interval
+    known = f"{each.leaked:,} whose partners it was trained on ({each.of_leaked:.0%} right)"
+    sentence = f"{start}; {each.without:.1%} ({low:.1%} to {high:.1%}) without the {known}."
+    if not each.is_flattered:
+        return f"{sentence} The difference is within chance."
+    low, high = (f"{100 * value:.1f}" for value in each.flattered_interval)
+    return f"{sentence} Leaks flatter it by {100 * (each.flattered or 0):.1f} points ({low} to {high})."

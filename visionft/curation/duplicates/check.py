@@ -6,8 +6,9 @@ How they are found: `comparing`. The result holds pairs, from which groups follo
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 
-from visionft.curation.check import Check, CheckResult, Finding, Inputs
+from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result
 from visionft.curation.duplicates.grouping import Pair, groups_of
 from visionft.data.types import SnapshotImage
 
@@ -40,6 +41,12 @@ class DuplicateGroup:
     kind: str
     image_ids: tuple[int, ...]
     score: float
+
+
+def known_groups(project_dir: Path) -> dict[int, int]:
+    """Return {image id: number of its group} as the search for duplicates found them last; nothing before it ran."""
+    result = read_result(project_dir, Duplicates.name)
+    return {each.image_id: each.group for each in result.findings if each.group} if result is not None else {}
 
 
 def duplicate_pairs(result: CheckResult) -> list[Pair]:

@@ -38,6 +38,7 @@ def _labels_first(health: Health) -> Iterator[Advice]:
 
 def _found(health: Health) -> Iterator[Advice]:
     """Say of each check that flags something that it should be looked at; leaks spoil the test, so they come first."""
+    yield from _flattered(health)
     order = {"leaks": 0, "duplicates": 1, "label-errors": 2}
     for check in sorted(health.checks, key=lambda check: order.get(check.name, 9)):
         if check.flagged:
@@ -47,6 +48,22 @@ def _found(health: Health) -> Iterator[Advice]:
                 view=check.name,
                 image_ids=tuple(dict.fromkeys(finding.image_id for finding in check.worst)),
             )
+
+
+def _flattered(health: Health) -> Iterator[Advice]:
+    """Say where the newest run's accuracy is due to what leaked into training."""
+    honest = health.run.honest if health.run is not None else None
+    if honest is None or not honest.is_flattered or honest.without is None or honest.without_interval is None:
+        return
+    low, high = honest.without_interval
+    yield Advice(
+        words="Let no pictures leak, then train again: the newest run looks better than it is.",
+        evidence=(
+            f"“{honest.title}” is right in {honest.accuracy:.0%} of {honest.split}, but in {honest.without:.0%} "
+            f"({low:.0%} to {high:.0%}) without the {count_of(honest.leaked, 'picture')} that it knew from training."
+        ),
+        view="leaks",
+    )
 
 
 def _share(check: CheckHealth) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from visionft.curation.check import Finding
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.data.types import Split, Task
 from visionft.project.inventory import Inventory
 
@@ -97,7 +98,13 @@ class WeakClass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHealth:
-    """The run that was evaluated last: its share right with the 95 % interval, and its classes, the weakest first."""
+    """The run that was evaluated last.
+
+    Attributes:
+        top1: Its share right; `interval` is the 95 % one.
+        classes: The weakest first.
+        honest: The same without the pictures whose partners it was trained on; None where it knew none.
+    """
 
     run: str
     title: str
@@ -106,6 +113,7 @@ class RunHealth:
     top1: float
     interval: tuple[float, float]
     classes: tuple[WeakClass, ...]
+    honest: HonestAccuracy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

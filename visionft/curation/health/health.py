@@ -13,6 +13,8 @@ from typing import Final
 from visionft.curation.check import CheckResult, Finding, read_result, still_holding
 from visionft.curation.health.advice import advice_for
 from visionft.curation.health.facts import Balance, CheckHealth, ClassHealth, Health, RunHealth, State, WeakClass
+from visionft.curation.leaks.check import Leaks, together_now
+from visionft.curation.leaks.honest_accuracy import HonestAccuracy, accuracies_of_run
 from visionft.curation.table import CHECKS
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
@@ -38,7 +40,7 @@ def health_of(project: Project, refusals: Mapping[str, str] | None = None) -> He
     images, summary = project.snapshot(), project.summary()
     held = {name: _holding(project, name, images) for name in CHECKS}
     checks = tuple(_check(name, images, *found, (refusals or {}).get(name, "")) for name, found in held.items())
-    run = _newest_run(project.path / RUNS_FOLDER)
+    run = _newest_run(project)
     health = Health(
         project=project.path,
         task=images.task,
@@ -139,10 +141,10 @@ def _balance(classes: Mapping[str, int]) -> Balance | None:
     )
 
 
-def _newest_run(runs: Path) -> RunHealth | None:
+def _newest_run(project: Project) -> RunHealth | None:
     """Return the run that was evaluated last, on test where it was, else on validation."""
     found: list[tuple[int, Path, Split]] = []
-    for folder in list_folder(runs):
+    for folder in list_folder(project.path / RUNS_FOLDER):
         for split in ("test", "val"):
             file = folder / evaluation_file(split)
             if file.is_file():
@@ -151,8 +153,16 @@ def _newest_run(runs: Path) -> RunHealth | None:
     for _, folder, split in sorted(found, reverse=True):
         evaluation = read_evaluation(folder, split)
         if evaluation is not None:
-            return _run(folder, split, evaluation)
+            return replace(_run(folder, split, evaluation), honest=_honest(project, folder, split))
     return None
+
+
+def _honest(project: Project, folder: Path, split: Split) -> HonestAccuracy | None:
+    leaks = read_result(project.path, Leaks.name)
+    if leaks is None:
+        return None
+    found = accuracies_of_run(folder, _title(folder), together_now(project, leaks))
+    return next((each for each in found if each.split == split and each.leaked), None)
 
 
 def _run(folder: Path, split: Split, evaluation: StoredEvaluation) -> RunHealth:

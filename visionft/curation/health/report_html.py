@@ -209,6 +209,12 @@ class _Writer:
             f"“{_text(run.title)}” on {count_of(run.pictures, 'picture')} of {run.split}: {run.top1:.1%} right "
             f"(95 % interval {low:.1%} to {high:.1%}). The bars show each class with its interval."
         )
+        if run.honest is not None and run.honest.without is not None and run.honest.without_interval is not None:
+            least, most = run.honest.without_interval
+            known = count_of(run.honest.leaked, "picture")
+            words += (
+                f" {run.honest.without:.1%} ({least:.1%} to {most:.1%}) without the {known} that it knew from training."
+            )
         head = _cells("th", ["Class", "Recognised", "", "Taken for", "Missed"], numbers={1})
         rows = "".join(map(self._weak_row, run.classes[:_WEAKEST]))
         return (

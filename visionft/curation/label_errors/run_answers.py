@@ -7,6 +7,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import read_probabilities
 from visionft.training.runs.run_folder import list_runs
+from visionft.training.runs.run_snapshot import read_snapshot
 
 logger = logging.getLogger(__name__)
 _NOT_TRAINED_ON = ("val", "test")
@@ -27,8 +28,6 @@ def run_answers(project_dir: Path, images: Snapshot) -> tuple[str, dict[int, dic
 
 
 def _held_out(run_dir: Path, contents: dict[int, str]) -> dict[int, dict[str, float]]:
-    from visionft.training.runs.recording import read_snapshot  # loads torch
-
     try:
         seen = read_snapshot(run_dir)
     except RunError as error:

@@ -6,9 +6,8 @@ into the split that has most of it.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Final
 
 from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result
@@ -16,13 +15,10 @@ from visionft.curation.duplicates.check import Duplicates, duplicate_pairs
 from visionft.curation.duplicates.grouping import linked
 from visionft.curation.leaks.belonging import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
-from visionft.errors import RunError
-from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.grouping_changes import counted_groupings
 from visionft.project.edits.verdicts import Judged, verdicts_of
 from visionft.project.store import Project
-from visionft.training.runs.run_folder import list_runs
 
 DOUBLES: Final = "duplicate"
 
@@ -61,7 +57,6 @@ class Leaks(Check):
             facts=facts,
         )
         together = Together.of(result, {}, frozenset())
-        facts["accuracy"] = [asdict(each) for each in honest_accuracies(inputs.project_dir, together)]
         return replace(result, findings=_findings(together, inputs))
 
 
@@ -204,62 +199,6 @@ def mend(leaks: Iterable[Leak], images: Snapshot) -> AssignSplits | None:
                 have.update((target, label) for label in labels_of[image_id])
                 have.subtract((split, label) for label in labels_of[image_id])
     return AssignSplits(moved) if moved else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HonestAccuracy:
-    """Of a run on a split: accuracy over all pictures, and over those of which no partner is in another split.
-
-    Attributes:
-        images: Pictures that were evaluated.
-        leaked: How many of them have a partner in training.
-        accuracy: Share of right answers over all.
-        without: And over those without a partner; None where every picture has one.
-    """
-
-    run: str
-    split: str
-    images: int
-    leaked: int
-    accuracy: float
-    without: float | None
-
-
-def honest_accuracy(evaluation: StoredEvaluation, leaks: Iterable[Leak]) -> HonestAccuracy:
-    """Return the accuracy of an evaluation with the pictures whose partners were trained on, and without them."""
-    leaked = {
-        image_id
-        for leak in leaks
-        if "train" in leak.pictures
-        for split, ids in leak.pictures.items()
-        if split != "train"
-        for image_id in ids
-    }
-    right = [each.is_right for each in evaluation.predictions]
-    clean = [each.is_right for each in evaluation.predictions if each.image_id not in leaked]
-    return HonestAccuracy(
-        run=evaluation.run,
-        split=evaluation.split,
-        images=len(right),
-        leaked=len(right) - len(clean),
-        accuracy=sum(right) / max(1, len(right)),
-        without=sum(clean) / len(clean) if clean else None,
-    )
-
-
-def honest_accuracies(project_dir: Path, together: Together) -> tuple[HonestAccuracy, ...]:
-    """Return the accuracies of all finished runs that were evaluated, by the splits that they were trained with."""
-    from visionft.training.runs.recording import read_snapshot
-
-    found: list[HonestAccuracy] = []
-    for run in list_runs(project_dir):
-        evaluations = [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]
-        try:
-            leaks = leaks_of(together, read_snapshot(run.path)) if evaluations else ()
-        except RunError:  # its pictures are not known any more
-            continue
-        found += [honest_accuracy(each, leaks) for each in evaluations]
-    return tuple(found)
 
 
 def _reason(kind: str, other: SnapshotImage) -> str:

@@ -70,7 +70,7 @@ def _input_problems(config: TrainConfig) -> list[Problem]:
 
 def _file_problems(config: TrainConfig) -> list[Problem]:
     found = []
-    if config.weights not in (PRETRAINED, RANDOM) and not Path(config.weights).expanduser().is_file():
+    if config.weights not in (PRETRAINED, RANDOM) and not _holds_weights(config):
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
         found.append(Problem("weights", f"there is no file {config.weights}", hint))
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -78,6 +78,12 @@ def _file_problems(config: TrainConfig) -> list[Problem]:
             Problem("tensorboard", "the package tensorboard is not installed", "Install it, or turn this off.")
         )
     return found
+
+
+def _holds_weights(config: TrainConfig) -> bool:
+    """Tell whether the path that was given is a file, or a folder with the hub's file of the backbone."""
+    path = Path(config.weights).expanduser()
+    return path.is_file() or (path / config.backbone_row.hub_file).is_file()
 
 
 def data_problems(images: Snapshot) -> list[Problem]:

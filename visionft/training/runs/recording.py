@@ -1,8 +1,6 @@
 """What a run writes into its folder, and takes from it when it goes on: only the main process calls the writers."""
 
 import dataclasses
-import gzip
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,10 @@ from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import atomic_path, parse_json, read_gzip, write_json
+from visionft.files import write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -29,13 +27,12 @@ from visionft.training.runs.curves import Curves
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import TrainResult, claim_run_dir, read_run
 from visionft.training.runs.run_lock import lock_run
+from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 
 __all__ = ["Curves"]
 
 logger = logging.getLogger(__name__)
-
-SNAPSHOT_FILE = "snapshot.json.gz"
 
 
 def log_start(started: RunStarted, config: TrainConfig) -> None:
@@ -93,31 +90,6 @@ def _check_same_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> Non
         hint = "Start a new run, or continue this one on its own pictures."
         step = NextStep("resume", run=run_dir.name)
         raise RunError(f"{run_dir.name} was trained with other pictures or labels.", hint, step)
-
-
-def write_snapshot(run_dir: Path, images: Snapshot) -> None:
-    """Keep the pictures, labels and splits that a run learns from."""
-    rows = [[i.image_id, str(i.path), i.sha256, list(i.labels), i.split] for i in images.images]
-    text = json.dumps({"task": images.task, "class_names": images.class_names, "images": rows}, ensure_ascii=False)
-    with atomic_path(run_dir / SNAPSHOT_FILE) as temporary:
-        temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
-
-
-def read_snapshot(run_dir: Path) -> Snapshot:
-    """Return what `write_snapshot` kept.
-
-    Raises:
-        RunError: The file is missing or damaged.
-    """
-    try:
-        values = parse_json(read_gzip(run_dir / SNAPSHOT_FILE))
-        images = tuple(
-            SnapshotImage(number, Path(path), digest, tuple(labels), split)
-            for number, path, digest, labels, split in values["images"]
-        )
-        return Snapshot(values["task"], tuple(values["class_names"]), images)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run_dir.name} does not know its pictures any more: {error}.", "Start a new run.") from error
 
 
 def keep_epoch(run_dir: Path, classifier: Classifier, done: EpochDone, *, is_best: bool | None = None) -> None:

@@ -12,7 +12,6 @@ from visionft.suggest.suggestions import read_suggestions
 from visionft.training.base_weights import read_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import load_checkpoint
-from visionft.training.runs.recording import read_snapshot
 from visionft.training.runs.run_folder import (
     change_notes,
     delete_weights,
@@ -22,6 +21,7 @@ from visionft.training.runs.run_folder import (
     scan_runs,
     weights_bytes,
 )
+from visionft.training.runs.run_snapshot import read_snapshot
 
 
 @pytest.fixture

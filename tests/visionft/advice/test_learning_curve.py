@@ -1,0 +1,90 @@
+"""The curve of a project: what it measures, what it forecasts, which class it names, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from visionft.advice.held_out import Labelled
+from visionft.advice.learning_curve import curve_of, curve_sizes, learning_curve
+from visionft.errors import ProjectError, StoppedError
+from visionft.events import Progress
+from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
+
+
+def test_a_forecast_covers_what_more_labels_really_give(make_labelled):
+    every = make_labelled(each=160, noise=1.8)
+    few = every.among(np.arange(90))
+    names = ("a", "b", "c")
+    ahead = curve_of(few, names).ahead[-1]
+    really = curve_of(every.among(np.arange(360)), names).now.accuracy
+    assert ahead.labels == 360 and ahead.low <= really <= ahead.high
+
+
+def test_a_class_that_is_never_mistaken_gains_least():
+    generator, counts = np.random.default_rng(0), (80, 80, 30)
+    numbers = np.repeat(np.arange(3), counts)
+    middles = np.zeros((3, 24))
+    middles[0, 0], middles[2, 1:4] = 30, 1.2
+    rows = middles[numbers] + generator.normal(size=(len(numbers), 24))
+    labelled = Labelled(rows.astype(np.float32), np.eye(3, dtype=np.float32)[numbers])
+    gains = curve_of(labelled, ("easy", "usual", "rare"), added=20).gains
+    assert gains[-1].class_name == "easy" and gains[-1].gain < gains[0].gain
+    assert all(each.added == 20 and each.low <= each.gain <= each.high for each in gains)
+
+
+def test_the_line_begins_where_it_was_measured_and_ends_at_four_times_the_labels(make_labelled):
+    found = curve_of(make_labelled(), ("a", "b", "c"))
+    assert found.labels == 120 and found.measured[-1].labels == 120 == found.now.labels
+    assert [found.line[0].labels, found.line[-1].labels] == [found.measured[0].labels, 480]
+    assert all(each.low <= each.accuracy <= each.high for each in (*found.measured, *found.line, *found.ahead))
+
+
+def test_two_pictures_a_class_give_a_wide_answer(make_labelled):
+    found = curve_of(make_labelled(each=2, classes=5), tuple("abcde"))
+    assert len(found.measured) == 1 and found.now.high - found.now.low > 0.3
+
+
+def test_sizes_grow_to_all_and_hold_two_a_class():
+    assert curve_sizes(1000, 5)[0] == 125 and curve_sizes(1000, 5)[-1] == 1000
+    assert curve_sizes(2000, 1000) == (2000,)
+    assert curve_sizes(60, 10)[0] == 20
+
+
+def test_a_project_without_the_pictures_of_test_and_those_only_accepted(make_project):
+    with make_project(labelled=60) as project:
+        found = learning_curve(project.path, project.snapshot())
+        assert (found.labels, found.classes) == (60, 3)
+        accepted = [image.image_id for image in project.snapshot().images if not image.labels][:9]
+        project.apply(AcceptSuggestions(dict.fromkeys(accepted, ("ant",))))
+        assert learning_curve(project.path, project.snapshot(), accepted=frozenset(accepted)).labels == 60
+
+
+def test_what_cannot_be_measured_is_refused_with_the_next_step(make_project):
+    with make_project(labelled=0) as project:
+        images = project.snapshot().images
+        for places, name, words in (((), "", "No picture"), ((0, 3), "ant", "one class"), ((1,), "bee", "nothing can")):
+            if places:
+                project.apply(UnlabelImages(tuple(image.image_id for image in images)))
+                project.apply(LabelImages(tuple(images[place].image_id for place in places), name))
+            if name == "bee":
+                project.apply(LabelImages((images[0].image_id,), "ant"))
+            with pytest.raises(ProjectError, match=words) as refused:
+                learning_curve(project.path, project.snapshot())
+            assert refused.value.next_step is not None and refused.value.next_step.action == "label"
+
+
+def test_it_tells_how_far_it_is_and_stops(make_project):
+    events = []
+    with make_project() as project:
+        learning_curve(project.path, project.snapshot(), on_event=events.append)
+        steps = [event for event in events if isinstance(event, Progress)]
+        assert steps[-1].done == steps[-1].total > 1
+        with pytest.raises(StoppedError):
+            learning_curve(project.path, project.snapshot(), should_stop=lambda: True)
+
+
+def test_with_hundreds_of_classes_of_two_pictures_few_are_looked_at_closely():
+    generator, classes = np.random.default_rng(0), 720
+    numbers = np.repeat(np.arange(classes), 2)
+    rows = generator.normal(size=(len(numbers), 32)).astype(np.float32)
+    found = curve_of(Labelled(rows, np.eye(classes, dtype=np.float32)[numbers]), tuple(map(str, range(classes))))
+    assert found.now.accuracy < 0.05 and len(found.gains) == 1

@@ -1,0 +1,98 @@
+"""The vocabulary beside the weights: fetched once and checked, taken in from a file or a folder, removed with them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.catalog import BACKBONES
+from models.pins import Pin
+from visionft.errors import WeightsError
+from visionft.files import sha256_file
+from visionft.weights import fetch, import_weights, remove_weights
+from visionft.weights.tokenizer_files import fetch_tokenizer, find_tokenizer, local_tokenizer
+
+
+@pytest.fixture
+def vocabulary(tiny_siglip: str, weights_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The vocabulary of tiny_siglip somewhere else, pinned in the catalog; the weights folder has the weights alone."""
+    carried = tmp_path / "carried" / "tokenizer.json"
+    carried.parent.mkdir()
+    (weights_home / f"{tiny_siglip}.tokenizer.json").rename(carried)
+    row = BACKBONES[tiny_siglip]
+    assert row.text
+    pin = Pin(revision="a" * 40, sha256=sha256_file(carried), bytes=carried.stat().st_size)
+    monkeypatch.setitem(BACKBONES, tiny_siglip, replace(row, text=replace(row.text, tokenizer_pin=pin)))
+    return carried
+
+
+def test_fetching_weights_fetches_the_vocabulary_too(vocabulary: Path, hub_server, tiny_siglip: str) -> None:
+    row, hub_server.content = BACKBONES[tiny_siglip], vocabulary.read_bytes()
+    fetch(row, with_text=False)
+    assert local_tokenizer(row) is None and not hub_server.requests
+    fetch(row)
+    assert find_tokenizer(row).read_bytes() == vocabulary.read_bytes()
+    assert all(f"/{'a' * 40}/tokenizer.json" in path for _, path, _ in hub_server.requests)
+    before = len(hub_server.requests)
+    fetch(row)
+    assert len(hub_server.requests) == before
+
+
+def test_another_file_than_the_pinned_one_is_dropped(vocabulary: Path, hub_server, tiny_siglip: str) -> None:
+    row, hub_server.content = BACKBONES[tiny_siglip], b'{"model": {}}'
+    with pytest.raises(WeightsError, match="not the vocabulary that was asked for: its SHA-256"):
+        fetch_tokenizer(row)
+    assert local_tokenizer(row) is None
+
+
+def test_offline_says_which_file_from_where_and_into_which_folder(
+    vocabulary: Path, tiny_siglip: str, weights_home: Path
+) -> None:
+    with pytest.raises(WeightsError) as caught:
+        fetch_tokenizer(BACKBONES[tiny_siglip])
+    assert f"tokenizer.json of timm/{tiny_siglip}" in str(caught.value) and str(weights_home) in str(caught.value)
+    assert caught.value.next_step and caught.value.next_step.action == "import_weights"
+
+
+def test_a_file_and_a_folder_that_were_carried_here_are_taken_in(
+    vocabulary: Path, tiny_siglip: str, weights_home: Path
+) -> None:
+    row = BACKBONES[tiny_siglip]
+    (imported,) = import_weights(vocabulary).imported
+    assert imported.backbone == tiny_siglip and find_tokenizer(row) == weights_home / f"{tiny_siglip}.tokenizer.json"
+    find_tokenizer(row).unlink()
+    (weights_home / f"{tiny_siglip}.safetensors").rename(vocabulary.with_name("open_clip_model.safetensors"))
+    result = import_weights(vocabulary.parent)
+    assert [each.backbone for each in result.imported] == [tiny_siglip] * 2 and not result.refused
+    assert find_tokenizer(row)
+    removed = remove_weights(row)
+    assert len(removed) == 3 and local_tokenizer(row) is None
+
+
+def test_a_damaged_or_foreign_vocabulary_is_refused(vocabulary: Path, tiny_siglip: str, weights_home: Path) -> None:
+    other = vocabulary.with_name("other.json")
+    other.write_text('{"model": {}}', encoding="utf-8")
+    with pytest.raises(WeightsError, match="the vocabulary of no backbone here"):
+        import_weights(other)
+    with pytest.raises(WeightsError, match="not the vocabulary of tiny_siglip"):
+        import_weights(other, backbone=tiny_siglip)
+    (weights_home / f"{tiny_siglip}.tokenizer.json").write_bytes(other.read_bytes())
+    with pytest.raises(WeightsError, match="SHA-256 is another one"):
+        find_tokenizer(BACKBONES[tiny_siglip])
+
+
+def test_a_file_of_the_picture_side_alone_is_not_taken_in(tiny_clip: str, weights_home: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from visionft.weights.fitting import picture_side
+
+    state = load_file(weights_home / f"{tiny_clip}.safetensors")
+    save_file(picture_side(state), tmp_path / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"has no text side.*Get open_clip_model.safetensors of timm/tiny_clip"):
+        import_weights(tmp_path / "model.safetensors", backbone=tiny_clip)
+
+
+def test_a_file_of_both_sides_is_known_by_its_tensors(tiny_clip: str, weights_home: Path, tmp_path: Path) -> None:
+    (weights_home / f"{tiny_clip}.safetensors").rename(tmp_path / "some.safetensors")
+    (imported,) = import_weights(tmp_path / "some.safetensors").imported
+    assert imported.backbone == tiny_clip

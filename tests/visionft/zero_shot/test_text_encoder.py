@@ -1,0 +1,175 @@
+"""The text side at work on tiny random weights: open_clip's own answers, in batches, and what is refused."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models.catalog import BACKBONES
+from models.networks import build_network
+from visionft.errors import ConfigError, VisionFTError, WeightsError
+from visionft.weights.fitting import load_weights
+from visionft.zero_shot import text_encoder
+from visionft.zero_shot.prompts import all_texts
+from visionft.zero_shot.text_encoder import open_text_side
+from visionft.zero_shot.tokenizers import tokenizer_for
+
+TEXTS = ["a photo of a glass.", "A jar!", "cardboard box", "a photo of a glass."]
+
+
+def both_sides(name: str, weights: Path):
+    """Return what open_clip itself makes of a tiny file: its model of both sides."""
+    from open_clip.model import CustomTextCLIP
+
+    row = BACKBONES[name]
+    assert row.text
+    small = {"image_size": 64, "timm_model_name": "test_vit", "timm_pool": "avg"}
+    bias = {"init_logit_bias": 0.0} if row.text.is_sigmoid else {}
+    model = CustomTextCLIP(row.text.embedding, small, dict(row.text.settings), **bias)
+    model.visual.trunk = build_network(row, classes=row.text.embedding if row.text.is_projected else 0, image_size=64)
+    model.visual.head = torch.nn.Sequential()
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def tokens(name: str, folder: Path) -> torch.Tensor:
+    row = BACKBONES[name]
+    assert row.text
+    return tokenizer_for(row.text, folder / f"{name}.tokenizer.json")(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["tiny_clip", "tiny_siglip"])
+def test_pictures_and_texts_are_compared_as_open_clip_does(name: str, weights_home: Path, request) -> None:
+    request.getfixturevalue(name)
+    path, row = weights_home / f"{name}.safetensors", BACKBONES[name]
+    model, encoder = both_sides(name, path), open_text_side(row)
+    pictures = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    network = build_network(row, classes=5, image_size=64).eval()
+    report = load_weights(network, row, path)
+    with torch.no_grad():
+        expected = model.get_logits(pictures, tokens(name, weights_home))[0]
+        features = network.forward_head(network.forward_features(pictures), pre_logits=True)
+    space = encoder.space
+    logits = space.scale * space.directions(features) @ encoder.encode(TEXTS).T + space.bias
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
+    assert report.head_classes == 0 and all(each.startswith("head.") for each in report.left_out)
+
+
+@pytest.mark.parametrize("name", ["pe_core_s", "siglip2_b"])
+def test_the_real_files_names_are_those_that_are_read(name: str) -> None:
+    """Shapes and names of both sides as open_clip makes them, without memory."""
+    row = BACKBONES[name]
+    assert row.text
+    config = open_clip.get_model_config(row.text.architecture)
+    assert config["vision_cfg"]["timm_model_name"] == row.architecture
+    assert config["vision_cfg"]["image_size"] == row.input_size
+    preprocess = open_clip.get_pretrained_cfg(row.text.architecture, "webli" if row.text.is_sigmoid else "meta")
+    assert preprocess["hf_hub"] == f"{row.hub_id}/" and preprocess["interpolation"] == row.interpolation
+    assert (preprocess["mean"], preprocess["std"]) == row.normalisation
+    with torch.device("meta"):
+        trunk = build_network(
+            row, classes=row.text.embedding if row.text.is_projected else 0, image_size=row.input_size
+        )
+        text = text_encoder.build_text_network(row.text)
+    parameters = sum(value.numel() for value in (*trunk.parameters(), *text.parameters())) + 1 + row.text.is_sigmoid
+    assert row.text.parameters == sum(value.numel() for value in text.parameters())
+    if row.pin.bytes:
+        assert 0 < row.pin.bytes - 4 * parameters < 100_000  # the header
+
+
+def test_texts_are_read_in_batches_and_equal_ones_once(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, events = open_text_side(BACKBONES[tiny_clip]), []
+    whole = encoder.encode(TEXTS)
+    monkeypatch.setattr(text_encoder, "BATCH", 2)
+    torch.testing.assert_close(encoder.encode(TEXTS, on_event=events.append), whole)
+    assert [event.done for event in events] == [0, 2] and events[0].total == 3
+    assert torch.equal(whole[0], whole[3])
+    torch.testing.assert_close(whole.norm(dim=1), torch.ones(4))
+    with pytest.raises(InterruptedError):
+        encoder.encode(TEXTS, should_stop=lambda: True)
+
+
+def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> None:
+    encoder = open_text_side(BACKBONES[tiny_clip])
+    classes = all_texts(("glass", "jar"), (("a bottle", "a {}"), ()), "photo")
+    points = encoder.class_points(classes)
+    two = encoder.encode(["a photo of a a bottle.", "a glass"])
+    mean = two.mean(dim=0)
+    torch.testing.assert_close(points[0], mean / mean.norm())
+    torch.testing.assert_close(points[1], encoder.encode(["a photo of a jar."])[0])
+
+
+@pytest.mark.slow
+def test_a_thousand_classes(tiny_clip: str) -> None:
+    classes = all_texts([f"thing {number}" for number in range(1000)], (), "seven")
+    points = open_text_side(BACKBONES[tiny_clip]).class_points(classes)
+    assert points.shape == (1000, 48) and bool(points.isfinite().all())
+
+
+def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_home: Path, tmp_path: Path) -> None:
+    expected = open_text_side(BACKBONES[tiny_siglip]).encode(TEXTS)
+    carried = tmp_path / "carried"
+    carried.mkdir()
+    (weights_home / f"{tiny_siglip}.safetensors").rename(carried / "open_clip_model.safetensors")
+    (weights_home / f"{tiny_siglip}.tokenizer.json").rename(carried / "tokenizer.json")
+    assert torch.equal(open_text_side(BACKBONES[tiny_siglip], str(carried)).encode(TEXTS), expected)
+
+
+def test_a_backbone_without_a_text_side_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"resnet18 has no text side.*Choose pe_core_s, siglip2_b"):
+        open_text_side(BACKBONES["resnet18"])
+
+
+def test_without_open_clip_the_extra_is_named(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_encoder.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(VisionFTError, match=r"open_clip.*not installed.*extra zero-shot") as caught:
+        open_text_side(BACKBONES[tiny_clip])
+    assert caught.value.next_step and caught.value.next_step.requirement == "visionft[zero-shot]"
+
+
+def test_missing_files_are_named_with_where_they_belong(
+    tiny_siglip: str, weights_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (weights_home / f"{tiny_siglip}.tokenizer.json").unlink()
+    with pytest.raises(WeightsError) as caught:
+        open_text_side(BACKBONES[tiny_siglip])
+    told = str(caught.value)
+    assert f"tokenizer.json of timm/{tiny_siglip}" in told and str(weights_home) in told and "offline" in told
+    (weights_home / f"{tiny_siglip}.safetensors").unlink()
+    with pytest.raises(WeightsError, match="open_clip_model.safetensors of timm/tiny_siglip"):
+        open_text_side(BACKBONES[tiny_siglip])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda state: {key: value for key, value in state.items() if "text." not in key}, "holds no text side"),
+        (lambda state: {key: value for key, value in state.items() if key != "logit_scale"}, "lacks logit_scale"),
+        (lambda state: state | {"text.ln_final.bias": torch.zeros(7)}, "text.ln_final.bias differs"),
+        (lambda state: state | {"text.other": torch.zeros(7)}, "text.other differs"),
+    ],
+)
+def test_a_file_of_another_network_is_refused(tiny_clip: str, weights_home: Path, change, told: str) -> None:
+    path = weights_home / f"{tiny_clip}.safetensors"
+    save_file(change(load_file(path)), path)
+    with pytest.raises(WeightsError, match=told):
+        open_text_side(BACKBONES[tiny_clip])
+
+
+def test_prompts_and_templates_load_neither_torch_nor_open_clip() -> None:
+    import subprocess
+
+    code = (
+        "import sys, visionft.zero_shot.prompts, models.text_towers; print({'torch', 'open_clip'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_row_is_another_where_its_text_side_is() -> None:
+    row = BACKBONES["pe_core_s"]
+    assert hash(row) == hash(replace(row)) and row == replace(row)

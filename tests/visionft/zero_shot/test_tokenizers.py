@@ -1,0 +1,101 @@
+"""Tokens as the models want them: CLIP's against its vocabulary, SigLIP's rules against open_clip's own wrapper."""
+
+import json
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+
+from models.text_towers import PE_CORE_S, SIGLIP2_B
+from visionft.errors import WeightsError
+from visionft.zero_shot.tokenizers import canonical, clip_tokenizer, siglip_tokenizer, tokenizer_for
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("a photo of a cat.", [49406, 320, 1125, 539, 320, 2368, 269, 49407]),
+        ("A  Photo of a CAT.", [49406, 320, 1125, 539, 320, 2368, 269, 49407]),
+        ("a diagram", [49406, 320, 22697, 49407]),
+        ("hello world!", [49406, 3306, 1002, 256, 49407]),
+    ],
+)
+def test_clip_reads_byte_pairs_between_a_start_and_an_end(text: str, tokens: list[int]) -> None:
+    (row,) = clip_tokenizer(32)([text]).tolist()
+    assert row == tokens + [0] * (32 - len(tokens))
+
+
+def test_a_text_too_long_for_clip_keeps_its_end_token() -> None:
+    (row,) = clip_tokenizer(32)(["cat " * 60]).tolist()
+    assert row == [49406, *[2368] * 30, 49407]
+
+
+def test_pe_core_has_open_clips_tokenizer_of_its_length() -> None:
+    texts = ["a photo of a wine glass.", "Straße, Grüße", "x_y", "🙂 it's 2 o'clock", "word " * 50]
+    ours = tokenizer_for(PE_CORE_S, None)(texts)
+    assert ours.shape == (5, 32) and ours.dtype == torch.int64
+    assert torch.equal(ours, open_clip.get_tokenizer(PE_CORE_S.architecture)(texts))
+
+
+@pytest.mark.parametrize("tower", [PE_CORE_S, SIGLIP2_B], ids=lambda tower: tower.architecture)
+def test_the_catalogs_settings_are_open_clips(tower) -> None:
+    config = open_clip.get_model_config(tower.architecture)
+    text = {key: value for key, value in config["text_cfg"].items() if "tokenizer" not in key}
+    assert dict(tower.settings) == text and tower.embedding == config["embed_dim"]
+    assert tower.is_projected == (config["vision_cfg"]["timm_proj"] is None)
+    assert tower.is_sigmoid == ("init_logit_bias" in config)
+    canonicalises = config["text_cfg"].get("tokenizer_kwargs", {}).get("clean") == "canonicalize"
+    assert (tower.tokenizer == "siglip") == canonicalises
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("A photo of a Cat.", "a photo of a cat"),
+        ("  two\twords \n here ", "two words here"),
+        ("wine_glass (empty), 50%!", "wine glass empty 50"),
+        ("it's Müller&amp;Söhne", "its müllersöhne"),
+        ("...", ""),
+    ],
+)
+def test_siglip_reads_lower_case_without_punctuation(text: str, read: str) -> None:
+    assert canonical(text) == read
+
+
+@pytest.fixture
+def letters(tiny_siglip: str, weights_home: Path) -> Path:
+    """A vocabulary of letters in Gemma's form: SigLIP 2's own, of 256,000 pieces, cannot be fetched in a test."""
+    return weights_home / f"{tiny_siglip}.tokenizer.json"
+
+
+def test_siglip_pads_to_its_full_length_behind_the_end_token(letters: Path) -> None:
+    vocabulary = json.loads(letters.read_text(encoding="utf-8"))["model"]["vocab"]
+    rows = siglip_tokenizer(letters, 64)(["A Cat!", "cat " * 40])
+    expected = [vocabulary[piece] for piece in ("a", "▁", "c", "a", "t")] + [1]
+    assert rows.shape == (2, 64) and rows[0].tolist() == expected + [0] * (64 - len(expected))
+    assert rows[1, -1] == 1 and 0 not in rows[1].tolist()
+
+
+def test_siglip_reads_as_open_clips_wrapper_of_the_same_vocabulary(letters: Path, tmp_path: Path) -> None:
+    from open_clip.tokenizer import HFTokenizer
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    folder = tmp_path / "carried"
+    folder.mkdir()
+    tokenizer = Tokenizer.from_file(str(letters))
+    tokenizer.post_processor = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    about = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<eos>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**about, "padding_side": "right"}), encoding="utf-8")
+    theirs = HFTokenizer(str(folder), context_length=64, clean="canonicalize")
+    texts = ["A photo of a Cat.", "the_other thing, over there", "x", "z" * 200, "Grüße!"]
+    assert torch.equal(siglip_tokenizer(letters, 64)(texts), theirs(texts))
+
+
+def test_a_vocabulary_that_is_none_is_refused(tmp_path: Path) -> None:
+    bad = tmp_path / "tokenizer.json"
+    bad.write_text("{}", encoding="utf-8")
+    with pytest.raises(WeightsError, match="not a readable vocabulary"):
+        siglip_tokenizer(bad, 64)

@@ -1,0 +1,236 @@
+"""Making a memory of labelled pictures: the space, how many neighbours vote and how sharply, on held-out pictures.
+
+Ten folds: those of one fold are asked with the space and the rows of the others, as a new picture will be. Leaving out
+the row alone would not do: the space is fitted to the rows, so a picture lies nearer to its class than a new one does.
+Doubles of the asked picture have no say, else the calibration is fiction. What makes the true classes most probable is
+taken.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from visionft.events import ShouldStop, never_stop
+from visionft.heads.knn.memory import (
+    NONE,
+    Memory,
+    Voting,
+    is_double,
+    nearest_first,
+    probabilities,
+    set_aside,
+    vote_shares,
+    weighted_cosines,
+)
+from visionft.heads.knn.space import Space, Sums, Turn
+
+FOLDS: Final = 10
+SHRINKAGES, EMPHASES = (0.2, 0.5, 0.8), (1.0, 2.0, 4.0)
+NEIGHBOURS, TEMPERATURES, SMOOTHINGS = (10, 30, 100), (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2), (0.01, 0.03, 0.1)
+USUAL_TEMPERATURE, USUAL_SPREAD = 0.08, 0.4  # before anything is known: of few pictures the best is mostly luck
+MOST_ASKED, MOST_ROWS = 2_000, 20_000  # pictures that are asked, and among how many, where there are more
+_UNTRIED: Final = (0.5, Voting(neighbours=10, temperature=0.1, smoothing=0.1, emphasis=2.0))
+
+
+@dataclass(frozen=True)
+class FittedMemory:
+    """A memory, and what is known of it.
+
+    Attributes:
+        memory: What answers.
+        accuracy: Share of held-out pictures that it is right for; None where no class has two.
+        asked: How many those are.
+    """
+
+    memory: Memory
+    accuracy: float | None
+    asked: int
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Held-out pictures with those nearest to them, in one space."""
+
+    products: np.ndarray  # (M, k) the nearest first, doubles behind
+    places: np.ndarray  # (M, k) among all rows
+
+
+def fit_memory(
+    features: np.ndarray,
+    targets: np.ndarray,
+    *,
+    widths: Sequence[int],
+    is_multilabel: bool = False,
+    weights: np.ndarray | None = None,
+    image_ids: np.ndarray | None = None,
+    seed: int = 0,
+    should_stop: ShouldStop = never_stop,
+) -> FittedMemory:
+    """Remember labelled pictures.
+
+    Args:
+        features: (N, D) of a frozen network, side by side from one or several parts of it.
+        targets: (N, C) zeros and ones; one each row unless there are several labels.
+        widths: Of the parts; their sum is D.
+        is_multilabel: Whether a picture may have several labels.
+        weights: (N,) how much each picture counts; all alike when None.
+        image_ids: (N,) the project's numbers of the pictures.
+        seed: Decides the folds.
+        should_stop: Asked between folds.
+
+    Raises:
+        InterruptedError: `should_stop` said so.
+        ValueError: A feature is not finite, or there is none.
+    """
+    if not len(features) or not np.isfinite(features).all():
+        raise ValueError("the features of a memory must be finite numbers")
+    turn = Turn.fitted(features, widths)
+    rows, wanted = turn(features), targets.astype(np.float32)
+    trial = _Trial(
+        rows=rows,
+        wanted=wanted,
+        labels=labels_of(wanted),
+        counts=np.ones(len(rows), np.float32) if weights is None else weights.astype(np.float32),
+        is_multilabel=is_multilabel,
+    )
+    shrinkage, voting, accuracy, asked = _tried(trial, seed, should_stop)
+    space = Space.fitted(Sums.of(rows, wanted), shrinkage)
+    memory = Memory(
+        mean=turn.mean,
+        projection=(turn.rotation @ space.projection).astype(np.float32),
+        weights=space.weights(voting.emphasis),
+        rows=space(rows),
+        labels=trial.labels,
+        counts=trial.counts,
+        classes=wanted.shape[1],
+        is_multilabel=is_multilabel,
+        voting=voting,
+        image_ids=np.zeros(len(rows), np.int64) if image_ids is None else image_ids.astype(np.int64),
+    )
+    return FittedMemory(memory, accuracy, asked)
+
+
+def labels_of(targets: np.ndarray) -> np.ndarray:
+    """Return the (N, L) class indices of (N, C) zeros and ones, L being the most that a picture has, `NONE` behind."""
+    most = max(1, int(targets.sum(axis=1).max(initial=0)))
+    labels = np.full((len(targets), most), NONE, np.int64)
+    line, column = np.nonzero(targets)
+    slot = np.arange(len(line)) - np.searchsorted(line, line)
+    labels[line, slot] = column
+    return labels
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What is tried on: (N, K) rows, (N, C) targets, (N, L) labels and (N,) counts."""
+
+    rows: np.ndarray
+    wanted: np.ndarray
+    labels: np.ndarray
+    counts: np.ndarray
+    is_multilabel: bool
+
+    def among(self, places: np.ndarray) -> "_Trial":
+        """Return some of the pictures."""
+        return _Trial(
+            self.rows[places], self.wanted[places], self.labels[places], self.counts[places], self.is_multilabel
+        )
+
+    def answers(self, asked: _Asked, voting: Voting) -> np.ndarray:
+        """Return (M, C) probabilities of held-out pictures."""
+        k, classes = voting.neighbours, self.wanted.shape[1]
+        places = asked.places[:, :k]
+        shares = vote_shares(asked.products[:, :k], self.counts[places], voting.temperature)
+        return probabilities(places, shares, self.labels, classes, voting.smoothing, self.is_multilabel)
+
+
+def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Voting, float | None, int]:
+    """Return the shrinkage and the votes that make held-out labels most probable, how often they are right, of what."""
+    generator = np.random.default_rng(seed)
+    if len(trial.rows) > MOST_ROWS:
+        trial = trial.among(np.sort(generator.permutation(len(trial.rows))[:MOST_ROWS]))
+    folds = _folds(trial, generator)
+    asked = np.flatnonzero(folds >= 0)
+    if not len(asked):
+        return *_UNTRIED, None, 0
+    asked = np.sort(generator.permutation(asked)[:MOST_ASKED])
+    wanted = trial.wanted[asked]
+    best: tuple[float, float, Voting, np.ndarray] | None = None
+    for (shrinkage, emphasis), found in _neighbours(trial, folds, asked, should_stop).items():
+        for neighbours, temperature in product(NEIGHBOURS, TEMPERATURES):
+            prior = (np.log(temperature / USUAL_TEMPERATURE) / USUAL_SPREAD) ** 2 / (2 * len(asked))
+            bare = Voting(neighbours=neighbours, temperature=temperature, smoothing=0.0, emphasis=emphasis)
+            shares = trial.answers(found, bare)
+            for smoothing in SMOOTHINGS:
+                smoothed = _smoothed(shares, smoothing, trial.is_multilabel)
+                loss = _loss(smoothed, wanted, trial.is_multilabel) + prior
+                if best is None or loss < best[0]:
+                    best = (loss, shrinkage, replace(bare, smoothing=smoothing), smoothed)
+    assert best is not None
+    _, shrinkage, voting, answers = best
+    return shrinkage, voting, _accuracy(answers, wanted, trial.is_multilabel), len(asked)
+
+
+def _folds(trial: _Trial, generator: np.random.Generator) -> np.ndarray:
+    """Return the (N,) fold of each picture, even within each class; -1 for the only picture of its class."""
+    folds = np.full(len(trial.rows), -1)
+    groups = np.zeros(len(folds), np.int64) if trial.is_multilabel else trial.labels[:, 0]
+    placed = 0
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        if len(members) > 1:
+            folds[generator.permutation(members)] = (np.arange(len(members)) + placed) % FOLDS
+            placed += len(members)
+    return folds
+
+
+def _neighbours(
+    trial: _Trial, folds: np.ndarray, asked: np.ndarray, should_stop: ShouldStop
+) -> dict[tuple[float, float], _Asked]:
+    """Return for each space those nearest to the asked pictures, a fold's among all but the fold."""
+    whole = Sums.of(trial.rows, trial.wanted)
+    most = min(max(NEIGHBOURS), len(trial.rows) - 1)
+    found = {
+        key: _Asked(np.full((len(asked), most), -np.inf, np.float32), np.zeros((len(asked), most), np.int64))
+        for key in product(SHRINKAGES, EMPHASES)
+    }
+    for fold in np.unique(folds[asked]):
+        inside, slots = folds == fold, np.flatnonzero(folds[asked] == fold)
+        others, sums = np.flatnonzero(~inside), whole.without(Sums.of(trial.rows[inside], trial.wanted[inside]))
+        for shrinkage in SHRINKAGES:
+            if should_stop():
+                raise InterruptedError
+            space = Space.fitted(sums, shrinkage)
+            rows, directions = space(trial.rows[others]), space(trial.rows[asked[slots]])
+            doubles = is_double(directions @ rows.T)
+            for emphasis in EMPHASES:
+                products = weighted_cosines(directions, rows, space.weights(emphasis))
+                _keep(found[shrinkage, emphasis], slots, set_aside(products, doubles), others)
+    return found
+
+
+def _keep(found: _Asked, slots: np.ndarray, products: np.ndarray, others: np.ndarray) -> None:
+    """Write down the nearest of each asked picture, the nearest first."""
+    places, values = nearest_first(products, found.products.shape[1])
+    found.products[slots, : values.shape[1]] = values
+    found.places[slots, : values.shape[1]] = others[places]
+
+
+def _smoothed(shares: np.ndarray, smoothing: float, is_multilabel: bool) -> np.ndarray:
+    floor = smoothing / 2 if is_multilabel else smoothing / shares.shape[1]
+    return (shares + floor) / (1 + smoothing)
+
+
+def _loss(found: np.ndarray, wanted: np.ndarray, is_multilabel: bool) -> float:
+    if is_multilabel:
+        return float(-np.log(np.where(wanted > 0, found, 1 - found)).sum(axis=1).mean())
+    return float(-np.log((found * wanted).sum(axis=1)).mean())
+
+
+def _accuracy(found: np.ndarray, wanted: np.ndarray, is_multilabel: bool) -> float:
+    if is_multilabel:
+        return float(((found >= 0.5) == (wanted > 0)).all(axis=1).mean())
+    return float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
