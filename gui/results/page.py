@@ -70,10 +70,13 @@ class ResultsPage(Page):
         self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
         self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
         self.empty = EmptyState("results", "", "", "Train a model")
+        self.make_button = Button("Answer without training", "sample", on_click=self.answer_without_training)
+        self.empty.add_way(self.make_button)
         self.missing = EmptyState("results", "", "")
         actions = state.actions
         actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
         again = tr("A new run with these settings on the labels of now; what was trained goes on from its best weights")
+        actions.attach(self.make_button, "run.answer_without", tr("In seconds, from the pictures that have a label"))
         actions.attach(self.again_button, "run.again", again)
         actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
         actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
@@ -164,6 +167,7 @@ class ResultsPage(Page):
         else:
             words = "Train a model. Its curves, its mistakes and the reasons for them show here."
             self.empty.show_words("No runs yet", words, "Train a model")
+        self.make_button.setVisible(self.session is not None)
         one, many = "1 training run", "{count} training runs; choose several with Ctrl to lay them over each other"
         self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)

@@ -46,14 +46,13 @@ def measure_price(
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    network = loaded.classifier.merged()
-    shipped_bytes = sum(each.numel() * each.element_size() for each in network.state_dict().values())
-    time = _answer_time(network, loaded.preprocessing, images, on_event=on_event, should_stop=should_stop)
+    shipped = [(part.classifier.merged(), part.preprocessing) for part in (loaded,)]
+    time = _answer_time(shipped, images, on_event=on_event, should_stop=should_stop)
     asking = _Asking(on_event=on_event, should_stop=should_stop)
     drift, pictures, heads = _forgotten(loaded, images, asking)
     price = MeasuredPrice(
         weights=weights_hash(run_dir / BEST_FOLDER),
-        shipped_bytes=shipped_bytes,
+        shipped_bytes=sum(_tensor_bytes(network) for network, _ in shipped),
         time=time,
         drift=drift,
         drift_pictures=pictures,
@@ -63,17 +62,25 @@ def measure_price(
     return price
 
 
+def _tensor_bytes(network: nn.Module) -> int:
+    return sum(each.numel() * each.element_size() for each in network.state_dict().values())
+
+
 # -- time -------------------------------------------------------------------------------------------------------------
 
 
 def _answer_time(
-    network: nn.Module, preprocessing: Preprocessing, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
+    shipped: Sequence[tuple[nn.Module, Preprocessing]],
+    images: Snapshot,
+    *,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
 ) -> AnswerTime:
     """Time a picture at a time, from decoded pixels to probabilities, on the device that `auto` takes.
 
     Args:
-        network: As it would be exported: adapters that can be folded into the weights cost nothing.
-        preprocessing: What makes its input.
+        shipped: Networks that answer together, as they would be exported (adapters that can be folded into the weights
+            cost nothing), each with what makes its input.
         images: Whose pictures to take.
         on_event: Receives how far it is.
         should_stop: Asked before every picture.
@@ -81,11 +88,13 @@ def _answer_time(
     on_event(Progress(stage="Timing an answer", done=0, total=0))
     device, pixels = pick_device(), _some_pixels(images)
     target = torch.device(device.kind)
-    network.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
+    for network, _ in shipped:
+        network.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
 
     def answer(picture: np.ndarray) -> None:
         with torch.inference_mode():
-            network(preprocessing.apply(picture)[None].to(target)).softmax(dim=1).cpu()  # waits for the device
+            for network, preprocessing in shipped:
+                network(preprocessing.apply(picture)[None].to(target)).softmax(dim=1).cpu()  # waits for the device
 
     times = timed_calls([lambda picture=picture: answer(picture) for picture in pixels], should_stop=should_stop)
     if should_stop():

@@ -18,6 +18,7 @@ from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_e
 from visionft.evaluation.training_free import training_free
 from visionft.events import Event, OnEvent, Progress, ShouldStop
 from visionft.libraries import load_libraries
+from visionft.project.splits import SplitWish, as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -92,6 +93,7 @@ class Boards(QObject):
         self._asked: _Asked | None = None
         self._handles: dict[str, TaskHandle] = {}
         self._stage = ""
+        self._reason: tuple[Snapshot | None, TrainConfig | None, str] = (None, None, "")
         self._pool = WorkerPool(_Reader(), threads=1, answers_age=True, parent=self)
         self._pool.done.connect(self._on_read)
 
@@ -130,8 +132,17 @@ class Boards(QObject):
             return tr("Open a project first.")
         if self._handles:
             return tr("It is being done already.")
-        problems = [config_problems(config, self._session.snapshot()) for config in training_free(base)]
-        return "" if not all(problems) else tr(problems[0][0].message)
+        return self._problem(base)
+
+    def _problem(self, base: TrainConfig) -> str:
+        """Return what is wrong with the pictures or the network, as they would be divided; asked at every click."""
+        assert self._session is not None
+        now = self._session.snapshot()
+        if self._reason[0] is not now or self._reason[1] != base:
+            images = now if is_divided(now) else as_divided(now, SplitWish())
+            problems = [config_problems(config, images) for config in training_free(base)]
+            self._reason = (now, base, "" if not all(problems) else tr(problems[0][0].message))
+        return self._reason[2]
 
     def measure(self, split: "Split") -> None:
         """Measure every run that was not, on a split."""
@@ -143,9 +154,21 @@ class Boards(QObject):
         self._run("measure", task)
 
     def make(self, base: TrainConfig) -> None:
-        """Make every answer that needs no training, on the backbone of `base`, and measure it."""
+        """Make every answer that needs no training, on the backbone of `base`, and measure it.
+
+        Pictures that are not divided yet are divided first.
+        """
         if self._session is None or self.why_not_make(base):
             return
+        if is_divided(self._session.snapshot()):
+            self._make(base)
+        else:
+            self._session.splitter.split(
+                SplitWish(), page=self._page, or_without_test=True, then=lambda _report: self._make(base)
+            )
+
+    def _make(self, base: TrainConfig) -> None:
+        assert self._session is not None
         work = partial(answer_without_training, self._session.path, self._session.snapshot(), base)
         task = Task(title=tr("Answering without training"), work=work, lane=Lane.TRAINING, page=self._page,
                     device=base.device != "cpu")  # fmt: skip

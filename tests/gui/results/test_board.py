@@ -252,3 +252,26 @@ def test_the_board_speaks_german():
     i18n.use_language("de")
     assert words.sentence(board(BEST)) == "Run b hat am häufigsten recht: 90.0%."
     i18n.use_language(i18n.ENGLISH)
+
+
+def test_a_project_without_runs_offers_answers_at_once_and_is_divided_first(
+    qtbot, window, draw_folder, tmp_path, monkeypatch
+):
+    from visionft.project.importing.importer import import_source
+    from visionft.project.store import Project
+
+    with Project.create(tmp_path / "bare") as project:
+        import_source(project, draw_folder(tmp_path / "own", {"red": 10, "green": 10}))
+    window.state.open_project(tmp_path / "bare")
+    window.show_page("results")
+    page = window.page("results")
+    seen: list[bool] = []
+
+    def made(path, images, base, *, on_event, should_stop):
+        seen.append(bool(images.labelled("val")))
+
+    monkeypatch.setattr(boards, "answer_without_training", made)
+    assert page.empty.isVisible() and page.make_button.isVisible() and page.make_button.isEnabled()
+    qtbot.mouseClick(page.make_button, LEFT)
+    qtbot.waitUntil(lambda: bool(seen) and not window.state.tasks.pending, timeout=10_000)
+    assert seen == [True]
