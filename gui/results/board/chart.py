@@ -18,6 +18,7 @@ from visionft.amounts import duration_text, size_text
 from visionft.evaluation.scoreboard import Scoreboard, Standing
 
 _LONGEST_NAME = 26
+_FEW = 12  # up to so many points every interval is drawn
 _STEPS = (1, 2, 5)
 
 
@@ -143,11 +144,19 @@ class CostChart(Chart):
 
     def _draw_whiskers(self) -> None:
         palette = theme.colours()
+        front, are_few = self.front(), len(self._points) <= _FEW
         for x, each in self._points:
+            if not are_few and not self._stands_out(each, front):
+                continue
             low, high = each.top1_interval or (0.0, 1.0)
             line = pg.PlotDataItem([x, x], [low, high], pen=pg.mkPen(palette.outline, width=1.2))
             line.setZValue(-1)
             self._plot.addItem(line)
+
+    def _stands_out(self, standing: Standing, front: list[str]) -> bool:
+        """Tell whether a run is drawn whole, with its name: the chosen one and the front, of many only its best."""
+        shown = front if len(self._points) <= _FEW else front[-1:]
+        return standing.run == self._chosen or standing.run in shown
 
     def _draw_dots(self) -> None:
         palette = theme.colours()
@@ -169,7 +178,7 @@ class CostChart(Chart):
 
     def _draw_names(self, front: list[str]) -> None:
         """Name the chosen run and those on the front, as far as no name lies on another; the others when pointed at."""
-        named = [pair for pair in self._points if pair[1].run in front or pair[1].run == self._chosen]
+        named = [pair for pair in self._points if self._stands_out(pair[1], front)]
         named.sort(key=lambda pair: (pair[1].run != self._chosen, -(pair[1].top1 or 0)))
         view = self._plot.getPlotItem().getViewBox()
         metrics, taken = QFontMetricsF(self.font()), list[QRectF]()

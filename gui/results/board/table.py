@@ -42,6 +42,7 @@ class BoardTable(ValueTable):
         super().__init__(HEADERS, name="Scoreboard")
         self.scale = Scale(0.0, 1.0, None)
         self.colour_of: Mapping[str, int] = {}
+        self._shown_run = ""
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setItemDelegateForColumn(NAME, _NameDelegate(self))
@@ -100,6 +101,9 @@ class BoardTable(ValueTable):
             self.clearSelection()
             if run in (runs := self.runs()):
                 self.selectRow(runs.index(run))
+                if run != self._shown_run and (item := self.item(runs.index(run), NAME)) is not None:
+                    self.scrollToItem(item)
+                self._shown_run = run
         self.viewport().update()
 
     def _on_selected(self) -> None:

@@ -75,7 +75,7 @@ def price_tip(price: Price) -> str:
     if price.learnt_bytes is not None:
         lines.append(tr("{size} of it were learnt", size=size_text(price.learnt_bytes)))
     if price.time is not None:
-        words = "Timed from decoded pixels, one picture at a time, fp32: {device}"
+        words = "Timed in PyTorch (fp32) from decoded pixels, one picture at a time: {device}"
         lines.append(tr(words, device=price.time.device))
     if price.drift == 0:
         lines.append(tr("Its features came out as those of the untouched network: nothing was forgotten."))
