@@ -22,6 +22,7 @@ from gui.results.board import words as board_words
 from gui.results.board_views import BoardViews
 from gui.results.figure_views import FigureViews
 from gui.results.measuring import Measuring
+from gui.results.no_runs import NoRuns
 from gui.results.picture_views import PictureViews
 from gui.results.run_actions import RunActions
 from gui.results.views import View, Views
@@ -69,14 +70,14 @@ class ResultsPage(Page):
         self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
         self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
         self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
-        self.empty = EmptyState("results", "", "", "Train a model")
-        self.make_button = Button("Answer without training", "sample", on_click=self.answer_without_training)
-        self.empty.add_way(self.make_button)
+        self.empty = NoRuns(on_make=self.answer_without_training)
         self.missing = EmptyState("results", "", "")
         actions = state.actions
         actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
         again = tr("A new run with these settings on the labels of now; what was trained goes on from its best weights")
-        actions.attach(self.make_button, "run.answer_without", tr("In seconds, from the pictures that have a label"))
+        actions.attach(
+            self.empty.make_button, "run.answer_without", tr("In seconds, from the pictures that have a label")
+        )
         actions.attach(self.again_button, "run.again", again)
         actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
         actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
@@ -139,6 +140,7 @@ class ResultsPage(Page):
         self.honest.changed.connect(self._show_answer)
         self.pictures.run_failed.connect(self.mark_stale)
         self.board.run_chosen.connect(lambda name: self.table.select([name]))
+        self.board.boards.changed.connect(self._show_empty)
         self.board.answers_made.connect(lambda: self.views.choose(BOARD))
         if self.session is not None:
             self.session.runs_changed.connect(self.mark_stale)
@@ -162,20 +164,19 @@ class ResultsPage(Page):
         rows = run_rows(runs)
         self._colours = {each.name: each.colour for each in rows}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
-        if self.session is None:
-            self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
-        else:
-            words = "Train a model. Its curves, its mistakes and the reasons for them show here."
-            self.empty.show_words("No runs yet", words, "Train a model")
-        self.make_button.setVisible(self.session is not None)
+        self._show_empty()
         one, many = "1 training run", "{count} training runs; choose several with Ctrl to lay them over each other"
-        self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
+        self.subtitle.setText("" if not runs else tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
         with QSignalBlocker(self.table):  # what it chooses is shown below, also where it is what was chosen before
             self.table.set_rows(rows, preferred=max(self._runs, default=""))
         self._fit_table()
         self._show_evaluation()
+
+    @Slot()
+    def _show_empty(self) -> None:
+        self.empty.show_state(is_open=self.session is not None, stage=self.board.boards.stage)
 
     def _show_damaged(self, damaged: dict[str, str]) -> None:
         self.damaged.setVisible(bool(damaged))

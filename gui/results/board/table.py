@@ -21,7 +21,7 @@ PLACE, NAME, RIGHT, BESIDE, BALANCED, ECE, MADE, TIME, SHIP, LEARNT = range(len(
 # A column, and below which width of the table it gives way.
 _GIVE_WAY = ((LEARNT, 1240), (ECE, 1160), (BALANCED, 1060), (SHIP, 920), (BESIDE, 800), (MADE, 710), (TIME, 560))
 STANDING_ROLE = Qt.ItemDataRole.UserRole + 7
-_FIGURE_PX, _RIGHT_PX, _ROW_PX = 52, 205, 34
+_PLACE_PX, _FIGURE_PX, _RIGHT_PX, _ROW_PX = 70, 52, 205, 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class BoardTable(ValueTable):
         self.setItemDelegateForColumn(RIGHT, _IntervalDelegate(self))
         self.verticalHeader().setDefaultSectionSize(theme.scaled(_ROW_PX))
         header = self.horizontalHeader()
-        header.setSectionResizeMode(PLACE, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(PLACE, QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(RIGHT, QHeaderView.ResizeMode.Interactive)
         if (title := self.horizontalHeaderItem(RIGHT)) is not None:
@@ -62,6 +62,7 @@ class BoardTable(ValueTable):
         """Leave columns out where there is no room for all: who, how good and how sure say most."""
         for place, needed in _GIVE_WAY:
             self.setColumnHidden(place, event.size().width() < theme.scaled(needed))
+        self.setColumnWidth(PLACE, theme.scaled(_PLACE_PX))
         self.setColumnWidth(RIGHT, max(theme.scaled(_RIGHT_PX), event.size().width() // 5))
         super().resizeEvent(event)
 

@@ -271,7 +271,7 @@ def test_a_project_without_runs_offers_answers_at_once_and_is_divided_first(
         seen.append(bool(images.labelled("val")))
 
     monkeypatch.setattr(boards, "answer_without_training", made)
-    assert page.empty.isVisible() and page.make_button.isVisible() and page.make_button.isEnabled()
-    qtbot.mouseClick(page.make_button, LEFT)
+    assert page.empty.isVisible() and page.empty.make_button.isVisible() and page.empty.make_button.isEnabled()
+    qtbot.mouseClick(page.empty.make_button, LEFT)
     qtbot.waitUntil(lambda: bool(seen) and not window.state.tasks.pending, timeout=10_000)
     assert seen == [True]
