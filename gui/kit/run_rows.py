@@ -39,7 +39,11 @@ def kept_words(run: RunSummary) -> str:
     if kept is None or highest is None:
         return ""
     values = {"epoch": kept.epoch, "accuracy": f"{kept.val_accuracy:.1%}"}
-    if not run.config.total_epochs:
+    if run.parts:
+        words = tr(
+            "Made of {parts} runs, without training ({accuracy} right on validation).", parts=len(run.parts), **values
+        )
+    elif not run.config.total_epochs:
         words = tr("Solved at once, without epochs ({accuracy} right on validation).", **values)
     elif not kept.epoch:
         words = tr("What the run began with is kept ({accuracy} right): training made it no better.", **values)

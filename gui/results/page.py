@@ -12,7 +12,7 @@ from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.honest_accuracies import HonestAccuracies
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, column, row, scrolling
+from gui.kit.parts import Card, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
 from gui.page import Page
@@ -20,11 +20,13 @@ from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
 from gui.results.board import words as board_words
 from gui.results.board_views import BoardViews
+from gui.results.combining import Combining, parts_words
 from gui.results.figure_views import FigureViews
 from gui.results.measuring import Measuring
 from gui.results.no_runs import NoRuns
 from gui.results.picture_views import PictureViews
 from gui.results.run_actions import RunActions
+from gui.results.run_buttons import RunButtons
 from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
@@ -65,31 +67,27 @@ class ResultsPage(Page):
         self.board = BoardViews(state, session, page=self.name, parent=self)
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.answer.split_box, self.answer.evaluate_button
-        self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
-        self.again_button = Button("Train on", "train", on_click=self.train_again)
-        self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
-        self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
-        self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
+        self.combining = Combining(state, session, page=self.name, parent=self)
         self.empty = NoRuns(on_make=self.answer_without_training)
         self.missing = EmptyState("results", "", "")
-        actions = state.actions
-        actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
-        again = tr("A new run with these settings on the labels of now; what was trained goes on from its best weights")
-        actions.attach(
-            self.empty.make_button, "run.answer_without", tr("In seconds, from the pictures that have a label")
-        )
-        actions.attach(self.again_button, "run.again", again)
-        actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
-        actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
+        self.buttons = RunButtons(
+            state.actions, on_go_on=self.go_on, on_combine=self.combine, on_again=self.train_again,
+            on_more=self.show_menu, on_export=self.export,
+        )  # fmt: skip
+        self.continue_button, self.combine_button = self.buttons.go_on, self.buttons.combine
+        self.again_button, self.more_button, self.export_button = self.buttons.all()[2:]
+        on_split = tr("Measure the chosen run on the pictures of this split")
+        state.actions.attach(self.evaluate_button, "run.evaluate", on_split)
+        at_once = tr("In seconds, from the pictures that have a label")
+        state.actions.attach(self.empty.make_button, "run.answer_without", at_once)
         self._lay_out()
         self._connect()
 
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self._own_actions = (self.again_button, self.more_button, self.export_button)
-        for widget in (self.continue_button, *self._own_actions):
-            self.action_row.addWidget(widget)
+        for button in self.buttons.all():
+            self.action_row.addWidget(button)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the answer
@@ -127,6 +125,7 @@ class ResultsPage(Page):
 
     def _connect(self) -> None:
         self.table.selection_changed.connect(self._on_selection_changed)
+        self.combining.made.connect(self._on_combined)
         self.table.renamed.connect(self._on_renamed)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._on_menu_requested)
@@ -165,7 +164,7 @@ class ResultsPage(Page):
         self._colours = {each.name: each.colour for each in rows}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
         self._show_empty()
-        one, many = "1 training run", "{count} training runs; choose several with Ctrl to lay them over each other"
+        one, many = "1 training run", "{count} training runs; choose several with Ctrl to compare or combine them"
         self.subtitle.setText("" if not runs else tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
@@ -254,7 +253,8 @@ class ResultsPage(Page):
         else:
             count = self.pictures.relabelled()
             changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
-            figures = " · ".join(filter(None, (changed, evaluations.figures(found))))
+            made_of = parts_words(run, {name: each.title for name, each in self._runs.items()})
+            figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()
 
@@ -271,11 +271,7 @@ class ResultsPage(Page):
 
     @Slot()
     def _show_enabled(self) -> None:
-        run = self.run()
-        self.continue_button.setVisible(run is not None and can_continue(run))
-        self.again_button.setText(tr("Make it anew" if run is not None and not run.config.total_epochs else "Train on"))
-        for widget in self._own_actions:
-            widget.setVisible(bool(self._runs))
+        self.buttons.show_for(self._chosen(), has_runs=bool(self._runs))
         self.state.actions.refresh()
 
     def _leave(self) -> None:
@@ -289,6 +285,17 @@ class ResultsPage(Page):
         if run is None:
             return tr("Choose a training run first.")
         return "" if run.has_weights else tr("The weights of this run were deleted.")
+
+    def why_not_train_on(self) -> str:
+        """Return why no training can begin with the chosen run's weights; empty when it can."""
+        run = self.run()
+        if run is not None and run.parts:
+            return tr("A combination has no weights of its own: train on from one of its parts.")
+        return self.why_not_use()
+
+    def why_not_combine(self) -> str:
+        """Return why the chosen runs cannot be combined; empty when they can."""
+        return self.combining.why_not(self._chosen())
 
     def why_not_evaluate(self) -> str:
         """Return why the chosen run cannot be evaluated; empty when it can."""
@@ -357,6 +364,16 @@ class ResultsPage(Page):
         """Go on training the chosen run on the train page."""
         if (run := self.run()) is not None:
             self.state.run_continue_requested.emit(run)
+
+    def combine(self) -> None:
+        """Combine the chosen runs in a task; the combination is chosen when it is made."""
+        self.combining.start(self._chosen())
+
+    @Slot(str)
+    def _on_combined(self, name: str) -> None:
+        if self.isVisible():
+            self.refresh()
+            self.table.select([name])
 
     def train_again(self) -> None:
         """Begin a new run from the chosen run's best weights, on the labels as they are now."""

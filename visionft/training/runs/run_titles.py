@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.catalog import known_backbone
-from models.methods.table import METHODS
+from models.methods.table import known_method
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
 def method_title(config: TrainConfig) -> str:
     """Return how the method of a run is called."""
-    method = METHODS.get(config.method)
+    method = known_method(config.method)
     return method.title if method else config.method
 
 
@@ -34,10 +34,13 @@ def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 
 def _title(run: RunSummary, has_number: bool = False) -> str:
-    """Return the name that the run was given, or its method and backbone; with its number where asked."""
+    """Return the name that the run was given, or what it is: its method and backbone, or the numbers of its parts."""
     number = _number(run.name) if has_number else ""
     if run.notes.title:
         return f"{run.notes.title}{number and f' ({number})'}"
+    if run.parts:
+        parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
+        return f"{method_title(run.config)} {' + '.join(parts)}{number and f' ({number})'}"
     return config_title(run.config, number=number)
 
 
