@@ -1,6 +1,5 @@
 """The results page: what a run is worth in a sentence, all runs, where one is wrong, why, what another one changes."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
@@ -27,13 +26,14 @@ from gui.results.no_runs import NoRuns
 from gui.results.picture_views import PictureViews
 from gui.results.run_actions import RunActions
 from gui.results.run_buttons import RunButtons
+from gui.results.stored_evaluations import StoredEvaluations
 from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.errors import NextStep
 from visionft.evaluation.price import UNKNOWN, price_of
-from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ResultsPage(Page):
         super().__init__(state, session, scrolls=False)
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}
-        self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
+        self._stored = StoredEvaluations()
         self.evaluation: StoredEvaluation | None = None
         self.measuring = Measuring(state, session, page=self.name, parent=self)
         self.honest = HonestAccuracies(self)
@@ -211,14 +211,6 @@ class ResultsPage(Page):
         """Return the split that is shown."""
         return tuple(SPLITS.values())[self.split_box.currentIndex()]
 
-    def stored(self, run: RunSummary) -> StoredEvaluation | None:
-        """Return a run's evaluation on the split that is shown; read again only when it has changed."""
-        file = Path(run.path) / evaluation_file(self.split())
-        key, time = (run.name, self.split()), file.stat().st_mtime_ns if file.exists() else 0
-        if key not in self._read or self._read[key][0] != time:
-            self._read[key] = (time, read_evaluation(run.path, self.split()))
-        return self._read[key][1]
-
     @Slot(list)
     def _on_selection_changed(self, _names: list[str]) -> None:
         self._show_evaluation()
@@ -226,7 +218,7 @@ class ResultsPage(Page):
     @Slot()
     def _show_evaluation(self) -> None:
         run = self.run()
-        self.evaluation = self.stored(run) if run else None
+        self.evaluation = self._stored.get(run, self.split()) if run else None
         chosen = self._chosen()
         self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.figures.take_runs(chosen, self.evaluation, colours=self._colours)

@@ -10,11 +10,11 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.kit.i18n import tr
 from gui.kit.workers import WorkerPool
+from gui.results.stored_evaluations import StoredEvaluations
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.evaluation.scoreboard import Scoreboard, read_scoreboard
-from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.evaluation.training_free import training_free
 from visionft.events import Event, OnEvent, Progress, ShouldStop
 from visionft.libraries import load_libraries
@@ -37,22 +37,14 @@ class _Asked:
 
 
 class _Reader:
-    """Reads a board in a thread of its own; an evaluation is read again only when its file has changed."""
+    """Reads a board in a thread of its own."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[Path, str], tuple[int, StoredEvaluation | None]] = {}
+        self._stored = StoredEvaluations()
 
     def __call__(self, asked: _Asked) -> Scoreboard:
-        return read_scoreboard(
-            asked.runs, asked.images, asked.split, evaluations=lambda run: self._evaluation(run, asked.split)
-        )
-
-    def _evaluation(self, run: RunSummary, split: "Split") -> StoredEvaluation | None:
-        file = run.path / evaluation_file(split)
-        key, time = (run.path, split), file.stat().st_mtime_ns if file.exists() else 0
-        if key not in self._read or self._read[key][0] != time:
-            self._read[key] = (time, read_evaluation(run.path, split))
-        return self._read[key][1]
+        split = asked.split
+        return read_scoreboard(asked.runs, asked.images, split, evaluations=lambda run: self._stored.get(run, split))
 
 
 def measure_all(
