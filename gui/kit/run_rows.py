@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
-from models.catalog import known_backbone
 from visionft.training.runs.run_folder import RunSummary
-from visionft.training.runs.run_titles import method_title
+from visionft.training.runs.run_titles import backbone_title, method_title
 
 
 def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
@@ -18,13 +17,12 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     """Return a run in figures."""
     best = run.best
     config = run.config
-    backbone = known_backbone(config.backbone)
     return RunRow(
         name=run.name,
         title=run.title,
         colour=colour,
-        backbone=backbone.title if backbone else config.backbone,
-        method=method_title(run),
+        backbone=backbone_title(config),
+        method=method_title(config),
         epochs=run.last_epoch,
         planned_epochs=config.total_epochs,
         accuracy=best.val_accuracy if best else None,

@@ -110,7 +110,8 @@ class RunMonitor(QWidget):
         self.stage.end()
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        kept = "What was best so far is kept." if self._best else "No epoch had ended yet."
+        nothing = "No epoch had ended yet." if self._epochs else "It was not solved for yet."
+        kept = "What was best so far is kept." if self._best else nothing
         note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
         self._note.setText(note if was_stopped else self._ending())
         self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")

@@ -293,7 +293,7 @@ def run_details(config: TrainConfig) -> str:
         f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
     }
     changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
-    return ", ".join([*epochs_words(config), *changes[:4]])
+    return ", ".join([*(epochs_words(config) or [tr("solved at once")]), *changes[:4]])
 
 
 def epochs_words(config: TrainConfig) -> list[str]:
@@ -304,7 +304,7 @@ def epochs_words(config: TrainConfig) -> list[str]:
 def command_line(config: TrainConfig, project: str) -> str:
     """Return the `visionft train` command that trains exactly this config."""
     words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
-    words += ["--epochs", str(config.epochs)]
+    words += ["--epochs", str(config.epochs)] if config.total_epochs else []
     for name, value in setting_changes(config).items():
         words += ["--set", f"{name}={value}"]
     return shlex.join(words)
