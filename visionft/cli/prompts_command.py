@@ -11,6 +11,7 @@ from visionft.cli.output import Json, ProjectDir, job, opened_project, print_res
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_measuring import PromptReport, measure_prompts
 from visionft.foreign_text import printable
+from visionft.project.edits.changes import AddClass
 from visionft.project.edits.prompts import SetPrompts
 from visionft.project.store import Project
 from visionft.zero_shot.prompts import ClassTexts, all_texts, same_texts
@@ -33,6 +34,10 @@ def prompts(
             "is filled with the name.",
         ),
     ] = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLASS", help="Add a class, where no labelled picture has brought it yet."),
+    ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Tell which prompt helps, on labelled pictures.")] = False,
     templates: Annotated[
         str, typer.Option(metavar="SET", help=f"The sentences around each line: {', '.join(TEMPLATE_SETS)}.")
@@ -42,10 +47,12 @@ def prompts(
     ] = DEFAULT_TEXT_BACKBONE,
     json: Json = False,
 ) -> None:
-    """Show, set and measure the prompts that `visionft train --set method=zero_shot` answers from."""
+    """Show, set and measure the prompts that `visionft train --method zero_shot` answers from."""
     if templates not in TEMPLATE_SETS:
         raise VisionFTError(f"There are no templates {templates!r}.", f"Choose one of {', '.join(TEMPLATE_SETS)}.")
-    with opened_project(project, read_only=not set_lines) as opened:
+    with opened_project(project, read_only=not (set_lines or add)) as opened:
+        for name in add or ():
+            opened.apply(AddClass(name))
         if set_lines:
             opened.apply(SetPrompts(_read(opened, set_lines)))
         images = opened.snapshot()

@@ -29,6 +29,19 @@ def test_lines_are_set_shown_and_taken_back(run, project: Path) -> None:
     assert run("prompts", project, "--set", "red=")[0] == 0 and "a tomato" not in run("prompts", project)[1]
 
 
+def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp_path: Path, tiny_clip: str) -> None:
+    folder, flat = tmp_path / "bare", tmp_path / "flat"
+    flat.mkdir()
+    for path in planted.rglob("*.png"):
+        path.rename(flat / path.name)
+    run("new", folder)
+    run("import", folder, flat)
+    code, out, _ = run("prompts", folder, "--add", "red", "--add", "blue", "--set", "blue=the sky", "--json")
+    assert code == 0 and [each["class_name"] for each in json.loads(out)["classes"]] == ["red", "blue"]
+    code, out, err = run("train", folder, "--method", "zero_shot", "--backbone", tiny_clip, "--set", "device=cpu")
+    assert code == 0 and "not validated" in out and "By its name alone stands: red." in err
+
+
 def test_the_same_prompts_are_warned_of(run, project: Path) -> None:
     code, out, err = run("prompts", project, "--set", "red=sky", "--set", "blue=Sky", "--json")
     assert code == 0 and "The same prompts stand for blue, red: their answers cannot differ." in err
