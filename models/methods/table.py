@@ -6,6 +6,7 @@ from models.backbone import Backbone
 from models.errors import ConfigError, Problem
 from models.methods.adapter import BottleneckAdapter
 from models.methods.full import FullFineTuning
+from models.methods.knn import Knn
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
 from models.methods.method import Method
@@ -18,6 +19,7 @@ METHODS: dict[str, Method[Any]] = {
     method.name: method
     for method in (
         Prototype(),
+        Knn(),
         LinearProbe(),
         Lora(),
         BottleneckAdapter(),

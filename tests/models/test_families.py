@@ -44,6 +44,7 @@ LORA_ON_ALL = {
     "adapter": None,
     "prefix": None,
     "prototype": None,
+    "knn": None,
 }
 
 

@@ -45,8 +45,9 @@ from visionft.export.publishing import (
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
 from visionft.project.edits.certificates import Certificate
+from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.loaded_run import LoadedRun, load_trained
+from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import BaseWeights, read_run
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def export_run(
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
-        loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        loaded = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
         temperature = fit_temperature(val.values, val.targets)
         fitted = fit_distance(loaded, images, on_event=on_event, should_stop=should_stop)

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from visionft.events import ShouldStop, never_stop
 from visionft.heads.fitting import description, fit_head
+from visionft.heads.knn.fitting import fit_memory
+from visionft.heads.knn.memory import Memory
 from visionft.heads.prototype import fit_prototypes
 
 
@@ -75,4 +79,28 @@ def _prototype(material: Material) -> Solution:
     return Solution({"weight": fitted.weight, "bias": fitted.bias}, fitted.words)
 
 
-SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {"linear": _linear, "prototype": _prototype}
+def _knn(material: Material) -> Solution:
+    """Remember the pictures."""
+    fitted = fit_memory(
+        material.features.numpy(),
+        material.targets.numpy(),
+        widths=material.widths,
+        is_multilabel=material.is_multilabel,
+        neighbours=material.options.neighbours if material.options is not None else 0,
+        weights=None if material.weights is None else material.weights.numpy(),
+        seed=material.seed,
+        should_stop=material.should_stop,
+    )
+    return Solution(state_of(fitted.memory), fitted.words)
+
+
+def state_of(memory: Memory) -> dict[str, Tensor]:
+    """Return a memory as the state of `models.methods.layers.memory_head.MemoryHead`."""
+    return {name: torch.from_numpy(np.require(value, requirements="C")) for name, value in memory.arrays().items()}
+
+
+SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
+    "linear": _linear,
+    "prototype": _prototype,
+    "knn": _knn,
+}

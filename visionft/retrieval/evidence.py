@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from visionft.features.neighbours import MOST_EXACT, nearest
-from visionft.heads.knn.memory import Memory, is_double, nearest_first, set_aside, vote_shares
+from visionft.heads.knn.memory import Memory, nearest_first, set_aside, vote_shares
 from visionft.retrieval.index import Index
 
 SHOWN: Final = 5  # pictures on each side
@@ -81,7 +81,7 @@ def find_evidence(index: Index, question: Question, *, shown: int = SHOWN) -> Ev
     """Answer for one picture from the pictures that are like it."""
     memory = _worth_a_look(index.memory, question.direction)
     direction = question.direction[None].astype(np.float32)
-    doubles = is_double(memory.cosines(direction)[0]) | _is_same(memory, index, question)
+    doubles = memory.is_double(direction)[0] | _is_same(memory, index, question)
     products = memory.products(direction)[0]
     aside = set_aside(products, doubles)[None]
     voters, found = nearest_first(aside, memory.voting.neighbours)

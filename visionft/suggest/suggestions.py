@@ -80,9 +80,9 @@ def suggest_labels(
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     from visionft.evaluation.report import logit_batches
-    from visionft.training.runs.loaded_run import load_trained
+    from visionft.retrieval.refreshing import load_current
 
-    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    loaded = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
     unlabelled = [image for image in images.images if not image.labels]
     temperature, thresholds = _calibration(loaded, images, on_event, should_stop)
     found: list[Suggestion] = []
