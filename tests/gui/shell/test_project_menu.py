@@ -199,6 +199,7 @@ PLACES = {
     "suggest": "page.label",
     "queue": "page.label",
     "curve": "page.train",
+    "recommend": "page.train",
     "embed": "curate.look",
     "duplicates": "page.curate",
     "quality": "page.curate",
