@@ -22,6 +22,7 @@ from visionft.cli import (
     completion,
     curation,
     evidence_command,
+    export_command,
     history_commands,
     model_commands,
     program_commands,
@@ -50,6 +51,7 @@ app = typer.Typer(
 for module in (
     project_commands,
     model_commands,
+    export_command,
     run_commands,
     scoreboard_command,
     prompts_command,

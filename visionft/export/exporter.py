@@ -4,7 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,18 @@ from visionft.export.graph import (
     OPSETS,
     assemble,
     export_network,
-    hide_distance,
+    hide_outputs,
     preprocessing_metadata,
     set_metadata,
 )
 from visionft.export.latency import measure_latency
+from visionft.export.memory_index import exported_index, write_index
+from visionft.export.outputs import WithOutputs, embeddings
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
-from visionft.export.predictor import DISTANCE, Predictor
+from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import (
     FLOAT_MODEL_FILE,
+    INDEX_FILE,
     LABELS_FILE,
     MODEL_FILE,
     RECORD_FILE,
@@ -44,6 +47,7 @@ from visionft.export.publishing import (
 )
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
+from visionft.heads.solutions import memory_of
 from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
@@ -67,6 +71,7 @@ def export_run(
     float_input: bool = False,
     opset: int = OPSET,
     certificates: Sequence[Certificate] = (),
+    remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
@@ -80,6 +85,7 @@ def export_run(
             `logits`: for those who preprocess themselves.
         opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
         certificates: What is proven of the project's labels; the record says it to whoever uses the file.
+        remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -106,6 +112,7 @@ def export_run(
         _require_equal(parity)
         if float_input:
             _keep_network(loaded, images, folder, metadata)
+        remembered = _keep_index(loaded, images, model_path, temperature, remarks or {})
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
@@ -118,6 +125,7 @@ def export_run(
             latency=_latency(loaded, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
             border=fitted.border if fitted else None,
+            remembered=remembered,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
@@ -146,13 +154,15 @@ def _write_model(
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
     network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    network, outputs = loaded.classifier.merged(), [LOGITS]
-    if fitted is not None:
-        network, outputs = fitted.beside(network, loaded.classifier.backbone), [LOGITS, DISTANCE]
+    network, holds_pictures = loaded.classifier.merged(), loaded.run.config.method_row.is_live
+    outputs = [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * holds_pictures]
+    if len(outputs) > 1:
+        distance = fitted.distance if fitted is not None else None
+        network = WithOutputs(network, loaded.classifier.backbone, distance=distance, embeds=holds_pictures).eval()
     export_network(network, loaded.preprocessing.size, network_path, opset=opset, outputs=outputs)
     temperature = float(metadata["temperature"])
     model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
-    set_metadata(model, metadata | hide_distance(model))
+    set_metadata(model, metadata | hide_outputs(model))
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
@@ -163,7 +173,7 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_distance(model))
+    set_metadata(model, metadata | hide_outputs(model))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in _parity_pictures(loaded, images)[:16]])
@@ -174,6 +184,32 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     if difference > MAX_ABS_DIFF:
         raise ExportError(f"{FLOAT_MODEL_FILE} differs from PyTorch by {difference:.2g}.", "Nothing was kept.")
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
+
+
+def _keep_index(
+    loaded: LoadedRun,
+    images: Snapshot,
+    model_path: Path,
+    temperature: float,
+    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+) -> int:
+    """Write the pictures that a run holds beside its model, after comparing what both say; return how many."""
+    if not loaded.run.config.method_row.is_live:
+        return 0
+    memory = memory_of(loaded.classifier.head.state_dict())
+    index = exported_index(memory, images, loaded.run.class_names, remarks, temperature=temperature, model=model_path)
+    write_index(model_path.with_name(INDEX_FILE), index)
+    predictor = Predictor(model_path, device="cpu")
+    pixels = _uniform_batch(_parity_pictures(loaded, images), min(16, PARITY_IMAGES))
+    inputs = torch.stack([loaded.preprocessing.apply(each) for each in pixels])
+    expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
+    got = predictor.embeddings(pixels)
+    difference = max(
+        float(np.abs(expected - got).max()), float(np.abs(index.answers(got) - predictor.probabilities(pixels)).max())
+    )
+    if difference > MAX_ABS_DIFF:
+        raise ExportError(f"{INDEX_FILE} differs from {MODEL_FILE} by {difference:.2g}.", "Nothing was kept.")
+    return len(memory)
 
 
 def _metadata(
@@ -230,6 +266,7 @@ def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Cert
         "parity": asdict(result.parity),
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
+        "remembered": result.remembered,
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,

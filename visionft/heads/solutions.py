@@ -99,6 +99,15 @@ def state_of(memory: Memory) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.require(value, requirements="C")) for name, value in memory.arrays().items()}
 
 
+def memory_of(state: Mapping[str, Tensor]) -> Memory:
+    """Return what `state_of` gave as a memory.
+
+    Raises:
+        ValueError: It is no such state.
+    """
+    return Memory.from_arrays({name: value.detach().cpu().numpy() for name, value in state.items()})
+
+
 SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
     "linear": _linear,
     "prototype": _prototype,

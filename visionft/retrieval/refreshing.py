@@ -115,11 +115,12 @@ def run_index(
 
 
 def _read_memory(run: RunSummary) -> Memory:
+    from visionft.heads.solutions import memory_of
     from visionft.training.runs.checkpoint import load_checkpoint
 
     prefix = f"{run.config.backbone_row.head}."
     tensors = load_checkpoint(run.path / BEST_FOLDER).model
-    return Memory.from_arrays({name.removeprefix(prefix): value.numpy() for name, value in tensors.items()})
+    return memory_of({name.removeprefix(prefix): value for name, value in tensors.items()})
 
 
 def _features(run: RunSummary, chosen: Sequence[SnapshotImage], on_event: OnEvent, should_stop: ShouldStop) -> Features:
@@ -138,6 +139,7 @@ def _remember(run: RunSummary, knowledge: Knowledge, features: Features, should_
 
     ids = {image.image_id for image in knowledge.images}
     known = features.among([place for place, image in enumerate(features.images) if image.image_id in ids])
+    options: Any = run.config.method_options
     weights = None
     if run.config.balance != "none" and len(known):
         found = sampling_weights(known.images, len(knowledge.class_names))
@@ -146,7 +148,7 @@ def _remember(run: RunSummary, knowledge: Knowledge, features: Features, should_
         return knowledge.remember(
             known,
             widths=_widths(run),
-            neighbours=run.config.method_options.neighbours,
+            neighbours=options.neighbours,
             weights=weights,
             seed=run.config.seed,
             should_stop=should_stop,

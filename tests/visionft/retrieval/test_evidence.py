@@ -16,7 +16,7 @@ from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.retrieval.asking import ask
-from visionft.retrieval.evidence import Question, find_evidence
+from visionft.retrieval.evidence import find_evidence
 from visionft.retrieval.index import FOLDER, open_index
 
 
@@ -123,10 +123,10 @@ def test_an_index_of_faiss_finds_the_same(known_project: Path, monkeypatch: pyte
 
     with Project.open(known_project) as project:
         index = open_index(project.path, project.snapshot())
-        question = Question(index.memory.rows[3])
-        expected = find_evidence(index, question)
+        asked = (index.memory, index.class_names, index.memory.rows[3])
+        expected = find_evidence(*asked)
         monkeypatch.setattr(evidence, "MOST_EXACT", 10)
-        assert find_evidence(index, question) == expected
+        assert find_evidence(*asked) == expected
 
 
 def test_the_command_tells_labels_notes_and_tags(

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
+from visionft.features.feature_store import features_of
+from visionft.files import sha256_file
 from visionft.retrieval.asking import ask
 from visionft.retrieval.refreshing import is_current, load_current, refresh, run_index
 from visionft.training.config.train_config import TrainConfig
@@ -91,15 +94,18 @@ def test_a_picture_that_goes_is_forgotten_and_one_that_comes_is_known(run_dir: P
 
 
 def test_the_run_says_what_its_evidence_says(run_dir: Path, snapshot: Snapshot):
-    loaded = load_current(read_run(run_dir), snapshot)
-    logits = run_logits(loaded, snapshot, "test")
-    shares = np.exp(logits.values)
-    index = run_index(loaded.run, snapshot)
-    found = ask(run_dir.parent.parent, snapshot, index, [image.path for image in logits.images])
+    loaded, project = load_current(read_run(run_dir), snapshot), run_dir.parent.parent
+    index, asked = run_index(loaded.run, snapshot), snapshot.labelled("test")
+    files = [image.path for image in asked]
+    found = ask(project, snapshot, index, files)
+    seen = tuple(dataclasses.replace(image, sha256=sha256_file(image.path)) for image in asked)
+    vectors = features_of(index.kind, index.kind.store(project), seen).vectors
+    with torch.no_grad():
+        shares = loaded.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
     for row, each in zip(shares, found, strict=True):
         assert each.evidence is not None
         assert each.evidence.classes == (index.class_names[int(row.argmax())],)
-        assert each.evidence.probability == pytest.approx(float(row.max()), abs=0.02)
+        assert each.evidence.probability == pytest.approx(float(row.max()), abs=1e-4)
 
 
 def test_pictures_that_were_not_there_are_remembered_when_they_are_back(

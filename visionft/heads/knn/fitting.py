@@ -53,11 +53,13 @@ class FittedMemory:
     @property
     def words(self) -> str:
         """Say what it is, and how it did on pictures that it did not hold."""
-        voters = min(self.memory.voting.neighbours, len(self.memory))
-        text = f"The {voters:,} most alike of {len(self.memory):,} labelled pictures vote"
+        voters, count = min(self.memory.voting.neighbours, len(self.memory)), len(self.memory)
         if self.accuracy is None:
-            return f"{text}; one picture a class is too few to try it."
-        return f"{text}; they are right for {self.accuracy:.1%} of {self.asked:,} that were held out."
+            return f"The {voters:,} most alike of {count:,} labelled pictures vote; there are too few to try it."
+        return (
+            f"The {voters:,} most alike of {count:,} labelled pictures vote; they are right for {self.accuracy:.1%} of "
+            f"{self.asked:,} that were held out."
+        )
 
 
 @dataclass(frozen=True)
