@@ -11,6 +11,7 @@ from visionft.advice.choosing import Limits, choose
 from visionft.advice.forecast import ratio_after
 from visionft.advice.held_out import HeldOut
 from visionft.advice.learning_curve import LearningCurve, check_labels, curve_of, labelled_pictures
+from visionft.advice.to_label import likely_pictures
 from visionft.advice.trials import HALVES, Trial, can_try, run_trial, trial_config
 from visionft.data.types import Snapshot
 from visionft.errors import StoppedError
@@ -35,6 +36,8 @@ class Recommendation:
         change: What would change it, likewise.
         answerers: All that were compared, the most accurate first.
         curve: Accuracy over labels.
+        label_class: Of which class more labels help most; empty for all.
+        to_label: Ids of pictures without a label to begin with, as many as `curve` speaks of at most.
         trial: The short runs, where there were any.
         trial_s: Seconds that short runs would take; None where they were run or cannot be.
         seconds: All of it took.
@@ -46,6 +49,8 @@ class Recommendation:
     change: tuple[str, ...]
     answerers: tuple[Answerer, ...]
     curve: LearningCurve
+    label_class: str
+    to_label: tuple[int, ...]
     trial: Trial | None
     trial_s: float | None
     seconds: float
@@ -135,6 +140,10 @@ def recommend(
         change=wording.change(told),
         answerers=tuple(sorted((each.answerer for each in found), key=lambda each: -each.accuracy)),
         curve=curve,
+        label_class=told.labelling.class_name,
+        to_label=likely_pictures(
+            features, images, accepted, class_name=told.labelling.class_name, count=told.labelling.added
+        ),
         trial=trial,
         trial_s=trial_s,
         seconds=time.monotonic() - began,

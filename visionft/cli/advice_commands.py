@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visionft.amounts import rough_duration_text, size_text
-from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
+from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
@@ -61,13 +61,15 @@ def recommend(
 ) -> None:
     """Say whether training is worth it: everything that can answer, measured or forecast, and one sentence."""
     from visionft.advice.choosing import Limits
+    from visionft.advice.kept import keep_advice
     from visionft.advice.recommend import recommend as compute
     from visionft.suggest.feature_suggester import labels_so_far
 
     with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
+        images = opened.snapshot()
         found = compute(
             opened.path,
-            opened.snapshot(),
+            images,
             accepted=labels_so_far(opened).accepted,
             limits=Limits(minutes=budget, memory_mb=memory and round(memory * 1e6 / 2**20)),
             device=device,
@@ -76,7 +78,11 @@ def recommend(
             on_event=on_event,
             should_stop=should_stop,
         )
-    print_result(found, lambda: _advice_text(found), as_json=json)
+        paths = {image.image_id: image.path for image in images.images}
+        if budget is None and memory is None:
+            keep_advice(opened.path, images, found)  # the window shows it
+    value = plain(found) | {"to_label": [str(paths[each]) for each in found.to_label if each in paths]}
+    print_result(value, lambda: _advice_text(found), as_json=json)
 
 
 def _advice_text(found: "Recommendation") -> str:

@@ -4,7 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.calibration import fit_temperature, sigmoid, softmax
-from visionft.data.decode import decode
-from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.errors import ExportError, ImageError, StoppedError, nothing_readable
+from visionft.data.types import Snapshot, Task
+from visionft.errors import ExportError, StoppedError
 from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
@@ -27,18 +26,20 @@ from visionft.export.graph import (
     OPSETS,
     assemble,
     export_network,
+    from_pictures,
     hide_outputs,
     preprocessing_metadata,
     set_metadata,
 )
+from visionft.export.index_keeping import keep_index
+from visionft.export.joining import join
 from visionft.export.latency import measure_latency
-from visionft.export.memory_index import exported_index, write_index
-from visionft.export.outputs import WithOutputs, embeddings
+from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
+from visionft.export.parity_pictures import parity_pictures, readable_pictures, uniform_batch
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import (
     FLOAT_MODEL_FILE,
-    INDEX_FILE,
     LABELS_FILE,
     MODEL_FILE,
     RECORD_FILE,
@@ -47,20 +48,22 @@ from visionft.export.publishing import (
 )
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
-from visionft.heads.solutions import memory_of
 from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
+from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun
-from visionft.training.runs.run_folder import BaseWeights, read_run
+from visionft.training.runs.run_folder import BaseWeights, RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 
 NETWORK_FILE = "network.onnx"
-PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
 TIE = 1e-5
+_NO_FLOAT_MODEL = (
+    "Each part of a combination prepares pictures in its own way. Export without it, or export a part by itself."
+)
 
 
 def export_run(
@@ -90,7 +93,7 @@ def export_run(
         should_stop: Asked between pictures.
 
     Raises:
-        ExportError: The file differs from PyTorch; `out_dir` is as it was.
+        ExportError: The file differs from PyTorch, or a combination was to have a float model; `out_dir` is as it was.
         RunError: The run cannot be read, or there are no validation pictures to compare on.
         StoppedError: The user stopped; `out_dir` is as it was.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
@@ -101,18 +104,22 @@ def export_run(
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
-        loaded = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
-        val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
+        answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
+        if float_input and answerer.is_combined:
+            raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
+        val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
         temperature = fit_temperature(val.values, val.targets)
-        fitted = fit_distance(loaded, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature), fitted)
-        model_path = _write_model(loaded, images, folder, fitted, metadata, opset, on_event)
-        reference = _Reference(loaded, temperature, images.task, fitted)
+        fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
+        metadata = _metadata(answerer, images, temperature, fit_thresholds(val, temperature), fitted)
+        model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
+        reference = _Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
         _require_equal(parity)
         if float_input:
-            _keep_network(loaded, images, folder, metadata)
-        remembered = _keep_index(loaded, images, model_path, temperature, remarks or {})
+            _keep_network(answerer.strongest, images, folder, metadata)
+        remembered = (
+            keep_index(answerer.strongest, images, model_path, temperature, remarks or {}) if _embeds(answerer) else 0
+        )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
@@ -122,14 +129,14 @@ def export_run(
             temperature=temperature,
             opset=opset,
             parity=parity,
-            latency=_latency(loaded, images, model_path, should_stop),
+            latency=_latency(answerer.run, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
             border=fitted.border if fitted else None,
             remembered=remembered,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, _record(loaded, result, certificates))
+        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
+        write_json(folder / RECORD_FILE, _record(answerer, result, certificates))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
@@ -144,7 +151,7 @@ def _require_equal(parity: Parity) -> None:
 
 
 def _write_model(
-    loaded: LoadedRun,
+    answerer: Answerer,
     images: Snapshot,
     folder: Path,
     fitted: FittedDistance | None,
@@ -153,18 +160,31 @@ def _write_model(
     on_event: OnEvent,
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
-    network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    network, holds_pictures = loaded.classifier.merged(), loaded.run.config.method_row.is_live
-    outputs = [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * holds_pictures]
-    if len(outputs) > 1:
-        distance = fitted.distance if fitted is not None else None
-        network = WithOutputs(network, loaded.classifier.backbone, distance=distance, embeds=holds_pictures).eval()
-    export_network(network, loaded.preprocessing.size, network_path, opset=opset, outputs=outputs)
-    temperature = float(metadata["temperature"])
-    model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
+    model_path = folder / MODEL_FILE
+    strongest = answerer.strongest
+    graphs = [
+        _graph(part, folder / NETWORK_FILE, fitted if part is strongest else None, opset, embeds=_embeds(answerer))
+        for part in answerer.parts
+    ]
+    model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
     set_metadata(model, metadata | hide_outputs(model))
     model_path.write_bytes(model.SerializeToString())
     return model_path
+
+
+def _embeds(answerer: Answerer) -> bool:
+    """Tell whether a run holds pictures that can be named; those of a combination's part stay in its head alone."""
+    return not answerer.is_combined and answerer.run.config.method_row.is_live
+
+
+def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, opset: int, *, embeds: bool) -> Any:
+    """Return what a classifier makes of pictures, as an ONNX model: logits, distances, embedding, as far as wanted."""
+    network, outputs = part.classifier.merged(), [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * embeds]
+    if len(outputs) > 1:
+        distance = fitted.distance if fitted is not None else None
+        network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
+    export_network(network, part.preprocessing.size, network_path, opset=opset, outputs=outputs)
+    return from_pictures(network_path, part.preprocessing, opset=opset)
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
@@ -176,7 +196,8 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     set_metadata(model, metadata | hide_outputs(model))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in _parity_pictures(loaded, images)[:16]])
+    pictures = parity_pictures(loaded.run, images)[:16]
+    inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in pictures])
     with torch.no_grad():
         expected = loaded.classifier(inputs).numpy()
     got = np.asarray(session.run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
@@ -186,57 +207,52 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
 
 
-def _keep_index(
-    loaded: LoadedRun,
-    images: Snapshot,
-    model_path: Path,
-    temperature: float,
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
-) -> int:
-    """Write the pictures that a run holds beside its model, after comparing what both say; return how many."""
-    if not loaded.run.config.method_row.is_live:
-        return 0
-    memory = memory_of(loaded.classifier.head.state_dict())
-    index = exported_index(memory, images, loaded.run.class_names, remarks, temperature=temperature, model=model_path)
-    write_index(model_path.with_name(INDEX_FILE), index)
-    predictor = Predictor(model_path, device="cpu")
-    pixels = _uniform_batch(_parity_pictures(loaded, images), min(16, PARITY_IMAGES))
-    inputs = torch.stack([loaded.preprocessing.apply(each) for each in pixels])
-    expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
-    got = predictor.embeddings(pixels)
-    difference = max(
-        float(np.abs(expected - got).max()), float(np.abs(index.answers(got) - predictor.probabilities(pixels)).max())
-    )
-    if difference > MAX_ABS_DIFF:
-        raise ExportError(f"{INDEX_FILE} differs from {MODEL_FILE} by {difference:.2g}.", "Nothing was kept.")
-    return len(memory)
-
-
 def _metadata(
-    loaded: LoadedRun,
+    answerer: Answerer,
     images: Snapshot,
     temperature: float,
     thresholds: np.ndarray | None,
     fitted: FittedDistance | None,
 ) -> dict[str, Any]:
-    config, weights = loaded.run.config, base_weights_of(loaded.run)
     several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
     border = {} if fitted is None else {"distance": asdict(fitted.border)}
     return {
         **several,
         **border,
-        "class_names": list(loaded.run.class_names),
+        **_made_of(answerer),
         "task": images.task,
-        "run": loaded.run.name,
+        "temperature": f"{temperature:.6f}",
+        "data_digest": images.digest,
+        "producer": f"VisionFT {visionft.__version__}",
+    }
+
+
+def _made_of(answerer: Answerer) -> dict[str, Any]:
+    """Return which run it is, and what of: of a combination the strongest part's, and beside it every part."""
+    parts = [_part(part) for part in answerer.parts]
+    licences = dict.fromkeys(part["license"] for part in parts)
+    found = {
+        **_part(answerer.strongest),
+        "run": answerer.run.name,
+        "method": answerer.run.config.method,
+        "license": " and ".join(licences),
+        "class_names": list(answerer.run.class_names),
+    }
+    if answerer.is_combined:
+        found["parts"] = [{**part, "share": share} for part, share in zip(parts, answerer.shares, strict=True)]
+    return found
+
+
+def _part(part: LoadedRun) -> dict[str, Any]:
+    config, weights = part.run.config, base_weights_of(part.run)
+    return {
+        "run": part.run.name,
         "backbone": config.backbone,
         "network": config.backbone_row.construction,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
-        "preprocessing": preprocessing_metadata(loaded.preprocessing),
-        "temperature": f"{temperature:.6f}",
-        "data_digest": images.digest,
-        "producer": f"VisionFT {visionft.__version__}",
+        "preprocessing": preprocessing_metadata(part.preprocessing),
     }
 
 
@@ -249,16 +265,9 @@ def _source(weights: BaseWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
-    config, weights = loaded.run.config, base_weights_of(loaded.run)
+def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
     return {
-        "run": loaded.run.name,
-        "backbone": config.backbone,
-        "network": config.backbone_row.construction,
-        "method": config.method,
-        "license": weights.licence,
-        "weights": _source(weights),
-        "class_names": list(loaded.run.class_names),
+        **_made_of(answerer),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "temperature": result.temperature,
@@ -268,24 +277,25 @@ def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Cert
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
-        "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
 
 
-def _latency(loaded: LoadedRun, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
+def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(run_images(loaded.run, images, "val")[0]))
+    pixels = next(readable_pictures(run_images(run, images, "val")[0]))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
 class _Reference:
-    """The classifier as it was trained, with the program's own preprocessing, and the distance that was fitted."""
+    """The classifiers as they were trained, with the program's own preprocessing, and the distance that was fitted."""
 
-    def __init__(self, loaded: LoadedRun, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
-        self.loaded = loaded
-        self._classifier = loaded.classifier.cpu().float().eval()
+    def __init__(self, answerer: Answerer, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
+        self.run = answerer.run
+        self._answerer = answerer
+        for part in answerer.parts:
+            part.classifier.cpu().float().eval()
         self._temperature = temperature
         self._activation = softmax if task == "single" else sigmoid
         self._distance = fitted.distance if fitted else None
@@ -293,10 +303,19 @@ class _Reference:
     @torch.no_grad()
     def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (B, C) probabilities and (B,) distances of uint8 (B, H, W, 3) pictures."""
-        inputs = torch.stack([self.loaded.preprocessing.apply(each) for each in pixels])
-        rows = self._activation(self._classifier(inputs).double().numpy() / self._temperature)
-        distance = self._distance
-        return rows, None if distance is None else distance(self._classifier.stages(inputs)).numpy()
+        inputs = [_inputs(part, pixels) for part in self._answerer.parts]
+        answers = [part.classifier(each) for part, each in zip(self._answerer.parts, inputs, strict=True)]
+        logits = self._answerer.mixed([each.double().numpy() for each in answers])
+        rows = self._activation(logits / self._temperature)
+        if self._distance is None:
+            return rows, None
+        strongest = self._answerer.strongest
+        return rows, self._distance(strongest.classifier.stages(_inputs(strongest, pixels))).numpy()
+
+
+def _inputs(part: LoadedRun, pixels: np.ndarray) -> torch.Tensor:
+    """Map uint8 (B, H, W, 3) pictures to a classifier's (B, 3, S, S) input."""
+    return torch.stack([part.preprocessing.apply(each) for each in pixels])
 
 
 def compare(
@@ -312,14 +331,14 @@ def compare(
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
     comparison = _Comparison(reference, Predictor(model_path))
-    pictures = _parity_pictures(reference.loaded, images)
+    pictures = parity_pictures(reference.run, images)
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
             raise StoppedError("The export was stopped.", "Nothing was kept.")
         comparison.add(pixels[None])
         on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
     for size in BATCHES[1:]:
-        comparison.add(_uniform_batch(pictures, size))
+        comparison.add(uniform_batch(pictures, size))
     return Parity(
         images=len(pictures),
         max_abs_diff=float(max(comparison.differences)),
@@ -347,28 +366,3 @@ class _Comparison:
         self.agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
         if distances is not None and got_distances is not None:
             self.distance_differences.append(float(np.abs(distances - got_distances).max()))
-
-
-def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:
-    """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen, _ = run_images(loaded.run, images, "val")
-    step = max(1, len(chosen) // PARITY_IMAGES)
-    pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
-    if not pictures:
-        raise nothing_readable("validation pictures")
-    return pictures
-
-
-def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
-    for image in chosen:
-        try:
-            yield decode(image.path)
-        except ImageError as error:
-            logger.info("picture %d is left out of the comparison: %s", image.image_id, error.message)
-
-
-def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:
-    """Return `size` pictures cut to their common extent, (size, H, W, 3): a batch holds one size only."""
-    chosen = [pictures[index % len(pictures)] for index in range(size)]
-    height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
-    return np.stack([each[:height, :width] for each in chosen])

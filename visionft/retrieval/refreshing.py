@@ -21,14 +21,15 @@ from visionft.heads.knn.fitting import FittedMemory
 from visionft.heads.knn.memory import Memory
 from visionft.retrieval.index import Index
 from visionft.retrieval.knowledge import Knowledge
-from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE
+from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, weights_hash, write_manifest
 from visionft.training.runs.metrics_file import replace_metrics
+from visionft.training.runs.parts import Part, write_parts
 from visionft.training.runs.run_folder import BEST_FOLDER, RUNS_FOLDER, RunSummary, read_run, require_weights
 from visionft.training.runs.run_lock import lock_run
 from visionft.training.runs.run_snapshot import write_snapshot
 
 if TYPE_CHECKING:
-    from visionft.training.runs.loaded_run import LoadedRun
+    from visionft.training.runs.answerer import Answerer
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +38,17 @@ _KNOWLEDGE, _MISSING = "knowledge", "missing"  # of a checkpoint's state: digest
 
 def load_current(
     run: RunSummary, images: Snapshot, *, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop
-) -> "LoadedRun":
-    """Rebuild the best classifier of a run, of the project's labels as they are now where its knowledge is live.
+) -> "Answerer":
+    """Load what answers for a run, of the project's labels as they are now where its knowledge is live.
 
     Raises:
         ProjectError: No picture to remember has a label, or none can be read.
-        RunError, StoppedError, WeightsError: As `load_trained` and `refresh`.
+        RunError, StoppedError, WeightsError: As `load_answerer` and `refresh`.
     """
-    from visionft.training.runs.loaded_run import load_trained
+    from visionft.training.runs.answerer import load_answerer
 
     current = refresh(run, images, on_event=on_event, should_stop=should_stop)
-    return load_trained(current, on_event=on_event, should_stop=should_stop)
+    return load_answerer(current, on_event=on_event, should_stop=should_stop)
 
 
 def is_current(run: RunSummary, images: Snapshot) -> bool:
@@ -79,6 +80,8 @@ def refresh(
         StoppedError: The user stopped; the run is as it was.
         WeightsError: The network's weights cannot be had.
     """
+    if run.parts:
+        return _refresh_parts(run, images, on_event, should_stop)
     if not run.config.method_row.is_live:
         return run
     require_weights(run)
@@ -95,6 +98,25 @@ def refresh(
         lock.release()
     on_event(Notice(message=fitted.words))
     logger.info("%s remembers %d pictures now", run.name, len(fitted.memory))
+    return read_run(run.path)
+
+
+def _refresh_parts(run: RunSummary, images: Snapshot, on_event: OnEvent, should_stop: ShouldStop) -> RunSummary:
+    """Make the memories among the parts of a combination anew, and let it know their weights: its shares stay."""
+    from visionft.training.runs.checkpoint import whole_folder
+
+    parts: list[Part] = []
+    for part in run.parts:
+        folder = run.path.with_name(part.run)
+        if (folder / BEST_FOLDER).is_dir() and (found := read_run(folder)).config.method_row.is_live:
+            refresh(found, images, on_event=on_event, should_stop=should_stop)
+            part = dataclasses.replace(part, weights=weights_hash(folder / BEST_FOLDER))
+        parts.append(part)
+    if tuple(parts) == run.parts:
+        return run
+    with whole_folder(run.path / BEST_FOLDER) as folder:
+        write_parts(folder, parts)
+        write_manifest(folder)
     return read_run(run.path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run, run_logits
@@ -101,7 +102,7 @@ def test_the_run_says_what_its_evidence_says(run_dir: Path, snapshot: Snapshot):
     seen = tuple(dataclasses.replace(image, sha256=sha256_file(image.path)) for image in asked)
     vectors = features_of(index.kind, index.kind.store(project), seen).vectors
     with torch.no_grad():
-        shares = loaded.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
+        shares = loaded.strongest.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
     for row, each in zip(shares, found, strict=True):
         assert each.evidence is not None
         assert each.evidence.classes == (index.class_names[int(row.argmax())],)
@@ -154,3 +155,21 @@ def test_what_cannot_be_refreshed_says_why(run_dir: Path, snapshot: Snapshot):
     delete_weights(read_run(run_dir))
     with pytest.raises(RunError, match="deleted"):
         refresh(read_run(run_dir), relabelled(snapshot))
+
+
+def test_a_combination_follows_the_labels_of_its_part(run_dir: Path, snapshot: Snapshot):
+    project, other = run_dir.parent.parent, run_dir.with_name("002-starter_resnet-prototype")
+    config = TrainConfig(backbone="starter_resnet", method="prototype", image_size=64, device="cpu")
+    train(config, snapshot, other)
+    combined = run_dir.with_name(combine(project, [NAME, other.name], snapshot).run)
+    evaluate_run(combined, snapshot)
+    changed = relabelled(snapshot)
+    refresh(read_run(run_dir), changed)  # as an evaluation of the part alone does
+    before = {part.run: part.weights for part in read_run(combined).parts}
+    answerer = load_current(read_run(combined), changed)
+    after = {part.run: part.weights for part in answerer.run.parts}
+    assert before[NAME] != after[NAME] and before[other.name] == after[other.name]
+    assert read_evaluation(combined, "val") is None  # it was of the earlier memory
+    assert {part.share for part in answerer.run.parts} == {part.share for part in read_run(combined).parts}
+    refresh(read_run(combined), changed)
+    assert {part.run: part.weights for part in read_run(combined).parts} == after
