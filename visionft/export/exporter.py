@@ -13,10 +13,10 @@ import numpy as np
 import torch  # noqa: TID253
 
 import visionft
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Snapshot, Task
 from visionft.errors import ExportError, StoppedError
-from visionft.evaluation.report import fit_thresholds, run_images, run_logits
+from visionft.evaluation.report import calibrate
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
@@ -36,7 +36,7 @@ from visionft.export.joining import join
 from visionft.export.latency import measure_latency
 from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
-from visionft.export.parity_pictures import parity_pictures, readable_pictures, uniform_batch
+from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures, uniform_batch
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import (
     FLOAT_MODEL_FILE,
@@ -107,10 +107,9 @@ def export_run(
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         if float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
-        val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
-        temperature = fit_temperature(val.values, val.targets)
+        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(answerer, images, temperature, fit_thresholds(val, temperature), fitted)
+        metadata = _metadata(answerer, images, temperature, thresholds, fitted)
         model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
         reference = _Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
@@ -284,7 +283,7 @@ def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Cer
 
 def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(readable_pictures(run_images(run, images, "val")[0]))
+    pixels = next(readable_pictures(compared_pictures(run, images)))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 

@@ -22,12 +22,19 @@ def parity_pictures(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
     Raises:
         RunError: There is none, or none can be read.
     """
-    chosen, _ = run_images(run, images, "val")
+    chosen = compared_pictures(run, images)
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:
         raise nothing_readable("validation pictures")
     return pictures
+
+
+def compared_pictures(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage]:
+    """Return the pictures to compare on: of validation, or any where a method that needs no labels has none there."""
+    if not images.labelled("val") and not run.config.method_row.needs_labels:
+        return images.images
+    return run_images(run, images, "val")[0]
 
 
 def readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:

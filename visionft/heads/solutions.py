@@ -9,10 +9,12 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from visionft.events import ShouldStop, never_stop
+from visionft.heads.common_space import ClassPoints
 from visionft.heads.fitting import description, fit_head
 from visionft.heads.knn.fitting import fit_memory
 from visionft.heads.knn.memory import Memory
 from visionft.heads.prototype import fit_prototypes
+from visionft.heads.text_head import text_alone, text_and_examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Material:
         is_multilabel: Whether a picture may have several labels or none.
         tries_last_alone: Whether the head may pass over all parts but the last.
         weights: (N,) how much each picture counts; all alike when None.
+        said: What a person says of the classes, where the method reads that.
         seed: Decides whatever is drawn.
         should_stop: Asked now and then; a solution that it ends raises `InterruptedError`.
     """
@@ -40,6 +43,7 @@ class Material:
     is_multilabel: bool = False
     tries_last_alone: bool = False
     weights: Tensor | None = None
+    said: ClassPoints | None = None
     seed: int = 0
     should_stop: ShouldStop = never_stop
 
@@ -108,8 +112,24 @@ def memory_of(state: Mapping[str, Tensor]) -> Memory:
     return Memory.from_arrays({name: value.detach().cpu().numpy() for name, value in state.items()})
 
 
+def _zero_shot(material: Material) -> Solution:
+    """Let each class be what is said of it, and where that is wanted its pictures too."""
+    assert material.said is not None
+    if not len(material.features):
+        return Solution(*text_alone(material.said, is_multilabel=material.is_multilabel))
+    blended = text_and_examples(
+        material.said,
+        material.features,
+        material.targets,
+        is_multilabel=material.is_multilabel,
+        weights=material.weights,
+    )
+    return Solution(*blended)
+
+
 SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
     "linear": _linear,
     "prototype": _prototype,
     "knn": _knn,
+    "zero_shot": _zero_shot,
 }
