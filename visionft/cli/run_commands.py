@@ -114,7 +114,7 @@ def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
             run.config.backbone,
             run.config.method,
             run.last_epoch if run.config.total_epochs else "-",
-            f"{run.best.val_accuracy:.1%}" if run.best else "-",
+            run.best.accuracy_text if run.best else "-",
             _state(run),
             "damaged" if run.faults else "yes" if run.has_weights else "no",
         )
