@@ -23,6 +23,7 @@ sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
 import screenshot_curate
+import screenshot_label
 import screenshot_readme
 import screenshot_results
 import screenshot_train
@@ -308,6 +309,7 @@ def _failure(studio: Studio) -> None:
 SCENES: dict[str, Callable[[Studio], None]] = {
     "01-welcome-first": _welcome_first,
     "02-welcome": _welcome,
+    **screenshot_label.scenes(),
     "03-project-empty": _project_empty,
     "25-project-preview": _project_preview,
     "04-project": _project,
@@ -331,6 +333,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "26-results-calibration": screenshot_results.calibration,
     "27-results-changes": screenshot_results.changes,
     "17-results-settings": screenshot_results.settings,
+    "30-results-scoreboard": screenshot_results.scoreboard,
     "09-export": _export,
     "10-export-done": _export_done,
     "18-try-empty": _try_empty,

@@ -17,6 +17,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from gui.train import measuring
+from gui.train.advising import Adviser
 from gui.train.computer import Computer, look_at_computer
 from gui.train.network_search import NetworkSearch
 from gui.train.own_preview import OwnPreview
@@ -28,6 +29,7 @@ from gui.train.train_choices import (
     backbones_to_try,
     cost_words,
     method_choices,
+    needs_division,
     preset_choices,
     preset_configs,
     run_summary,
@@ -43,6 +45,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 
 if TYPE_CHECKING:
+    from visionft.advice.answerers import Answerer
     from visionft.training.lr_finder import RateCurve
     from visionft.training.probing import Probe
 
@@ -65,6 +68,7 @@ class TrainDraft(QObject):
         self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
         self.costs = PresetCosts(state, session, page=page, parent=self)
+        self.adviser = Adviser(state, session, view.advice_card, page=page, use=self.use, shown=self.show, parent=self)
         self._divided: tuple[Snapshot | None, SplitWish, Snapshot | None] = (None, SplitWish(), None)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()
@@ -88,6 +92,7 @@ class TrainDraft(QObject):
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
         view.probe_requested.connect(self.probe)
+        view.prompts_requested.connect(self.edit_prompts)
         view.split_card.changed.connect(self.refresh)
         view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
         view.open_more(self._state.settings.shows_more_choices)
@@ -120,6 +125,12 @@ class TrainDraft(QObject):
         self._view.show_problems(())
         self.show(self._baseline)
 
+    def use(self, answerer: "Answerer") -> None:
+        """Take the settings of what is advised: a preset, or one with another method."""
+        self.take_preset(answerer.preset or self.preset)
+        if not answerer.preset or answerer.backbone != self.config.backbone:
+            self.take(dataclasses.replace(self.config, method=answerer.method, backbone=answerer.backbone))
+
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
 
@@ -128,6 +139,7 @@ class TrainDraft(QObject):
         if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
             return
         self._looking.request(["all"])
+        self.adviser.refresh()
         was_modified = self.is_modified
         before = (self._facts, self._circumstances, self._probes, self._baseline.device)
         self._look_at_project()
@@ -152,8 +164,9 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the pictures need no division before a run."""
-        return self._session is None or is_divided(self._session.snapshot())
+        """Whether the pictures need no division before a run; without labels there is nothing to divide."""
+        images = self._session.snapshot() if self._session else None
+        return images is None or is_divided(images) or not needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the pictures as a run would find them: Start divides those that are not divided yet."""
@@ -205,6 +218,7 @@ class TrainDraft(QObject):
         )
         self._show_division()
         self._view.presets.choose(self.preset)
+        self._view.advice_card.show_draft(config)
         methods = method_choices(config, classes=classes, known=self._known)
         backbones = backbone_choices(
             self._weights,
@@ -240,8 +254,8 @@ class TrainDraft(QObject):
             self.costs.want([config for config in configs if self._known(config) is None], snapshot)
 
     def _known(self, config: TrainConfig) -> Estimate | None:
-        is_possible = self._facts is not None and not config_problems(config)
-        return known_estimate(config, self._facts, evaluates=True) if is_possible and self._facts else None
+        facts = None if config_problems(config) else self._facts
+        return known_estimate(config, facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
         """Return why nothing can be measured on the pictures now; empty when it can."""
@@ -292,6 +306,15 @@ class TrainDraft(QObject):
             on_done=lambda _found: None,
             on_end=self._on_measured,
         )
+
+    @Slot()
+    def edit_prompts(self) -> None:
+        """Let what is said of the classes be edited and measured."""
+        if self._session is not None and self._session.snapshot().class_names:
+            from gui.train.prompting import Prompting  # takes a moment to load
+
+            prompting = Prompting(self._state, self._session, page=self._page)
+            self.take(prompting.edit(self.config, self._view) or self.config)
 
     @Slot()
     def find_rate(self) -> None:
@@ -366,6 +389,7 @@ class TrainDraft(QObject):
     def close(self) -> None:
         """Wait for what draws and looks in the background; leave settings that the user chose to the next project."""
         self._is_closed = True
+        self.adviser.close()
         self.costs.close()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.preview.close()

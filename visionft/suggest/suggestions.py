@@ -161,12 +161,16 @@ def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
 def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> dict[int, Suggestion]:
     """Return those of the stored suggestions that still hold, by picture id.
 
-    Left out are pictures that have a label by now, were removed or edited, and classes the project no longer has.
+    Left out are pictures that have a label by now, were removed or edited, or wait for a person because sources
+    disagree on them, and classes the project no longer has.
     """
     if not stored:
         return {}
     with project.reading() as connection:
-        query = "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL"
+        query = (
+            "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL "
+            "AND id NOT IN (SELECT image_id FROM conflict)"
+        )
         contents: dict[int, str] = dict(connection.execute(query).fetchall())
     names = set(project.summary().classes)
     return {
