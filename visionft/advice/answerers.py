@@ -40,6 +40,7 @@ class Answerer:
         accuracy: Share of right answers; `low` and `high` its 95 % interval.
         is_forecast: Nobody has measured it: it is forecast.
         pictures: How many pictures it was measured on; 0 for a forecast.
+        learnt_from: How many pictures a run learnt from; 0 for what is not made yet, or where its folder does not tell.
         seconds: To make it; 0 for a run that is there, None where it was not measured.
         milliseconds: To answer for a picture, reading it included, None likewise.
         size_mb: What has to be shipped, in MB, None likewise.
@@ -58,6 +59,7 @@ class Answerer:
     high: float
     is_forecast: bool
     pictures: int = 0
+    learnt_from: int = 0
     seconds: float | None = None
     milliseconds: float | None = None
     size_mb: float | None = None
@@ -77,6 +79,11 @@ class Drawn:
 
     answerer: Answerer
     draws: np.ndarray
+
+    @property
+    def expected(self) -> float:
+        """Return the accuracy to go by."""
+        return float(np.median(self.draws))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +261,7 @@ def _measured(standing: Standing, run: RunSummary) -> Drawn:
         high=high,
         is_forecast=False,
         pictures=count,
+        learnt_from=_learnt_from(run),
         seconds=0.0,
         milliseconds=time,
         size_mb=size / 1e6 if size else None,
@@ -262,17 +270,35 @@ def _measured(standing: Standing, run: RunSummary) -> Drawn:
     return Drawn(answerer, draws)
 
 
-def without_those_that_ran(
-    found: Sequence[Drawn], runs: Sequence[Drawn], project_dir: Path, labels: int
-) -> list[Drawn]:
-    """Leave out the methods of which there is a run from about as many labels: what was measured beats a forecast."""
-    known = set[tuple[str, str]]()
-    by_name = {run.name: run for run in list_runs(project_dir)}
+def joined(found: Sequence[Drawn], runs: Sequence[Drawn], labels: int) -> list[Drawn]:
+    """Return runs and all methods of which there is no run from about as many labels: a run takes its method's place.
+
+    What is believed of such a run begins with what the curve or the forecast says of its method: a run that has eight
+    validation pictures right is not perfect.
+    """
+    by_way = {(each.answerer.method, each.answerer.backbone): each for each in found}
+    there, replaced = list[Drawn](), set[tuple[str, str]]()
     for drawn in runs:
-        try:
-            learnt = len(read_snapshot(by_name[drawn.answerer.name].path).labelled("train"))
-        except (RunError, KeyError):
-            continue
-        if learnt >= _SAME_LABELS * labels:
-            known.add((drawn.answerer.method, drawn.answerer.backbone))
-    return [each for each in found if (each.answerer.method, each.answerer.backbone) not in known]
+        way = (drawn.answerer.method, drawn.answerer.backbone)
+        is_of_now = way in by_way and drawn.answerer.learnt_from >= _SAME_LABELS * labels
+        there.append(_with_belief(drawn, by_way[way].draws) if is_of_now else drawn)
+        replaced |= {way} if is_of_now else set()
+    return [*there, *(each for way, each in by_way.items() if way not in replaced)]
+
+
+def _learnt_from(run: RunSummary) -> int:
+    """Return how many pictures a run learnt from; 0 where its folder does not tell."""
+    try:
+        return len(read_snapshot(run.path).labelled("train"))
+    except RunError:
+        return 0
+
+
+def _with_belief(drawn: Drawn, belief: np.ndarray) -> Drawn:
+    """Join what was measured with draws (B) of what was believed before: counts and a beta distribution like these."""
+    middle, spread = float(np.clip(belief.mean(), 0.01, 0.99)), float(belief.var()) + 1e-6
+    worth = max(middle * (1 - middle) / spread - 1, 1.0)  # pictures that the belief is worth
+    right = drawn.answerer.accuracy * drawn.answerer.pictures
+    wrong = drawn.answerer.pictures - right
+    generator = np.random.default_rng([5, drawn.answerer.pictures])
+    return replace(drawn, draws=generator.beta(right + worth * middle, wrong + worth * (1 - middle), len(belief)))

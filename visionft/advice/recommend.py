@@ -126,7 +126,7 @@ def recommend(
         found += answerers.with_costs(trained, plan, divided, on_event=on_event, should_stop=should_stop)
     _check_stop(should_stop)
     runs = answerers.there_already(project_dir, images)
-    found = [*runs, *answerers.without_those_that_ran(found, runs, project_dir, labels)]
+    found = answerers.joined(found, runs, labels)
     found = [replace(each, answerer=replace(each.answerer, refusal=limits.refusal(each.answerer))) for each in found]
     chosen = choose(found, limits)
     told = wording.Facts(
