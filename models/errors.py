@@ -23,6 +23,7 @@ Action = Literal[
     "train",
     "resume",
     "evaluate",
+    "combine",
     "export",
     "restore",
     "check",

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import (
     advice_commands,
+    combine_command,
     completion,
     curation,
     evidence_command,
@@ -53,6 +54,7 @@ for module in (
     run_commands,
     scoreboard_command,
     prompts_command,
+    combine_command,
     suggest_command,
     evidence_command,
     advice_commands,
