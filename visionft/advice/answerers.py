@@ -1,6 +1,6 @@
 """What could answer, beside each other: runs that there are, what needs no training, and what training would give."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from models.catalog import BACKBONES
+from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.advice.forecast import Belief, tuned_accuracies
 from visionft.advice.held_out import HeldOut
@@ -16,6 +17,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.scoreboard import Standing, read_scoreboard
 from visionft.events import OnEvent, ShouldStop
+from visionft.heads.knn.fitting import fit_memory
 from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, estimate_run, known_estimate
@@ -121,22 +123,54 @@ def circumstances_of(images: Snapshot, *, device: str) -> Circumstances:
 
 
 def untrained(
-    held_out: HeldOut, accuracies: np.ndarray, plan: Plan, images: Snapshot, *, milliseconds: Mapping[str, float]
+    held_out: HeldOut,
+    accuracies: np.ndarray,
+    plan: Plan,
+    images: Snapshot,
+    *,
+    milliseconds: Mapping[str, float],
+    should_stop: ShouldStop,
 ) -> list[Drawn]:
-    """Return what needs no training: class means, and the closed-form head, whose accuracies (B) the curve tells."""
-    labelled = held_out.labelled
+    """Return what needs no training: class means, retrieval, and the closed-form head, whose accuracies (B) are given.
+
+    Raises:
+        InterruptedError: `should_stop` said so.
+    """
     found = []
-    for name in ("prototype", "linear"):
-        draws = accuracies
-        if name == "prototype":
-            if labelled.is_multilabel:
-                continue
-            draws = weighted_means(held_out.ask_means()[None], picture_weights(len(labelled)))[:, 0]
-        config = replace(plan.quick, method=name)
-        drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=len(labelled))
-        preset = "quick" if name == "linear" else ""
+    for name, draws in _untrained_draws(held_out, accuracies, should_stop):
+        config, pictures = replace(plan.quick, method=name), len(held_out.labelled)
+        drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=pictures)
+        preset = "quick" if config == plan.quick else ""
         found.append(replace(drawn, answerer=replace(drawn.answerer, preset=preset)))
     return found
+
+
+def _untrained_draws(
+    held_out: HeldOut, accuracies: np.ndarray, should_stop: ShouldStop
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each method with draws (B) of its accuracy on pictures that it did not know."""
+    labelled = held_out.labelled
+    if not labelled.is_multilabel:
+        weights = picture_weights(len(labelled))
+        yield "prototype", weighted_means(held_out.ask_means()[None], weights)[:, 0]
+    if "knn" in METHODS:
+        widths = labelled.widths or (labelled.inputs.shape[1],)
+        fitted = fit_memory(
+            labelled.inputs,
+            labelled.targets,
+            widths=widths,
+            is_multilabel=labelled.is_multilabel,
+            should_stop=should_stop,
+        )
+        if fitted.accuracy is not None:
+            yield "knn", _counted(fitted.accuracy, fitted.asked)
+    yield "linear", accuracies
+
+
+def _counted(accuracy: float, pictures: int) -> np.ndarray:
+    """Return draws (B) of an accuracy that was counted on some pictures (beta distribution, Jeffreys' prior)."""
+    right = accuracy * pictures
+    return np.random.default_rng([5, pictures]).beta(right + 0.5, pictures - right + 0.5, DRAWS)
 
 
 def tuned(
@@ -209,11 +243,11 @@ def with_costs(
     found: Sequence[Drawn], plan: Plan, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
 ) -> list[Drawn]:
     """Add what making each costs: as it was measured before, else by a few steps that are thrown away."""
-    configs = {"linear": plan.quick, "prototype": plan.quick, **{each.method: each for each in plan.tuned().values()}}
+    configs = {each.method: each for each in plan.tuned().values()}  # what is not trained costs what Quick does
     costs: dict[TrainConfig, Estimate | str] = {}
     priced = []
     for drawn in found:
-        config = configs[drawn.answerer.method]
+        config = configs.get(drawn.answerer.method, plan.quick)
         if config not in costs:
             costs[config] = cost_of(config, images, on_event=on_event, should_stop=should_stop)
         cost = costs[config]
@@ -246,8 +280,6 @@ def there_already(project_dir: Path, images: Snapshot) -> list[Drawn]:
 
 def _measured(standing: Standing, run: RunSummary) -> Drawn:
     accuracy, count = standing.top1 or 0.0, standing.images
-    right = accuracy * count
-    draws = np.random.default_rng([5, count]).beta(right + 0.5, count - right + 0.5, DRAWS)
     low, high = standing.top1_interval or (accuracy, accuracy)
     size, time = standing.price.shipped_bytes, standing.milliseconds
     answerer = Answerer(
@@ -267,7 +299,7 @@ def _measured(standing: Standing, run: RunSummary) -> Drawn:
         size_mb=size / 1e6 if size else None,
         memory_mb=standing.price.memory_mb,
     )
-    return Drawn(answerer, draws)
+    return Drawn(answerer, _counted(accuracy, count))
 
 
 def joined(found: Sequence[Drawn], runs: Sequence[Drawn], labels: int) -> list[Drawn]:
