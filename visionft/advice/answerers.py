@@ -10,7 +10,7 @@ import numpy as np
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.advice.forecast import Belief, tuned_accuracies
+from visionft.advice.forecast import Belief, probe_accuracies, tuned_accuracies
 from visionft.advice.held_out import HeldOut
 from visionft.advice.power_law import DRAWS, picture_weights, weighted_means
 from visionft.data.types import Snapshot
@@ -124,20 +124,20 @@ def circumstances_of(images: Snapshot, *, device: str) -> Circumstances:
 
 def untrained(
     held_out: HeldOut,
-    accuracies: np.ndarray,
+    errors: np.ndarray,
     plan: Plan,
     images: Snapshot,
     *,
     milliseconds: Mapping[str, float],
     should_stop: ShouldStop,
 ) -> list[Drawn]:
-    """Return what needs no training: class means, retrieval, and the closed-form head, whose accuracies (B) are given.
+    """Return what needs no training: class means, retrieval, the linear head; `errors` (B) are the curve's.
 
     Raises:
         InterruptedError: `should_stop` said so.
     """
     found = []
-    for name, draws in _untrained_draws(held_out, accuracies, should_stop):
+    for name, draws in _untrained_draws(held_out, errors, should_stop):
         config, pictures = replace(plan.quick, method=name), len(held_out.labelled)
         drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=pictures)
         preset = "quick" if config == plan.quick else ""
@@ -146,7 +146,7 @@ def untrained(
 
 
 def _untrained_draws(
-    held_out: HeldOut, accuracies: np.ndarray, should_stop: ShouldStop
+    held_out: HeldOut, errors: np.ndarray, should_stop: ShouldStop
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each method with draws (B) of its accuracy on pictures that it did not know."""
     labelled = held_out.labelled
@@ -164,7 +164,7 @@ def _untrained_draws(
         )
         if fitted.accuracy is not None:
             yield "knn", _counted(fitted.accuracy, fitted.asked)
-    yield "linear", accuracies
+    yield "linear", probe_accuracies(errors)
 
 
 def _counted(accuracy: float, pictures: int) -> np.ndarray:

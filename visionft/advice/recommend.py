@@ -112,7 +112,7 @@ def recommend(
     held_out, speed = HeldOut(labelled), {probe.backbone: probe.milliseconds for probe in tried}
     try:
         found = answerers.untrained(
-            held_out, laws.accuracies(labels), plan, divided, milliseconds=speed, should_stop=should_stop
+            held_out, laws.errors(labels), plan, divided, milliseconds=speed, should_stop=should_stop
         )
     except InterruptedError:
         raise _stopped() from None
