@@ -266,6 +266,8 @@ class ProjectPage(Page):
                 self.choose_pictures()
             case "import_unlabelled" if step.path is not None:
                 self.imports.look_at(step.path, ColumnChoice(is_unlabelled=True))
+            case "take_marks" if step.path is not None:
+                self.imports.look_at(step.path, ColumnChoice(takes_marks=True))
             case "choose_columns":
                 self._choose_column(step)
             case "split" | "split_without_test":

@@ -6,9 +6,9 @@ from typing import Literal
 
 from PySide6.QtCore import QMimeData
 
+from visionft.project.formats.registry import SOURCE_SUFFIXES
 from visionft.project.store import DATABASE
 
-SOURCE_SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".ndjson")
 MODEL_SUFFIX = ".onnx"
 
 
