@@ -33,6 +33,7 @@ STEPS: dict[Action, StepButton] = {
     "train": StepButton("Open Train", "train"),
     "resume": StepButton("Continue the run", "train"),
     "evaluate": StepButton("Evaluate it", "results"),
+    "combine": StepButton("Open Results", "results"),
     "export": StepButton("Open Export", "export"),
     "restore": StepButton("Restore a backup", "project"),
     "check": StepButton("Check the project", "project"),

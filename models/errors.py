@@ -24,6 +24,7 @@ Action = Literal[
     "train",
     "resume",
     "evaluate",
+    "combine",
     "export",
     "restore",
     "check",

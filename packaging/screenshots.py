@@ -23,6 +23,7 @@ sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
 import screenshot_curate
+import screenshot_label
 import screenshot_readme
 import screenshot_results
 import screenshot_train
@@ -308,6 +309,7 @@ def _failure(studio: Studio) -> None:
 SCENES: dict[str, Callable[[Studio], None]] = {
     "01-welcome-first": _welcome_first,
     "02-welcome": _welcome,
+    **screenshot_label.scenes(),
     "03-project-empty": _project_empty,
     "25-project-preview": _project_preview,
     "04-project": _project,

@@ -162,6 +162,45 @@ def tiny_siglip(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return _add_tiny(weights_home, monkeypatch, "tiny_siglip", is_sigmoid=True)
 
 
+@pytest.fixture
+def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
+    """Return a folder of pictures in three colours that tiny_clip, by their names as prompts, tells apart.
+
+    Its random sides are kept; the projection between them is solved so that each colour's pictures lie at its text.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from models.catalog import BACKBONES
+    from models.networks import build_network
+    from visionft.data.preprocess import Preprocessing
+    from visionft.weights.fitting import load_weights
+    from visionft.zero_shot.text_encoder import open_text_side
+
+    row, path, folder = BACKBONES[tiny_clip], weights_home / f"{tiny_clip}.safetensors", tmp_path / "colours"
+    generator, colours = np.random.default_rng(0), {"red": (210, 40, 40), "green": (40, 190, 60), "blue": (40, 60, 220)}
+    network, kinds = build_network(row, classes=0, image_size=64).eval(), []
+    load_weights(network, row, path)
+    inputs = []
+    for number, (name, colour) in enumerate(colours.items()):
+        (folder / name).mkdir(parents=True)
+        for count in range(8):
+            pixels = np.clip(np.array(colour) + generator.normal(0, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{name}{count}.png")
+            inputs.append(Preprocessing.for_backbone(row, 64).apply(pixels))
+            kinds.append(number)
+    with torch.no_grad():
+        features = network.forward_head(network.forward_features(torch.stack(inputs)), pre_logits=True)
+    texts = open_text_side(row).encode([f"a photo of a {name}." for name in colours])
+    mean = features.mean(dim=0)
+    solved = torch.linalg.lstsq(features - mean, texts[kinds] - texts.mean(dim=0), driver="gelsd").solution  # (D, E)
+    state = load_file(path)
+    state["visual.trunk.head.weight"] = solved.T.contiguous()
+    state["visual.trunk.head.bias"] = texts.mean(dim=0) - solved.T @ mean
+    save_file(state, path)
+    return folder
+
+
 def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, is_sigmoid: bool) -> str:
     from dataclasses import replace
 

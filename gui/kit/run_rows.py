@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
 from models.catalog import known_backbone
-from models.methods.table import METHODS
 from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_titles import method_title
 
 
 def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
@@ -24,7 +24,7 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
         title=run.title,
         colour=colour,
         backbone=backbone.title if backbone else config.backbone,
-        method=METHODS[config.method].title if config.method in METHODS else config.method,
+        method=method_title(run),
         epochs=run.last_epoch,
         planned_epochs=config.total_epochs,
         accuracy=best.val_accuracy if best else None,
@@ -41,7 +41,11 @@ def kept_words(run: RunSummary) -> str:
     if kept is None or highest is None:
         return ""
     values = {"epoch": kept.epoch, "accuracy": f"{kept.val_accuracy:.1%}"}
-    if not run.config.total_epochs:
+    if run.parts:
+        words = tr(
+            "Made of {parts} runs, without training ({accuracy} right on validation).", parts=len(run.parts), **values
+        )
+    elif not run.config.total_epochs:
         words = tr("Solved at once, without epochs ({accuracy} right on validation).", **values)
     elif not kept.epoch:
         words = tr("What the run began with is kept ({accuracy} right): training made it no better.", **values)

@@ -51,6 +51,13 @@ OF_ONE = {
     "{count} copies were taken out of the project.": "{count} copy was taken out of the project.",
     "{count} pairs are no doubles.": "{count} pair is no double.",
     "{count} pairs": "1 pair",
+    "All {count} labels were checked": "The only label was checked",
+    "{count} of the {sample} pictures that you checked were wrong; your corrections stand.": (
+        "{count} of the {sample} pictures that you checked was wrong; your correction stands."
+    ),
+    "{count} of the {sample} pictures that you checked were wrong, with at most {allowed} allowed.": (
+        "{count} of the {sample} pictures that you checked was wrong, with at most {allowed} allowed."
+    ),
     (
         "{run} is right in {all} of the {split} pictures, but in {without} ({low} to {high}) without the {count} "
         "that it knew from training."

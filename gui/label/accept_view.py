@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
 from gui.kit import theme
@@ -108,6 +109,13 @@ class AcceptView(QWidget):
         whole = column(row(self.back_button, text("Accept many suggestions", "heading"), None), scrolling(centred))
         whole.setStretch(1, 1)
         self.setLayout(whole)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let Escape lead back to the grid."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
 
     def show_offer(self, offer: Offer) -> None:
         """Show what accepting from the threshold on means."""

@@ -39,11 +39,14 @@ class AlikeRows(QObject):
         self._done: list[_Done] = []
         self._out: set[int] = set()
         self._clicks = 0
+        self._width = 0  # pictures in a row that were asked for
         self.is_on = False
         view.accepted.connect(self.accept)
         view.other_wanted.connect(self.put_off)
         view.toggled.connect(self.toggle)
+        view.refitted.connect(self._on_refitted)
         labels.suggesting.rows_found.connect(self._on_rows_found)
+        labels.classes_changed.connect(self._show_progress)
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
@@ -64,10 +67,15 @@ class AlikeRows(QObject):
             title = tr("taken out") if is_out else cell.title
             yield replace(cell, title=title, is_out=is_out, is_blank=True, aside="", mark="")
 
+    @Slot()
+    def _on_refitted(self) -> None:
+        if self.is_on and self.view.capacity() != self._width:
+            self._ask()
+
     def _ask(self) -> None:
         """Ask for more rows, none of which holds pictures of the current one."""
-        current = self._rows[0].image_ids if self._rows else ()
-        self._labels.suggesting.ask_rows(self.view.capacity(), leave_out=frozenset((*current, *self._out)))
+        current, self._width = self._rows[0].image_ids if self._rows else (), self.view.capacity()
+        self._labels.suggesting.ask_rows(self._width, leave_out=frozenset((*current, *self._out)))
 
     @Slot(object)
     def _on_rows_found(self, found: Sequence[RowOfAlike]) -> None:
@@ -105,6 +113,7 @@ class AlikeRows(QObject):
         )  # fmt: skip
         self.view.show_question(asked)
 
+    @Slot()
     def _show_progress(self) -> None:
         summary = self._labels.summary
         left = summary.images - summary.labelled if summary is not None else 0

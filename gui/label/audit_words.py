@@ -7,9 +7,7 @@ from gui.kit.i18n import tr
 from gui.label.accept_view import Offer
 from gui.label.verdict_view import Verdict
 from visionft.project.edits.certificates import Audit
-from visionft.suggest.audit import AuditPlan, chance_to_pass
-
-_LIKELY = 0.5
+from visionft.suggest.audit import AuditPlan, is_worth_trying
 
 
 def offer_of(
@@ -44,7 +42,7 @@ def proof_words(plan: AuditPlan, *, claimed: float, number: int, expected: float
     """Say what a check proves."""
     values = {"accepted": f"{plan.accepted:,}", "share": share_of(plan.rightness), "confidence": share_of(claimed)}
     lines = [_claim(plan, values)]
-    if plan.sample < plan.accepted and chance_to_pass(plan, 1 - expected) < _LIKELY:
+    if not is_worth_trying(plan, 1 - expected):
         lines.append(tr("It would probably fail: ask for less, raise the threshold, or label some more pictures."))
     if number > 1:
         words = "Check {number} in a row may claim less: who checks until it fits is more often just lucky."
@@ -74,12 +72,15 @@ def verdict_of(audit: Audit) -> Verdict:
     counts = {"wrong": f"{audit.wrong:,}", "sample": f"{audit.sample:,}", "accepted": f"{audit.accepted:,}"}
     if audit.is_passed:
         title = tr("At least {share} of these {accepted} labels are right", share=share_of(audit.proven), **counts)
-        corrected = "{wrong} of the {sample} pictures that you checked were wrong; your corrections stand."
-        checked = tr(corrected if audit.wrong else "All {sample} pictures that you checked were right.", **counts)
+        corrected = "{count} of the {sample} pictures that you checked were wrong; your corrections stand."
+        right = tr("All {sample} pictures that you checked were right.", **counts)
+        checked = tr(corrected, count=counts["wrong"], **counts) if audit.wrong else right
         sure = tr("With {confidence} confidence.", confidence=share_of(audit.confidence))
+        if audit.sample == audit.accepted:
+            title, sure = tr("All {count} labels were checked", count=counts["accepted"]), ""
         kept = tr("All are accepted. The certificate is kept with the labels; the Project page shows it.")
-        return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}", kept), accept="")
-    found = "{wrong} of the {sample} pictures that you checked were wrong, with at most {allowed} allowed."
+        return Verdict(is_granted=True, title=title, lines=(f"{sure} {checked}".strip(), kept), accept="")
+    found = "{count} of the {sample} pictures that you checked were wrong, with at most {allowed} allowed."
     least = 1 - audit.most_wrong / audit.accepted
     certain = tr("It is only certain that at least {share} are right.", share=share_of(least))
     kept = tr("What you said of them is kept as your labels, and suggestions learn from it. Nothing else was accepted.")
@@ -87,7 +88,7 @@ def verdict_of(audit: Audit) -> Verdict:
     return Verdict(
         is_granted=False,
         title=tr("Not proven: {share} were to be right", share=share_of(audit.rightness)),
-        lines=(f"{tr(found, allowed=audit.allowed, **counts)} {certain}", kept, more),
+        lines=(f"{tr(found, count=counts['wrong'], allowed=audit.allowed, **counts)} {certain}", kept, more),
         accept=tr("Accept without proof"),
     )
 

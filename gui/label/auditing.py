@@ -68,6 +68,7 @@ class Auditing(QObject):
         self._done: list[tuple[int, ...]] = []  # the rows that were looked at
         self._checked: dict[int, str] = {}
         self._wrong: dict[int, str] = {}  # what marked pictures are; empty while nobody said
+        self._width = 0  # pictures in a row, as it was cut
         self._asked = 0  # the marked picture that a class key is about
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self._show_offer)
@@ -82,6 +83,7 @@ class Auditing(QObject):
         sample.accepted.connect(self.accept_row)
         sample.other_wanted.connect(self.back)
         sample.toggled.connect(self.toggle)
+        sample.refitted.connect(self._on_refitted)
         verdict.accept_wanted.connect(self.accept_unchecked)
         verdict.again_wanted.connect(self.begin)
         self._labels.suggesting.changed.connect(self._on_suggestions_changed)
@@ -201,7 +203,7 @@ class Auditing(QObject):
         ]
 
     def _show(self) -> None:
-        rows = self._cut()
+        rows, self._width = self._cut(), self.sample_view.capacity()
         self.sample_view.show_rows(rows, self._labels.colours)
         if rows:
             self._show_question(rows[0])
@@ -218,7 +220,7 @@ class Auditing(QObject):
         asked = Question(
             words=words, hint=hint, can_accept=not is_open, accept_key=key("sample.accept"),
             accept=tr("The others are right") if wrong else tr("All are right"),
-            other=tr("Previous row") if self._done else "", other_key=key("sample.back"),
+            other=tr("Previous row") if self._done and not is_open else "", other_key=key("sample.back"),
         )  # fmt: skip
         self.sample_view.show_question(asked)
         total = len(self._pending.sample) if self._pending is not None else 0
@@ -226,10 +228,9 @@ class Auditing(QObject):
         marked = tr("{count} wrong", count=f"{len(self._wrong):,}")
         self.sample_view.show_progress(f"{words}, {marked}" if self._wrong else words, len(self._checked), total)
 
-    def set_side(self, pixels: int) -> None:
-        """Set the side of a tile of the sample; the rows are cut anew."""
-        self.sample_view.grid.set_side(pixels)
-        if self._pending is not None:
+    @Slot()
+    def _on_refitted(self) -> None:
+        if self._pending is not None and self.sample_view.capacity() != self._width:
             self._show()
 
     def toggle_current(self) -> None:

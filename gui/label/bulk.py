@@ -40,7 +40,13 @@ class BulkLabelling(QObject):
         """What takes the keys in the view that is on."""
         if self.view in (self.rows_view, self.sample_view):
             return self.rows_view.grid if self.view is self.rows_view else self.sample_view.grid
-        return self.auditing.accept_view.slider if self.view is self.auditing.accept_view else self.view
+        accept, verdict = self.auditing.accept_view, self.auditing.verdict_view
+        return accept.slider if self.view is accept else verdict.close_button if self.view is verdict else None
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the view that is on shows pictures of the size that the user chose."""
+        return self.view in (self.rows_view, self.sample_view)
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -92,8 +98,8 @@ class BulkLabelling(QObject):
 
     def set_side(self, pixels: int) -> None:
         """Set the side of a tile."""
-        self.rows_view.grid.set_side(pixels)
-        self.auditing.set_side(pixels)
+        self.rows_view.set_side(pixels)
+        self.sample_view.set_side(pixels)
 
     @Slot(object)
     def _show(self, view: QWidget | None) -> None:

@@ -7,13 +7,13 @@ one durable transaction before the screen shows it; undo brings anything back.
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Slot
-from PySide6.QtWidgets import QCheckBox, QSlider, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QCheckBox, QSplitter, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.certificates import certificate_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, pill, restyle, row
+from gui.kit.parts import Button, ElidedLabel, IconButton, column, pill, restyle, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.thumbnails import ThumbnailStore
 from gui.label.bulk import BulkLabelling
@@ -28,6 +28,7 @@ from gui.label.labeller import Labeller
 from gui.label.picture_menu import picture_menu
 from gui.label.picture_viewer import PictureViewer
 from gui.label.session import LabelSession
+from gui.label.size_control import SizeControl
 from gui.label.suggestion_bar import SuggestionBar
 from gui.page import Page
 from gui.session import ProjectSession
@@ -36,7 +37,6 @@ from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 
 COUNT_PAUSE_MS = 150
-SIDES_PX = (64, 320)
 _UNBOUNDED = 16777215
 
 
@@ -51,7 +51,8 @@ class LabelPage(Page):
         self.labels = LabelSession(state, session, page=self.name, parent=self)
         self.thumbnails = ThumbnailStore(self)
         self.filters = FilterBar()
-        self.size_slider = _size_slider(state.settings.thumbnail_px)
+        self.size_control = SizeControl(state.settings.thumbnail_px)
+        self.size_slider = self.size_control.slider
         self.grid = PictureGrid(
             self.thumbnails, selection=self.labels.selection, side_px=self.size_slider.value(), lines=0, overlaid=True,
             draggable=True,
@@ -88,8 +89,7 @@ class LabelPage(Page):
         self._modes.addWidget(self.grid)
         for view in (self.viewer, *self.bulk.views):
             self._modes.addWidget(view)
-        left, foot = QWidget(), row(self._selection, self.advance_box, IconLabel("grid", size=15, tone="muted"))
-        foot.addWidget(self.size_slider)
+        left, foot = QWidget(), row(self._selection, self.advance_box, self.size_control)
         foot.setStretch(0, 1)
         left_layout = column(self._modes, self.suggestion_bar, foot)
         left_layout.setStretch(0, 1)
@@ -202,8 +202,7 @@ class LabelPage(Page):
     def _show_bar(self) -> None:
         suggesting = self.labels.suggesting
         now, bar, proven = suggesting.standing(), self.suggestion_bar, self.labels.certificate
-        key, words = self.state.actions.shown_keys("label.accept"), suggesting.words(now.count)
-        bar.show_counts(words, now.count, expected=now.expected, accept_key=key)
+        bar.show_counts(suggesting.words(now.count), now.count, expected=now.expected)
         bar.show_certificate(certificate_words(proven) if proven is not None else "")
         bar.show_wanted(is_wanted=self.bulk.view is None)
         names = [row.name for row in self.labels.classes if row.name in now.classes]
@@ -256,7 +255,8 @@ class LabelPage(Page):
         self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
         count = len(chosen)
         several = "{count} selected: a key labels them all, and so does dragging them onto a class"
-        hint = key_hint(self.state.actions) if self.bulk.view is None else ""
+        has_suggestions = bool(labels.suggesting.found)
+        hint = key_hint(self.state.actions, has_suggestions=has_suggestions) if self.bulk.view is None else ""
         self._selection.setText(tr(several, count=f"{count:,}") if count > 1 else hint)
 
     @Slot()
@@ -308,6 +308,7 @@ class LabelPage(Page):
         self._modes.setCurrentWidget(bulk or (self.viewer if is_viewing else self.grid))
         self.filters.setVisible(bulk is None)
         self.advance_box.setVisible(bulk is None)
+        self.size_control.setVisible(bulk is None or self.bulk.has_sizes)
         self._show_chosen()
         self._show_bar()
         self._show_current()
@@ -354,6 +355,7 @@ class LabelPage(Page):
         """Show other suggestions than before."""
         self.labels.pictures.invalidate()
         self._show_bar()
+        self._show_chosen()
         self._show_current()
 
     @Slot(int)
@@ -385,14 +387,3 @@ class LabelPage(Page):
 def _is_small(effects: Effects) -> bool:
     """Say whether a change leaves the pictures of the grid and the classes as they are."""
     return all(target.split(".")[0] in ("label", "conflict") or target == "image.review" for target in effects.targets)
-
-
-def _size_slider(pixels: int) -> QSlider:
-    slider = QSlider(Qt.Orientation.Horizontal)
-    slider.setRange(*SIDES_PX)
-    slider.setValue(pixels)
-    slider.setFixedWidth(theme.scaled(96))
-    slider.setAccessibleName(tr("Size of the pictures"))
-    slider.setToolTip(tr("Size of the pictures"))
-    slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return slider

@@ -8,19 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, column, row, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, column, row
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Section
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 
-_LONGEST_NAME = 30
+_LONGEST_NAME = 16  # on a button: the question beside it has the whole one
+_REFIT_MS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class RowsView(QWidget):
     accepted = Signal()
     other_wanted = Signal()  # the second button
     toggled = Signal(int)  # image id: a click on a picture
+    refitted = Signal()  # its size or that of its pictures came to rest: other numbers may find room in a row
 
     def __init__(
         self, thumbnails: ThumbnailStore, pictures: PictureModel, *, name: LiteralString, back: LiteralString,
@@ -88,7 +91,9 @@ class RowsView(QWidget):
             thumbnails, pictures, name=name, side_px=side_px, lines=0, overlaid=True, single_row=True, selectable=False
         )
         self.back_button = Button(back, back_icon, on_click=self.closed.emit)
-        self._question, self._hint = verbatim("", "heading"), ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._question, self._hint = (
+            ElidedLabel("", role, mode=Qt.TextElideMode.ElideRight) for role in ("heading", "small")
+        )
         self._progress_words = ElidedLabel("", "small")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -99,6 +104,8 @@ class RowsView(QWidget):
         self.empty = EmptyState("check-circle", "", "", "To the grid")
         self.empty.button.clicked.connect(lambda _checked=False: self.closed.emit())
         self.grid.opened.connect(self.toggled)
+        self._refit = QTimer(self, singleShot=True, interval=_REFIT_MS)
+        self._refit.timeout.connect(self.refitted)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -122,6 +129,16 @@ class RowsView(QWidget):
     def capacity(self) -> int:
         """Return how many pictures find room in a row."""
         return self.grid.layout_now.columns
+
+    def set_side(self, pixels: int) -> None:
+        """Set about the side of a tile."""
+        self.grid.set_side(pixels)
+        self._refit.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Look whether the rows have other room now, once the size has come to rest."""
+        super().resizeEvent(event)
+        self._refit.start()
 
     def seen_of(self, shown: RowOfAlike) -> tuple[int, ...]:
         """Return those pictures of the first row that find room in it."""

@@ -41,19 +41,17 @@ class SuggestionBar(Card):
         self._proof.hide()
         self.hide()
 
-    def show_counts(self, words: str, count: int, *, expected: float, accept_key: str) -> None:
+    def show_counts(self, words: str, count: int, *, expected: float) -> None:
         """Say whose suggestions there are and how right they are expected to be.
 
         Args:
             words: How many there are and whose, translated.
             count: Pictures that have one; none hides the line.
             expected: Expected share of them that are right, 0 to 1.
-            accept_key: The key that accepts one.
         """
         self._line.setVisible(count > 0)
         share = tr("about {share} right", share=f"{expected:.0%}")
-        key = tr("{key} accepts", key=accept_key) if accept_key else ""
-        self._words.setText("; ".join(filter(None, (f"{words}, {share}", key))))
+        self._words.setText(f"{words}, {share}")
 
     def show_certificate(self, words: str) -> None:
         """Say what is proven of labels that were accepted; empty for nothing."""

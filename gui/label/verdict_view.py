@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
+from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, verbatim
 
 _WIDTH_PX = 640
@@ -50,10 +52,17 @@ class VerdictView(QWidget):
         self._card.body.addLayout(head)
         self._card.body.addWidget(self._lines)
         self._card.body.addSpacing(theme.SMALL)
-        self._card.body.addLayout(row(self.close_button, self.again_button, None, self.accept_button))
+        self._card.body.addLayout(Flow(self.close_button, self.again_button, self.accept_button))
         middle = row(None, self._card, None)
         middle.setStretch(1, 100)
         self.setLayout(column(None, middle, None, None))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let Escape lead back to the grid."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
 
     def show_verdict(self, verdict: Verdict) -> None:
         """Show what came of it."""
@@ -64,9 +73,8 @@ class VerdictView(QWidget):
         self.accept_button.setText(verdict.accept)
         self.accept_button.setVisible(bool(verdict.accept))
         self.again_button.setVisible(not is_granted)
-        for button, is_primary in ((self.accept_button, is_granted), (self.close_button, not is_granted)):
-            restyle(button, role="primary" if is_primary else "")
-            button.set_icon_name("check" if button is self.accept_button else "grid")
+        restyle(self.close_button, role="primary")
+        self.close_button.set_icon_name("grid")  # in the ink of its role
 
     def title(self) -> str:
         """Return the verdict in a few words."""

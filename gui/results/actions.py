@@ -15,8 +15,9 @@ def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
     return [
         add("run.evaluate", "Evaluate the chosen run", lambda p: p.evaluate(), lambda p: p.why_not_evaluate(),
             menu="Run", begins_group=True),
-        add("run.again", "Train on from the chosen run", lambda p: p.train_again(), lambda p: p.why_not_use(),
+        add("run.again", "Train on from the chosen run", lambda p: p.train_again(), lambda p: p.why_not_train_on(),
             menu="Run"),
+        add("run.combine", "Combine the chosen runs", lambda p: p.combine(), lambda p: p.why_not_combine(), menu="Run"),
         add("run.go_on", "Continue the chosen run", lambda p: p.go_on(), lambda p: p.why_not_go_on(), menu="Run"),
         add("run.export_this", "Export the run chosen on Results", lambda p: p.export(), lambda p: p.why_not_use(),
             menu="Run"),

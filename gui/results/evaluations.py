@@ -154,7 +154,7 @@ def curve(run: RunSummary, colour: int) -> RunCurve:
 
 def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
     """Return the settings of runs by row, and which rows differ; those come first."""
-    columns = [_flat(run.config) for run in runs]
+    columns = [_shares(run) if run.parts else _flat(run.config) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     differing = [name for name in names if len({str(column.get(name)) for column in columns}) > 1]
     shown = differing + ([] if only_differing else [name for name in names if name not in differing])
@@ -169,6 +169,12 @@ def _shown(value: object) -> str:
     if value is None or value == "":
         return "–"
     return (tr("yes") if value else tr("no")) if isinstance(value, bool) else str(value)
+
+
+def _shares(run: RunSummary) -> dict[str, object]:
+    """Return what a combination is made of: its own settings are those of no training."""
+    shares: dict[str, object] = {tr("Share of {run}", run=part.run): f"{part.share:.0%}" for part in run.parts}
+    return {"Method": run.config.method, **shares}
 
 
 def _flat(config: TrainConfig) -> dict[str, object]:

@@ -18,6 +18,7 @@ from gui.kit.run_table import RunTable
 from gui.page import Page
 from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
+from gui.results.combining import Combining, parts_words
 from gui.results.figure_views import FigureViews
 from gui.results.measuring import Measuring
 from gui.results.picture_views import PictureViews
@@ -61,6 +62,8 @@ class ResultsPage(Page):
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.answer.split_box, self.answer.evaluate_button
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
+        self.combining = Combining(state, session, page=self.name, parent=self)
+        self.combine_button = Button("Combine", "layers", on_click=self.combine)
         self.again_button = Button("Train on", "train", on_click=self.train_again)
         self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
         self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
@@ -71,6 +74,8 @@ class ResultsPage(Page):
         actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
         again = tr("A new run with these settings, from this run's best weights, on the labels of now")
         actions.attach(self.again_button, "run.again", again)
+        together = tr("Let the chosen runs answer as one, each with a share that suits the validation pictures")
+        actions.attach(self.combine_button, "run.combine", together)
         actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
         actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
         self._lay_out()
@@ -80,7 +85,7 @@ class ResultsPage(Page):
 
     def _lay_out(self) -> None:
         self._own_actions = (self.again_button, self.more_button, self.export_button)
-        for widget in (self.continue_button, *self._own_actions):
+        for widget in (self.combine_button, self.continue_button, *self._own_actions):
             self.action_row.addWidget(widget)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
@@ -118,6 +123,7 @@ class ResultsPage(Page):
 
     def _connect(self) -> None:
         self.table.selection_changed.connect(self._on_selection_changed)
+        self.combining.made.connect(self._on_combined)
         self.table.renamed.connect(self._on_renamed)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._on_menu_requested)
@@ -157,7 +163,7 @@ class ResultsPage(Page):
         else:
             words = "Train a model. Its curves, its mistakes and the reasons for them show here."
             self.empty.show_words("No runs yet", words, "Train a model")
-        one, many = "1 training run", "{count} training runs; choose several with Ctrl to lay them over each other"
+        one, many = "1 training run", "{count} training runs; choose several with Ctrl to compare or combine them"
         self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
@@ -239,7 +245,8 @@ class ResultsPage(Page):
         else:
             count = self.pictures.relabelled()
             changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
-            figures = " · ".join(filter(None, (changed, evaluations.figures(found))))
+            made_of = parts_words(run, {name: each.title for name, each in self._runs.items()})
+            figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()
 
@@ -258,6 +265,7 @@ class ResultsPage(Page):
     def _show_enabled(self) -> None:
         run = self.run()
         self.continue_button.setVisible(run is not None and can_continue(run))
+        self.combine_button.setVisible(len(self._chosen()) > 1)
         for widget in self._own_actions:
             widget.setVisible(bool(self._runs))
         self.state.actions.refresh()
@@ -273,6 +281,17 @@ class ResultsPage(Page):
         if run is None:
             return tr("Choose a training run first.")
         return "" if run.has_weights else tr("The weights of this run were deleted.")
+
+    def why_not_train_on(self) -> str:
+        """Return why no training can begin with the chosen run's weights; empty when it can."""
+        run = self.run()
+        if run is not None and run.parts:
+            return tr("A combination has no weights of its own: train on from one of its parts.")
+        return self.why_not_use()
+
+    def why_not_combine(self) -> str:
+        """Return why the chosen runs cannot be combined; empty when they can."""
+        return self.combining.why_not(self._chosen())
 
     def why_not_evaluate(self) -> str:
         """Return why the chosen run cannot be evaluated; empty when it can."""
@@ -330,6 +349,16 @@ class ResultsPage(Page):
         """Go on training the chosen run on the train page."""
         if (run := self.run()) is not None:
             self.state.run_continue_requested.emit(run)
+
+    def combine(self) -> None:
+        """Combine the chosen runs in a task; the combination is chosen when it is made."""
+        self.combining.start(self._chosen())
+
+    @Slot(str)
+    def _on_combined(self, name: str) -> None:
+        if self.isVisible():
+            self.refresh()
+            self.table.select([name])
 
     def train_again(self) -> None:
         """Begin a new run from the chosen run's best weights, on the labels as they are now."""

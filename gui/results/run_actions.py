@@ -87,11 +87,12 @@ class RunActions(QObject):
         menu = QMenu(parent)
         is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
         pin = tr("Unpin") if run.notes.is_pinned else tr("Pin on top")
+        can_train_on = run.has_weights and run.best is not None and not run.parts
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),
             (pin, lambda: self.toggle_pin(run), True),
-            (tr("Train on from here"), lambda: self.train_again(run), run.has_weights and run.best is not None),
-            (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), True),
+            (tr("Train on from here"), lambda: self.train_again(run), can_train_on),
+            (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
             (tr("Open folder"), lambda: self.open_folder(run), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]

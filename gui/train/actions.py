@@ -35,6 +35,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add("run.enqueue", "Add the run to the queue", lambda p: p.enqueue(),
             keys=("Ctrl+Shift+Return",), place=TRAIN, menu="Run"),
         add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
+        add("run.advise", "Find out whether training is worth it", lambda p: p.draft.adviser.ask(),
+            lambda p: p.draft.adviser.why_not(), menu="Run", also="recommend, advice, learning curve, need to train"),
         add("run.probe", "Try networks on my pictures", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
             menu="Run"),
         add("run.measure", "Measure time and memory", lambda p: p.draft.measure(every_method=False),

@@ -17,6 +17,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
 from gui.train import measuring
+from gui.train.advising import Adviser
 from gui.train.computer import Computer, look_at_computer
 from gui.train.network_search import NetworkSearch
 from gui.train.own_preview import OwnPreview
@@ -43,6 +44,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 
 if TYPE_CHECKING:
+    from visionft.advice.answerers import Answerer
     from visionft.training.lr_finder import RateCurve
     from visionft.training.probing import Probe
 
@@ -65,6 +67,7 @@ class TrainDraft(QObject):
         self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
         self.costs = PresetCosts(state, session, page=page, parent=self)
+        self.adviser = Adviser(state, session, view.advice_card, page=page, use=self.use, shown=self.show, parent=self)
         self._divided: tuple[Snapshot | None, SplitWish, Snapshot | None] = (None, SplitWish(), None)
         self._facts: SetFacts | None = None
         self._circumstances = Circumstances()
@@ -120,6 +123,12 @@ class TrainDraft(QObject):
         self._view.show_problems(())
         self.show(self._baseline)
 
+    def use(self, answerer: "Answerer") -> None:
+        """Take the settings of what is advised: a preset, or one with another method."""
+        self.take_preset(answerer.preset or self.preset)
+        if not answerer.preset or answerer.backbone != self.config.backbone:
+            self.take(dataclasses.replace(self.config, method=answerer.method, backbone=answerer.backbone))
+
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
 
@@ -128,6 +137,7 @@ class TrainDraft(QObject):
         if self._is_closed:  # the project closes after the workers; one begun then would outlive the window
             return
         self._looking.request(["all"])
+        self.adviser.refresh()
         was_modified = self.is_modified
         before = (self._facts, self._circumstances, self._probes, self._baseline.device)
         self._look_at_project()
@@ -205,6 +215,7 @@ class TrainDraft(QObject):
         )
         self._show_division()
         self._view.presets.choose(self.preset)
+        self._view.advice_card.show_draft(config)
         methods = method_choices(config, classes=classes, known=self._known)
         backbones = backbone_choices(
             self._weights,
@@ -366,6 +377,7 @@ class TrainDraft(QObject):
     def close(self) -> None:
         """Wait for what draws and looks in the background; leave settings that the user chose to the next project."""
         self._is_closed = True
+        self.adviser.close()
         self.costs.close()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.preview.close()

@@ -17,6 +17,7 @@ from gui.kit.forms import ConfigForm
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, pill, row, scrolling, text
 from gui.next_steps import way_of
+from gui.train.advice_card import AdviceCard
 from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from gui.train.probe_table import ProbeTable
@@ -57,6 +58,7 @@ class SetupView(QWidget):
             ChoiceGrid([]),
             ChoiceGrid([]),
         )
+        self.advice_card = AdviceCard()
         self.split_card = SplitCard()
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
         self.form = ConfigForm(config, names=[name for name in names if name not in OWN_FIELDS], has_reset=False)
@@ -121,7 +123,15 @@ class SetupView(QWidget):
         self._more = QWidget()
         self._more.setLayout(columns)
         self._more.hide()
-        parts = (head, self.presets, theme.TIGHT, self.split_card, self.problems, row(self.more_button, None))
+        parts = (
+            self.advice_card,
+            head,
+            self.presets,
+            theme.TIGHT,
+            self.split_card,
+            self.problems,
+            row(self.more_button, None),
+        )
         everything = column(*parts, self._more, None, spacing=theme.MEDIUM)
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything

@@ -1,10 +1,11 @@
-"""The table of fine-tuning methods: one row each, in the order in which they are shown. Torch-free."""
+"""The table of methods that can be chosen: one row each, in the order in which they are shown. Torch-free."""
 
 from typing import Any
 
 from models.backbone import Backbone
 from models.errors import ConfigError, Problem
 from models.methods.adapter import BottleneckAdapter
+from models.methods.combined import Combined
 from models.methods.full import FullFineTuning
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
@@ -25,13 +26,20 @@ METHODS: dict[str, Method[Any]] = {
         FullFineTuning(),
     )
 }
+COMBINED = Combined()  # what a run can be, but nobody can choose to train
+
+
+def known_method(name: str) -> Method[Any] | None:
+    """Return what a run's method is; None where this version does not know it."""
+    return COMBINED if name == COMBINED.name else METHODS.get(name)
 
 
 def get_method(name: str) -> Method[Any]:
-    """Return the row of `METHODS`, or raise a `ConfigError` that lists the names."""
-    if name not in METHODS:
+    """Return what a run's method is, or raise a `ConfigError` that lists the names that can be chosen."""
+    method = known_method(name)
+    if method is None:
         raise ConfigError((Problem("method", f"there is no method {name!r}", f"Choose one of {', '.join(METHODS)}."),))
-    return METHODS[name]
+    return method
 
 
 def supported_method(name: str, backbone: Backbone) -> str:

@@ -84,16 +84,30 @@ class HeldOut:
 
     def ask(self, known: np.ndarray) -> Asked:
         """Return (L) how right the classifier is that knows the labels of the pictures at some places (K)."""
+        self._know(known)
         state, targets = self._state, self.labelled.targets
-        state.targets[:], state.is_labelled[:] = 0, False
-        state.targets[known], state.is_labelled[known] = targets[known], True
-        state.rebuild()
         found = answers(state, is_multilabel=self.labelled.is_multilabel, most_left_out=len(targets))
         asked = Asked(np.full(len(targets), np.nan), np.full(len(targets), np.nan))
         outside = np.flatnonzero(~state.is_labelled)
         self._judge(asked, outside, found.probabilities[outside], found.thresholds)
         self._judge(asked, found.left_out, found.left_out_probabilities, found.thresholds)
         return asked
+
+    def ask_means(self) -> np.ndarray:
+        """Return (L) whether the nearest class mean is right, each picture left out of its own; NaN for only ones."""
+        every = np.arange(len(self.labelled))
+        self._know(every)
+        targets, counts = self.labelled.targets, self.labelled.counts
+        products = np.where(counts > 0, self._state.to_means_left_out(every), -np.inf)
+        is_right = targets[every, products.argmax(axis=1)] > 0
+        return np.where(targets @ counts.astype(np.float32) > 1, is_right, np.nan)
+
+    def _know(self, places: np.ndarray) -> None:
+        """Let the classifier know the labels of these pictures and of no others."""
+        state, targets = self._state, self.labelled.targets
+        state.targets[:], state.is_labelled[:] = 0, False
+        state.targets[places], state.is_labelled[places] = targets[places], True
+        state.rebuild()
 
     def _judge(
         self, asked: Asked, places: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray | None

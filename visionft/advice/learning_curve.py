@@ -5,7 +5,7 @@ its accuracy follows that of the linear probe. Pictures of the test split stay a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,6 @@ class LearningCurve:
         ahead: With twice and four times as many labels.
         gains: What more pictures of a class would add, the most first; of classes with the most mistakes.
         spread: What as many would add, spread over all classes.
-        laws: Draws of the law, to compute on with.
     """
 
     labels: int
@@ -87,7 +86,6 @@ class LearningCurve:
     ahead: tuple[CurvePoint, ...]
     gains: tuple[Gain, ...]
     spread: Gain
-    laws: PowerLaws = field(repr=False, compare=False)
 
 
 def learning_curve(
@@ -118,13 +116,9 @@ def learning_curve(
     """
     check_labels(project_dir, images, accepted)
     features = embedded(project_dir, images, on_event=on_event, should_stop=should_stop)
-    chosen, total = _chosen(features, accepted, seed)
-    labelled = _labelled(features, chosen, images)
-    if not len(labelled) or labelled.counts.max() < 2:
-        hint = "Check that the pictures are where they were."
-        raise ProjectError("No class has two pictures that can be read.", hint)
+    labelled, total = labelled_pictures(features, images, accepted, seed=seed)
     try:
-        return curve_of(
+        curve, _laws = curve_of(
             labelled,
             images.class_names,
             total=total,
@@ -135,6 +129,7 @@ def learning_curve(
         )
     except InterruptedError:
         raise StoppedError("The learning curve was not finished.", "Start again when you like.") from None
+    return curve
 
 
 def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] = frozenset()) -> None:
@@ -157,8 +152,14 @@ def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] =
         raise ProjectError("With one picture a class nothing can be measured.", hint, step)
 
 
-def _chosen(features: Features, accepted: frozenset[int], seed: int) -> tuple[np.ndarray, int]:
-    """Return the places of the pictures to measure on, one of each content, and how many there are in all."""
+def labelled_pictures(
+    features: Features, images: Snapshot, accepted: frozenset[int] = frozenset(), *, seed: int = 0
+) -> tuple[Labelled, int]:
+    """Return the pictures to measure on, one of each content, and how many there are; of very many only a sample.
+
+    Raises:
+        ProjectError: No class has two that can be read.
+    """
     places: dict[str, int] = {}
     for place, image in enumerate(features.images):
         if image.labels and image.split != "test" and image.image_id not in accepted:
@@ -166,14 +167,14 @@ def _chosen(features: Features, accepted: frozenset[int], seed: int) -> tuple[np
     found = np.fromiter(places.values(), np.intp, len(places))
     if len(found) > MOST:
         found = np.sort(np.random.default_rng(seed).choice(found, MOST, replace=False))
-    return found, len(places)
-
-
-def _labelled(features: Features, places: np.ndarray, images: Snapshot) -> Labelled:
-    targets = np.zeros((len(places), len(images.class_names)), np.float32)
-    for row, place in enumerate(places):
+    targets = np.zeros((len(found), len(images.class_names)), np.float32)
+    for row, place in enumerate(found):
         targets[row, list(features.images[place].labels)] = 1
-    return Labelled(features.inputs[places], targets, images.task == "multi")
+    labelled = Labelled(features.inputs[found], targets, images.task == "multi")
+    if not len(labelled) or labelled.counts.max() < 2:
+        hint = "Check that the pictures are where they were."
+        raise ProjectError("No class has two pictures that can be read.", hint)
+    return labelled, len(places)
 
 
 def curve_of(
@@ -185,8 +186,8 @@ def curve_of(
     seed: int = 0,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
-) -> LearningCurve:
-    """Measure the curve of labelled pictures.
+) -> tuple[LearningCurve, PowerLaws]:
+    """Measure the curve of labelled pictures; the laws are what its figures are drawn from.
 
     Args:
         labelled: The pictures; one class has two at least.
@@ -213,7 +214,7 @@ def curve_of(
     many = added or _round_number(labels / max(1, np.count_nonzero(labelled.counts)))
     gains = _class_gains(held_out, asked, weights, laws, class_names, added=many, seed=seed, should_stop=should_stop)
     line = np.unique(np.geomspace(sizes[0], AHEAD[-1] * labels, _LINE).round().astype(int))
-    return LearningCurve(
+    curve = LearningCurve(
         labels=labels,
         classes=int(np.count_nonzero(labelled.counts)),
         measured=tuple(CurvePoint.of(size, drawn[:, place]) for place, size in enumerate(sizes)),
@@ -222,8 +223,8 @@ def curve_of(
         ahead=tuple(point_at(laws, times * labels) for times in AHEAD),
         gains=gains,
         spread=_spread_gain(laws, labels, many),
-        laws=laws,
     )
+    return curve, laws
 
 
 def point_at(laws: PowerLaws, labels: int) -> CurvePoint:

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import (
     advice_commands,
+    combine_command,
     completion,
     curation,
     evidence_command,
@@ -26,6 +27,7 @@ from visionft.cli import (
     model_commands,
     program_commands,
     project_commands,
+    prompts_command,
     public_command,
     run_commands,
     scoreboard_command,
@@ -51,6 +53,8 @@ for module in (
     model_commands,
     run_commands,
     scoreboard_command,
+    prompts_command,
+    combine_command,
     suggest_command,
     evidence_command,
     advice_commands,

@@ -26,6 +26,7 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "train": ("train", "{project}", "--preset", "balanced"),
     "resume": ("train", "{project}", "--resume", "{run}"),
     "evaluate": ("evaluate", "{project}", "{run}", "--split", "{split}"),
+    "combine": ("combine", "{project}", "RUN", "RUN"),
     "export": ("export", "{project}", "{run}", "OUT_DIR"),
     "restore": ("restore", "{project}"),
     "check": ("check", "{project}"),

@@ -12,12 +12,14 @@ from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.names import count_of
 from visionft.project.store import Project
+from visionft.suggest.audit import is_worth_trying
 from visionft.suggest.certificate import draw_audit, finish_audit, pending_audit
 from visionft.suggest.feature_suggester import FeatureSuggester, keep_suggestions, need_error, open_suggester
 from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
 from visionft.training.runs.run_folder import load_run
 
 _SHOWN = 20  # pictures that `--why` prints for a person
+_SURE = 0.9  # share that a person is told of
 
 
 def register(app: typer.Typer) -> None:
@@ -76,14 +78,13 @@ def suggest(
             )
             _write_audit(opened, audit, drawn.sample)
             value |= {"audit": {"file": audit, **_plan_of(opened)}, "accepted": 0}
-            text = _audit_text(opened, audit)
+            text = _audit_text(opened, audit, project)
         else:
             sure = {k: each.classes for k, each in found.items() if accept is not None and each.confidence >= accept}
             if sure:
                 opened.apply(AcceptSuggestions(sure))
             value |= {"accepted": len(sure)}
-            text = f"{name} suggests a label for {count_of(len(found), 'picture')}; {len(sure)} were accepted."
-            text = text[0].upper() + text[1:] if name == FEATURES else text
+            text = _suggested_text(found, len(sure), accept, run=name if run else "")
         if why:
             pictures = _why(opened, found, suggester or open_suggester(opened))
             value["pictures"] = pictures
@@ -169,6 +170,7 @@ def _plan_of(opened: Project) -> dict[str, Any]:
         "number": pending.number,
         "seed": pending.seed,
         "expected_wrong": round(pending.expected_wrong, 4),
+        "is_worth_trying": is_worth_trying(pending.plan, pending.expected_wrong),
     }
 
 
@@ -180,13 +182,34 @@ def _write_audit(opened: Project, file: Path, sample: tuple[int, ...]) -> None:
     write_sample(file, pending, _paths(opened))
 
 
-def _audit_text(opened: Project, file: Path) -> str:
+def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: float | None, *, run: str) -> str:
+    """Return how many pictures have a suggestion, how right these are by their own estimate, what became of them."""
+    if not found:
+        return "Nothing is suggested: no picture without a label is left."
+    sure = sum(each.confidence for each in found.values()) / len(found)
+    start = f"{count_of(len(found), 'picture')} would get a label by {run or 'the labels so far'}"
+    start = f"{start}, about {sure:.0%} of them the right one by their own estimate."
+    if threshold is not None:
+        return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure), with no proof: --audit gives one."
+    among = sum(each.confidence >= _SURE for each in found.values())
+    return f"{start} None was accepted: --accept {_SURE} would take {among:,}."
+
+
+def _audit_text(opened: Project, file: Path, project: Path) -> str:
     plan = _plan_of(opened)
-    return (
+    lines = [
         f"{file} holds {count_of(plan['sample'], 'picture')}, a random sample of the {plan['about_to_accept']:,} that "
-        f"would be accepted: write what each is into the column “answer”. With up to {plan['allowed']} wrong, "
-        f"{plan['rightness']:.1%} of them are proven right with {plan['confidence']:.1%} confidence."
-    )
+        f"would be accepted: write what each is into the column “answer”, then visionft suggest {project} --certify "
+        f"{file}. With up to {plan['allowed']} wrong, {plan['rightness']:.1%} of them are proven right with "
+        f"{plan['confidence']:.1%} confidence."
+    ]
+    if not plan["is_worth_trying"]:
+        expected = 1 - plan["expected_wrong"]
+        lines.append(
+            f"It will probably fail, for about {expected:.0%} are expected to be right: label more first, or give "
+            "--accept a higher share, or --rightness a lower one."
+        )
+    return "\n".join(lines)
 
 
 def _certify(project: Path, file: Path, *, json: bool) -> None:

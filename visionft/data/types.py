@@ -33,11 +33,16 @@ class SnapshotImage:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The pictures, labels and splits of a project at one moment."""
+    """The pictures, labels and splits of a project at one moment.
+
+    Attributes:
+        prompts: What a person says each class looks like, line by line; empty where nobody said anything of any.
+    """
 
     task: Task
     class_names: tuple[str, ...]
     images: tuple[SnapshotImage, ...]
+    prompts: tuple[tuple[str, ...], ...] = ()
 
     def labelled(self, split: Split) -> tuple[SnapshotImage, ...]:
         """Return the labelled pictures of `split`, in image-id order."""
@@ -50,7 +55,10 @@ class Snapshot:
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 over task, classes, contents, labels and splits: equal digests mean the same data."""
+        """Return the SHA-256 over task, classes, contents, labels and splits: equal digests mean the same data.
+
+        Prompts are no data: what is said of a class makes no run of other methods another one.
+        """
         digest = hashlib.sha256(repr((self.task, self.class_names)).encode())
         for image in self.images:
             digest.update(repr((image.image_id, image.sha256, image.labels, image.split)).encode())

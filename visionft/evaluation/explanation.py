@@ -5,12 +5,13 @@ the most important first, and watch the class's probability. A map that says whe
 sooner than covering places at random does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+CELLS = 28  # a side of a map that is made of several: the maps of usual networks have 4 to 16
 GRID = 8  # cells a side that are covered one after the other
 COVERED_SHARES = (0.0, 0.03, 0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
 RANDOM_ORDERS = 12
@@ -19,6 +20,8 @@ MUST_BEAT = 11  # of them; chance alone beats so many in 2 of 13 cases, and seld
 MIN_GAIN = 0.05
 _STOPS = np.array([[49, 54, 149], [69, 173, 190], [250, 230, 110], [240, 120, 50], [190, 20, 40]], float)
 _MAX_ALPHA = 0.72
+
+Box = tuple[int, int, int]  # (top, left, side) of a square in a picture, in pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ class Explanation:
     probability: float = 0.0
     method: str = ""
     size: tuple[int, int] = (1, 1)
-    box: tuple[int, int, int] = (0, 0, 1)
+    box: Box = (0, 0, 1)
     heat: np.ndarray
     deletion: float = 0.0
     random_deletion: tuple[float, ...] = ()
@@ -106,6 +109,21 @@ def resized(heat: np.ndarray, rows: int, columns: int) -> np.ndarray:
         part = part[:, None] if axis == 0 else part
         heat = heat.take(low, axis) * (1 - part) + heat.take(np.minimum(low + 1, have - 1), axis) * part
     return heat
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """Return the square that holds all of these, which share a centre: the largest one."""
+    return max(boxes, key=lambda box: box[2])
+
+
+def laid_together(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
+    """Return the sum of heat maps, each over its own box of a picture, as (CELLS, CELLS) over the largest of these."""
+    largest, total = around(boxes)[2], np.zeros((CELLS, CELLS), np.float32)
+    for heat, (_, _, side) in zip(maps, boxes, strict=True):
+        inner = max(1, round(CELLS * side / largest))
+        low = (CELLS - inner) // 2
+        total[low : low + inner, low : low + inner] += resized(heat, inner, inner)
+    return total
 
 
 def covering_orders(heat: np.ndarray, *, seed: int) -> Iterator[np.ndarray]:

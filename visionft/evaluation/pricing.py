@@ -24,6 +24,7 @@ from visionft.evaluation.timing import computer_id, processor_name, timed_calls
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.samples import DRIFT_PICTURES, spread
+from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, load_run, read_run
@@ -45,12 +46,15 @@ def measure_price(
         StoppedError: The user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
-    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    network = loaded.classifier.merged()
-    shipped_bytes = sum(each.numel() * each.element_size() for each in network.state_dict().values())
-    time = _answer_time(network, loaded.preprocessing, images, on_event=on_event, should_stop=should_stop)
+    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    networks = [(part.classifier.merged(), part.preprocessing) for part in answerer.parts]
+    tensors = [each for network, _ in networks for each in network.state_dict().values()]
+    shipped_bytes = sum(each.numel() * each.element_size() for each in tensors)
+    time = _answer_time(networks, images, on_event=on_event, should_stop=should_stop)
     asking = _Asking(on_event=on_event, should_stop=should_stop)
-    drift, pictures, heads = _forgotten(loaded, images, asking)
+    # What a combination forgot is told by each of its parts.
+    nothing: tuple[float | None, int, list[OldHead]] = (None, 0, [])
+    drift, pictures, heads = nothing if answerer.is_combined else _forgotten(answerer.strongest, images, asking)
     price = MeasuredPrice(
         weights=weights_hash(run_dir / BEST_FOLDER),
         shipped_bytes=shipped_bytes,
@@ -67,13 +71,17 @@ def measure_price(
 
 
 def _answer_time(
-    network: nn.Module, preprocessing: Preprocessing, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
+    networks: Sequence[tuple[nn.Module, Preprocessing]],
+    images: Snapshot,
+    *,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
 ) -> AnswerTime:
     """Time a picture at a time, from decoded pixels to probabilities, on the device that `auto` takes.
 
     Args:
-        network: As it would be exported: adapters that can be folded into the weights cost nothing.
-        preprocessing: What makes its input.
+        networks: One, or those of a combination, which are asked in turn; each with what makes its input. As they would
+            be exported: adapters that can be folded into the weights cost nothing.
         images: Whose pictures to take.
         on_event: Receives how far it is.
         should_stop: Asked before every picture.
@@ -81,11 +89,13 @@ def _answer_time(
     on_event(Progress(stage="Timing an answer", done=0, total=0))
     device, pixels = pick_device(), _some_pixels(images)
     target = torch.device(device.kind)
-    network.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
+    for network, _ in networks:
+        network.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
 
     def answer(picture: np.ndarray) -> None:
         with torch.inference_mode():
-            network(preprocessing.apply(picture)[None].to(target)).softmax(dim=1).cpu()  # waits for the device
+            for network, preprocessing in networks:
+                network(preprocessing.apply(picture)[None].to(target)).softmax(dim=1).cpu()  # waits for the device
 
     times = timed_calls([lambda picture=picture: answer(picture) for picture in pixels], should_stop=should_stop)
     if should_stop():

@@ -19,9 +19,10 @@ from visionft.errors import NextStep, RunError, StoppedError, nothing_readable
 from visionft.evaluation import metrics
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
-from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.events import Event, Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
-from visionft.training.runs.loaded_run import LoadedRun, load_trained
+from visionft.training.runs.answerer import Answerer, load_answerer
+from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
 
@@ -115,15 +116,15 @@ def evaluate_splits(
     run_dir: Path, images: Snapshot, splits: Sequence[Split], *, on_event: OnEvent, should_stop: ShouldStop
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
-    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
+    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
     temperature = fit_temperature(val.values, val.targets)
     thresholds = fit_thresholds(val, temperature)
     found: list[Evaluation] = []
     for split in splits:
         is_val = split == "val"
-        chosen = val if is_val else run_logits(loaded, images, split, on_event=on_event, should_stop=should_stop)
-        found.append(_keep(run_dir, loaded.run, split, chosen, temperature, thresholds))
+        chosen = val if is_val else run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
+        found.append(_keep(run_dir, answerer.run, split, chosen, temperature, thresholds))
     return tuple(found)
 
 
@@ -162,18 +163,18 @@ def run_images(run: RunSummary, images: Snapshot, split: Split) -> tuple[tuple[S
 
 
 def run_logits(
-    loaded: LoadedRun,
+    answerer: Answerer,
     images: Snapshot,
     split: Split,
     *,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Logits:
-    """Run the classifier over the labelled pictures of a split, on the device of the run's settings."""
-    chosen, targets = run_images(loaded.run, images, split)
+    """Return what a run says of the labelled pictures of a split, on the device of its settings."""
+    chosen, targets = run_images(answerer.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for outputs, places in logit_batches(loaded, chosen, stage=f"Evaluating on {split}", on_event=on_event):
+    for outputs, places in logit_batches(answerer, chosen, stage=f"Evaluating on {split}", on_event=on_event):
         values.append(outputs)
         positions += places
         if should_stop():
@@ -185,10 +186,31 @@ def run_logits(
 
 
 def logit_batches(
-    loaded: LoadedRun, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
+    answerer: Answerer, chosen: Sequence[SnapshotImage], *, stage: str, on_event: OnEvent = ignore_event
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield the (B, C) logits of pictures, labelled or not, as `output_batches` does."""
-    yield from output_batches(loaded, chosen, loaded.classifier, stage=stage, on_event=on_event)
+    """Yield a run's (B, C) logits of pictures, labelled or not, as `output_batches` does.
+
+    Each classifier of a combination reads the pictures in its own size; what one of them cannot read is left out.
+    """
+    tell = _told_once(on_event) if answerer.is_combined else on_event
+    streams = [_batches(part, chosen, part.classifier, stage=stage, on_event=tell) for part in answerer.parts]
+    for answers in zip(*streams, strict=True):
+        places = sorted(set[int].intersection(*(set(each) for _, each in answers)))
+        if places:
+            rows = [values[[each.index(place) for place in places]] for values, each in answers]
+            yield answerer.mixed(rows), places
+
+
+def _told_once(on_event: OnEvent) -> OnEvent:
+    """Return what passes each event on once: the parts of a combination meet the same pictures."""
+    told: set[Event] = set()
+
+    def tell(event: Event) -> None:
+        if event not in told:
+            told.add(event)
+            on_event(event)
+
+    return tell
 
 
 def output_batches(
@@ -203,6 +225,20 @@ def output_batches(
 
     Pictures that cannot be read are named in a `Notice` and left out.
     """
+    for outputs, places in _batches(loaded, chosen, answer, stage=stage, on_event=on_event):
+        if places:
+            yield outputs, places
+
+
+def _batches(
+    loaded: LoadedRun,
+    chosen: Sequence[SnapshotImage],
+    answer: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    stage: str,
+    on_event: OnEvent,
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Do `output_batches`, with a batch of which no picture can be read as one of none."""
     device = pick_device(loaded.run.config.device).kind
     loaded.classifier.to_device(device)
     loader = _loader(loaded, chosen, device)
@@ -214,10 +250,12 @@ def output_batches(
             told = not_kept_text(batch.not_kept)
             on_event(Notice(message=told, level="warning"))
         on_event(Progress(stage=stage, done=number, total=len(loader)))
-        if len(batch.images):
-            with torch.no_grad():
-                outputs = answer(batch.images).float().cpu().numpy()
-            yield outputs, batch.indices.tolist()
+        if not len(batch.images):
+            yield np.empty(0, np.float32), []
+            continue
+        with torch.no_grad():
+            outputs = answer(batch.images).float().cpu().numpy()
+        yield outputs, batch.indices.tolist()
 
 
 def _loader(loaded: LoadedRun, chosen: Sequence[SnapshotImage], device: str) -> PictureLoader:

@@ -27,10 +27,12 @@ from visionft.export.graph import (
     OPSETS,
     assemble,
     export_network,
+    from_pictures,
     hide_distance,
     preprocessing_metadata,
     set_metadata,
 )
+from visionft.export.joining import join
 from visionft.export.latency import measure_latency
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
 from visionft.export.predictor import DISTANCE, Predictor
@@ -46,8 +48,9 @@ from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
 from visionft.project.edits.certificates import Certificate
 from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.loaded_run import LoadedRun, load_trained
-from visionft.training.runs.run_folder import BaseWeights, read_run
+from visionft.training.runs.answerer import Answerer, load_answerer
+from visionft.training.runs.loaded_run import LoadedRun
+from visionft.training.runs.run_folder import BaseWeights, RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,9 @@ PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
 TIE = 1e-5
+_NO_FLOAT_MODEL = (
+    "Each part of a combination prepares pictures in its own way. Export without it, or export a part by itself."
+)
 
 
 def export_run(
@@ -83,7 +89,7 @@ def export_run(
         should_stop: Asked between pictures.
 
     Raises:
-        ExportError: The file differs from PyTorch; `out_dir` is as it was.
+        ExportError: The file differs from PyTorch, or a combination was to have a float model; `out_dir` is as it was.
         RunError: The run cannot be read, or there are no validation pictures to compare on.
         StoppedError: The user stopped; `out_dir` is as it was.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
@@ -94,17 +100,19 @@ def export_run(
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
-        loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-        val = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
+        answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        if float_input and answerer.is_combined:
+            raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
+        val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
         temperature = fit_temperature(val.values, val.targets)
-        fitted = fit_distance(loaded, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(loaded, images, temperature, fit_thresholds(val, temperature), fitted)
-        model_path = _write_model(loaded, images, folder, fitted, metadata, opset, on_event)
-        reference = _Reference(loaded, temperature, images.task, fitted)
+        fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
+        metadata = _metadata(answerer, images, temperature, fit_thresholds(val, temperature), fitted)
+        model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
+        reference = _Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
         _require_equal(parity)
         if float_input:
-            _keep_network(loaded, images, folder, metadata)
+            _keep_network(answerer.strongest, images, folder, metadata)
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
@@ -114,13 +122,13 @@ def export_run(
             temperature=temperature,
             opset=opset,
             parity=parity,
-            latency=_latency(loaded, images, model_path, should_stop),
+            latency=_latency(answerer.run, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
             border=fitted.border if fitted else None,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(loaded.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, _record(loaded, result, certificates))
+        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
+        write_json(folder / RECORD_FILE, _record(answerer, result, certificates))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
@@ -135,7 +143,7 @@ def _require_equal(parity: Parity) -> None:
 
 
 def _write_model(
-    loaded: LoadedRun,
+    answerer: Answerer,
     images: Snapshot,
     folder: Path,
     fitted: FittedDistance | None,
@@ -144,16 +152,24 @@ def _write_model(
     on_event: OnEvent,
 ) -> Path:
     on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
-    network_path, model_path = folder / NETWORK_FILE, folder / MODEL_FILE
-    network, outputs = loaded.classifier.merged(), [LOGITS]
-    if fitted is not None:
-        network, outputs = fitted.beside(network, loaded.classifier.backbone), [LOGITS, DISTANCE]
-    export_network(network, loaded.preprocessing.size, network_path, opset=opset, outputs=outputs)
-    temperature = float(metadata["temperature"])
-    model = assemble(network_path, loaded.preprocessing, temperature=temperature, task=images.task, opset=opset)
+    model_path = folder / MODEL_FILE
+    strongest = answerer.strongest
+    graphs = [
+        _graph(part, folder / NETWORK_FILE, fitted if part is strongest else None, opset) for part in answerer.parts
+    ]
+    model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
     set_metadata(model, metadata | hide_distance(model))
     model_path.write_bytes(model.SerializeToString())
     return model_path
+
+
+def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, opset: int) -> Any:
+    """Return what a classifier makes of pictures, as an ONNX model: logits, and distances where they were fitted."""
+    network, outputs = part.classifier.merged(), [LOGITS]
+    if fitted is not None:
+        network, outputs = fitted.beside(network, part.classifier.backbone), [LOGITS, DISTANCE]
+    export_network(network, part.preprocessing.size, network_path, opset=opset, outputs=outputs)
+    return from_pictures(network_path, part.preprocessing, opset=opset)
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
@@ -165,7 +181,8 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     set_metadata(model, metadata | hide_distance(model))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in _parity_pictures(loaded, images)[:16]])
+    pictures = _parity_pictures(loaded.run, images)[:16]
+    inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in pictures])
     with torch.no_grad():
         expected = loaded.classifier(inputs).numpy()
     got = np.asarray(session.run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
@@ -176,30 +193,51 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
 
 
 def _metadata(
-    loaded: LoadedRun,
+    answerer: Answerer,
     images: Snapshot,
     temperature: float,
     thresholds: np.ndarray | None,
     fitted: FittedDistance | None,
 ) -> dict[str, Any]:
-    config, weights = loaded.run.config, base_weights_of(loaded.run)
     several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
     border = {} if fitted is None else {"distance": asdict(fitted.border)}
     return {
         **several,
         **border,
-        "class_names": list(loaded.run.class_names),
+        **_made_of(answerer),
         "task": images.task,
-        "run": loaded.run.name,
+        "temperature": f"{temperature:.6f}",
+        "data_digest": images.digest,
+        "producer": f"VisionFT {visionft.__version__}",
+    }
+
+
+def _made_of(answerer: Answerer) -> dict[str, Any]:
+    """Return which run it is, and what of: of a combination the strongest part's, and beside it every part."""
+    parts = [_part(part) for part in answerer.parts]
+    licences = dict.fromkeys(part["license"] for part in parts)
+    found = {
+        **_part(answerer.strongest),
+        "run": answerer.run.name,
+        "method": answerer.run.config.method,
+        "license": " and ".join(licences),
+        "class_names": list(answerer.run.class_names),
+    }
+    if answerer.is_combined:
+        found["parts"] = [{**part, "share": share} for part, share in zip(parts, answerer.shares, strict=True)]
+    return found
+
+
+def _part(part: LoadedRun) -> dict[str, Any]:
+    config, weights = part.run.config, base_weights_of(part.run)
+    return {
+        "run": part.run.name,
         "backbone": config.backbone,
         "network": config.backbone_row.construction,
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
-        "preprocessing": preprocessing_metadata(loaded.preprocessing),
-        "temperature": f"{temperature:.6f}",
-        "data_digest": images.digest,
-        "producer": f"VisionFT {visionft.__version__}",
+        "preprocessing": preprocessing_metadata(part.preprocessing),
     }
 
 
@@ -212,16 +250,9 @@ def _source(weights: BaseWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
-    config, weights = loaded.run.config, base_weights_of(loaded.run)
+def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
     return {
-        "run": loaded.run.name,
-        "backbone": config.backbone,
-        "network": config.backbone_row.construction,
-        "method": config.method,
-        "license": weights.licence,
-        "weights": _source(weights),
-        "class_names": list(loaded.run.class_names),
+        **_made_of(answerer),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "temperature": result.temperature,
@@ -230,24 +261,25 @@ def _record(loaded: LoadedRun, result: ExportResult, certificates: Sequence[Cert
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
-        "preprocessing": preprocessing_metadata(loaded.preprocessing),
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
 
 
-def _latency(loaded: LoadedRun, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
+def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(run_images(loaded.run, images, "val")[0]))
+    pixels = next(_readable_pictures(run_images(run, images, "val")[0]))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
 class _Reference:
-    """The classifier as it was trained, with the program's own preprocessing, and the distance that was fitted."""
+    """The classifiers as they were trained, with the program's own preprocessing, and the distance that was fitted."""
 
-    def __init__(self, loaded: LoadedRun, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
-        self.loaded = loaded
-        self._classifier = loaded.classifier.cpu().float().eval()
+    def __init__(self, answerer: Answerer, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
+        self.run = answerer.run
+        self._answerer = answerer
+        for part in answerer.parts:
+            part.classifier.cpu().float().eval()
         self._temperature = temperature
         self._activation = softmax if task == "single" else sigmoid
         self._distance = fitted.distance if fitted else None
@@ -255,10 +287,19 @@ class _Reference:
     @torch.no_grad()
     def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (B, C) probabilities and (B,) distances of uint8 (B, H, W, 3) pictures."""
-        inputs = torch.stack([self.loaded.preprocessing.apply(each) for each in pixels])
-        rows = self._activation(self._classifier(inputs).double().numpy() / self._temperature)
-        distance = self._distance
-        return rows, None if distance is None else distance(self._classifier.stages(inputs)).numpy()
+        inputs = [_inputs(part, pixels) for part in self._answerer.parts]
+        answers = [part.classifier(each) for part, each in zip(self._answerer.parts, inputs, strict=True)]
+        logits = self._answerer.mixed([each.double().numpy() for each in answers])
+        rows = self._activation(logits / self._temperature)
+        if self._distance is None:
+            return rows, None
+        strongest = self._answerer.strongest
+        return rows, self._distance(strongest.classifier.stages(_inputs(strongest, pixels))).numpy()
+
+
+def _inputs(part: LoadedRun, pixels: np.ndarray) -> torch.Tensor:
+    """Map uint8 (B, H, W, 3) pictures to a classifier's (B, 3, S, S) input."""
+    return torch.stack([part.preprocessing.apply(each) for each in pixels])
 
 
 def compare(
@@ -274,7 +315,7 @@ def compare(
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
     comparison = _Comparison(reference, Predictor(model_path))
-    pictures = _parity_pictures(reference.loaded, images)
+    pictures = _parity_pictures(reference.run, images)
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
             raise StoppedError("The export was stopped.", "Nothing was kept.")
@@ -311,9 +352,9 @@ class _Comparison:
             self.distance_differences.append(float(np.abs(distances - got_distances).max()))
 
 
-def _parity_pictures(loaded: LoadedRun, images: Snapshot) -> list[np.ndarray]:
+def _parity_pictures(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen, _ = run_images(loaded.run, images, "val")
+    chosen, _ = run_images(run, images, "val")
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:

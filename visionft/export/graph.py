@@ -59,16 +59,21 @@ def _strip(model: Any) -> None:
         part.ClearField("doc_string")
 
 
-def assemble(
-    network_path: Path, preprocessing: Preprocessing, *, temperature: float, task: Task, opset: int = OPSET
-) -> Any:
-    """Return one ONNX model from the network's file, with preprocessing before it and probabilities behind it."""
+def from_pictures(network_path: Path, preprocessing: Preprocessing, *, opset: int = OPSET) -> Any:
+    """Return one ONNX model from a network's file, with preprocessing before it: from `image` to what it gives."""
     import onnx
-    from onnx import compose, helper
+    from onnx import compose
 
     network = compose.add_prefix(onnx.load(network_path), "network/")
     before = preprocessing_model(preprocessing, opset)
-    joined = compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
+    return compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
+
+
+def assemble(joined: Any, *, temperature: float, task: Task) -> Any:
+    """Return a model that gives logits (and distances) of pictures, with probabilities behind it, and checked."""
+    import onnx
+    from onnx import helper
+
     _append_probabilities(joined, temperature=temperature, task=task)
     opsets = {each.domain: each.version for each in joined.opset_import}  # merging lists the common one twice
     del joined.opset_import[:]

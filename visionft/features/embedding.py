@@ -12,15 +12,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.catalog import DEFAULT_BACKBONE
+from models.catalog import DEFAULT_BACKBONE, Backbone
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import StoppedError, nothing_readable
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.features.feature_store import FeatureKind, Features, current_kind, features_of, make_current, note_kind
+from visionft.features.feature_store import (
+    FeatureKind,
+    Features,
+    current_kind,
+    features_of,
+    known_kind,
+    make_current,
+    note_kind,
+)
 from visionft.features.row_store import RowStore
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.train_config import TrainConfig
+from visionft.weights.locations import PRETRAINED, local_file
+from visionft.weights.records import checked_sha256
 
 if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
@@ -151,6 +161,8 @@ def features_under(
     """
     from visionft.training.loop.run_context import RunContext, release
 
+    if (known := _known_under(project_dir, images, config)) is not None:
+        return known
     if not ensure_weights(config, on_event=on_event, should_stop=should_stop):
         raise StoppedError("The weights were not fetched.", "Start again to go on.")
     config = TrainConfig(
@@ -175,6 +187,30 @@ def features_under(
         on_event(Notice(message=f"Left out {image.path}: {reason}.", level="warning"))
     note_kind(project_dir, kind)
     return features_of(kind, store, images)
+
+
+def embedded_by(
+    project_dir: Path,
+    images: Snapshot,
+    backbone: Backbone,
+    *,
+    on_event: OnEvent = ignore_event,
+    should_stop: ShouldStop = never_stop,
+) -> Features:
+    """Return the features of pictures by a backbone with its own weights, as `features_under`."""
+    config = TrainConfig(backbone=backbone.name, method="linear")
+    return features_under(project_dir, images.images, config, on_event=on_event, should_stop=should_stop)
+
+
+def _known_under(project_dir: Path, images: Sequence[SnapshotImage], config: TrainConfig) -> Features | None:
+    """Return the features of pictures where all have them, without loading the network."""
+    path = local_file(config.backbone_row) if config.weights == PRETRAINED else None
+    if path is None:
+        return None
+    sha256 = checked_sha256(config.backbone_row, path)
+    kind = known_kind(project_dir, config.backbone, config.input_size, sha256)
+    found = features_of(kind, kind.store(project_dir), images) if kind else None
+    return found if found is not None and not found.missing else None
 
 
 def _kind(config: TrainConfig, context: "RunContext") -> FeatureKind:

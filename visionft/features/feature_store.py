@@ -147,6 +147,19 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     write_json(folder / ABOUT, asdict(kind))
 
 
+def known_kind(project_dir: Path, backbone: str, size: int, weights: str) -> FeatureKind | None:
+    """Return which features of a backbone there are, at a picture size and of a weights file (SHA-256), or None."""
+    for about in sorted((project_dir / FOLDER).glob(f"*/{ABOUT}")):
+        try:
+            kind = FeatureKind.from_dict(read_json(about))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            logger.warning("%s cannot be read: %s", about, error)
+            continue
+        if (kind.backbone, kind.size, kind.weights) == (backbone, size, weights):
+            return kind
+    return None
+
+
 def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:
     """Return what is known of pictures; nothing is computed (`embedding.embed` does).
 

@@ -15,6 +15,7 @@ from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.image_changes import Review
 from visionft.project.names import name_key
 from visionft.project.store import Project
+from visionft.project.summary import read_prompts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +259,13 @@ def imported_classes(project: Project, contents: Sequence[str]) -> dict[str, tup
         given = tuple(Candidate(name, place) for name in labels.get(image_id, ()))
         found[sha256] = (*found.get(sha256, ()), *given, *in_conflict.get(image_id, ()))
     return found
+
+
+def prompts_of(project: Project) -> dict[str, tuple[str, ...]]:
+    """Return what a person says each class looks like, line by line; classes that stand for their name have no line."""
+    with project.reading() as connection:
+        names = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
+        return dict(zip([str(name) for (name,) in names], read_prompts(connection), strict=True))
 
 
 def class_aliases(project: Project) -> dict[str, str]:

@@ -56,6 +56,7 @@ def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> S
     gc.disable()  # a million new objects and no garbage: looking for some again and again costs more than the reading
     try:
         classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
+        prompts = read_prompts(connection)
         index_of = {class_id: index for index, (class_id, _) in enumerate(classes)}
         labels: defaultdict[int, list[int]] = defaultdict(list)
         for image_id, class_id in connection.execute("SELECT image_id, class_id FROM label"):
@@ -71,7 +72,16 @@ def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> S
         if collects:
             gc.enable()
         connection.execute("COMMIT")
-    return Snapshot(task, tuple(name for _, name in classes), images)
+    return Snapshot(task, tuple(name for _, name in classes), images, prompts if any(prompts) else ())
+
+
+def read_prompts(connection: sqlite3.Connection) -> tuple[tuple[str, ...], ...]:
+    """Return what a person says each class looks like, line by line, in the classes' order."""
+    lines: defaultdict[int, list[str]] = defaultdict(list)
+    for class_id, text in connection.execute("SELECT class_id, text FROM prompt ORDER BY class_id, place"):
+        lines[class_id].append(text)
+    ids = connection.execute("SELECT id FROM class ORDER BY position, id").fetchall()
+    return tuple(tuple(lines[class_id]) for (class_id,) in ids)
 
 
 def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) -> ProjectSummary:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import comb, exp, lgamma
 
 _LIKELY = 0.85  # chance to pass that is enough: a failed audit costs little more than what it found
+_EVEN = 0.5
 _MOST_CHECKED = 300
 # While unsure pictures are labelled, fewer suggestions are wrong than expected: the labelled ones are the harder ones.
 _TRULY_WRONG = 0.8
@@ -98,6 +99,11 @@ def chance_to_pass(plan: AuditPlan, expected_wrong: float) -> float:
     """Return how likely an audit is passed when this share of what is accepted is wrong."""
     wrong = round(expected_wrong * plan.accepted)
     return chance_of_at_most(plan.allowed, accepted=plan.accepted, wrong=wrong, sample=plan.sample)
+
+
+def is_worth_trying(plan: AuditPlan, expected_wrong: float) -> bool:
+    """Tell whether an audit is passed more often than not; one that checks everything proves whatever it finds."""
+    return plan.sample >= plan.accepted or chance_to_pass(plan, expected_wrong) >= _EVEN
 
 
 def suggest_plan(accepted: int, *, rightness: float, expected_wrong: float, confidence: float = 0.95) -> AuditPlan:

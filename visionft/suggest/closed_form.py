@@ -16,6 +16,7 @@ from visionft.suggest.feature_map import FeatureMap
 
 STRENGTHS = (0.3, 1.0, 3.0)  # for features whose squared norm is 3 on average (three parts): flat between .1 and 3
 _ROWS = 8192
+_AMPLIFIED = 100.0  # times: rounding in single precision is multiplied by no more
 _CHANGES = 512  # labels after which x'P M is computed anew: rounding adds up
 
 
@@ -110,23 +111,31 @@ class ClosedForm:
             return
         self.is_labelled[places] = sign > 0
         chosen = self.rows[places].astype(np.float64)
-        for number, inverse in enumerate(self._inverses):
-            moved = inverse @ chosen.T  # (D, B)
-            core = np.linalg.inv(np.eye(len(places)) + sign * (chosen @ moved))
-            weighted = moved @ core
-            seen = self._seen(moved, is_exact=sign < 0)  # (N, B): the one product with all pictures
-            self._products[number] -= sign * (seen @ (core @ (moved.T @ self._sums)).astype(seen.dtype))
-            self._leverages[number] -= sign * np.einsum("nb,nb->n", seen @ core.astype(seen.dtype), seen)
-            inverse -= sign * (weighted @ moved.T)
+        moved = self._inverses @ chosen.T  # (K, D, B)
+        cores = np.linalg.inv(np.eye(len(places)) + sign * (chosen @ moved))  # (K, B, B)
+        seen = self._seen(
+            moved, is_exact=sign < 0 and np.abs(cores).max() > _AMPLIFIED
+        )  # the one pass over all pictures
+        for number, (core, mine, own) in enumerate(zip(cores, seen, moved, strict=True)):
+            self._products[number] -= sign * (mine @ (core @ (own.T @ self._sums)).astype(mine.dtype))
+            self._leverages[number] -= sign * np.einsum("nb,nb->n", mine @ core.astype(mine.dtype), mine)
+            self._inverses[number] -= sign * (own @ core @ own.T)
 
     def _seen(self, moved: np.ndarray, *, is_exact: bool) -> np.ndarray:
-        """Return (N, B) the rows times (D, B); exactly, in double precision, where differences of it are all that is
-        left: taking a label away divides by what little is unknown of that picture.
+        """Return (K, N, B) the rows times (K, D, B), all strengths in one pass over the rows.
+
+        Exactly, in double precision, where differences of it are all that is left: taking a label away divides by what
+        little is unknown of that picture.
         """
-        if not is_exact:
-            return self.rows @ moved.astype(np.float32)
-        blocks = range(0, len(self.rows), _ROWS)
-        return np.concatenate([self.rows[start : start + _ROWS].astype(np.float64) @ moved for start in blocks])
+        strengths, width, count = moved.shape
+        joined = moved.transpose(1, 0, 2).reshape(width, strengths * count)
+        if is_exact:
+            blocks = range(0, len(self.rows), _ROWS)
+            parts = [self.rows[start : start + _ROWS].astype(np.float64) @ joined for start in blocks]
+            found = np.concatenate(parts)
+        else:
+            found = self.rows @ joined.astype(np.float32)
+        return np.ascontiguousarray(found.reshape(len(self.rows), strengths, count).transpose(1, 0, 2))
 
     def _call(self, places: np.ndarray, targets: np.ndarray) -> None:
         """Change what pictures are called: only the sums of the classes follow."""

@@ -32,11 +32,18 @@ class LabelsSoFar:
         accepted: Pictures whose label was only accepted from suggestions: learning from them would teach the suggester
             to believe itself.
         class_names: The classes, in the project's order.
+        undecided: Pictures on whose class sources disagree: a person decides, so nothing is suggested for them.
     """
 
     given: Labels
     accepted: frozenset[int]
     class_names: tuple[str, ...]
+    undecided: frozenset[int] = frozenset()
+
+    @property
+    def closed(self) -> frozenset[int]:
+        """The pictures without a given label for which nothing is suggested."""
+        return self.accepted | self.undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class FeatureSuggester:
         self._is_gone = np.zeros(len(features), bool)
         self._place_of = dict(features.place_of)
         self._given: dict[int, tuple[str, ...]] = {}
-        self._accepted: frozenset[int] = frozenset()
+        self._closed: frozenset[int] = frozenset()
         self._rejected: dict[int, set[str]] = {}
         self._answers: Answers | None = None
         self.learn(labels)
@@ -90,8 +97,8 @@ class FeatureSuggester:
         given = {key: names for key, names in labels.given.items() if key in self._place_of and names}
         changed = {key: names for key, names in given.items() if self._given.get(key) != names}
         gone = self._given.keys() - given.keys()
-        if self._accepted != labels.accepted:
-            self._accepted = labels.accepted
+        if self._closed != labels.closed:
+            self._closed = labels.closed
             self.__dict__.pop("open_places", None)
         return self.change({**changed, **dict.fromkeys(gone, ())})
 
@@ -174,9 +181,9 @@ class FeatureSuggester:
 
     @cached_property
     def open_places(self) -> np.ndarray:
-        """Return the places of pictures that have no label, neither given nor accepted."""
+        """Return the places of pictures that wait for a suggestion: they have neither a label nor a conflict."""
         is_open = ~self.state.is_labelled & ~self._is_gone
-        is_open[self._places(key for key in self._accepted if key in self._place_of)] = False
+        is_open[self._places(key for key in self._closed if key in self._place_of)] = False
         return np.flatnonzero(is_open)
 
     @property
@@ -274,6 +281,7 @@ def labels_so_far(project: Project) -> LabelsSoFar:
     with project.reading() as connection:
         names = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
         rows = connection.execute("SELECT image_id, class_id, source FROM label ORDER BY image_id, class_id").fetchall()
+        undecided = frozenset(row[0] for row in connection.execute("SELECT DISTINCT image_id FROM conflict"))
     name_of, given, accepted = dict(names), dict[int, tuple[str, ...]](), set[int]()
     for image_id, class_id, source in rows:
         if source == "suggestion":
@@ -281,7 +289,7 @@ def labels_so_far(project: Project) -> LabelsSoFar:
         elif class_id in name_of:
             given[image_id] = (*given.get(image_id, ()), name_of[class_id])
     accepted -= given.keys()
-    return LabelsSoFar(given, frozenset(accepted), tuple(name for _, name in names))
+    return LabelsSoFar(given, frozenset(accepted), tuple(name for _, name in names), undecided)
 
 
 def open_suggester(project: Project, features: Features | None = None) -> FeatureSuggester:

@@ -20,7 +20,7 @@ from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 if TYPE_CHECKING:
     import numpy as np
 
-    from visionft.training.runs.loaded_run import LoadedRun
+    from visionft.training.runs.answerer import Answerer
 
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
@@ -80,27 +80,27 @@ def suggest_labels(
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     from visionft.evaluation.report import logit_batches
-    from visionft.training.runs.loaded_run import load_trained
+    from visionft.training.runs.answerer import load_answerer
 
-    loaded = load_trained(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
     unlabelled = [image for image in images.images if not image.labels]
-    temperature, thresholds = _calibration(loaded, images, on_event, should_stop)
+    temperature, thresholds = _calibration(answerer, images, on_event, should_stop)
     found: list[Suggestion] = []
     stopped = bool(unlabelled) and should_stop()
     if not stopped:
-        for logits, places in logit_batches(loaded, unlabelled, stage="Suggesting labels", on_event=on_event):
+        for logits, places in logit_batches(answerer, unlabelled, stage="Suggesting labels", on_event=on_event):
             chosen = [unlabelled[place] for place in places]
-            found += _suggestions(loaded.run, chosen, logits / temperature, thresholds)
+            found += _suggestions(answerer.run, chosen, logits / temperature, thresholds)
             stopped = should_stop()
             if stopped:
                 break
     write_suggestions(run_dir, found)
     missing = 0 if stopped else len(unlabelled) - len(found)
-    return SuggestReport(run=loaded.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
+    return SuggestReport(run=answerer.run.name, suggested=len(found), unreadable=missing, stopped=stopped)
 
 
 def _calibration(
-    loaded: "LoadedRun", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
+    answerer: "Answerer", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
 ) -> "tuple[float, np.ndarray | None]":
     """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
     import numpy as np
@@ -110,10 +110,10 @@ def _calibration(
     from visionft.evaluation.report import fit_thresholds, run_images, run_logits
 
     several = images.task == "multi"
-    unfitted = np.full(len(loaded.run.class_names), TASK_LIMIT) if several else None
+    unfitted = np.full(len(answerer.run.class_names), TASK_LIMIT) if several else None
     try:
-        run_images(loaded.run, images, "val")
-        validation = run_logits(loaded, images, "val", on_event=on_event, should_stop=should_stop)
+        run_images(answerer.run, images, "val")
+        validation = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
     except RunError:
         return 1.0, unfitted
     temperature = fit_temperature(validation.values, validation.targets)
@@ -161,12 +161,16 @@ def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
 def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> dict[int, Suggestion]:
     """Return those of the stored suggestions that still hold, by picture id.
 
-    Left out are pictures that have a label by now, were removed or edited, and classes the project no longer has.
+    Left out are pictures that have a label by now, were removed or edited, or wait for a person because sources
+    disagree on them, and classes the project no longer has.
     """
     if not stored:
         return {}
     with project.reading() as connection:
-        query = "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL"
+        query = (
+            "SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL "
+            "AND id NOT IN (SELECT image_id FROM conflict)"
+        )
         contents: dict[int, str] = dict(connection.execute(query).fetchall())
     names = set(project.summary().classes)
     return {

@@ -104,6 +104,21 @@ def test_only_what_is_seen_of_a_row_is_labelled(qtbot, page, rows):
     assert all(labels[image_id] for image_id in row[:seen]) and not any(labels[image_id] for image_id in row[seen:])
 
 
+def test_with_smaller_pictures_the_next_rows_hold_more(qtbot, page, rows):
+    page.size_slider.setValue(page.size_slider.maximum())
+    few = rows.capacity()
+    wait(qtbot, lambda: max(each.count for each in rows.grid.pictures.sections[1:]) <= few)
+    page.size_slider.setValue(page.size_slider.minimum())
+    assert rows.capacity() > few
+    wait(qtbot, lambda: max(each.count for each in rows.grid.pictures.sections[1:]) > few)
+
+
+def test_how_many_are_left_is_true_a_moment_later(qtbot, page, rows):
+    row = first_row(rows)
+    qtbot.keyClick(rows.grid, Qt.Key.Key_Return)
+    wait(qtbot, lambda: rows.progress_words().startswith(f"{54 - len(row)} pictures without a label; "))
+
+
 def test_the_end_says_so(qtbot, page, rows):
     for _ in range(40):
         qtbot.keyClick(rows.grid, Qt.Key.Key_Return)

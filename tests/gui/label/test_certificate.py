@@ -95,6 +95,12 @@ def test_the_threshold_narrows_what_is_accepted(qtbot, page, offer):
     assert not offer.check_button.isVisible()
 
 
+def test_escape_leads_back_to_the_grid(qtbot, page, offer):
+    assert not page.size_control.isVisible()  # it has no pictures of a size
+    qtbot.keyClick(offer.slider, Qt.Key.Key_Escape)
+    assert page.grid.isVisible() and page.size_control.isVisible()
+
+
 def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, page, offer, window):
     qtbot.mouseClick(offer.accept_button, LEFT)
     assert all(stored(page).values()) and page.grid.isVisible()
@@ -117,7 +123,9 @@ def test_a_check_that_is_passed_grants_a_certificate_and_undo_takes_it_back(qtbo
     assert all(labels[image_id] == [truth[image_id]] for image_id in pending.sample)
     assert all(labels[image_id] == [name] for image_id, name in accepted.items() if image_id not in pending.sample)
     assert "labels are right" in verdict.title() and "95% confidence" in verdict.words()
-    qtbot.mouseClick(verdict.close_button, LEFT)
+    wait(qtbot, verdict.close_button.hasFocus)
+    qtbot.keyClick(verdict.close_button, Qt.Key.Key_Escape)
+    assert page.grid.isVisible()
     wait(qtbot, lambda: page.suggestion_bar.certificate().startswith("At least "))
     window.show_page("project")
     assert window.page("project").certificates.words().startswith("At least ")

@@ -14,8 +14,8 @@ def test_a_forecast_covers_what_more_labels_really_give(make_labelled):
     every = make_labelled(each=160, noise=1.8)
     few = every.among(np.arange(90))
     names = ("a", "b", "c")
-    ahead = curve_of(few, names).ahead[-1]
-    really = curve_of(every.among(np.arange(360)), names).now.accuracy
+    ahead = curve_of(few, names)[0].ahead[-1]
+    really = curve_of(every.among(np.arange(360)), names)[0].now.accuracy
     assert ahead.labels == 360 and ahead.low <= really <= ahead.high
 
 
@@ -26,20 +26,20 @@ def test_a_class_that_is_never_mistaken_gains_least():
     middles[0, 0], middles[2, 1:4] = 30, 1.2
     rows = middles[numbers] + generator.normal(size=(len(numbers), 24))
     labelled = Labelled(rows.astype(np.float32), np.eye(3, dtype=np.float32)[numbers])
-    gains = curve_of(labelled, ("easy", "usual", "rare"), added=20).gains
+    gains = curve_of(labelled, ("easy", "usual", "rare"), added=20)[0].gains
     assert gains[-1].class_name == "easy" and gains[-1].gain < gains[0].gain
     assert all(each.added == 20 and each.low <= each.gain <= each.high for each in gains)
 
 
 def test_the_line_begins_where_it_was_measured_and_ends_at_four_times_the_labels(make_labelled):
-    found = curve_of(make_labelled(), ("a", "b", "c"))
+    found, _laws = curve_of(make_labelled(), ("a", "b", "c"))
     assert found.labels == 120 and found.measured[-1].labels == 120 == found.now.labels
     assert [found.line[0].labels, found.line[-1].labels] == [found.measured[0].labels, 480]
     assert all(each.low <= each.accuracy <= each.high for each in (*found.measured, *found.line, *found.ahead))
 
 
 def test_two_pictures_a_class_give_a_wide_answer(make_labelled):
-    found = curve_of(make_labelled(each=2, classes=5), tuple("abcde"))
+    found, _laws = curve_of(make_labelled(each=2, classes=5), tuple("abcde"))
     assert len(found.measured) == 1 and found.now.high - found.now.low > 0.3
 
 
@@ -86,5 +86,5 @@ def test_with_hundreds_of_classes_of_two_pictures_few_are_looked_at_closely():
     generator, classes = np.random.default_rng(0), 720
     numbers = np.repeat(np.arange(classes), 2)
     rows = generator.normal(size=(len(numbers), 32)).astype(np.float32)
-    found = curve_of(Labelled(rows, np.eye(classes, dtype=np.float32)[numbers]), tuple(map(str, range(classes))))
+    found, _laws = curve_of(Labelled(rows, np.eye(classes, dtype=np.float32)[numbers]), tuple(map(str, range(classes))))
     assert found.now.accuracy < 0.05 and len(found.gains) == 1

@@ -49,3 +49,17 @@ def test_a_project_without_labels_is_told_to_label(run, tmp_path: Path):
         pass
     code, _, err = run("curve", tmp_path / "project")
     assert code == 2 and "No picture has a label" in err and "visionft label" in err
+
+
+@pytest.mark.slow
+def test_a_recommendation_without_time_for_training(run, labelled_project: Path):
+    assert run("split", labelled_project)[0] == 0
+    code, out, err = run("recommend", labelled_project, "--budget", 0, "--device", "cpu", "--json")
+    value = json.loads(out)
+    assert code == 0, err
+    assert value["chosen"] in ("linear", "prototype") and value["trial"] is None
+    kinds = {each["name"]: each for each in value["answerers"]}
+    assert all(each["low"] <= each["accuracy"] <= each["high"] for each in value["answerers"])
+    assert kinds["full"]["refusal"] and kinds["full"]["is_forecast"] and not kinds["linear"]["is_forecast"]
+    code, _, err = run("recommend", labelled_project, "--memory", 1, "--device", "cpu")
+    assert code == 2 and "Nothing that answers fits" in err

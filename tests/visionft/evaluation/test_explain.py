@@ -23,7 +23,7 @@ from visionft.evaluation.saliency import explain_batch
 from visionft.evaluation.stored import read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.loaded_run import load_trained
+from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.run_folder import delete_weights, read_run
 
 COLOURS = {"blue": (50, 70, 220), "green": (40, 180, 60), "red": (210, 40, 40)}
@@ -104,10 +104,11 @@ def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_a_network_that_has_learnt_nothing_is_mostly_not_trusted(backbone: str, spots, spot_run) -> None:
     snapshot, places = spots
-    loaded = load_trained(read_run(spot_run(backbone)))
-    row = loaded.run.config.backbone_row
+    answerer = load_answerer(read_run(spot_run(backbone)))
+    row = answerer.run.config.backbone_row
     random = build_classifier(row, get_method("linear"), classes=3, weights=None, seed=3).eval()
-    explainer = Explainer(dataclasses.replace(loaded, classifier=random))
+    parts = (dataclasses.replace(answerer.strongest, classifier=random),)
+    explainer = Explainer(dataclasses.replace(answerer, parts=parts))
     found = [explainer.explain(asked) for asked in asked_of(snapshot)[::3]]
     # A map may be true to a network that answers at random; it then points at no place in particular.
     assert sum(each.is_trustworthy for each in found) < len(found) / 2

@@ -9,12 +9,13 @@ import pytest
 from sklearn import metrics as oracle
 
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run, load_trained, probabilities_of, run_logits
+from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.run_folder import read_run
 
 
@@ -36,7 +37,7 @@ def test_the_whole_path(several: Snapshot, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     train(config, several, run_dir)
     evaluation = evaluate_run(run_dir, several, "test")
-    logits = run_logits(load_trained(read_run(run_dir)), several, "test")
+    logits = run_logits(load_answerer(read_run(run_dir)), several, "test")
     probabilities = probabilities_of(logits, evaluation.temperature)
     limits = np.array([score.threshold for score in evaluation.per_class.values()])
     assigned = probabilities >= limits

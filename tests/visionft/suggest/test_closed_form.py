@@ -114,6 +114,21 @@ def test_taking_every_label_away_leaves_what_was_there_before():
     assert_same(labelled(state, np.arange(9), labels), labelled(ClosedForm(inputs, CLASSES), np.arange(9), labels))
 
 
+@pytest.mark.parametrize("size", [1, 30])
+def test_labels_given_and_taken_back_a_hundred_times_leave_no_trace(size: int):
+    """Long rows multiply rounding by thousands when the last label goes: then it is computed exactly."""
+    inputs, labels = made_inputs()
+    state = labelled(ClosedForm(inputs * np.float32(size), CLASSES), np.arange(3), labels)
+    for turn in range(100):
+        place = np.array([3 + turn % 6])
+        labelled(state, place, labels)
+        state.unlabel(place)
+    anew = labelled(ClosedForm(inputs * np.float32(size), CLASSES), np.arange(3), labels)
+    for number in range(len(STRENGTHS)):
+        np.testing.assert_allclose(state.of_all(number).products, anew.of_all(number).products, atol=1e-3)
+        np.testing.assert_allclose(state.of_all(number).leverage, anew.of_all(number).leverage, rtol=2e-3, atol=1e-3)
+
+
 def test_who_speaks_goes_smoothly_from_means_to_gaussians():
     assert shares_at(np.array([1, 1])) == {"prototype": 1}
     assert shares_at(np.array([4, 4])) == {"ridge": 0.5, "gda": 0.5}

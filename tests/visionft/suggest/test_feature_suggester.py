@@ -1,6 +1,7 @@
 """Suggestions from features in a real project: there after a few labels, following every change, with their reasons."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from visionft.errors import ProjectError
 from visionft.features.feature_store import FOLDER, load_features
 from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass, OrderClasses, RenameClass
+from visionft.project.importing.importer import import_source
 from visionft.suggest.feature_suggester import (
     FeatureSuggester,
     keep_suggestions,
@@ -99,6 +101,27 @@ def test_what_was_accepted_is_not_learnt_from(make_project, truth):
         assert labels.accepted == {other} and set(labels.given) == set(chosen)
         suggester.learn(labels)
         assert other not in suggester.suggestions and suggester.state.is_labelled.sum() == len(chosen)
+
+
+def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(make_project, truth, tmp_path):
+    with make_project() as project:
+        label_some(project, truth(project))
+        torn = project.snapshot().images[-1]
+        for name in ("cat", "dog"):
+            (tmp_path / "torn" / name).mkdir(parents=True)
+            shutil.copy(torn.path, tmp_path / "torn" / name)
+        suggester = open_suggester(project)
+        keep_suggestions(project, suggester)
+        assert torn.image_id in suggester.suggestions
+        import_source(project, tmp_path / "torn")
+        assert project.summary().conflicts == 1
+        suggester.learn(labels_so_far(project))
+        assert torn.image_id not in suggester.suggestions
+        assert torn.image_id not in {each.image_id for each in next_pictures(suggester, 999)}
+        assert torn.image_id not in current_suggestions(project, read_suggestions(project.path / "features"))
+        project.apply(LabelImages((torn.image_id,), "cat"))
+        suggester.learn(labels_so_far(project))
+        assert suggester.state.is_labelled.sum() == 13
 
 
 def test_pictures_that_come_go_or_change_are_followed(make_project, truth):

@@ -64,7 +64,7 @@ def map_(
         _write_table(rows, output)
         if is_stdout(output):
             return
-    text = f"{count_of(len(found), 'picture')} on the map, drawn from {found.fitted}."
+    text = f"{count_of(len(found), 'picture')} on the map, drawn from {found.fitted:,}."
     text += " There are too few different pictures for neighbourhoods." if found.is_plain and method == "tsne" else ""
     for image_id, reason in found.left_out:
         text += f"\n  {values[image_id][0]}: {reason}"

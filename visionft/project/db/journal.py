@@ -18,7 +18,7 @@ from visionft.project.db.sqlite_errors import damage_error
 
 JOURNALED_TABLES = (
     *("setting", "root", "image", "class", "label", "tag", "image_tag", "conflict", "alias"),
-    *("verdict", "audit", "certified"),
+    *("verdict", "audit", "certified", "prompt"),
 )
 _CHUNK = 20_000
 
@@ -31,7 +31,7 @@ class Effects:
         title: The step's name, as the undo menu shows it; empty when nothing changed.
         step_id: The step in the history; 0 when nothing changed.
         image_ids: Pictures that were added, taken away or altered, their labels, tags and verdicts included.
-        class_ids: Classes that were altered, or whose labels were.
+        class_ids: Classes that were altered, or whose labels or prompts were.
         targets: The altered tables and columns: "label", "image", "image.split", "class.name", "image_tag" ...
     """
 
@@ -70,6 +70,11 @@ class Effects:
     def has_new_classes(self) -> bool:
         """Whether a class was added, deleted, renamed, reordered or restyled."""
         return any(target.split(".")[0] == "class" for target in self.targets)
+
+    @property
+    def has_new_prompts(self) -> bool:
+        """Whether what a person says of a class changed."""
+        return any(target.split(".")[0] == "prompt" for target in self.targets)
 
     @property
     def has_new_images(self) -> bool:
@@ -273,7 +278,7 @@ def _effects(connection: sqlite3.Connection, title: str, step_id: int, after: in
         return Effects()
     links = ("label", "conflict")
     image_ids = frozenset(key for target, key, _ in rows if target.startswith(("image", "verdict", *links)))
-    class_ids = frozenset(key for target, key, _ in rows if target.startswith("class"))
+    class_ids = frozenset(key for target, key, _ in rows if target.startswith(("class", "prompt")))
     class_ids |= {key2 for target, _, key2 in rows if target.startswith(links)}
     targets = frozenset(target for target, _, _ in rows)
     return Effects(title=title, step_id=step_id, image_ids=image_ids, class_ids=class_ids, targets=targets)

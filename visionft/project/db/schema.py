@@ -159,8 +159,16 @@ _VERSION_5 = (
         classes TEXT NOT NULL,
         PRIMARY KEY (audit_id, image_id)) WITHOUT ROWID""",
 )
+# What a person says a class looks like, line by line, for models that learned from captions; no line means its name.
+_VERSION_6 = (
+    """CREATE TABLE prompt (
+        class_id INTEGER NOT NULL REFERENCES class(id),
+        place INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (class_id, place)) WITHOUT ROWID""",
+)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: they follow from what is
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -15,6 +15,7 @@ from visionft.project.edits.changes import (
     remember_alias,
     settle_conflicts,
 )
+from visionft.project.edits.prompts import take_over_prompts
 from visionft.project.names import clean_name, name_key
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -65,7 +66,8 @@ class MergeClasses(BulkEdit):
     def write(self, connection: sqlite3.Connection) -> None:
         """Move the labels with their source and time; a picture that has both keeps the label it has.
 
-        A conflict between merged classes is none any more: the picture gets the class they became.
+        A conflict between merged classes is none any more: the picture gets the class they became. What prompts said of
+        the classes they say of that one.
         """
         sources = {class_id_of(connection, name) for name in self.names}
         target = ensure_class(connection, self.into)
@@ -82,6 +84,7 @@ class MergeClasses(BulkEdit):
                 (target, class_id),
             )
             connection.execute("UPDATE alias SET class_id = ? WHERE class_id = ?", (target, class_id))
+            take_over_prompts(connection, class_id, target)
             _delete_class(connection, class_id)
         given_up = [name for name in self.names if name_key(name.strip()) != name_key(self.into.strip())]
         for name in given_up:
@@ -172,6 +175,6 @@ def shortcut_of(key: str) -> str | None:
 
 
 def _delete_class(connection: sqlite3.Connection, class_id: int) -> None:
-    for table in ("label", "conflict", "alias"):
+    for table in ("label", "conflict", "alias", "prompt"):
         connection.execute(f"DELETE FROM {table} WHERE class_id = ?", (class_id,))
     connection.execute("DELETE FROM class WHERE id = ?", (class_id,))

@@ -168,6 +168,10 @@ def _drop_aliases(connection: sqlite3.Connection) -> int:
     return _changed(connection, "DELETE FROM alias WHERE class_id NOT IN (SELECT id FROM class)")
 
 
+def _drop_prompts(connection: sqlite3.Connection) -> int:
+    return _changed(connection, "DELETE FROM prompt WHERE class_id NOT IN (SELECT id FROM class)")
+
+
 def _end_conflicts(connection: sqlite3.Connection) -> int:
     """A picture with a label has no conflict, and one with a single candidate is labelled with it."""
     ended = _changed(connection, "DELETE FROM conflict WHERE image_id IN (SELECT image_id FROM label)")
@@ -234,6 +238,7 @@ _REPAIRS: tuple[tuple[Callable[[sqlite3.Connection], int], str], ...] = (
     (_recreate_tags, "pictures named a tag that was lost; it is back under a made-up name."),
     (_drop_orphans, "labels or tags belonged to no picture; they were dropped."),
     (_drop_aliases, "former class names belonged to no class; they were dropped."),
+    (_drop_prompts, "prompts belonged to no class; they were dropped."),
     (_keep_one_label, "pictures had several classes in a single-label project; a person's latest was kept."),
     (_end_conflicts, "pictures in conflict had a label, or one candidate only; the conflict was ended."),
     (_renew_name_keys, "class or tag names did not agree with their keys; the keys were renewed."),

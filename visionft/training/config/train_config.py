@@ -267,7 +267,7 @@ class TrainConfig:
     @property
     def method_options(self) -> MethodOptions:
         """Return the settings of the chosen method."""
-        return getattr(self, self.method)
+        return getattr(self, self.method) if self.method in METHODS else self.method_row.options()
 
     @property
     def input_size(self) -> int:

@@ -23,6 +23,9 @@ def warm_start(classifier: Classifier, config: TrainConfig, class_names: tuple[s
         RunError: There is no such run, its weights are gone, or it learnt something of another shape.
     """
     run = load_run(project_dir, config.start_from)
+    if run.parts:
+        hint = f"Start from one of its parts: {', '.join(part.run for part in run.parts)}."
+        raise RunError(f"{run.title} is a combination of runs, which cannot be trained on.", hint)
     require_weights(run)
     _check_alike(run, config)
     if config.needs_base_weights:

@@ -9,6 +9,7 @@ from visionft.files import parse_json, read_json, sha256_file
 
 MANIFEST = "manifest.json"
 MODEL_FILE = "model.safetensors"
+COMBINED_FILE = "combined.json"  # in its place where the networks are those of other runs
 
 
 def write_manifest(folder: Path) -> None:
@@ -33,7 +34,8 @@ def read_manifest(folder: Path) -> dict[str, str]:
 def weights_hash(folder: Path) -> str:
     """Return what tells a checkpoint's weights from any others; empty where there are none."""
     with contextlib.suppress(OSError, ValueError):
-        return read_manifest(folder).get(MODEL_FILE, "")
+        hashes = read_manifest(folder)
+        return hashes.get(MODEL_FILE) or hashes.get(COMBINED_FILE, "")
     return ""
 
 

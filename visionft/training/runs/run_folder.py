@@ -21,6 +21,7 @@ from visionft.files import fsync_folder, list_folder, read_json, write_error, wr
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, fault_of
 from visionft.training.runs.metrics_file import read_metrics
+from visionft.training.runs.parts import Part, read_parts
 from visionft.training.runs.run_lock import is_going
 
 RUNS_FOLDER = "runs"
@@ -116,6 +117,7 @@ class RunSummary:
         is_going: Whether it is being trained now, by any process on this computer.
         has_weights: Whether it has its best checkpoint; it can be deleted to free space, the metrics stay.
         faults: What a quick look found wrong with its checkpoints, by the name of the folder.
+        parts: Of a combination: the runs that it is made of; empty for every other run.
     """
 
     name: str
@@ -128,6 +130,7 @@ class RunSummary:
     has_weights: bool = True
     is_going: bool = False
     faults: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     @property
     def title(self) -> str:
@@ -249,6 +252,7 @@ def read_run(run_dir: Path) -> RunSummary:
         class_names = _read_class_names(run_dir / "classes.json")
         epochs = read_metrics(run_dir)
         result = _read_result(run_dir / "result.json")
+        parts = read_parts(run_dir / BEST_FOLDER)
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "Check its permissions, or restore the folder from a copy."
@@ -268,6 +272,7 @@ def read_run(run_dir: Path) -> RunSummary:
         has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
         is_going=is_going(run_dir),
         faults=faults,
+        parts=parts,
     )
 
 

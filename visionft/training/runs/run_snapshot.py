@@ -14,7 +14,10 @@ SNAPSHOT_FILE = "snapshot.json.gz"
 def write_snapshot(run_dir: Path, images: Snapshot) -> None:
     """Keep the pictures, labels and splits that a run learns from."""
     rows = [[i.image_id, str(i.path), i.sha256, list(i.labels), i.split] for i in images.images]
-    text = json.dumps({"task": images.task, "class_names": images.class_names, "images": rows}, ensure_ascii=False)
+    values = {"task": images.task, "class_names": images.class_names, "images": rows}
+    if any(images.prompts):
+        values["prompts"] = images.prompts
+    text = json.dumps(values, ensure_ascii=False)
     with atomic_path(run_dir / SNAPSHOT_FILE) as temporary:
         temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
 
@@ -31,6 +34,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
             SnapshotImage(number, Path(path), digest, tuple(labels), split)
             for number, path, digest, labels, split in values["images"]
         )
-        return Snapshot(values["task"], tuple(values["class_names"]), images)
+        prompts = tuple(tuple(lines) for lines in values.get("prompts", ()))
+        return Snapshot(values["task"], tuple(values["class_names"]), images, prompts)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run_dir.name} does not know its pictures any more: {error}.", "Start a new run.") from error

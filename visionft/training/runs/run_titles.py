@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.catalog import known_backbone
-from models.methods.table import METHODS
+from models.methods.table import known_method
 from visionft.training.runs.run_folder import RunSummary
 
 
 def method_title(run: RunSummary) -> str:
     """Return how the method of a run is called."""
-    method = METHODS.get(run.config.method)
+    method = known_method(run.config.method)
     return method.title if method else run.config.method
 
 
@@ -22,9 +22,16 @@ def backbone_title(run: RunSummary) -> str:
 
 def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
-    plain = {run.name: run.notes.title or f"{method_title(run)}, {backbone_title(run)}" for run in runs}
+    plain = {run.name: run.notes.title or _plain_title(run) for run in runs}
     counts = Counter(plain.values())
     return {name: title if counts[title] == 1 else f"{title} ({_number(name)})" for name, title in plain.items()}
+
+
+def _plain_title(run: RunSummary) -> str:
+    """Return what a run is: its method and backbone, or for a combination the numbers of its parts."""
+    if run.parts:
+        return f"{method_title(run)} {' + '.join(sorted(_number(part.run) for part in run.parts))}"
+    return f"{method_title(run)}, {backbone_title(run)}"
 
 
 def _number(name: str) -> str:

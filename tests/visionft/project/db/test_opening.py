@@ -45,13 +45,16 @@ def facts(project: Project) -> dict[str, object]:
         "undo_title": project.undo_title,
         "redo_title": project.redo_title,
         "steps": len(project.history()),
+        "prompts": [list(lines) for lines in snapshot.prompts],
     }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version: int) -> None:
     folder = lay_out(tmp_path, version)
-    expected = {"conflicts": []} | json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
+    expected = {"conflicts": [], "prompts": []} | json.loads(
+        (FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8")
+    )
     with Project.open(folder, read_only=True) as project:
         assert facts(project) == expected
     assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()

@@ -1,0 +1,203 @@
+"""Combinations are runs: of finished ones, evaluated, explained, suggested with; refused where that is untrue."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionft.calibration import softmax
+from visionft.combining.combine import combine
+from visionft.data.types import Snapshot
+from visionft.errors import RunError, StoppedError
+from visionft.evaluation.explain import explain_images
+from visionft.evaluation.explanation import Asked
+from visionft.evaluation.pricing import measure_price
+from visionft.evaluation.report import evaluate_run, run_logits
+from visionft.evaluation.stored import read_evaluation
+from visionft.events import Notice
+from visionft.suggest.suggestions import read_suggestions, suggest_labels
+from visionft.training.config.checks import config_problems
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.answerer import load_answerer
+from visionft.training.runs.parts import read_parts, write_parts
+from visionft.training.runs.run_folder import delete_weights, list_runs, load_run, read_run
+from visionft.training.runs.run_titles import answerer_titles
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project folder with the runs."""
+    return shutil.copytree(trained, tmp_path / "project")
+
+
+def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot) -> None:
+    found = combine(project, ["1", "2"], snapshot, title="Both")
+    run = load_run(project, found.run)
+    assert run.name in ("004-test_resnet-combined", "004-test_vit-combined")
+    assert (run.title, run.has_weights, run.is_unfinished, run.faults) == ("Both", True, False, {})
+    assert {part.run for part in run.parts} == {"001-test_resnet-linear", "002-test_vit-lora"}
+    assert sum(part.share for part in run.parts) == pytest.approx(1)
+    assert run.best is not None and run.best.val_accuracy == found.accuracy
+    evaluation = evaluate_run(run.path, snapshot, "test")
+    stored = read_evaluation(run.path, "test")
+    assert stored is not None and stored.top1 == evaluation.top1
+    assert answerer_titles(list_runs(project))[run.name] == "Both"
+
+
+def test_its_price_is_that_of_its_parts(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    whole, *parts = (
+        measure_price(each.path, snapshot) for each in (run, load_run(project, "1"), load_run(project, "2"))
+    )
+    assert whole.shipped_bytes == sum(part.shipped_bytes for part in parts)
+    assert whole.drift is None and whole.time.median_ms > 0
+
+
+def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    together = run_logits(load_answerer(run), snapshot, "test")
+    expected = np.ones((len(together.values), len(run.class_names)))
+    for part in run.parts:
+        alone = load_run(project, part.run)
+        values = run_logits(load_answerer(alone), snapshot, "test").values
+        order = [alone.class_names.index(name) for name in run.class_names]
+        expected *= softmax(values / part.temperature)[:, order] ** part.share
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax(together.values), expected, atol=1e-5)
+
+
+def test_combining_is_reproducible(project: Path, snapshot: Snapshot) -> None:
+    first, second = (combine(project, ["1", "2"], snapshot) for _ in range(2))
+    assert dataclasses.replace(first, run="") == dataclasses.replace(second, run="")
+
+
+def test_a_combination_of_combinations_is_one_of_their_parts(project: Path, snapshot: Snapshot) -> None:
+    inner = combine(project, ["1", "2"], snapshot)
+    outer = combine(project, [inner.run, "3", "1"], snapshot)
+    assert sorted(part.run[:3] for part in outer.parts) == ["001", "002", "003"]
+    assert answerer_titles(list_runs(project))[outer.run] == "Combination 1 + 2 + 3"
+
+
+def test_suggestions_and_explanations_come_from_all_parts(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    images = tuple(
+        dataclasses.replace(image, labels=()) if image.split == "test" else image for image in snapshot.images
+    )
+    report = suggest_labels(run.path, dataclasses.replace(snapshot, images=images))
+    assert report.suggested == len(read_suggestions(run.path)) == sum(not image.labels for image in images) > 0
+    (explained,) = explain_images(run.path, [Asked(image_id=1, path=snapshot.images[0].path)])
+    assert set(explained.method.split(" + ")) == {"Grad-CAM", "attention"}
+    assert explained.heat.shape == (28, 28) and 0 <= explained.heat.min() <= explained.heat.max() <= 1
+    assert len(explained.random_deletion) == 12 and explained.verdict
+
+
+def test_pictures_that_a_part_learnt_from_do_not_decide(project: Path, snapshot: Snapshot) -> None:
+    trained_on = [image.image_id for image in snapshot.labelled("train")][:5]
+    images = tuple(
+        dataclasses.replace(image, split="val") if image.image_id in trained_on else image for image in snapshot.images
+    )
+    told: list[str] = []
+    found = combine(
+        project, ["1", "2"], dataclasses.replace(snapshot, images=images),
+        on_event=lambda event: told.append(event.message) if isinstance(event, Notice) else None,
+    )  # fmt: skip
+    assert (found.pictures, found.left_out) == (len(snapshot.labelled("val")), 5)
+    assert any("learnt from them: 5." in message for message in told)
+
+
+def test_a_picture_that_cannot_be_read_is_told_of_once(project: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    first = snapshot.labelled("val")[0].image_id
+    images = tuple(
+        dataclasses.replace(image, path=bad, sha256="0" * 64) if image.image_id == first else image
+        for image in snapshot.images
+    )
+    changed = dataclasses.replace(snapshot, images=images)
+    found = combine(project, ["1", "2"], changed)
+    told: list[str] = []
+    read = run_logits(
+        load_answerer(load_run(project, found.run)), changed, "val",
+        on_event=lambda event: told.append(event.message) if isinstance(event, Notice) else None,
+    )  # fmt: skip
+    assert read.unreadable == 1 and found.left_out == 1
+    assert sum("bad.png" in message for message in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [(["1"], "two different runs"), (["1", "001-test_resnet-linear"], "two different runs"), (["1", "9"], "no run")],
+)
+def test_there_must_be_two_runs(project: Path, snapshot: Snapshot, runs: list[str], words: str) -> None:
+    with pytest.raises(RunError, match=words):
+        combine(project, runs, snapshot)
+    assert len(list_runs(project)) == 3
+
+
+def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) -> None:
+    names = json.loads((project / "runs" / "003-test_resnet-prototype" / "classes.json").read_text())
+    (project / "runs" / "003-test_resnet-prototype" / "classes.json").write_text(json.dumps([*names[:-1], "violet"]))
+    with pytest.raises(RunError, match="other classes"):
+        combine(project, ["1", "3"], snapshot)
+
+
+def test_a_stop_keeps_nothing(project: Path, snapshot: Snapshot) -> None:
+    with pytest.raises(StoppedError):
+        combine(project, ["1", "2"], snapshot, should_stop=lambda: True)
+    assert len(list_runs(project)) == 3
+
+
+@pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
+def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, snapshot: Snapshot, fate: str) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    part = load_run(project, "2")
+    if fate == "deleted":
+        shutil.rmtree(part.path)
+    elif fate == "without weights":
+        delete_weights(part)
+    else:
+        shutil.rmtree(part.path)
+        config = dataclasses.replace(part.config, seed=7)
+        train(config, snapshot, part.path)
+    with pytest.raises(RunError, match="002-test_vit-lora, a part of") as caught:
+        evaluate_run(run.path, snapshot)
+    assert caught.value.next_step is not None and caught.value.next_step.action == "combine"
+
+
+def test_a_damaged_combination_says_so(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    write_parts(run.path / "best", [dataclasses.replace(part, share=0.5) for part in read_parts(run.path / "best")])
+    with pytest.raises(RunError, match="damaged"):
+        evaluate_run(run.path, snapshot)
+    (run.path / "best" / "combined.json").write_text("[{]")
+    with pytest.raises(RunError, match="not a readable run"):
+        read_run(run.path)
+
+
+def test_nobody_can_train_a_combination_or_on_from_one(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    assert [problem.field for problem in config_problems(TrainConfig(method="combined"))] == ["method"]
+    config = dataclasses.replace(load_run(project, "1").config, start_from=run.name)
+    with pytest.raises(RunError, match="combination of runs"):
+        train(config, snapshot, project / "runs" / "009-new")
+
+
+def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
+    images = tuple(
+        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], image.image_id % 3})))
+        for image in snapshot.images
+    )
+    several = dataclasses.replace(snapshot, task="multi", images=images)
+    for number, size in enumerate((32, 64), start=1):
+        config = TrainConfig(
+            backbone="test_resnet", method="linear", weights="random", image_size=size, device="cpu", workers=0,
+            seed=number,
+        )  # fmt: skip
+        train(config, several, tmp_path / "runs" / f"{number:03d}-test_resnet-linear")
+    found = combine(tmp_path, ["1", "2"], several)
+    evaluation = evaluate_run(load_run(tmp_path, found.run).path, several, "test")
+    assert evaluation.mean_average_precision is not None and 0 <= found.accuracy <= 1

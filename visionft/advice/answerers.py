@@ -1,0 +1,278 @@
+"""What could answer, beside each other: runs that there are, what needs no training, and what training would give."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from models.catalog import BACKBONES
+from models.parameters import count_parameters
+from visionft.advice.forecast import Belief, tuned_accuracies
+from visionft.advice.held_out import HeldOut
+from visionft.advice.power_law import DRAWS, picture_weights, weighted_means
+from visionft.data.types import Snapshot
+from visionft.errors import RunError, VisionFTError
+from visionft.evaluation.scoreboard import Standing, read_scoreboard
+from visionft.events import OnEvent, ShouldStop
+from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import Estimate, SetFacts, estimate_run, known_estimate
+from visionft.training.probing import Probe, best_probe
+from visionft.training.runs.recording import read_snapshot
+from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.weights.locations import local_file
+
+Kind = Literal["run", "free", "peft", "full"]
+
+_SAME_LABELS = 0.9  # share of today's training pictures from which on a run speaks for its method
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """One way to answer, with what it is worth and what it costs.
+
+    Attributes:
+        name: A run's name, or a method's.
+        title: For people.
+        accuracy: Share of right answers; `low` and `high` its 95 % interval.
+        is_forecast: Nobody has measured it: it is forecast.
+        pictures: How many pictures it was measured on; 0 for a forecast.
+        seconds: To make it; 0 for a run that is there, None where it was not measured.
+        milliseconds: To answer for a picture, reading it included, None likewise.
+        size_mb: What has to be shipped, in MB, None likewise.
+        memory_mb: That making it takes, in MiB, None likewise.
+        preset: The preset that makes it; empty for none.
+        refusal: Why it is out of the question; empty where it is not.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    method: str
+    backbone: str
+    accuracy: float
+    low: float
+    high: float
+    is_forecast: bool
+    pictures: int = 0
+    seconds: float | None = None
+    milliseconds: float | None = None
+    size_mb: float | None = None
+    memory_mb: int | None = None
+    preset: str = ""
+    refusal: str = ""
+
+    @property
+    def is_trained(self) -> bool:
+        """Tell whether making it means training."""
+        return self.kind in ("peft", "full")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An answerer with draws (B) of its accuracy: those of one curve belong together, draw by draw."""
+
+    answerer: Answerer
+    draws: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The settings that would make each method here."""
+
+    quick: TrainConfig
+    balanced: TrainConfig
+
+    @classmethod
+    def of(cls, images: Snapshot, probes: Sequence[Probe], *, device: str) -> "Plan":
+        """Return the presets' settings for these pictures, with the backbone that was measured to suit them."""
+        circumstances = circumstances_of(images, device=device)
+
+        def backbone(preset: str) -> str:
+            suited = preset_backbones(preset, circumstances)
+            tried = [probe for name in suited for probe in probes if probe.backbone == name]
+            return best_probe(tried).backbone if tried else ""
+
+        made = {name: preset_config(name, circumstances, backbone=backbone(name)) for name in ("quick", "balanced")}
+        return cls(**{name: replace(config, device=device) for name, config in made.items()})
+
+    def tuned(self) -> dict[Kind, TrainConfig]:
+        """Return what trains: as Balanced does it, and the other way; none where Balanced does not train either."""
+        if not self.balanced.total_epochs:
+            return {}
+        full, lora = (replace(self.balanced, method=name) for name in ("full", "lora"))
+        return {"peft": lora, "full": full}
+
+
+def circumstances_of(images: Snapshot, *, device: str) -> Circumstances:
+    """Return what presets depend on here."""
+    here = [name for name, row in BACKBONES.items() if local_file(row)]
+    return Circumstances.of(images, here=here, device=device)
+
+
+def untrained(
+    held_out: HeldOut, accuracies: np.ndarray, plan: Plan, images: Snapshot, *, milliseconds: Mapping[str, float]
+) -> list[Drawn]:
+    """Return what needs no training: class means, and the closed-form head, whose accuracies (B) the curve tells."""
+    labelled = held_out.labelled
+    found = []
+    for name in ("prototype", "linear"):
+        draws = accuracies
+        if name == "prototype":
+            if labelled.is_multilabel:
+                continue
+            draws = weighted_means(held_out.ask_means()[None], picture_weights(len(labelled)))[:, 0]
+        config = replace(plan.quick, method=name)
+        drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=len(labelled))
+        preset = "quick" if name == "linear" else ""
+        found.append(replace(drawn, answerer=replace(drawn.answerer, preset=preset)))
+    return found
+
+
+def tuned(
+    plan: Plan,
+    errors: np.ndarray,
+    ratio: Belief,
+    images: Snapshot,
+    *,
+    against: Callable[[str], float],
+    milliseconds: Mapping[str, float],
+    seed: int = 0,
+) -> list[Drawn]:
+    """Return what training would give, from the errors (B) of the closed-form classifier with as many labels.
+
+    Args:
+        plan: The settings.
+        errors: Of the closed-form classifier.
+        ratio: What is believed of full fine-tuning.
+        images: Pictures, labels and splits.
+        against: Backbone -> errors of its probe over those of the probe that `errors` are of.
+        milliseconds: {backbone: time of a picture}.
+        seed: Draws the forecasts.
+    """
+    found = []
+    for kind, config in plan.tuned().items():
+        family = config.backbone_row.family
+        assert kind == "peft" or kind == "full"
+        draws = tuned_accuracies(errors, ratio, kind=kind, family=family, against=against(config.backbone), seed=seed)
+        drawn = _drawn(config, draws, kind=kind, images=images, milliseconds=milliseconds)
+        preset = "balanced" if config == plan.balanced else ""
+        found.append(replace(drawn, answerer=replace(drawn.answerer, preset=preset)))
+    return found
+
+
+def _drawn(
+    config: TrainConfig,
+    draws: np.ndarray,
+    *,
+    kind: Kind,
+    images: Snapshot,
+    milliseconds: Mapping[str, float],
+    pictures: int = 0,
+) -> Drawn:
+    low, middle, high = (float(each) for each in np.quantile(draws, (0.025, 0.5, 0.975)))
+    count = count_parameters(
+        config.backbone_row,
+        config.method_row,
+        classes=max(2, len(images.class_names)),
+        options=config.method_options,
+        image_size=config.input_size,
+    )
+    answerer = Answerer(
+        name=config.method,
+        title=config.method_row.title,
+        kind=kind,
+        method=config.method,
+        backbone=config.backbone,
+        accuracy=middle,
+        low=low,
+        high=high,
+        is_forecast=not pictures,
+        pictures=pictures,
+        milliseconds=milliseconds.get(config.backbone),
+        size_mb=count.total * 4 / 1e6,
+    )
+    return Drawn(answerer, draws)
+
+
+def with_costs(
+    found: Sequence[Drawn], plan: Plan, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
+) -> list[Drawn]:
+    """Add what making each costs: as it was measured before, else by a few steps that are thrown away."""
+    configs = {"linear": plan.quick, "prototype": plan.quick, **{each.method: each for each in plan.tuned().values()}}
+    costs: dict[TrainConfig, Estimate | str] = {}
+    priced = []
+    for drawn in found:
+        config = configs[drawn.answerer.method]
+        if config not in costs:
+            costs[config] = cost_of(config, images, on_event=on_event, should_stop=should_stop)
+        cost = costs[config]
+        answerer = (
+            replace(drawn.answerer, refusal=cost if drawn.answerer.is_trained else "")
+            if isinstance(cost, str)
+            else replace(drawn.answerer, seconds=cost.seconds, memory_mb=cost.memory_mb)
+        )
+        priced.append(replace(drawn, answerer=answerer))
+    return priced
+
+
+def cost_of(config: TrainConfig, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop) -> Estimate | str:
+    """Return what a run costs, or why it cannot be made."""
+    known = known_estimate(config, SetFacts.of(images))
+    if known is not None or should_stop():
+        return known or "It was not measured."
+    try:
+        return estimate_run(config, images, on_event=on_event, should_stop=should_stop)
+    except VisionFTError as error:
+        return error.message
+
+
+def there_already(project_dir: Path, images: Snapshot) -> list[Drawn]:
+    """Return the runs that were measured on the validation pictures of now."""
+    runs = {run.name: run for run in list_runs(project_dir)}
+    board = read_scoreboard(tuple(runs.values()), images, "val")
+    return [_measured(standing, runs[standing.run]) for standing in board.placed]
+
+
+def _measured(standing: Standing, run: RunSummary) -> Drawn:
+    accuracy, count = standing.top1 or 0.0, standing.images
+    right = accuracy * count
+    draws = np.random.default_rng([5, count]).beta(right + 0.5, count - right + 0.5, DRAWS)
+    low, high = standing.top1_interval or (accuracy, accuracy)
+    size, time = standing.price.shipped_bytes, standing.milliseconds
+    answerer = Answerer(
+        name=standing.run,
+        title=standing.title,
+        kind="run",
+        method=run.config.method,
+        backbone=run.config.backbone,
+        accuracy=accuracy,
+        low=low,
+        high=high,
+        is_forecast=False,
+        pictures=count,
+        seconds=0.0,
+        milliseconds=time,
+        size_mb=size / 1e6 if size else None,
+        memory_mb=standing.price.memory_mb,
+    )
+    return Drawn(answerer, draws)
+
+
+def without_those_that_ran(
+    found: Sequence[Drawn], runs: Sequence[Drawn], project_dir: Path, labels: int
+) -> list[Drawn]:
+    """Leave out the methods of which there is a run from about as many labels: what was measured beats a forecast."""
+    known = set[tuple[str, str]]()
+    by_name = {run.name: run for run in list_runs(project_dir)}
+    for drawn in runs:
+        try:
+            learnt = len(read_snapshot(by_name[drawn.answerer.name].path).labelled("train"))
+        except (RunError, KeyError):
+            continue
+        if learnt >= _SAME_LABELS * labels:
+            known.add((drawn.answerer.method, drawn.answerer.backbone))
+    return [each for each in found if (each.answerer.method, each.answerer.backbone) not in known]

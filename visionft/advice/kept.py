@@ -1,0 +1,63 @@
+"""The last advice of a project, kept beside it until pictures, labels or splits change."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from visionft.advice.answerers import Answerer
+from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+from visionft.advice.recommend import Recommendation
+from visionft.advice.trials import Trial
+from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
+from visionft.files import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+FILE: Final = "advice.json"
+
+
+def keep_advice(project_dir: Path, images: Snapshot, advice: Recommendation) -> None:
+    """Keep what was said of these pictures; a full disk costs only the memory of it."""
+    try:
+        write_json(project_dir / FILE, {"images": images.digest, "advice": dataclasses.asdict(advice)})
+    except (OSError, VisionFTError) as error:
+        logger.warning("The advice was not kept: %s", error)
+
+
+def has_advice(project_dir: Path) -> bool:
+    """Tell whether anything was kept, without looking whether it still holds."""
+    return (project_dir / FILE).is_file()
+
+
+def kept_advice(project_dir: Path, images: Snapshot) -> Recommendation | None:
+    """Return what was said of just these pictures, labels and splits; None where nothing was, or of others."""
+    try:
+        kept = read_json(project_dir / FILE)
+        return _advice(kept["advice"]) if kept["images"] == images.digest else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        logger.warning("The advice of %s cannot be read: %s", project_dir, error)
+        return None
+
+
+def _advice(values: dict[str, Any]) -> Recommendation:
+    trial = values["trial"]
+    read = {
+        "evidence": tuple(values["evidence"]),
+        "change": tuple(values["change"]),
+        "answerers": tuple(Answerer(**each) for each in values["answerers"]),
+        "to_label": tuple(values["to_label"]),
+        "curve": _curve(values["curve"]),
+        "trial": Trial(**trial) if trial is not None else None,
+    }
+    return Recommendation(**{**values, **read})
+
+
+def _curve(values: dict[str, Any]) -> LearningCurve:
+    points = {name: tuple(CurvePoint(**each) for each in values[name]) for name in ("measured", "line", "ahead")}
+    gains = tuple(Gain(**each) for each in values["gains"])
+    now, spread = CurvePoint(**values["now"]), Gain(**values["spread"])
+    return LearningCurve(**{**values, **points, "gains": gains, "now": now, "spread": spread})
