@@ -13,6 +13,7 @@ from visionft.errors import ConfigError, RunError, VisionFTError
 from visionft.files import read_json, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, read_run
+from visionft.training.runs.run_titles import config_title
 
 logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
@@ -31,7 +32,7 @@ class QueuedRun:
     @property
     def title(self) -> str:
         """Return what it trains, for people."""
-        return f"{self.config.backbone_row.title}, {self.config.method_row.title}"
+        return config_title(self.config)
 
 
 class RunQueue:

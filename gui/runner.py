@@ -301,13 +301,13 @@ class Runner(QObject):
             self._set_offer(None)
 
     def earlier_runs(self, most: int) -> list[RunSummary]:
-        """Return the newest runs of the project that have epochs, the newest first."""
+        """Return the newest runs of the project that have a curve, the newest first."""
         folder = self._project_dir / RUNS_FOLDER
         found: list[RunSummary] = []
         for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
             with contextlib.suppress(RunError):
                 run = read_run(path)
-                found += [run] if run.epochs else []
+                found += [run] if run.last_epoch else []  # not what was solved for at once
             if len(found) == most:
                 break
         return found

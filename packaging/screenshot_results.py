@@ -47,6 +47,13 @@ def calibration(studio: Any) -> None:
     studio.window.page("results").view_buttons.button(views.CALIBRATION).click()
 
 
+def scoreboard(studio: Any) -> None:
+    """Rank the runs and show what they cost."""
+    page = studio.window.page("results")
+    page.view_buttons.button(views.BOARD).click()
+    studio.wait_for_pictures(800)
+
+
 def changes(studio: Any) -> None:
     """Show what it changes."""
     studio.window.page("results").view_buttons.button(views.CHANGES).click()

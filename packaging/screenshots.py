@@ -333,6 +333,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "26-results-calibration": screenshot_results.calibration,
     "27-results-changes": screenshot_results.changes,
     "17-results-settings": screenshot_results.settings,
+    "30-results-scoreboard": screenshot_results.scoreboard,
     "09-export": _export,
     "10-export-done": _export_done,
     "18-try-empty": _try_empty,

@@ -88,7 +88,7 @@ def run_demo(
         snapshot = project.snapshot()
     configs = demo_configs(snapshot)
     results = tuple(_train(out / "project", config, snapshot, on_event, should_stop) for config in configs)
-    best = max(results, key=lambda result: result.best.val_accuracy if result.best else 0.0)
+    best = max(results, key=lambda result: result.best.right_share if result.best else 0.0)
     return _finish(out, snapshot, results, best, on_event, should_stop)
 
 
@@ -145,7 +145,7 @@ def _demo_run(result: TrainResult) -> DemoRun:
         run=result.run,
         backbone=backbone,
         method=method,
-        top1=result.best.val_accuracy if result.best else 0.0,
+        top1=result.best.right_share if result.best else 0.0,
         trainable_share=result.trainable_parameters / result.total_parameters,
         seconds=result.seconds,
     )

@@ -76,6 +76,8 @@ class EpochDone:
     Epoch 0 is a linear probe of what the run begins with, before a step was taken (the very start where its features
     say nothing: random weights): its training loss and accuracy are None, unless the head is all that learns.
 
+    Without a validation picture (a method that needs no labels) nobody knows how right it is: both figures are None.
+
     `is_best`: it is the one to keep so far. `waited`: epochs since the highest accuracy, which patience counts.
     `share`: how far the kept weights of the best epoch lie on the way from the start to that epoch's. At 1 they are the
     epoch's own; below, the validation figures are theirs.
@@ -85,14 +87,30 @@ class EpochDone:
     epochs: int
     train_loss: float | None
     train_accuracy: float | None
-    val_loss: float
-    val_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
     learning_rate: float
     seconds: float
     images_per_second: float
     is_best: bool
     waited: int = 0
     share: float = 1.0
+
+    @property
+    def figures(self) -> tuple[float, float] | None:
+        """Return validation loss and accuracy; None where nothing was validated."""
+        is_known = self.val_loss is not None and self.val_accuracy is not None
+        return (self.val_loss or 0.0, self.val_accuracy or 0.0) if is_known else None
+
+    @property
+    def right_share(self) -> float:
+        """Return the validation accuracy for comparisons: below 0 where it is not known."""
+        return -1.0 if self.val_accuracy is None else self.val_accuracy
+
+    @property
+    def accuracy_text(self) -> str:
+        """Return the validation accuracy for a person, such as `93.5%`; a dash where it is not known."""
+        return "–" if self.val_accuracy is None else f"{self.val_accuracy:.1%}"
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

@@ -11,7 +11,7 @@ from gui.kit.parts import Button, IconLabel, text
 
 
 class EmptyState(QWidget):
-    """An icon, a title, plain words and at most one button, in the middle of the page."""
+    """An icon, a title, plain words and a button, seldom two, in the middle of the page."""
 
     def __init__(
         self,
@@ -38,8 +38,15 @@ class EmptyState(QWidget):
             layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addSpacing(theme.SMALL)
         layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._ways = layout.count()
         layout.addStretch(3)
         self._fit_words()
+
+    def add_way(self, button: Button) -> None:
+        """Offer another way on, below the button."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(self._ways, button, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the size of the text."""

@@ -215,10 +215,15 @@ class ElidedLabel(QLabel):
         self, content: str = "", role: TextRole = "body", *, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
     ) -> None:
         super().__init__(content)
-        self._mode = mode
+        self._mode, self._tip = mode, ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setProperty("role", role)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def show_tip(self, tip: str) -> None:
+        """Say more when the mouse rests on it, whether the text is cut or not; empty for the text itself."""
+        self._tip = tip
+        self.update()
 
     def sizeHint(self) -> QSize:
         """Return the size of the whole text."""
@@ -232,7 +237,7 @@ class ElidedLabel(QLabel):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the text, shortened to the width at hand."""
         shown = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
-        self.setToolTip("" if shown == self.text() else self.text())
+        self.setToolTip(self._tip or ("" if shown == self.text() else self.text()))
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from gui.kit.i18n import tr
 from gui.kit.run_table import RunRow
-from models.catalog import known_backbone
 from visionft.training.runs.run_folder import RunSummary
-from visionft.training.runs.run_titles import method_title
+from visionft.training.runs.run_titles import backbone_title, method_title
 
 
 def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
@@ -18,13 +17,12 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     """Return a run in figures."""
     best = run.best
     config = run.config
-    backbone = known_backbone(config.backbone)
     return RunRow(
         name=run.name,
         title=run.title,
         colour=colour,
-        backbone=backbone.title if backbone else config.backbone,
-        method=method_title(run),
+        backbone=backbone_title(config),
+        method=method_title(config),
         epochs=run.last_epoch,
         planned_epochs=config.total_epochs,
         accuracy=best.val_accuracy if best else None,
@@ -37,10 +35,15 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
 
 def kept_words(run: RunSummary) -> str:
     """Return which epoch a run keeps, and why it is not simply the one with the highest accuracy."""
-    kept, highest = run.best, max(run.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss), default=None)
+    kept, highest = (
+        run.best,
+        max(run.epochs, key=lambda epoch: (epoch.right_share, -(epoch.val_loss or 0)), default=None),
+    )
     if kept is None or highest is None:
         return ""
-    values = {"epoch": kept.epoch, "accuracy": f"{kept.val_accuracy:.1%}"}
+    if kept.val_accuracy is None:
+        return tr("Not validated: no labelled picture is for validation, so nobody knows how right it is.")
+    values = {"epoch": kept.epoch, "accuracy": kept.accuracy_text}
     if run.parts:
         words = tr(
             "Made of {parts} runs, without training ({accuracy} right on validation).", parts=len(run.parts), **values
@@ -49,13 +52,13 @@ def kept_words(run: RunSummary) -> str:
         words = tr("Solved at once, without epochs ({accuracy} right on validation).", **values)
     elif not kept.epoch:
         words = tr("What the run began with is kept ({accuracy} right): training made it no better.", **values)
-    elif kept.val_accuracy >= highest.val_accuracy:
+    elif kept.val_accuracy >= highest.right_share:
         words = tr("Epoch {epoch} is kept: none was right more often on validation ({accuracy}).", **values)
     else:
         words = tr(
             "Epoch {epoch} is kept ({accuracy} right), though epoch {other} reached {more}: with so few validation "
             "pictures that difference is luck (less than one standard error), and the later epoch has learnt more.",
-            **values, other=highest.epoch, more=f"{highest.val_accuracy:.1%}",
+            **values, other=highest.epoch, more=highest.accuracy_text,
         )  # fmt: skip
     if kept.share < 1:
         between = tr("Its weights were taken {share} of the way from the start: there they validate better.",
@@ -67,7 +70,7 @@ def kept_words(run: RunSummary) -> str:
 def best_run(runs: Sequence[RunSummary]) -> RunSummary | None:
     """Return the run that is right most often on validation, of equal ones the newest; None where none has weights."""
     usable = [run for run in runs if run.best is not None and run.has_weights and not run.faults]
-    return max(usable, key=lambda run: (run.best.val_accuracy if run.best else 0.0, run.name), default=None)
+    return max(usable, key=lambda run: (run.best.right_share if run.best else 0.0, run.name), default=None)
 
 
 def run_state(run: RunSummary) -> str:

@@ -27,6 +27,11 @@ OF_ONE = {
     "{count} pictures, {sure} sure, {right} right": "{count} picture, {sure} sure, {right} right",
     "{count} pictures: say what they are": "{count} picture: say what it is",
     "{count} pictures are in the project as “{name}”.": "{count} picture is in the project as “{name}”.",
+    "{count} labelled pictures, the same for all": "{count} labelled picture, the same for all",
+    "{count} runs to measure": "{count} run to measure",
+    "{count} runs are not here: what they cost was not measured on this computer.": (
+        "{count} run is not here: what it costs was not measured on this computer."
+    ),
     "{count} pictures have other labels now": "{count} picture has another label now",
     "{count} of its classes have no picture here.": "{count} of its classes has no picture here.",
     "Measured on {count} pictures. On new ones like these expect {low} to {high} right.": (

@@ -33,11 +33,13 @@ class RowOfAlike:
         image_ids: The most typical first.
         class_name: What is proposed for all of them; empty while nothing can be.
         share: Expected share of them that are right, 0 to 1; 0 is not shown.
+        is_exception: Whether it is a picture that was taken out of a row, asked for by itself.
     """
 
     image_ids: tuple[int, ...]
     class_name: str = ""
     share: float = 0.0
+    is_exception: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +184,8 @@ class RowsView(QWidget):
 
 
 def _section(shown: RowOfAlike, colours: dict[str, ClassColour], *, is_current: bool) -> Section:
-    title = tr("{name}?", name=shown.class_name) if shown.class_name else tr("What are these?")
+    asked = tr("What is this?") if shown.is_exception else tr("What are these?")
+    title = tr("{name}?", name=shown.class_name) if shown.class_name else asked
     aside = tr("{share} sure", share=f"{shown.share:.0%}") if shown.share else ""
     return Section(title, colours.get(shown.class_name), len(shown.image_ids), aside, is_current)
 

@@ -173,7 +173,7 @@ class Suggesting(QObject):
         runs = self.runs()
         for run in runs:
             assert run.best is not None
-            title = tr("{run}: {share} right on validation", run=run.name, share=f"{run.best.val_accuracy:.1%}")
+            title = tr("{run}: {share} right on validation", run=run.name, share=run.best.accuracy_text)
             menu.addAction(title).triggered.connect(lambda _checked=False, run=run: self.start(run))
         if not runs:
             train = menu.addAction(tr("No run yet: train one first"))

@@ -25,7 +25,11 @@ def sentence(found: StoredEvaluation) -> str:
 
 def sentence_of_run(run: RunSummary) -> str:
     """Return how often a run was right when it was validated: what is known before it is measured."""
-    return tr("Right for {share} of the validation pictures", share=f"{run.best.val_accuracy:.0%}") if run.best else ""
+    if run.best is None:
+        return ""
+    if run.best.val_accuracy is None:
+        return tr("Not validated: no labelled picture is for validation")
+    return tr("Right for {share} of the validation pictures", share=f"{run.best.val_accuracy:.0%}")
 
 
 def _right_words(share: float, count: int, *, of_labels: bool) -> str:

@@ -22,6 +22,7 @@ class AnswerCard(Card):
         self._sentence = text("", "heading", wrap=True)
         self._meaning = text("", "muted", wrap=True)
         self._figures = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self._price = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setFixedWidth(theme.scaled(120))
@@ -38,6 +39,7 @@ class AnswerCard(Card):
         self.body.addLayout(top)
         self.body.addStretch(1)
         self.body.addLayout(below)
+        self.body.addWidget(self._price)
 
     def show_answer(self, sentence: str, meaning: str, figures: str = "") -> None:
         """Say what was found, or why nothing was."""
@@ -45,6 +47,15 @@ class AnswerCard(Card):
         self._meaning.setText(meaning)
         self._figures.setText(figures)
         self.setAccessibleName(f"{sentence}. {meaning}")
+
+    def show_price(self, words: str, tip: str = "") -> None:
+        """Say what the run costs, beside what it is worth; `tip` says more."""
+        self._price.setText(words)
+        self._price.show_tip(tip)
+
+    def price(self) -> str:
+        """Return what is said of the price."""
+        return self._price.text()
 
     def show_progress(self, progress: Progress | None) -> None:
         """Show how far the measurement is; nothing while there is none."""

@@ -145,9 +145,9 @@ def curve(run: RunSummary, colour: int) -> RunCurve:
     return RunCurve(
         name=run.title,
         colour=colour,
-        epochs=tuple(epoch.epoch for epoch in run.epochs),
-        loss=tuple(epoch.val_loss for epoch in run.epochs),
-        accuracy=tuple(epoch.val_accuracy for epoch in run.epochs),
+        epochs=tuple(epoch.epoch for epoch in run.epochs if epoch.figures),
+        loss=tuple(epoch.figures[0] for epoch in run.epochs if epoch.figures),
+        accuracy=tuple(epoch.figures[1] for epoch in run.epochs if epoch.figures),
         best_epoch=run.best.epoch if run.best else None,
     )
 

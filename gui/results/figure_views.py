@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
 from gui.kit.parts import column, row, text
 from gui.kit.run_rows import kept_words
@@ -77,9 +78,21 @@ class FigureViews:
         box.toggled.connect(lambda _is_on: self.show_settings())
         return box
 
+    @cached_property
+    def no_curve(self) -> EmptyState:
+        """What stands in for the curves of runs that have none."""
+        return EmptyState("results", "No curve", "")
+
+    @cached_property
+    def _curves(self) -> QStackedWidget:
+        stack = QStackedWidget()
+        stack.addWidget(_widget(column(self.chart, self.kept), grows=0))
+        stack.addWidget(self.no_curve)
+        return stack
+
     def build_curves(self) -> QWidget:
         """Return the chart over the words on what is kept."""
-        return _widget(column(self.chart, self.kept), grows=0)
+        return self._curves
 
     def build_settings(self) -> QWidget:
         """Return the table of settings."""
@@ -93,6 +106,9 @@ class FigureViews:
         self.chart.show_curves([evaluations.curve(run, self._colours[run.name]) for run in chosen])
         words = [(f"{run.title}: " if len(chosen) > 1 else "") + kept_words(run) for run in chosen[:COMPARED_RUNS]]
         self.kept.setText("\n".join(words))
+        has_curve = any(run.config.total_epochs for run in chosen)
+        self._curves.setCurrentIndex(0 if has_curve or not chosen else 1)
+        self.no_curve.show_words("No curve", "\n".join(words), "")
 
     def show_classes(self) -> None:
         """List the classes."""

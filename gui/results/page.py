@@ -1,6 +1,5 @@
 """The results page: what a run is worth in a sentence, all runs, where one is wrong, why, what another one changes."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
@@ -12,30 +11,36 @@ from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.honest_accuracies import HonestAccuracies
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, column, row, scrolling
+from gui.kit.parts import Card, column, row, scrolling
 from gui.kit.run_rows import can_continue, run_rows
 from gui.kit.run_table import RunTable
 from gui.page import Page
 from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
+from gui.results.board import words as board_words
+from gui.results.board_views import BoardViews
 from gui.results.combining import Combining, parts_words
 from gui.results.figure_views import FigureViews
 from gui.results.measuring import Measuring
+from gui.results.no_runs import NoRuns
 from gui.results.picture_views import PictureViews
 from gui.results.run_actions import RunActions
+from gui.results.run_buttons import RunButtons
+from gui.results.stored_evaluations import StoredEvaluations
 from gui.results.views import View, Views
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.errors import NextStep
-from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.evaluation.price import UNKNOWN, price_of
+from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 if TYPE_CHECKING:
     from visionft.data.types import Split
 
 SPLITS: "dict[str, Split]" = {"Validation": "val", "Test": "test"}
-MATRIX, PICTURES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(7)
+BOARD, MATRIX, PICTURES, CLASSES, CURVES, CALIBRATION, CHANGES, SETTINGS = range(8)
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
 LOOK_MS = 300  # a run that is only passed over on the way to another is not measured
 
@@ -50,7 +55,7 @@ class ResultsPage(Page):
         super().__init__(state, session, scrolls=False)
         self._runs: dict[str, RunSummary] = {}
         self._colours: dict[str, int] = {}
-        self._read: dict[tuple[str, str], tuple[int, StoredEvaluation | None]] = {}
+        self._stored = StoredEvaluations()
         self.evaluation: StoredEvaluation | None = None
         self.measuring = Measuring(state, session, page=self.name, parent=self)
         self.honest = HonestAccuracies(self)
@@ -59,39 +64,35 @@ class ResultsPage(Page):
         self.table = RunTable(is_multiple=True)
         self.answer = AnswerCard(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
         self.figures = FigureViews()
+        self.board = BoardViews(state, session, page=self.name, parent=self)
         self.pictures = PictureViews(state, session, page=self.name, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.answer.split_box, self.answer.evaluate_button
-        self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
         self.combining = Combining(state, session, page=self.name, parent=self)
-        self.combine_button = Button("Combine", "layers", on_click=self.combine)
-        self.again_button = Button("Train on", "train", on_click=self.train_again)
-        self.more_button = Button("More", "chevron-down", on_click=self.show_menu)
-        self.more_button.setToolTip(tr("Rename, pin, open folder, delete weights"))
-        self.export_button = Button("Export this model", "export", role="primary", on_click=self.export)
-        self.empty = EmptyState("results", "", "", "Train a model")
+        self.empty = NoRuns(on_make=self.answer_without_training)
         self.missing = EmptyState("results", "", "")
-        actions = state.actions
-        actions.attach(self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the pictures of this split"))
-        again = tr("A new run with these settings, from this run's best weights, on the labels of now")
-        actions.attach(self.again_button, "run.again", again)
-        together = tr("Let the chosen runs answer as one, each with a share that suits the validation pictures")
-        actions.attach(self.combine_button, "run.combine", together)
-        actions.attach(self.continue_button, "run.go_on", tr("Go on with this run, from its last checkpoint"))
-        actions.attach(self.export_button, "run.export_this", tr("Make one file of the chosen run"))
+        self.buttons = RunButtons(
+            state.actions, on_go_on=self.go_on, on_combine=self.combine, on_again=self.train_again,
+            on_more=self.show_menu, on_export=self.export,
+        )  # fmt: skip
+        self.continue_button, self.combine_button = self.buttons.go_on, self.buttons.combine
+        self.again_button, self.more_button, self.export_button = self.buttons.all()[2:]
+        on_split = tr("Measure the chosen run on the pictures of this split")
+        state.actions.attach(self.evaluate_button, "run.evaluate", on_split)
+        at_once = tr("In seconds, from the pictures that have a label")
+        state.actions.attach(self.empty.make_button, "run.answer_without", at_once)
         self._lay_out()
         self._connect()
 
     # -- building -----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self._own_actions = (self.again_button, self.more_button, self.export_button)
-        for widget in (self.combine_button, self.continue_button, *self._own_actions):
-            self.action_row.addWidget(widget)
+        for button in self.buttons.all():
+            self.action_row.addWidget(button)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the answer
         self.damaged = Banner()
-        self.views = Views(self._all_views(), self.missing)
+        self.views = Views(self._all_views(), self.missing, first=MATRIX)
         self.view_buttons = self.views.buttons
         self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))
         below = Card()
@@ -109,9 +110,10 @@ class ResultsPage(Page):
         self.body.addWidget(self._stack)
 
     def _all_views(self) -> tuple[View, ...]:
-        """Return the views in the order of `MATRIX` and those beside it."""
-        pictures, figures = self.pictures, self.figures
+        """Return the views in the order of `BOARD` and those beside it."""
+        pictures, figures, board = self.pictures, self.figures, self.board
         return (
+            View(title="Scoreboard", build=board.build, fill=board.show, needs_evaluation=False),
             View(title="Confusion", build=lambda: pictures.matrix, fill=pictures.show_matrix),
             View(title="Pictures", build=lambda: pictures.explain, fill=pictures.show_ordered),
             View(title="Classes", build=lambda: figures.classes, fill=figures.show_classes),
@@ -136,6 +138,9 @@ class ResultsPage(Page):
         self._look.timeout.connect(self._measure_by_itself)
         self.honest.changed.connect(self._show_answer)
         self.pictures.run_failed.connect(self.mark_stale)
+        self.board.run_chosen.connect(lambda name: self.table.select([name]))
+        self.board.boards.changed.connect(self._show_empty)
+        self.board.answers_made.connect(lambda: self.views.choose(BOARD))
         if self.session is not None:
             self.session.runs_changed.connect(self.mark_stale)
 
@@ -158,19 +163,19 @@ class ResultsPage(Page):
         rows = run_rows(runs)
         self._colours = {each.name: each.colour for each in rows}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
-        if self.session is None:
-            self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
-        else:
-            words = "Train a model. Its curves, its mistakes and the reasons for them show here."
-            self.empty.show_words("No runs yet", words, "Train a model")
+        self._show_empty()
         one, many = "1 training run", "{count} training runs; choose several with Ctrl to compare or combine them"
-        self.subtitle.setText(tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
+        self.subtitle.setText("" if not runs else tr(one) if len(runs) == 1 else tr(many, count=len(runs)))
         self._show_damaged(damaged)
         self.pictures.read_pictures()
         with QSignalBlocker(self.table):  # what it chooses is shown below, also where it is what was chosen before
             self.table.set_rows(rows, preferred=max(self._runs, default=""))
         self._fit_table()
         self._show_evaluation()
+
+    @Slot()
+    def _show_empty(self) -> None:
+        self.empty.show_state(is_open=self.session is not None, stage=self.board.boards.stage)
 
     def _show_damaged(self, damaged: dict[str, str]) -> None:
         self.damaged.setVisible(bool(damaged))
@@ -206,14 +211,6 @@ class ResultsPage(Page):
         """Return the split that is shown."""
         return tuple(SPLITS.values())[self.split_box.currentIndex()]
 
-    def stored(self, run: RunSummary) -> StoredEvaluation | None:
-        """Return a run's evaluation on the split that is shown; read again only when it has changed."""
-        file = Path(run.path) / evaluation_file(self.split())
-        key, time = (run.name, self.split()), file.stat().st_mtime_ns if file.exists() else 0
-        if key not in self._read or self._read[key][0] != time:
-            self._read[key] = (time, read_evaluation(run.path, self.split()))
-        return self._read[key][1]
-
     @Slot(list)
     def _on_selection_changed(self, _names: list[str]) -> None:
         self._show_evaluation()
@@ -221,10 +218,13 @@ class ResultsPage(Page):
     @Slot()
     def _show_evaluation(self) -> None:
         run = self.run()
-        self.evaluation = self.stored(run) if run else None
+        self.evaluation = self._stored.get(run, self.split()) if run else None
         chosen = self._chosen()
         self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
+        self.board.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
+        price = price_of(run) if run is not None else UNKNOWN
+        self.answer.show_price(board_words.short_price(price), board_words.price_tip(price))
         self._show_answer()
         self.views.refill(has_evaluation=self.evaluation is not None)
         self._look.start()
@@ -263,11 +263,7 @@ class ResultsPage(Page):
 
     @Slot()
     def _show_enabled(self) -> None:
-        run = self.run()
-        self.continue_button.setVisible(run is not None and can_continue(run))
-        self.combine_button.setVisible(len(self._chosen()) > 1)
-        for widget in self._own_actions:
-            widget.setVisible(bool(self._runs))
+        self.buttons.show_for(self._chosen(), has_runs=bool(self._runs))
         self.state.actions.refresh()
 
     def _leave(self) -> None:
@@ -313,6 +309,17 @@ class ResultsPage(Page):
         run = self.run()
         if run is not None and not self.why_not_evaluate():
             self.measuring.start(run, self.split())
+
+    def measure_all(self) -> None:
+        """Measure every run that was not, and show the scoreboard."""
+        self.views.choose(BOARD)
+        self.board.measure()
+
+    def answer_without_training(self) -> None:
+        """Make every answer that needs no training; the scoreboard shows when they are there."""
+        self.board.make()
+        if self._runs:
+            self.views.choose(BOARD)
 
     @Slot()
     def _measure_by_itself(self) -> None:
@@ -388,4 +395,5 @@ class ResultsPage(Page):
     def close_workers(self) -> None:
         """Wait for pictures that are being decoded, and for what is being read."""
         self.pictures.close()
+        self.board.close()
         self.honest.close()

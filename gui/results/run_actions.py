@@ -19,6 +19,8 @@ from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
 
+AGAIN, ANEW = "Train on from here", "Make it anew"
+
 
 class RunActions(QObject):
     """Acts on runs of the open project; every change ends in `session.runs_changed`."""
@@ -67,7 +69,10 @@ class RunActions(QObject):
         self._tell_changed()
 
     def train_again(self, run: RunSummary) -> None:
-        """Begin a new run with this one's settings and best weights, on the labels as they are now."""
+        """Begin a new run with this one's settings and best weights, on the labels as they are now.
+
+        What is solved for at once is solved for anew: no weights are left to go on from.
+        """
         if self._session is None:
             return
         try:
@@ -76,7 +81,7 @@ class RunActions(QObject):
             self._state.report(error)
             return
         self._state.page_requested.emit("train")
-        self._session.runner.start(replace(run.config, start_from=run.name))
+        self._session.runner.start(replace(run.config, start_from=run.name if run.config.total_epochs else ""))
 
     def open_folder(self, run: RunSummary) -> None:
         """Show a run's folder in the system's file manager."""
@@ -86,12 +91,13 @@ class RunActions(QObject):
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
         is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
+        again = AGAIN if run.config.total_epochs else ANEW
         pin = tr("Unpin") if run.notes.is_pinned else tr("Pin on top")
         can_train_on = run.has_weights and run.best is not None and not run.parts
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),
             (pin, lambda: self.toggle_pin(run), True),
-            (tr("Train on from here"), lambda: self.train_again(run), can_train_on),
+            (tr(again), lambda: self.train_again(run), can_train_on),
             (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
             (tr("Open folder"), lambda: self.open_folder(run), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),

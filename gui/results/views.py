@@ -24,7 +24,8 @@ class View:
 class Views(QWidget):
     """Buttons to switch by, and the view; `missing` stands in for those that have nothing to show yet."""
 
-    def __init__(self, views: Sequence[View], missing: EmptyState) -> None:
+    def __init__(self, views: Sequence[View], missing: EmptyState, *, first: int = 0) -> None:
+        """Args: `first` is the view that is shown until another is chosen."""
         super().__init__()
         self._views, self._missing = views, missing
         self._built: dict[int, QWidget] = {}
@@ -38,7 +39,7 @@ class Views(QWidget):
             self.buttons.addButton(button, place)
             switch.addWidget(button)
         switch.addStretch(1)
-        self.buttons.button(0).setChecked(True)
+        self.buttons.button(first).setChecked(True)
         self.buttons.idClicked.connect(lambda _place: self._show())
         self.stack = QStackedWidget()
         self.stack.addWidget(missing)

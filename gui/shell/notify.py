@@ -81,7 +81,9 @@ def ending_of(outcome: Outcome[Any]) -> Ending | None:
 def _words_of_run(result: TrainResult) -> str:
     if result.best is None:
         return tr("It ended before its first epoch.")
-    accuracy, time = f"{result.best.val_accuracy:.1%}", duration_text(result.seconds)
+    accuracy, time = result.best.accuracy_text, duration_text(result.seconds)
+    if result.best.val_accuracy is None:
+        return tr("It answers from your prompts, not validated; it took {time}.", time=time)
     if not result.best.epochs:
         return tr("{accuracy} right on validation; it took {time}.", accuracy=accuracy, time=time)
     words = "{accuracy} right on validation, in epoch {epoch}; it took {time}."

@@ -29,6 +29,10 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             return tr("No run is training.")
         return tr("The run is ending already.") if runner.is_stopping else ""
 
+    def why_not_prompt() -> str:
+        has_classes = state.session is not None and state.session.snapshot().class_names
+        return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
+
     return [
         add("run.start", "Start training", lambda p: p.start(), before=why_not_start,
             keys=("Ctrl+Enter", "Ctrl+Return"), place=TRAIN, menu="Run"),
@@ -39,6 +43,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.adviser.why_not(), menu="Run", also="recommend, advice, learning curve, need to train"),
         add("run.probe", "Try networks on my pictures", lambda p: p.draft.probe(), lambda p: p.draft.why_not_probe(),
             menu="Run"),
+        add("run.prompts", "Edit prompts", lambda p: p.draft.edit_prompts(), before=why_not_prompt, menu="Run"),
         add("run.measure", "Measure time and memory", lambda p: p.draft.measure(every_method=False),
             lambda p: p.draft.why_not_measure(), menu="Run"),
         add("run.find_rate", "Find a learning rate", lambda p: p.draft.find_rate(),

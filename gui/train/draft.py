@@ -29,6 +29,7 @@ from gui.train.train_choices import (
     backbones_to_try,
     cost_words,
     method_choices,
+    needs_division,
     preset_choices,
     preset_configs,
     run_summary,
@@ -91,6 +92,7 @@ class TrainDraft(QObject):
         view.measure_requested.connect(self.measure)
         view.rates_requested.connect(self.find_rate)
         view.probe_requested.connect(self.probe)
+        view.prompts_requested.connect(self.edit_prompts)
         view.split_card.changed.connect(self.refresh)
         view.more_toggled.connect(lambda is_open: self._state.change_settings(shows_more_choices=is_open))
         view.open_more(self._state.settings.shows_more_choices)
@@ -162,8 +164,9 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the pictures need no division before a run."""
-        return self._session is None or is_divided(self._session.snapshot())
+        """Whether the pictures need no division before a run; without labels there is nothing to divide."""
+        images = self._session.snapshot() if self._session else None
+        return images is None or is_divided(images) or not needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the pictures as a run would find them: Start divides those that are not divided yet."""
@@ -251,8 +254,8 @@ class TrainDraft(QObject):
             self.costs.want([config for config in configs if self._known(config) is None], snapshot)
 
     def _known(self, config: TrainConfig) -> Estimate | None:
-        is_possible = self._facts is not None and not config_problems(config)
-        return known_estimate(config, self._facts, evaluates=True) if is_possible and self._facts else None
+        facts = None if config_problems(config) else self._facts
+        return known_estimate(config, facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
         """Return why nothing can be measured on the pictures now; empty when it can."""
@@ -303,6 +306,15 @@ class TrainDraft(QObject):
             on_done=lambda _found: None,
             on_end=self._on_measured,
         )
+
+    @Slot()
+    def edit_prompts(self) -> None:
+        """Let what is said of the classes be edited and measured."""
+        if self._session is not None and self._session.snapshot().class_names:
+            from gui.train.prompting import Prompting  # takes a moment to load
+
+            prompting = Prompting(self._state, self._session, page=self._page)
+            self.take(prompting.edit(self.config, self._view) or self.config)
 
     @Slot()
     def find_rate(self) -> None:

@@ -89,8 +89,8 @@ class TrainPage(Page):
         every = tr("Measure every method with these settings and show the cost on its card")
         attach(self.setup.measure_all_button, "run.measure", every)
         attach(self.setup.rates_button, "run.find_rate")
-        attempt = tr("Measure the networks on this computer on your pictures, without training")
-        attach(self.setup.probe_button, "run.probe", attempt)
+        attach(self.setup.probe_button, "run.probe", tr("Measure the networks here on your pictures, without training"))
+        attach(self.setup.prompts_button, "run.prompts")
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
@@ -367,7 +367,7 @@ class TrainPage(Page):
         found = self.runner.earlier_runs(_CONTEXT_RUNS) if self.runner is not None else []
         earlier = [run for run in found if run.name != begun.title]
         self.monitor.chart.set_context(
-            [(run.name, [(epoch.epoch, epoch.val_loss, epoch.val_accuracy) for epoch in run.epochs]) for run in earlier]
+            [(run.name, [(each.epoch, *each.figures) for each in run.epochs if each.figures]) for run in earlier]
         )
 
     @Slot(object)

@@ -70,7 +70,7 @@ class RunMonitor(QWidget):
         self._epochs, self._patience, self._learns_from_features = epochs, patience, learns_from_features
         self._steps_per_epoch = 1
         self._place = 0.0  # in epochs
-        self._best: tuple[float, int] | None = None
+        self._best: tuple[str, int] | None = None
         self._waited = 0
         self._device, self._precision = "", ""
 
@@ -110,7 +110,8 @@ class RunMonitor(QWidget):
         self.stage.end()
         self.show_state("Paused" if is_paused else "Stopped" if was_stopped else "Finished")
         self._name.setText(run)
-        kept = "What was best so far is kept." if self._best else "No epoch had ended yet."
+        nothing = "No epoch had ended yet." if self._epochs else "It was not solved for yet."
+        kept = "What was best so far is kept." if self._best else nothing
         note = "Resume goes on at this very step; the device's memory is free." if is_paused else kept
         self._note.setText(note if was_stopped else self._ending())
         self.tiles["left"].show_figure("–", f"took {duration_text(seconds)}")
@@ -200,14 +201,15 @@ class RunMonitor(QWidget):
     def _on_epoch(self, event: EpochDone) -> None:
         self._place = float(event.epoch)
         self._show_chart()
-        self.chart.add_epoch(
-            event.epoch,
-            train_loss=event.train_loss,
-            val_loss=event.val_loss,
-            train_accuracy=event.train_accuracy,
-            val_accuracy=event.val_accuracy,
-            is_best=event.is_best,
-        )
+        if event.figures:
+            self.chart.add_epoch(
+                event.epoch,
+                train_loss=event.train_loss,
+                val_loss=event.figures[0],
+                train_accuracy=event.train_accuracy,
+                val_accuracy=event.figures[1],
+                is_best=event.is_best,
+            )
         place = f"{event.epoch} of {event.epochs}" if event.epochs else "–"
         took = f"took {duration_text(event.seconds)}" if event.seconds >= _TOLD_S else ""
         self.tiles["epoch"].show_figure(place, took if event.epochs else tr(_NO_EPOCHS))
@@ -215,10 +217,10 @@ class RunMonitor(QWidget):
             self._show_speed(event.images_per_second)
         self._waited = event.waited
         if event.is_best:
-            self._best = (event.val_accuracy, event.epoch)
+            self._best = (event.accuracy_text, event.epoch)
         if self._best is not None:
             top1, epoch = self._best
-            self.tiles["best"].show_figure(f"{top1:.1%}", f"epoch {epoch}" if self._epochs else "")
+            self.tiles["best"].show_figure(top1, f"epoch {epoch}" if self._epochs else "")
 
     def _patience_words(self) -> str:
         """Return how many epochs without a better one are left before the run ends early."""

@@ -22,6 +22,7 @@ from gui.train.augment_strip import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from gui.train.probe_table import ProbeTable
 from gui.train.split_card import SplitCard
+from gui.train.train_choices import suited_backbone
 from visionft.errors import Problem
 from visionft.training.config.train_config import TrainConfig
 
@@ -44,6 +45,7 @@ class SetupView(QWidget):
     search_requested = Signal()  # for a network that has no card
     measure_requested = Signal(bool)  # True: every method
     rates_requested = Signal()
+    prompts_requested = Signal()
     copy_requested = Signal()
     more_toggled = Signal(bool)  # the user opened or closed More choices
     step_wanted = Signal(object)  # NextStep: what a problem asks for
@@ -108,6 +110,7 @@ class SetupView(QWidget):
         self.command_button = Button("Copy command", "copy", role="quiet", on_click=self.copy_requested.emit)
         self.command_button.setToolTip(tr("Copy the command line that trains exactly this"))
         self.rates_button = Button("Find a learning rate", "search", on_click=self.rates_requested.emit)
+        self.prompts_button = Button("Edit prompts", "edit", on_click=self.prompts_requested.emit)
         self._no_settings = text("This method has no settings of its own.", "muted")
         self._method_box = QStackedWidget()
         self._method_box.addWidget(self._no_settings)
@@ -166,6 +169,7 @@ class SetupView(QWidget):
         rates.body.addLayout(row(self.rates_button, None))
         for item in (self._method_title, self._method_box):
             own.body.addWidget(item)
+        own.body.addLayout(row(self.prompts_button, None))
         return column(about, settings, sees, own, rates, None, spacing=theme.LARGE)
 
     def method_form(self, name: str) -> ConfigForm | None:
@@ -210,6 +214,7 @@ class SetupView(QWidget):
         self.methods.choose(config.method)
         self._method_title.setText(tr("{method} settings", method=tr(config.method_row.title)))
         self._method_box.setCurrentWidget(self.method_form(config.method) or self._no_settings)
+        self.prompts_button.setVisible(config.method_row.reads_prompts)
 
     def show_modified(self, is_modified: bool) -> None:
         """Show whether the draft differs from the preset."""
@@ -270,6 +275,8 @@ class SetupView(QWidget):
 
     def _choose(self, field: str, name: str) -> None:
         self._chosen[field] = name
+        if field == "method":
+            self._chosen["backbone"] = suited_backbone(name, self._chosen["backbone"])
         self._on_edited()
 
     def _on_edited(self) -> None:

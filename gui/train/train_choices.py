@@ -12,6 +12,7 @@ from models.catalog import BACKBONES, get_backbone
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
 from visionft.amounts import count_text, memory_text, rough_duration_text
+from visionft.data.types import Snapshot
 from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts
@@ -198,6 +199,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
 
 def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choice:
     method = config.method_row
+    config = dataclasses.replace(config, backbone=suited_backbone(config.method, config.backbone))
     refusal = tr(method.refusal(config.backbone_row))
     facts = ""
     if not refusal:
@@ -212,6 +214,17 @@ def _method_choice(config: TrainConfig, classes: int, known: KnownCost) -> Choic
         refusal=refusal[:1].upper() + refusal[1:],
         group=UNTRAINED if method.is_training_free else TRAINED,
     )
+
+
+def suited_backbone(method: str, backbone: str) -> str:
+    """Return the backbone that a method is chosen with: the one there is, or its usual one where it refuses that."""
+    row = METHODS[method]
+    return row.usual_backbone if row.usual_backbone and row.refusal(get_backbone(backbone)) else backbone
+
+
+def needs_division(images: Snapshot, config: TrainConfig) -> bool:
+    """Tell whether a run has a use for a division of pictures: not where it needs no labels and there are none."""
+    return config.method_row.needs_labels or any(image.labels for image in images.images)
 
 
 def _with_cost(facts: str, cost: Estimate | None) -> str:
@@ -280,7 +293,7 @@ def run_details(config: TrainConfig) -> str:
         f"{config.method}.{field.name}": field.metadata["label"] for field in dataclasses.fields(config.method_options)
     }
     changes = [f"{labels.get(name, name).lower()} {value}" for name, value in setting_changes(config).items()]
-    return ", ".join([*epochs_words(config), *changes[:4]])
+    return ", ".join([*(epochs_words(config) or [tr("solved at once")]), *changes[:4]])
 
 
 def epochs_words(config: TrainConfig) -> list[str]:
@@ -291,7 +304,7 @@ def epochs_words(config: TrainConfig) -> list[str]:
 def command_line(config: TrainConfig, project: str) -> str:
     """Return the `visionft train` command that trains exactly this config."""
     words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
-    words += ["--epochs", str(config.epochs)]
+    words += ["--epochs", str(config.epochs)] if config.total_epochs else []
     for name, value in setting_changes(config).items():
         words += ["--set", f"{name}={value}"]
     return shlex.join(words)

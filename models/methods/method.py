@@ -44,6 +44,9 @@ class Method(Generic[OptionsT]):
         caches_features: Whether what is below the head stays as it is, so that features are computed once.
         is_training_free: Whether its head is solved for at once and nothing is trained, unless its options say else.
         solution: How that head is found: a row of `visionft.heads.solutions`.
+        reads_prompts: Whether what a person says of the classes is what it answers from.
+        needs_labels: Whether it can do nothing without labelled pictures.
+        usual_backbone: What it is offered with where it refuses the chosen network; empty: it is not offered.
         is_live: Whether its answers follow the labels of now: its knowledge is what is labelled, not what was learnt.
         interpolates: Whether what lies between two of its states is a classifier worth trying.
         exchange_folder: Folder of a run that other libraries load; empty where there is none.
@@ -62,6 +65,9 @@ class Method(Generic[OptionsT]):
     caches_features: bool = False
     is_training_free: bool = False
     solution: str = "linear"
+    reads_prompts: bool = False
+    needs_labels: bool = True
+    usual_backbone: str = ""
     is_live: bool = False
     exchange_folder: str = ""
     interpolates: bool = False
@@ -91,6 +97,14 @@ class Method(Generic[OptionsT]):
     def is_closed_form(self, options: OptionsT) -> bool:
         """Tell whether the head's solution is all there is, so that a run has no epochs."""
         return self.is_training_free
+
+    def templates(self, options: OptionsT) -> str:
+        """Return which sentences stand around prompts (`visionft.zero_shot.templates`), where it reads any."""
+        return "none"
+
+    def looks_at_training_pictures(self, options: OptionsT) -> bool:
+        """Tell whether labelled training pictures have a say in what it learns."""
+        return True
 
     def head_parameters(self, width: int, classes: int, options: OptionsT) -> int:
         """Count the parameters of a head on `width` features before it is solved for."""

@@ -12,12 +12,14 @@ from models.methods.lora import Lora
 from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
 from models.methods.prototype import Prototype
+from models.methods.zero_shot import ZeroShot
 
 DEFAULT_METHOD = Lora.name
 
 METHODS: dict[str, Method[Any]] = {
     method.name: method
     for method in (
+        ZeroShot(),
         Prototype(),
         LinearProbe(),
         Lora(),

@@ -24,6 +24,7 @@ OPTIONS = {
         AdapterOptions(bottleneck=5, placement="pfeiffer"),
         AdapterOptions(bottleneck=5, placement="parallel"),
     ],
+    "zero_shot": [None],
     "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
     "prototype": [None, PrototypeOptions(layers="last")],
 }
@@ -44,7 +45,7 @@ PAIRS = [
     (backbone, method)
     for backbone in BACKBONES
     for method in (METHODS if backbone in SMALL else ["lora"])
-    if BACKBONES[backbone].family not in METHODS[method].unsupported
+    if not METHODS[method].refusal(BACKBONES[backbone])
 ]
 
 

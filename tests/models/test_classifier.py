@@ -22,7 +22,7 @@ PAIRS = [
     (backbone, method)
     for backbone in ("test_resnet", "test_vit", "hybrid_vit")
     for method in METHODS
-    if BACKBONES[backbone].family not in METHODS[method].unsupported
+    if not METHODS[method].refusal(BACKBONES[backbone])
 ]
 CASES = [
     *((backbone, method, None) for backbone, method in PAIRS),

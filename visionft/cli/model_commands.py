@@ -183,10 +183,16 @@ def _train_text(project: Path, result: TrainResult) -> str:
     why = " (the latest within one standard error of the highest)" if result.best.waited else ""
     left_out = f"{count_of(result.left_out, 'picture')} left out: no decoder reads them.\n" if result.left_out else ""
     return (
-        f"{result.run}: {_kept_text(result.best)}validation top-1 {result.best.val_accuracy:.1%}{why}, "
+        f"{result.run}: {_kept_text(result.best)}{_validation_text(result.best)}{why}, "
         f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
         f"Next: {command_for(NextStep('export', project=project, run=result.run))}"
     )
+
+
+def _validation_text(best: EpochDone) -> str:
+    if best.val_accuracy is None:
+        return "not validated, so that nobody knows how right it is and its probabilities are not calibrated"
+    return f"validation top-1 {best.accuracy_text}"
 
 
 def _kept_text(best: EpochDone) -> str:

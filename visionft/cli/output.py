@@ -186,9 +186,12 @@ def print_event(event: Event) -> None:
         case EpochDone():
             loss = "" if event.train_loss is None else f"loss {event.train_loss:.4f}  "
             where = f"epoch {event.epoch}/{event.epochs}" if event.epochs else "solved"
+            if event.val_loss is None:
+                _say(f"{where}  not validated: no labelled picture is for validation")
+                return
             _say(
                 f"{where}  {loss}validation loss "
-                f"{event.val_loss:.4f}  top-1 {event.val_accuracy:.1%}{'  kept' if event.is_best else ''}"
+                f"{event.val_loss:.4f}  top-1 {event.accuracy_text}{'  kept' if event.is_best else ''}"
             )
         case Notice():
             _say(event.message)

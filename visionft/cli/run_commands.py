@@ -8,10 +8,11 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli import completion
-from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
+from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
 from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
+from visionft.evaluation.price import price_of
 from visionft.files import atomic_path
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import (
@@ -100,6 +101,7 @@ def _run_value(run: RunSummary) -> dict[str, Any]:
         "state": _state(run),
         "weights": run.has_weights,
         "faults": dict(run.faults),
+        "price": plain(price_of(run)),
     }
 
 
@@ -112,7 +114,7 @@ def _runs_text(found: list[RunSummary], damaged: dict[str, str]) -> str:
             run.config.backbone,
             run.config.method,
             run.last_epoch if run.config.total_epochs else "-",
-            f"{run.best.val_accuracy:.1%}" if run.best else "-",
+            run.best.accuracy_text if run.best else "-",
             _state(run),
             "damaged" if run.faults else "yes" if run.has_weights else "no",
         )

@@ -200,7 +200,7 @@ def _remarks(board: Scoreboard, project: Path) -> list[str]:
         )
     devices = sorted({each.price.time.device for each in board.standings if each.price.time and each.is_timed_here})
     if devices:
-        remarks.append(f"Times: one picture at a time, from decoded pixels, fp32, {'; '.join(devices)}.")
+        remarks.append(f"Times: one picture at a time, from decoded pixels, PyTorch, fp32, {'; '.join(devices)}.")
     if left := len(board.to_measure):
         command = f"visionft scoreboard {project} --split {board.split} --measure"
         remarks.append(f"{count_of(left, 'answerer')} to evaluate or to time here: {command}")

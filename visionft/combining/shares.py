@@ -3,6 +3,11 @@
 Each part's temperature comes first, so that a loud part does not outvote a sure one. Then the shares are those of the
 least log loss of the mixture, held near equal ones by a prior worth `PRIOR` pictures (a Dirichlet's): a dozen
 validation pictures cannot tell good parts apart, and equal shares are hard to beat where little is known.
+
+Measured on both shared sets, 4 to 16 pictures a class, 80 combinations of a linear probe, retrieval, other networks and
+fine-tuned runs (two or three parts): equal shares are up to .5 point of accuracy worse in the mean than fitted ones, a
+prior of 1 to 4 pictures is within .3 of that of 2, adding probabilities in place of logarithms up to .9 better and 1
+worse, and the part with the least loss, alone, is up to 9 points worse than the mixture and 1.4 better.
 """
 
 from collections.abc import Sequence
@@ -12,7 +17,7 @@ import numpy as np
 
 from visionft.calibration import fit_temperature, sigmoid, softmax
 
-PRIOR = 4.0
+PRIOR = 2.0
 FOLDS = 5
 _STEPS, _RATE = 300, 0.5
 

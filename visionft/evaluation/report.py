@@ -29,6 +29,7 @@ from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
+UNCALIBRATED = "No labelled picture is for validation: probabilities are as the network gives them, not calibrated."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +118,25 @@ def evaluate_splits(
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
-    val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
-    temperature = fit_temperature(val.values, val.targets)
-    thresholds = fit_thresholds(val, temperature)
+    val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
     found: list[Evaluation] = []
     for split in splits:
-        is_val = split == "val"
-        chosen = val if is_val else run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
+        chosen = val if split == "val" else None
+        chosen = chosen or run_logits(answerer, images, split, on_event=on_event, should_stop=should_stop)
         found.append(_keep(run_dir, answerer.run, split, chosen, temperature, thresholds))
     return tuple(found)
+
+
+def calibrate(
+    answerer: Answerer, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
+) -> tuple[Logits | None, float, np.ndarray | None]:
+    """Return validation pictures' logits, and the temperature and thresholds they give: None, 1, halves without any."""
+    if not images.labelled("val") and not answerer.run.config.method_row.needs_labels:
+        on_event(Notice(message=UNCALIBRATED, level="warning"))
+        return None, 1.0, None if images.task == "single" else np.full(len(answerer.run.class_names), 0.5)
+    val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
+    temperature = fit_temperature(val.values, val.targets)
+    return val, temperature, fit_thresholds(val, temperature)
 
 
 def _keep(

@@ -198,8 +198,8 @@ def _standing(
     return Standing(
         run=run.name,
         title=title,
-        method=method_title(run),
-        backbone=backbone_title(run),
+        method=method_title(run.config),
+        backbone=backbone_title(run.config),
         is_training_free=not run.config.total_epochs,
         is_live=method.is_live,
         state=_state(run, stored, truth),

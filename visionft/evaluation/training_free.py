@@ -108,7 +108,9 @@ def _same_run(project_dir: Path, images: Snapshot, config: TrainConfig) -> RunSu
         if run.config != config or run.best is None or not run.has_weights or run.faults:
             continue
         try:
-            if read_snapshot(run.path).digest == images.digest:
+            made_of = read_snapshot(run.path)
+            says_the_same = made_of.prompts == images.prompts or not config.method_row.reads_prompts
+            if made_of.digest == images.digest and says_the_same:
                 return run
         except RunError:
             continue

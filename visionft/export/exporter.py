@@ -13,11 +13,11 @@ import numpy as np
 import torch  # noqa: TID253
 
 import visionft
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.errors import ExportError, ImageError, StoppedError, nothing_readable
-from visionft.evaluation.report import fit_thresholds, run_images, run_logits
+from visionft.evaluation.report import calibrate, run_images
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
@@ -103,10 +103,9 @@ def export_run(
         answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
         if float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
-        val = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
-        temperature = fit_temperature(val.values, val.targets)
+        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(answerer, images, temperature, fit_thresholds(val, temperature), fitted)
+        metadata = _metadata(answerer, images, temperature, thresholds, fitted)
         model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
         reference = _Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
@@ -268,7 +267,7 @@ def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Cer
 
 def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(run_images(run, images, "val")[0]))
+    pixels = next(_readable_pictures(_compared(run, images)))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
@@ -354,12 +353,19 @@ class _Comparison:
 
 def _parity_pictures(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen, _ = run_images(run, images, "val")
+    chosen = _compared(run, images)
     step = max(1, len(chosen) // PARITY_IMAGES)
     pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
     if not pictures:
         raise nothing_readable("validation pictures")
     return pictures
+
+
+def _compared(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage]:
+    """Return the pictures to compare on: of validation, or any where a method that needs no labels has none there."""
+    if not images.labelled("val") and not run.config.method_row.needs_labels:
+        return images.images
+    return run_images(run, images, "val")[0]
 
 
 def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:

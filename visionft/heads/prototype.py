@@ -27,11 +27,15 @@ class FittedPrototypes:
         weight: (C, D), for features as the network gives them.
         bias: (C,).
         accuracy: Share of the pictures that are right, each left out of its class's mean; None where no class has two.
+        left_out: (N, C) calibrated logits of each picture, left out of its class's mean.
+        askable: (N,) of which pictures they say something: their class has another one.
     """
 
     weight: Tensor
     bias: Tensor
     accuracy: float | None
+    left_out: Tensor
+    askable: Tensor
 
     @property
     def words(self) -> str:
@@ -79,13 +83,15 @@ def fit_prototypes(
         askable, labels = torch.ones(len(inputs), dtype=torch.bool), wanted
     else:
         askable, labels = (wanted.sum(dim=0) > 1)[wanted.argmax(dim=1)], wanted.argmax(dim=1)
-    left_out, labels = left_out[askable], labels[askable]
-    temperature = fit_temperature(left_out.numpy(), labels.numpy(), spread=_SPREAD)
+    asked, labels = left_out[askable], labels[askable]
+    temperature = fit_temperature(asked.numpy(), labels.numpy(), spread=_SPREAD)
     weight = weight * scales[:, None] / temperature
     return FittedPrototypes(
         weight=weight.T.float(),
         bias=(bias / temperature - centre @ weight).float(),
-        accuracy=_accuracy(left_out, labels) if len(labels) else None,
+        accuracy=_accuracy(asked, labels) if len(labels) else None,
+        left_out=left_out / temperature,
+        askable=askable,
     )
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from torch import Tensor  # noqa: TID253
 
 from visionft.events import ShouldStop, never_stop
+from visionft.heads.common_space import ClassPoints
 from visionft.heads.fitting import description, fit_head
 from visionft.heads.prototype import fit_prototypes
+from visionft.heads.text_head import text_alone, text_and_examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,7 @@ class Material:
         is_multilabel: Whether a picture may have several labels or none.
         tries_last_alone: Whether the head may pass over all parts but the last.
         weights: (N,) how much each picture counts; all alike when None.
+        said: What a person says of the classes, where the method reads that.
         seed: Decides whatever is drawn.
         should_stop: Asked now and then; a solution that it ends raises `InterruptedError`.
     """
@@ -36,6 +39,7 @@ class Material:
     is_multilabel: bool = False
     tries_last_alone: bool = False
     weights: Tensor | None = None
+    said: ClassPoints | None = None
     seed: int = 0
     should_stop: ShouldStop = never_stop
 
@@ -75,4 +79,23 @@ def _prototype(material: Material) -> Solution:
     return Solution({"weight": fitted.weight, "bias": fitted.bias}, fitted.words)
 
 
-SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {"linear": _linear, "prototype": _prototype}
+def _zero_shot(material: Material) -> Solution:
+    """Let each class be what is said of it, and where that is wanted its pictures too."""
+    assert material.said is not None
+    if not len(material.features):
+        return Solution(*text_alone(material.said, is_multilabel=material.is_multilabel))
+    blended = text_and_examples(
+        material.said,
+        material.features,
+        material.targets,
+        is_multilabel=material.is_multilabel,
+        weights=material.weights,
+    )
+    return Solution(*blended)
+
+
+SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
+    "linear": _linear,
+    "prototype": _prototype,
+    "zero_shot": _zero_shot,
+}

@@ -5,7 +5,6 @@ open_clip (`visionft[zero-shot]`) builds the transformer; its weights lie in the
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from models.catalog import BACKBONES, Backbone
 from models.text_towers import TextTower
 from visionft.errors import ConfigError, NextStep, Problem, VisionFTError, WeightsError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.heads.common_space import ClassPoints, CommonSpace
 from visionft.weights.fitting import PICTURE_SIDE
 from visionft.weights.locations import PRETRAINED, find_weights
 from visionft.weights.reading import read_state
@@ -27,28 +27,7 @@ from visionft.zero_shot.tokenizers import Tokenize, tokenizer_for
 
 BATCH = 64  # texts at a time
 STAGE = "Reading the prompts"
-
-
-@dataclass(frozen=True)
-class CommonSpace:
-    """How a picture's embedding is compared with a text's: logit = scale x cosine(P x + p, text) + bias.
-
-    Attributes:
-        projection: (E, D) P; None where pictures are embedded in the space as they are.
-        offset: (E,) p; None where there is none.
-        scale: The inverse of the temperature that both sides were trained with.
-        bias: What is added to a logit; 0 where only differences between texts count.
-    """
-
-    projection: Tensor | None
-    offset: Tensor | None
-    scale: float
-    bias: float
-
-    def directions(self, features: Tensor) -> Tensor:
-        """Map the picture side's features (N, D) to points (N, E) of length 1."""
-        points = features if self.projection is None else F.linear(features, self.projection, self.offset)
-        return F.normalize(points, dim=-1)
+NOTHING = "a photo."  # what each of several labels is compared with
 
 
 class TextEncoder:
@@ -89,17 +68,17 @@ class TextEncoder:
         *,
         on_event: OnEvent = ignore_event,
         should_stop: ShouldStop = never_stop,
-    ) -> Tensor:
-        """Return one point (C, E) of length 1 for each class: the direction of the mean of its texts' points.
+    ) -> ClassPoints:
+        """Return one point of length 1 for each class: the direction of the mean of its texts' points.
 
         Raises:
             InterruptedError: The user stopped.
         """
-        points = self.encode(
-            [text for each in classes for text in each.texts], on_event=on_event, should_stop=should_stop
-        )
-        parts = points.split([len(each.texts) for each in classes])
-        return F.normalize(torch.stack([part.mean(dim=0) for part in parts]), dim=-1)
+        texts = [*(text for each in classes for text in each.texts), NOTHING]
+        *points, nothing = self.encode(texts, on_event=on_event, should_stop=should_stop)
+        parts = torch.stack(points).split([len(each.texts) for each in classes])
+        means = F.normalize(torch.stack([part.mean(dim=0) for part in parts]), dim=-1)
+        return ClassPoints(self.space, means, nothing)
 
 
 def open_text_side(
@@ -217,4 +196,5 @@ def _space(state: dict[str, Tensor], path: Path, tower: TextTower) -> CommonSpac
         offset=offset.float() if tower.is_projected and offset is not None else None,
         scale=float(state["logit_scale"].float().exp()),
         bias=float(bias) if bias is not None else 0.0,
+        is_sigmoid=tower.is_sigmoid,
     )

@@ -22,6 +22,7 @@ from models.catalog import BACKBONES
 from models.methods.lora import GROUPED
 from models.methods.prefix import ROTARY
 from models.methods.table import METHODS
+from models.methods.zero_shot import NO_TEXT
 from visionft import errors
 from visionft.errors import VisionFTError
 from visionft.training.config.presets import PRESETS
@@ -51,7 +52,11 @@ def engine_words() -> set[str]:
     fields = [field.metadata for group in groups for field in dataclasses.fields(group) if field.metadata]
     words = {each[key] for each in fields for key in ("label", "help", "unit") if each[key]}
     words |= {word for method in METHODS.values() for word in (method.title, method.summary, method.when)}
-    words |= {reason for method in METHODS.values() for reason in method.unsupported.values()} | {GROUPED, ROTARY}
+    words |= {reason for method in METHODS.values() for reason in method.unsupported.values()} | {
+        GROUPED,
+        NO_TEXT,
+        ROTARY,
+    }
     words |= {word for preset in PRESETS.values() for word in (preset.title, preset.words)}
     return words | {backbone.summary for backbone in BACKBONES.values()}
 

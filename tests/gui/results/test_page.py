@@ -219,7 +219,7 @@ def test_the_worst_cell_is_pressed_and_any_cell_shows_its_pictures(qtbot, page, 
     assert view.open_button.toolTip() == "There are no pictures here."
 
 
-def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot, page, show, window, monkeypatch):
+def test_pictures_are_relabelled_by_key_and_a_new_run_learns_from_that(qtbot, page, show, window, monkeypatch):
     show(MATRIX)
     strip = page.pictures.matrix.strip
     strip.setFocus()
@@ -233,7 +233,8 @@ def test_pictures_are_relabelled_by_key_and_training_goes_on_from_this_run(qtbot
     monkeypatch.setattr(runner, "train_run", lambda config, *_, **__: started.append(config))
     qtbot.mouseClick(page.again_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert started[0].start_from == NEW and started[0].backbone == "vit_tiny" and started[0].method == "linear"
+    assert started[0].backbone == "vit_tiny" and started[0].method == "linear"
+    assert not started[0].start_from  # what is solved for at once is made anew
     assert window.current_page.name == "train"
     window.state.session.undo()
     window.show_page("results")
@@ -284,3 +285,27 @@ def test_a_run_that_was_not_evaluated_offers_to(qtbot, page, show, window, monke
     qtbot.mouseClick(page.evaluate_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert asked[0][0].name == OLD and asked[0][2] == "test"
+
+
+# -- runs without epochs ------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_solved_for_has_no_curve_and_says_so(page, show):
+    show(CURVES)
+    assert page.figures.no_curve.isVisible() and not page.figures.chart.isVisible()
+    page.table.select([OLD])
+    assert page.figures.chart.isVisible() and not page.figures.no_curve.isVisible()
+    page.table.select([OLD, NEW])
+    assert page.figures.chart.isVisible()
+
+
+def test_a_run_that_was_solved_for_is_made_anew_and_not_trained_on(page, window, monkeypatch):
+    begun: list[TrainConfig] = []
+    monkeypatch.setattr(window.state.session.runner, "start", begun.append)
+    assert page.again_button.text() == "Make it anew"
+    page.train_again()
+    window.show_page("results")
+    page.table.select([OLD])
+    assert page.again_button.text() == "Train on"
+    page.train_again()
+    assert [(each.method, each.start_from) for each in begun] == [("linear", ""), ("lora", OLD)]

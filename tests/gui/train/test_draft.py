@@ -13,7 +13,7 @@ from gui.shell.window import MainWindow
 from gui.train import augment_preview, measuring
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.page import TrainPage
-from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, run_details
+from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
 from models.catalog import BACKBONES
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
@@ -141,6 +141,9 @@ def test_weights_found_on_this_computer_move_their_card(page, qtbot):
 def test_what_waits_is_described_by_what_is_special_about_it():
     words = run_details(TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"]))
     assert words == "7 epochs, batch size 8, rank 4"
+    assert run_details(TrainConfig(method="linear")) == "solved at once"
+    assert "--epochs" not in command_line(TrainConfig(method="linear"), "p")
+    assert "--epochs 7" in command_line(TrainConfig(epochs=7), "p")
 
 
 # Costs ----------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw
 from models.catalog import get_backbone
 from models.classifier import Classifier, build_classifier
 from models.methods.table import METHODS, get_method
+from visionft.combining.combine import combine
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.evaluation import explanation
@@ -99,6 +101,30 @@ def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -
     again = explain_images(spot_run(backbone), asked_of(snapshot)[:1])[0]
     np.testing.assert_array_equal(again.heat, found[0].heat)
     assert again.random_deletion == found[0].random_deletion
+
+
+def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tmp_path: Path) -> None:
+    snapshot, places = spots
+    for number, backbone in enumerate(("starter_resnet", "starter_vit"), start=1):
+        shutil.copytree(spot_run(backbone), tmp_path / "runs" / f"{number:03d}-{backbone}")
+    run_dir = tmp_path / "runs" / combine(tmp_path, ["1", "2"], snapshot).run
+    found = explain_images(run_dir, asked_of(snapshot)[::3])
+    assert {each.method for each in found} <= {"Grad-CAM + attention", "attention + Grad-CAM"}
+    trusted = [mass_near(each, places[each.path]) for each in found if each.is_trustworthy]
+    assert len(trusted) >= len(found) // 2, [each.verdict for each in found]
+    assert np.mean(trusted) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("sides", "inside"), [((100, 100), (0, 28)), ((100, 50), (7, 21))], ids=["one square", "a smaller one inside"]
+)
+def test_maps_are_laid_where_their_squares_lie(sides: tuple[int, int], inside: tuple[int, int]) -> None:
+    boxes = [((100 - side) // 2, (100 - side) // 2, side) for side in sides]
+    together = explanation.laid_together([np.zeros((4, 4), np.float32), np.ones((7, 7), np.float32)], boxes)
+    expected = np.zeros((28, 28))
+    expected[inside[0] : inside[1], inside[0] : inside[1]] = 1
+    np.testing.assert_allclose(together, expected, atol=1e-6)
+    assert explanation.around(boxes) == boxes[0]
 
 
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])

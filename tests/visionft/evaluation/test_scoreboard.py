@@ -162,8 +162,8 @@ def test_each_answerer_has_a_title_of_its_own(answerer) -> None:
     runs = [answerer("001-a", 4, set()), answerer("002-b", 4, set()), answerer("003-c", 4, set(), method="linear")]
     titles = {run: each.title for run, each in by_run(read_scoreboard(runs, project(4), "val")).items()}
     assert titles == {
-        "001-a": "LoRA, Test ResNet (1)",
-        "002-b": "LoRA, Test ResNet (2)",
+        "001-a": "LoRA 1, Test ResNet",
+        "002-b": "LoRA 2, Test ResNet",
         "003-c": "Linear probe, Test ResNet",
     }
 

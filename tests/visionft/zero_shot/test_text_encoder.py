@@ -96,7 +96,7 @@ def test_texts_are_read_in_batches_and_equal_ones_once(tiny_clip: str, monkeypat
 def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> None:
     encoder = open_text_side(BACKBONES[tiny_clip])
     classes = all_texts(("glass", "jar"), (("a bottle", "a {}"), ()), "photo")
-    points = encoder.class_points(classes)
+    points = encoder.class_points(classes).points
     two = encoder.encode(["a photo of a a bottle.", "a glass"])
     mean = two.mean(dim=0)
     torch.testing.assert_close(points[0], mean / mean.norm())
@@ -106,7 +106,7 @@ def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> No
 @pytest.mark.slow
 def test_a_thousand_classes(tiny_clip: str) -> None:
     classes = all_texts([f"thing {number}" for number in range(1000)], (), "seven")
-    points = open_text_side(BACKBONES[tiny_clip]).class_points(classes)
+    points = open_text_side(BACKBONES[tiny_clip]).class_points(classes).points
     assert points.shape == (1000, 48) and bool(points.isfinite().all())
 
 

@@ -19,7 +19,7 @@ def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tupl
     if not found:
         found += combination_problems(config)
     if images is not None:
-        found += data_problems(images)
+        found += data_problems(images, needs_labels=config.method not in METHODS or config.method_row.needs_labels)
     return tuple(found)
 
 
@@ -53,6 +53,8 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
     backbone, method, found = config.backbone_row, config.method_row, []
     if reason := method.refusal(backbone):
         found.append(Problem("method", f"{config.method} does not work with {config.backbone}: {reason}"))
+    if method.reads_prompts and config.weights == RANDOM:
+        found.append(Problem("weights", "random weights know no words", "Choose pretrained ones, or give a file."))
     return found + method.problems(backbone, config.method_options, batch_size=config.batch_size)
 
 
@@ -86,12 +88,17 @@ def _holds_weights(config: TrainConfig) -> bool:
     return path.is_file() or (path / config.backbone_row.hub_file).is_file()
 
 
-def data_problems(images: Snapshot) -> list[Problem]:
-    """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split."""
+def data_problems(images: Snapshot, *, needs_labels: bool = True) -> list[Problem]:
+    """Return what keeps `images` from being trained on: too few classes or pictures, classes missing from a split.
+
+    A method that needs no labels wants the names of two classes alone.
+    """
     if len(images.class_names) < 2:
         hint = "Import or label pictures of a second class."
         message = f"training needs two classes, the project has {len(images.class_names)}"
         return [Problem("", message, hint, NextStep("label" if images.images else "import_images"))]
+    if not needs_labels:
+        return []
     if not any(image.split for image in images.images):
         return [Problem("", "the pictures have no splits yet", "Split them first.", NextStep("split"))]
     return [problem for split in ("train", "val") if (problem := _split_problem(images, split))]

@@ -58,10 +58,16 @@ def find_between(run_dir: Path, classifier: Classifier, validate: Callable[[], V
         state = classifier.interpolated(start.model, end.model, share)
         classifier.load_trainable_state(state)
         seen = validate()
-        if seen.loss < found.val_loss and seen.accuracy >= found.val_accuracy:
+        if _is_better(seen, found):
             found, kept = _with(best, share, seen), state
     classifier.load_trainable_state(kept)
     return found if found.share < 1 else None
+
+
+def _is_better(seen: Validation, found: EpochDone) -> bool:
+    if seen.loss is None or seen.accuracy is None or found.figures is None:
+        return False
+    return seen.loss < found.figures[0] and seen.accuracy >= found.figures[1]
 
 
 def _with(best: EpochDone, share: float, seen: Validation) -> EpochDone:
@@ -75,9 +81,9 @@ def keep_between(run_dir: Path, state: dict[str, Tensor], found: EpochDone) -> N
     replace_metrics(run_dir, found)
 
 
-def words(found: EpochDone, before: float) -> str:
-    """Say what was kept in place of the best epoch, whose validation accuracy was `before`."""
+def words(found: EpochDone, before: EpochDone) -> str:
+    """Say what was kept in place of the best epoch as it was."""
     return (
         f"Weights {found.share:.0%} of the way from the start to epoch {found.epoch} validate better "
-        f"({found.val_accuracy:.1%}, before {before:.1%}); they are kept."
+        f"({found.accuracy_text}, before {before.accuracy_text}); they are kept."
     )

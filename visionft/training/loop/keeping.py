@@ -107,7 +107,7 @@ class Keeper:
         self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
         if found and self._is_main:
             interpolation.keep_between(self._run_dir, self._classifier.trainable_state(), found)
-            on_event(Notice(message=interpolation.words(found, before.val_accuracy)))
+            on_event(Notice(message=interpolation.words(found, before)))
 
     def close(self) -> None:
         """End the curves."""

@@ -61,12 +61,17 @@ class RunProgress:
         known = {"best_val_accuracy" if name == "best_top1" else name: value for name, value in values.items()}
         return cls(**{"is_start_validated": True, **known})
 
-    def judge(self, epoch: int, top1: float, val_loss: float, *, count: int) -> bool:
+    def judge(self, epoch: int, top1: float | None, val_loss: float | None, *, count: int) -> bool:
         """Take in an epoch's validation over `count` pictures; return whether the epoch is the one to keep so far.
+
+        The only one there is where nothing can be validated.
 
         That is the latest within one standard error of the highest accuracy (the rule of Breiman et al. 1984, 3.4.3):
         which one is highest is luck, and a later one has learnt more, at a lower rate.
         """
+        if top1 is None or val_loss is None:
+            self.best_epoch = epoch
+            return True
         if (top1, -val_loss) > (self.best_val_accuracy, -self.best_val_loss):
             self.best_val_accuracy, self.best_val_loss, self.best_epoch = top1, val_loss, epoch
         return top1 >= self.best_val_accuracy - math.sqrt(self.best_val_accuracy * (1 - self.best_val_accuracy) / count)
@@ -74,7 +79,9 @@ class RunProgress:
     def forget_best(self, latest: EpochDone | None) -> None:
         """Judge from now on against the epoch before this one, or against none; patience counts anew."""
         self.best_epoch = self.epoch - 1
-        self.best_val_accuracy, self.best_val_loss = (latest.val_accuracy, latest.val_loss) if latest else (-1.0, 0.0)
+        self.best_val_accuracy, self.best_val_loss = -1.0, 0.0
+        if latest is not None and latest.val_accuracy is not None and latest.val_loss is not None:
+            self.best_val_accuracy, self.best_val_loss = latest.val_accuracy, latest.val_loss
 
     def take_totals(self, totals: Sequence[float]) -> None:
         """Set (loss sum, hits, pictures) of the epoch under way."""

@@ -15,6 +15,7 @@ from visionft.data.picture_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import Notice, OnEvent, Progress
+from visionft.heads.common_space import ClassPoints
 from visionft.heads.solutions import SOLUTIONS, Material
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import (
@@ -60,7 +61,9 @@ class TrainingData:
         self.sharding = Sharding(
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
         )
-        self.train_images, self.val_images = images.labelled("train"), images.labelled("val")
+        looks = config.method_row.looks_at_training_pictures(config.method_options)
+        self.train_images: tuple[SnapshotImage, ...] = images.labelled("train") if looks else ()
+        self.val_images = images.labelled("val")
         self.is_cached = config.method_row.caches_features
         if self.is_cached:
             self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
@@ -75,7 +78,8 @@ class TrainingData:
         return self._classifier.head if self.is_cached else self._classifier
 
     def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
-        features = self._features(chosen, f"Reading {'training' if shuffle else 'validation'} pictures")
+        stage = f"Reading {'training' if shuffle else 'validation'} pictures"
+        features = self._features(chosen, stage) if chosen else self._no_features()
         sampler = EpochSampler(
             len(features.images),
             self._config.batch_size,
@@ -85,6 +89,13 @@ class TrainingData:
             world=self.sharding.world,
         )
         return FeatureBatches(features, sampler)
+
+    def _no_features(self) -> Batch:
+        """Return the features (0, D) of no picture: a method that needs no labels may have none."""
+        classes, device = len(self._images.class_names), self._accelerator.device
+        targets = torch.zeros(0, classes) if self._images.task == "multi" else torch.zeros(0, dtype=torch.long)
+        features = torch.zeros(0, sum(self._classifier.head_parts), device=device)
+        return Batch(features, targets.to(device), torch.zeros(0, dtype=torch.long, device=device), ())
 
     def _features(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
         """Return the features (N, D) of pictures as the classifier sees them now; every process computes them all."""
@@ -152,7 +163,15 @@ class TrainingData:
     def _solve_head(self) -> None:
         features = self._features_at_start
         self._on_event(Progress(stage="Solving for the classifier head", done=0, total=0))
-        material = Material(
+        try:
+            solved = SOLUTIONS[self._config.method_row.solution](self._material(features))
+        except InterruptedError:
+            raise Stopped from None
+        self._classifier.load_head(solved.state)
+        self._on_event(Notice(message=solved.words))
+
+    def _material(self, features: Batch) -> Material:
+        return Material(
             features=features.images.cpu(),
             targets=self._wanted(features.targets).cpu(),
             widths=self._classifier.head_parts,
@@ -161,15 +180,24 @@ class TrainingData:
             is_multilabel=self._images.task == "multi",
             tries_last_alone=self._classifier.may_leave_parts_out,
             weights=self._weights(features.indices),
+            said=self._what_is_said(),
             seed=self._config.seed,
             should_stop=self._is_asked_to_stop,
         )
-        try:
-            solved = SOLUTIONS[self._config.method_row.solution](material)
-        except InterruptedError:
-            raise Stopped from None
-        self._classifier.load_head(solved.state)
-        self._on_event(Notice(message=solved.words))
+
+    def _what_is_said(self) -> ClassPoints | None:
+        """Read the prompts where the method answers from them."""
+        if not self._config.method_row.reads_prompts:
+            return None
+        from visionft.training.loop.reading_prompts import read_classes
+
+        return read_classes(
+            self._config,
+            self._images,
+            device=self._accelerator.device,
+            on_event=self._on_event,
+            should_stop=self._is_asked_to_stop,
+        )
 
     def _wanted(self, targets: Tensor) -> Tensor:
         """Return targets as (N, C) zeros and ones."""
@@ -178,7 +206,7 @@ class TrainingData:
 
     def _weights(self, indices: Tensor) -> Tensor | None:
         """Return how much each training picture counts in a head; None where all count alike."""
-        if self._config.balance == "none":
+        if self._config.balance == "none" or not len(indices):
             return None
         weights = sampling_weights(self.train_images, len(self._images.class_names))[indices.cpu().numpy()]
         return torch.from_numpy(weights / weights.mean())

@@ -11,10 +11,13 @@ from visionft.training.loop.training_data import TrainingData
 
 
 class Validation(NamedTuple):
-    """What a look at the validation pictures gives: mean loss, share of right pictures, and how many could be read."""
+    """What a look at the validation pictures gives: mean loss, share of right pictures, and how many could be read.
 
-    loss: float
-    accuracy: float
+    Where there are none both are None: a method that needs no labels is not refused for that.
+    """
+
+    loss: float | None
+    accuracy: float | None
     pictures: int
 
 
@@ -32,6 +35,8 @@ def validate(part: nn.Module, training_data: TrainingData, objective: Objective,
         Stopped: The user asked to stop.
         RunError: No validation picture can be read.
     """
+    if not training_data.val_images:
+        return Validation(None, None, 0)
     totals = new_totals(accelerator.device)
     for batch in training_data.val_batches.epoch(0):
         training_data.check(batch, training_data.val_images)

@@ -29,8 +29,11 @@ from visionft.training.runs.run_folder import TrainResult, claim_run_dir, read_r
 from visionft.training.runs.run_lock import lock_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
+from visionft.zero_shot.prompts import all_texts
 
 __all__ = ["Curves"]
+
+PROMPTS_FILE = "prompts.json"
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +81,17 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "classes.json", list(images.class_names))
         write_snapshot(run_dir, images)
+        if config.method_row.reads_prompts:
+            write_json(run_dir / PROMPTS_FILE, _texts_of(config, images))
         network = config.backbone_row.construction
         write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: network})
     (run_dir / "result.json").unlink(missing_ok=True)
+
+
+def _texts_of(config: TrainConfig, images: Snapshot) -> dict[str, list[str]]:
+    """Return the texts that are read for each class."""
+    classes = all_texts(images.class_names, images.prompts, config.method_row.templates(config.method_options))
+    return {each.class_name: list(each.texts) for each in classes}
 
 
 def _check_same_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:

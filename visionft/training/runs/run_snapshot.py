@@ -12,7 +12,7 @@ SNAPSHOT_FILE = "snapshot.json.gz"
 
 
 def write_snapshot(run_dir: Path, images: Snapshot) -> None:
-    """Keep the pictures, labels and splits that a run learns from."""
+    """Keep the pictures, labels, splits and prompts that a run learns from."""
     rows = [[i.image_id, str(i.path), i.sha256, list(i.labels), i.split] for i in images.images]
     values = {"task": images.task, "class_names": images.class_names, "images": rows}
     if any(images.prompts):

@@ -5,33 +5,43 @@ from collections.abc import Sequence
 
 from models.catalog import known_backbone
 from models.methods.table import known_method
+from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
-def method_title(run: RunSummary) -> str:
+def method_title(config: TrainConfig) -> str:
     """Return how the method of a run is called."""
-    method = known_method(run.config.method)
-    return method.title if method else run.config.method
+    method = known_method(config.method)
+    return method.title if method else config.method
 
 
-def backbone_title(run: RunSummary) -> str:
+def backbone_title(config: TrainConfig) -> str:
     """Return how the backbone of a run is called."""
-    backbone = known_backbone(run.config.backbone)
-    return backbone.title if backbone else run.config.backbone
+    backbone = known_backbone(config.backbone)
+    return backbone.title if backbone else config.backbone
+
+
+def config_title(config: TrainConfig, *, number: str = "") -> str:
+    """Return what a run with these settings is: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
+    return f"{method_title(config)}{number and f' {number}'}, {backbone_title(config)}"
 
 
 def answerer_titles(runs: Sequence[RunSummary]) -> dict[str, str]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
-    plain = {run.name: run.notes.title or _plain_title(run) for run in runs}
+    plain = {run.name: _title(run) for run in runs}
     counts = Counter(plain.values())
-    return {name: title if counts[title] == 1 else f"{title} ({_number(name)})" for name, title in plain.items()}
+    return {run.name: _title(run, counts[plain[run.name]] > 1) for run in runs}
 
 
-def _plain_title(run: RunSummary) -> str:
-    """Return what a run is: its method and backbone, or for a combination the numbers of its parts."""
+def _title(run: RunSummary, has_number: bool = False) -> str:
+    """Return the name that the run was given, or what it is: its method and backbone, or the numbers of its parts."""
+    number = _number(run.name) if has_number else ""
+    if run.notes.title:
+        return f"{run.notes.title}{number and f' ({number})'}"
     if run.parts:
-        return f"{method_title(run)} {' + '.join(sorted(_number(part.run) for part in run.parts))}"
-    return f"{method_title(run)}, {backbone_title(run)}"
+        parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
+        return f"{method_title(run.config)} {' + '.join(parts)}{number and f' ({number})'}"
+    return config_title(run.config, number=number)
 
 
 def _number(name: str) -> str:

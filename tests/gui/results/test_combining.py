@@ -1,0 +1,95 @@
+"""Several runs chosen on Results can be combined; the combination is chosen, shows its parts, and tells its worth."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.results import combining, measuring
+from gui.results.page import SETTINGS
+from visionft.combining.combine import Combination
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import write_manifest
+from visionft.training.runs.parts import Part, write_parts
+
+LEFT = Qt.MouseButton.LeftButton
+OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
+MADE = "003-vit_tiny-combined"
+PARTS = (
+    Part(run=NEW, weights="b", share=0.6, temperature=1.0, accuracy=0.9, loss=0.4),
+    Part(run=OLD, weights="a", share=0.4, temperature=1.1, accuracy=0.8, loss=0.6),
+)
+
+
+def made(*, fixed: int, broken: int) -> Combination:
+    return Combination(
+        run=MADE, pictures=40, left_out=0, parts=PARTS, accuracy=0.95, loss=0.3, fixed=fixed, broken=broken
+    )
+
+
+@pytest.fixture
+def page(window, image_ids, monkeypatch):
+    monkeypatch.setattr(measuring, "evaluate", lambda *_, **__: None)
+    window.show_page("results")
+    return window.page("results")
+
+
+@pytest.fixture
+def combined(page, project_dir: Path, write_run, write_evaluation, image_ids, answers, monkeypatch) -> list:
+    """Let combining write a combination as the engine does; returns what it was asked for."""
+    asked: list[list[str]] = []
+
+    def combine(project: Path, runs, _images, *, on_event, should_stop):
+        asked.append(list(runs))
+        write_run(project_dir, MADE, TrainConfig(backbone="vit_tiny", method="combined"), accuracies=[0.95])
+        best = project / "runs" / MADE / "best"
+        for file in best.iterdir():
+            file.unlink()
+        write_parts(best, PARTS)
+        write_manifest(best)
+        write_evaluation(project_dir, MADE, image_ids, answers)
+        return made(fixed=6, broken=1)
+
+    monkeypatch.setattr(combining, "combine", combine)
+    return asked
+
+
+def test_combining_is_offered_where_several_runs_are_chosen(page) -> None:
+    page.table.select([NEW])
+    assert not page.combine_button.isVisible() and "two or more" in page.why_not_combine()
+    page.table.select([OLD, NEW])
+    assert page.combine_button.isVisible() and page.combine_button.isEnabled()
+
+
+def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, combined) -> None:
+    said = []
+    window.state.message_raised.connect(said.append)
+    page.table.select([OLD, NEW])
+    qtbot.mouseClick(page.combine_button, LEFT)
+    qtbot.waitUntil(lambda: page.table.selected() == [MADE])
+    assert sorted(combined[0]) == [OLD, NEW]
+    assert f"60% {NEW} + 40% {OLD}" in page.answer.words()[2]
+    row = next(row for row in page.table.model().sourceModel().rows if row.name == MADE)
+    assert row.method == "Combination" and "Made of 2 runs" in row.kept
+    assert any("may be better" in each.hint or "really better" in each.hint for each in said)
+    assert page.why_not_train_on().startswith("A combination has no weights of its own")
+    qtbot.mouseClick(page.view_buttons.button(SETTINGS), LEFT)
+    texts = json.dumps([each.text() for each in page.menu().actions()])
+    assert "Train on from here" in texts
+    assert [each.isEnabled() for each in page.menu().actions() if each.text() == "Train on from here"] == [False]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "words"), [(9, 0, "really better"), (2, 1, "it is luck"), (0, 3, "keep that")]
+)
+def test_what_is_said_of_a_combination_is_as_sure_as_the_figures(fixed: int, broken: int, words: str) -> None:
+    assert words in combining.verdict_words(made(fixed=fixed, broken=broken), {NEW: "The ViT"})
+
+
+def test_runs_of_other_classes_are_not_combined(page, project_dir: Path) -> None:
+    (project_dir / "runs" / OLD / "classes.json").write_text(json.dumps(["cat", "dog"]))
+    page.mark_stale()
+    page.refresh()
+    page.table.select([OLD, NEW])
+    assert "other classes" in page.why_not_combine() and not page.combine_button.isEnabled()

@@ -1,0 +1,160 @@
+"""Saying what classes look like in the window: written, taken over in one step, refused, measured, cancelled."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication
+
+from gui.shell.window import MainWindow
+from gui.train.page import TrainPage
+from gui.train.prompts_dialog import PromptsDialog
+from gui.train.train_choices import suited_backbone
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import prompts_of
+from visionft.project.store import Project
+from visionft.training.config.train_config import TrainConfig
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def dialog(qtbot) -> PromptsDialog:
+    made = PromptsDialog(("cat", "dog", "wolf"), (("a pet",), (), ()), "photo")
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+
+
+def write(qtbot, dialog: PromptsDialog, place: int, words: str) -> None:
+    dialog.classes.selectRow(place)
+    dialog.editor.clear()
+    qtbot.keyClicks(dialog.editor, words)
+
+
+def test_each_class_shows_its_words_or_its_name_and_what_is_read(qtbot, dialog) -> None:
+    assert [row[2] for row in dialog.classes.texts()] == ["a pet", "its name", "its name"]
+    assert dialog.class_title.text() == "cat" and "“a photo of a a pet.”" in dialog.read_as.text()
+    write(qtbot, dialog, 1, "a {} on a leash")
+    assert dialog.class_title.text() == "dog" and "“a dog on a leash”" in dialog.read_as.text()
+    assert dialog.changed() == {"dog": ("a {} on a leash",)}
+    dialog.templates.setCurrentIndex(1)
+    dialog.classes.selectRow(0)
+    assert "and 4 more" in dialog.read_as.text() and dialog.template_set == "seven"
+
+
+def test_an_empty_line_between_is_refused_in_words_and_the_same_words_are_warned_of(qtbot, dialog) -> None:
+    dialog.editor.setPlainText("a pet\n\na tom")
+    assert "A prompt of “cat” is empty." in dialog.fault.text() and not dialog.save_button.isEnabled()
+    dialog.editor.setPlainText("a pet\n")
+    assert dialog.save_button.isEnabled() and not dialog.fault.isVisible()
+    write(qtbot, dialog, 2, "A pet")
+    assert "The same prompts stand for cat, wolf" in dialog.fault.text() and dialog.save_button.isEnabled()
+
+
+@pytest.fixture
+def project(planted: Path, tmp_path: Path) -> Path:
+    with Project.create(tmp_path / "project") as opened:
+        import_source(opened, planted)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def page(window: MainWindow, project: Path, tiny_clip: str) -> TrainPage:
+    window.state.open_project(project)
+    window.show_page("train")
+    page = window.page("train")
+    assert isinstance(page, TrainPage)
+    page.draft.take(TrainConfig(backbone=tiny_clip, method="zero_shot"))
+    return page
+
+
+def in_dialog(act) -> list[str]:
+    """Act on the modal dialog once it is open; what goes wrong there is returned."""
+    faults: list[str] = []
+
+    def run() -> None:
+        found = QApplication.activeModalWidget()
+        try:
+            assert isinstance(found, PromptsDialog)
+            act(found)
+        except BaseException as error:
+            faults.append(repr(error))
+        finally:
+            if found is not None:
+                found.close()
+
+    QTimer.singleShot(50, run)
+    return faults
+
+
+def test_words_are_taken_over_in_one_step_of_undo(qtbot, page: TrainPage, window: MainWindow) -> None:
+    page.setup.open_more(True)
+
+    def act(found: PromptsDialog) -> None:
+        write(qtbot, found, 0, "the sky")
+        write(qtbot, found, 2, "a tomato")
+        found.templates.setCurrentIndex(2)
+        qtbot.mouseClick(found.save_button, LEFT)
+
+    faults = in_dialog(act)
+    assert page.setup.prompts_button.isVisible() and page.setup.prompts_button.isEnabled()
+    page.setup.prompts_button.click()
+    assert not faults and window.state.session
+    assert prompts_of(window.state.session.project) == {"blue": ("the sky",), "green": (), "red": ("a tomato",)}
+    assert page.config().method_row.templates(page.config().method_options) == "none"
+    window.state.session.undo()
+    assert not any(prompts_of(window.state.session.project).values())
+
+
+def test_cancelled_words_leave_nothing(qtbot, page: TrainPage, window: MainWindow) -> None:
+    faults = in_dialog(lambda found: write(qtbot, found, 0, "the sky"))
+    page.draft.edit_prompts()
+    assert not faults and window.state.session and not any(prompts_of(window.state.session.project).values())
+
+
+def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page: TrainPage) -> None:
+    def act(found: PromptsDialog) -> None:
+        found.classes.selectRow(2)
+        found.editor.setPlainText("red\nblue")
+        qtbot.mouseClick(found.measure_button, LEFT)
+        qtbot.waitUntil(lambda: "are right" in found.answer.text(), timeout=60_000)
+        assert "by the names alone 100.0%" in found.answer.text() and found.measure_button.isEnabled()
+        assert found.lines.texts()[0][:2] == ["red", "100.0%"] and found.lines.texts()[1][:2] == ["blue", "0.0%"]
+        found.editor.setPlainText("red")
+        assert not found.answer.isVisible() and not found.lines.isVisible()
+
+    faults = in_dialog(act)
+    page.draft.edit_prompts()
+    assert not faults
+
+
+def test_without_labels_nothing_is_measured_but_a_run_may_start(qtbot, page: TrainPage, window: MainWindow) -> None:
+    session = window.state.session
+    assert session
+    session.apply(UnlabelImages(tuple(image.image_id for image in session.snapshot().images)))
+    assert page.draft.is_divided and page.draft.is_ready()
+    reasons: list[str] = []
+
+    def act(found: PromptsDialog) -> None:
+        assert not found.measure_button.isEnabled()
+        reasons.append(found.measure_button.toolTip())
+
+    faults = in_dialog(act)
+    page.draft.edit_prompts()
+    assert not faults and "No labelled picture" in reasons[0]
+
+
+def test_choosing_zero_shot_brings_a_network_that_reads(page: TrainPage) -> None:
+    assert suited_backbone("zero_shot", "resnet18") == "pe_core_s"
+    assert (
+        suited_backbone("zero_shot", "siglip2_b") == "siglip2_b" and suited_backbone("lora", "resnet18") == "resnet18"
+    )
+    page.setup.open_more(True)
+    page.draft.take(TrainConfig(backbone="resnet18", method="lora"))
+    assert not page.setup.prompts_button.isVisibleTo(page.setup)
+    page.setup.methods.chosen.emit("zero_shot")
+    assert (page.config().method, page.config().backbone) == ("zero_shot", "pe_core_s")
+    assert page.setup.prompts_button.isVisibleTo(page.setup)
