@@ -119,10 +119,9 @@ def _picture(entry: Any, place: str, classes: defaultdict[object, _Classes]) -> 
 
 def _declared(categories: list[dict[str, Any]]) -> tuple[ClassLook, ...]:
     """Return the classes; Roboflow's first category, which only is above the others, is none."""
-    above = {each.get("supercategory") for each in categories}
+    above = [each.get("supercategory") for each in categories]
     names = [(each, a_name(each["name"])) for each in categories]
-    is_top = [each.get("supercategory") == "none" and name in above for each, name in names]
-    return tuple(ClassLook(name) for (_, name), top in zip(names, is_top, strict=True) if not top)
+    return tuple(ClassLook(name) for each, name in names if each.get("supercategory") != "none" or name not in above)
 
 
 def _id(value: Any) -> object:
