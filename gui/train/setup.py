@@ -142,7 +142,7 @@ class SetupView(QWidget):
     def _left(self) -> QVBoxLayout:
         backbones = row(text("Backbone", "heading"), None, self.probe_button, self.search_button, self.show_all_button)
         return column(
-            text("Method", "heading"),
+            row(text("Method", "heading"), None, self.prompts_button),
             text("How much of the network learns from your pictures.", "muted", wrap=True),
             self.methods,
             theme.SMALL,
@@ -169,7 +169,6 @@ class SetupView(QWidget):
         rates.body.addLayout(row(self.rates_button, None))
         for item in (self._method_title, self._method_box):
             own.body.addWidget(item)
-        own.body.addLayout(row(self.prompts_button, None))
         return column(about, settings, sees, own, rates, None, spacing=theme.LARGE)
 
     def method_form(self, name: str) -> ConfigForm | None:

@@ -145,8 +145,7 @@ def estimate_run(
     """
     check_config(config, images)
     cost = measure_steps(config, images, on_event=on_event, should_stop=should_stop)
-    facts = SetFacts.of(images)
-    remember(config, facts, cost)
+    remember(config, facts := SetFacts.of(images), cost)
     return extrapolate(cost, config, facts)
 
 
@@ -154,7 +153,8 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     """Return the cost of all epochs from the cost of a step; with `evaluates` also that of looking at its results."""
     steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
     if config.method_row.caches_features:
-        looks = facts.train + facts.val  # once; the rest runs on the features
+        looks_at_all = config.method_row.looks_at_training_pictures(config.method_options)
+        looks = facts.val + looks_at_all * facts.train  # once; the rest runs on the features
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         between = len(INTERPOLATION_SHARES) if config.interpolation and config.method_row.interpolates else 0
@@ -255,7 +255,9 @@ def _take_steps(
             config, images, classifier, accelerator=accelerator, on_event=on_event, is_asked_to_stop=should_stop
         )
         looked = len(training_data.train_images) + len(training_data.val_images)
-        look_s = (time.perf_counter() - began) / looked  # where features are cached, every picture was looked at
+        look_s = (time.perf_counter() - began) / max(
+            1, looked
+        )  # where features are cached, every picture was looked at
         objective = Objective(images.task, len(images.class_names), config.label_smoothing)
         train_step = TrainStep(
             classifier, training_data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None
@@ -281,9 +283,8 @@ def _time_steps(training_data: Any, train_step: Any, totals: Any, config: TrainC
     """Return the median seconds of a step; the first one warms up and does not count."""
     from visionft.training.loop.train_step import NotFinite
 
-    times: list[float] = []
-    epoch = 0
-    while not _is_enough(times):
+    times, epoch = list[float](), 0
+    while training_data.train_images and not _is_enough(times):
         epoch += 1
         began = time.perf_counter()
         for number, batch in enumerate(training_data.train_batches.epoch(epoch)):
@@ -299,7 +300,7 @@ def _time_steps(training_data: Any, train_step: Any, totals: Any, config: TrainC
             if _is_enough(times):
                 break
     measured = sorted(times[1:])
-    return measured[len(measured) // 2]
+    return measured[len(measured) // 2] if measured else 0.0
 
 
 def _is_enough(times: list[float]) -> bool:

@@ -133,6 +133,12 @@ def test_several_labels_are_questions_of_their_own(
     assert np.allclose(state["head.bias"], -2.0) and state["head.projection"].shape == (0, 64)  # its own, trained bias
 
 
+def test_its_cost_is_measured_without_a_label_too(project: Project, config: TrainConfig) -> None:
+    from visionft.training.estimate import estimate_run
+
+    assert estimate_run(config, unlabelled(project)).seconds > 0
+
+
 @pytest.mark.slow
 def test_a_thousand_classes(project: Project, config: TrainConfig) -> None:
     images = project.snapshot()
