@@ -22,6 +22,7 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
+import screenshot_advice
 import screenshot_curate
 import screenshot_label
 import screenshot_readme
@@ -338,6 +339,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "28-train-queue": screenshot_train.queue,
     "29-tasks": screenshot_train.several_tasks,
     "27-train-offer": screenshot_train.offered,
+    "28-train-advice": screenshot_advice.advised,
     "14-results-curves": screenshot_results.curves,
     "15-results-matrix": screenshot_results.matrix,
     "16-results-classes": screenshot_results.classes,
