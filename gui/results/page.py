@@ -17,7 +17,6 @@ from gui.kit.run_table import RunTable
 from gui.page import Page
 from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
-from gui.results.board import words as board_words
 from gui.results.board_views import BoardViews
 from gui.results.combining import Combining, parts_words
 from gui.results.figure_views import FigureViews
@@ -32,7 +31,6 @@ from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.errors import NextStep
-from visionft.evaluation.price import UNKNOWN, price_of
 from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
@@ -223,8 +221,7 @@ class ResultsPage(Page):
         self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
         self.board.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
-        price = price_of(run) if run is not None else UNKNOWN
-        self.answer.show_price(board_words.short_price(price), board_words.price_tip(price))
+        self.answer.show_price(*self.board.price_words())
         self._show_answer()
         self.views.refill(has_evaluation=self.evaluation is not None)
         self._look.start()
