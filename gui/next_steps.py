@@ -24,6 +24,7 @@ STEPS: dict[Action, StepButton] = {
     "import_images": StepButton("Import pictures", "project"),
     "import_unlabelled": StepButton("Import without labels", "project"),
     "choose_columns": StepButton("Choose the column", "project"),
+    "take_marks": StepButton("Take the classes of the boxes", "project"),
     "label": StepButton("Open Label", "label"),
     "embed": StepButton("Look through the pictures", "curate"),
     "look_through": StepButton("Look through the pictures", "curate"),

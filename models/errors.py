@@ -15,6 +15,7 @@ Action = Literal[
     "import_images",
     "import_unlabelled",
     "choose_columns",
+    "take_marks",
     "label",
     "embed",
     "look_through",

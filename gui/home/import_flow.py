@@ -51,6 +51,7 @@ class ImportFlow(QObject):
         self._is_leaving = False
         self.panel.confirmed.connect(self.confirm)
         self.panel.cancelled.connect(self.cancel)
+        self.panel.reading_chosen.connect(self._look_again)
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -67,6 +68,13 @@ class ImportFlow(QObject):
         self._handle = self._state.tasks.run(
             task, owner=self, on_done=self._on_looked, on_event=self._show_event, on_end=self._on_ended
         )
+
+    @Slot(object)
+    def _look_again(self, choice: ColumnChoice) -> None:
+        """Look at what is shown, read as the user says."""
+        source = self.panel.source()
+        if source is not None:
+            self.look_at(source, choice)
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
         """Fetch a public set into `folder` and show what it offers, as for any other source."""
@@ -157,6 +165,7 @@ class ImportFlow(QObject):
             preview,
             known=list(session.project.summary().classes) if session is not None else [],
             can_copy=preview.path.suffix.casefold() != ".zip",
+            choice=self._choice,
         )
 
     def _on_fetched(self, listed: Path | None) -> None:
@@ -175,3 +184,5 @@ class ImportFlow(QObject):
         self._handle = None
         if self._preview is None or outcome.was_stopped:
             self._leave()
+        else:
+            self.panel.show_findings()  # what was looked at again could not be read so

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QCheckBox, QHBoxLayout, QProgressBar, 
 
 from gui.home.found_classes import FoundClasses
 from gui.home.left_out import LeftOutTable
+from gui.home.reading import ReadingLine
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
@@ -20,6 +21,7 @@ from gui.kit.progress_text import progress_text
 from gui.kit.tiles import StatTile
 from visionft.amounts import size_text
 from visionft.events import Progress
+from visionft.project.formats.listing import AUTOMATIC, ColumnChoice
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
@@ -72,6 +74,7 @@ class ImportPreviewPanel(QStackedWidget):
 
     confirmed = Signal()
     cancelled = Signal()
+    reading_chosen = Signal(object)  # ColumnChoice: what the user says of the source's labels
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +87,8 @@ class ImportPreviewPanel(QStackedWidget):
         self.copy_box.setToolTip(tr("Then they may be moved or deleted where they are now"))
         self.classes = FoundClasses()
         self.classes.changed.connect(self._show_count)
+        self.reading = ReadingLine()
+        self.reading.chosen.connect(self.reading_chosen)
         self.table = LeftOutTable()
         self._title, self._place = ElidedLabel("", "title"), ElidedLabel("", "muted")
         self._facts = text("", "muted", wrap=True)
@@ -114,9 +119,11 @@ class ImportPreviewPanel(QStackedWidget):
         self._lower.setSpacing(theme.LARGE)
         self._lower.addWidget(classes, 3)
         self._lower.addWidget(self._left_out, 2)
-        layout: QVBoxLayout = column(head, row(*self.tiles.values(), spacing=theme.LARGE), self._facts, self._lower)
+        layout: QVBoxLayout = column(
+            head, row(*self.tiles.values(), spacing=theme.LARGE), self.reading, self._facts, self._lower
+        )
         layout.setSpacing(theme.LARGE)
-        layout.setStretch(3, 1)
+        layout.setStretch(4, 1)
         layout.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, theme.HUGE)
         page = QWidget()
         page.setLayout(layout)
@@ -127,20 +134,27 @@ class ImportPreviewPanel(QStackedWidget):
         self.progress.show_title(title)
         self.setCurrentIndex(0)
 
-    def show_preview(self, preview: "ImportPreview", *, known: list[str], can_copy: bool) -> None:
+    def show_findings(self) -> None:
+        """Show what was found last again."""
+        self.setCurrentIndex(1)
+
+    def show_preview(
+        self, preview: "ImportPreview", *, known: list[str], can_copy: bool, choice: ColumnChoice = AUTOMATIC
+    ) -> None:
         """Show what was found. `known` are the classes that the project has already."""
         self._preview = preview
         self._title.setText(tr("Import from {name}", name=preview.path.name))
         self._place.setText(str(preview.path))
         self.copy_box.setVisible(can_copy)
         self.classes.show_classes(preview.classes, preview.unlabelled, known)
+        self.reading.show_reading(preview.interpretations, choice)
         self._show_tiles(preview)
         count = self.table.show_files(preview, base=f"{preview.path}{os.sep}")
         self._left_out.setVisible(count > 0)
         self._left_out_title.setText(tr("{count} files are left out", count=f"{count:,}"))
         self._show_count()
-        self.setCurrentIndex(1)
-        self.import_button.setFocus()
+        self.show_findings()
+        (self.reading.label_box if self.reading.fault() else self.import_button).setFocus()
 
     def _show_tiles(self, preview: "ImportPreview") -> None:
         found = len(preview.classes)
@@ -164,7 +178,11 @@ class ImportPreviewPanel(QStackedWidget):
         self._show_conflicts(preview)
         can_import = count > 0 or bool(preview.duplicates)
         self.import_button.setText(tr("Import {count} pictures", count=f"{count:,}") if count > 0 else tr("Import"))
-        reason = self.classes.fault() or ("" if can_import else tr("There is nothing new to import."))
+        reason = (
+            self.reading.fault()
+            or self.classes.fault()
+            or ("" if can_import else tr("There is nothing new to import."))
+        )
         self.import_button.setEnabled(not reason)
         self.import_button.setToolTip(reason)
 

@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
     from visionft.samples import Sample
 
-SOURCE_PATTERN = "Zip or list of pictures (*.zip *.csv *.tsv *.jsonl *.ndjson)"
-
 
 class ProjectPage(Page):
     """Welcome, or the open project."""
@@ -226,7 +224,7 @@ class ProjectPage(Page):
 
     def choose_file(self) -> None:
         """Let the user choose a zip or a file that lists pictures, and show what it offers."""
-        files = dialogs.ask_files(self, "Choose a zip of pictures, or a list of them", SOURCE_PATTERN)
+        files = dialogs.ask_files(self, "Choose a zip of pictures, or a list of them", drops.SOURCE_PATTERN)
         if files:
             self.take_source(files[0])
 
@@ -266,6 +264,8 @@ class ProjectPage(Page):
                 self.choose_pictures()
             case "import_unlabelled" if step.path is not None:
                 self.imports.look_at(step.path, ColumnChoice(is_unlabelled=True))
+            case "take_marks" if step.path is not None:
+                self.imports.look_at(step.path, ColumnChoice(takes_marks=True))
             case "choose_columns":
                 self._choose_column(step)
             case "split" | "split_without_test":

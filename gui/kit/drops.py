@@ -6,9 +6,10 @@ from typing import Literal
 
 from PySide6.QtCore import QMimeData
 
+from visionft.project.formats.registry import SOURCE_SUFFIXES
 from visionft.project.store import DATABASE
 
-SOURCE_SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".ndjson")
+SOURCE_PATTERN = f"Zip or list of pictures ({' '.join(f'*{suffix}' for suffix in SOURCE_SUFFIXES)})"
 MODEL_SUFFIX = ".onnx"
 
 

@@ -3,6 +3,13 @@
 OF_ONE = {
     "{count} pictures": "{count} picture",
     "{count} files, {size}": "{count} file, {size}",
+    "Boxes or shapes are marked in {count} pictures, and none has a class as a whole.": (
+        "Boxes or shapes are marked in {count} picture, and none has a class as a whole."
+    ),
+    "Boxes or shapes are marked in {count} pictures; their classes are not taken.": (
+        "Boxes or shapes are marked in {count} picture; their classes are not taken."
+    ),
+    "The format has no place for {count} pictures.": "The format has no place for {count} picture.",
     "{count} pictures imported": "{count} picture imported",
     "{count} suggestions by {run}": "{count} suggestion by {run}",
     "{count} suggestions from your {labelled} labels": "{count} suggestion from your {labelled} labels",

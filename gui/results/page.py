@@ -231,18 +231,19 @@ class ResultsPage(Page):
         run, found = self.run(), self.evaluation
         progress = self.measuring.progress(run, self.split()) if run is not None else None
         self.answer.show_progress(progress)
+        made_of = parts_words(run, {name: each.title for name, each in self._runs.items()}) if run is not None else ""
         if run is None:
             self.answer.show_answer("", "")
         elif found is None:
             failure = None if progress else self.measuring.failure(run, self.split())
             is_begun = progress is not None
             title, words, button = answer.missing_words(run, failure, is_begun=is_begun, is_training=self._is_training)
-            self.answer.show_answer(answer.sentence_of_run(run), words if progress is None else tr(progress.stage))
+            words_now = words if progress is None else tr(progress.stage)
+            self.answer.show_answer(answer.sentence_of_run(run), words_now, made_of)
             self.missing.show_words(title, words, button)
         else:
             count = self.pictures.relabelled()
             changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
-            made_of = parts_words(run, {name: each.title for name, each in self._runs.items()})
             figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()

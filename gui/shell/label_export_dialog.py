@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QDialog, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QDialog, QGridLayout, QWidget
 
 from gui.home.new_project import free_path
 from gui.kit import dialogs, theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, column, row, text
 from gui.kit.tiles import ActionTile
+from visionft.project.formats.registry import FORMATS
 
 FOLDERS, CSV, JSONL = "folders", "csv", "jsonl"
-_OF_FORMAT = {
-    CSV: ("CSV table", "One line a picture, for spreadsheets and scripts."),
-    JSONL: ("JSON Lines", "Everything, for other programs and for this one: labels, splits, tags, notes."),
-    FOLDERS: ("Class folders", "Copies of the pictures, sorted into a folder for each class."),
-}
+_COLUMNS = 3
+_FIRST = (CSV, JSONL, FOLDERS)  # what is asked for most
+_OFFERED = (*_FIRST, *(each.name for each in FORMATS.values() if each.is_export and each.name not in _FIRST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +34,14 @@ class LabelExportDialog(QDialog):
         """Args: `name` is the project's; `folder` is where the places begin that are offered."""
         super().__init__(parent)
         self.setWindowTitle(tr("Export labels"))
-        self.setMinimumWidth(theme.scaled(560))
+        self.setMinimumWidth(theme.scaled(860))
         self._name, self._folder, self._target = name, folder, None
-        self.tiles = {kind: self._tile(kind) for kind in _OF_FORMAT}
-        group = QButtonGroup(self)
-        for tile in self.tiles.values():
+        self.tiles = {kind: self._tile(kind) for kind in _OFFERED}
+        group, grid = QButtonGroup(self), QGridLayout()
+        grid.setSpacing(theme.MEDIUM)
+        for number, tile in enumerate(self.tiles.values()):
             group.addButton(tile)
+            grid.addWidget(tile, *divmod(number, _COLUMNS))
             tile.toggled.connect(self._forget_target)
         self.spreadsheet_box = QCheckBox(tr("Make cells that look like formulas harmless"))
         self._place = ElidedLabel("", "small")
@@ -53,7 +54,7 @@ class LabelExportDialog(QDialog):
             text("Export labels", "title"),
             text("The pictures stay where they are.", "muted", wrap=True),
             theme.SMALL,
-            *self.tiles.values(),
+            grid,
             self.spreadsheet_box,
             theme.SMALL,
             place,
@@ -75,21 +76,21 @@ class LabelExportDialog(QDialog):
         )
 
     def choose_place(self) -> None:
-        """Ask for a file to write, or for the folder in which class folders are made."""
-        kind = self._format()
-        if kind == FOLDERS:
-            parent = dialogs.ask_folder(self, tr("Make the class folders in"), self._folder)
+        """Ask for a file to write, or for the folder in which a new one is made."""
+        wanted = FORMATS[self._format()]
+        if not wanted.is_file:
+            parent = dialogs.ask_folder(self, tr("Make the new folder in"), self._folder)
             target = free_path(parent, self._name) if parent is not None else None
         else:
-            start = self._folder / f"{self._name}.{kind}"
-            target = dialogs.ask_save_file(self, tr("Export labels"), f"{kind.upper()} (*.{kind})", start)
+            suffix = wanted.suffixes[0]
+            start = self._folder / f"{self._name}{suffix}"
+            target = dialogs.ask_save_file(self, tr("Export labels"), f"{wanted.title} (*{suffix})", start)
         if target is not None:
             self._show_target(target)
 
     def _tile(self, kind: str) -> ActionTile:
-        title, words = _OF_FORMAT[kind]
-        tile = ActionTile(title, words, checkable=True)
-        tile.setMinimumHeight(theme.scaled(60))
+        tile = ActionTile(FORMATS[kind].title, FORMATS[kind].words, checkable=True)
+        tile.setMinimumHeight(theme.scaled(84))
         return tile
 
     def _format(self) -> str:

@@ -79,6 +79,9 @@ class ProjectCare:
             return
         words = tr("The labels of {count} pictures were exported.", count=f"{export.pictures:,}")
         missing = tr("The files of {count} pictures are gone.", count=len(export.missing)) if export.missing else ""
+        if export.left_out:
+            left_out = tr("The format has no place for {count} pictures.", count=f"{export.left_out:,}")
+            missing = f"{left_out} {missing}".rstrip()
         tone, details = "warn" if missing else "good", "\n".join(export.missing)
         self._state.say(words, f"{export.path} {missing}".rstrip(), tone=tone, details=details)
 
@@ -209,7 +212,7 @@ def export_labels(
     return exporting.export_labels(
         project,
         wish.target,
-        export_format=wish.export_format,  # type: ignore[arg-type]  # the dialog offers what there is
+        export_format=wish.export_format,
         for_spreadsheets=wish.for_spreadsheets,
         on_event=on_event,
         should_stop=should_stop,

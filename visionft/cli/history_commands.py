@@ -174,7 +174,7 @@ def duplicate(
 
 def export_project_labels(
     project: ProjectDir,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder, a .csv or a .jsonl file.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A file; a new folder where pictures go along.")],
     export_format: Annotated[
         str,
         typer.Option("--format", help=f"{', '.join(EXPORT_FORMATS)}.", autocompletion=completion.export_formats),
@@ -191,12 +191,14 @@ def export_project_labels(
         report = export_labels(
             opened,
             target,
-            export_format=export_format,  # type: ignore[arg-type]  # checked above
+            export_format=export_format,
             for_spreadsheets=spreadsheet,
             on_event=on_event,
             should_stop=should_stop,
         )
         missing = [f"Missing: {path}" for path in report.missing]
+        if report.left_out:
+            missing.insert(0, f"Left out, the format has no place for them: {count_of(report.left_out, 'picture')}.")
         print_result(
             report, "\n".join([f"{report.path}: {count_of(report.pictures, 'picture')}.", *missing]), as_json=json
         )

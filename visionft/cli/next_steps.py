@@ -17,6 +17,7 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "import_images": ("import", "{project}", "{path}"),
     "import_unlabelled": ("import", "{project}", "{path}", "--without-labels"),
     "choose_columns": ("import", "{project}", "{path}", "--label-column", "NAME"),
+    "take_marks": ("import", "{project}", "{path}", "--from-boxes"),
     "label": ("label", "{project}", "CLASS", "IMAGE..."),
     "embed": ("embed", "{project}"),
     "look_through": ("report", "{project}", "report.html"),

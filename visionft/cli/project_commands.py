@@ -53,7 +53,7 @@ def new(
 
 def import_pictures(
     project: ProjectDir,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a CSV or JSONL file, or a zip.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a list of pictures, or a zip.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures into the project.")] = False,
     source_format: Annotated[
         str,
@@ -61,6 +61,9 @@ def import_pictures(
     ] = "auto",
     file_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that names the pictures.")] = "",
     label_column: Annotated[str, typer.Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
+    from_boxes: Annotated[
+        bool, typer.Option("--from-boxes", help="Take each class that is marked with a box or shape as a label.")
+    ] = False,
     without_labels: Annotated[
         bool, typer.Option("--without-labels", help="Take the pictures alone, whatever labels lie beside them.")
     ] = False,
@@ -71,7 +74,7 @@ def import_pictures(
     json: Json = False,
 ) -> None:
     """Take pictures and their classes into a project; the originals are only read."""
-    choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels)
+    choice = ColumnChoice(file=file_column, label=label_column, is_unlabelled=without_labels, takes_marks=from_boxes)
     names = _class_map(rename)
     with opened_project(project, read_only=dry_run) as opened, job() as (on_event, should_stop):
         if dry_run:
@@ -162,6 +165,12 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
     """Return which columns and folders were taken as what."""
     lines: list[str] = []
     for each in interpretations:
+        if each.format:
+            lines.append(f"  {each.file.name}: read as {each.format}")
+            if each.is_from_marks:
+                lines.append("  each class that is marked in a picture is a label of it")
+            if each.marked:
+                lines.append(f"  boxes or shapes that are no labels: in {count_of(each.marked, 'picture')}")
         if each.columns:
             taken = [f"pictures: {each.file_column}", f"classes: {', '.join(each.label_columns) or 'none'}"]
             taken += [f"splits: {each.split_column}"] if each.split_column else []

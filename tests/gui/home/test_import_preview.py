@@ -1,5 +1,6 @@
 """Importing by clicks: what was found is shown first, classes are merged or left out, nothing is written before."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -178,3 +179,56 @@ def test_a_thousand_classes_are_listed_at_once(qtbot):
     qtbot.addWidget(classes)
     classes.show_classes({f"class {number}": number for number in range(1000)}, 0, [])
     assert classes.table.rowCount() == 1000 and classes.class_map() == {}
+
+
+# -- how it was read --------------------------------------------------------------------------------------------------
+
+
+def pick(panel, answer: str) -> None:
+    """Choose an answer to what gives the classes, as a click on it does."""
+    box = panel.reading.label_box
+    box.setCurrentIndex(box.findText(answer))
+    box.activated.emit(box.currentIndex())
+
+
+def test_the_user_says_which_column_gives_the_class(qtbot, window, page, tmp_path):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    for number in range(4):
+        Image.new("RGB", (20, 16), (60 * number, 0, 90)).save(folder / f"{number}.png")
+    rows = "".join(
+        f"{number}.png;{'round' if number else 'long'};{'red' if number % 2 else 'blue'}\n" for number in range(4)
+    )
+    (folder / "labels.csv").write_text(f"img;shape;colour\n{rows}", encoding="utf-8")
+    window.state.create_project(tmp_path / "p")
+    look(qtbot, window, page, folder)
+    panel = page.imports.panel
+    assert "read as a table" in panel.reading.words() and not panel.import_button.isEnabled()
+    assert panel.import_button.toolTip() == "Say first what gives the classes."
+    pick(panel, "colour")
+    wait(qtbot, window)
+    assert list(panel.classes.class_map()) == [] and panel.tiles["classes"].figure() == "2"
+    pick(panel, "nothing: no labels")
+    wait(qtbot, window)
+    assert panel.tiles["classes"].figure() == "0" and panel.import_button.isEnabled()
+    pick(panel, "shape")
+    wait(qtbot, window)
+    qtbot.mouseClick(panel.import_button, LEFT)
+    wait(qtbot, window)
+    assert window.state.session.project.summary().classes == {"long": 1, "round": 3}
+
+
+def test_boxes_become_labels_when_the_user_says_so(qtbot, window, page, source, tmp_path):
+    images = [{"id": number, "file_name": f"cat_{number:03d}.png", "width": 20, "height": 16} for number in range(4)]
+    boxes = [{"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 5, 5]} for number in range(3)]
+    document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "nose"}]}
+    (source / "annotations.json").write_text(json.dumps(document), encoding="utf-8")
+    window.state.create_project(tmp_path / "p")
+    look(qtbot, window, page, source / "annotations.json")
+    panel = page.imports.panel
+    assert "read as COCO" in panel.reading.words() and not panel.import_button.isEnabled()
+    pick(panel, "every class, also of boxes and shapes")
+    wait(qtbot, window)
+    qtbot.mouseClick(panel.import_button, LEFT)
+    wait(qtbot, window)
+    assert window.state.session.project.summary().classes == {"nose": 3}

@@ -13,6 +13,7 @@ from gui.shell.label_export_dialog import CSV, FOLDERS, JSONL, LabelExportDialog
 from gui.shell.removed_dialog import RemovedDialog
 from visionft.cli import app
 from visionft.project.edits.changes import AddClass, RemoveImages
+from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -80,9 +81,10 @@ def test_a_backup_is_made_and_stays(qtbot, opened):
 # -- labels and pictures ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS])
+@pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS, "coco", "cvat", "huggingface"])
 def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / f"labels.{kind}")
+    file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / file)
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path / "out")
     (tmp_path / "out").mkdir()
 
@@ -96,7 +98,7 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, tmp_path, monkeypa
     run(opened, "project.export_labels")
     wait(qtbot, opened)
     assert opened.toasts.message() == "The labels of 25 pictures were exported."
-    source = tmp_path / "out" / "project" if kind == FOLDERS else tmp_path / f"labels.{kind}"
+    source = tmp_path / file if FORMATS[kind].is_file else tmp_path / "out" / "project"
     with Project.create(tmp_path / "again") as again:
         assert import_source(again, source).classes == {"blue": 7, "green": 8, "red": 10}
 

@@ -12,6 +12,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.cli import completion
 from visionft.project.edits.changes import AddClass
+from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.store import Project
 
 SHELL_COMMAND = str(Path(sys.executable).with_name("visionft"))
@@ -63,8 +64,8 @@ def test_values_that_are_the_same_everywhere() -> None:
     assert not any(name.startswith("timm/") for name in offered("train", "p", "--backbone", ""))
     assert offered("train", "p", "--preset", "b") == ["balanced", "best"]
     assert offered("evaluate", "p", "1", "--split", "") == ["val", "test"]
-    assert offered("import", "p", "s", "--format", "j") == ["jsonl"]
-    assert offered("export-labels", "p", "t", "--format", "") == ["auto", "folders", "csv", "jsonl"]
+    assert offered("import", "p", "s", "--format", "j") == ["jsonl", "json"]
+    assert offered("export-labels", "p", "t", "--format", "") == list(EXPORT_FORMATS)
     assert offered("weights", "fetch", "resnet1") == [name for name in BACKBONES if name.startswith("resnet1")]
 
 

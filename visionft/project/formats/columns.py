@@ -89,11 +89,11 @@ def recognise(
     for named in (choice.file, choice.label):
         if named and named not in titles:
             raise ProjectError(f"There is no column “{named}”.", f"The columns are: {', '.join(titles)}.")
-    file = choice.file or _file_column(titles, sample, is_picture)
+    file = choice.file or picture_column(titles, sample, is_picture)
     if not file:
         return None
     rest = [title for title in titles if title != file]
-    split = _first(rest, _SPLIT_KEYS)
+    split = split_column(rest)
     label = "" if choice.is_unlabelled else choice.label or _best_label(rest, sample)
     own = {key_of(title): title for title in rest if key_of(title) in _OWN_KEYS and title != label}
     rest = [title for title in rest if title not in (split, label, *own.values())]
@@ -104,12 +104,18 @@ def recognise(
     return Columns(titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own)
 
 
+def split_column(titles: Sequence[str]) -> str:
+    """Return the column that gives splits; empty where there is none."""
+    return _first(titles, _SPLIT_KEYS)
+
+
 def says_yes(value: Any) -> bool:
     """Say whether a cell of a class column gives the picture that class; -1 and 0 do not."""
     return str(value).strip().casefold() in _YES
 
 
-def _file_column(titles: Sequence[str], sample: Sequence[Row], is_picture: Callable[[str], bool]) -> str:
+def picture_column(titles: Sequence[str], sample: Sequence[Row], is_picture: Callable[[str], bool]) -> str:
+    """Return the column that names pictures, by its name or else by its cells; empty where there is none."""
     named = [title for key in _FILE_KEYS for title in titles if key_of(title) == key]
     if len(named) > 1:  # `id` beside `image`, `name` beside `file`: the one whose cells are pictures
         named.sort(key=lambda title: -_share(title, sample, lambda cell: _looks_like_file(cell) or is_picture(cell)))

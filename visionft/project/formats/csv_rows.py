@@ -2,13 +2,16 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 
 MAX_CELL = 1_000_000
+_LOOK_LINES = 20
 
 
 def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
@@ -16,15 +19,30 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
     csv.field_size_limit(MAX_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as handle:
-            first = handle.readline()
+            lines = [line for line in islice(handle, _LOOK_LINES) if line.strip()]
             handle.seek(0)
-            yield from _records(_Lines(handle), max(",;\t", key=first.count))
+            yield from _records(_Lines(handle), _delimiter(lines))
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
         ) from error
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return the sign between the cells: the most frequent in the first line, blanks where there is no other."""
+    first = lines[0] if lines else ""
+    found = max(",;\t|", key=first.count)
+    if found in first:
+        return found
+    widths = {len(line.split()) for line in lines}
+    return " " if len(widths) == 1 and widths != {1} and any(map(_begins_with_file, lines)) else ","
+
+
+def _begins_with_file(line: str) -> bool:
+    """Say whether a line of cells with blanks between them begins with a file; `my cat.png` is one name."""
+    return Path(line.split(maxsplit=1)[0].strip("\"'")).suffix.casefold() in IMAGE_SUFFIXES
 
 
 class _Lines:
@@ -58,7 +76,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
     while True:
         lines.taken = []
         try:
-            cells: list[str] | str = next(csv.reader(lines, delimiter=delimiter, strict=True), None) or []
+            cells: list[str] | str = next(_reader(lines, delimiter), None) or []
         except csv.Error:
             cells = ""
         taken = lines.taken
@@ -74,10 +92,14 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
         number += len(taken)
 
 
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
+
+
 def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
     """Return the cells of a row that stands in one line, or why it is none."""
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
+        return next(_reader([line], delimiter))
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return "a quote is not closed"

@@ -1,22 +1,21 @@
-"""Handing labels (and pictures, sorted into class folders) to other programs, and to a new project of this one.
+"""Handing labels (and copies of pictures) to other programs, and to a new project of this one.
 
-JSONL and CSV list the pictures where they lie; class folders are copies. Importing what was exported gives the same
-pictures, labels, splits, tags, review states and notes (class folders: labels and splits). Nothing half-written stays.
+Files list the pictures where they lie; folders hold copies. Importing what was exported gives the same pictures and
+labels, and what else the format holds (JSONL and CSV: splits, tags, review states, notes). Nothing half-written stays.
 """
 
 import csv
 import json
-import re
-import shutil
-import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 from visionft.errors import ProjectError
-from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import atomic_path, fsync_tree, is_file, is_stream, publish_folder, temporary_folder, write_error
+from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
+from visionft.files import atomic_path, fsync_tree, is_stream, publish_folder, temporary_folder, write_error
 from visionft.foreign_text import spreadsheet_cell
+from visionft.project.formats.handing_out import Copier, LabelSet, folder_names
 from visionft.project.formats.labels_file import (
     CLASSES_FILE,
     LabelRecord,
@@ -27,22 +26,26 @@ from visionft.project.formats.labels_file import (
     write_labels,
 )
 from visionft.project.formats.listing import UNASSIGNED_FOLDER, is_split_name
+from visionft.project.formats.registry import EXPORT_FORMATS, FORMATS, Format
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
-ExportFormat = Literal["auto", "folders", "csv", "jsonl"]
-_UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_MAX_FOLDER_BYTES = 120
+ExportFormat = str  # a name of `registry.FORMATS`, or "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelExport:
-    """What was exported where. `missing` are pictures whose files are gone; they are in no class folder."""
+    """What was exported where.
+
+    Attributes:
+        missing: Pictures whose files are gone, so that there is no copy of them.
+        left_out: How many the format has no place for.
+    """
 
     path: Path
     pictures: int
     missing: tuple[str, ...] = ()
+    left_out: int = 0
     stopped: bool = False
 
 
@@ -59,8 +62,8 @@ def export_labels(
 
     Args:
         project: What to export.
-        target: A `.jsonl` or `.csv` file, which is replaced; a pipe or a device, which is written into; or a new (or
-            empty) folder for class folders.
+        target: A file, which is replaced; a pipe or a device, which is written into; or, for formats that hold copies
+            of the pictures, a new (or empty) folder.
         export_format: What to write, where the target's name does not say.
         for_spreadsheets: Put `'` before cells of a CSV that a spreadsheet would run as a formula. Our own import takes
             it off again; other programs see it.
@@ -72,22 +75,42 @@ def export_labels(
         VisionFTError: The target cannot be written.
     """
     target = target.absolute()
-    if export_format not in get_args(ExportFormat):
-        raise ProjectError(f"There is no format “{export_format}”.", "Use folders, csv or jsonl.")
-    suffixes = {".jsonl": "jsonl", ".csv": "csv", "": "folders"}
-    kind = suffixes.get(target.suffix.casefold(), "folders") if export_format == "auto" else export_format
-    if kind == "folders":
-        return _export_folders(project, target, on_event, should_stop)
+    wanted = _format_for(target, export_format)
+    if wanted.name == "folders":
+        write = partial(_write_class_folders, project)
+        return _export_into_folder(project, target, write, on_event, should_stop)
+    if wanted.write_folder is not None:
+        return _export_into_folder(project, target, wanted.write_folder, on_event, should_stop)
     if target.is_dir():
-        target = target / f"metadata.{kind}"
+        target = target / f"{'metadata' if wanted.write is None else 'labels'}{wanted.suffixes[0]}"
     if not target.parent.is_dir():
         raise ProjectError(f"The folder {target.parent} does not exist.", "Create it first.")
-    if kind == "jsonl":
+    if wanted.write is not None:
+        wanted.write(_label_set(project, target), target)
+    elif wanted.name == "jsonl":
         with project.reading() as connection:
             write_labels(connection, project.path, target, seen_from=_seen_from(target))
     else:
         _write_csv(project, target, for_spreadsheets=for_spreadsheets)
     return LabelExport(path=target, pictures=project.summary().images)
+
+
+def _format_for(target: Path, name: str) -> Format:
+    """Return the format that the user named, or that the target's name says; class folders where nothing says one.
+
+    Raises:
+        ProjectError: There is no such format, or the name fits several.
+    """
+    if name not in EXPORT_FORMATS:
+        raise ProjectError(f"There is no format “{name}”.", f"Use {', '.join(EXPORT_FORMATS)}.")
+    if name != "auto":
+        return FORMATS[name]
+    suffix = target.suffix.casefold()
+    fitting = [each for each in FORMATS.values() if each.is_file and suffix in each.suffixes]
+    if len(fitting) > 1:
+        names = ", ".join(each.name for each in fitting)
+        raise ProjectError(f"Several formats are written into {suffix} files.", f"Say which: {names}.")
+    return fitting[0] if fitting else FORMATS["folders"]
 
 
 def _write_csv(project: Project, target: Path, *, for_spreadsheets: bool) -> None:
@@ -118,79 +141,67 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _export_folders(project: Project, target: Path, on_event: OnEvent, should_stop: ShouldStop) -> LabelExport:
-    """Copy the pictures into `<split>/<class>/`, or `<class>/` when no picture has a split."""
+def _label_set(project: Project, target: Path) -> LabelSet:
+    with project.reading() as connection:
+        names = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
+        records = tuple(read_records(connection, project.roots()))
+    return LabelSet(
+        title=project.path.name,
+        task=project.task,
+        classes=tuple(row[0] for row in names),
+        records=records,
+        seen_from=_seen_from(target),
+    )
+
+
+def _require_one_class(labels: LabelSet, title: str) -> None:
+    several = sum(len(record.labels) > 1 for record in labels.records)
+    if several:
+        raise ProjectError(
+            f"{count_of(several, 'picture')} of this project have more than one class.",
+            f"{title} cannot say that: export JSONL or CSV.",
+        )
+
+
+def _export_into_folder(
+    project: Project,
+    target: Path,
+    write: Callable[[LabelSet, Copier], None],
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> LabelExport:
+    """Write labels and copies of the pictures into a new folder, which appears whole or not at all."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ProjectError(f"{target} exists already.", "Choose a new folder.")
-    with project.reading() as connection:
-        records = list(read_records(connection, project.roots()))
-        class_names = [row[0] for row in connection.execute("SELECT name FROM class ORDER BY position, id")]
-        several = sum(len(record.labels) > 1 for record in records)
-        if several:
-            raise ProjectError(
-                f"{count_of(several, 'picture')} of this project have more than one class.",
-                "Class folders cannot say that: export JSONL or CSV.",
-            )
-        folders = folder_names(class_names)
-        has_splits = any(record.split for record in records) or any(is_split_name(name) for name in folders.values())
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary_folder(target) as partial:
-                missing: list[str] = []
-                for done, record in enumerate(records, 1):
-                    if should_stop():
-                        return LabelExport(path=target, pictures=0, stopped=True)
-                    folder = partial / ((record.split or UNASSIGNED_FOLDER) if has_splits else "")
-                    folder = folder / folders[record.labels[0]] if record.labels else folder
-                    if not _copy(record, folder):
-                        missing.append(str(record.path))
-                    if done % 100 == 0 or done == len(records):
-                        on_event(Progress(stage="Export", done=done, total=len(records)))
-                write_classes(connection, partial / CLASSES_FILE, folders)
-                fsync_tree(partial)
-                publish_folder(partial, target)
-        except OSError as error:
-            raise write_error(target, error) from error
-    return LabelExport(path=target, pictures=len(records) - len(missing), missing=tuple(missing))
+    labels = _label_set(project, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(target) as partial:
+            copier = Copier(partial, on_event, should_stop)
+            write(labels, copier)
+            if copier.stopped:
+                return LabelExport(path=target, pictures=0, stopped=True)
+            fsync_tree(partial)
+            publish_folder(partial, target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    left_out = len(labels.records) - copier.copied - len(copier.missing)
+    return LabelExport(path=target, pictures=copier.copied, missing=tuple(copier.missing), left_out=left_out)
 
 
-def _copy(record: LabelRecord, folder: Path) -> bool:
-    """Copy a picture under its own name, made unique in the folder. Return False when its file is gone."""
-    if not is_file(record.path):
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    name = Path(safe_name(Path(record.name).name))
-    target = folder / name
-    if target.exists():
-        target = folder / f"{name.stem}-{record.sha256[:12]}{name.suffix}"
-    with record.path.open("rb") as source, target.open("xb") as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
-    return True
+def _write_class_folders(project: Project, labels: LabelSet, copier: Copier) -> None:
+    """Copy the pictures into `<split>/<class>/`, or `<class>/` when no picture has a split."""
+    _require_one_class(labels, FORMATS["folders"].title)
+    folders = folder_names(list(labels.classes))
+    has_splits = labels.has_splits or any(is_split_name(name) for name in folders.values())
 
+    def place(record: LabelRecord) -> str:
+        outer = (record.split or UNASSIGNED_FOLDER) if has_splits else ""
+        inner = folders[record.labels[0]] if record.labels else ""
+        return "/".join(filter(None, (outer, inner)))
 
-def folder_names(class_names: list[str]) -> dict[str, str]:
-    """Return a folder name per class that every system can store, and no two of which are the same anywhere."""
-    result: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in class_names:
-        base = safe_name(name)
-        folder, number = base, 1
-        while unicodedata.normalize("NFC", folder).casefold() in taken:
-            number += 1
-            folder = f"{base} ({number})"
-        taken.add(unicodedata.normalize("NFC", folder).casefold())
-        result[name] = folder
-    return result
-
-
-def safe_name(name: str) -> str:
-    """Return a file name that every system can store: signs with a meaning there become %XX, long names are cut."""
-    safe = _UNSAFE_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", name)
-    stem, dot, suffix = safe.rpartition(".")
-    room = _MAX_FOLDER_BYTES - len(suffix.encode()) - 1 if dot and len(suffix) <= 5 else 0
-    if room > 0 and len(safe.encode()) > _MAX_FOLDER_BYTES:
-        safe = stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix
-    safe = safe.encode()[:_MAX_FOLDER_BYTES].decode("utf-8", "ignore")
-    if safe[-1:] in (".", " "):
-        safe = f"{safe[:-1]}%{ord(safe[-1]):02X}"
-    return f"_{safe}" if _RESERVED.fullmatch(safe) or safe.startswith(".") else safe
+    for _ in copier.copies(labels, place):
+        pass
+    if not copier.stopped:
+        with project.reading() as connection:
+            write_classes(connection, copier.folder / CLASSES_FILE, folders)

@@ -24,7 +24,7 @@ from visionft.project.formats.listing import (
 )
 from visionft.project.names import natural_key
 
-METADATA_FILES = ("metadata.jsonl", "metadata.csv", "labels.jsonl", "labels.csv")
+METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet", "labels.jsonl", "labels.csv")
 # Names of folders that hold pictures and say nothing of them.
 CONTAINERS = (
     "all", "data", "dataset", "image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures", "raw",

@@ -1,34 +1,26 @@
-"""Label files of other tools that this program does not read: told by their shape, so that nobody imports without them.
+"""Labels of other tools that this program does not read: told by their shape, so that nobody imports without them.
 
 Only a look: a few files of a folder and of those just below it, and of each no more than its beginning and end.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_LOOK_BYTES = 1 << 20
+from visionft.project.formats.recognising import bears, glance
+
 _MOST_FILES = 40
-_SUFFIXES = (".json", ".xml")
+_SUFFIXES = (".json", ".xml", ".yaml", ".yml")
 # What the text must hold, all of it, in the order in which the tools are told apart.
-_SIGNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    (".json", "COCO", (r'"categories"\s*:', r'"annotations"\s*:', r'"images"\s*:')),
-    (".json", "Label Studio", (r"^\s*\[", r'"annotations"\s*:', r'"data"\s*:', r'"result"\s*:')),
-    (".json", "FiftyOne", (r'"classes"\s*:\s*\[', r'"labels"\s*:\s*\{')),
-    (".json", "FiftyOne", (r'"samples"\s*:\s*\[', r'"filepath"\s*:')),
-    (".json", "labelme", (r'"shapes"\s*:', r'"imagePath"\s*:')),
-    (".json", "Create ML", (r"^\s*\[", r'"image(?:filename)?"\s*:', r'"annotations?"\s*:')),
-    (".xml", "CVAT", (r"<annotations>", r"<image\s")),
-    (".xml", "Pascal VOC", (r"<annotation\b", r"<filename>")),
+_SIGNS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
+    ((".json",), "VGG Image Annotator", (r'"regions"\s*:', r'"file_attributes"\s*:')),
+    ((".json",), "Supervisely", (r'"classTitle"\s*:', r'"objects"\s*:')),
+    ((".yaml", ".yml"), "YOLO (boxes)", (r"(?m)^names\s*:", r"(?m)^(train|val)\s*:")),
 )
 
 
 def foreign_labels(folder: Path) -> str:
     """Return the tool whose label files lie in `folder` or just below it; empty when none is known."""
-    for file in _candidates(folder):
-        if tool := _tool_of(file):
-            return tool
-    return ""
+    return next((tool for file in _candidates(folder) if (tool := _tool_of(file))), "")
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
@@ -53,15 +45,5 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _tool_of(file: Path) -> str:
-    try:
-        with file.open("rb") as handle:
-            data = handle.read(_LOOK_BYTES)
-            size = file.stat().st_size
-            if size > len(data):
-                handle.seek(max(len(data), size - _LOOK_BYTES))
-                data += handle.read(_LOOK_BYTES)
-    except OSError:
-        return ""
-    text = data.decode("utf-8", "replace")
-    suffix = file.suffix.casefold()
-    return next((tool for kind, tool, signs in _SIGNS if kind == suffix and all(re.search(s, text) for s in signs)), "")
+    text, suffix = glance(file), file.suffix.casefold()
+    return next((tool for suffixes, tool, signs in _SIGNS if suffix in suffixes and bears(text, signs)), "")

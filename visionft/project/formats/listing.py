@@ -21,9 +21,11 @@ SPLIT_WORDS: dict[str, Split | None] = {
 }
 # Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
 _BESIDE_A_SPLIT = (
-    "annotation", "annotations", "class", "classes", "data", "dataset", "file", "files", "image", "images", "img",
-    "imgs", "info", "label", "labels", "list", "metadata", "pics", "pictures", "photos", "seg", "set", "split",
+    "annotation", "annotations", "class", "classes", "coco", "data", "dataset", "file", "files", "image", "images",
+    "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "pics", "pictures", "photos", "seg",
+    "set", "split",
 )  # fmt: skip
+_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")  # `train2017`
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ class Interpretation:
         class_folders: Folders whose names became classes.
         split_folders: Folders whose names became splits.
         ignored_folders: Folders beside splits that are neither.
-        foreign: The tool whose label files lie there and are not read, such as COCO; empty for none.
+        format: What the file is, where that is no table, such as COCO; empty for tables and folders.
+        marked: Pictures in which boxes or shapes are marked, whose classes were not taken as labels.
+        is_from_marks: The classes of boxes or shapes were taken: each that is marked in a picture is a label of it.
+        has_only_marks: Boxes or shapes are all that the file has, and nobody said whether their classes are labels.
+        foreign: The tool whose label files lie there and are not read; empty for none.
         is_unlabelled_by_choice: The user said that there are no labels to be taken.
     """
 
@@ -78,6 +84,10 @@ class Interpretation:
     class_folders: tuple[str, ...] = ()
     split_folders: tuple[str, ...] = ()
     ignored_folders: tuple[str, ...] = ()
+    format: str = ""
+    marked: int = 0
+    is_from_marks: bool = False
+    has_only_marks: bool = False
     foreign: str = ""
     is_unlabelled_by_choice: bool = False
 
@@ -95,28 +105,35 @@ class Interpretation:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Everything found in a source: what may be pictures, what was passed over, what could not be listed."""
+    """Everything found in a source: what may be pictures, what was passed over, what could not be listed.
+
+    Attributes:
+        label_files: The files that the labels were read from, besides the one that was asked for.
+    """
 
     files: tuple[SourceFile, ...]
     skipped: tuple[Rejected, ...] = ()
     unreadable: tuple[Rejected, ...] = ()
     classes: tuple[ClassLook, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
+    label_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChoice:
-    """What the user says of a label file's columns; empty where the program should find it out.
+    """What the user says of a label file's columns (or fields); empty where the program should find it out.
 
     Attributes:
         file: The column that names the pictures.
         label: The column that gives the class.
         is_unlabelled: No column gives a class: the pictures come in without labels.
+        takes_marks: Every class that is marked with a box or a shape is a label of the picture.
     """
 
     file: str = ""
     label: str = ""
     is_unlabelled: bool = field(default=False)
+    takes_marks: bool = field(default=False)
 
 
 AUTOMATIC = ColumnChoice()
@@ -134,5 +151,6 @@ def split_of(name: str) -> Split | None:
 
 
 def _split_word(name: str) -> str | None:
-    words = [word for word in re.split(r"[\W_]+", name.casefold()) if word and word not in _BESIDE_A_SPLIT]
+    parts = (_YEAR.sub("", part) for part in re.split(r"[\W_]+", name.casefold()))
+    words = [word for word in parts if word and word not in _BESIDE_A_SPLIT]
     return words[0] if len(words) == 1 and words[0] in SPLIT_WORDS else None

@@ -1,30 +1,56 @@
-"""Finding the picture that a row of a label file means: file names there are relative, shortened or without suffix."""
+"""Finding the picture that a label file means: names there are relative, shortened, addresses or without suffix."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import is_file, list_folder
 from visionft.foreign_text import is_unicode
-from visionft.project.formats.folders import walk
+from visionft.project.formats.folders import CONTAINERS, walk
+from visionft.project.formats.listing import is_split_name
+
+_LABEL_FOLDERS = ("annotation", "annotations", "ann", "labels")
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of a file that it was given
+_LOCAL_FILE = "?d="  # Label Studio's address of a file below its document root
+
+
+def data_folder(file: Path) -> Path:
+    """Return the folder that a label file and its pictures lie below: of `annotations/train.json`, the one above."""
+    above = file.parent.parent
+    if file.parent.name.casefold() not in _LABEL_FOLDERS or not above.is_dir():
+        return file.parent
+    beside = [entry.name for entry in list_folder(above) if entry.is_dir()]
+    return above if any(name.casefold() in CONTAINERS or is_split_name(name) for name in beside) else file.parent
 
 
 class PictureFinder:
     """Resolve the file names of one label file.
 
     Args:
-        base: The folder of the label file.
-        is_confined: Refuse names that lead out of `base`: the file came out of an archive.
+        base: The folder of the label file, which names are relative to.
+        is_confined: Refuse names that lead out of `root`: the file came out of an archive.
         beside: Further folders to look in first, such as `train/` for `train.csv`.
+        root: The folder that all pictures lie below; that of the label file where none is given.
     """
 
-    def __init__(self, base: Path, *, is_confined: bool = False, beside: Sequence[Path] = ()) -> None:
-        """Look below `base` only when a name does not say where."""
-        self._base = base
+    def __init__(
+        self, base: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), root: Path | None = None
+    ) -> None:
+        """Look below `root` only when a name does not say where."""
+        self._base, self._root = base, root or base
         self._is_confined = is_confined
         self._beside = tuple(beside)
+
+    @classmethod
+    def of(cls, file: Path, *, is_confined: bool = False, beside: Sequence[Path] = ()) -> "PictureFinder":
+        """Return a finder for a label file whose pictures may lie in folders beside that of the file."""
+        root = data_folder(file)
+        containers = [entry for entry in list_folder(root) if entry.name.casefold() in CONTAINERS and entry.is_dir()]
+        return cls(file.parent, is_confined=is_confined, beside=(*beside, root, *containers), root=root)
 
     def has(self, name: str) -> bool:
         """Say whether a name leads to a picture that is there."""
@@ -46,29 +72,32 @@ class PictureFinder:
             raise ValueError("no file name")
         if not is_unicode(name):
             raise ValueError("the file name is not valid Unicode")
-        name = name.rpartition("/")[2] if "://" in name else name
+        name = _without_address(name)
         literal = Path(os.path.normpath(self._base / _native(name)))
-        if self._is_confined and not literal.is_relative_to(self._base):
+        if self._is_confined and not literal.is_relative_to(self._root):
             raise ValueError("the file name leads out of the archive")
         for folder in (self._base, self._base / "images", *self._beside):
             found = self._in_folder(folder, _native(name))
             if found:
                 return found
-        by_name = self._by_name.get(literal.name) or self._by_stem.get(literal.name) or []
+        by_name = self._named(literal.name) or self._named(_UPLOADED.sub("", literal.name, count=1))
         for folder in self._beside:
             inside = [path for path in by_name if path.is_relative_to(folder)]
             if len(inside) == 1:
                 return inside[0]
         return by_name[0] if len(by_name) == 1 else literal
 
+    def _named(self, name: str) -> list[Path]:
+        return self._by_name.get(name) or self._by_stem.get(name) or []
+
     def _in_folder(self, folder: Path, name: Path) -> Path | None:
         """Return the picture of this name in a folder; without a suffix, the only one that has it besides."""
         literal = Path(os.path.normpath(folder / name))
         if is_file(literal):
             return literal
-        if not folder.is_dir() or literal.parent != folder:
+        if not literal.is_relative_to(folder) or not literal.parent.is_dir():
             return None
-        named = self._stems_in(folder).get(literal.name, [])
+        named = self._stems_in(literal.parent).get(literal.name, [])
         return named[0] if len(named) == 1 else None
 
     def _stems_in(self, folder: Path) -> dict[str, list[Path]]:
@@ -83,7 +112,7 @@ class PictureFinder:
 
     @cached_property
     def _files(self) -> list[Path]:
-        return list(walk(self._base, [], []))
+        return list(walk(self._root, [], []))
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
@@ -100,6 +129,12 @@ def _grouped(paths: list[Path], key: Callable[[Path], str]) -> dict[str, list[Pa
     for path in paths:
         groups.setdefault(key(path), []).append(path)
     return groups
+
+
+def _without_address(name: str) -> str:
+    if _LOCAL_FILE in name:
+        return unquote(name.partition(_LOCAL_FILE)[2])
+    return name.rpartition("/")[2] if "://" in name else name
 
 
 def _native(name: str) -> Path:

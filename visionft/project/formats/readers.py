@@ -1,4 +1,4 @@
-"""Reading label files that people and other tools wrote: CSV and JSONL (Hugging Face's `metadata.jsonl`).
+"""Reading tables that people and other tools wrote: CSV, JSONL (Hugging Face's `metadata.jsonl`), an array in JSON.
 
 A row that cannot be used is listed with its line and reason; the others are taken. Cells are text and nothing else.
 What a column means is decided in `columns.py`, and told in the listing's `Interpretation`.
@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from visionft.errors import ProjectError
 from visionft.files import parse_json
 from visionft.foreign_text import from_spreadsheet_cell, printable
+from visionft.project.formats.annotated import objects
 from visionft.project.formats.columns import Columns, has_file_column, recognise, says_yes
 from visionft.project.formats.csv_rows import csv_rows
 from visionft.project.formats.labels_file import classes_file, read_classes_file
@@ -28,6 +29,7 @@ from visionft.project.formats.listing import (
     split_of,
 )
 from visionft.project.formats.locating import PictureFinder
+from visionft.project.formats.whole_files import check_size, read_label_json
 
 _SAMPLE_ROWS = 2000  # enough to see what a column holds
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -41,8 +43,8 @@ def read_csv(
 ) -> Listing:
     """List a CSV's pictures: a column of file names with one of labels, or with one yes/no column per class.
 
-    Several labels in one cell are a JSON array, or are separated by `|` or `;`. Without a header, the first column is
-    the file and the second the label.
+    Several labels in one cell are a JSON array, or are separated by `|`, `;` or, below a plural title, by commas.
+    Without a header, the first column is the file and the second the label.
 
     Args:
         file: The table.
@@ -53,6 +55,7 @@ def read_csv(
     Raises:
         ProjectError: It is no table, or no column names pictures.
     """
+    check_size(file)
     finder = PictureFinder(file.parent, is_confined=is_confined, beside=beside)
     rows = csv_rows(file)
     header = next((cells for _, cells in rows), None)
@@ -65,18 +68,45 @@ def read_csv(
     if is_headless:
         titles, rows = list(_WITHOUT_HEADER[: len(titles)]), csv_rows(file)
     named = ((line, _named(titles, cells)) for line, cells in rows)
-    return _listing(file, titles, named, finder, choice)
+    return listing_of_rows(file, titles, named, finder, choice)
 
 
 def read_jsonl(
     file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
 ) -> Listing:
     """List the pictures of a file with one JSON object per line, such as `labels.jsonl`; arguments as `read_csv`."""
+    check_size(file)
     finder = PictureFinder(file.parent, is_confined=is_confined, beside=beside)
     rows = _json_rows(file)
     sample = list(islice(rows, _SAMPLE_ROWS))
     titles = list(dict.fromkeys(key for _, row in sample if isinstance(row, dict) for key in row))
-    return _listing(file, titles, chain(sample, rows), finder, choice)
+    return listing_of_rows(file, titles, chain(sample, rows), finder, choice)
+
+
+def read_json_table(
+    file: Path, *, is_confined: bool = False, beside: Sequence[Path] = (), choice: ColumnChoice = AUTOMATIC
+) -> Listing:
+    """List the pictures of a JSON array with one flat object per picture; arguments as `read_csv`.
+
+    Label Studio's “JSON-MIN” is such a file: several choices stand there as `{"choices": [...]}`.
+    """
+    value = read_label_json(file)
+    if not isinstance(value, list):
+        raise ProjectError(f"{file} is no JSON array of pictures.", "Save one object per picture in it.")
+    entries = cast("list[Any]", value)
+    rows = ((number, _flat(entry)) for number, entry in enumerate(entries, 1))
+    finder = PictureFinder.of(file, is_confined=is_confined, beside=beside)
+    titles = list(dict.fromkeys(key for entry in objects(entries[:_SAMPLE_ROWS]) for key in entry))
+    return listing_of_rows(file, titles, rows, finder, choice)
+
+
+def _flat(entry: Any) -> Row:
+    rows = ({key: _without_choices(value) for key, value in each.items()} for each in objects([entry]))
+    return next(rows, "not a JSON object")
+
+
+def _without_choices(value: Any) -> Any:
+    return next((each["choices"] for each in objects([value]) if "choices" in each), value)
 
 
 def lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
@@ -98,10 +128,14 @@ def lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
     return columns is not None and any(finder.has(str(row.get(columns.file, ""))) for row in sample)
 
 
-def _listing(
+def listing_of_rows(
     file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: PictureFinder, choice: ColumnChoice
 ) -> Listing:
-    """Turn rows, or the reason why one is none, into source files."""
+    """Turn rows, or the reason why one is none, into source files.
+
+    Raises:
+        ProjectError: No column names pictures, or the user named one that is not there.
+    """
     sample = list(islice(rows, _SAMPLE_ROWS))
     good = [row for _, row in sample if isinstance(row, dict)]
     columns = recognise(titles, good, choice, is_picture=finder.has)
@@ -202,7 +236,7 @@ def _split_cell(cell: str, *, is_list: bool) -> tuple[str, ...]:
             pass
         else:
             return _texts(value, is_list=False)
-    separator = next((sign for sign in ("|", ";") if is_list and sign in text), None)
+    separator = next((sign for sign in ("|", ";", ",") if is_list and sign in text), None)
     parts = text.split(separator) if separator else [text]
     return tuple(part.strip() for part in parts if part.strip())
 

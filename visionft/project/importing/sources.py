@@ -2,18 +2,17 @@
 
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Set
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
 from visionft.events import OnEvent, ShouldStop
-from visionft.files import is_file, list_folder, write_error
+from visionft.files import write_error
 from visionft.foreign_text import printable
-from visionft.project.formats.folders import METADATA_FILES, scan_folder, split_folders, unwrap
+from visionft.project.formats.folders import scan_folder, split_folders, unwrap
 from visionft.project.formats.labels_file import classes_file
 from visionft.project.formats.listing import (
     AUTOMATIC,
@@ -21,12 +20,10 @@ from visionft.project.formats.listing import (
     Interpretation,
     Listing,
     Rejected,
-    is_split_name,
-    split_of,
 )
-from visionft.project.formats.readers import lists_pictures
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, SourceFormat, format_of
 from visionft.project.importing.archives import extract_zip
+from visionft.project.importing.label_files import Wanted, read_label_files
 
 UNPACKED_PREFIX = ".unpacked-"
 
@@ -87,7 +84,8 @@ def opened_source(
         beside = tuple(split_folders(path.parent).values())
         yield _checked(Source(path, path.parent, read(path, beside=beside, choice=choice)), should_stop)
     else:
-        raise ProjectError(f"{path} is a file.", "Give a folder, a zip, or a CSV or JSONL file that lists pictures.")
+        known = ", ".join(each.title for each in LABEL_FILES)
+        raise ProjectError(f"{path} is no file that lists pictures.", f"Give a folder, a zip, or one of: {known}.")
 
 
 def _kind(path: Path) -> str:
@@ -132,69 +130,27 @@ def _list_folder(
     choice: ColumnChoice = AUTOMATIC,
 ) -> Listing:
     """List a folder: by the label files in it (or in its split folders), else by its class folders."""
-    base = unwrap(folder)
-    splits = split_folders(base)
-    found = list(_label_files(base, splits, only))
-    if not found:
+    wanted = Wanted(only=only, choice=choice, is_confined=is_confined)
+    read = read_label_files(folder, unwrap(folder), wanted)
+    if not read:
         if only != "auto":
-            raise ProjectError(f"{folder} holds no {only.upper()} file.", f"Name one of them {METADATA_FILES[0]}.")
+            raise ProjectError(f"{folder} holds no labels as {FORMATS[only].title}.", "Name the file itself.")
         return scan_folder(folder, on_event=on_event, should_stop=should_stop)
-    listings: list[Listing] = []
-    for file, split in found:
-        format_ = format_of(file)
-        assert format_ is not None and format_.read is not None
-        beside = [inner for outer, inner in splits.items() if split is None or split_of(outer.name) == split]
-        listing = format_.read(file, is_confined=is_confined, beside=beside, choice=choice)
-        files = tuple(replace(entry, split=entry.split or split) for entry in listing.files)
-        listings.append(replace(listing, files=files))
-    named = {entry.path for listing in listings for entry in listing.files} | {file for file, _ in found}
-    named |= {classes_file(file) for file, _ in found}
+    files = [
+        replace(entry, split=entry.split or label_file.split) for label_file, listing in read for entry in listing.files
+    ]
+    listings = [listing for _, listing in read]
+    named = {entry.path for entry in files} | {file for each in listings for file in each.label_files}
+    named |= {path for label_file, _ in read for path in (label_file.path, classes_file(label_file.path))}
     rest = scan_folder(folder, on_event=on_event, should_stop=should_stop)
-    others = tuple(replace(entry, labels=()) for entry in rest.files if entry.path not in named)
+    others = [replace(entry, labels=()) for entry in rest.files if entry.path not in named]
     return Listing(
-        files=tuple(entry for listing in listings for entry in listing.files) + others,
+        files=(*files, *others),
         skipped=rest.skipped,
         unreadable=tuple(rejected for listing in listings for rejected in listing.unreadable) + rest.unreadable,
         classes=tuple(look for listing in listings for look in listing.classes),
         interpretations=tuple(each for listing in listings for each in listing.interpretations),
     )
-
-
-def _label_files(base: Path, splits: Mapping[Path, Path], only: str) -> Iterator[tuple[Path, Split | None]]:
-    """Yield the label files with the split that they are of, if their folder or name says one."""
-    formats = [each for each in LABEL_FILES if only in ("auto", each.name)]
-    suffixes = {suffix for each in formats for suffix in each.suffixes}
-    found = False
-    for folder in (base, *splits):
-        split = split_of(folder.name) if folder != base else None
-        named = [folder / name for name in METADATA_FILES if (folder / name).suffix in suffixes]
-        files = [file for file in named if is_file(file)]
-        if not files and only != "auto":
-            files = [file for file in list_folder(folder) if file.suffix.casefold() in suffixes]
-        if files:
-            found = True
-            yield files[0], split
-    if not found:
-        yield from _tables_beside_pictures(base, splits, suffixes)
-
-
-def _tables_beside_pictures(
-    base: Path, splits: Mapping[Path, Path], suffixes: Set[str]
-) -> Iterator[tuple[Path, Split | None]]:
-    """Yield tables of any name that list the pictures of this folder: `train.csv` beside `train/`, or a lone one.
-
-    Raises:
-        ProjectError: There are several, and nothing says which is meant.
-    """
-    files = [file for file in list_folder(base) if file.suffix.casefold() in suffixes and is_file(file)]
-    tables = [file for file in files if lists_pictures(file, tuple(splits.values()))]
-    of_splits = [file for file in tables if is_split_name(file.stem)]
-    others = [file for file in tables if file not in of_splits]
-    if not of_splits and len(others) > 1:
-        names = ", ".join(file.name for file in others)
-        raise ProjectError(f"{base} holds several files that list its pictures: {names}.", "Import one of them.")
-    for file in of_splits or others:
-        yield file, split_of(file.stem)
 
 
 def require_understood(interpretation: Interpretation, source: Path) -> None:
@@ -210,12 +166,18 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
             "Export them as CSV or JSONL there, or import the pictures alone, without labels.",
             NextStep("import_unlabelled", path=source),
         )
+    if interpretation.has_only_marks:
+        raise ProjectError(
+            f"{where} marks parts of pictures with boxes or shapes, and gives no picture as a whole a class.",
+            "Take every class that is marked in a picture as its label, or import the pictures without labels.",
+            NextStep("take_marks", path=source),
+        )
     if interpretation.lacks_labels:
         columns = ", ".join(interpretation.columns)
         raise ProjectError(
             f"No column of {where} was taken as the label. Its columns are: {columns}.",
             "Say which one gives the class, or import the pictures without labels.",
-            NextStep("choose_columns", path=source, columns=interpretation.columns),
+            NextStep("choose_columns", path=source, columns=interpretation.unused_columns),
         )
 
 

@@ -19,7 +19,8 @@ from visionft.errors import ProjectError, VisionFTError
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import ColorClass, OrderClasses, RenameClass, SetShortcut
 from visionft.project.edits.image_changes import ReviewImages, TagImages, WriteNote
-from visionft.project.formats.exporting import export_labels, folder_names, safe_name
+from visionft.project.formats.exporting import export_labels
+from visionft.project.formats.handing_out import folder_names, safe_name
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.store import Project
@@ -156,7 +157,7 @@ def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, pictures: Path) -> None:
     multi.apply(LabelImages((1,), "dog"))
-    for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("pictures", "folders"), ("x.csv", "coco")):
+    for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("pictures", "folders"), ("x.csv", "xlsx")):
         with pytest.raises(ProjectError) as caught:
             export_labels(multi, tmp_path / target, export_format=kind)
         assert caught.value.hint

@@ -16,6 +16,8 @@ from visionft.project.store import Project
 
 COCO = json.dumps({"images": [{"id": 1}], "annotations": [{"image_id": 1}], "categories": [{"id": 1, "name": "a"}]})
 
+LABEL_STUDIO = json.dumps([{"annotations": [{"result": []}], "data": {"image": "x.png"}}])
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -139,7 +141,7 @@ REFUSED = [
      "VOC"),
     (Layout("CVAT", two("images"), {"annotations.xml": '<annotations><image id="0"/></annotations>'}), "CVAT"),
     (Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}), "FiftyOne"),
-    (Layout("Label Studio", two("images"), {"export.json": '[{"annotations": [{"result": []}], "data": {}}]'}),
+    (Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
      "Label Studio"),
     (Layout("unknown columns", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}), "width"),
     (Layout("two tables", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}), "one.csv"),
@@ -156,11 +158,13 @@ def test_labels_that_are_not_understood_are_never_passed_over_in_silence(
 
 
 def test_the_pictures_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
-    layout = Layout("COCO", two("images"), {"annotations/instances.json": COCO})
+    layout = Layout("VIA", two("images"), {"via.json": '{"a": {"file_attributes": {}, "regions": []}}'})
+    with pytest.raises(ProjectError, match="VGG"):
+        _import(layout, tmp_path / "refused", draw)
     report, project = _import(layout, tmp_path, draw, source_format="folders")
     project.close()
     assert (report.added, report.classes) == (2, {})
-    assert report.interpretations[0].foreign == "COCO"
+    assert report.interpretations[0].foreign == "VGG Image Annotator"
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:

@@ -1,0 +1,556 @@
+"""Labels of other tools, as these write them: what comes in, what is refused and why; what goes out comes back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages
+from visionft.project.formats import whole_files
+from visionft.project.formats.exporting import export_labels
+from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.registry import FORMATS
+from visionft.project.importing.importer import import_source
+from visionft.project.queries import class_rows, find_images, image_rows
+from visionft.project.store import Project
+
+BOXES = ColumnChoice(takes_marks=True)
+
+
+@pytest.fixture
+def source(tmp_path: Path, draw) -> Path:
+    """Return a folder of four pictures in `images/`, two of them of `train/` and one of `val/`."""
+    folder = tmp_path / "source"
+    for number, name in enumerate(("train/a.jpg", "train/b.jpg", "val/c.jpg", "d.jpg")):
+        draw(folder / "images" / name, 20 * number)
+    return folder
+
+
+def labels_of(project: Project) -> dict[str, tuple[str, ...]]:
+    return {row.path.name: row.labels for row in image_rows(project, find_images(project))}
+
+
+def splits_of(project: Project) -> dict[str, str | None]:
+    return {row.path.name: row.split for row in image_rows(project, find_images(project))}
+
+
+def write(folder: Path, name: str, content: object) -> Path:
+    """Write text, or an object as JSON."""
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content, indent=1), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def several(tmp_path: Path):
+    """Return an empty project that takes several classes per picture."""
+    with Project.create(tmp_path / "several", task="multi") as project:
+        yield project
+
+
+# -- COCO ----------------------------------------------------------------------------------------------------------
+
+# As pycocotools' own files: ids that are no positions, supercategories, a crowd.
+COCO = {
+    "info": {"year": 2017},
+    "licenses": [],
+    "images": [
+        {"id": 397133, "file_name": "a.jpg", "height": 20, "width": 20},
+        {"id": 37777, "file_name": "c.jpg", "height": 20, "width": 20},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 397133, "category_id": 44, "bbox": [1.5, 2, 3, 4], "area": 12, "iscrowd": 0},
+        {"id": 2, "image_id": 397133, "category_id": 44, "bbox": [5, 2, 3, 4], "segmentation": [[1, 2, 3, 4, 5, 6]]},
+        {"id": 3, "image_id": 37777, "category_id": 67, "bbox": [0, 1, 3, 4], "iscrowd": 1},
+    ],
+    "categories": [
+        {"supercategory": "kitchen", "id": 44, "name": "bottle"},
+        {"supercategory": "furniture", "id": 67, "name": "dining table"},
+    ],
+}
+
+
+def test_boxes_become_labels_only_when_that_is_said(source: Path, empty: Project) -> None:
+    write(source, "annotations/instances_train2017.json", COCO)
+    with pytest.raises(ProjectError, match="boxes or shapes") as caught:
+        import_source(empty, source)
+    assert caught.value.next_step.action == "take_marks"
+    report = import_source(empty, source, choice=BOXES)
+    assert labels_of(empty) == {"a.jpg": ("bottle",), "c.jpg": ("dining table",), "b.jpg": (), "d.jpg": ()}
+    assert report.interpretations[0].is_from_marks and report.interpretations[0].format == "COCO"
+
+
+def test_coco_labels_of_whole_pictures(source: Path, several: Project) -> None:
+    document = COCO | {
+        "annotations": [
+            {"id": 1, "image_id": 397133, "category_id": 44},
+            {"id": 2, "image_id": 397133, "category_id": 67, "bbox": [0, 0, 20, 20]},
+            {"id": 3, "image_id": 37777, "category_id": 67, "bbox": [3, 3, 5, 5]},
+            {"id": 4, "image_id": 37777, "category_id": 99},
+            {"id": 5, "image_id": 1, "category_id": 44},
+            "nothing",
+        ]
+    }
+    report = import_source(several, write(source, "annotations/labels.json", document))
+    assert labels_of(several) == {"a.jpg": ("bottle", "dining table"), "c.jpg": ()}
+    assert report.interpretations[0].marked == 1
+    reasons = {each.path.rpartition(": ")[2]: each.reason for each in report.unreadable}
+    assert reasons == {
+        "annotations[3]": "there is no category 99",
+        "annotations[4]": "there is no image 1",
+        "annotations[5]": "not a JSON object",
+    }
+
+
+def test_roboflow_writes_a_file_into_each_split(tmp_path: Path, draw, empty: Project) -> None:
+    top = {"id": 0, "name": "animals", "supercategory": "none"}
+    for number, split in enumerate(("train", "valid", "test")):
+        name = f"{split}_jpg.rf.0a1b.jpg"
+        draw(tmp_path / "set" / split / name, 20 * number)
+        document = {
+            "categories": [top, {"id": 1, "name": "cat", "supercategory": "animals"}],
+            "images": [{"id": 0, "file_name": name, "width": 20, "height": 20}],
+            "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "bbox": [0, 0, 9, 9]}],
+        }
+        write(tmp_path / "set", f"{split}/_annotations.coco.json", document)
+    import_source(empty, tmp_path / "set", choice=BOXES)
+    assert sorted(splits_of(empty).values()) == ["test", "train", "val"]
+    assert [row.name for row in class_rows(empty)] == ["cat"]
+
+
+@pytest.mark.shared_data
+def test_coco_as_datumaro_writes_it(several: Project, shared_data: Path) -> None:
+    import_source(several, shared_data / "label_formats/coco_labels")
+    assert labels_of(several) == {"a.jpg": ("b",), "b.jpg": ("a", "b")}
+    assert splits_of(several) == {"a.jpg": "train", "b.jpg": "val"}
+    assert [row.name for row in class_rows(several)] == ["a", "b"]
+
+
+# -- Label Studio --------------------------------------------------------------------------------------------------
+
+
+def choices(*names: str, question: str = "choice", **more: object) -> dict[str, object]:
+    return {
+        "id": "EmgEjJhhLj",
+        "type": "choices",
+        "value": {"choices": list(names), **more},
+        "origin": "manual",
+        "to_name": "image",
+        "from_name": question,
+    }
+
+
+def task(number: int, image: str, *annotations: list[dict[str, object]], **more: object) -> dict[str, object]:
+    made = [{"id": 100 + number, "completed_by": 1, "result": each, "was_cancelled": False} for each in annotations]
+    return {"id": number, "annotations": made, "predictions": [], "data": {"image": image}, **more}
+
+
+def test_label_studio_tasks(source: Path, empty: Project) -> None:
+    cancelled = {
+        "id": 3,
+        "annotations": [{"was_cancelled": True, "result": [choices("cat")]}],
+        "data": {"image": "d.jpg"},
+    }
+    tasks = [
+        task(1, "/data/upload/7/d06c405d-a.jpg", [choices("cat")]),
+        task(2, "/data/local-files/?d=images/train/b.jpg", [choices("dog")]),
+        cancelled,
+        task(4, "s3://bucket/x/c.jpg", [choices("dog")], predictions=[{"result": [choices("cat")]}]),
+        {
+            "id": 5,
+            "annotations": [{"result": [{"type": "choices", "value": {"choices": "cat"}}]}],
+            "data": {"image": "x"},
+        },
+    ]
+    report = import_source(empty, write(source, "project-1-at-2026.json", tasks))
+    assert labels_of(empty) == {"a.jpg": ("cat",), "b.jpg": ("dog",), "c.jpg": ("dog",), "d.jpg": ()}
+    assert [each.path.rpartition(": ")[2] for each in report.unreadable] == ["task 5"]
+    assert report.interpretations[0].label_columns == ("choice",)
+
+
+def test_annotators_who_disagree_are_a_conflict(source: Path, empty: Project) -> None:
+    tasks = [task(1, "a.jpg", [choices("cat")], [choices("dog")]), task(2, "b.jpg", [choices("cat")], [choices("cat")])]
+    report = import_source(empty, write(source, "export.json", tasks))
+    assert len(report.conflicts) == 1 and set(report.conflicts[0].classes) == {"cat", "dog"}
+    assert labels_of(empty) == {"a.jpg": (), "b.jpg": ("cat",)}
+
+
+def test_of_several_questions_the_user_names_one(source: Path, empty: Project) -> None:
+    tasks = [
+        task(1, "a.jpg", [choices("cat"), choices("night", question="light"), choices("eye", question="part", x=3)])
+    ]
+    file = write(source, "export.json", tasks)
+    with pytest.raises(ProjectError, match="light") as caught:
+        import_source(empty, file)
+    assert caught.value.next_step.columns == ("choice", "light")
+    import_source(empty, file, choice=ColumnChoice(label="light"))
+    assert labels_of(empty) == {"a.jpg": ("night",)}
+
+
+def test_label_studio_in_short(source: Path, empty: Project) -> None:
+    short = [
+        {"image": "/data/upload/1/12345678-a.jpg", "id": 1, "choice": "cat", "annotator": 1, "lead_time": 3.2},
+        {"image": "/data/upload/1/12345678-b.jpg", "id": 2, "choice": {"choices": ["dog"]}, "annotator": 1},
+    ]
+    import_source(empty, write(source, "export-min.json", short))
+    assert labels_of(empty) == {"a.jpg": ("cat",), "b.jpg": ("dog",)}
+
+
+@pytest.mark.shared_data
+def test_label_studio_tasks_without_pictures_say_so(empty: Project, shared_data: Path) -> None:
+    with pytest.raises(ProjectError, match="holds no pictures"):
+        import_source(
+            empty, shared_data / "label_formats/label_studio_choices.json", choice=ColumnChoice(label="uri_selection")
+        )
+
+
+# -- CVAT, VOC, FiftyOne, Create ML, labelme -----------------------------------------------------------------------
+
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations>
+  <version>1.1</version>
+  <meta>
+    <job><id>5</id><labels>
+      <label><name>cat</name><color>#aabbcc</color><type>tag</type><attributes></attributes></label>
+      <label><name>empty</name><color>#112233</color><type>any</type><attributes></attributes></label>
+      <label><name>nose</name><color>#000000</color><type>rectangle</type><attributes></attributes></label>
+    </labels></job>
+    <dumped>2026-01-01 10:00:00.000000+00:00</dumped>
+  </meta>
+  <image id="0" name="train/a.jpg" subset="Train" width="20" height="20">
+    <box label="nose" source="manual" occluded="0" xtl="1.0" ytl="1.0" xbr="3.0" ybr="3.0" z_order="0"></box>
+    <tag label="cat" source="manual"></tag>
+  </image>
+  <image id="1" name="val/c.jpg" subset="Validation" width="20" height="20">
+  </image>
+  <image id="2" width="20" height="20">
+  </image>
+</annotations>
+"""
+
+
+def test_cvat_tags(source: Path, empty: Project) -> None:
+    write(source, "annotations.xml", CVAT)
+    report = import_source(empty, source)
+    assert labels_of(empty) == {"a.jpg": ("cat",), "c.jpg": (), "b.jpg": (), "d.jpg": ()}
+    assert splits_of(empty) == {"a.jpg": "train", "c.jpg": "val", "b.jpg": "train", "d.jpg": None}
+    assert [(row.name, row.color) for row in class_rows(empty)] == [("cat", "#aabbcc"), ("empty", "#112233")]
+    assert [(each.path.rpartition(": ")[2], each.reason) for each in report.unreadable] == [
+        ("line 18", "a name is missing")
+    ]
+    assert report.interpretations[0].marked == 1
+
+
+VOC = """<annotation>
+	<folder>VOC2012</folder><filename>{name}</filename>
+	<source><database>The VOC2007 Database</database></source>
+	<size><width>20</width><height>20</height><depth>3</depth></size>
+	<object><name>cat</name><pose>Left</pose><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>
+		<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part></object>
+	<object><name>cat</name><difficult>1</difficult></object>
+	<object><name>dog</name></object>
+</annotation>
+"""
+
+
+def test_voc_presence_with_its_sets(tmp_path: Path, draw, several: Project) -> None:
+    voc = tmp_path / "VOCdevkit/VOC2012"
+    for number, stem in enumerate(("2007_000027", "2007_000032", "2007_000033")):
+        draw(voc / "JPEGImages" / f"{stem}.jpg", 20 * number)
+        draw(voc / "SegmentationClass" / f"{stem}.png", 20 * number + 9)
+    write(voc, "Annotations/2007_000027.xml", VOC.format(name="2007_000027.jpg"))
+    write(voc, "Annotations/2007_000032.xml", VOC.format(name="elsewhere/2007_000032.jpg"))
+    write(voc, "Annotations/2007_000033.xml", "<annotation>\n<filename>2007_000033.jpg</filename>\n<object>")
+    write(voc, "ImageSets/Main/train.txt", "2007_000027\n")
+    write(voc, "ImageSets/Main/val.txt", "2007_000032\n")
+    write(voc, "ImageSets/Main/cat_train.txt", "2007_000027  1\n")
+    report = import_source(several, tmp_path / "VOCdevkit")
+    assert labels_of(several) == {
+        "2007_000027.jpg": ("cat", "dog"),
+        "2007_000032.jpg": ("cat", "dog"),
+        "2007_000033.jpg": (),
+    }
+    assert splits_of(several) == {"2007_000027.jpg": "train", "2007_000032.jpg": "val", "2007_000033.jpg": None}
+    assert [each.reason for each in report.unreadable] == ["is no XML: line 3: no element found."]
+    assert not report.skipped and report.interpretations[0].is_from_marks
+
+
+def test_fiftyone_targets_of_every_form(source: Path, several: Project) -> None:
+    document = {
+        "classes": ["cat", "dog"],
+        "labels": {
+            "train/a": 0,
+            "train/b": {"label": "dog", "confidence": 0.9, "attributes": {}},
+            "val/c": ["cat", 1],
+            "d": None,
+            "e": 7,
+        },
+    }
+    report = import_source(several, write(source, "labels.json", document))
+    assert labels_of(several) == {"a.jpg": ("cat",), "b.jpg": ("dog",), "c.jpg": ("cat", "dog"), "d.jpg": ()}
+    assert [each.reason for each in report.unreadable] == ["there is no class 7"]
+
+
+def test_a_fiftyone_dataset_with_its_tags(source: Path, empty: Project) -> None:
+    sample = {
+        "filepath": "images/train/a.jpg",
+        "tags": ["train", "blurred"],
+        "ground_truth": {"_cls": "Classification", "label": "cat", "logits": None},
+        "boxes": {"_cls": "Detections", "detections": [{"_cls": "Detection", "label": "nose"}]},
+    }
+    import_source(empty, write(source, "samples.json", {"name": "x", "samples": [sample]}))
+    row = next(iter(image_rows(empty, find_images(empty))))
+    assert (row.labels, row.split, row.tags) == (("cat",), "train", ("blurred",))
+
+
+def test_create_ml_for_whole_pictures_and_boxes(source: Path, several: Project) -> None:
+    entries = [
+        {"image": "a.jpg", "annotations": ["cat", "dog"]},
+        {"imagefilename": "b.jpg", "annotation": [{"label": "cat"}]},
+        {"image": "c.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 3, "y": 3, "width": 2, "height": 2}}]},
+        {"annotations": ["cat"]},
+    ]
+    report = import_source(several, write(source, "labels.json", entries))
+    assert labels_of(several) == {"a.jpg": ("cat", "dog"), "b.jpg": ("cat",), "c.jpg": ()}
+    assert [each.path.rpartition(": ")[2] for each in report.unreadable] == ["entry 4"]
+    assert report.interpretations[0].marked == 1
+
+
+def test_labelme_flags(source: Path, empty: Project) -> None:
+    for name, flags in (
+        ("train/a", {"__ignore__": False, "cat": True, "dog": False}),
+        ("val/c", {"cat": False, "dog": True}),
+    ):
+        shapes = [{"label": "nose", "points": [[1, 1], [2, 2]], "shape_type": "rectangle", "flags": {}}]
+        document = {"version": "5.5.0", "flags": flags, "shapes": shapes, "imagePath": f"{Path(name).name}.jpg"}
+        write(source, f"images/{name}.json", document | {"imageData": "aGVsbG8=", "imageHeight": 20, "imageWidth": 20})
+    report = import_source(empty, source)
+    assert labels_of(empty) == {"a.jpg": ("cat",), "c.jpg": ("dog",), "b.jpg": (), "d.jpg": ()}
+    assert report.interpretations[0].marked == 2 and not report.skipped
+
+
+# -- tables --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Filenames,class\na.jpg,cat\nc.jpg,dog\n",
+        "image_id;label\na;cat\nc;dog\n",
+        "img\tlabel\na.jpg\tcat\nc.jpg\tdog\n",
+        "img|label\na.jpg|cat\nc.jpg|dog\n",
+        "file   label\nimages/train/a.jpg  cat\nc.jpg   dog\n",
+        "train/a.jpg cat\nval/c.jpg dog\n",
+        'file,labels\na.jpg,"cat"\nc.jpg,"dog"\n',
+    ],
+)
+def test_tables_of_every_dialect(text: str, source: Path, empty: Project) -> None:
+    import_source(empty, write(source, "table.csv", text))
+    assert labels_of(empty) == {"a.jpg": ("cat",), "c.jpg": ("dog",)}
+
+
+def test_a_quoted_cell_holds_several_classes(source: Path, several: Project) -> None:
+    import_source(several, write(source, "table.csv", 'file,labels\na.jpg,"cat, dog"\nc.jpg,dog\n'))
+    assert labels_of(several) == {"a.jpg": ("cat", "dog"), "c.jpg": ("dog",)}
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", ["ann.csv", "ann_wo_ext.csv"])
+def test_one_hot_tables_as_datumaro_reads_them(name: str, several: Project, shared_data: Path) -> None:
+    report = import_source(several, shared_data / "label_formats/csv_multi_label" / name)
+    assert report.interpretations[0].label_columns == ("dog", "cat", "person") and not report.unreadable
+
+
+def test_a_json_array_of_rows(source: Path, empty: Project) -> None:
+    write(
+        source,
+        "anything.json",
+        [{"image": "a.jpg", "label": "cat", "split": "test"}, {"image": "c.jpg", "label": "dog"}, 3],
+    )
+    report = import_source(empty, source)
+    assert {name: labels for name, labels in labels_of(empty).items() if labels} == {
+        "a.jpg": ("cat",),
+        "c.jpg": ("dog",),
+    }
+    assert splits_of(empty)["a.jpg"] == "test" and [each.reason for each in report.unreadable] == ["not a JSON object"]
+
+
+def test_parquet_tables(source: Path, empty: Project) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    features = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}, "file_name": {}}}}
+    table = arrow.table({"file_name": ["train/a.jpg", "val/c.jpg"], "label": [1, 0]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    parquet.write_table(table, source / "images/metadata.parquet")
+    import_source(empty, source / "images")
+    assert labels_of(empty) == {"a.jpg": ("dog",), "c.jpg": ("cat",), "b.jpg": (), "d.jpg": ()}
+    nested = arrow.table({"image": [{"bytes": b"x", "path": "a.jpg"}], "label": [0]})
+    parquet.write_table(nested, source / "train.parquet")
+    with pytest.raises(ProjectError, match="nested columns"):
+        import_source(empty, source / "train.parquet")
+
+
+def test_parquet_says_what_it_needs(source: Path, empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ProjectError, match="pyarrow") as caught:
+        import_source(empty, write(source, "metadata.parquet", "PAR1"))
+    assert caught.value.next_step.requirement == "visionft[parquet]"
+
+
+# -- what is refused -----------------------------------------------------------------------------------------------
+
+BOMB = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "b">]>\n<annotations><image name="&b;"/></annotations>'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("x.json", '{"images": [],\n "categories": [\n', "line 3"),
+        ("x.json", '{"images": [], "categories": 3}', "no COCO file"),
+        ("x.json", '{"images": [], "categories": [{"id": 1}]}', "no COCO file"),
+        ("x.json", '[{"data": {"image": "a.jpg"}, "annotations": [{"result": [}]}]', "line 1"),
+        ("x.json", '[{"image": "a.jpg", "annotations": ' + "[" * 100_000, "nested"),
+        ("x.json", "{}", "no file that lists pictures"),
+        ("x.json", '{"classes": [], "labels": {}, "x": NaN', "line 1"),
+        ("x.xml", "<annotations>\n<image >\n</annotations>", "line 3: mismatched tag"),
+        ("x.xml", BOMB, "line 2: it declares a document type"),
+        ("x.xml", f"<annotations><image >{'<a>' * 99}", "nested too deeply"),
+        ("x.xml", "<annotations><track id='0'/></annotations>", "of a video"),
+        ("x.xml", "<annotation><filename></annotation>", "no Pascal VOC file"),
+        ("x.svg", "<svg/>", "no file that lists pictures"),
+    ],
+)
+def test_malformed_files_are_refused_with_line_and_reason(
+    name: str, text: str, reason: str, source: Path, empty: Project
+) -> None:
+    with pytest.raises(ProjectError, match=reason) as caught:
+        import_source(empty, write(source, name, text))
+    assert caught.value.hint and not empty.history()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".xml", ".csv", ".jsonl", ".parquet"])
+def test_a_label_file_of_500_mb_is_refused(suffix: str, source: Path, empty: Project) -> None:
+    text = {".json": '{"images": [], "categories": []', ".xml": "<annotations><image "}.get(suffix, "file,label\n")
+    file = write(source, f"huge{suffix}", text)
+    with file.open("rb+") as handle:
+        handle.truncate(500 * 2**20)
+    with pytest.raises(ProjectError, match="MB are read"):
+        import_source(empty, file)
+
+
+def test_labels_of_two_tools_are_not_mixed(source: Path, empty: Project) -> None:
+    write(source, "annotations.xml", CVAT)
+    write(source, "labels.json", [{"image": "a.jpg", "annotations": ["cat"]}])
+    with pytest.raises(ProjectError, match="CVAT, Create ML"):
+        import_source(empty, source)
+    import_source(empty, source, source_format="cvat")
+    assert labels_of(empty)["a.jpg"] == ("cat",)
+
+
+def test_names_that_lead_out_of_an_archive_are_refused(source: Path, empty: Project, tmp_path: Path) -> None:
+    import shutil
+
+    document = COCO | {"images": [{"id": 1, "file_name": "../../outside.jpg"}, {"id": 2, "file_name": "a.jpg"}]}
+    write(source, "annotations/train.json", document | {"annotations": [{"id": 1, "image_id": 2, "category_id": 44}]})
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", source)
+    report = import_source(empty, Path(archive))
+    assert "leads out of the archive" in {each.reason for each in report.unreadable}.pop()
+    assert ("bottle",) in labels_of(empty).values()
+
+
+def test_outlines_beside_class_folders_leave_the_classes_alone(tmp_path: Path, draw, empty: Project) -> None:
+    for number, name in enumerate(("cat/a.jpg", "dog/b.jpg")):
+        draw(tmp_path / "set" / name, 20 * number)
+        document = {"flags": {}, "shapes": [{"label": "nose"}], "imagePath": Path(name).name}
+        write(tmp_path / "set", name.replace(".jpg", ".json"), document)
+    import_source(empty, tmp_path / "set")
+    assert labels_of(empty) == {"a.jpg": ("cat",), "b.jpg": ("dog",)}
+
+
+# -- out and in again ----------------------------------------------------------------------------------------------
+
+ALL = [each for each in FORMATS.values() if each.is_export]
+OTHERS = [each.name for each in ALL if each.write or each.write_folder]
+WITHOUT_SPLITS = ("create_ml",)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Cn")), min_size=1, max_size=30).filter(
+    str.strip
+)
+
+
+def exported(project: Project, folder: Path, name: str) -> Path:
+    """Export into a file beside the pictures, or into a folder; return it."""
+    format_ = FORMATS[name]
+    target = folder / (f"labels{format_.suffixes[0]}" if format_.is_file else "out")
+    export_labels(project, target, export_format=name)
+    return target
+
+
+def content(project: Project, *, with_splits: bool = True) -> dict[str, object]:
+    shas = {image.image_id: image.sha256 for image in project.snapshot().images}
+    rows = image_rows(project, find_images(project))
+    return {shas[row.image_id]: (set(row.labels), row.split if with_splits else None) for row in rows}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    labels=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=6),
+    splits=st.dictionaries(st.integers(1, 12), st.sampled_from(["train", "val", "test"])),
+)
+def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels, splits) -> None:
+    for image_id, text in labels:
+        project.apply(LabelImages((image_id,), text))
+    if name == "yolo":
+        splits = dict.fromkeys(range(1, 13), "val") | splits | {1: "train"}
+    if splits:
+        project.apply(AssignSplits(splits))
+    folder = tmp_path_factory.mktemp("round")
+    target = exported(project, folder, name)
+    with Project.create(folder / "again") as again:
+        report = import_source(again, target)
+        assert not report.unreadable and not report.conflicts
+        has_splits = name not in WITHOUT_SPLITS
+        assert content(again, with_splits=has_splits) == content(project, with_splits=has_splits)
+
+
+@pytest.mark.parametrize("name", [each for each in OTHERS if each != "yolo"])
+def test_several_classes_and_none_round_trip(multi: Project, tmp_path: Path, name: str) -> None:
+    multi.apply(LabelImages((1, 2), "dog"))
+    multi.apply(AddClass("none has it"))
+    target = exported(multi, tmp_path, name)
+    with Project.create(tmp_path / "again", task="multi") as again:
+        import_source(again, target)
+        assert content(again) == content(multi)
+
+
+def test_yolo_has_no_place_for_pictures_without_class_or_split(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="for training") as caught:
+        export_labels(project, tmp_path / "out", export_format="yolo")
+    assert caught.value.next_step.action == "split" and not (tmp_path / "out").exists()
+    project.apply(AssignSplits({1: "train", 12: "val"}))
+    report = export_labels(project, tmp_path / "out", export_format="yolo")
+    assert (report.pictures, report.left_out) == (2, 10)
+    names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
+    assert names == ["train/cat/0.png", "val/dog/11.png"]
+
+
+def test_a_suffix_of_several_formats_asks_which(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"\.json files") as caught:
+        export_labels(project, tmp_path / "labels.json")
+    assert "coco" in caught.value.hint
+    assert export_labels(project, tmp_path / "labels.xml").path.read_text().startswith("<?xml")
+
+
+def test_what_xml_cannot_hold_is_said(project: Project, tmp_path: Path) -> None:
+    project.apply(LabelImages((1,), "a\ufffeb"))
+    with pytest.raises(ProjectError, match="XML cannot hold"):
+        export_labels(project, tmp_path / "labels.xml")
+    assert not (tmp_path / "labels.xml").exists()
+
+
+def test_the_limit_of_label_files_is_far_above_what_is_written() -> None:
+    assert whole_files.MAX_BYTES < 500 * 2**20
