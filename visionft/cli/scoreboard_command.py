@@ -139,7 +139,8 @@ def _beside(standing: Standing) -> str:
     if standing.beside is None:
         return "the best" if standing.place == 1 else WHY[standing.state].rstrip(".").lower()
     beside, (low, high) = standing.beside, standing.beside.interval
-    return f"{100 * beside.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), p {beside.p_value:.2f}"
+    chance = "p < 0.01" if beside.p_value < 0.01 else f"p {beside.p_value:.2f}"
+    return f"{100 * beside.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {chance}"
 
 
 def _knowledge(standing: Standing) -> str:
