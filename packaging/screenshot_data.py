@@ -1,5 +1,6 @@
 """Pictures, runs and events for posed screenshots: drawn or made up, and written the way the engine writes them."""
 
+import dataclasses
 import json
 import math
 import random
@@ -14,7 +15,9 @@ from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
 from visionft.evaluation.explanation import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
+from visionft.export.memory_index import Remembered
 from visionft.export.predictor import Prediction
+from visionft.retrieval.evidence import Evidence, Neighbour
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import RunProgress
 from visionft.training.runs.manifest import write_manifest
@@ -175,3 +178,26 @@ def made_up_answers(paths: list[Path]) -> tuple[Prediction, ...]:
         top = tuple(zip(names, shares, strict=True))
         answers.append(Prediction(path=path, class_name=names[0], probability=surest, top5=top, model_ms=6.2))
     return tuple(answers)
+
+
+def made_up_evidence(
+    answers: tuple[Prediction, ...], paths: list[Path]
+) -> tuple[tuple[Prediction, ...], dict[int, Remembered], dict[int, Path]]:
+    """Return answers with labelled pictures for and against them, what those are called, and where they lie."""
+    named = {number: Remembered(path.name, "") for number, path in enumerate(paths, 1)}
+    named[1] = Remembered(paths[0].name, "", "the second camera, after the lamp was changed", ("night shift",))
+    source = random.Random(5)
+
+    def like(wanted: tuple[str, ...], count: int) -> tuple[Neighbour, ...]:
+        chosen = [number for number, path in enumerate(paths, 1) if path.parent.name in wanted][:count]
+        alike = sorted((0.3 + 0.5 * source.random() for _ in chosen), reverse=True)
+        found = zip(chosen, alike, strict=True)
+        return tuple(Neighbour(each, (paths[each - 1].parent.name,), score, 0.1) for each, score in found)
+
+    def shown(answer: Prediction) -> Evidence:
+        rivals = tuple(name for name, _ in answer.top5[1:3])
+        same = like((answer.class_name,), 1)
+        return Evidence((answer.class_name,), answer.top5, like((answer.class_name,), 5), like(rivals, 5), same)
+
+    told = tuple(dataclasses.replace(answer, evidence=shown(answer)) for answer in answers)
+    return told, named, dict(enumerate(paths, 1))

@@ -122,4 +122,6 @@ def offered(studio: Any) -> None:
 
 def put_away(studio: Any) -> None:
     """Leave the page as the other scenes expect it."""
-    studio.window.page("train").resume_card.offer("")
+    page = studio.window.page("train")
+    page.resume_card.offer("")
+    page.setup.advice_card.show_question()

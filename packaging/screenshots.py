@@ -22,6 +22,7 @@ sys.path[0] = str(ROOT)  # not `packaging/`, which would shadow the library of t
 sys.path.append(str(ROOT / "packaging"))
 # ruff: noqa: E402
 
+import screenshot_advice
 import screenshot_curate
 import screenshot_label
 import screenshot_readme
@@ -30,7 +31,7 @@ import screenshot_train
 from PySide6.QtCore import QEventLoop, QSignalBlocker, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit
-from screenshot_data import CLASSES, draw_pictures, made_up_answers, write_runs
+from screenshot_data import CLASSES, draw_pictures, made_up_answers, made_up_evidence, write_runs
 
 from gui.app import create_application, create_window
 from gui.errors import BugDialog
@@ -265,6 +266,18 @@ def _try(studio: Studio) -> None:
     page.show_answers(result)  # type: ignore[attr-defined]
 
 
+def _try_evidence(studio: Studio) -> None:
+    page, pictures = studio.window.page("try"), sorted((studio.folder / "pictures").rglob("*.jpg"))
+    page.offer_models([studio.folder / "projects/Machined parts/exports/004-resnet18-knn/model.onnx"])  # type: ignore[attr-defined]
+    answers, named, places = made_up_evidence(made_up_answers(pictures[::9]), pictures)
+    page.panel._find_places = lambda asked: {key: places[key] for key in asked}  # type: ignore[attr-defined]
+    result = Answers(
+        answers=answers, class_names=tuple(CLASSES), provider="CPUExecutionProvider", milliseconds_each=11.4,
+        temperature=1.08, pictures=named,
+    )  # fmt: skip
+    page.show_answers(result)  # type: ignore[attr-defined]
+
+
 def _try_camera(studio: Studio) -> None:
     page, path = studio.window.page("try"), next((studio.folder / "pictures" / "scratch").glob("*.jpg"))
     picture, answer = QImage(str(path)), made_up_answers([path])[0]
@@ -326,6 +339,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "28-train-queue": screenshot_train.queue,
     "29-tasks": screenshot_train.several_tasks,
     "27-train-offer": screenshot_train.offered,
+    "28-train-advice": screenshot_advice.advised,
     "14-results-curves": screenshot_results.curves,
     "15-results-matrix": screenshot_results.matrix,
     "16-results-classes": screenshot_results.classes,
@@ -338,6 +352,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "10-export-done": _export_done,
     "18-try-empty": _try_empty,
     "19-try": _try,
+    "19-try-evidence": _try_evidence,
     "25-try-camera": _try_camera,
     "20-settings": _settings,
     "11-failure": _failure,

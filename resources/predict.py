@@ -1,5 +1,7 @@
 """Classify pictures with model.onnx: python predict.py PICTURE...
 
+Where index.safetensors lies beside it, the labelled pictures for and against each answer are named too.
+
 Needs nothing but: pip install onnxruntime numpy pillow
 """
 
@@ -11,10 +13,13 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers
 
+import hashlib
 import json
 from pathlib import Path
 
 MODEL = Path(__file__).with_name("model.onnx")
+INDEX = MODEL.with_name("index.safetensors")
+SHOWN = 3  # labelled pictures for an answer, and against it
 
 
 def say(message: str) -> None:
@@ -50,37 +55,111 @@ try:
     class_names = json.loads(metadata["class_names"])
     # A picture may have several classes: each has a probability from which it is assigned.
     thresholds = json.loads(metadata.get("thresholds", "null"))
-    outputs = ["probabilities"]
-    if "distance_output" in metadata:  # with these bytes behind it, the file also tells how unlike a picture is
-        content = MODEL.read_bytes() + bytes.fromhex(metadata["distance_output"])
+    has_index = INDEX.is_file() and "embedding_output" in metadata
+    # With these bytes behind it, the file also tells how unlike a picture is, and where it lies among labelled ones.
+    hidden = ["distance"] * ("distance_output" in metadata) + ["embedding"] * has_index
+    content = MODEL.read_bytes() + b"".join(bytes.fromhex(metadata[f"{name}_output"]) for name in hidden)
+    if hidden:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        outputs.append("distance")
+    outputs = ["probabilities", *hidden]
 except Exception as error:
     raise the_end(f"{MODEL} cannot be used ({error}). Export it again.") from error
 
 
-def answer(path: str) -> "tuple[np.ndarray, bool]":
-    """Return the calibrated probability of each class, and whether the picture is unlike those of training."""
+def read_index() -> "tuple[dict[str, np.ndarray], dict]":
+    """Return the arrays of the index and what it says of its pictures: [name, hash, note, tags] of each row."""
+    packed = INDEX.read_bytes()
+    start = 8 + int.from_bytes(packed[:8], "little")
+    header = json.loads(packed[8:start])
+    about = json.loads(header.pop("__metadata__")["about"])
+    kinds = {"F32": "<f4", "I64": "<i8", "BOOL": "?"}
+    arrays = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        values = np.frombuffer(packed[start + first : start + last], kinds[entry["dtype"]])
+        arrays[name] = values.reshape(entry["shape"])
+    return arrays, about
+
+
+index: "dict[str, np.ndarray]" = {}
+about: "dict" = {"added": 0}
+if has_index:
+    try:
+        index, about = read_index()
+    except Exception as error:
+        raise the_end(f"{INDEX} cannot be read ({error}). Export it again.") from error
+    if about["model"] != hashlib.sha256(MODEL.read_bytes()).hexdigest():
+        raise the_end(f"{INDEX} belongs to another model. Export it again, or take it away.")
+
+
+def compare(embedding: "np.ndarray", content: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Return how alike the labelled pictures are, and which of them are the asked one itself: they have no say."""
+    weighted = embedding * index["weights"]
+    products = index["rows"] @ weighted / index["lengths"] / max(1e-12, float(weighted @ embedding)) ** 0.5
+    is_same = index["rows"] @ embedding >= index["border"]
+    return products, is_same | np.array([picture[1] == content for picture in about["pictures"]])
+
+
+def vote(products: "np.ndarray", is_same: "np.ndarray") -> "np.ndarray":
+    """Return the probability of each class by the nearest labelled pictures, as the model computes it."""
+    products = np.where(is_same, products - 4, products)
+    nearest = np.argsort(-products, kind="stable")[: int(index["neighbours"])]
+    weights = np.exp((products[nearest] - products[nearest[0]]) / index["temperature"]) * index["counts"][nearest]
+    votes = np.zeros(len(class_names))
+    for row, share in zip(nearest, weights / weights.sum(), strict=True):
+        for label in index["labels"][row]:
+            if label >= 0:
+                votes[label] += share
+    smoothing = float(index["smoothing"])
+    chances = (votes + smoothing / (len(votes) if thresholds is None else 2)) / (1 + smoothing)
+    if thresholds is not None:
+        return 1 / (1 + ((1 - chances) / chances) ** (1 / about["temperature"]))
+    powers = chances ** (1 / about["temperature"])
+    return powers / powers.sum()
+
+
+def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") -> None:
+    """Print the labelled pictures for and against an answer, the most alike first."""
+    best = np.argsort(-shares, kind="stable")[:3]
+    said = [best[0]] if thresholds is None else [each for each in best if shares[each] >= thresholds[each]]
+    has_said = np.isin(index["labels"], said).any(axis=1)
+    has_rival = np.isin(index["labels"], [each for each in best if each not in said]).any(axis=1) & ~has_said
+    kinds = (("for", has_said & ~is_same), ("against", has_rival & ~is_same), ("the same", is_same))
+    for words, wanted in kinds:
+        for row in [row for row in np.argsort(-products, kind="stable") if wanted[row]][:SHOWN]:
+            name, _, note, tags = about["pictures"][row]
+            labels = ", ".join(class_names[label] for label in index["labels"][row] if label >= 0)
+            remark = "".join([f"  [{', '.join(tags)}]" if tags else "", f"  {note!r}" if note else ""])
+            print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
+
+
+def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
+    """Return the calibrated probability of each class, and what else the model tells of a picture, by name."""
     with Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
-    shares, *distances = session.run(outputs, {"image": pixels})
-    return np.asarray(shares)[0], any(float(np.asarray(distance)[0]) > 1 for distance in distances)
+    shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels}))
+    return shares, dict(zip(outputs[1:], others, strict=True))
 
 
 left_out = 0
 for name in sys.argv[1:]:
     try:
-        shares, is_unlike = answer(name)
+        shares, told = answer(name)
+        alike = compare(told["embedding"], hashlib.sha256(Path(name).read_bytes()).hexdigest()) if has_index else None
     except Exception as error:
         say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
         left_out += 1
         continue
-    best = np.argsort(-shares)[:5]
+    if alike is not None and about["added"]:  # the model does not know what was added to the index
+        shares = vote(*alike)
+    is_unlike = "distance" in told and float(told["distance"]) > 1
     print(f"{name}{'  (unlike the pictures of training: a guess)' if is_unlike else ''}")
-    for index in best:
-        is_assigned = thresholds is not None and shares[index] >= thresholds[index]
-        print(f"  {shares[index]:7.2%}  {class_names[index]}{'  *' if is_assigned else ''}")
+    for place in np.argsort(-shares)[:5]:
+        is_assigned = thresholds is not None and shares[place] >= thresholds[place]
+        print(f"  {shares[place]:7.2%}  {class_names[place]}{'  *' if is_assigned else ''}")
+    if alike is not None:
+        tell(shares, *alike)
 if left_out:
     sys.exit(2)

@@ -1,7 +1,7 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
 from visionft.libraries import load_libraries
 from visionft.project.edits.certificates import Certificate, certificates_of
+from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def export_model(
     float_input: bool,
     opset: int,
     certificates: Sequence[Certificate],
+    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -66,6 +68,7 @@ def export_model(
         float_input=float_input,
         opset=opset,
         certificates=certificates,
+        remarks=remarks,
         on_event=on_event,
         should_stop=should_stop,
     )
@@ -272,7 +275,8 @@ class ExportPage(Page):
             return
         options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
         proven = certificates_of(session.project)
-        work = partial(export_model, run.path, session.snapshot(), target, certificates=proven, **options)
+        said = remarks(session.project)
+        work = partial(export_model, run.path, session.snapshot(), target, certificates=proven, remarks=said, **options)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
         self._exporting = self.state.tasks.run(

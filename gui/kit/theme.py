@@ -160,10 +160,13 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
     is_dark = name == "dark" or (name == "system" and app.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     chosen = DARK if is_dark else LIGHT
     use_plain_text(app)
+    sheet, palette, font = _style_sheet(chosen, font_scale), _palette(chosen), _font(font_scale)
+    if (app.styleSheet(), app.palette(), app.font()) == (sheet, palette, font):
+        return chosen  # each widget would be styled anew to look as it does
     app.setStyleSheet("")  # replacing one, Qt styles each widget once for each of its ancestors (2.0 s in place of .35)
-    app.setPalette(_palette(chosen))
-    app.setFont(_font(font_scale))
-    app.setStyleSheet(_style_sheet(chosen, font_scale))
+    app.setPalette(palette)
+    app.setFont(font)
+    app.setStyleSheet(sheet)
     return chosen
 
 

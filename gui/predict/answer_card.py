@@ -6,9 +6,10 @@ from PySide6.QtWidgets import QWidget
 
 from gui.kit.i18n import tr
 from gui.kit.parts import Card, ElidedLabel, IconLabel, column, row, text
-from gui.predict.probability_bars import ProbabilityBars
+from gui.predict.probability_bars import MOST, ProbabilityBars
 from visionft.export.parity import Border
 from visionft.export.predictor import Prediction
+from visionft.retrieval.evidence import PROBABLE
 
 
 class AnswerCard(Card):
@@ -31,7 +32,9 @@ class AnswerCard(Card):
         """Show an answer; `facts` are sentences about how it was found."""
         is_unlike = answer is not None and answer.is_unlike
         self.unlike.setVisible(is_unlike)
-        self.bars.show_bars(answer.top5 if answer else (), is_doubtful=is_unlike)
+        # Those that pictures are shown for and against below: the room is theirs.
+        most = PROBABLE if answer is not None and answer.evidence is not None else MOST
+        self.bars.show_bars(answer.top5 if answer else (), is_doubtful=is_unlike, most=most)
         fault = tr("Cannot be read: {reason}", reason=answer.error) if answer and answer.error else ""
         self._name.setText(fault or title)
         self._facts.setText(" ".join(facts))

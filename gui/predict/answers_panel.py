@@ -16,6 +16,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.predict.answer_card import AnswerCard, likeness, several, speed
 from gui.predict.class_picker import ClassPicker
+from gui.predict.evidence_panel import EvidencePanel, Places, nowhere
 from gui.predict.predicting import Answers
 from visionft.export.predictor import Prediction
 
@@ -27,7 +28,8 @@ class AnswersPanel(QSplitter):
 
     class_named = Signal(str)  # of the selected pictures
 
-    def __init__(self, thumbnails: ThumbnailStore) -> None:
+    def __init__(self, thumbnails: ThumbnailStore, find_places: Places = nowhere) -> None:
+        """Args: `find_places` tells where the open project has the labelled pictures behind an answer."""
         super().__init__()
         self.answers: tuple[Prediction, ...] = ()
         self._result: Answers | None = None
@@ -35,7 +37,8 @@ class AnswersPanel(QSplitter):
         self._said: Mapping[Path, str] = {}
         self.grid = PictureGrid(thumbnails, PictureModel(self._load_tiles, self), side_px=152)
         self.view = ImageView(thumbnails)
-        self.card = AnswerCard()
+        self.card, self.evidence = AnswerCard(), EvidencePanel()
+        self._find_places = find_places
         self.picker = ClassPicker("Wrong? Say what it is")
         self._note = text("", "small", wrap=True)
         self._tally = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
@@ -57,7 +60,7 @@ class AnswersPanel(QSplitter):
         left.setLayout(left_layout)
         self.card.body.insertWidget(3, self.picker)
         self.card.body.insertWidget(4, self._note)
-        right_layout = column(self.view, self.card, spacing=theme.LARGE)
+        right_layout = column(self.view, self.card, self.evidence, spacing=theme.LARGE)
         right_layout.setStretch(0, 1)
         right.setLayout(right_layout)
         right.setMinimumWidth(theme.scaled(300))
@@ -66,6 +69,11 @@ class AnswersPanel(QSplitter):
         self.setHandleWidth(theme.LARGE)
         self.setChildrenCollapsible(False)
         self.setSizes([600, 440])
+
+    def close_workers(self) -> None:
+        """Wait for what is being decoded."""
+        self.view.close_pool()
+        self.evidence.close_workers()
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -141,6 +149,7 @@ class AnswersPanel(QSplitter):
         answer = self.answers[image_id - 1] if 0 < image_id <= len(self.answers) else None
         self.view.show_picture(answer.path if answer else None, neighbours=[])
         self.card.show_answer(answer, answer.path.name if answer else "", self._facts_of(answer))
+        self.evidence.show_evidence(answer, self._result.pictures if self._result else {}, self._find_places)
 
     @Slot()
     def _show_selected(self) -> None:

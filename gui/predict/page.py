@@ -47,7 +47,7 @@ class TryPage(Page):
         self.setAcceptDrops(True)
         self.subtitle.setText(tr("The exported file answers, in ONNX Runtime"))
         self.thumbnails = ThumbnailStore(self)
-        self.panel = AnswersPanel(self.thumbnails)
+        self.panel = AnswersPanel(self.thumbnails, predicting.places_in(session))
         self.grid = self.panel.grid
         self.corrections = Corrections(state, session, self)
         self.camera = CameraPanel()
@@ -396,4 +396,4 @@ class TryPage(Page):
         self._taken = []
         self.feed.close()
         self.thumbnails.close()
-        self.panel.view.close_pool()
+        self.panel.close_workers()

@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,12 @@ from gui.kit.i18n import tr
 from gui.kit.workers import Failure, Job, Work
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.predictor import Prediction
+from visionft.project.queries import image_rows, images_in_project
 
 if TYPE_CHECKING:
+    from gui.session import ProjectSession
     from visionft.export.answers import CsvResult
+    from visionft.export.memory_index import Remembered
     from visionft.export.parity import Border
     from visionft.project.labelling import TakenIn
     from visionft.project.store import Project
@@ -28,7 +31,10 @@ _PASTED_KEPT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """All pictures of one go. `provider` is what really ran the file; times include reading the pictures."""
+    """All pictures of one go. `provider` is what really ran the file; times include reading the pictures.
+
+    `pictures` are the labelled ones behind the answers, by their number; none where the file holds none.
+    """
 
     answers: tuple[Prediction, ...]
     class_names: tuple[str, ...]
@@ -37,6 +43,7 @@ class Answers:
     temperature: float | None = None
     border: "Border | None" = None
     was_stopped: bool = False
+    pictures: "Mapping[int, Remembered]" = field(default_factory=dict)
 
     def tally(self) -> str:
         """Return how many pictures are unlike those of training, and how often each class was answered."""
@@ -121,7 +128,21 @@ def predict(
         temperature=predictor.temperature,
         border=predictor.border,
         was_stopped=len(answers) < len(paths),
+        pictures=predictor.index.pictures if predictor.index is not None else {},
     )
+
+
+def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, Remembered]], dict[int, Path]]":
+    """Return what tells where a project has pictures of an index: those with the same number and content."""
+
+    def find(pictures: "Mapping[int, Remembered]") -> dict[int, Path]:
+        if session is None:
+            return {}
+        known = images_in_project(session.project, pictures)
+        same = tuple(key for key, each in known.items() if each.sha256 == pictures[key].sha256)
+        return {row.image_id: row.path for row in image_rows(session.project, same)}
+
+    return find
 
 
 def predict_to_csv(

@@ -7,20 +7,22 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from gui.kit import theme
 
 LINE_PX = 40
+MOST = 5
 
 
 class ProbabilityBars(QWidget):
-    """Up to five bars, the first one strong unless all are doubtful."""
+    """Up to so many bars, the first one strong unless all are doubtful."""
 
     def __init__(self) -> None:
         super().__init__()
         self._bars: tuple[tuple[str, float], ...] = ()
+        self._most = MOST
         self._is_doubtful = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False) -> None:
-        """Show (class, share of 1), best first."""
-        self._bars, self._is_doubtful = bars[:5], is_doubtful
+    def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False, most: int = MOST) -> None:
+        """Show (class, share of 1), best first; room is kept for as many as may be shown."""
+        self._bars, self._is_doubtful, self._most = bars[:most], is_doubtful, most
         self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self._bars))
         self.updateGeometry()
         self.update()
@@ -30,8 +32,8 @@ class ProbabilityBars(QWidget):
         return self._bars
 
     def sizeHint(self) -> QSize:
-        """Return room for five bars, so that nothing jumps."""
-        return QSize(220, 5 * theme.scaled(LINE_PX))
+        """Return room for all bars that there may be, so that nothing jumps."""
+        return QSize(220, self._most * theme.scaled(LINE_PX))
 
     def minimumSizeHint(self) -> QSize:
         """Return the least size."""

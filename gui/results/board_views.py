@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from gui.results.board import words
 from gui.results.board.boards import Boards
 from gui.session import ProjectSession
 from gui.state import AppState
+from visionft.evaluation.price import price_of
 from visionft.evaluation.scoreboard import Scoreboard
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -49,6 +51,14 @@ class BoardViews(QObject):
     ) -> None:
         """Take all runs and the chosen one; `colours` are places by the runs' names."""
         self._runs, self._chosen, self._colours, self._split = runs, chosen, colours, split
+
+    def price_words(self) -> tuple[str, str]:
+        """Return what the chosen run costs, in a line and in full; empty where nothing is known."""
+        by_name = {run.name: run for run in self._runs}
+        if (run := self._chosen) is None:
+            return "", ""
+        price = price_of(run, [by_name[part.run] for part in run.parts if part.run in by_name])
+        return words.short_price(price), words.price_tip(price)
 
     # -- the view -----------------------------------------------------------------------------------------------
 

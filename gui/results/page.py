@@ -17,7 +17,6 @@ from gui.kit.run_table import RunTable
 from gui.page import Page
 from gui.results import answer, evaluations
 from gui.results.answer_card import AnswerCard
-from gui.results.board import words as board_words
 from gui.results.board_views import BoardViews
 from gui.results.combining import Combining, parts_words
 from gui.results.figure_views import FigureViews
@@ -32,7 +31,6 @@ from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from visionft.curation.leaks.honest_accuracy import HonestAccuracy
 from visionft.errors import NextStep
-from visionft.evaluation.price import UNKNOWN, price_of
 from visionft.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
@@ -223,8 +221,7 @@ class ResultsPage(Page):
         self.pictures.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.figures.take_runs(chosen, self.evaluation, colours=self._colours)
         self.board.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
-        price = price_of(run) if run is not None else UNKNOWN
-        self.answer.show_price(board_words.short_price(price), board_words.price_tip(price))
+        self.answer.show_price(*self.board.price_words())
         self._show_answer()
         self.views.refill(has_evaluation=self.evaluation is not None)
         self._look.start()
@@ -234,18 +231,19 @@ class ResultsPage(Page):
         run, found = self.run(), self.evaluation
         progress = self.measuring.progress(run, self.split()) if run is not None else None
         self.answer.show_progress(progress)
+        made_of = parts_words(run, {name: each.title for name, each in self._runs.items()}) if run is not None else ""
         if run is None:
             self.answer.show_answer("", "")
         elif found is None:
             failure = None if progress else self.measuring.failure(run, self.split())
             is_begun = progress is not None
             title, words, button = answer.missing_words(run, failure, is_begun=is_begun, is_training=self._is_training)
-            self.answer.show_answer(answer.sentence_of_run(run), words if progress is None else tr(progress.stage))
+            words_now = words if progress is None else tr(progress.stage)
+            self.answer.show_answer(answer.sentence_of_run(run), words_now, made_of)
             self.missing.show_words(title, words, button)
         else:
             count = self.pictures.relabelled()
             changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
-            made_of = parts_words(run, {name: each.title for name, each in self._runs.items()})
             figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()

@@ -35,21 +35,20 @@ from visionft.project.queries import class_rows
 from visionft.training.runs.run_folder import RunSummary
 
 if TYPE_CHECKING:
-    from visionft.data.types import Split
-    from visionft.data.types import Task as ProjectTask
+    from visionft.data.types import Snapshot, Split
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, picture, class that was asked for
 MOST_EXPLAINED = 24  # at once: a picture takes a second or two without a GPU
 
 
 def explain(
-    run_dir: Path, asked: Sequence[Asked], task: "ProjectTask", *, on_event: OnEvent, should_stop: ShouldStop
+    run_dir: Path, asked: Sequence[Asked], images: "Snapshot", *, on_event: OnEvent, should_stop: ShouldStop
 ) -> Sequence[Explanation]:
     """Find out, in a task, where a run looks in pictures, and test that."""
     load_libraries(on_event)
     from visionft.evaluation.explain import explain_images
 
-    return explain_images(run_dir, asked, task=task, on_event=on_event, should_stop=should_stop)
+    return explain_images(run_dir, asked, task=images.task, images=images, on_event=on_event, should_stop=should_stop)
 
 
 class PictureViews(QObject):
@@ -265,7 +264,7 @@ class PictureViews(QObject):
             keys = {each.image_id: self._key(each.image_id) for each in asked}
             many = tr("Explaining {count} pictures", count=len(asked))
             title = many if len(asked) > 1 else tr("Explaining a picture")
-            work = partial(explain, run.path, asked, session.project.task)
+            work = partial(explain, run.path, asked, session.snapshot())
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
             self._is_explaining = True
             self._state.tasks.run(

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import theme
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, text
 from gui.kit.value_table import ValueTable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROW_HEIGHT = 30
 _CHART_WIDTH = 380
+_LONGEST_NAME = 28  # on a button
 QUESTION = (
     "Measures on your pictures what answers without training, and forecasts what training and more labels would add."
 )
@@ -66,7 +68,7 @@ class AdviceCard(Card):
         )
         head.setStretch(0, 1)
         self._buttons = QWidget()
-        self._buttons.setLayout(row(self.use_button, self.label_button, self.try_button, None, self.again_button))
+        self._buttons.setLayout(Flow(self.use_button, self.label_button, self.try_button, self.again_button))
         self._chart_box = QVBoxLayout()
         beside = QHBoxLayout()
         beside.setSpacing(theme.HUGE)
@@ -139,14 +141,14 @@ class AdviceCard(Card):
         self.table.setFixedHeight(theme.scaled(_ROW_HEIGHT) * (len(rows) + 1) + theme.scaled(10))
 
     def _show_buttons(self, advice: "Recommendation") -> None:
-        chosen, name = advice.best, advice.label_class
+        chosen, name = advice.best, _shortened(advice.label_class)
         title = PRESETS[chosen.preset].title if chosen.preset else tr(chosen.title)
         is_run = chosen.kind == "run"
-        self.use_button.setText(tr("See it in Results") if is_run else tr("Take “{what}”", what=title))
+        self.use_button.setText(tr("See it in Results") if is_run else tr("Take “{what}”", what=_shortened(title)))
         self.label_button.setText(tr("Label more of “{name}”", name=name) if name else tr("Label more"))
         tip = "Shows the pictures without a label that look most like it"
         none = "Every picture has a label: import more of it"
-        self.label_button.setToolTip(tr(tip) if advice.to_label else tr(none))
+        self.label_button.setToolTip(f"{advice.label_class}\n{tr(tip) if advice.to_label else tr(none)}".strip())
         self.try_button.setVisible(advice.trial_s is not None and advice.trial is None)
         if advice.trial_s is not None:
             self.try_button.setText(tr("Try it, about {time}", time=rough_duration_text(advice.trial_s)))
@@ -176,6 +178,10 @@ class AdviceCard(Card):
             self._chart_box.addWidget(self.chart)
             self._chart_box.addStretch(1)
         return self.chart
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
 
 
 def _cells(answerer: "Answerer") -> list[tuple[str, object]]:

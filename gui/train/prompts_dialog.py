@@ -255,9 +255,9 @@ def _class_answer(found: ClassMeasure) -> str:
         return tr("No labelled picture of it was looked at.")
     share, count = f"{found.recall:.0%}", f"{found.pictures:,}"
     if found.taken_for:
-        words = "{share} of its {count} pictures are right; most of the others are taken for {name}."
+        words = "{share} of its pictures are right ({count} looked at); most of the others are taken for {name}."
         return tr(words, share=share, count=count, name=found.taken_for)
-    return tr("{share} of its {count} pictures are right.", share=share, count=count)
+    return tr("{share} of its pictures are right ({count} looked at).", share=share, count=count)
 
 
 def _answer(report: PromptReport) -> str:

@@ -7,6 +7,7 @@ from models.errors import ConfigError, Problem
 from models.methods.adapter import BottleneckAdapter
 from models.methods.combined import Combined
 from models.methods.full import FullFineTuning
+from models.methods.knn import Knn
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
 from models.methods.method import Method
@@ -21,6 +22,7 @@ METHODS: dict[str, Method[Any]] = {
     for method in (
         ZeroShot(),
         Prototype(),
+        Knn(),
         LinearProbe(),
         Lora(),
         BottleneckAdapter(),

@@ -5,10 +5,11 @@
 
 For each set, number of training pictures and seed: the pictures of `presets_table.py`, an adviser that sees those to
 learn from and to validate with, and what a linear probe (Quick) and fine-tuning (Balanced) reach on 500 others. Printed
-are forecasts with their intervals beside that, how many of them are within two points, how many intervals hold it, and
-the regret: what the better of both reached less what was advised. `--really FILE` takes what runs reached from a file,
-{"SET PICTURES SEED": {"quick": .., "balanced": ..}}, where it is known from before, and adds what is measured now;
-`--trials FILE` keeps the short trials likewise, which otherwise are not made.
+are forecasts with their intervals beside that, how many of them are within two points in the mean of the seeds, how
+many intervals hold it, and the regret: what the method that is better in that mean reached less what was advised.
+`--really FILE` takes what runs reached from a file, {"SET PICTURES SEED": {"quick": .., "balanced": ..}}, where it is
+known from before, and adds what is measured now; `--trials FILE` keeps the short trials likewise, which otherwise are
+not made.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from presets_table import divide, preset
 
 from visionft.advice.answerers import Plan
 from visionft.advice.choosing import WORTH
-from visionft.advice.forecast import ratio_after, tuned_accuracies
+from visionft.advice.forecast import probe_accuracies, ratio_after, tuned_accuracies
 from visionft.advice.learning_curve import curve_of, labelled_pictures
 from visionft.advice.trials import Trial, run_trial
 from visionft.data.types import Snapshot
@@ -59,7 +60,8 @@ def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -
     labels = len(images.labelled("train"))
     ratio = ratio_after(trial, labels / curve.classes)
     family = Plan.of(images, (), device="cpu").balanced.backbone_row.family
-    return laws.accuracies(labels), tuned_accuracies(laws.errors(labels), ratio, kind="full", family=family, seed=seed)
+    errors = laws.errors(labels)
+    return probe_accuracies(errors), tuned_accuracies(errors, ratio, kind="full", family=family, seed=seed)
 
 
 def one_case(folder: Path, pictures: int, seed: int, options: argparse.Namespace) -> Case:
@@ -119,7 +121,8 @@ def sum_up(cases: list[Case]) -> None:
     for condition, some in by_condition.items():
         forecast = float(np.mean([np.median(case.balanced) for case in some]))
         reached = float(np.mean([case.really["balanced"] for case in some]))
-        regret = float(np.mean([max(case.really.values()) - case.really[case.advised] for case in some]))
+        best = max(float(np.mean([case.really[name] for case in some])) for name in ("quick", "balanced"))
+        regret = best - float(np.mean([case.really[case.advised] for case in some]))
         near, regretted = near + (abs(forecast - reached) <= NEAR), regretted + (regret > 0.01)
         print(
             f"| {condition} | {len(some)} | {forecast:.3f} | {reached:.3f} | {forecast - reached:+.3f} | {regret:.3f} |"

@@ -8,6 +8,7 @@ import pytest
 from models.catalog import BACKBONES, get_backbone
 from models.errors import ConfigError
 from models.methods.adapter import AdapterOptions
+from models.methods.knn import KnnOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.prototype import PrototypeOptions
@@ -27,6 +28,7 @@ OPTIONS = {
     "zero_shot": [None],
     "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
     "prototype": [None, PrototypeOptions(layers="last")],
+    "knn": [None, KnnOptions(layers="last")],
 }
 
 

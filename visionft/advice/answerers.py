@@ -1,6 +1,6 @@
 """What could answer, beside each other: runs that there are, what needs no training, and what training would give."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -8,14 +8,16 @@ from typing import Literal
 import numpy as np
 
 from models.catalog import BACKBONES
+from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.advice.forecast import Belief, tuned_accuracies
+from visionft.advice.forecast import Belief, probe_accuracies, tuned_accuracies
 from visionft.advice.held_out import HeldOut
 from visionft.advice.power_law import DRAWS, picture_weights, weighted_means
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.scoreboard import Standing, read_scoreboard
 from visionft.events import OnEvent, ShouldStop
+from visionft.heads.knn.fitting import fit_memory
 from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, estimate_run, known_estimate
@@ -40,6 +42,7 @@ class Answerer:
         accuracy: Share of right answers; `low` and `high` its 95 % interval.
         is_forecast: Nobody has measured it: it is forecast.
         pictures: How many pictures it was measured on; 0 for a forecast.
+        learnt_from: How many pictures a run learnt from; 0 for what is not made yet, or where its folder does not tell.
         seconds: To make it; 0 for a run that is there, None where it was not measured.
         milliseconds: To answer for a picture, reading it included, None likewise.
         size_mb: What has to be shipped, in MB, None likewise.
@@ -58,6 +61,7 @@ class Answerer:
     high: float
     is_forecast: bool
     pictures: int = 0
+    learnt_from: int = 0
     seconds: float | None = None
     milliseconds: float | None = None
     size_mb: float | None = None
@@ -77,6 +81,11 @@ class Drawn:
 
     answerer: Answerer
     draws: np.ndarray
+
+    @property
+    def expected(self) -> float:
+        """Return the accuracy to go by."""
+        return float(np.median(self.draws))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,22 +123,54 @@ def circumstances_of(images: Snapshot, *, device: str) -> Circumstances:
 
 
 def untrained(
-    held_out: HeldOut, accuracies: np.ndarray, plan: Plan, images: Snapshot, *, milliseconds: Mapping[str, float]
+    held_out: HeldOut,
+    errors: np.ndarray,
+    plan: Plan,
+    images: Snapshot,
+    *,
+    milliseconds: Mapping[str, float],
+    should_stop: ShouldStop,
 ) -> list[Drawn]:
-    """Return what needs no training: class means, and the closed-form head, whose accuracies (B) the curve tells."""
-    labelled = held_out.labelled
+    """Return what needs no training: class means, retrieval, the linear head; `errors` (B) are the curve's.
+
+    Raises:
+        InterruptedError: `should_stop` said so.
+    """
     found = []
-    for name in ("prototype", "linear"):
-        draws = accuracies
-        if name == "prototype":
-            if labelled.is_multilabel:
-                continue
-            draws = weighted_means(held_out.ask_means()[None], picture_weights(len(labelled)))[:, 0]
-        config = replace(plan.quick, method=name)
-        drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=len(labelled))
-        preset = "quick" if name == "linear" else ""
+    for name, draws in _untrained_draws(held_out, errors, should_stop):
+        config, pictures = replace(plan.quick, method=name), len(held_out.labelled)
+        drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=pictures)
+        preset = "quick" if config == plan.quick else ""
         found.append(replace(drawn, answerer=replace(drawn.answerer, preset=preset)))
     return found
+
+
+def _untrained_draws(
+    held_out: HeldOut, errors: np.ndarray, should_stop: ShouldStop
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each method with draws (B) of its accuracy on pictures that it did not know."""
+    labelled = held_out.labelled
+    if not labelled.is_multilabel:
+        weights = picture_weights(len(labelled))
+        yield "prototype", weighted_means(held_out.ask_means()[None], weights)[:, 0]
+    if "knn" in METHODS:
+        widths = labelled.widths or (labelled.inputs.shape[1],)
+        fitted = fit_memory(
+            labelled.inputs,
+            labelled.targets,
+            widths=widths,
+            is_multilabel=labelled.is_multilabel,
+            should_stop=should_stop,
+        )
+        if fitted.accuracy is not None:
+            yield "knn", _counted(fitted.accuracy, fitted.asked)
+    yield "linear", probe_accuracies(errors)
+
+
+def _counted(accuracy: float, pictures: int) -> np.ndarray:
+    """Return draws (B) of an accuracy that was counted on some pictures (beta distribution, Jeffreys' prior)."""
+    right = accuracy * pictures
+    return np.random.default_rng([5, pictures]).beta(right + 0.5, pictures - right + 0.5, DRAWS)
 
 
 def tuned(
@@ -202,11 +243,11 @@ def with_costs(
     found: Sequence[Drawn], plan: Plan, images: Snapshot, *, on_event: OnEvent, should_stop: ShouldStop
 ) -> list[Drawn]:
     """Add what making each costs: as it was measured before, else by a few steps that are thrown away."""
-    configs = {"linear": plan.quick, "prototype": plan.quick, **{each.method: each for each in plan.tuned().values()}}
+    configs = {each.method: each for each in plan.tuned().values()}  # what is not trained costs what Quick does
     costs: dict[TrainConfig, Estimate | str] = {}
     priced = []
     for drawn in found:
-        config = configs[drawn.answerer.method]
+        config = configs.get(drawn.answerer.method, plan.quick)
         if config not in costs:
             costs[config] = cost_of(config, images, on_event=on_event, should_stop=should_stop)
         cost = costs[config]
@@ -239,8 +280,6 @@ def there_already(project_dir: Path, images: Snapshot) -> list[Drawn]:
 
 def _measured(standing: Standing, run: RunSummary) -> Drawn:
     accuracy, count = standing.top1 or 0.0, standing.images
-    right = accuracy * count
-    draws = np.random.default_rng([5, count]).beta(right + 0.5, count - right + 0.5, DRAWS)
     low, high = standing.top1_interval or (accuracy, accuracy)
     size, time = standing.price.shipped_bytes, standing.milliseconds
     answerer = Answerer(
@@ -254,25 +293,44 @@ def _measured(standing: Standing, run: RunSummary) -> Drawn:
         high=high,
         is_forecast=False,
         pictures=count,
+        learnt_from=_learnt_from(run),
         seconds=0.0,
         milliseconds=time,
         size_mb=size / 1e6 if size else None,
         memory_mb=standing.price.memory_mb,
     )
-    return Drawn(answerer, draws)
+    return Drawn(answerer, _counted(accuracy, count))
 
 
-def without_those_that_ran(
-    found: Sequence[Drawn], runs: Sequence[Drawn], project_dir: Path, labels: int
-) -> list[Drawn]:
-    """Leave out the methods of which there is a run from about as many labels: what was measured beats a forecast."""
-    known = set[tuple[str, str]]()
-    by_name = {run.name: run for run in list_runs(project_dir)}
+def joined(found: Sequence[Drawn], runs: Sequence[Drawn], labels: int) -> list[Drawn]:
+    """Return runs and all methods of which there is no run from about as many labels: a run takes its method's place.
+
+    What is believed of such a run begins with what the curve or the forecast says of its method: a run that has eight
+    validation pictures right is not perfect.
+    """
+    by_way = {(each.answerer.method, each.answerer.backbone): each for each in found}
+    there, replaced = list[Drawn](), set[tuple[str, str]]()
     for drawn in runs:
-        try:
-            learnt = len(read_snapshot(by_name[drawn.answerer.name].path).labelled("train"))
-        except (RunError, KeyError):
-            continue
-        if learnt >= _SAME_LABELS * labels:
-            known.add((drawn.answerer.method, drawn.answerer.backbone))
-    return [each for each in found if (each.answerer.method, each.answerer.backbone) not in known]
+        way = (drawn.answerer.method, drawn.answerer.backbone)
+        is_of_now = way in by_way and drawn.answerer.learnt_from >= _SAME_LABELS * labels
+        there.append(_with_belief(drawn, by_way[way].draws) if is_of_now else drawn)
+        replaced |= {way} if is_of_now else set()
+    return [*there, *(each for way, each in by_way.items() if way not in replaced)]
+
+
+def _learnt_from(run: RunSummary) -> int:
+    """Return how many pictures a run learnt from; 0 where its folder does not tell."""
+    try:
+        return len(read_snapshot(run.path).labelled("train"))
+    except RunError:
+        return 0
+
+
+def _with_belief(drawn: Drawn, belief: np.ndarray) -> Drawn:
+    """Join what was measured with draws (B) of what was believed before: counts and a beta distribution like these."""
+    middle, spread = float(np.clip(belief.mean(), 0.01, 0.99)), float(belief.var()) + 1e-6
+    worth = max(middle * (1 - middle) / spread - 1, 1.0)  # pictures that the belief is worth
+    right = drawn.answerer.accuracy * drawn.answerer.pictures
+    wrong = drawn.answerer.pictures - right
+    generator = np.random.default_rng([5, drawn.answerer.pictures])
+    return replace(drawn, draws=generator.beta(right + worth * middle, wrong + worth * (1 - middle), len(belief)))

@@ -54,13 +54,13 @@ def choose(found: Sequence[Drawn], limits: Limits) -> Drawn:
             f"Nothing that answers fits into {memory_text(limits.memory_mb or 0)} of memory.",
             f"The smallest needs {memory_text(least)} to be made.",
         )
-    top = max(each.answerer.accuracy for each in possible)
-    near = [each for each in possible if each.answerer.accuracy >= top - WORTH]
+    top = max(each.expected for each in possible)
+    near = [each for each in possible if each.expected >= top - WORTH]
 
     def effort(drawn: Drawn) -> tuple[float, float, float]:
         answerer = drawn.answerer
         seconds = (answerer.seconds or 0.0) if answerer.is_trained else 0.0
-        return _EFFORT[answerer.kind], seconds, -answerer.accuracy
+        return _EFFORT[answerer.kind], seconds, -drawn.expected
 
     return min(near, key=effort)
 

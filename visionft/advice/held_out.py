@@ -27,11 +27,13 @@ class Labelled:
         inputs: (L, D) float32, as `Features.inputs`.
         targets: (L, C) zeros and ones.
         is_multilabel: Whether a picture may have several labels.
+        widths: Of the parts of the network whose features stand side by side; empty for one.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     is_multilabel: bool = False
+    widths: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Return L."""
@@ -48,7 +50,7 @@ class Labelled:
 
     def among(self, places: np.ndarray) -> "Labelled":
         """Return some of them."""
-        return Labelled(self.inputs[places], self.targets[places], self.is_multilabel)
+        return Labelled(self.inputs[places], self.targets[places], self.is_multilabel, self.widths)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def labelled_pictures(
     targets = np.zeros((len(found), len(images.class_names)), np.float32)
     for row, place in enumerate(found):
         targets[row, list(features.images[place].labels)] = 1
-    labelled = Labelled(features.inputs[found], targets, images.task == "multi")
+    labelled = Labelled(features.inputs[found], targets, images.task == "multi", features.kind.widths)
     if not len(labelled) or labelled.counts.max() < 2:
         hint = "Check that the pictures are where they were."
         raise ProjectError("No class has two pictures that can be read.", hint)

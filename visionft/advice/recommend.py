@@ -103,14 +103,19 @@ def recommend(
             labelled, images.class_names, total=total, seed=seed, on_event=on_event, should_stop=should_stop
         )
     except InterruptedError:
-        raise StoppedError("The advice was not finished.", "Start again when you like.") from None
+        raise _stopped() from None
     problem = _problem(divided)
     tried = tuple(probes) or (() if problem else _try_backbones(divided, device, on_event, should_stop))
     _check_stop(should_stop)
     plan = Plan.of(divided, tried, device=device)
     labels = max(1, len(divided.labelled("train")))
     held_out, speed = HeldOut(labelled), {probe.backbone: probe.milliseconds for probe in tried}
-    found = answerers.untrained(held_out, laws.accuracies(labels), plan, divided, milliseconds=speed)
+    try:
+        found = answerers.untrained(
+            held_out, laws.errors(labels), plan, divided, milliseconds=speed, should_stop=should_stop
+        )
+    except InterruptedError:
+        raise _stopped() from None
     found = answerers.with_costs(found, plan, divided, on_event=on_event, should_stop=should_stop)
     trial, trial_s = None, None
     if not problem:
@@ -126,7 +131,7 @@ def recommend(
         found += answerers.with_costs(trained, plan, divided, on_event=on_event, should_stop=should_stop)
     _check_stop(should_stop)
     runs = answerers.there_already(project_dir, images)
-    found = [*runs, *answerers.without_those_that_ran(found, runs, project_dir, labels)]
+    found = answerers.joined(found, runs, labels)
     found = [replace(each, answerer=replace(each.answerer, refusal=limits.refusal(each.answerer))) for each in found]
     chosen = choose(found, limits)
     told = wording.Facts(
@@ -199,4 +204,8 @@ def _trial(
 
 def _check_stop(should_stop: ShouldStop) -> None:
     if should_stop():
-        raise StoppedError("The advice was not finished.", "Start again when you like.")
+        raise _stopped()
+
+
+def _stopped() -> StoppedError:
+    return StoppedError("The advice was not finished.", "Start again when you like.")

@@ -56,7 +56,7 @@ class Facts:
     def out_of_reach(self) -> Drawn | None:
         """Return the best of what would give more than a point more than the advised, were it not for the limits."""
         found = _best(each for each in self.found if each.answerer.refusal)
-        is_better = found is not None and found.answerer.accuracy > self.chosen.answerer.accuracy + WORTH
+        is_better = found is not None and found.expected > self.chosen.expected + WORTH
         return found if is_better else None
 
     @property
@@ -66,7 +66,7 @@ class Facts:
 
 
 def _best(drawn: Iterator[Drawn]) -> Drawn | None:
-    return max(drawn, key=lambda each: each.answerer.accuracy, default=None)
+    return max(drawn, key=lambda each: each.expected, default=None)
 
 
 def advice(facts: Facts) -> str:
@@ -129,6 +129,8 @@ def _evidence(facts: Facts) -> Iterator[str]:
     yield f"Without training: {labelled}, each held out in turn, as {network} sees them."
     if facts.problem:
         yield facts.problem
+    elif not any(each.answerer.is_trained or each.answerer.kind == "run" for each in facts.found):
+        yield "Training is left out: with so few pictures it varies more than it gains."
     if facts.trial is not None:
         trial = facts.trial
         run, probe = trial.both_right + trial.only_run, trial.both_right + trial.only_probe

@@ -23,6 +23,7 @@ from visionft.cli import (
     completion,
     curation,
     evidence_command,
+    export_command,
     history_commands,
     model_commands,
     program_commands,
@@ -51,6 +52,7 @@ app = typer.Typer(
 for module in (
     project_commands,
     model_commands,
+    export_command,
     run_commands,
     prompts_command,
     scoreboard_command,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.errors import VisionFTError
 from visionft.project.names import count_of
 from visionft.project.queries import ImageRow, image_rows
 from visionft.project.store import Project
+from visionft.training.runs.run_folder import RunSummary, load_run
 
 if TYPE_CHECKING:
     from visionft.retrieval.asking import Answered
@@ -27,6 +29,15 @@ def register(app: typer.Typer) -> None:
 def evidence(
     project: ProjectDir,
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Ask a run of the method knn, by its network; else the features of `visionft embed` answer.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many of each kind to name.")] = 5,
     json: Json = False,
 ) -> None:
@@ -35,6 +46,7 @@ def evidence(
     from visionft.export.predictor import expand_folders
     from visionft.retrieval.asking import ask
     from visionft.retrieval.index import open_index
+    from visionft.retrieval.refreshing import run_index
 
     missing = [path for path in pictures if not os.path.exists(path)]  # noqa: PTH110  (Path's raises without permission)
     files = expand_folders([path for path in pictures if path not in missing])
@@ -42,7 +54,11 @@ def evidence(
         raise _nothing_to_ask(missing or pictures)
     with opened_project(project, read_only=True) as opened, job() as (on_event, should_stop):
         snapshot = opened.snapshot()
-        index = open_index(opened.path, snapshot, on_event=on_event, should_stop=should_stop)
+        if run is None:
+            index = open_index(opened.path, snapshot, on_event=on_event, should_stop=should_stop)
+        else:
+            asked = _holding_pictures(load_run(opened.path, run))
+            index = run_index(asked, snapshot, on_event=on_event, should_stop=should_stop)
         found = ask(
             opened.path,
             snapshot,
@@ -64,6 +80,12 @@ def evidence(
         raise VisionFTError("None of the pictures could be read.", "The answers say why of each.")
     if missing:
         raise VisionFTError(f"{missing[0]} does not exist.", "Check the path; the other pictures were answered.")
+
+
+def _holding_pictures(run: RunSummary) -> RunSummary:
+    if not run.config.method_row.is_live:
+        raise VisionFTError(f"{run.title} holds no pictures.", "Name a run of the method knn, or none.")
+    return run
 
 
 def _nothing_to_ask(named: Sequence[Path]) -> VisionFTError:

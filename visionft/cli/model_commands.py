@@ -1,4 +1,4 @@
-"""Commands about training, evaluating, exporting and predicting."""
+"""Commands about training, evaluating and predicting."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ import typer
 from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.amounts import duration_text, memory_text, size_text
+from visionft.amounts import duration_text, memory_text
 from visionft.cli import completion
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
@@ -20,7 +20,6 @@ from visionft.cli.run_commands import RunName, SplitName, checked_split
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import EpochDone, Notice, Progress
-from visionft.project.edits.certificates import certificates_of
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
@@ -29,13 +28,12 @@ from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
-    from visionft.export.parity import Border
     from visionft.export.predictor import Prediction
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (train, evaluate, export, predict, methods):
+    for command in (train, evaluate, predict, methods):
         app.command()(command)
 
 
@@ -236,53 +234,6 @@ def _evaluation_text(result: "Evaluation") -> str:
             table(("class", "precision", "recall", "F1", "pictures"), rows),
         ]
     )
-
-
-def export(
-    project: ProjectDir,
-    run: RunName,
-    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
-    float_input: Annotated[
-        bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
-    ] = False,
-    opset: Annotated[int, typer.Option(help="18, 20 or 22: a lower one is read by older runtimes.")] = 20,
-    json: Json = False,
-) -> None:
-    """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
-    with opened_project(project, read_only=True) as opened:
-        snapshot, certificates = opened.snapshot(), certificates_of(opened)
-    summary = load_run(project, run)
-    from visionft.export.exporter import export_run
-
-    with job() as (on_event, should_stop):
-        result = export_run(
-            summary.path,
-            snapshot,
-            out_dir,
-            float_input=float_input,
-            opset=opset,
-            certificates=certificates,
-            on_event=on_event,
-            should_stop=should_stop,
-        )
-        parity, latency = result.parity, result.latency
-        text = (
-            f"{result.model} ({size_text(result.bytes)})\n"
-            f"Same answers as PyTorch on {count_of(parity.images, 'picture')}: "
-            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
-            f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
-            f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
-            f"{_border_text(result.border)}\n"
-            f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
-        )
-        print_result(result, text, as_json=json)
-
-
-def _border_text(border: "Border | None") -> str:
-    if border is None:
-        return "It cannot say which pictures are unlike yours: there are too few for training."
-    source = "validation pictures" if border.split == "val" else "held-out pictures, as few were kept for validation"
-    return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
 def predict(

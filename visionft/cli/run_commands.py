@@ -216,7 +216,7 @@ def explain(
     from visionft.export.predictor import expand_folders
 
     with opened_project(project, read_only=True) as opened:
-        summary, task = load_run(opened.path, run), opened.task
+        summary, snapshot = load_run(opened.path, run), opened.snapshot()
     paths = expand_folders(images)
     from visionft.evaluation.explain import explain_images
     from visionft.evaluation.explanation import Asked
@@ -225,7 +225,8 @@ def explain(
         found = explain_images(
             summary.path,
             [Asked(image_id=place, path=path, class_name=class_name) for place, path in enumerate(paths)],
-            task=task,
+            task=snapshot.task,
+            images=snapshot,
             on_event=on_event,
             should_stop=should_stop,
         )

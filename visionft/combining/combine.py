@@ -22,6 +22,7 @@ from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.report import Logits, run_logits
 from visionft.events import EpochDone, Notice, OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json
+from visionft.retrieval.refreshing import refresh
 from visionft.training.runs import recording
 from visionft.training.runs.answerer import columns_of, load_answerer
 from visionft.training.runs.checkpoint import BEST, whole_folder
@@ -129,7 +130,7 @@ def combine(
         WeightsError: The pretrained weights that a run started from cannot be had.
     """
     began = time.monotonic()
-    parts = _parts(project_dir, runs)
+    parts = [refresh(part, images, on_event=on_event, should_stop=should_stop) for part in _parts(project_dir, runs)]
     unseen, learnt = _unseen(parts, images, on_event)
     answers, targets = _answers(parts, unseen, on_event, should_stop)
     mixture = fit_mixture(answers, targets)

@@ -14,7 +14,7 @@ from torch import Tensor  # noqa: TID253
 from visionft.calibration import sigmoid, softmax
 from visionft.data.decode import Decoded
 from visionft.data.picture_cache import PictureCache
-from visionft.data.types import Task
+from visionft.data.types import Snapshot, Task
 from visionft.devices import pick_device
 from visionft.errors import ImageError, RunError
 from visionft.evaluation import explanation
@@ -22,6 +22,7 @@ from visionft.evaluation.explanation import Asked, Box, Explanation
 from visionft.evaluation.saliency import explain_batch, method_for
 from visionft.evaluation.stored import temperature_of
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.retrieval.refreshing import refresh
 from visionft.training.runs.answerer import Answerer, load_answerer
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import read_run
@@ -34,6 +35,7 @@ def explain_images(
     asked: Sequence[Asked],
     *,
     task: Task = "single",
+    images: Snapshot | None = None,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> tuple[Explanation, ...]:
@@ -43,6 +45,7 @@ def explain_images(
         run_dir: Folder of the run.
         asked: The pictures, each with the class to explain.
         task: "multi" when a picture may have several labels: each class has a probability of its own then.
+        images: The project's pictures, which a run whose knowledge is live answers from; None leaves it as it is.
         on_event: Receives how far it is.
         should_stop: Asked before every picture.
 
@@ -52,6 +55,8 @@ def explain_images(
     """
     on_event(Progress(stage="Loading the network", done=0, total=0))
     run = read_run(run_dir)
+    if images is not None:
+        run = refresh(run, images, on_event=on_event, should_stop=should_stop)
     unknown = [each.class_name for each in asked if each.class_name and each.class_name not in run.class_names]
     if unknown:
         hint = f"It knows {', '.join(run.class_names)}."

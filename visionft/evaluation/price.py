@@ -5,7 +5,8 @@ run's folder (`price.json`). A time holds for the computer that it was measured 
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,8 +109,28 @@ class Price:
 UNKNOWN = Price()
 
 
-def price_of(run: RunSummary) -> Price:
-    """Return what is known of the price of a run: by its training, and by measuring it where that was done."""
+def price_of(run: RunSummary, parts: Sequence[RunSummary] = ()) -> Price:
+    """Return what is known of the price of a run: by its training, and by measuring it where that was done.
+
+    Args:
+        run: The run.
+        parts: Of a combination those runs that it is made of: without them there is no combination, so they count.
+    """
+    own = _own_price(run)
+    if not parts:
+        return own
+    each = [own, *map(_own_price, parts)]
+    return replace(
+        own,
+        trainable_parameters=None,
+        trainable_share=None,
+        seconds=sum(price.seconds or 0.0 for price in each),
+        memory_mb=max((price.memory_mb or 0 for price in each), default=0) or None,
+        learnt_bytes=sum(price.learnt_bytes or 0 for price in each) or None,
+    )
+
+
+def _own_price(run: RunSummary) -> Price:
     result, measured = run.result, read_price(run.path)
     price: dict[str, Any] = {}
     if result is not None:

@@ -22,9 +22,9 @@ from visionft.evaluation.price import AnswerTime, MeasuredPrice, OldHead, write_
 from visionft.evaluation.report import output_batches, run_images
 from visionft.evaluation.timing import computer_id, processor_name, timed_calls
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.retrieval.refreshing import load_current
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.samples import DRIFT_PICTURES, spread
-from visionft.training.runs.answerer import load_answerer
 from visionft.training.runs.loaded_run import LoadedRun, load_trained
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, load_run, read_run
@@ -46,7 +46,7 @@ def measure_price(
         StoppedError: The user stopped.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
-    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
     networks = [(part.classifier.merged(), part.preprocessing) for part in answerer.parts]
     tensors = [each for network, _ in networks for each in network.state_dict().values()]
     shipped_bytes = sum(each.numel() * each.element_size() for each in tensors)

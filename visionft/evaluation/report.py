@@ -21,7 +21,8 @@ from visionft.evaluation.metrics import ClassScore, ReliabilityBin
 from visionft.evaluation.stored import evaluation_file, predictions_file
 from visionft.events import Event, Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json, write_text
-from visionft.training.runs.answerer import Answerer, load_answerer
+from visionft.retrieval.refreshing import load_current
+from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
@@ -117,7 +118,7 @@ def evaluate_splits(
     run_dir: Path, images: Snapshot, splits: Sequence[Split], *, on_event: OnEvent, should_stop: ShouldStop
 ) -> tuple[Evaluation, ...]:
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
-    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
     val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
     found: list[Evaluation] = []
     for split in splits:

@@ -61,7 +61,7 @@ class Standing:
 
     Attributes:
         run: Its folder's name; `title` is what people call it.
-        is_training_free: Whether nothing was trained: it was solved for, or only remembers.
+        is_training_free: Whether nothing was trained, of a combination none of its parts.
         is_live: Whether it follows the labels of now without being made anew: fresh knowledge, else frozen.
         place: From 1, of those that were measured on these pictures; those that may be as good as the best share its 1.
         images: How many pictures it was measured on, as all figures up to `ece`; 0 where it was not.
@@ -161,11 +161,12 @@ def read_scoreboard(
     """
     read: Evaluations = evaluations or (lambda run: read_evaluation(run.path, split))
     truth = _truth(images, split)
-    titles = answerer_titles(runs)
+    titles, by_name = answerer_titles(runs), {run.name: run for run in runs}
     found: list[tuple[Standing, StoredEvaluation | None]] = []
     for run in runs:
         stored = read(run) if run.best is not None else None
-        found.append((_standing(run, titles[run.name], stored, truth), stored))
+        parts = tuple(by_name[part.run] for part in run.parts if part.run in by_name)
+        found.append((_standing(run, titles[run.name], stored, truth, parts), stored))
     measured = [(each, stored) for each, stored in found if each.state == "measured" and stored is not None]
     measured.sort(key=lambda pair: _order(pair[0]))
     rest = sorted(
@@ -183,9 +184,13 @@ def _truth(images: Snapshot, split: Split) -> dict[int, frozenset[str]]:
 
 
 def _standing(
-    run: RunSummary, title: str, stored: StoredEvaluation | None, truth: Mapping[int, frozenset[str]]
+    run: RunSummary,
+    title: str,
+    stored: StoredEvaluation | None,
+    truth: Mapping[int, frozenset[str]],
+    parts: tuple[RunSummary, ...],
 ) -> Standing:
-    price, method = price_of(run), run.config.method_row
+    price, answering = price_of(run, parts), parts or (run,)
     figures = {}
     if stored is not None:
         figures = {
@@ -200,8 +205,8 @@ def _standing(
         title=title,
         method=method_title(run.config),
         backbone=backbone_title(run.config),
-        is_training_free=not run.config.total_epochs,
-        is_live=method.is_live,
+        is_training_free=not any(each.config.total_epochs for each in answering),
+        is_live=any(each.config.method_row.is_live for each in answering),
         state=_state(run, stored, truth),
         price=price,
         is_timed_here=price.time is not None and price.time.computer == computer_id(),

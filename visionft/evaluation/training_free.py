@@ -11,6 +11,7 @@ from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event,
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, list_runs, new_run_dir
+from visionft.weights.locations import PRETRAINED, local_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +32,29 @@ class MadeAnswers:
 
 
 def training_free(base: TrainConfig) -> Iterator[TrainConfig]:
-    """Yield the settings of each method that has no epochs, on the backbone, picture size and device of `base`."""
-    for name in METHODS:
+    """Yield the settings of each method that has no epochs, on the backbone, picture size and device of `base`.
+
+    A method that refuses that backbone has its usual one.
+    """
+    for name, method in METHODS.items():
         config = replace(base, method=name, start_from="")
-        if not config.total_epochs:
-            yield config
+        if config.total_epochs:
+            continue
+        if method.usual_backbone and method.refusal(base.backbone_row):
+            config = replace(config, backbone=method.usual_backbone, weights=PRETRAINED, image_size=0)
+        yield config
+
+
+def why_not(config: TrainConfig, base: TrainConfig, images: Snapshot) -> str:
+    """Return why an answerer cannot be made; empty when it can.
+
+    Only the backbone that was asked for is worth fetching: another one must be on this computer.
+    """
+    if problems := config_problems(config, images):
+        return "; ".join(problem.message for problem in problems)
+    if config.backbone != base.backbone and local_file(config.backbone_row) is None:
+        return f"The weights of {config.backbone_row.title} are not on this computer."
+    return ""
 
 
 def make_answers(
@@ -58,8 +77,8 @@ def make_answers(
     made, kept, left_out, stopped = list[str](), list[str](), dict[str, str](), False
     for config in training_free(base):
         title = config.method_row.title
-        if problems := config_problems(config, images):
-            left_out[config.method] = "; ".join(problem.message for problem in problems)
+        if reason := why_not(config, base, images):
+            left_out[config.method] = reason
             continue
         if (same := _same_run(project_dir, images, config)) is not None:
             kept.append(same.name)

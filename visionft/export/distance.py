@@ -17,7 +17,6 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
-from models.backbone import Backbone
 from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.errors import RunError, StoppedError
@@ -93,29 +92,12 @@ def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-class WithDistance(nn.Module):
-    """A merged network that gives the distance of its pictures beside their logits."""
-
-    def __init__(self, network: nn.Module, stages: Stages, distance: Distance) -> None:
-        super().__init__()
-        self.network, self.distance, self._stages = network, distance, stages
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, 3, H, W) normalised pictures to (B, C) logits and (B,) distances."""
-        logits, parts = self._stages.with_logits(self.network, images)
-        return logits, self.distance(parts)
-
-
 @dataclass(frozen=True)
 class FittedDistance:
     """A distance whose border was drawn, and from what."""
 
     distance: Distance
     border: Border
-
-    def beside(self, network: nn.Module, backbone: Backbone) -> nn.Module:
-        """Return a merged network of `backbone` that gives the distance beside its logits."""
-        return WithDistance(network, Stages(backbone), self.distance).eval()
 
 
 def fit_distance(

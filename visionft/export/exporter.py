@@ -4,7 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.calibration import sigmoid, softmax
-from visionft.data.decode import decode
-from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.errors import ExportError, ImageError, StoppedError, nothing_readable
-from visionft.evaluation.report import calibrate, run_images
+from visionft.data.types import Snapshot, Task
+from visionft.errors import ExportError, StoppedError
+from visionft.evaluation.report import calibrate
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
@@ -28,14 +27,17 @@ from visionft.export.graph import (
     assemble,
     export_network,
     from_pictures,
-    hide_distance,
+    hide_outputs,
     preprocessing_metadata,
     set_metadata,
 )
+from visionft.export.index_keeping import keep_index
 from visionft.export.joining import join
 from visionft.export.latency import measure_latency
+from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
-from visionft.export.predictor import DISTANCE, Predictor
+from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures, uniform_batch
+from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import (
     FLOAT_MODEL_FILE,
     LABELS_FILE,
@@ -47,15 +49,15 @@ from visionft.export.publishing import (
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
 from visionft.project.edits.certificates import Certificate
+from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.answerer import Answerer, load_answerer
+from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 
 NETWORK_FILE = "network.onnx"
-PARITY_IMAGES = 200
 BATCHES = (1, 2, 7)
 # Two classes this close are a tie: which one comes first is rounding, not a disagreement.
 TIE = 1e-5
@@ -72,6 +74,7 @@ def export_run(
     float_input: bool = False,
     opset: int = OPSET,
     certificates: Sequence[Certificate] = (),
+    remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
@@ -85,6 +88,7 @@ def export_run(
             `logits`: for those who preprocess themselves.
         opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
         certificates: What is proven of the project's labels; the record says it to whoever uses the file.
+        remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -100,7 +104,7 @@ def export_run(
         raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
     logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
     with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
-        answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+        answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         if float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
         _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
@@ -112,6 +116,9 @@ def export_run(
         _require_equal(parity)
         if float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
+        remembered = (
+            keep_index(answerer.strongest, images, model_path, temperature, remarks or {}) if _embeds(answerer) else 0
+        )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
@@ -124,6 +131,7 @@ def export_run(
             latency=_latency(answerer.run, images, model_path, should_stop),
             float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
             border=fitted.border if fitted else None,
+            remembered=remembered,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
@@ -154,19 +162,26 @@ def _write_model(
     model_path = folder / MODEL_FILE
     strongest = answerer.strongest
     graphs = [
-        _graph(part, folder / NETWORK_FILE, fitted if part is strongest else None, opset) for part in answerer.parts
+        _graph(part, folder / NETWORK_FILE, fitted if part is strongest else None, opset, embeds=_embeds(answerer))
+        for part in answerer.parts
     ]
     model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
-    set_metadata(model, metadata | hide_distance(model))
+    set_metadata(model, metadata | hide_outputs(model))
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
 
-def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, opset: int) -> Any:
-    """Return what a classifier makes of pictures, as an ONNX model: logits, and distances where they were fitted."""
-    network, outputs = part.classifier.merged(), [LOGITS]
-    if fitted is not None:
-        network, outputs = fitted.beside(network, part.classifier.backbone), [LOGITS, DISTANCE]
+def _embeds(answerer: Answerer) -> bool:
+    """Tell whether a run holds pictures that can be named; those of a combination's part stay in its head alone."""
+    return not answerer.is_combined and answerer.run.config.method_row.is_live
+
+
+def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, opset: int, *, embeds: bool) -> Any:
+    """Return what a classifier makes of pictures, as an ONNX model: logits, distances, embedding, as far as wanted."""
+    network, outputs = part.classifier.merged(), [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * embeds]
+    if len(outputs) > 1:
+        distance = fitted.distance if fitted is not None else None
+        network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
     export_network(network, part.preprocessing.size, network_path, opset=opset, outputs=outputs)
     return from_pictures(network_path, part.preprocessing, opset=opset)
 
@@ -177,10 +192,10 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_distance(model))
+    set_metadata(model, metadata | hide_outputs(model))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    pictures = _parity_pictures(loaded.run, images)[:16]
+    pictures = parity_pictures(loaded.run, images)[:16]
     inputs = torch.stack([loaded.preprocessing.apply(pixels) for pixels in pictures])
     with torch.no_grad():
         expected = loaded.classifier(inputs).numpy()
@@ -259,6 +274,7 @@ def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Cer
         "parity": asdict(result.parity),
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
+        "remembered": result.remembered,
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
@@ -267,7 +283,7 @@ def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Cer
 
 def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
-    pixels = next(_readable_pictures(_compared(run, images)))
+    pixels = next(readable_pictures(compared_pictures(run, images)))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
 
 
@@ -314,14 +330,14 @@ def compare(
     Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
     """
     comparison = _Comparison(reference, Predictor(model_path))
-    pictures = _parity_pictures(reference.run, images)
+    pictures = parity_pictures(reference.run, images)
     for number, pixels in enumerate(pictures, start=1):
         if should_stop():
             raise StoppedError("The export was stopped.", "Nothing was kept.")
         comparison.add(pixels[None])
         on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
     for size in BATCHES[1:]:
-        comparison.add(_uniform_batch(pictures, size))
+        comparison.add(uniform_batch(pictures, size))
     return Parity(
         images=len(pictures),
         max_abs_diff=float(max(comparison.differences)),
@@ -349,35 +365,3 @@ class _Comparison:
         self.agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
         if distances is not None and got_distances is not None:
             self.distance_differences.append(float(np.abs(distances - got_distances).max()))
-
-
-def _parity_pictures(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
-    """Decode up to `PARITY_IMAGES` validation pictures, evenly spread over the split."""
-    chosen = _compared(run, images)
-    step = max(1, len(chosen) // PARITY_IMAGES)
-    pictures = list(_readable_pictures(chosen[::step][:PARITY_IMAGES]))
-    if not pictures:
-        raise nothing_readable("validation pictures")
-    return pictures
-
-
-def _compared(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage]:
-    """Return the pictures to compare on: of validation, or any where a method that needs no labels has none there."""
-    if not images.labelled("val") and not run.config.method_row.needs_labels:
-        return images.images
-    return run_images(run, images, "val")[0]
-
-
-def _readable_pictures(chosen: Sequence[SnapshotImage]) -> Iterator[np.ndarray]:
-    for image in chosen:
-        try:
-            yield decode(image.path)
-        except ImageError as error:
-            logger.info("picture %d is left out of the comparison: %s", image.image_id, error.message)
-
-
-def _uniform_batch(pictures: list[np.ndarray], size: int) -> np.ndarray:
-    """Return `size` pictures cut to their common extent, (size, H, W, 3): a batch holds one size only."""
-    chosen = [pictures[index % len(pictures)] for index in range(size)]
-    height, width = min(each.shape[0] for each in chosen), min(each.shape[1] for each in chosen)
-    return np.stack([each[:height, :width] for each in chosen])

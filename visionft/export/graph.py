@@ -17,7 +17,7 @@ import numpy as np
 import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
-from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT
+from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
 
 OPSET = 20
@@ -83,20 +83,24 @@ def assemble(joined: Any, *, temperature: float, task: Task) -> Any:
     return joined
 
 
-def hide_distance(model: Any) -> dict[str, str]:
-    """Take the distance off the model's outputs, which stay `probabilities` and `logits`; return how it comes back.
+def hide_outputs(model: Any) -> dict[str, str]:
+    """Take all outputs off the model but `probabilities` and `logits`; return how each comes back.
 
     Returns:
-        For the metadata: bytes, as hex digits, that a file with them behind it has the output again. Protobuf joins two
-        messages that follow one another. Without them ONNX Runtime does not compute what only the distance needs.
+        For the metadata: bytes, as hex digits, that a file with them behind it has the output again. Protobuf joins
+        messages that follow one another. Without them ONNX Runtime does not compute what only that output needs.
     """
     import onnx
 
-    outputs, returned = model.graph.output, onnx.ModelProto()
-    for place in [place for place, output in enumerate(outputs) if output.name == DISTANCE]:
-        returned.graph.output.append(outputs[place])
-        del outputs[place]
-    return {DISTANCE_OUTPUT: returned.SerializeToString().hex()} if returned.graph.output else {}
+    found: dict[str, str] = {}
+    for name, key in RETURNING.items():
+        outputs, returned = model.graph.output, onnx.ModelProto()
+        for place in [place for place, output in enumerate(outputs) if output.name == name]:
+            returned.graph.output.append(outputs[place])
+            del outputs[place]
+        if returned.graph.output:
+            found[key] = returned.SerializeToString().hex()
+    return found
 
 
 def set_metadata(model: Any, values: dict[str, Any]) -> None:
@@ -121,20 +125,26 @@ def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None
 
     graph = model.graph
     classes = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    raw, *distance = (output.name for output in graph.output)
+    raw, *others = graph.output
+    more = [
+        (each.name, each.name.rpartition("/")[2], [dim.dim_value for dim in each.type.tensor_type.shape.dim][1:])
+        for each in others
+    ]
     graph.initializer.append(constant("temperature", np.float32(temperature)))
     activation = {"single": helper.make_node("Softmax", ["calibrated"], ["probabilities"], axis=1)}
     activation["multi"] = helper.make_node("Sigmoid", ["calibrated"], ["probabilities"])
     graph.node.extend(
         [
-            helper.make_node("Identity", [raw], [LOGITS]),
-            helper.make_node("Div", [raw, "temperature"], ["calibrated"]),
+            helper.make_node("Identity", [raw.name], [LOGITS]),
+            helper.make_node("Div", [raw.name, "temperature"], ["calibrated"]),
             activation[task],
-            *(helper.make_node("Identity", [name], [DISTANCE]) for name in distance),
+            *(helper.make_node("Identity", [inner], [name]) for inner, name, _ in more),
         ]
     )
     del graph.output[:]
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]) for name in ("probabilities", LOGITS)
     )
-    graph.output.extend(helper.make_tensor_value_info(DISTANCE, TensorProto.FLOAT, ["batch"]) for _ in distance)
+    graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sizes]) for _, name, sizes in more
+    )

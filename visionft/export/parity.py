@@ -82,6 +82,7 @@ class ExportResult:
     Attributes:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
+        remembered: How many labelled pictures lie beside the file, for evidence.
     """
 
     model: Path
@@ -93,6 +94,7 @@ class ExportResult:
     latency: Latency
     float_model: Path | None = None
     border: Border | None = None
+    remembered: int = 0
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -117,6 +119,7 @@ def read_export(folder: Path) -> ExportResult | None:
             latency=Latency(**record["latency"]),
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
+            remembered=int(record.get("remembered", 0)),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

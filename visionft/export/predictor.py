@@ -14,15 +14,19 @@ import numpy as np
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
+from visionft.export.memory_index import read_index
 from visionft.export.parity import Border
 from visionft.export.publishing import MODEL_FILE, settle
-from visionft.files import parse_json
+from visionft.files import parse_json, sha256_file
 from visionft.foreign_text import is_unicode
+from visionft.retrieval.evidence import Evidence
 
 logger = logging.getLogger(__name__)
 
-INPUT, OUTPUT, DISTANCE = "image", "probabilities", "distance"
-DISTANCE_OUTPUT = "distance_output"  # of the metadata: what has to stand behind the file for it to tell the distance
+INPUT, OUTPUT, DISTANCE, EMBEDDING = "image", "probabilities", "distance", "embedding"
+DISTANCE_OUTPUT, EMBEDDING_OUTPUT = "distance_output", "embedding_output"
+# Outputs that stay hidden until what the metadata hold under these names stands behind the file.
+RETURNING = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
 # For one picture. The largest backbone takes a second or two on a slow computer; a graph of foreign make may never end.
 LONGEST_S = 30.0
 
@@ -37,6 +41,7 @@ class Prediction:
         top5: (class, probability) of the five most probable, best first.
         distance: How far it is from the pictures that the model learned from; from 1 on it is unlike them. None where
             the file does not tell.
+        evidence: The labelled pictures for and against; None where the file has none beside it.
         model_ms: Time in ONNX Runtime, without reading the picture.
         error: Why the picture could not be read; then the other fields are empty.
     """
@@ -47,6 +52,7 @@ class Prediction:
     classes: tuple[str, ...] | None = None
     top5: tuple[tuple[str, float], ...] = ()
     distance: float | None = None
+    evidence: Evidence | None = None
     model_ms: float = 0.0
     error: str = ""
 
@@ -60,12 +66,15 @@ class Predictor:
     """An exported model, ready to classify.
 
     Attributes:
+        path: Of the file.
         class_names: In the order of the model's outputs.
         provider: The ONNX Runtime provider that really runs it.
         metadata: What the file says of itself.
         is_multilabel: Whether a picture may have several labels, or none.
         temperature: What the logits are divided by; None where the file does not tell.
         border: Where the distance was drawn that counts as unlike; None where the file tells no distances.
+        index: The labelled pictures behind the answers; None where there are none beside the file. Once pictures were
+            added to it, it answers in place of the model, from the model's embeddings.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
@@ -79,7 +88,7 @@ class Predictor:
             settle(path.parent)
         if not path.is_file():
             raise ExportError(f"There is no model {path}.", "Export a run first.", NextStep("export"))
-        self._path = path
+        self.path = path
         self._session = _open_session(path, may_use_gpu=device != "cpu")
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
@@ -90,8 +99,11 @@ class Predictor:
         self.temperature = _temperature(self.metadata)
         _check_output(self._session, len(self.class_names), path)
         self.border = _border(self.metadata)
-        if self.border is not None:
-            behind = bytes.fromhex(self.metadata[DISTANCE_OUTPUT])
+        self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
+        hidden = [DISTANCE] * (self.border is not None) + [EMBEDDING] * (self.index is not None)
+        self._outputs = [OUTPUT, *hidden]
+        if hidden:
+            behind = b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
             self._session = _open_session(path, may_use_gpu=device != "cpu", behind=behind)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
@@ -110,17 +122,37 @@ class Predictor:
             ExportError: The file, of foreign make, does not run, does not end, or answers with something else.
             VisionFTError: There is not enough memory.
         """
-        rows, *others = self._run(pixels)
-        self._check_rows(rows, (len(pixels), len(self.class_names)))
-        if not others:
-            return rows, None
-        self._check_rows(others[0], (len(pixels),))
-        return rows, others[0]
+        found = self._all(pixels)
+        return found[OUTPUT], found.get(DISTANCE)
+
+    def embeddings(self, pixels: np.ndarray) -> np.ndarray:
+        """Map pictures, as `probabilities` does, to (B, K) embeddings: directions in the space of the index.
+
+        Raises:
+            ExportError: As `probabilities`; or there is no index beside the file.
+        """
+        found = self._all(pixels)
+        if EMBEDDING not in found:
+            hint = "Export a retrieval run: its pictures lie beside the model."
+            raise ExportError(f"{self.path} has no index beside it.", hint, NextStep("export"))
+        return found[EMBEDDING]
+
+    def _all(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs by name; the probabilities are those of the index where pictures were added to it."""
+        found = dict(zip(self._outputs, self._run(pixels), strict=True))
+        self._check_rows(found[OUTPUT], (len(pixels), len(self.class_names)))
+        if DISTANCE in found:
+            self._check_rows(found[DISTANCE], (len(pixels),))
+        if self.index is not None:
+            self._check_rows(found[EMBEDDING], (len(pixels), self.index.memory.rows.shape[1]))
+            if self.index.added:
+                found[OUTPUT] = self.index.answers(found[EMBEDDING]).astype(np.float32)
+        return found
 
     def _check_rows(self, rows: np.ndarray, expected: tuple[int, ...]) -> None:
         if rows.shape != expected or not np.isfinite(rows).all():
             what = "values that are no numbers" if rows.shape == expected else f"{rows.shape} values for {expected}"
-            raise _foreign(self._path, f"answers with {what}")
+            raise _foreign(self.path, f"answers with {what}")
 
     def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         import onnxruntime
@@ -132,14 +164,14 @@ class Predictor:
         watch.daemon = True
         watch.start()
         try:
-            return self._session.run([OUTPUT, DISTANCE] if self.border else [OUTPUT], {INPUT: pixels}, options)
+            return self._session.run(self._outputs, {INPUT: pixels}, options)
         except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
             if (expected := as_expected(error)) is not None:
                 raise expected from error
             if options.terminate:
-                raise _foreign(self._path, f"gave no answer within {limit_s:.0f} seconds") from error
+                raise _foreign(self.path, f"gave no answer within {limit_s:.0f} seconds") from error
             logger.info("The model does not run: %s", error)
-            raise _foreign(self._path, "does not run with this picture") from error
+            raise _foreign(self.path, "does not run with this picture") from error
         finally:
             watch.cancel()
 
@@ -156,10 +188,18 @@ class Predictor:
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
         """Classify one uint8 (H, W, 3) RGB picture; `path` is what the answer calls it."""
         began = time.perf_counter()
-        rows, distances = self.answers(pixels[None])
+        found = self._all(pixels[None])
         model_ms = (time.perf_counter() - began) * 1000
-        distance = None if distances is None else float(distances[0])
-        return dataclasses.replace(self._prediction(path, rows[0]), distance=distance, model_ms=model_ms)
+        distance = float(found[DISTANCE][0]) if DISTANCE in found else None
+        evidence = self._evidence(found[EMBEDDING][0], path) if EMBEDDING in found else None
+        said = self._prediction(path, found[OUTPUT][0])
+        return dataclasses.replace(said, distance=distance, evidence=evidence, model_ms=model_ms)
+
+    def _evidence(self, embedding: np.ndarray, path: Path) -> Evidence | None:
+        """Return what is for and against; nothing for what is no file, such as a frame of a film."""
+        if self.index is None or path == Path():
+            return None
+        return self.index.evidence(embedding, sha256_file(path) if path.is_file() else "")
 
     def _prediction(self, path: Path, row: np.ndarray) -> Prediction:
         best = np.argsort(-row, kind="stable")[:5]

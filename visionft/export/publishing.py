@@ -15,11 +15,12 @@ from visionft.errors import VisionFTError
 from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_folder, write_error
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
-LABELS_FILE, SCRIPT_FILE = "labels.txt", "predict.py"
+LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 READY = ".visionft-ready"
 _ASIDE = "earlier"
 # The record comes last and goes last: it tells that the others belong to an export.
-_BESIDE = (FLOAT_MODEL_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE)
+_BESIDE = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE)
+_NOT_ALWAYS = (FLOAT_MODEL_FILE, INDEX_FILE)  # of an earlier export they must not stay
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def _set_aside(out_dir: Path) -> None:
     aside.mkdir(exist_ok=True)
     is_export = (out_dir / RECORD_FILE).is_file()
     for name in _BESIDE:
-        is_replaced = (out_dir / READY / name).is_file() or (is_export and name == FLOAT_MODEL_FILE)
+        is_replaced = (out_dir / READY / name).is_file() or (is_export and name in _NOT_ALWAYS)
         if is_replaced and (out_dir / name).is_file():
             (out_dir / name).replace(aside / name)
 

@@ -83,6 +83,10 @@ class Features:
         """Return N."""
         return len(self.images)
 
+    def among(self, places: Sequence[int]) -> "Features":
+        """Return the features of some of the pictures."""
+        return Features(self.kind, tuple(self.images[place] for place in places), self.vectors[list(places)])
+
     @cached_property
     def place_of(self) -> dict[int, int]:
         """Return {image id: its place among `images`}."""

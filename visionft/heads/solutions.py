@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from visionft.events import ShouldStop, never_stop
 from visionft.heads.common_space import ClassPoints
 from visionft.heads.fitting import description, fit_head
+from visionft.heads.knn.fitting import fit_memory
+from visionft.heads.knn.memory import Memory
 from visionft.heads.prototype import fit_prototypes
 from visionft.heads.text_head import text_alone, text_and_examples
 
@@ -79,6 +83,35 @@ def _prototype(material: Material) -> Solution:
     return Solution({"weight": fitted.weight, "bias": fitted.bias}, fitted.words)
 
 
+def _knn(material: Material) -> Solution:
+    """Remember the pictures."""
+    fitted = fit_memory(
+        material.features.numpy(),
+        material.targets.numpy(),
+        widths=material.widths,
+        is_multilabel=material.is_multilabel,
+        neighbours=material.options.neighbours if material.options is not None else 0,
+        weights=None if material.weights is None else material.weights.numpy(),
+        seed=material.seed,
+        should_stop=material.should_stop,
+    )
+    return Solution(state_of(fitted.memory), fitted.words)
+
+
+def state_of(memory: Memory) -> dict[str, Tensor]:
+    """Return a memory as the state of `models.methods.layers.memory_head.MemoryHead`."""
+    return {name: torch.from_numpy(np.require(value, requirements="C")) for name, value in memory.arrays().items()}
+
+
+def memory_of(state: Mapping[str, Tensor]) -> Memory:
+    """Return what `state_of` gave as a memory.
+
+    Raises:
+        ValueError: It is no such state.
+    """
+    return Memory.from_arrays({name: value.detach().cpu().numpy() for name, value in state.items()})
+
+
 def _zero_shot(material: Material) -> Solution:
     """Let each class be what is said of it, and where that is wanted its pictures too."""
     assert material.said is not None
@@ -97,5 +130,6 @@ def _zero_shot(material: Material) -> Solution:
 SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {
     "linear": _linear,
     "prototype": _prototype,
+    "knn": _knn,
     "zero_shot": _zero_shot,
 }

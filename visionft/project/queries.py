@@ -308,6 +308,16 @@ def count_classes_after(project: Project, image_id: int) -> dict[str, int]:
         return dict(rows.fetchall())
 
 
+def remarks(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Return {image id: (note, tags)} of the pictures that have a note or a tag."""
+    query = """SELECT id, coalesce(note, ''), coalesce((SELECT json_group_array(name) FROM (
+            SELECT tag.name FROM image_tag JOIN tag ON tag.id = tag_id WHERE image_id = image.id ORDER BY tag.name
+        )), '[]') FROM image WHERE note IS NOT NULL OR id IN (SELECT image_id FROM image_tag)"""
+    with project.reading() as connection:
+        rows = connection.execute(query).fetchall()
+    return {image_id: (note, tuple(json.loads(tags))) for image_id, note, tags in rows}
+
+
 def tag_counts(project: Project) -> dict[str, int]:
     """Return the tags with the number of pictures that have them, by name."""
     with project.reading() as connection:

@@ -10,7 +10,7 @@ from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import features_under
 from visionft.features.feature_store import Features, features_of
 from visionft.files import sha256_file
-from visionft.retrieval.evidence import SHOWN, Evidence, Question, find_evidence, same_group
+from visionft.retrieval.evidence import SHOWN, Evidence, find_evidence, same_group
 from visionft.retrieval.index import Index
 
 
@@ -64,9 +64,10 @@ def ask(
         if image is None or place is None:
             found.append(Answered(file, None, faults.get(file, "no decoder reads it")))
             continue
-        same = frozenset().union(*(same_group(each, groups or {}) for each in ids.get(image.sha256, ())))
-        question = Question(directions[place], image.sha256, same)
-        found.append(Answered(file, find_evidence(index, question, shown=shown)))
+        own = ids.get(image.sha256, set())
+        same = own.union(*(same_group(each, groups or {}) for each in own))
+        said = find_evidence(index.memory, index.class_names, directions[place], same=same, shown=shown)
+        found.append(Answered(file, said))
     return tuple(found)
 
 

@@ -4,15 +4,15 @@ Contradicting are the nearest of the other probable classes: seen beside those o
 it better than the nearest alone (PCNN: Nguyen et al. 2023, arXiv:2308.13651).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from visionft.calibration import sigmoid, softmax
 from visionft.features.neighbours import MOST_EXACT, nearest
-from visionft.heads.knn.memory import Memory, is_double, nearest_first, set_aside, vote_shares
-from visionft.retrieval.index import Index
+from visionft.heads.knn.memory import Memory, nearest_first, set_aside, vote_shares
 
 SHOWN: Final = 5  # pictures on each side
 PROBABLE: Final = 3  # classes that are looked at: the answer and the next ones
@@ -62,33 +62,35 @@ class Evidence:
         return shares[self.classes[0]] if self.classes else self.ranked[0][1]
 
 
-@dataclass(frozen=True)
-class Question:
-    """A picture to ask about.
+def find_evidence(
+    memory: Memory,
+    class_names: tuple[str, ...],
+    direction: np.ndarray,
+    *,
+    same: Collection[int] = (),
+    temperature: float = 1.0,
+    shown: int = SHOWN,
+) -> Evidence:
+    """Answer for one picture from the pictures that are like it.
 
-    Attributes:
-        direction: (K,) in the space of the index.
-        sha256: Its content, so that the picture itself is known.
-        same: Pictures of the project that it is, as the search for duplicates says.
+    Args:
+        memory: What is known.
+        class_names: In the order of its classes.
+        direction: (K,) of the picture in its space.
+        same: Pictures that are known to be the asked one: by their content, or by the search for duplicates.
+        temperature: That of the calibration on validation, where there was one.
+        shown: How many of each kind to name.
     """
-
-    direction: np.ndarray
-    sha256: str = ""
-    same: frozenset[int] = frozenset()
-
-
-def find_evidence(index: Index, question: Question, *, shown: int = SHOWN) -> Evidence:
-    """Answer for one picture from the pictures that are like it."""
-    memory = _worth_a_look(index.memory, question.direction)
-    direction = question.direction[None].astype(np.float32)
-    doubles = is_double(memory.cosines(direction)[0]) | _is_same(memory, index, question)
+    memory = _worth_a_look(memory, direction)
+    direction = direction[None].astype(np.float32)
+    doubles = memory.is_double(direction)[0] | np.isin(memory.image_ids, list(same))
     products = memory.products(direction)[0]
     aside = set_aside(products, doubles)[None]
     voters, found = nearest_first(aside, memory.voting.neighbours)
     shares = np.zeros(len(memory))
     if not doubles.all():
         shares[voters[0]] = vote_shares(found, memory.counts[voters], memory.voting.temperature)[0]
-    row = memory.answers_from(aside)[0]
+    row = calibrated(memory.answers_from(aside), temperature, is_multilabel=memory.is_multilabel)[0]
     ranked = np.argsort(-row, kind="stable")
     answer = _answer(row, ranked, is_multilabel=memory.is_multilabel)
     rivals = _rivals(memory, row, np.where(doubles, -np.inf, products), answer)
@@ -96,13 +98,12 @@ def find_evidence(index: Index, question: Question, *, shown: int = SHOWN) -> Ev
 
     def neighbours(chosen: np.ndarray) -> tuple[Neighbour, ...]:
         kept = by_nearness[chosen[by_nearness]][:shown]
-        names = index.class_names
-        return tuple(_neighbour(memory, names, each, float(products[each]), float(shares[each])) for each in kept)
+        return tuple(_neighbour(memory, class_names, each, float(products[each]), float(shares[each])) for each in kept)
 
     has_answer, has_rival = (_has_any(memory.labels, classes) for classes in (answer, rivals))
     return Evidence(
-        classes=tuple(index.class_names[each] for each in answer),
-        ranked=tuple((index.class_names[each], round(float(row[each]), 6)) for each in ranked[:5]),
+        classes=tuple(class_names[each] for each in answer),
+        ranked=tuple((class_names[each], round(float(row[each]), 6)) for each in ranked[:5]),
         supporting=neighbours(has_answer & ~doubles),
         contradicting=neighbours(has_rival & ~has_answer & ~doubles),
         doubles=neighbours(doubles),
@@ -117,12 +118,11 @@ def _worth_a_look(memory: Memory, direction: np.ndarray) -> Memory:
     return memory.among(places[places >= 0])
 
 
-def _is_same(memory: Memory, index: Index, question: Question) -> np.ndarray:
-    """Tell which pictures are known to be the asked one: by their content, or by the search for duplicates."""
-    same = set(question.same)
-    if question.sha256:
-        same |= {image_id for image_id, image in index.images.items() if image.sha256 == question.sha256}
-    return np.isin(memory.image_ids, list(same))
+def calibrated(answers: np.ndarray, temperature: float, *, is_multilabel: bool) -> np.ndarray:
+    """Return (M, C) probabilities whose logits are divided by a temperature, as an exported graph does."""
+    if is_multilabel:
+        return sigmoid((np.log(answers) - np.log1p(-answers)) / temperature)
+    return softmax(np.log(answers) / temperature)
 
 
 def _answer(row: np.ndarray, ranked: np.ndarray, *, is_multilabel: bool) -> list[int]:

@@ -74,7 +74,10 @@ def open_index(
     asked = Snapshot(images.task, images.class_names, knowledge.images)
     features = embedded(project_dir, asked, on_event=on_event, should_stop=should_stop)
     known = Knowledge(knowledge.task, knowledge.class_names, features.images)
-    path, digest = project_dir / FOLDER / f"{features.kind.folder_name}.safetensors", known.digest(features.kind)
+    path, digest = (
+        project_dir / FOLDER / f"{features.kind.folder_name}.safetensors",
+        known.digest(features.kind.folder_name),
+    )
     kept = read_memory(path, digest)
     if kept is None:
         on_event(Progress(stage="Remembering the labelled pictures", done=0, total=0))

@@ -10,7 +10,7 @@ import numpy as np
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
 from visionft.events import ShouldStop, never_stop
-from visionft.features.feature_store import FeatureKind, Features
+from visionft.features.feature_store import Features
 from visionft.heads.knn.fitting import FittedMemory, fit_memory
 
 VERSION: Final = 1  # another number whenever a memory of the same pictures is another
@@ -43,21 +43,30 @@ class Knowledge:
             raise ProjectError("No picture to learn from has a label yet.", hint, NextStep("label"))
         return cls(images.task, images.class_names, known)
 
-    def digest(self, kind: FeatureKind) -> str:
-        """Return a SHA-256: equal ones mean the same memory."""
-        digest = hashlib.sha256(repr((VERSION, kind.folder_name, self.task, self.class_names)).encode())
+    def digest(self, network: str) -> str:
+        """Return a SHA-256: equal ones mean the same memory. `network` names whose features it is of."""
+        digest = hashlib.sha256(repr((VERSION, network, self.task, self.class_names)).encode())
         for image in self.images:
             digest.update(repr((image.image_id, image.sha256, image.labels)).encode())
         return digest.hexdigest()
 
     def remember(
-        self, features: Features, *, widths: Sequence[int] = (), seed: int = 0, should_stop: ShouldStop = never_stop
+        self,
+        features: Features,
+        *,
+        widths: Sequence[int] = (),
+        neighbours: int = 0,
+        weights: np.ndarray | None = None,
+        seed: int = 0,
+        should_stop: ShouldStop = never_stop,
     ) -> FittedMemory:
         """Make a memory of those that have features.
 
         Args:
             features: Of these pictures.
             widths: Of the last parts of the features that count; all of them when empty.
+            neighbours: How many vote; 0 for as many as suit held-out pictures.
+            weights: (N,) how much each picture counts; all alike when None.
             seed: Decides the folds.
             should_stop: Asked between folds.
 
@@ -77,6 +86,8 @@ class Knowledge:
             targets,
             widths=parts,
             is_multilabel=self.task == "multi",
+            neighbours=neighbours,
+            weights=weights,
             image_ids=np.array([image.image_id for image in features.images]),
             seed=seed,
             should_stop=should_stop,

@@ -80,9 +80,9 @@ def suggest_labels(
         WeightsError: The pretrained weights that the run started from are no longer at hand.
     """
     from visionft.evaluation.report import logit_batches
-    from visionft.training.runs.answerer import load_answerer
+    from visionft.retrieval.refreshing import load_current
 
-    answerer = load_answerer(read_run(run_dir), on_event=on_event, should_stop=should_stop)
+    answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
     unlabelled = [image for image in images.images if not image.labels]
     temperature, thresholds = _calibration(answerer, images, on_event, should_stop)
     found: list[Suggestion] = []

@@ -8,39 +8,11 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.image_view import ImageView
+from gui.kit.near_pictures import NearPictures
 from gui.kit.parts import ElidedLabel, column, row, text
-from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.value_table import ValueTable
-
-SIDE_PX = 76
-
-
-class NearPictures(QWidget):
-    """A line of words and a row of small pictures."""
-
-    def __init__(self, thumbnails: ThumbnailStore) -> None:
-        super().__init__()
-        self._words = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        side = theme.scaled(SIDE_PX)
-        self.grid = PictureGrid(
-            thumbnails, name="The most similar pictures with a label", side_px=side, lines=0, overlaid=True,
-            single_row=True, selectable=False,
-        )  # fmt: skip
-        self.grid.setFixedHeight(side + theme.TIGHT)
-        self.grid.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.grid.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setLayout(column(self._words, self.grid, spacing=theme.TIGHT))
-
-    def show_pictures(self, words: str, tiles: Sequence[Tile]) -> None:
-        """Show pictures, the nearest first, under words."""
-        self._words.setText(words)
-        self.grid.show_tiles(tiles)
-
-    def words(self) -> str:
-        """Return the words above the pictures."""
-        return self._words.text()
 
 
 class LabelEvidence(QWidget):
@@ -49,11 +21,10 @@ class LabelEvidence(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.thumbnails = ThumbnailStore(self)
-        self.near_thumbnails = ThumbnailStore(self)
         self._title = ElidedLabel("", "heading", mode=Qt.TextElideMode.ElideRight)
         self._chance = text(role="muted")
         self.viewer = ImageView(self.thumbnails)
-        self.own, self.suggested = NearPictures(self.near_thumbnails), NearPictures(self.near_thumbnails)
+        self.own, self.suggested = NearPictures(), NearPictures()
         self.overlap = ValueTable(("Class", "mixed up with", "Pictures"), name="Classes that are mixed up")
         self._stack = QStackedWidget()
         picture, head = QWidget(), row(self._title, self._chance, spacing=theme.MEDIUM)
@@ -102,5 +73,6 @@ class LabelEvidence(QWidget):
     def close_workers(self) -> None:
         """Wait for pictures that are being decoded."""
         self.thumbnails.close()
-        self.near_thumbnails.close()
+        self.own.close_workers()
+        self.suggested.close_workers()
         self.viewer.close_pool()

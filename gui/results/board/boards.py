@@ -15,11 +15,10 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.evaluation.scoreboard import Scoreboard, read_scoreboard
-from visionft.evaluation.training_free import training_free
+from visionft.evaluation.training_free import training_free, why_not
 from visionft.events import Event, OnEvent, Progress, ShouldStop
 from visionft.libraries import load_libraries
 from visionft.project.splits import SplitWish, as_divided, is_divided
-from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
@@ -132,8 +131,8 @@ class Boards(QObject):
         now = self._session.snapshot()
         if self._reason[0] is not now or self._reason[1] != base:
             images = now if is_divided(now) else as_divided(now, SplitWish())
-            problems = [config_problems(config, images) for config in training_free(base)]
-            self._reason = (now, base, "" if not all(problems) else tr(problems[0][0].message))
+            reasons = [why_not(config, base, images) for config in training_free(base)]
+            self._reason = (now, base, "" if not all(reasons) else tr(reasons[-1]))
         return self._reason[2]
 
     def measure(self, split: "Split") -> None:

@@ -210,7 +210,7 @@ def test_several_classes_per_picture_can_be_chosen(qtbot, tmp_path):
 
 @pytest.mark.parametrize(("tile", "classes"), [("sample_tile", 5), ("drawn_tile", 4)])
 def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, tile, classes):
-    monkeypatch.setattr("visionft.samples.DRAWN_PER_CLASS", 8)  # to draw one takes a quarter of a second
+    monkeypatch.setattr("visionft.samples.DRAWN_PER_CLASS", 4)  # to draw one takes a quarter of a second
     qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
     assert page.checklist.badge() == "Ready to train"

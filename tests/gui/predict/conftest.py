@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from visionft.export.graph import hide_distance
+from visionft.export.graph import hide_outputs
 
 NAMES = ("red", "green", "blue")
 BORDER = {"kind": "mahalanobis", "split": "val", "pictures": 80, "share": 0.95}
@@ -54,7 +54,7 @@ def _write_model(
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, facts | hide_distance(model))
+    helper.set_model_props(model, facts | hide_outputs(model))
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, target)
     return target

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visionft.advice.forecast import Belief, ratio_after, tuned_accuracies, usual_ratio
+from visionft.advice.forecast import Belief, probe_accuracies, ratio_after, tuned_accuracies, usual_ratio
 from visionft.advice.trials import Trial
 
 ERRORS = np.full(400, 0.2)
@@ -47,3 +47,8 @@ def test_a_better_backbone_carries_over_in_part_and_shares_stay_shares():
     ahead = tuned_accuracies(ERRORS, belief, kind="peft", family="vit", against=0.25)
     assert np.median(ahead) == pytest.approx(1 - (1 - np.median(same)) / 2, abs=0.02)
     assert np.all((same >= 0) & (same <= 1))
+
+
+def test_the_probe_is_near_the_curve_and_not_exactly_it():
+    found = probe_accuracies(ERRORS)
+    assert np.median(found) == pytest.approx(0.8, abs=0.01) and 0.02 < found.std() < 0.05

@@ -13,6 +13,7 @@ from visionft.evaluation.scoreboard import Scoreboard, Standing, read_scoreboard
 from visionft.evaluation.timing import computer_id
 from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.parts import Part
 from visionft.training.runs.run_folder import RunSummary, TrainResult
 
 CLASSES = ("cat", "dog")
@@ -183,3 +184,18 @@ def test_a_measured_price_counts_for_its_weights_only(answerer) -> None:
 def test_an_empty_project_has_an_empty_board() -> None:
     board = read_scoreboard([], project(0), "val")
     assert board.best is None and board.standings == () == board.placed == board.to_measure
+
+
+def test_a_combination_costs_what_its_parts_cost_and_is_trained_where_one_is(answerer) -> None:
+    linear, lora = answerer("001", 4, set(), method="linear", ms=3), answerer("002", 4, set(), ms=5)
+    parts = [
+        Part(run=run.name, weights="", share=0.5, temperature=1.0, accuracy=1.0, loss=0.1) for run in (linear, lora)
+    ]
+    both = answerer("003", 4, set(), method="combined", ms=1, parts=tuple(parts))
+    standing = by_run(read_scoreboard([linear, lora, both], project(4), "val"))["003"]
+    assert standing.title == "Combination 1 + 2" and standing.price.seconds == 9
+    assert (
+        not standing.is_training_free and by_run(read_scoreboard([linear], project(4), "val"))["001"].is_training_free
+    )
+    alone = answerer("004", 4, set(), method="combined", ms=1, parts=(parts[0],))
+    assert by_run(read_scoreboard([linear, alone], project(4), "val"))["004"].is_training_free

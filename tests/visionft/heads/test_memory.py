@@ -5,7 +5,7 @@ import pytest
 
 from visionft.calibration import mean_cross_entropy
 from visionft.heads.knn.fitting import fit_memory, labels_of
-from visionft.heads.knn.memory import DOUBLE_FROM, Memory
+from visionft.heads.knn.memory import Memory
 
 WIDTHS = (20, 30)
 
@@ -52,8 +52,18 @@ def test_a_double_of_the_asked_picture_has_no_say():
     wrong[7] = (wrong[7] + 1) % 4
     memory = fit(features, wrong).memory
     direction = memory.directions(features[7:8])
-    assert memory.cosines(direction)[0, 7] >= DOUBLE_FROM
+    assert memory.is_double(direction)[0].nonzero()[0].tolist() == [7]
     assert memory.answers(direction)[0].argmax() == classes_of[7]
+
+
+def test_pictures_of_one_class_that_all_look_the_same_are_no_doubles():
+    random = np.random.default_rng(0)
+    classes_of = np.arange(60) % 3
+    features = (5 * np.eye(3, 50)[classes_of] + 0.001 * random.normal(size=(60, 50))).astype(np.float32)
+    fitted = fit(features, classes_of, classes=3)
+    assert fitted.accuracy == 1.0
+    asked = (5 * np.eye(3, 50) + 0.001 * random.normal(size=(3, 50))).astype(np.float32)
+    assert fitted.memory.answers(fitted.memory.directions(asked)).argmax(axis=1).tolist() == [0, 1, 2]
 
 
 def test_where_all_that_is_known_is_the_picture_itself_it_answers():

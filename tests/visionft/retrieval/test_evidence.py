@@ -13,10 +13,11 @@ from visionft.errors import ProjectError
 from visionft.features.feature_store import current_kind, make_current
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages, WriteNote
+from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.retrieval.asking import ask
-from visionft.retrieval.evidence import Question, find_evidence
+from visionft.retrieval.evidence import find_evidence
 from visionft.retrieval.index import FOLDER, open_index
 
 
@@ -123,10 +124,10 @@ def test_an_index_of_faiss_finds_the_same(known_project: Path, monkeypatch: pyte
 
     with Project.open(known_project) as project:
         index = open_index(project.path, project.snapshot())
-        question = Question(index.memory.rows[3])
-        expected = find_evidence(index, question)
+        asked = (index.memory, index.class_names, index.memory.rows[3])
+        expected = find_evidence(*asked)
         monkeypatch.setattr(evidence, "MOST_EXACT", 10)
-        assert find_evidence(index, question) == expected
+        assert find_evidence(*asked) == expected
 
 
 def test_the_command_tells_labels_notes_and_tags(
@@ -161,3 +162,36 @@ def test_the_command_tells_labels_notes_and_tags(
     assert code == 0 and "[striped] “from the garden”" in out and "the same picture" in out and out.count("for:") == 2
     code, _, err = run(tmp_path / "nowhere.jpg")
     assert code == 2 and "does not exist" in err
+
+
+@pytest.mark.slow
+def test_a_run_of_pictures_is_asked_by_its_own_network(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "project"
+    with Project.create(folder) as project:
+        import_source(project, picture_folder)
+        assign_splits(project)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["visionft", *map(str, arguments)])
+        code = main()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    for method in ("knn", "prototype"):
+        sizes = ("--set", "image_size=64", "--device", "cpu")
+        code, _, err = run("train", folder, "--backbone", "starter_resnet", "--method", method, *sizes)
+        assert code == 0, err
+    asked = picture_folder / "red" / "03.png"
+    code, out, err = run("evidence", folder, asked, "--run", 1, "--json")
+    assert code == 0, err
+    before = json.loads(out)
+    assert before["pictures"][0]["supporting"] and before["remembered"] > 20
+    with Project.open(folder) as project:
+        gone = tuple(image.image_id for image in project.snapshot().labelled("train")[:5])
+        project.apply(UnlabelImages(gone))
+    code, out, _ = run("evidence", folder, asked, "--run", 1, "--json")
+    assert json.loads(out)["remembered"] == before["remembered"] - 5
+    code, _, err = run("evidence", folder, asked, "--run", 2)
+    assert code == 2 and "holds no pictures" in err

@@ -9,7 +9,6 @@ from typing import Final, Self
 
 import numpy as np
 
-DOUBLE_FROM: Final = 0.9  # cosine: see `is_double`
 SET_ASIDE: Final = 4.0  # taken off the product of a double: behind all others, which are at least -1
 _ARRAYS: Final = ("mean", "projection", "weights", "rows", "labels", "counts", "image_ids")
 NONE: Final = -1  # in place of a label where a picture has fewer than others
@@ -23,13 +22,15 @@ class Voting:
         neighbours: How many have a say.
         temperature: A picture's weight is exp(product / temperature).
         smoothing: What all classes share beside the votes, whose sum is 1.
-        emphasis: What a leading axis of the space counts for, the others counting 1.
+        emphasis: How long a leading axis of the space is beside the others.
+        border: Cosine from which a picture is not like another but the same (cropped, saved again): it has no say.
     """
 
     neighbours: int
     temperature: float
     smoothing: float
     emphasis: float
+    border: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,10 @@ class Memory:
         """Return how alike pictures (M, K) are to those that are remembered: (M, N) from -1 to 1."""
         return directions @ self.rows.T
 
+    def is_double(self, directions: np.ndarray) -> np.ndarray:
+        """Tell which of the pictures are the asked ones (M, K) themselves: (M, N)."""
+        return self.cosines(directions) >= self.voting.border
+
     def products(self, directions: np.ndarray) -> np.ndarray:
         """Return the (M, N) weighted cosines that decide who votes, and how much."""
         return weighted_cosines(directions, self.rows, self.weights)
@@ -84,7 +89,7 @@ class Memory:
 
     def answers(self, directions: np.ndarray) -> np.ndarray:
         """Return (M, C) probabilities; doubles of a picture have no say in what it is."""
-        products = set_aside(self.products(directions), is_double(self.cosines(directions)))
+        products = set_aside(self.products(directions), self.is_double(directions))
         return self.answers_from(products)
 
     def answers_from(self, products: np.ndarray) -> np.ndarray:
@@ -108,6 +113,7 @@ class Memory:
             "neighbours": np.array(self.voting.neighbours, np.int64),
             "temperature": np.array(self.voting.temperature, np.float32),
             "smoothing": np.array(self.voting.smoothing, np.float32),
+            "border": np.array(self.voting.border, np.float32),
             "image_ids": self.image_ids.astype(np.int64),
         }
 
@@ -134,6 +140,7 @@ class Memory:
                 temperature=float(arrays["temperature"]),
                 smoothing=float(arrays["smoothing"]),
                 emphasis=float(np.sqrt(arrays["weights"].max(initial=1.0))),
+                border=float(arrays["border"]),
             )
             return cls(
                 **{name: arrays[name] for name in _ARRAYS},
@@ -143,15 +150,6 @@ class Memory:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"it has no {error}") from error
-
-
-def is_double(cosines: np.ndarray) -> np.ndarray:
-    """Tell which pictures are so alike that one is the other (the same, cropped, saved again).
-
-    Of the pairs that the search for duplicates confirms, by laying one on the other, .67 to .89 are above; others are
-    for .2 % of the pictures at most (trashnet and sign_digits, 5 to 420 a class, shrinkage .2 to .8).
-    """
-    return cosines >= DOUBLE_FROM
 
 
 def set_aside(products: np.ndarray, doubles: np.ndarray) -> np.ndarray:

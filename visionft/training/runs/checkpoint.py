@@ -22,10 +22,10 @@ from torch import Tensor  # noqa: TID253
 from visionft.errors import RunError, VisionFTError, as_expected
 from visionft.events import Notice, OnEvent, ignore_event
 from visionft.files import fsync_folder, fsync_tree, read_json, write_error
-from visionft.training.runs.manifest import MODEL_FILE, fault_of, read_manifest, write_manifest
+from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
-_OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
+_OPTIMIZER = "optimizer.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
         save_file(_plain(checkpoint.model), folder / MODEL_FILE)
         if checkpoint.optimizer:
             save_file(_plain(checkpoint.optimizer), folder / _OPTIMIZER)
-        (folder / _STATE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
+        (folder / STATE_FILE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
         write_manifest(folder)
 
 
@@ -133,7 +133,7 @@ def _read(folder: Path) -> Checkpoint:
         raise ValueError(fault)
     try:
         optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in read_manifest(folder) else {}
-        state = read_json(folder / _STATE)
+        state = read_json(folder / STATE_FILE)
         return Checkpoint(model=load_file(folder / MODEL_FILE), optimizer=optimizer, state=state)
     except (OSError, SafetensorError) as error:
         raise ValueError(str(error)) from error

@@ -8,7 +8,7 @@ from typing import Any
 from visionft.files import parse_json, read_json, sha256_file
 
 MANIFEST = "manifest.json"
-MODEL_FILE = "model.safetensors"
+MODEL_FILE, STATE_FILE = "model.safetensors", "state.json"
 COMBINED_FILE = "combined.json"  # in its place where the networks are those of other runs
 
 

@@ -1,0 +1,53 @@
+"""Under an answer stand the labelled pictures for it and against it, with their notes; the project has their files."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from gui.predict.evidence_panel import EvidencePanel
+from gui.predict.predicting import places_in
+from visionft.export.memory_index import Remembered
+from visionft.export.predictor import Prediction
+from visionft.retrieval.evidence import Evidence, Neighbour
+
+PICTURES = {
+    1: Remembered("one.png", "1", "seen at dawn", ("wet",)),
+    2: Remembered("two.png", "2"),
+    3: Remembered("three.png", "3", "", ("dry",)),
+}
+
+
+def answer(tmp_path: Path, *, contradicting: bool = True) -> Prediction:
+    others = (Neighbour(2, ("bee",), 0.4, 0.1),) if contradicting else ()
+    said = Evidence(("ant",), (("ant", 0.9), ("bee", 0.1)), (Neighbour(1, ("ant",), 0.8, 0.9),), others,
+                    (Neighbour(3, ("ant",), 1.0, 0.0),))  # fmt: skip
+    return Prediction(path=tmp_path / "asked.png", class_name="ant", probability=0.9, top5=said.ranked, evidence=said)
+
+
+def test_for_and_against_and_what_was_written(qtbot, tmp_path: Path):
+    panel = EvidencePanel()
+    qtbot.addWidget(panel)
+    file = tmp_path / "one.png"
+    Image.new("RGB", (8, 8)).save(file)
+    panel.show_evidence(answer(tmp_path), PICTURES, lambda named: {key: file for key in named if key == 1})
+    assert not panel.isHidden()
+    assert panel.supporting.words() == "For “ant”" and panel.contradicting.words() == "Against it"
+    (tile,) = panel.supporting.grid.pictures.tiles((1,))
+    assert tile.path == file and tile.title == "0.80" and "seen at dawn" in tile.spoken()
+    assert panel.notes().splitlines() == [
+        "The same picture is labelled, and had no say: three.png.",
+        "one.png: seen at dawn #wet",
+        "three.png: #dry",
+    ]
+    panel.close_workers()
+
+
+def test_it_is_hidden_where_there_is_nothing(qtbot, tmp_path: Path):
+    panel = EvidencePanel()
+    qtbot.addWidget(panel)
+    panel.show_evidence(answer(tmp_path, contradicting=False), PICTURES)
+    assert panel.contradicting.isHidden() and not panel.isHidden()
+    panel.show_evidence(Prediction(path=tmp_path / "asked.png"), {})
+    assert panel.isHidden()
+    assert places_in(None)(PICTURES) == {}
+    panel.close_workers()

@@ -1,0 +1,63 @@
+"""The head that holds pictures answers as the memory that it was made of, whatever it held before."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from models.methods.layers import memory_head
+from models.methods.layers.memory_head import MemoryHead
+from visionft.calibration import sigmoid, softmax
+from visionft.heads.knn import memory as engine
+from visionft.heads.knn.fitting import fit_memory
+from visionft.heads.solutions import state_of
+
+
+def made(count: int, *, classes: int = 4, is_multilabel: bool = False):
+    random = np.random.default_rng(0)
+    wanted = np.eye(classes)[np.arange(count) % classes]
+    if is_multilabel:
+        wanted = (random.random((count, classes)) < 0.4).astype(float)
+    features = random.normal(size=(count, 30)).astype(np.float32)
+    features[:, :classes] += 3 * wanted
+    return features, fit_memory(features, wanted, widths=(10, 20), is_multilabel=is_multilabel).memory
+
+
+@pytest.mark.parametrize("is_multilabel", [False, True])
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_it_answers_as_the_memory(count: int, is_multilabel: bool):
+    features, memory = made(count, is_multilabel=is_multilabel)
+    state, head = state_of(memory), MemoryHead(30, 4)
+    head.take_shapes(state)
+    head.load_state_dict(state)
+    asked = np.concatenate([features[:5], np.random.default_rng(1).normal(size=(20, 30)).astype(np.float32)])
+    with torch.no_grad():
+        logits = copy.deepcopy(head)(torch.from_numpy(asked)).numpy()
+    said = sigmoid(logits) if is_multilabel else softmax(logits)
+    assert said == pytest.approx(memory.answers(memory.directions(asked)), abs=2e-5)
+
+
+def test_it_learns_other_pictures_and_other_classes():
+    head = MemoryHead(30, 4)
+    assert head(torch.zeros(2, 30)).tolist() == [[0] * 4] * 2
+    for count in (40, 9):
+        _, memory = made(count)
+        head.take_shapes(state_of(memory))
+        head.load_state_dict(state_of(memory))
+        assert head(torch.ones(3, 30)).shape == (3, 4) and len(head.rows) == count
+
+
+def test_half_precision_does_not_reach_the_vote():
+    features, memory = made(200)
+    head = MemoryHead(30, 4)
+    head.take_shapes(state_of(memory))
+    head.load_state_dict(state_of(memory))
+    asked = torch.from_numpy(features[:9])
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        half = head(asked)
+    assert torch.equal(half, head(asked))
+
+
+def test_both_take_the_same_for_a_double():
+    assert memory_head.SET_ASIDE == engine.SET_ASIDE

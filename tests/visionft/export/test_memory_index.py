@@ -1,0 +1,135 @@
+"""The export of a run that holds pictures: one verified file, the pictures beside it, more of them without training."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionft.data.decode import decode
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError
+from visionft.export.exporter import export_run
+from visionft.export.extending import extend_index
+from visionft.export.memory_index import Remembered, read_index, write_index
+from visionft.export.parity import read_export
+from visionft.export.predictor import Predictor
+from visionft.export.publishing import INDEX_FILE
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import RUNS_FOLDER
+
+
+@pytest.fixture(scope="module")
+def exported(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    config = TrainConfig(backbone="starter_resnet", method="knn", image_size=64, device="cpu")
+    train(config, snapshot, folder / RUNS_FOLDER / "001-knn")
+    first = snapshot.labelled("train")[0]
+    remarks = {first.image_id: ("seen at dawn", ("dark", "wet"))}
+    result = export_run(folder / RUNS_FOLDER / "001-knn", snapshot, folder / "out", remarks=remarks)
+    assert result.parity.is_equal and result.remembered == len(snapshot.labelled("train"))
+    return folder / "out"
+
+
+@pytest.fixture
+def out(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "out"))
+
+
+def test_the_file_answers_with_those_for_and_against(out: Path, snapshot: Snapshot):
+    assert read_export(out) is not None
+    predictor, asked = Predictor(out, device="cpu"), snapshot.labelled("test")
+    right = 0
+    for image, said in zip(asked, predictor.predict([image.path for image in asked]), strict=True):
+        evidence = said.evidence
+        assert evidence is not None and evidence.classes == (said.class_name,)
+        assert evidence.probability == pytest.approx(said.probability, abs=1e-3)
+        assert {each.classes for each in evidence.supporting} == {(said.class_name,)}
+        right += said.class_name == snapshot.class_names[image.labels[0]]
+    assert right >= 5
+    first = snapshot.labelled("train")[0]
+    index = predictor.index
+    assert index is not None
+    assert index.pictures[first.image_id] == Remembered("00.png", "blue0", "seen at dawn", ("dark", "wet"))
+    assert str(first.path.parent) not in (out / INDEX_FILE).read_bytes().decode("latin-1")
+
+
+def test_pictures_that_are_added_answer_from_then_on(out: Path, snapshot: Snapshot):
+    index = read_index(out / "model.onnx")
+    assert index is not None
+    width = index.memory.rows.shape[1]
+    random = np.random.default_rng(0)
+    place = np.linalg.svd(index.memory.rows)[2][-1]  # where no picture is
+    near = place + random.normal(0, (0.35 / width) ** 0.5, (60, width))  # and each is one of its own
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    grown = index.with_pictures(near[1:], [[2]] * 59, [Remembered(f"{n}.png", str(n)) for n in range(59)])
+    assert grown.answers(near[:1])[0].argmax() == 2 and grown.answers(near[:1])[0, 2] > index.answers(near[:1])[0, 2]
+    write_index(out / INDEX_FILE, grown)
+    predictor, pixels = Predictor(out, device="cpu"), decode(snapshot.labelled("test")[0].path)[None]
+    assert predictor.index is not None and (predictor.index.added, len(predictor.index.memory)) == (59, 89)
+    said = predictor.probabilities(pixels)
+    assert said == pytest.approx(grown.answers(predictor.embeddings(pixels)), abs=1e-5)
+
+
+def test_a_folder_of_pictures_is_added(out: Path, snapshot: Snapshot, tmp_path: Path):
+    held = extend_index(Predictor(out), None)
+    assert held.per_class == {"blue": 10, "green": 10, "red": 10} and held.pictures == 30
+    folder, asked = tmp_path / "more", snapshot.labelled("test")
+    for image in asked[:4]:
+        target = folder / snapshot.class_names[image.labels[0]] / f"{image.image_id}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image.path, target)
+    (folder / "mauve").mkdir()
+    shutil.copy(asked[0].path, folder / "mauve" / "odd.png")
+    (folder / "blue" / "broken.png").write_bytes(b"")
+    held = extend_index(Predictor(out), folder)
+    assert (held.added, held.known, held.pictures) == (4, 0, 34)
+    assert {Path(path).name for path, _ in held.left_out} == {"odd.png", "broken.png"}
+    assert extend_index(Predictor(out), folder).known == 4
+    (said,) = Predictor(out).predict([asked[0].path])
+    assert said.evidence is not None and len(said.evidence.doubles) == 1
+    index = read_index(out / "model.onnx")
+    assert index is not None and index.pictures[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
+    with pytest.raises(ExportError, match="name of a class"):
+        extend_index(Predictor(out), folder / "mauve")
+
+
+def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):
+    index = read_index(out / "model.onnx")
+    assert index is not None
+    write_index(out / INDEX_FILE, dataclasses.replace(index, model="0" * 64))
+    with pytest.raises(ExportError, match="another model"):
+        Predictor(out)
+    (out / INDEX_FILE).write_bytes(b"\0" * 20)
+    with pytest.raises(ExportError, match="cannot be read"):
+        Predictor(out)
+    (out / INDEX_FILE).unlink()
+    assert Predictor(out).index is None
+    with pytest.raises(ExportError, match="no index"):
+        Predictor(out).embeddings(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, snapshot: Snapshot):
+    asked = snapshot.labelled("test")[0].path
+    (expected,) = Predictor(out, device="cpu").predict([asked])
+    assert expected.evidence is not None
+    done = subprocess.run(
+        [sys.executable, "-I", out / "predict.py", asked], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{expected.probability:7.2%}  {expected.class_name}" in done.stdout
+    nearest, index = expected.evidence.supporting[0], read_index(out / "model.onnx")
+    assert index is not None
+    assert f"for      {nearest.similarity:.2f}  blue  {index.pictures[nearest.image_id].name}" in done.stdout
+    assert "against" in done.stdout
+
+
+def test_an_export_without_pictures_takes_an_earlier_index_away(out: Path, run_of, snapshot: Snapshot):
+    export_run(run_of("test_resnet", "linear"), snapshot, out)
+    assert not (out / INDEX_FILE).exists() and Predictor(out).index is None
+    assert json.loads((out / "export.json").read_text())["remembered"] == 0

@@ -1,0 +1,99 @@
+"""`visionft export`: one verified file; `visionft index`: the labelled pictures beside it, and more of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from visionft.amounts import size_text
+from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
+from visionft.cli.run_commands import RunName
+from visionft.project.edits.certificates import certificates_of
+from visionft.project.names import count_of
+from visionft.project.queries import remarks
+from visionft.training.runs.run_folder import load_run
+
+if TYPE_CHECKING:
+    from visionft.export.parity import Border
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("export")(export)
+    app.command("index")(index)
+
+
+def export(
+    project: ProjectDir,
+    run: RunName,
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
+    float_input: Annotated[
+        bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
+    ] = False,
+    opset: Annotated[int, typer.Option(help="18, 20 or 22: a lower one is read by older runtimes.")] = 20,
+    json: Json = False,
+) -> None:
+    """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
+    with opened_project(project, read_only=True) as opened:
+        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+    summary = load_run(project, run)
+    from visionft.export.exporter import export_run
+
+    with job() as (on_event, should_stop):
+        result = export_run(
+            summary.path,
+            snapshot,
+            out_dir,
+            float_input=float_input,
+            opset=opset,
+            certificates=certificates,
+            remarks=said,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        parity, latency = result.parity, result.latency
+        text = (
+            f"{result.model} ({size_text(result.bytes)})\n"
+            f"Same answers as PyTorch on {count_of(parity.images, 'picture')}: "
+            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
+            f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
+            f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
+            f"{_border_text(result.border)}\n"
+            f"{_remembered_text(result.remembered)}"
+            f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
+        )
+        print_result(result, text, as_json=json)
+
+
+def _remembered_text(count: int) -> str:
+    return f"{count_of(count, 'labelled picture')} lie beside it, for evidence in each answer.\n" if count else ""
+
+
+def _border_text(border: "Border | None") -> str:
+    if border is None:
+        return "It cannot say which pictures are unlike yours: there are too few for training."
+    source = "validation pictures" if border.split == "val" else "held-out pictures, as few were kept for validation"
+    return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
+
+
+def index(
+    model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
+    add: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Pictures to add, in folders with the names of classes."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell which labelled pictures lie beside an exported model, or add some: they answer from then on."""
+    from visionft.export.extending import extend_index
+    from visionft.export.predictor import Predictor
+
+    predictor = Predictor(model)
+    with job() as (on_event, should_stop):
+        held = extend_index(predictor, add, on_event=on_event, should_stop=should_stop)
+    known = ", ".join(f"{name} {count:,}" for name, count in held.per_class.items())
+    text = f"{count_of(held.pictures, 'labelled picture')}: {known}."
+    if add is not None:
+        text = f"{count_of(held.added, 'picture')} added, {held.known} were there already.\n{text}"
+        text += "".join(f"\nLeft out {path}: {reason}" for path, reason in held.left_out)
+    print_result(held, text, as_json=json)
