@@ -145,7 +145,7 @@ REFUSED = [
     (Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}), "FiftyOne"),
     (Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
      "Label Studio"),
-    (Layout("YOLO boxes", two("images/train"), {"data.yaml": "train: images/train\nnames: [a]\n", "labels/1.txt": "0 1"}),
+    (Layout("YOLO boxes", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
      "YOLO"),
     (Layout("unknown columns", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}), "width"),
     (Layout("two tables", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}), "one.csv"),
