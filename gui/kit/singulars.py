@@ -28,6 +28,7 @@ OF_ONE = {
     "{count} pictures: say what they are": "{count} picture: say what it is",
     "{count} pictures are in the project as “{name}”.": "{count} picture is in the project as “{name}”.",
     "{count} labelled pictures, the same for all": "{count} labelled picture, the same for all",
+    "{count} answers were made without training.": "{count} answer was made without training.",
     "{count} runs to measure": "{count} run to measure",
     "{count} runs are not here: what they cost was not measured on this computer.": (
         "{count} run is not here: what it costs was not measured on this computer."

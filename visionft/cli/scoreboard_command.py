@@ -1,6 +1,6 @@
 """`visionft scoreboard`: every answerer of a project side by side, what is luck of it, and what each costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +56,8 @@ def scoreboard(
         done = _work(path, snapshot, chosen, TrainConfig(backbone=backbone, device=device) if make else None)
     board = read_scoreboard(list_runs(path), snapshot, chosen)
     value = {**_board_value(board), **done}
-    print_result(value, lambda: _board_text(board, project), as_json=json)
+    left_out = done.get("made", {}).get("left_out", {})
+    print_result(value, lambda: _board_text(board, project, left_out), as_json=json)
 
 
 def _work(path: Path, snapshot: Snapshot, split: Split, base: TrainConfig | None) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _standing_value(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _board_text(board: Scoreboard, project: Path) -> str:
+def _board_text(board: Scoreboard, project: Path, left_out: Mapping[str, str]) -> str:
     if not board.standings:
         return f"No runs yet. Answers without training are made by: visionft scoreboard {project} --make"
     lines = [
@@ -105,6 +106,7 @@ def _board_text(board: Scoreboard, project: Path) -> str:
         _table(board.standings, _PRICE),
         "",
         *_remarks(board, project),
+        *(f"Not made: {name}: {reason}" for name, reason in left_out.items()),
     ]
     return "\n".join(lines)
 
@@ -137,7 +139,8 @@ def _beside(standing: Standing) -> str:
     if standing.beside is None:
         return "the best" if standing.place == 1 else WHY[standing.state].rstrip(".").lower()
     beside, (low, high) = standing.beside, standing.beside.interval
-    return f"{100 * beside.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), p {beside.p_value:.2f}"
+    chance = "p < 0.01" if beside.p_value < 0.01 else f"p {beside.p_value:.2f}"
+    return f"{100 * beside.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {chance}"
 
 
 def _knowledge(standing: Standing) -> str:

@@ -14,16 +14,20 @@ from visionft.evaluation.comparison import CHANCE, compare, holm, paired_interva
 from visionft.evaluation.price import UNKNOWN, Price, price_of
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.evaluation.timing import computer_id
+from visionft.retrieval.refreshing import is_current as is_current_run
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import answerer_titles, backbone_title, method_title
 
-State = Literal["measured", "other_pictures", "other_classes", "unmeasured", "no_weights", "not_made"]
+State = Literal[
+    "measured", "other_pictures", "other_knowledge", "other_classes", "unmeasured", "no_weights", "not_made"
+]
 Evaluations = Callable[[RunSummary], StoredEvaluation | None]
 Cost = Callable[["Standing"], float | None]
 
 WHY: Mapping[State, str] = {
     "measured": "",
     "other_pictures": "It was measured on other pictures or labels than those of now.",
+    "other_knowledge": "The labels that it answers from have changed since it was measured.",
     "other_classes": "It does not know every class of these pictures.",
     "unmeasured": "It was not measured on these pictures.",
     "no_weights": "Its weights were deleted, so it cannot be measured.",
@@ -96,7 +100,7 @@ class Standing:
     @property
     def can_measure(self) -> bool:
         """Tell whether measuring it now would help."""
-        return self.state in ("other_pictures", "unmeasured")
+        return self.state in ("other_pictures", "other_knowledge", "unmeasured")
 
     @property
     def can_time(self) -> bool:
@@ -166,7 +170,8 @@ def read_scoreboard(
     for run in runs:
         stored = read(run) if run.best is not None else None
         parts = tuple(by_name[part.run] for part in run.parts if part.run in by_name)
-        found.append((_standing(run, titles[run.name], stored, truth, parts), stored))
+        is_current = all(is_current_run(each, images) for each in parts or (run,))
+        found.append((_standing(run, titles[run.name], stored, truth, parts, is_current=is_current), stored))
     measured = [(each, stored) for each, stored in found if each.state == "measured" and stored is not None]
     measured.sort(key=lambda pair: _order(pair[0]))
     rest = sorted(
@@ -189,6 +194,8 @@ def _standing(
     stored: StoredEvaluation | None,
     truth: Mapping[int, frozenset[str]],
     parts: tuple[RunSummary, ...],
+    *,
+    is_current: bool,
 ) -> Standing:
     price, answering = price_of(run, parts), parts or (run,)
     figures = {}
@@ -207,7 +214,7 @@ def _standing(
         backbone=backbone_title(run.config),
         is_training_free=not any(each.config.total_epochs for each in answering),
         is_live=any(each.config.method_row.is_live for each in answering),
-        state=_state(run, stored, truth),
+        state=_state(run, stored, truth, is_current=is_current),
         price=price,
         is_timed_here=price.time is not None and price.time.computer == computer_id(),
         has_weights=run.has_weights and not run.faults,
@@ -215,13 +222,17 @@ def _standing(
     )
 
 
-def _state(run: RunSummary, stored: StoredEvaluation | None, truth: Mapping[int, frozenset[str]]) -> State:
+def _state(
+    run: RunSummary, stored: StoredEvaluation | None, truth: Mapping[int, frozenset[str]], *, is_current: bool
+) -> State:
     """Tell whether an evaluation speaks of the pictures and labels of now, and if not, what it would take."""
     if run.best is None:
         return "not_made"
     known = frozenset(run.class_names)
-    if any(not classes <= known for classes in truth.values()):
+    if is_current and any(not classes <= known for classes in truth.values()):
         return "other_classes"
+    if not is_current and run.has_weights and not run.faults:
+        return "unmeasured" if stored is None else "other_knowledge"
     if stored is not None and _is_of_now(stored, truth):
         return "measured"
     if not run.has_weights or run.faults:

@@ -120,12 +120,14 @@ def _make(
 
 
 def _same_run(project_dir: Path, images: Snapshot, config: TrainConfig) -> RunSummary | None:
-    """Return the run that was made of just these pictures, labels and settings; None where there is none."""
+    """Return the run that was made of just these pictures, labels and settings, or follows them; None without one."""
     from visionft.training.runs.recording import read_snapshot
 
     for run in reversed(list_runs(project_dir)):
         if run.config != config or run.best is None or not run.has_weights or run.faults:
             continue
+        if config.method_row.is_live:
+            return run
         try:
             made_of = read_snapshot(run.path)
             says_the_same = made_of.prompts == images.prompts or not config.method_row.reads_prompts

@@ -1,6 +1,6 @@
 """Reading the scoreboard beside the window, and the tasks that fill it. Knows tasks, no widget."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from visionft.training.runs.run_folder import RunSummary
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot, Split
+    from visionft.evaluation.training_free import MadeAnswers
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def measure_all(
 
 def answer_without_training(
     project_dir: Path, images: "Snapshot", base: TrainConfig, *, on_event: OnEvent, should_stop: ShouldStop
-) -> object:
+) -> "MadeAnswers":
     """Make every answerer that needs no training, in a task, then measure what there is."""
     load_libraries(on_event)
     from visionft.evaluation.measuring import measure_runs
@@ -163,12 +164,21 @@ class Boards(QObject):
         work = partial(answer_without_training, self._session.path, self._session.snapshot(), base)
         task = Task(title=tr("Answering without training"), work=work, lane=Lane.TRAINING, page=self._page,
                     device=base.device != "cpu")  # fmt: skip
-        self._run("make", task)
+        self._run("make", task, on_done=self._tell_made)
 
-    def _run(self, name: str, task: Task[Any]) -> None:
+    def _tell_made(self, found: "MadeAnswers") -> None:
+        """Say how many answers there are, and which could not be made."""
+        titles = {config.method: tr(config.method_row.title) for config in training_free(TrainConfig())}
+        lines = [f"{titles.get(name, name)}: {tr(reason)}" for name, reason in found.left_out.items()]
+        title = tr("{count} answers were made without training.", count=len(found.made))
+        if not found.made and found.kept:
+            title = tr("Nothing has changed: these answers are there already.")
+        self._state.say(title, "\n".join(lines), tone="good" if found.made or found.kept else "warn")
+
+    def _run(self, name: str, task: Task[Any], *, on_done: Callable[[Any], object] = lambda _result: None) -> None:
         self._stage = task.title
         self._handles[name] = self._state.tasks.run(
-            task, owner=self, on_done=lambda _result: None, on_event=self._on_event,
+            task, owner=self, on_done=on_done, on_event=self._on_event,
             on_end=lambda outcome: self._on_ended(name, outcome),
         )  # fmt: skip
         self.changed.emit()

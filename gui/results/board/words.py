@@ -110,6 +110,7 @@ def beside(standing: Standing) -> str:
 _SHORT = {
     "measured": "",
     "other_pictures": "other pictures",
+    "other_knowledge": "other labels",
     "other_classes": "lacks classes",
     "unmeasured": "not measured",
     "no_weights": "no weights",

@@ -16,6 +16,7 @@ from gui.shell.window import MainWindow
 from visionft.evaluation.price import AnswerTime, MeasuredPrice, OldHead, Price, write_price
 from visionft.evaluation.scoreboard import Beside, Scoreboard, Standing
 from visionft.evaluation.timing import computer_id
+from visionft.evaluation.training_free import MadeAnswers
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
@@ -232,12 +233,17 @@ def test_answers_without_training_are_made_on_the_chosen_network(qtbot, page, wi
     def made(path, _images, base, *, on_event, should_stop):
         asked.append(base)
         write_run(path, "003-vit_tiny-prototype", TrainConfig(backbone="vit_tiny", method="linear"), accuracies=[0.7])
+        left_out = {"zero_shot": "its weights are elsewhere"}
+        return MadeAnswers(made=("003-vit_tiny-prototype",), kept=(), left_out=left_out, stopped=False)
 
     monkeypatch.setattr(boards, "answer_without_training", made)
     assert window.state.actions.why_not("run.answer_without") == ""
     window.state.actions.run("run.answer_without")
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=5000)
     assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == BOARD
+    assert "1 answer was made without training." in window.toasts.message()
+    newest = window.toasts.newest()
+    assert newest is not None and "Zero-shot: its weights are elsewhere" in newest.hint()
     qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.board.view.table.runs(), timeout=5000)
 
 
@@ -269,6 +275,7 @@ def test_a_project_without_runs_offers_answers_at_once_and_is_divided_first(
 
     def made(path, images, base, *, on_event, should_stop):
         seen.append(bool(images.labelled("val")))
+        return MadeAnswers(made=(), kept=(), left_out={}, stopped=False)
 
     monkeypatch.setattr(boards, "answer_without_training", made)
     assert page.empty.isVisible() and page.empty.make_button.isVisible() and page.empty.make_button.isEnabled()

@@ -11,13 +11,14 @@ from visionft.errors import RunError
 from visionft.evaluation.measuring import measure_runs
 from visionft.evaluation.price import price_of, read_price
 from visionft.evaluation.pricing import measure_price
+from visionft.evaluation.scoreboard import read_scoreboard
 from visionft.evaluation.timing import computer_id, timed_calls
 from visionft.evaluation.training_free import make_answers
 from visionft.events import Notice
 from visionft.export.exporter import export_run
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.run_folder import delete_weights, read_run
+from visionft.training.runs.run_folder import delete_weights, list_runs, read_run
 
 COMMON = {"backbone": "test_resnet", "image_size": 32, "epochs": 1, "batch_size": 8, "device": "cpu", "workers": 0}
 
@@ -120,8 +121,17 @@ def test_answers_without_training_are_made_once(snapshot: Snapshot, tmp_path: Pa
         assert not run.config.total_epochs and (run.path / "evaluation-val.json").is_file()
     again = make_answers(tmp_path, snapshot, base)
     assert again.made == () and set(again.kept) == set(found.made)
-    relabelled = replace(snapshot, images=(replace(snapshot.images[0], labels=(1,)), *snapshot.images[1:]))
-    assert len(make_answers(tmp_path, relabelled, base).made) == len(found.made)
+    place = next(n for n, image in enumerate(snapshot.images) if image.split == "train")
+    images = list(snapshot.images)
+    images[place] = replace(images[place], labels=((images[place].labels[0] + 1) % 3,))
+    relabelled = replace(snapshot, images=tuple(images))
+    live = {name for name in found.made if read_run(tmp_path / "runs" / name).config.method_row.is_live}
+    states = {each.run: each.state for each in read_scoreboard(list_runs(tmp_path), relabelled, "val").standings}
+    assert states == {name: "other_knowledge" if name in live else "measured" for name in found.made}
+    anew = make_answers(tmp_path, relabelled, base)
+    assert len(anew.made) == len(found.made) - len(live) and set(anew.kept) == live
+    measure_runs(tmp_path, relabelled, "val")
+    assert {each.state for each in read_scoreboard(list_runs(tmp_path), relabelled, "val").standings} == {"measured"}
 
 
 def test_making_answers_stops_well(snapshot: Snapshot, tmp_path: Path, weights: str) -> None:
