@@ -1,6 +1,6 @@
 """Combining the chosen runs beside the window, and what is said of the combination. Knows tasks, no widget."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +105,10 @@ def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
     return tr(words, **values)
 
 
-def parts_words(run: RunSummary, titles: dict[str, str]) -> str:
-    """Return what a combination is made of, the largest share first; empty for any other run."""
-    return " + ".join(f"{part.share:.0%} {titles.get(part.run, part.run)}" for part in run.parts)
+def parts_words(run: RunSummary, runs: Mapping[str, RunSummary]) -> str:
+    """Return what a combination is made of, the largest share first; empty for any other run.
+
+    A part that its owner gave no name is told by the number that its folder begins with.
+    """
+    named = {name: each.notes.title for name, each in runs.items()}
+    return " + ".join(f"{part.share:.0%} {named.get(part.run) or part.run.partition('-')[0]}" for part in run.parts)

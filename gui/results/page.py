@@ -231,7 +231,7 @@ class ResultsPage(Page):
         run, found = self.run(), self.evaluation
         progress = self.measuring.progress(run, self.split()) if run is not None else None
         self.answer.show_progress(progress)
-        made_of = parts_words(run, {name: each.title for name, each in self._runs.items()}) if run is not None else ""
+        made_of = parts_words(run, self._runs) if run is not None else ""
         if run is None:
             self.answer.show_answer("", "")
         elif found is None:
@@ -278,10 +278,8 @@ class ResultsPage(Page):
 
     def why_not_train_on(self) -> str:
         """Return why no training can begin with the chosen run's weights; empty when it can."""
-        run = self.run()
-        if run is not None and run.parts:
-            return tr("A combination has no weights of its own: train on from one of its parts.")
-        return self.why_not_use()
+        words = "A combination is not trained: train on from one of its parts, or combine them again."
+        return tr(words) if (run := self.run()) and run.parts else self.why_not_use()
 
     def why_not_combine(self) -> str:
         """Return why the chosen runs cannot be combined; empty when they can."""

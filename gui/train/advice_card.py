@@ -6,7 +6,8 @@ Knows Qt and what the engine said, never the state.
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.flow import Flow
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from visionft.training.config.train_config import TrainConfig
 
 _ROW_HEIGHT = 30
-_CHART_WIDTH = 380
+_CHART_WIDTH, _NARROW = 360, 900  # below, the chart stands under the table
 _LONGEST_NAME = 28  # on a button
 QUESTION = (
     "Measures on your pictures what answers without training, and forecasts what training and more labels would add."
@@ -51,7 +52,7 @@ class AdviceCard(Card):
         self.label_button = Button("Label more", "label", on_click=self.label_wanted.emit)
         self.try_button = Button("Try it", "play", role="quiet", on_click=lambda: self.wanted.emit(True))
         self.again_button = Button("Ask again", "refresh", role="quiet", on_click=lambda: self.wanted.emit(False))
-        headers = ("Answer", "Right", "95 % interval", "To make", "A picture", "Size")
+        headers = ("Answer", "Right (95 % interval)", "To make", "A picture", "Size")
         self.table = ValueTable(headers, name="What could answer", is_sortable=False)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.evidence, self.change = text("", "small", wrap=True), text("", "small", wrap=True)
@@ -70,7 +71,7 @@ class AdviceCard(Card):
         self._buttons = QWidget()
         self._buttons.setLayout(Flow(self.use_button, self.label_button, self.try_button, self.again_button))
         self._chart_box = QVBoxLayout()
-        beside = QHBoxLayout()
+        self._beside = beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         beside.setSpacing(theme.HUGE)
         beside.setContentsMargins(0, 0, 0, 0)
         rests = column(text("What this rests on", "strong"), self.evidence, spacing=theme.HAIR)
@@ -83,6 +84,12 @@ class AdviceCard(Card):
             self.body.addWidget(item)
         self.body.insertLayout(0, head)
         self.body.setSpacing(theme.MEDIUM)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the chart where there is room for it."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < theme.scaled(_NARROW)
+        self._beside.setDirection(QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight)
 
     # -- states -------------------------------------------------------------------------------------------------
 
@@ -185,11 +192,10 @@ def _shortened(name: str) -> str:
 
 
 def _cells(answerer: "Answerer") -> list[tuple[str, object]]:
-    right = f"{answerer.accuracy:.1%}"
+    right = f"{answerer.accuracy:.1%} ({answerer.low:.0%}–{answerer.high:.0%})"
     return [
         (tr(answerer.title), answerer.title),
         (tr("about {share}", share=right) if answerer.is_forecast else right, answerer.accuracy),
-        (f"{answerer.low:.0%}–{answerer.high:.0%}", answerer.low),
         (_making(answerer), answerer.seconds or 0.0),
         ("–" if answerer.milliseconds is None else f"{answerer.milliseconds:.0f} ms", answerer.milliseconds or 0.0),
         ("–" if answerer.size_mb is None else size_text(answerer.size_mb * 1e6), answerer.size_mb or 0.0),

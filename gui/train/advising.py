@@ -222,7 +222,7 @@ class Adviser(QObject):
 
 def _labels_refusal(project_dir: "Path", images: "Snapshot") -> str:
     """Return why labels are too few to say anything; empty where they are not."""
-    from visionft.advice.learning_curve import check_labels
+    from visionft.advice.enough import check_labels
 
     try:
         check_labels(project_dir, images)

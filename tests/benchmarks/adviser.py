@@ -26,7 +26,7 @@ import numpy as np
 from presets_table import divide, preset
 
 from visionft.advice.answerers import Plan
-from visionft.advice.choosing import WORTH
+from visionft.advice.choosing import is_worth
 from visionft.advice.forecast import probe_accuracies, ratio_after, tuned_accuracies
 from visionft.advice.learning_curve import curve_of, labelled_pictures
 from visionft.advice.trials import Trial, run_trial
@@ -49,8 +49,9 @@ class Case:
 
     @property
     def advised(self) -> str:
-        """Return what is advised: training has to be worth a point."""
-        return "balanced" if np.median(self.balanced) > np.median(self.quick) + WORTH else "quick"
+        """Return what is advised: training has to be worth it."""
+        is_trained = is_worth(float(np.median(self.quick)), float(np.median(self.balanced)))
+        return "balanced" if is_trained else "quick"
 
 
 def look(images: Snapshot, seed: int, trial: Trial | None, features: Features) -> tuple[np.ndarray, np.ndarray]:

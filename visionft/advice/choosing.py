@@ -1,4 +1,4 @@
-"""Which answerer to take: the least effort of those within a point of the best that the limits allow."""
+"""Which answerer to take: the least effort of those that are about as good as the best that the limits allow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from visionft.advice.answerers import Answerer, Drawn
 from visionft.amounts import memory_text, rough_duration_text
 from visionft.errors import VisionFTError
 
-WORTH = 0.01  # less than a point is not worth training for
+WORTH = 0.01  # less than a point is not worth training for ...
+WORTH_OF_ERRORS = 0.25  # ... unless it spares so much of the errors that are left
 _EFFORT = {"run": 0, "free": 1, "peft": 2, "full": 2}
 
 
@@ -40,7 +41,7 @@ class Limits:
 
 
 def choose(found: Sequence[Drawn], limits: Limits) -> Drawn:
-    """Return what to take: of those within a point of the best that is possible, the one with the least effort.
+    """Return what to take: of those that are about as good as the best possible, the one with the least effort.
 
     A run that is there costs nothing, what needs no training seconds.
 
@@ -55,7 +56,7 @@ def choose(found: Sequence[Drawn], limits: Limits) -> Drawn:
             f"The smallest needs {memory_text(least)} to be made.",
         )
     top = max(each.expected for each in possible)
-    near = [each for each in possible if each.expected >= top - WORTH]
+    near = [each for each in possible if not is_worth(each.expected, top)]
 
     def effort(drawn: Drawn) -> tuple[float, float, float]:
         answerer = drawn.answerer
@@ -63,6 +64,12 @@ def choose(found: Sequence[Drawn], limits: Limits) -> Drawn:
         return _EFFORT[answerer.kind], seconds, -drawn.expected
 
     return min(near, key=effort)
+
+
+def is_worth(accuracy: float, better: float) -> bool:
+    """Tell whether a better accuracy is worth the effort of training."""
+    gain = better - accuracy
+    return gain > 0 and gain >= min(WORTH, WORTH_OF_ERRORS * (1 - accuracy))
 
 
 def gain_over(better: Drawn, other: Drawn) -> tuple[float, float, float]:

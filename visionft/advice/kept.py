@@ -1,24 +1,27 @@
-"""The last advice of a project, kept beside it until pictures, labels or splits change."""
+"""The last advice of a project, kept beside it until pictures, labels or splits change.
+
+The window looks whether there is one when the page opens, so what an answer is made of loads only where there is.
+"""
 
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from visionft.advice.answerers import Answerer
-from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
-from visionft.advice.recommend import Recommendation
-from visionft.advice.trials import Trial
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from visionft.advice.learning_curve import LearningCurve
+    from visionft.advice.recommend import Recommendation
 
 logger = logging.getLogger(__name__)
 
 FILE: Final = "advice.json"
 
 
-def keep_advice(project_dir: Path, images: Snapshot, advice: Recommendation) -> None:
+def keep_advice(project_dir: Path, images: Snapshot, advice: "Recommendation") -> None:
     """Keep what was said of these pictures; a full disk costs only the memory of it."""
     try:
         write_json(project_dir / FILE, {"images": images.digest, "advice": dataclasses.asdict(advice)})
@@ -31,7 +34,7 @@ def has_advice(project_dir: Path) -> bool:
     return (project_dir / FILE).is_file()
 
 
-def kept_advice(project_dir: Path, images: Snapshot) -> Recommendation | None:
+def kept_advice(project_dir: Path, images: Snapshot) -> "Recommendation | None":
     """Return what was said of just these pictures, labels and splits; None where nothing was, or of others."""
     try:
         kept = read_json(project_dir / FILE)
@@ -43,7 +46,11 @@ def kept_advice(project_dir: Path, images: Snapshot) -> Recommendation | None:
         return None
 
 
-def _advice(values: dict[str, Any]) -> Recommendation:
+def _advice(values: dict[str, Any]) -> "Recommendation":
+    from visionft.advice.answerers import Answerer
+    from visionft.advice.recommend import Recommendation
+    from visionft.advice.trials import Trial
+
     trial = values["trial"]
     read = {
         "evidence": tuple(values["evidence"]),
@@ -56,7 +63,9 @@ def _advice(values: dict[str, Any]) -> Recommendation:
     return Recommendation(**{**values, **read})
 
 
-def _curve(values: dict[str, Any]) -> LearningCurve:
+def _curve(values: dict[str, Any]) -> "LearningCurve":
+    from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+
     points = {name: tuple(CurvePoint(**each) for each in values[name]) for name in ("measured", "line", "ahead")}
     gains = tuple(Gain(**each) for each in values["gains"])
     now, spread = CurvePoint(**values["now"]), Gain(**values["spread"])

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from visionft.advice.enough import check_labels
 from visionft.advice.held_out import MOST, Asked, HeldOut, Labelled, ask_along, mean_of
 from visionft.advice.power_law import PowerLaws, draw_laws, picture_weights, weighted_means
 from visionft.data.types import Snapshot
-from visionft.errors import NextStep, ProjectError, StoppedError
+from visionft.errors import ProjectError, StoppedError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
@@ -130,26 +131,6 @@ def learning_curve(
     except InterruptedError:
         raise StoppedError("The learning curve was not finished.", "Start again when you like.") from None
     return curve
-
-
-def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] = frozenset()) -> None:
-    """Refuse labels that no curve can be made of.
-
-    Raises:
-        ProjectError: There are none, of one class only, or one picture a class; with the step that helps.
-    """
-    counts = np.zeros(len(images.class_names), np.int64)
-    for image in images.images:
-        if image.split != "test" and image.image_id not in accepted:
-            counts[list(image.labels)] += 1
-    step = NextStep("label", project=project_dir)
-    if not counts.any():
-        raise ProjectError("No picture has a label yet.", "Label a few of each class.", step)
-    if images.task == "single" and np.count_nonzero(counts) < 2:
-        raise ProjectError("All labels are of one class.", "Label a picture of another class.", step)
-    if counts.max() < 2:
-        hint = "Label at least two of each class; five tell more."
-        raise ProjectError("With one picture a class nothing can be measured.", hint, step)
 
 
 def labelled_pictures(

@@ -8,9 +8,10 @@ from pathlib import Path
 from visionft.advice import answerers, wording
 from visionft.advice.answerers import Answerer, Plan
 from visionft.advice.choosing import Limits, choose
+from visionft.advice.enough import check_labels
 from visionft.advice.forecast import ratio_after
 from visionft.advice.held_out import HeldOut
-from visionft.advice.learning_curve import LearningCurve, check_labels, curve_of, labelled_pictures
+from visionft.advice.learning_curve import LearningCurve, curve_of, labelled_pictures
 from visionft.advice.to_label import likely_pictures
 from visionft.advice.trials import HALVES, Trial, can_try, run_trial, trial_config
 from visionft.data.types import Snapshot

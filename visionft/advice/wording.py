@@ -7,7 +7,7 @@ import numpy as np
 
 from models.catalog import known_backbone
 from visionft.advice.answerers import Answerer, Drawn
-from visionft.advice.choosing import WORTH, Limits, gain_over
+from visionft.advice.choosing import WORTH, Limits, gain_over, is_worth
 from visionft.advice.learning_curve import Gain, LearningCurve
 from visionft.advice.trials import Trial
 from visionft.amounts import rough_duration_text
@@ -54,9 +54,9 @@ class Facts:
 
     @property
     def out_of_reach(self) -> Drawn | None:
-        """Return the best of what would give more than a point more than the advised, were it not for the limits."""
+        """Return the best of what would be worth more than the advised, were it not for the limits."""
         found = _best(each for each in self.found if each.answerer.refusal)
-        is_better = found is not None and found.expected > self.chosen.expected + WORTH
+        is_better = found is not None and is_worth(self.chosen.expected, found.expected)
         return found if is_better else None
 
     @property
@@ -78,7 +78,7 @@ def advice(facts: Facts) -> str:
     if facts.out_of_reach is not None:
         return f"Use “{title}”, right for {share} ({low} to {high}): what would be better is beyond the limits."
     if chosen.kind == "run":
-        return f"Use “{title}”, right for {share} ({low} to {high}): nothing else is expected to be a point better."
+        return f"Use “{title}”, right for {share} ({low} to {high}): nothing else is expected to be much better."
     if facts.problem:
         return f"Use “{title}”, right for {share} ({low} to {high}): with these labels nothing can be trained yet."
     if facts.trained is None:

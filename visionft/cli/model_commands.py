@@ -101,7 +101,12 @@ def train(
 def _base_config(
     preset: str | None, backbone: str | None, method: str | None, device: str, snapshot: Snapshot
 ) -> TrainConfig:
-    """Return the preset's settings, or the defaults, with the backbone and method that were named."""
+    """Return the preset's settings, or the defaults, with the backbone and method that were named.
+
+    What needs no training needs no backbone to be named: its usual one costs seconds.
+    """
+    if preset is None and backbone is None and method in METHODS and METHODS[method].is_training_free:
+        backbone = METHODS[method].usual_backbone or DEFAULT_BACKBONE
     if preset is None and (backbone is None or method is None):
         hint = "Give --preset, or --backbone and --method, such as --preset balanced, or --resume RUN."
         raise VisionFTError("What to train is not said.", hint)

@@ -265,7 +265,7 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         best=done,
         seconds=seconds,
         stopped=False,
-        trainable_parameters=len(parts),
+        trainable_parameters=sum(each.trainable_parameters for each in results),
         total_parameters=sum(each.total_parameters for each in results),
         device=pick_device(config.device).name,
         precision="fp32",

@@ -98,7 +98,7 @@ def test_a_question_becomes_a_sentence_a_table_and_a_curve(qtbot, window, page, 
     assert card.sentence.text() == ANSWER.advice and not card.ask_button.isVisible()
     rows = card.table.texts()
     assert [row[0] for row in rows] == ["Full fine-tuning", "Linear probe"]
-    assert "about 86.0%" in rows[0] and "80.0%" in rows[1]
+    assert rows[0][1] == "about 86.0% (82%–89%)" and rows[1][1] == "80.0% (76%–83%)"
     assert card.chart is not None and card.chart.shown() == {"measured": 2, "labels": 100}
     assert ANSWER.change[0] in card.change.text()
     qtbot.mouseClick(card.fold_button, LEFT)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from visionft.advice.answerers import Answerer, Drawn, Kind
-from visionft.advice.choosing import Limits, choose
+from visionft.advice.choosing import Limits, choose, is_worth
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
 from visionft.advice.wording import Facts, advice, change
 from visionft.errors import VisionFTError
@@ -42,6 +42,11 @@ def test_training_has_to_be_worth_a_point():
     assert choose((linear, answerer("full", "full", 0.805, seconds=300)), Limits()) is linear
     better = answerer("full", "full", 0.83, seconds=300)
     assert choose((linear, better, answerer("lora", "peft", 0.828, seconds=600)), Limits()) is better
+
+
+def test_where_few_errors_are_left_sparing_a_quarter_of_them_is_worth_it_too():
+    assert is_worth(0.97, 0.979) and not is_worth(0.97, 0.975)
+    assert is_worth(0.7, 0.71) and not is_worth(0.7, 0.705) and not is_worth(0.9, 0.8)
 
 
 def test_a_run_that_is_there_is_taken_where_nothing_is_a_point_better():

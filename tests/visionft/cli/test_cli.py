@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from models.catalog import DEFAULT_BACKBONE
+
 TINY = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
 
 
@@ -87,6 +89,7 @@ def mistakes(project: Path) -> list[tuple[list[object], str]]:
         (["train", project, "--backbone", "vgg", "--method", "lora"], "'vgg'"),
         (["train", project, "--backbone", "test_resnet", "--method", "dream"], "'dream'"),
         (["train", project, "--backbone", "test_resnet", "--method", "prefix"], "no attention"),
+        (["train", project, "--method", "lora"], "What to train is not said"),
         ([*train, "--epochs", "0"], "epochs: must be at least 1"),
         ([*train, "--set", "lora.rank=many"], "lora.rank: must be a whole number"),
         ([*train, "--set", "weights=/nowhere.pth"], "no file /nowhere.pth"),
@@ -108,6 +111,12 @@ def test_each_mistake_is_one_clear_line_and_exit_2(run, project: Path) -> None:
         assert expected in stderr and "Traceback" not in stderr and not stdout, (arguments, stderr)
     assert {path: path.stat().st_size for path in project.rglob("*") if "project.db" not in path.name} == before
     assert not (project.parent / "out").exists()
+
+
+def test_what_needs_no_training_needs_no_backbone_to_be_named(run, project: Path) -> None:
+    code, stdout, stderr = run("train", project, "--method", "prototype", "--json")
+    assert code == 0, stderr
+    assert json.loads(stdout)["run"] == f"001-{DEFAULT_BACKBONE}-prototype"
 
 
 @pytest.mark.parametrize("folders", [{}, {"only": 3}, {"a": 1, "b": 1}, {"a": 9, "b": 1}])

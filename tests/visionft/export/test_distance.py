@@ -1,7 +1,6 @@
 """Unlike the pictures of training: what the exported file says of it, where the border lies, when it says nothing."""
 
 import copy
-import dataclasses
 import json
 import subprocess
 import sys
@@ -18,10 +17,11 @@ from models.methods.layers.joined import Stages
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.events import ignore_event, never_stop
-from visionft.export import distance
+from visionft.export import distance, exporter
 from visionft.export.answers import csv_text
-from visionft.export.distance import Distance, FittedDistance, fit_distance
+from visionft.export.distance import Distance, fit_distance
 from visionft.export.exporter import export_run
+from visionft.export.outputs import WithOutputs
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
 from visionft.training.runs.loaded_run import load_trained
@@ -145,14 +145,12 @@ def test_of_too_few_pictures_there_is_no_border(
 def test_a_distance_that_differs_from_pytorch_fails_the_export(
     run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FittedDistance.beside
+    def moved(network, backbone, *, distance, embeds):
+        other = copy.deepcopy(distance)
+        other.border.mul_(1.2)
+        return WithOutputs(network, backbone, distance=other, embeds=embeds)
 
-    def moved(self: FittedDistance, *args):
-        other = dataclasses.replace(self, distance=copy.deepcopy(self.distance))
-        other.distance.border.mul_(1.2)
-        return honest(other, *args)
-
-    monkeypatch.setattr(FittedDistance, "beside", moved)
+    monkeypatch.setattr(exporter, "WithOutputs", moved)
     with pytest.raises(ExportError, match="in distance"):
         export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
     assert not list(tmp_path.iterdir())

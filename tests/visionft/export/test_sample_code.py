@@ -125,4 +125,4 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_the_script_needs_nothing_else() -> None:
     imported = set(re.findall(r"^ *(?:import|from) (\w+)", sample_code(), re.MULTILINE))
-    assert imported <= {"json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
+    assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}

@@ -36,7 +36,7 @@ class Format:
         signs: What the text of a file holds, all of one group (regular expressions): formats share a suffix. Empty
             where the suffix says enough.
         read: Lists the pictures of a label file (see `readers.read_csv`); None for what `importing.sources` opens
-            itself: folders, and archives of any of these.
+            itself: archives of any of these, class folders, and folders whose layout or tables tell it by themselves.
         is_per_picture: There is a label file for each picture; `read` takes their folder, too.
         is_import: Whether pictures come in in it.
         is_export: Whether labels go out in it (`exporting.export_labels`).
@@ -174,14 +174,12 @@ FORMATS: dict[str, Format] = {
             name="huggingface",
             title="Hugging Face image folder",
             words="Copies of the pictures with a table beside them, as its datasets are loaded.",
-            is_import=False,
             write_folder=write_image_folder,
         ),
         Format(
             name="yolo",
             title="YOLO classification",
             words="Copies of the pictures that have a class and a split, in folders of these.",
-            is_import=False,
             write_folder=write_yolo,
         ),
         Format(name="zip", title="Zip archive", suffixes=(".zip",), is_export=False),

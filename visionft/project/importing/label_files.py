@@ -17,6 +17,7 @@ from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, form
 
 _MOST_LOOKS = 12  # at files of a folder: where each picture has a file, one is like the other
 _MOST_FOLDERS = 500
+_PLAIN_TEXT = ".txt"  # beside class folders mostly a list of names for a split: a table only when it is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def _tables(base: Path, splits: Mapping[Path, Path], wanted: Wanted) -> Iterator
     """Yield the tables with the split that they are of, if their folder or name says one."""
     formats = [each for each in LABEL_FILES if not each.signs and wanted.allows(each)]
     suffixes = {suffix for each in formats for suffix in each.suffixes}
+    if wanted.only == "auto":
+        suffixes -= {_PLAIN_TEXT}
     found = False
     for folder in (base, *splits):
         split = split_of(folder.name) if folder != base else None

@@ -78,7 +78,8 @@ def opened_source(
         if kind == "folders":
             listing = scan_folder(path, on_event=on_event, should_stop=should_stop)
         else:
-            listing = _list_folder(path, on_event, should_stop, only=kind, choice=choice)
+            only = kind if kind in FORMATS and FORMATS[kind].read else "auto"
+            listing = _list_folder(path, on_event, should_stop, only=only, choice=choice)
         yield _checked(Source(path, path, listing), should_stop)
     elif (read := FORMATS[kind].read if kind in FORMATS else None) is not None:
         beside = tuple(split_folders(path.parent).values())

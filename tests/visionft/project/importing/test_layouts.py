@@ -61,6 +61,8 @@ FOLDERS = [
            classes={"cat": 4}, splits={"train": 2, "test": 2}, added=4),
     Layout("a lone images folder", two("images"), {"readme.txt": "x"}, added=2),
     Layout("a lone data folder with classes", two("data/cat", "data/dog"), {"licence.txt": "x"}, CAT_DOG),
+    Layout("lists of names beside class folders", two("cat", "dog"),
+           {"train.txt": "cat/1cat.png\ndog/1dog.png\n"}, CAT_DOG),
     Layout("a wrapper of splits", two("set/train/cat", "set/val/dog"), classes=CAT_DOG, splits={"train": 2, "val": 2}),
     Layout("one real class", two("cat"), {"readme.txt": "x"}, {"cat": 2}),
 ]  # fmt: skip
@@ -143,6 +145,8 @@ REFUSED = [
     (Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'}), "FiftyOne"),
     (Layout("Label Studio", two("images"), {"export.json": LABEL_STUDIO}),
      "Label Studio"),
+    (Layout("YOLO boxes", two("images/train"), {"data.yaml": "train: images\nnames: [a]\n", "labels/1.txt": "0"}),
+     "YOLO"),
     (Layout("unknown columns", FLAT, {"labels.csv": "file,width,height\na.png,1.5,2.5\nb.png,3.5,4.5\n"}), "width"),
     (Layout("two tables", FLAT, {"one.csv": "file,label\na.png,x\n", "two.csv": "file,label\na.png,y\n"}), "one.csv"),
 ]  # fmt: skip
