@@ -242,7 +242,7 @@ def test_answers_without_training_are_made_on_the_chosen_network(qtbot, page, wi
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=5000)
     assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == BOARD
     assert "1 answer was made without training." in window.toasts.message()
-    newest = window.toasts.newest()
+    newest = window.toasts.newest
     assert newest is not None and "Zero-shot: its weights are elsewhere" in newest.hint()
     qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.board.view.table.runs(), timeout=5000)
 
