@@ -223,10 +223,10 @@ def _short(name: str) -> str:
 
 
 def _round_costs(low: float, high: float, words: Callable[[float], str]) -> list[tuple[float, str]]:
-    """Return (place, words) of the costs 1, 2, 5, 10 ... in a range of their decimal logarithms; at most six."""
+    """Return (place, words) of some of the costs 1, 2, 5, 10 ... in a range of their decimal logarithms."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     found = [step * 10.0**decade for decade in decades for step in _STEPS]
     inside = [value for value in found if low <= math.log10(value) <= high]
-    if len(inside) > 6:
+    if len(inside) > 4:
         inside = [value for value in inside if math.log10(value) % 1 < 1e-9] or inside[::3]
     return [(math.log10(value), words(value)) for value in inside]
