@@ -90,7 +90,7 @@ class LabelExportDialog(QDialog):
 
     def _tile(self, kind: str) -> ActionTile:
         tile = ActionTile(FORMATS[kind].title, FORMATS[kind].words, checkable=True)
-        tile.setMinimumHeight(theme.scaled(84))
+        tile.setMinimumHeight(theme.scaled(98))
         return tile
 
     def _format(self) -> str:

@@ -190,13 +190,13 @@ def test_labels_that_were_not_understood_are_asked_for(qtbot, window, pictures, 
     window.state.create_project(tmp_path / "p")
     window.page("project").take_source(table_of(pictures))
     wait(qtbot, window)
-    qtbot.mouseClick(window.page("project").imports.panel.import_button, LEFT)
-    wait(qtbot, window)
-    assert "was taken as the label" in window.toasts.message()
+    panel = window.page("project").imports.panel
+    assert not panel.import_button.isEnabled() and panel.reading.fault()  # first the user says what is meant
     asked = []
     monkeypatch.setattr(dialogs, "ask_choice", lambda *args, **_options: asked.append(args[3]) or "kindness")
     if wanted == "Choose the column":
-        press(qtbot, window, wanted)
+        step = NextStep("choose_columns", path=pictures / "list.csv", columns=("file", "kindness", "shape"))
+        window.take_step(step)
     else:
         window.take_step(NextStep("import_unlabelled", path=pictures / "list.csv"))
     wait(qtbot, window)

@@ -139,7 +139,7 @@ def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path):
     window.show_page("project")
     qtbot.keyClick(window, Qt.Key.Key_W, CONTROL)
     assert window.state.session is None and window.page("project").welcome.isVisible()
-    window.state.create_project(tmp_path / "stable")
+    window.state.create_project(tmp_path / "paddock")
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not shiboken6.isValid(session) and not any(shiboken6.isValid(page) for page in left.values())
     assert_fresh(window)
@@ -148,7 +148,7 @@ def test_nothing_of_one_project_shows_in_another(qtbot, window, tmp_path):
     assert "donkey" in said(window) and "boxes" in said(window)
 
     window.state.open_project(tmp_path / "orchard")
-    assert_nothing(window, "stable", "boxes", "donkey", "horse")
+    assert_nothing(window, "paddock", "boxes", "donkey", "horse")
     assert window.page("try").answers == () and not window.page("project").report.isVisible()
     window.show_page("results")
     assert window.page("results").table.selected() == ["001-test_resnet-linear"]

@@ -32,7 +32,7 @@ PAIRS = [
         (backbone.name, method.name)
         for backbone in (BACKBONES["test_resnet"], BACKBONES["test_vit"])
         for method in METHODS.values()
-        if backbone.family not in method.unsupported
+        if not method.refusal(backbone)
     ),
     ("starter_vit", "linear"),
     ("starter_resnet", "lora"),

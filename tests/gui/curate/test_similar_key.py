@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 
 from gui.curate import views
 from gui.curate.view import Shown, View
+from gui.results.page import PICTURES
 from gui.state import ChosenPictures
 from visionft.export.predictor import Prediction
 
@@ -58,7 +59,7 @@ def test_from_the_label_page_with_several(qtbot, page, window):
 def test_from_the_results(qtbot, window, image_ids):
     window.show_page("results")
     results = window.page("results")
-    results.view_buttons.button(1).click()
+    results.view_buttons.button(PICTURES).click()
     results.pictures.explain.strip.selection.set_current(0)
     chosen = results.pictures.explain.strip.selection.current_id()
     qtbot.keyClick(results.pictures.explain.strip, F3)

@@ -169,7 +169,7 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
         asked.append(config.method)
         while len(asked) == 2 and not should_stop():
             pass
-        if config.method == "full":
+        if config.method == "prototype":
             raise RunError("Not even one picture fits.")
         remember(config, SetFacts.of(images), COST)
         return Estimate(seconds=9, memory_mb=1, images_per_second=1, device="", micro_batch=8, fits_at_once=True)
@@ -185,7 +185,7 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
     assert window.job_bar.lines[0].stop_button.isVisible()
     qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
     wait_for_job(qtbot, window)
-    assert asked == ["full", "linear"] and window.toasts.message() == ""  # prefix and the rest were not begun
+    assert asked == ["prototype", "knn"] and window.toasts.message() == ""  # the rest were not begun
 
 
 def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch):

@@ -23,6 +23,7 @@ from visionft.evaluation.explanation import Asked, Explanation
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.saliency import explain_batch
 from visionft.evaluation.stored import read_evaluation
+from visionft.heads.solutions import SOLUTIONS, Material
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.answerer import load_answerer
@@ -34,7 +35,7 @@ PAIRS = [
     (backbone, method)
     for backbone in ("test_resnet", "test_vit")
     for method in METHODS
-    if get_backbone(backbone).family not in get_method(method).unsupported
+    if not get_method(method).refusal(get_backbone(backbone))
 ] + [("hybrid_vit", "lora")]
 
 
@@ -150,6 +151,19 @@ def small_classifier(backbone: str, method: str, **options) -> Classifier:
     classifier = build_classifier(
         row, chosen, classes=3, options=chosen.options(**options), weights=None, image_size=64, seed=1
     )
+    if chosen.is_live:  # it holds nothing yet, and answers nothing
+        with torch.no_grad():
+            features = classifier.eval().features(
+                torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+            )
+        material = Material(
+            features=features,
+            targets=torch.nn.functional.one_hot(torch.arange(12) % 3),
+            widths=classifier.head_parts,
+            class_names=("a", "b", "c"),
+            options=chosen.options(),
+        )
+        classifier.load_head(SOLUTIONS[chosen.solution](material).state)
     return classifier.eval().requires_grad_(False)
 
 

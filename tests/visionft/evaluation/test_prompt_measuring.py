@@ -56,7 +56,7 @@ def test_known_pictures_and_texts_load_no_network(
         raise AssertionError("read again")
 
     monkeypatch.setattr("visionft.zero_shot.text_encoder.open_text_side", refuse)
-    monkeypatch.setattr("visionft.features.embedding.features_under", refuse)
+    monkeypatch.setattr("visionft.training.loop.run_context.RunContext", refuse)
     assert measure_prompts(project.path, project.snapshot(), backbone=tiny_clip) == first
     project.apply(SetPrompts({"red": ("something new",)}))
     with pytest.raises(AssertionError, match="read again"):

@@ -173,7 +173,7 @@ FORMATS: dict[str, Format] = {
         Format(
             name="huggingface",
             title="Hugging Face image folder",
-            words="Copies of the pictures with a table beside them, as its datasets are loaded.",
+            words="Copies of the pictures and a table, as its data sets load.",
             write_folder=write_image_folder,
         ),
         Format(

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from visionft.data.types import Split
-from visionft.errors import NextStep, ProjectError
+from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.files import is_file, list_folder
 from visionft.project.formats.folders import CONTAINERS, METADATA_FILES, scan_folder, split_folders
 from visionft.project.formats.labels_file import CLASSES_FILE
@@ -177,7 +177,7 @@ def _annotations(folder: Path, base: Path, wanted: Wanted) -> list[LabelFile]:
     suffixes = {suffix for each in formats for suffix in each.suffixes}
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for place in _places(folder, base):
-        files = [file for file in list_folder(place) if file.suffix.casefold() in suffixes and is_file(file)]
+        files = [file for file in _listed(place) if file.suffix.casefold() in suffixes and is_file(file)]
         files = [file for file in files if not file.name.endswith(CLASSES_FILE)]
         for file in files[:_MOST_LOOKS]:
             format_ = format_of(file)
@@ -201,9 +201,17 @@ def _is_of_pictures(folder: Path) -> bool:
 def _folders_in(folder: Path) -> list[Path]:
     return [
         entry
-        for entry in list_folder(folder)
+        for entry in _listed(folder)
         if not entry.name.startswith(".") and entry.is_dir() and not entry.is_symlink()
     ]
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what lies in a folder; nothing where it may not be listed: the scan for pictures names it."""
+    try:
+        return list_folder(folder)
+    except VisionFTError:
+        return []
 
 
 def _of_format(format_: Format, files: Sequence[Path], base: Path) -> list[LabelFile]:
