@@ -121,6 +121,7 @@ def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
 def test_pictures_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):
     show(PICTURES)
     view = page.pictures.explain
+    qtbot.waitUntil(lambda: view.heat.picture() is not None)  # what is still being read would be kept
     view.strip.tiles()[0].path.unlink()
     view.heat._kept.clear()
     view.show_picture(view.strip.tiles()[0], None)
