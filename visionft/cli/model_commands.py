@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +28,9 @@ from visionft.weights.locations import PRETRAINED, RANDOM
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
+    from visionft.export.memory_index import Remembered
     from visionft.export.predictor import Prediction
+    from visionft.retrieval.evidence import Neighbour
 
 
 def register(app: typer.Typer) -> None:
@@ -270,7 +272,9 @@ def predict(
         else:
             if csv_file is not None:
                 write_csv(csv_file, results)
-            print_result([_prediction_value(each) for each in results], lambda: _prediction_text(results), as_json=json)
+            pictures = predictor.index.pictures if predictor.index else {}
+            values = [_prediction_value(each, pictures) for each in results]
+            print_result(values, lambda: _prediction_text(results), as_json=json)
     if all(each.error for each in results):
         raise VisionFTError("None of the pictures could be read.", "The answers say why of each.")
     if missing:
@@ -294,12 +298,17 @@ def _pictures(named: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return paths, missing
 
 
-def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
+def _prediction_value(prediction: "Prediction", pictures: "Mapping[int, Remembered]") -> dict[str, Any]:
     if prediction.error:
         return {"path": prediction.path, "error": prediction.error}
     several = {} if prediction.classes is None else {"classes": prediction.classes}
+    said, evidence = prediction.evidence, {}
+    if said is not None:
+        sides = {"supporting": said.supporting, "contradicting": said.contradicting, "doubles": said.doubles}
+        evidence = {side: [_neighbour_value(each, pictures) for each in found] for side, found in sides.items()}
     return {
         **several,
+        **evidence,
         "path": prediction.path,
         "class": prediction.class_name,
         "probability": prediction.probability,
@@ -307,6 +316,12 @@ def _prediction_value(prediction: "Prediction") -> dict[str, Any]:
         "unlike": None if prediction.distance is None else prediction.is_unlike,
         "top5": [{"class": name, "probability": probability} for name, probability in prediction.top5],
     }
+
+
+def _neighbour_value(each: "Neighbour", pictures: "Mapping[int, Remembered]") -> dict[str, Any]:
+    known = pictures.get(each.image_id)
+    about = {} if known is None else dataclasses.asdict(known)
+    return {**about, "classes": each.classes, "similarity": each.similarity}
 
 
 def _prediction_text(results: Sequence["Prediction"]) -> str:

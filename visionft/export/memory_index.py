@@ -127,7 +127,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
     Raises:
         VisionFTError: The disk is full or cannot be written.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     ids = index.memory.image_ids.tolist()
     about = {
@@ -139,7 +139,8 @@ def write_index(path: Path, index: ExportedIndex) -> None:
     }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)})
+        # `save_file` would let nobody but the author read it.
+        temporary.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
 
 
 def read_index(model: Path) -> ExportedIndex | None:

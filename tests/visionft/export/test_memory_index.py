@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from visionft.cli import main
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
@@ -57,6 +58,16 @@ def test_the_file_answers_with_those_for_and_against(out: Path, snapshot: Snapsh
     assert index is not None
     assert index.pictures[first.image_id] == Remembered("00.png", "blue0", "seen at dawn", ("dark", "wet"))
     assert str(first.path.parent) not in (out / INDEX_FILE).read_bytes().decode("latin-1")
+    assert (out / INDEX_FILE).stat().st_mode == (out / "labels.txt").stat().st_mode  # as readable
+
+
+def test_the_command_names_them_too(out: Path, snapshot: Snapshot, capsys: pytest.CaptureFixture[str], monkeypatch):
+    asked = snapshot.labelled("test")[0]
+    monkeypatch.setattr(sys, "argv", ["visionft", "predict", str(out), str(asked.path), "--json"])
+    assert main() == 0
+    (said,) = json.loads(capsys.readouterr().out)
+    assert said["supporting"] and {each["classes"][0] for each in said["supporting"]} == {said["class"]}
+    assert all(each["name"].endswith(".png") for each in said["supporting"])
 
 
 def test_pictures_that_are_added_answer_from_then_on(out: Path, snapshot: Snapshot):
