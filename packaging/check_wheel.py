@@ -1,6 +1,6 @@
 """Build the wheel, install it where no source is near, and use it: `.venv/bin/python packaging/check_wheel.py`.
 
-This environment's hatchling builds the wheel, and the new environment finds the libraries of this one: no network needed.
+It needs no network: this environment's hatchling builds it, and the new environment finds the libraries of this one.
 Prints what the wheel holds and weighs. `--quick` leaves out using it (packaging/smoke.py), which takes minutes.
 """
 
