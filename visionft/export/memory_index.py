@@ -16,7 +16,7 @@ import numpy as np
 
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.export.publishing import INDEX_FILE
+from visionft.export.contents import INDEX_FILE
 from visionft.files import atomic_path, parse_json, sha256_file
 from visionft.heads.knn.memory import NONE, Memory
 from visionft.retrieval.evidence import Evidence, calibrated, find_evidence

@@ -16,7 +16,7 @@ from typing import Any, Final
 from visionft.amounts import size_text
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, NextStep, as_expected
-from visionft.export.publishing import MODEL_FILE, RECORD_FILE
+from visionft.export.contents import MODEL_FILE, RECORD_FILE
 from visionft.files import parse_json
 
 logger = logging.getLogger(__name__)
