@@ -55,6 +55,14 @@ devices = words("auto", "cpu", "cuda", "mps")
 tasks = words("single", "multi")
 
 
+def topics(incomplete: str) -> Offer:
+    """Complete what there is help on."""
+    from visionft.cli.agents_page import commands  # which imports every command, and those this module
+
+    found = [(name, command.get_short_help_str()) for name, command in commands() if " " not in name]
+    return _offer([("agents", "everything on one page"), *found], incomplete)
+
+
 def backbones(incomplete: str) -> Offer:
     """Complete the catalog's names; timm's hundreds only where the beginning of `timm/` is typed."""
     is_timm = bool(incomplete) and (PREFIX.startswith(incomplete) or incomplete.startswith(PREFIX))

@@ -8,6 +8,7 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
+from visionft.cli.schemas import prints
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
 from visionft.project.edits.certificates import certificates_of
 from visionft.project.names import count_of
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("index")(index)
 
 
+@prints("visionft.export.parity:ExportResult")
 def export(
     project: ProjectDir,
     run: RunName,
@@ -74,6 +76,7 @@ def _border_text(border: "Border | None") -> str:
     return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
+@prints("visionft.export.extending:Held")
 def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[

@@ -16,14 +16,12 @@ from typing import Any, Final
 from visionft.amounts import size_text
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, NextStep, as_expected
-from visionft.export.contents import MODEL_FILE, RECORD_FILE
-from visionft.files import parse_json
+from visionft.export.contents import MODEL_FILE, RECORD_FILE, listed_files, read_record
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 2**31 - 1  # of one protobuf message
 MOST_METADATA: Final = 64 * 2**20
-_MOST_RECORD: Final = 64 * 2**20
 _MEMORY_SHARE: Final = 0.75  # of the computer's, for all that graphs compute at a time
 _FIRST_BYTE: Final = 0x08  # the format's version comes first, whoever writes the file
 # Bits of the tensors' types that are no whole bytes or more than one, by their names in the format.
@@ -214,19 +212,13 @@ def _check_unchanged(path: Path, content: bytes) -> None:
 
 def _recorded_hash(path: Path) -> str | None:
     """Return the hash that the record beside a model has of it; None where it tells none."""
-    record = path.with_name(RECORD_FILE)
-    try:
-        if not record.is_file():
-            return None
-        with record.open("rb") as handle:
-            said = parse_json(handle.read(_MOST_RECORD))
-        listed = said.get("files", {}).get(path.name)
-        if listed is None and path.name != MODEL_FILE:
-            return None
-        return str(said["sha256"] if listed is None else listed["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        logger.info("%s tells no hash: %r", RECORD_FILE, error)
+    record = read_record(path.parent)
+    if record is None:
         return None
+    listed = (listed_files(record) or {}).get(path.name)
+    if listed is not None:
+        return listed.sha256 or None
+    return record["sha256"] if path.name == MODEL_FILE else None
 
 
 def _refused(path: Path, reason: str) -> ExportError:
