@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
-from typer.main import get_command
 
 import visionft
 from visionft.cli.output import ERROR, EXIT_CODES
 from visionft.cli.schemas import in_short, schema_of, to_schema
+from visionft.errors import VisionFTError
 
 _WIDTH: Final = 118
 CONVENTIONS: Final = (
@@ -38,8 +38,12 @@ WALK: Final = (
 )
 
 
-def program_value() -> dict[str, Any]:
-    """Return everything as plain values: conventions, exit codes, the form of errors, and each command."""
+def program_value(program: Any) -> dict[str, Any]:
+    """Return everything as plain values: conventions, exit codes, the form of errors, and each command.
+
+    Args:
+        program: The group of all commands, as typer makes it of the app.
+    """
     return {
         "program": "visionft",
         "version": visionft.__version__,
@@ -47,21 +51,15 @@ def program_value() -> dict[str, Any]:
         "exit_codes": {str(code): words for code, words in EXIT_CODES.items()},
         "error": to_schema(ERROR),
         "walk_through": [line for line, _ in WALK],
-        "commands": [_command_value(name, command) for name, command in commands()],
+        "commands": [_command_value(name, command) for name, command in commands(program)],
     }
 
 
-def commands() -> Iterator[tuple[str, Any]]:
-    """Yield each command with its name, those of a group as `weights fetch`."""
-    from visionft.cli import app
-
-    yield from _within(get_command(app), "")
-
-
-def _within(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each command with its name, those of a group inside as `weights fetch`."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from _within(command, f"{prefix}{name} ")
+            yield from commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", command
 
@@ -112,9 +110,8 @@ def _kind(parameter: Any) -> str:
     return {Path: "path", int: "integer", float: "number", bool: "flag"}.get(annotation, "text")
 
 
-def page_text() -> str:
-    """Return everything as one page for a person or a model that reads text."""
-    value = program_value()
+def page_text(value: dict[str, Any]) -> str:
+    """Return what `program_value` gave as one page, for a person or a model that reads text."""
     lines = [f"# VisionFT {value['version']} for scripts and agents", ""]
     lines += [*(_wrapped(f"- {each}", "  ") for each in CONVENTIONS), "", "## Exit codes", ""]
     lines += [f"{code:>4}  {words}" for code, words in value["exit_codes"].items()]
@@ -147,17 +144,13 @@ def _parameter_text(parameter: dict[str, Any]) -> str:
     return f"  {named}{value}{told}: {parameter['help']}"
 
 
-def command_named(words: list[str]) -> typer.Context:
+def command_named(program: Any, words: list[str]) -> typer.Context:
     """Return the context of the command or group of that name, whose help can be asked for.
 
     Raises:
         VisionFTError: There is none.
     """
-    from visionft.cli import app
-    from visionft.errors import VisionFTError
-
-    command = get_command(app)
-    context = typer.Context(command, info_name="visionft")
+    command, context = program, typer.Context(program, info_name="visionft")
     for word in words:
         inside = getattr(command, "commands", {})
         if word not in inside:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -55,11 +55,10 @@ devices = words("auto", "cpu", "cuda", "mps")
 tasks = words("single", "multi")
 
 
-def topics(incomplete: str) -> Offer:
+def topics(context: typer.Context, incomplete: str) -> Offer:
     """Complete what there is help on."""
-    from visionft.cli.agents_page import commands  # which imports every command, and those this module
-
-    found = [(name, command.get_short_help_str()) for name, command in commands() if " " not in name]
+    commands: dict[str, Any] = getattr(context.find_root().command, "commands", {})
+    found = [(name, command.get_short_help_str()) for name, command in commands.items()]
     return _offer([("agents", "everything on one page"), *found], incomplete)
 
 

@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     {"help": str},
 )
 def help_(
+    context: typer.Context,
     topic: Annotated[
         list[str] | None,
         typer.Argument(
@@ -59,8 +60,9 @@ def help_(
 ) -> None:
     """Show what a command does and takes; `visionft help agents` tells all of it to scripts, with JSON Schemas."""
     if topic == ["agents"]:
-        print_result(program_value(), page_text, as_json=json)
+        value = program_value(context.find_root().command)
+        print_result(value, lambda: page_text(value), as_json=json)
         return
-    context = command_named(topic or [])
-    text = context.command.get_help(context)
+    asked = command_named(context.find_root().command, topic or [])
+    text = asked.command.get_help(asked)
     print_result({"help": text}, text, as_json=json)

@@ -239,7 +239,7 @@ def _compare_text(found: Comparison, groups: dict[str, tuple[Changed, ...]], nam
                 "method": str,
                 "trustworthy": bool,
                 "deletion": float | None,
-                "random_deletion": float | None,
+                "random_deletion": [float],
                 "heat_map": Path | None,
             },
             {"path": Path, "error": str},

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from visionft.cli import main
+from visionft.cli import app, main
 
 KINDS: dict[str, tuple[type, ...]] = {
     "boolean": (bool,), "integer": (int,), "number": (int, float), "string": (str,), "null": (type(None),),
@@ -69,7 +70,7 @@ def declared_faults(words: list[str], stdout: str) -> list[str]:
     from visionft.cli.agents_page import commands
     from visionft.cli.schemas import schema_of
 
-    known = dict(commands())
+    known = dict(commands(get_command(app)))
     command = known.get(words[0]) or known[" ".join(words[:2])]
     schema = schema_of(command.callback)
     return ["it declares nothing"] if schema is None else faults(json.loads(stdout), schema)

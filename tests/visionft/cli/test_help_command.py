@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from typer.main import get_command
 
+from visionft.cli import app
 from visionft.cli.agents_page import commands, page_text, program_value
 from visionft.cli.output import EXIT_CODES, error_value
 from visionft.cli.schemas import in_short, prints, schema_of, to_schema
 from visionft.errors import ConfigError, NextStep, Problem, VisionFTError
 
+PROGRAM = get_command(app)
+VALUE = program_value(PROGRAM)
 WINDOW = "app"  # opens it, and prints nothing
 
 
 def test_every_command_is_on_the_page_with_all_it_takes_and_prints() -> None:
-    text, value = page_text(), program_value()
+    text, value = page_text(VALUE), VALUE
     told = {each["command"]: each for each in value["commands"]}
-    assert set(told) == {name for name, _ in commands()} and len(told) > 45
-    for name, command in commands():
+    assert set(told) == {name for name, _ in commands(PROGRAM)} and len(told) > 45
+    for name, command in commands(PROGRAM):
         assert f"\n## visionft {name}" in text
         one = told[name]
         assert one["help"] and len(one["arguments"]) + len(one["options"]) == len(command.params)
@@ -34,7 +38,7 @@ def test_every_command_is_on_the_page_with_all_it_takes_and_prints() -> None:
 def test_the_page_is_read_by_machines(run, faults_of) -> None:
     code, stdout, _ = run("help", "agents", "--json")
     value = json.loads(stdout)
-    assert code == 0 and value["commands"] == json.loads(json.dumps(program_value()["commands"]))
+    assert code == 0 and value["commands"] == json.loads(json.dumps(VALUE["commands"]))
     (train,) = [each for each in value["commands"] if each["command"] == "train"]
     assert train["usage"] == "visionft train PROJECT [OPTIONS]"
     (epochs,) = [each for each in train["options"] if each["name"] == "--epochs"]
@@ -55,7 +59,7 @@ def test_an_error_is_json_where_json_is_wanted(run, tmp_path: Path, faults_of) -
     code, stdout, stderr = run("info", tmp_path / "none", "--json")
     assert code == 2 and not stdout
     told = json.loads(stderr.splitlines()[-1])
-    assert not faults_of(told, program_value()["error"])
+    assert not faults_of(told, VALUE["error"])
     assert "none" in told["error"]["message"] and told["error"]["next"].startswith("visionft ")
     assert run("info", tmp_path / "none")[2].startswith("visionft: ")
 
@@ -69,7 +73,7 @@ def test_each_fault_of_settings_is_told_by_its_field(faults_of) -> None:
     ]
     assert value["error"]["next"] == "visionft label /p CLASS IMAGE..."
     for each in (value, error_value(VisionFTError("x"), {})):
-        assert not faults_of(json.loads(json.dumps(each)), program_value()["error"])
+        assert not faults_of(json.loads(json.dumps(each)), VALUE["error"])
 
 
 @dataclasses.dataclass
@@ -83,7 +87,7 @@ class Held:
     more: dict[str, list[Path]]
 
 
-VALUE = {"name": "x", "sizes": [1, 2], "pair": ["y", 0.5], "kind": "a", "more": {"z": ["/p"]}}
+HELD = {"name": "x", "sizes": [1, 2], "pair": ["y", 0.5], "kind": "a", "more": {"z": ["/p"]}}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ VALUE = {"name": "x", "sizes": [1, 2], "pair": ["y", 0.5], "kind": "a", "more": 
     ],
 )
 def test_schemas_say_what_fits(change: dict[str, Any], said: str, faults_of) -> None:
-    found = faults_of(VALUE | change, to_schema(Held))
+    found = faults_of(HELD | change, to_schema(Held))
     assert [bool(said)] == [bool(found)] and all(said in each for each in found)
 
 
