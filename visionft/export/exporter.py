@@ -17,6 +17,7 @@ from visionft.errors import ExportError
 from visionft.evaluation.report import calibrate
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.comparing import Reference, compare, require_equal
+from visionft.export.describing import describe_model, describe_values
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
@@ -27,6 +28,7 @@ from visionft.export.graph import (
     export_network,
     from_pictures,
     hide_outputs,
+    keep_only,
     set_metadata,
 )
 from visionft.export.index_keeping import keep_index
@@ -152,7 +154,10 @@ def _write_model(
         for part in answerer.parts
     ]
     model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
-    set_metadata(model, metadata | hide_outputs(model))
+    describe_values(model, images.task)
+    metadata = metadata | hide_outputs(model)
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
@@ -173,12 +178,19 @@ def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, o
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
-    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's.
+
+    It gives nothing else: it is for runtimes that refuse what the other outputs are computed with (OpenCV 4).
+    """
     import onnx
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_outputs(model))
+    keep_only(model, LOGITS)
+    describe_values(model, images.task)
+    metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     pictures = parity_pictures(loaded.run, images)[:16]

@@ -13,7 +13,7 @@ from PIL import Image
 from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import PYTHON
 
 ALLOWED = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 
@@ -54,7 +54,7 @@ def test_the_script_beside_the_model_answers_like_the_program(
 ) -> None:
     model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out").model
     script = model.with_name("predict.py")
-    assert script.read_text(encoding="utf-8") == sample_code()
+    assert script.read_text(encoding="utf-8") == PYTHON.code
     turned = tmp_path / "turned.jpg"  # shot with the camera on its side: EXIF says so
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -73,7 +73,7 @@ def script(tmp_path: Path) -> Path:
     """Return the script in a folder without a model."""
     script = tmp_path / "out" / "predict.py"
     script.parent.mkdir()
-    script.write_text(sample_code(), encoding="utf-8")
+    script.write_text(PYTHON.code, encoding="utf-8")
     return script
 
 
@@ -124,5 +124,5 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_the_script_needs_nothing_else() -> None:
-    imported = set(re.findall(r"^ *(?:import|from) (\w+)", sample_code(), re.MULTILINE))
+    imported = set(re.findall(r"^ *(?:import|from) (\w+)", PYTHON.code, re.MULTILINE))
     assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
