@@ -1,6 +1,6 @@
 """What an exported file and the record beside it say of themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.data.types import Snapshot
+from visionft.export.contents import ListedFile
 from visionft.export.distance import FittedDistance
 from visionft.export.graph import preprocessing_metadata
-from visionft.export.parity import ExportResult
+from visionft.export.parity import ExportResult, SampleRun
 from visionft.project.edits.certificates import Certificate
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
@@ -79,7 +80,12 @@ def _source(weights: BaseWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def record_of(answerer: Answerer, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
+def record_of(
+    answerer: Answerer,
+    result: ExportResult,
+    certificates: Sequence[Certificate],
+    files: Mapping[str, ListedFile],
+) -> dict[str, Any]:
     """Return what `export.json` holds: of what the model is made and what was measured of it."""
     return {
         **_made_of(answerer),
@@ -91,7 +97,13 @@ def record_of(answerer: Answerer, result: ExportResult, certificates: Sequence[C
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
+        "samples": {each.name: _came_of(each) for each in result.samples},
+        "files": {name: asdict(said) for name, said in files.items()},
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
+
+
+def _came_of(sample: SampleRun) -> dict[str, Any]:
+    return {"output": sample.output, "agrees": sample.agrees, "why_not": sample.why_not}
