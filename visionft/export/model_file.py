@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 MOST_BYTES: Final = 2**31 - 1  # of one protobuf message
 MOST_METADATA: Final = 64 * 2**20
 _MEMORY_SHARE: Final = 0.75  # of the computer's, for all that graphs compute at a time
+_PROCESSOR: Final = "CPUExecutionProvider"
 _FIRST_BYTE: Final = 0x08  # the format's version comes first, whoever writes the file
 # Bits of the tensors' types that are no whole bytes or more than one, by their names in the format.
 _BITS: Final = {
@@ -83,13 +84,15 @@ def open_session(path: Path, content: bytes, *, device: str = "auto") -> Any:
     """
     import onnxruntime
 
-    _limit_memory()
+    providers = _providers(device)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is said once, by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
-    options.add_session_config_entry("session.use_env_allocators", "1")
+    if providers == [_PROCESSOR]:  # on a GPU memory is limited by the GPU's own
+        _limit_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=_providers(device))
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
         if (expected := as_expected(error)) is not None:
             raise expected from error
@@ -230,9 +233,9 @@ def _providers(device: str) -> list[str]:
 
     is_there = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu()
     if device not in ("auto", "cuda") or not is_there:
-        return ["CPUExecutionProvider"]
+        return [_PROCESSOR]
     onnxruntime.preload_dlls()
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CUDAExecutionProvider", _PROCESSOR]
 
 
 @cache
