@@ -26,7 +26,7 @@ CONVENTIONS: Final = (
     "Pictures are only read, wherever they lie; a project is a folder that holds labels, runs and what is computed.",
     "A run is PROJECT/runs/NNN-backbone-method and goes by its name or its number; an export is a folder by itself.",
     "Files that are written appear whole or not at all. Commands that take long stop well at the first Ctrl-C.",
-    "Only fetching weights or public sets, and uploads that are asked for, use the network; VISIONFT_OFFLINE=1 forbids it.",
+    "Only what fetches weights or public sets, or uploads, uses the network; VISIONFT_OFFLINE=1 forbids it.",
     "One command at a time changes a project; others that only read may run beside it.",
 )
 WALK: Final = (
