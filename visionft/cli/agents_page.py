@@ -3,6 +3,7 @@
 One value (`program_value`) and its text (`page_text`); no list of commands is kept anywhere else.
 """
 
+import dataclasses
 import textwrap
 import types
 import typing
@@ -13,9 +14,12 @@ from typing import Any, Final
 import typer
 
 import visionft
+from models.methods.table import METHODS
+from models.settings import range_words
 from visionft.cli.output import ERROR, EXIT_CODES
 from visionft.cli.schemas import in_short, schema_of, to_schema
 from visionft.errors import VisionFTError
+from visionft.training.config.train_config import TrainConfig
 
 _WIDTH: Final = 118
 CONVENTIONS: Final = (
@@ -52,7 +56,22 @@ def program_value(program: Any) -> dict[str, Any]:
         "error": to_schema(ERROR),
         "walk_through": [line for line, _ in WALK],
         "commands": [_command_value(name, command) for name, command in commands(program)],
+        "settings": list(_settings()),
     }
+
+
+def _settings() -> Iterator[dict[str, Any]]:
+    """Yield each setting of a training, as `--set` and recipes take it; those of a method as `lora.rank`."""
+    groups = [("", TrainConfig), *((f"{name}.", method.options) for name, method in METHODS.items())]
+    for prefix, kind in groups:
+        for field in dataclasses.fields(kind):
+            if field.metadata:
+                yield {
+                    "name": f"{prefix}{field.name}",
+                    "default": field.default,
+                    "allowed": range_words(field.metadata),
+                    "help": field.metadata["help"],
+                }
 
 
 def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -124,6 +143,8 @@ def page_text(value: dict[str, Any]) -> str:
         lines += [_wrapped(_parameter_text(each), "      ") for each in shown]
         if command["prints"] is not None:
             lines.append(_wrapped(f"  --json prints {in_short(command['prints'])}", "      "))
+    lines += ["", "## Settings of a training: --set KEY=VALUE, and recipes", ""]
+    lines += [_wrapped(_setting_text(each), "      ") for each in value["settings"]]
     lines += ["", "JSON Schema of all this: visionft help agents --json"]
     return "\n".join(lines)
 
@@ -132,10 +153,17 @@ def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
+def _setting_text(setting: dict[str, Any]) -> str:
+    default = str(setting["default"]).lower() if isinstance(setting["default"], bool) else setting["default"]
+    facts = ", ".join(filter(None, (setting["allowed"], f"default {default}" if default != "" else "")))
+    return f"  {setting['name']} ({facts}): {setting['help']}"
+
+
 def _parameter_text(parameter: dict[str, Any]) -> str:
     named = "/".join(parameter["names"]) or parameter["name"]
     value = f" {parameter['value']}" if parameter["names"] and parameter["value"] else ""
-    facts = [f"{parameter['type']}"] if parameter["type"] not in ("flag", "text") else []
+    is_said = parameter["type"] in ("flag", "text") or parameter["value"] == parameter["type"].upper()
+    facts = [] if is_said else [parameter["type"]]
     facts += [f"at least {parameter['minimum']}"] if parameter["minimum"] is not None else []
     facts += [f"at most {parameter['maximum']}"] if parameter["maximum"] is not None else []
     facts += ["repeatable"] if parameter["repeated"] else []

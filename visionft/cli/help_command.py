@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
         "error": Any,
         "walk_through": [str],
         "commands": [_COMMAND],
+        "settings": [{"name": str, "default": Any, "allowed": str, "help": str}],
     },
     {"help": str},
 )

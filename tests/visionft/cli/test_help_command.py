@@ -43,6 +43,11 @@ def test_the_page_is_read_by_machines(run, faults_of) -> None:
     assert train["usage"] == "visionft train PROJECT [OPTIONS]"
     (epochs,) = [each for each in train["options"] if each["name"] == "--epochs"]
     assert (epochs["type"], epochs["required"], epochs["default"]) == ("integer", False, None)
+    settings = {each["name"]: each for each in value["settings"]}
+    assert settings["epochs"] == {
+        "name": "epochs", "default": 20, "allowed": "1 to 10,000", "help": "How often training sees every picture.",
+    }  # fmt: skip
+    assert settings["lora.rank"]["allowed"] == "1 to 256" and "lora" not in settings
     assert "{run: text, best: {epoch: integer" in in_short(train["prints"])
 
 
