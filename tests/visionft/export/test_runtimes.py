@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -65,7 +66,8 @@ def reference(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> lis
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(str(model))
-    return [np.asarray(evaluator.run(["probabilities"], {"image": pixels[None]})[0])[0] for pixels in pictures]
+    answers = (cast("list[np.ndarray]", evaluator.run(["probabilities"], {"image": each[None]})) for each in pictures)
+    return [probabilities[0] for (probabilities,) in answers]
 
 
 def opencv(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
