@@ -41,7 +41,7 @@ PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "Programs in five languages run it anywhere, without this one."),
+    ("copy", "Ready to use", "Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
 )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text, verbatim
 from visionft.amounts import size_text
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, SampleRun
+from visionft.export.samples import SAMPLES
 
 _CAPTIONS = {
     "agreement": "Same top class",
@@ -34,7 +35,7 @@ class ParityCard(Card):
         self._figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
         self._notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
         self._file = ElidedLabel("", "strong")
-        self._others = text("", "small", wrap=True)
+        self._others, self._samples = text("", "small", wrap=True), text("", "small", wrap=True)
         self.open_button = Button("Open folder", "folder-open", on_click=self._open)
         self._folder = Path()
         head = row(
@@ -48,7 +49,7 @@ class ParityCard(Card):
         self.body.addLayout(head)
         self.body.addLayout(self._grid())
         self.body.addLayout(file)
-        self.body.addWidget(self._others)
+        self.body.addLayout(column(self._others, self._samples, spacing=theme.HAIR))
         self.body.addLayout(row(self.open_button, None))
         self.hide()
 
@@ -93,10 +94,12 @@ class ParityCard(Card):
             self._figures[name].setText(figure)
             self._notes[name].setText(note)
         self._file.setText(str(result.model))
-        beside = ["labels.txt", "predict.py", "export.json"]
+        beside = ["labels.txt", "predict.py", "samples", "export.json"]
         if result.float_model is not None:
             beside.insert(0, result.float_model.name)
         self._others.setText(tr("Beside it: {names}", names=", ".join(beside)))
+        self._samples.setText(" ".join(map(_words_of, result.samples)))
+        self._samples.setVisible(bool(result.samples))
         self._folder = result.model.parent
         self.show()
 
@@ -108,5 +111,18 @@ class ParityCard(Card):
         """Return what stands below each figure."""
         return {name: label.text() for name, label in self._notes.items()}
 
+    def samples(self) -> str:
+        """Return what is said of the programs that were run."""
+        return self._samples.text()
+
     def _open(self) -> None:
         self.folder_chosen.emit(self._folder)
+
+
+def _words_of(run: SampleRun) -> str:
+    file = next((sample.file for sample in SAMPLES if sample.name == run.name), run.name)
+    if run.agrees is None:
+        return tr("{file} was not run: {reason}", file=file, reason=tr(run.why_not))
+    if run.agrees:
+        return tr("{file} was run by itself and answers the same.", file=file)
+    return tr("{file} was run by itself and answers otherwise: do not rely on it.", file=file)

@@ -16,7 +16,9 @@ from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
-    from visionft.export.parity import Border
+    from collections.abc import Sequence
+
+    from visionft.export.parity import Border, SampleRun
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +62,7 @@ def export(
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
             f"{_border_text(result.border)}\n"
             f"{_remembered_text(result.remembered)}"
+            f"{_samples_text(result.samples)}"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)
@@ -67,6 +70,14 @@ def export(
 
 def _remembered_text(count: int) -> str:
     return f"{count_of(count, 'labelled picture')} lie beside it, for evidence in each answer.\n" if count else ""
+
+
+def _samples_text(runs: "Sequence[SampleRun]") -> str:
+    from visionft.export.samples import SAMPLES
+
+    files = {sample.name: sample.file for sample in SAMPLES}
+    came_of = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
+    return "".join(f"{files[run.name]} {came_of[run.agrees]}{run.why_not and f' ({run.why_not})'}\n" for run in runs)
 
 
 def _border_text(border: "Border | None") -> str:

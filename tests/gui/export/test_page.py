@@ -15,7 +15,7 @@ from gui.shell.window import MainWindow
 from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, Latency, Parity
+from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
 from visionft.export.samples import PYTHON, SAMPLES
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import write_manifest
@@ -47,6 +47,9 @@ def page(window: MainWindow, project_dir: Path):
     return window.page("export")
 
 
+RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
+
+
 @pytest.fixture
 def exporting(monkeypatch):
     """Let exports write a small file and a true record; return what was asked."""
@@ -63,8 +66,10 @@ def exporting(monkeypatch):
                 median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
+            samples=RUNS,
         )  # fmt: skip
         record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
+        record["samples"] = {each.name: {"agrees": each.agrees, "why_not": each.why_not} for each in RUNS}
         (out_dir / "export.json").write_text(json.dumps(record))
         return result
 
@@ -93,6 +98,10 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
     assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
     assert "opset 18" in notes["size"] and "model_float.onnx" in card._others.text()
+    assert card.samples() == (
+        "predict.py was run by itself and answers the same. "
+        "samples/node/predict.mjs was not run: Node.js is not installed."
+    )
 
 
 def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting, project_dir, monkeypatch):

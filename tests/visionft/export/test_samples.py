@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ ALLOWED = ("numpy", "numpy.libs", "onnxruntime", "PIL", "pillow.libs")
 @pytest.fixture
 def bare_packages(tmp_path: Path) -> Path:
     """Return a folder that holds the three packages and nothing else."""
-    folder, installed = tmp_path / "packages", Path(sysconfig.get_paths()["purelib"])
+    folder, installed = tmp_path / "packages", Path(np.__file__).parents[1]
     folder.mkdir()
     for name in ALLOWED:
         if (installed / name).is_dir():
