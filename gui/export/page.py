@@ -1,7 +1,6 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +26,10 @@ from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
+from visionft.export.project_facts import facts_of
 from visionft.export.sample_code import sample_code
 from visionft.libraries import load_libraries
-from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.queries import remarks
+from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def export_model(
     out_dir: Path,
     *,
     options: ExportOptions,
-    certificates: Sequence[Certificate],
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+    project: Project,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -65,8 +63,7 @@ def export_model(
         images,
         out_dir,
         options=options,
-        certificates=certificates,
-        remarks=remarks,
+        facts=facts_of(project),
         on_event=on_event,
         should_stop=should_stop,
     )
@@ -277,8 +274,7 @@ class ExportPage(Page):
             session.snapshot(),
             target,
             options=self.options(),
-            certificates=certificates_of(session.project),
-            remarks=remarks(session.project),
+            project=session.project,
         )
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)

@@ -9,9 +9,8 @@ from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
-from visionft.project.edits.certificates import certificates_of
+from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
-from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def export(
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     with opened_project(project, read_only=True) as opened:
-        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+        snapshot, facts = opened.snapshot(), facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -44,8 +43,7 @@ def export(
             snapshot,
             out_dir,
             options=ExportOptions(float_input=float_input, opset=opset),
-            certificates=certificates,
-            remarks=said,
+            facts=facts,
             on_event=on_event,
             should_stop=should_stop,
         )

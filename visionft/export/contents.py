@@ -35,10 +35,11 @@ def files_in(folder: Path) -> list[str]:
 
 def list_contents(folder: Path) -> dict[str, ListedFile]:
     """Return size and hash of everything that an export wrote into `folder`, but for its record."""
-    return {name: _listed(folder / name) for name in files_in(folder) if name != RECORD_FILE}
+    return {name: listed_file(folder / name) for name in files_in(folder) if name != RECORD_FILE}
 
 
-def _listed(path: Path) -> ListedFile:
+def listed_file(path: Path) -> ListedFile:
+    """Return size and hash of a file."""
     return ListedFile(bytes=path.stat().st_size, sha256=sha256_file(path))
 
 
@@ -87,7 +88,7 @@ def note_change(folder: Path, name: str) -> None:
     record = read_record(folder)
     if record is None or name not in (listed_files(record) or {}):
         return
-    record["files"][name] = asdict(_listed(folder / name))
+    record["files"][name] = asdict(listed_file(folder / name))
     write_json(folder / RECORD_FILE, record)
 
 
@@ -103,4 +104,4 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def _is_still_ours(path: Path, said: ListedFile) -> bool:
-    return path.suffix in _NOT_FOR_HANDS or _listed(path) == said
+    return path.suffix in _NOT_FOR_HANDS or listed_file(path) == said

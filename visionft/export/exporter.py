@@ -4,7 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import torch  # noqa: TID253
 from visionft.calibration import softmax
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.evaluation.report import calibrate
+from visionft.evaluation.report import calibrate, summarise
+from visionft.evaluation.stored import read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.card.model_card import CARD_FILE, model_card
 from visionft.export.comparing import Reference, compare, require_equal
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
@@ -24,7 +26,9 @@ from visionft.export.contents import (
     RECORD_FILE,
     SCRIPT_FILE,
     list_contents,
+    listed_file,
 )
+from visionft.export.described import metrics_of
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
@@ -43,11 +47,11 @@ from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
+from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
-from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
 from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun
@@ -69,8 +73,7 @@ def export_run(
     out_dir: Path,
     *,
     options: ExportOptions = USUAL,
-    certificates: Sequence[Certificate] = (),
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
+    facts: ProjectFacts = NOTHING_KNOWN,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
@@ -81,8 +84,8 @@ def export_run(
         images: The project's pictures; those of the validation split are compared.
         out_dir: Where to; made when it is missing.
         options: What is written, and how.
-        certificates: What is proven of the project's labels; the record says it to whoever uses the file.
-        remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
+        facts: What the project knows beside its pictures: the record and the card say it to whoever uses the file,
+            notes and tags travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -101,7 +104,7 @@ def export_run(
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
-        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
+        val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
         model_path = _write_model(answerer, images, folder, fitted, metadata, options.opset, on_event)
@@ -111,7 +114,7 @@ def export_run(
         if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
         remembered = (
-            keep_index(answerer.strongest, images, model_path, temperature, remarks or {}) if _embeds(answerer) else 0
+            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks) if _embeds(answerer) else 0
         )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
@@ -129,14 +132,28 @@ def export_run(
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, record_of(answerer, result, certificates, list_contents(folder)))
+        metrics = metrics_of(
+            [
+                summarise(answerer.run, "val", val, temperature, thresholds) if val else None,
+                read_evaluation(run_dir, "test"),
+            ]
+        )
+        _describe(folder, record_of(answerer, result, images, facts, metrics))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
 
+def _describe(folder: Path, record: dict[str, Any]) -> None:
+    """Write the record and the card of all that lies in the folder."""
+    files = list_contents(folder)
+    write_text(folder / CARD_FILE, model_card(record, files))
+    files[CARD_FILE] = listed_file(folder / CARD_FILE)
+    write_json(folder / RECORD_FILE, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+
+
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
-    return [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE, *[FLOAT_MODEL_FILE] * options.float_input]
+    return [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, CARD_FILE, RECORD_FILE, *[FLOAT_MODEL_FILE] * options.float_input]
 
 
 def _write_model(

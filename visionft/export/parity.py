@@ -58,6 +58,7 @@ class Latency:
 
     Attributes:
         provider: What really ran it, such as CPUExecutionProvider.
+        p99_ms: None in the records of earlier versions.
         width: Of the picture in pixels, as is `height`: resizing it is part of the time.
     """
 
@@ -67,6 +68,7 @@ class Latency:
     provider: str
     width: int
     height: int
+    p99_ms: float | None = None
 
     @property
     def hardware(self) -> str:

@@ -84,7 +84,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     page.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = {"options": ExportOptions(float_input=True, opset=18), "certificates": (), "remarks": {}}
+    options = {"options": ExportOptions(float_input=True, opset=18), "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, options)]
     card = page.parity_card
     assert card.isVisible() and not page.promises.isVisible()
