@@ -247,7 +247,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no model"):
         Predictor(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"not a model")
-    with pytest.raises(ExportError, match="not a readable ONNX"):
+    with pytest.raises(ExportError, match="no ONNX file"):
         Predictor(tmp_path)
 
 
