@@ -29,6 +29,7 @@ def export(
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
     float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
+    huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
@@ -42,7 +43,7 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset),
+            options=ExportOptions(float_input=float_input, opset=opset, huggingface=huggingface),
             facts=facts,
             on_event=on_event,
             should_stop=should_stop,

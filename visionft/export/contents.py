@@ -77,7 +77,7 @@ def own_files(folder: Path) -> list[str]:
     if record is None:
         return []
     listed = listed_files(record)
-    names = [name for name in listed or _FIRST_FILES if _is_there(folder, name)]
+    names = [name for name in listed or _FIRST_FILES if is_inside_folder(folder, name)]
     if listed is not None:
         names = [name for name in names if _is_still_ours(folder / name, listed[name])]
     return [*names, RECORD_FILE]
@@ -97,7 +97,7 @@ def _is_inside(name: str) -> bool:
     return bool(parts) and ".." not in parts and "\\" not in name and not PureWindowsPath(name).anchor
 
 
-def _is_there(folder: Path, name: str) -> bool:
+def is_inside_folder(folder: Path, name: str) -> bool:
     """Tell whether the file is there, and in this folder: a link below it may lead anywhere."""
     path = folder / name
     return path.is_file() and path.parent.resolve() == folder.resolve() / Path(name).parent

@@ -4,6 +4,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from visionft.errors import ExportError
 from visionft.evaluation.report import calibrate, summarise
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.card.front_matter import TIMM_FOLDER
 from visionft.export.card.model_card import CARD_FILE, model_card
 from visionft.export.comparing import Reference, compare, require_equal
 from visionft.export.contents import (
@@ -50,10 +52,16 @@ from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
+from visionft.export.reference import reference_of
 from visionft.export.sample_code import sample_code
+from visionft.export.sample_run import run_sample
+from visionft.export.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.files import sha256_file, write_json, write_text
 from visionft.retrieval.refreshing import load_current
+from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
+from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
+from visionft.training.runs.exchange import CONFIG_FILE as UPDATE_FILE
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import RunSummary, read_run
 
@@ -104,6 +112,7 @@ def export_run(
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
+        network = plain_network(answerer) if options.huggingface else None
         val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
@@ -132,15 +141,39 @@ def export_run(
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
+        if network is not None:
+            write_timm_folder(folder, network, answerer.strongest, temperature)
+        _keep_update(answerer, folder / ADAPTER_FOLDER)
+        proofs = _proofs(answerer.run, images, folder)
         metrics = metrics_of(
             [
                 summarise(answerer.run, "val", val, temperature, thresholds) if val else None,
                 read_evaluation(run_dir, "test"),
             ]
         )
-        _describe(folder, record_of(answerer, result, images, facts, metrics))
+        _describe(folder, record_of(answerer, result, images, facts, metrics) | proofs)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+def _keep_update(answerer: Answerer, folder: Path) -> None:
+    """Copy what other libraries load of a run, with its classes and the weights that it belongs to."""
+    source = answerer.run.path / (answerer.run.config.method_row.exchange_folder or ".")
+    if (source / UPDATE_FILE).is_file():
+        shutil.copytree(source, folder)
+        complete_exchange(folder, answerer.run.class_names, base_weights_of(answerer.run))
+
+
+def _proofs(run: RunSummary, images: Snapshot, folder: Path) -> dict[str, Any]:
+    """Return by what the export can be checked again, and what its own script said of a validation picture."""
+    predictor = Predictor(folder / MODEL_FILE, device="cpu")
+    pixels = next(readable_pictures(compared_pictures(run, images)))
+    shares = predictor.probabilities(pixels[None])[0]
+    said = dict(zip(predictor.class_names, map(float, shares), strict=True))
+    return {
+        "reference": {MODEL_FILE: reference_of(predictor.probabilities)},
+        "sample": asdict(run_sample(folder / SCRIPT_FILE, pixels, said)),
+    }
 
 
 def _describe(folder: Path, record: dict[str, Any]) -> None:
@@ -153,7 +186,9 @@ def _describe(folder: Path, record: dict[str, Any]) -> None:
 
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
-    return [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, CARD_FILE, RECORD_FILE, *[FLOAT_MODEL_FILE] * options.float_input]
+    of_timm = [f"{TIMM_FOLDER}/{name}" for name in (CONFIG_FILE, WEIGHTS_FILE)] if options.huggingface else []
+    always = [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, CARD_FILE, RECORD_FILE]
+    return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *of_timm]
 
 
 def _write_model(

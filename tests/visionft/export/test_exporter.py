@@ -47,7 +47,8 @@ def test_every_method_exports_one_equal_file(
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     index = ["index.safetensors"] if METHODS[method].is_live else []
-    assert names == ["README.md", "export.json", *index, "labels.txt", "model.onnx", "predict.py"]
+    update = ["adapter"] if METHODS[method].exchange_folder else []
+    assert names == ["README.md", *update, "export.json", *index, "labels.txt", "model.onnx", "predict.py"]
     assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -134,7 +135,15 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
         run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
     ).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["README.md", "export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
+    assert names == [
+        "README.md",
+        "adapter",
+        "export.json",
+        "labels.txt",
+        "model.onnx",
+        "model_float.onnx",
+        "predict.py",
+    ]
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")

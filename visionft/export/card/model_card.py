@@ -51,7 +51,7 @@ def _what_it_is(record: Mapping[str, Any]) -> str:
     size = record["preprocessing"]["size"]
     network = escaped(record["network"]["architecture"])
     amount = "one" if record["task"] == "single" else "any number"
-    made = f"{escaped(record['method_title'])} of {network}"
+    made = f"made from {escaped(record['backbone'])} ({network}; method: {escaped(record['method_title'])})"
     if parts := record.get("parts"):
         made = f"{len(parts)} networks that answer as one"
     return (

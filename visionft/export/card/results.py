@@ -32,8 +32,8 @@ def worth(record: Mapping[str, Any]) -> str:
     ]
     said = [table(["split", *names, "calibration error (before)"], rows)]
     said.append(
-        "Validation chose the epoch and set the temperature, so its figures are a little too good"
-        + ("; test was not looked at." if "test" in metrics else ", and it was not measured on test pictures.")
+        "Validation decided what was kept and set the temperature, so its figures are a little too good"
+        + ("; test had no part in training." if "test" in metrics else ", and it was not measured on test pictures.")
     )
     said += [_honest(each) for each in record["data"]["leaks"] or ()]
     if record["data"]["leaks"] is None:

@@ -85,6 +85,7 @@ def how_to_use(record: Mapping[str, Any], names: Collection[str]) -> str:
     said = [f"{code(f'python {SCRIPT_FILE} picture.jpg')}, or in a program of your own:", fenced(_PYTHON, "python")]
     if checked := record.get("sample"):
         said.append(_sample(checked))
+    said.append(_runtimes(names))
     others = [code(name) for name in _PURPOSES if name.startswith("samples/") and name in names]
     if others:
         said.append(f"Other languages: {', '.join(others)}.")
@@ -94,6 +95,17 @@ def how_to_use(record: Mapping[str, Any], names: Collection[str]) -> str:
     if "adapter/adapter_config.json" in names:
         said += ["The update alone, beside the network that it was learnt on:", fenced(_PEFT, "python")]
     return "\n\n".join(said)
+
+
+def _runtimes(names: Collection[str]) -> str:
+    """Return where the file was tried, and what to take where it does not run."""
+    said = (
+        f"{code(MODEL_FILE)} runs in ONNX Runtime of any language, OpenVINO and OpenCV 5; in tract once its input's "
+        "size is fixed."
+    )
+    if FLOAT_MODEL_FILE in names:
+        said += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} (ResNets; ViTs one picture at a time)."
+    return said
 
 
 def _sample(checked: Mapping[str, Any]) -> str:

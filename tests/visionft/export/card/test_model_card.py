@@ -29,7 +29,8 @@ def record(name: str = "blue", **changes):
         "split": "test", "images": 9, "leaked": 3, "without": 5 / 6, "without_interval": [0.44, 0.97],
     }  # fmt: skip
     return {
-        "title": "001-run", "run": "001-run", "method": "lora", "method_title": "LoRA", "task": "single",
+        "title": "001-run", "run": "001-run", "backbone": "resnet18",
+        "method": "lora", "method_title": "LoRA", "task": "single",
         "license": "Apache-2.0", "class_names": [name, "green"], "visionft": "0.1",
         "network": {"architecture": "resnet18", "model_args": {}}, "preprocessing": {"size": 64},
         "weights": {"source": "pretrained", "file": "model.safetensors", "origin": "timm/resnet18.a1_in1k",
