@@ -27,7 +27,8 @@ from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.project_facts import facts_of
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import SAMPLES
+from visionft.export.verifying import Verification, verify_export
 from visionft.libraries import load_libraries
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
@@ -40,7 +41,7 @@ PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "A script of forty lines runs it anywhere, without this program."),
+    ("copy", "Ready to use", "Programs in five languages run it anywhere, without this one."),
 )  # fmt: skip
 
 
@@ -69,6 +70,11 @@ def export_model(
     )
 
 
+def check_export(folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Verification:
+    """Check an export again, in a task."""
+    return verify_export(folder, on_event=on_event, should_stop=should_stop)
+
+
 class ExportPage(Page):
     """One file out, verified."""
 
@@ -87,6 +93,8 @@ class ExportPage(Page):
             self.opset_box.addItem(tr(title), opset)
         self.float_box = QCheckBox(tr(label_of("float_input")))
         self.float_box.setToolTip(tr(help_of("float_input")))
+        self.timm_box = QCheckBox(tr(label_of("huggingface")))
+        self.timm_box.setToolTip(tr(help_of("huggingface")))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
@@ -94,8 +102,7 @@ class ExportPage(Page):
         state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
         self.parity_card = ParityCard()
         self.promises = self._promises()
-        words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
-        self.code_card = CodeCard("Use it without this program", words, sample_code())
+        self.code_card = CodeCard(SAMPLES)
         self.empty = EmptyState("train", "", "", "Train a model")
         self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
         self._stack = QStackedWidget()
@@ -115,6 +122,7 @@ class ExportPage(Page):
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
+        self.parity_card.check_asked.connect(self._on_check_asked)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
 
@@ -136,11 +144,16 @@ class ExportPage(Page):
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
         for line, (caption, field) in enumerate(
-            (("Name", self.name_edit), ("Place", place), (label_of("opset"), self.opset_box), ("", self.float_box))
+            (
+                ("Name", self.name_edit),
+                ("Place", place),
+                (label_of("opset"), self.opset_box),
+                ("", column(self.float_box, self.timm_box, spacing=theme.SMALL)),
+            )
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
-                field.setAccessibleName(tr(caption or "Second file"))
+                field.setAccessibleName(tr(caption))
                 fields.addWidget(field, line, 1)
             else:
                 fields.addLayout(field, line, 1)
@@ -285,7 +298,11 @@ class ExportPage(Page):
 
     def options(self) -> ExportOptions:
         """Return the options as they are chosen."""
-        return ExportOptions(float_input=self.float_box.isChecked(), opset=self.opset_box.currentData())
+        return ExportOptions(
+            float_input=self.float_box.isChecked(),
+            opset=self.opset_box.currentData(),
+            huggingface=self.timm_box.isChecked(),
+        )
 
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:
@@ -300,6 +317,16 @@ class ExportPage(Page):
             self.mark_stale()  # the run's folder may be gone, or its weights
         elif self.session is not None:
             self.session.exports_changed.emit(outcome.result.model)
+
+    @Slot(Path)
+    def _on_check_asked(self, folder: Path) -> None:
+        """Check the export that is shown, in a task."""
+        self.parity_card.check_button.setEnabled(False)
+        task = Task(title=tr("Checking an export"), work=partial(check_export, folder), lane=Lane.DISK, page=self.name)
+        self.state.tasks.run(task, owner=self, on_done=self.parity_card.show_check, on_end=self._on_check_ended)
+
+    def _on_check_ended(self, _outcome: Outcome[Verification]) -> None:
+        self.parity_card.check_button.setEnabled(True)
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

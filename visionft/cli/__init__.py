@@ -34,6 +34,7 @@ from visionft.cli import (
     run_commands,
     scoreboard_command,
     suggest_command,
+    train_command,
     weights_commands,
 )
 from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 for module in (
     project_commands,
+    train_command,
     model_commands,
     export_command,
     bundle_commands,

@@ -5,7 +5,7 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 
 import logging
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from visionft.export.contents import (
     LABELS_FILE,
     MODEL_FILE,
     RECORD_FILE,
-    SCRIPT_FILE,
     list_contents,
     listed_file,
 )
 from visionft.export.described import metrics_of
+from visionft.export.describing import describe_model, describe_values
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
@@ -39,6 +39,7 @@ from visionft.export.graph import (
     export_network,
     from_pictures,
     hide_outputs,
+    keep_only,
     set_metadata,
 )
 from visionft.export.index_keeping import keep_index
@@ -46,15 +47,15 @@ from visionft.export.joining import join
 from visionft.export.latency import measure_latency
 from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
-from visionft.export.reference import reference_of
-from visionft.export.sample_code import sample_code
-from visionft.export.sample_run import run_sample
+from visionft.export.reference import references_in
+from visionft.export.sample_runs import require_right, run_samples
+from visionft.export.samples import sample_files, write_samples
 from visionft.export.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.files import sha256_file, write_json, write_text
 from visionft.retrieval.refreshing import load_current
@@ -85,7 +86,7 @@ def export_run(
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
-    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, `predict.py` and `export.json` in `out_dir`.
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, samples and `export.json` in `out_dir`.
 
     Args:
         run_dir: Folder of the run.
@@ -117,8 +118,8 @@ def export_run(
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
         model_path = _write_model(answerer, images, folder, fitted, metadata, options.opset, on_event)
-        reference = Reference(answerer, temperature, images.task, fitted)
-        parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
+        trained = Reference(answerer, temperature, images.task, fitted)
+        parity = compare(trained, images, model_path, on_event=on_event, should_stop=should_stop)
         require_equal(parity)
         if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
@@ -126,6 +127,8 @@ def export_run(
             keep_index(answerer.strongest, images, model_path, temperature, facts.remarks) if _embeds(answerer) else 0
         )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
+        write_samples(folder)
+        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
             model=out_dir / MODEL_FILE,
@@ -138,20 +141,17 @@ def export_run(
             float_model=out_dir / FLOAT_MODEL_FILE if options.float_input else None,
             border=fitted.border if fitted else None,
             remembered=remembered,
+            samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
-        write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
+        require_right(result.samples)
         if network is not None:
             write_timm_folder(folder, network, answerer.strongest, temperature)
         _keep_update(answerer, folder / ADAPTER_FOLDER)
-        proofs = _proofs(answerer.run, images, folder)
-        metrics = metrics_of(
-            [
-                summarise(answerer.run, "val", val, temperature, thresholds) if val else None,
-                read_evaluation(run_dir, "test"),
-            ]
-        )
-        _describe(folder, record_of(answerer, result, images, facts, metrics) | proofs)
+        measured = summarise(answerer.run, "val", val, temperature, thresholds) if val else None
+        metrics = metrics_of([measured, read_evaluation(run_dir, "test")])
+        record = record_of(answerer, result, images, facts, metrics)
+        names = _describe(folder, record | {"reference": references_in(folder)})
+        result = replace(result, files=names)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
@@ -164,30 +164,26 @@ def _keep_update(answerer: Answerer, folder: Path) -> None:
         complete_exchange(folder, answerer.run.class_names, base_weights_of(answerer.run))
 
 
-def _proofs(run: RunSummary, images: Snapshot, folder: Path) -> dict[str, Any]:
-    """Return by what the export can be checked again, and what its own script said of a validation picture."""
-    predictor = Predictor(folder / MODEL_FILE, device="cpu")
-    pixels = next(readable_pictures(compared_pictures(run, images)))
-    shares = predictor.probabilities(pixels[None])[0]
-    said = dict(zip(predictor.class_names, map(float, shares), strict=True))
-    return {
-        "reference": {MODEL_FILE: reference_of(predictor.probabilities)},
-        "sample": asdict(run_sample(folder / SCRIPT_FILE, pixels, said)),
-    }
-
-
-def _describe(folder: Path, record: dict[str, Any]) -> None:
-    """Write the record and the card of all that lies in the folder."""
+def _describe(folder: Path, record: dict[str, Any]) -> tuple[str, ...]:
+    """Write the record and the card of all that lies in the folder; return what that is."""
     files = list_contents(folder)
     write_text(folder / CARD_FILE, model_card(record, files))
     files[CARD_FILE] = listed_file(folder / CARD_FILE)
     write_json(folder / RECORD_FILE, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+    return tuple(sorted(files))
+
+
+def _samples(
+    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, on_event: OnEvent
+) -> tuple[SampleRun, ...]:
+    on_event(Progress(stage="Running the programs beside it", done=0, total=0))
+    return run_samples(folder, [image.path for image in compared_pictures(run, images)], out_dir)
 
 
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
     of_timm = [f"{TIMM_FOLDER}/{name}" for name in (CONFIG_FILE, WEIGHTS_FILE)] if options.huggingface else []
-    always = [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, CARD_FILE, RECORD_FILE]
+    always = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files()]
     return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *of_timm]
 
 
@@ -208,7 +204,10 @@ def _write_model(
         for part in answerer.parts
     ]
     model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
-    set_metadata(model, metadata | hide_outputs(model))
+    describe_values(model, images.task)
+    metadata = metadata | hide_outputs(model)
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
@@ -229,12 +228,19 @@ def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, o
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
-    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's.
+
+    It gives nothing else: it is for runtimes that refuse what the other outputs are computed with (OpenCV 4).
+    """
     import onnx
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_outputs(model))
+    keep_only(model, LOGITS)
+    describe_values(model, images.task)
+    metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     pictures = parity_pictures(loaded.run, images)[:16]

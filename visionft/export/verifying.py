@@ -1,12 +1,14 @@
 """Checking an export again, wherever it lies now: every byte by its hash, every answer by its record. Torch-free."""
 
 import itertools
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep, StoppedError, VisionFTError
@@ -21,12 +23,11 @@ from visionft.export.contents import (
     listed_files,
     read_record,
 )
-from visionft.export.model_file import open_session, read_model
 from visionft.export.parity import MAX_ABS_DIFF
-from visionft.export.predictor import INPUT, OUTPUT, Predictor, expand_folders
+from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.publishing import settle
-from visionft.export.reference import drawn_pictures, largest_difference, recorded_answers
-from visionft.export.sample_run import run_sample
+from visionft.export.reference import answer_of, drawn_pictures, largest_difference, recorded_answers
+from visionft.export.sample_runs import run_python
 
 Fault = Literal["changed", "missing", "unreadable"]
 # Of a smaller precision the processor decides how it rounds, so another computer's answers differ more.
@@ -126,7 +127,7 @@ def verify_export(
     broken = {each.name for each in faults}
     asked = _own_pictures(pictures)
     answers = [] if MODEL_FILE in broken else list(_answers(folder, record, known.keys() - broken, asked, should_stop))
-    sample = _sample(folder, asked) if not broken & {MODEL_FILE, SCRIPT_FILE} and SCRIPT_FILE in known else ""
+    sample = _sample(folder, pictures) if not broken & {MODEL_FILE, SCRIPT_FILE} and SCRIPT_FILE in known else ""
     foreign = [name for name in files_in(folder) if name not in known and name != RECORD_FILE] if listed else []
     return Verification(
         folder=folder,
@@ -184,7 +185,7 @@ def _answers(
         _stop_when_asked(should_stop)
         limit = next((limit for kind, limit in TOLERANCES.items() if kind in name), MAX_ABS_DIFF)
         try:
-            answer = _answer(folder / name)
+            answer = answer_of(folder / name)
             difference = largest_difference(recorded[name], answer)
             same = [int(answer(pixels[None]).argmax()) == place for pixels, place in zip(asked, best, strict=True)]
         except VisionFTError:
@@ -195,19 +196,13 @@ def _answers(
         yield AnswerCheck(name=name, max_abs_diff=difference, limit=limit, pictures=len(asked), agreement=share)
 
 
-def _answer(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what a file says of pictures, without the labelled ones that may lie beside it."""
-    session = open_session(path, read_model(path), device="cpu")
-    return lambda pixels: np.asarray(session.run([OUTPUT], {INPUT: pixels})[0])
-
-
-def _sample(folder: Path, asked: list[np.ndarray]) -> str:
+def _sample(folder: Path, pictures: Path | None) -> str:
     """Run the script on one of the reader's pictures, or on a drawn one; return what is wrong with what it says."""
-    pixels = (asked or drawn_pictures())[0]
     predictor = Predictor(folder / MODEL_FILE, device="cpu")
-    said = dict(zip(predictor.class_names, map(float, predictor.probabilities(pixels[None])[0]), strict=True))
-    try:
-        run_sample(folder / SCRIPT_FILE, pixels, said)
-    except ExportError as error:
-        return error.message
-    return ""
+    with tempfile.TemporaryDirectory() as drawn:
+        paths = expand_folders([pictures]) if pictures is not None else [Path(drawn) / "drawn.png"]
+        if pictures is None:
+            Image.fromarray(drawn_pictures()[0]).save(paths[0])
+        expected = next((said for said in predictor.predict(paths) if not said.error), None)
+        run = run_python(folder, [expected]) if expected is not None else None
+    return f"{SCRIPT_FILE} answers otherwise than {MODEL_FILE}." if run is not None and run.agrees is False else ""

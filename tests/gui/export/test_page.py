@@ -16,7 +16,8 @@ from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import PYTHON, SAMPLES
+from visionft.export.verifying import FileFault, Verification
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
@@ -64,7 +65,7 @@ def exporting(monkeypatch):
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
         )  # fmt: skip
-        record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
+        record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model", "samples", "files")}
         (out_dir / "export.json").write_text(json.dumps(record))
         return result
 
@@ -105,6 +106,29 @@ def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting
     assert window.current_page.name == "try"
 
 
+def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, page, exporting, monkeypatch):
+    faults = [FileFault(name="labels.txt", fault="changed")]
+
+    def check_export(folder, *, on_event, should_stop):
+        return Verification(folder=folder, checked=7, faults=tuple(faults), foreign=("mine.txt",), answers=())
+
+    monkeypatch.setattr(export_page, "check_export", check_export)
+    export(qtbot, window, page)
+    card = page.parity_card
+    assert card.check_text() == ""
+    for expected in ("Changed: labels.txt. Export it again", "Checked again: all 7 files are as they were"):
+        qtbot.mouseClick(card.check_button, LEFT)
+        qtbot.waitUntil(lambda: not window.state.tasks.pending)
+        assert card.check_text().startswith(expected) and card.check_text().endswith("Not of this export: mine.txt.")
+        assert card.check_button.isEnabled()
+        faults.clear()
+
+
+def test_a_folder_for_timm_is_an_option(page):
+    page.timm_box.setChecked(True)
+    assert page.options() == ExportOptions(huggingface=True)
+
+
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
     assert "A folder of this name is made" in page._note.text()
     export(qtbot, window, page)
@@ -117,10 +141,13 @@ def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window,
     assert not page.parity_card.isVisible() and page.promises.isVisible()
 
 
-def test_the_sample_code_is_shown_whole_and_copied(qtbot, page):
-    assert page.code_card.view.toPlainText() == sample_code()
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_each_program_is_shown_whole_and_copied(qtbot, page, sample):
+    assert page.code_card.view.toPlainText() == PYTHON.code
+    qtbot.mouseClick(page.code_card.buttons[sample.name], LEFT)
+    assert page.code_card.view.toPlainText() == sample.code
     qtbot.mouseClick(page.code_card.copy_button, LEFT)
-    assert QGuiApplication.clipboard().text() == sample_code()
+    assert QGuiApplication.clipboard().text() == sample.code
 
 
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):

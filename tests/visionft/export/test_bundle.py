@@ -13,15 +13,14 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
-from visionft.export import sample_run
 from visionft.export.benching import bench_model
 from visionft.export.contents import files_in
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.predictor import Predictor
+from visionft.export.parity import SampleRun
 from visionft.export.pushing import files_to_send
 from visionft.export.reference import drawn_pictures
-from visionft.export.sample_run import run_sample
+from visionft.export.sample_runs import require_right
 from visionft.export.timm_folder import plain_network, write_timm_folder
 from visionft.export.verifying import verify_export
 from visionft.training.config.train_config import TrainConfig
@@ -52,7 +51,8 @@ def test_everything_is_listed_and_described(made: Path) -> None:
     card = (made / "README.md").read_text(encoding="utf-8")
     assert "library_name: timm" in card and "local-dir:huggingface" in card and "adapter/adapter_config.json" in card
     assert record["metrics"]["val"]["pictures"] == 9 and record["data"]["pictures"]["val"] == 9
-    assert record["sample"]["output"].startswith("picture.png") and "%  " in record["sample"]["output"]
+    printed = record["samples"]["python"]["output"]
+    assert printed.startswith("picture1.") and "%  " in printed and printed.splitlines()[0] in card
     assert record["latency"]["p99_ms"] >= record["latency"]["p95_ms"]
     assert str(Path.home()) not in json.dumps(record) and "/tmp" not in json.dumps(record)
 
@@ -182,20 +182,10 @@ def test_the_drawn_pictures_are_the_same_bytes_everywhere() -> None:
     assert [int(each.astype(np.int64).sum()) for each in drawn_pictures()] == [1146496, 8776104, 224790328, 4287546]
 
 
-def test_a_script_that_answers_otherwise_refuses_and_one_that_cannot_run_is_said(
-    spoilt: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script, pixels = spoilt / "predict.py", drawn_pictures()[0]
-    predictor = Predictor(spoilt)
-    said = dict(zip(predictor.class_names, map(float, predictor.probabilities(pixels[None])[0]), strict=True))
-    assert run_sample(script, pixels, said).output
+def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
+    require_right([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
     with pytest.raises(ExportError, match=r"predict.py does not answer as the exported file does"):
-        run_sample(script, pixels, said | {"blue": said["blue"] + 0.01})
-    script.write_text("raise SystemExit('broken')")
-    with pytest.raises(ExportError, match="broken"):
-        run_sample(script, pixels, said)
-    monkeypatch.setattr(sample_run.sys, "frozen", True, raising=False)
-    assert "no Python of its own" in run_sample(script, pixels, said).reason
+        require_right([SampleRun(name="python", output="x", agrees=False)])
 
 
 def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:

@@ -15,6 +15,7 @@ from visionft.export.contents import (
     SCRIPT_FILE,
     ListedFile,
 )
+from visionft.export.samples import PYTHON, SAMPLES
 from visionft.foreign_text import printable
 
 _PURPOSES = {
@@ -27,9 +28,7 @@ _PURPOSES = {
     f"{TIMM_FOLDER}/model.safetensors": "its weights",
     "adapter/adapter_config.json": "the update in PEFT's layout, with its base and its classes",
     "adapter/adapter_model.safetensors": "its weights",
-    "samples/node/predict.mjs": "the same in JavaScript (onnxruntime-node)",
-    "samples/web/index.html": "the same in a browser (onnxruntime-web)",
-    "samples/csharp/Program.cs": "the same in C#",
+    **{each.file: f"the same in another language ({each.title})" for each in SAMPLES[1:]},
 }
 _PYTHON = """
 import json
@@ -83,10 +82,9 @@ def _speed(latency: Mapping[str, Any]) -> str:
 def how_to_use(record: Mapping[str, Any], names: Collection[str]) -> str:
     """Return how to run it, in the languages for which there is a sample."""
     said = [f"{code(f'python {SCRIPT_FILE} picture.jpg')}, or in a program of your own:", fenced(_PYTHON, "python")]
-    if checked := record.get("sample"):
-        said.append(_sample(checked))
+    said.append(_sample(record.get("samples", {}).get(PYTHON.name)))
     said.append(_runtimes(names))
-    others = [code(name) for name in _PURPOSES if name.startswith("samples/") and name in names]
+    others = [f"{each.title} ({code(each.file)})" for each in SAMPLES[1:] if each.file in names]
     if others:
         said.append(f"Other languages: {', '.join(others)}.")
     if f"{TIMM_FOLDER}/config.json" in names:
@@ -108,8 +106,10 @@ def _runtimes(names: Collection[str]) -> str:
     return said
 
 
-def _sample(checked: Mapping[str, Any]) -> str:
-    if not checked.get("output"):
-        return f"{code(SCRIPT_FILE)} was not run when this was exported: {escaped(checked.get('reason', ''))}"
-    shown = "\n".join("    " + printable(line) for line in checked["output"].splitlines())
-    return f"What {code(SCRIPT_FILE)} printed of a validation picture when this was exported:\n\n{shown}"
+def _sample(came_of: Mapping[str, Any] | None) -> str:
+    """Say what the Python sample printed when the export was made."""
+    if came_of is None or not came_of["output"]:
+        reason = came_of["why_not"] if came_of else "no picture was there to ask it about."
+        return f"{code(SCRIPT_FILE)} was not run when this was exported: {escaped(reason)}"
+    shown = "\n".join("    " + printable(line) for line in came_of["output"].splitlines())
+    return f"What {code(SCRIPT_FILE)} printed of validation pictures when this was exported:\n\n{shown}"
