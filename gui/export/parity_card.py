@@ -33,6 +33,7 @@ class ParityCard(Card):
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
+        self._icon = IconLabel("shield", size=36, tone="good")
         self._verdict = text("", "heading", wrap=True)
         self._meaning = text("", "muted", wrap=True)
         self._figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
@@ -45,7 +46,7 @@ class ParityCard(Card):
         self.check_button.setToolTip(tr("Compare every file with its hash, and the answers with those at export"))
         self._folder = Path()
         head = row(
-            IconLabel("shield", size=36, tone="good"),
+            self._icon,
             column(self._verdict, self._meaning, spacing=theme.HAIR),
             spacing=theme.LARGE,
         )
@@ -77,6 +78,7 @@ class ParityCard(Card):
     def show_result(self, result: ExportResult, *, when: str = "") -> None:
         """Show an export; the engine has refused it already when the comparison did not hold."""
         parity, latency = result.parity, result.latency
+        self._icon.show_icon("shield", "good")
         self._verdict.setText(tr("Verified: the file answers like the trained model"))
         compared = tr("The same pictures went through PyTorch and through ONNX Runtime.")
         self._meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
@@ -110,6 +112,12 @@ class ParityCard(Card):
         """Say what checking the export again found; of another one than is shown, nothing."""
         if found.folder != self._folder:
             return
+        if found.is_whole:
+            self._icon.show_icon("shield", "good")
+            self._verdict.setText(tr("Verified: the file answers like the trained model"))
+        else:
+            self._icon.show_icon("warning", "bad")
+            self._verdict.setText(tr("Changed since it was exported"))
         self._checked.setText(check_words(found))
         restyle(self._checked, role="small" if found.is_whole else "fault")
         self._checked.show()

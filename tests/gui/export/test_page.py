@@ -65,7 +65,8 @@ def exporting(monkeypatch):
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
         )  # fmt: skip
-        record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model", "samples", "files")}
+        left_out = {"model", "float_model", "samples", "files"}
+        record = {name: value for name, value in asdict(result).items() if name not in left_out}
         (out_dir / "export.json").write_text(json.dumps(record))
         return result
 
