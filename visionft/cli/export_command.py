@@ -10,9 +10,8 @@ from visionft.cli.output import Json, ProjectDir, job, opened_project, print_res
 from visionft.cli.run_commands import RunName
 from visionft.cli.schemas import prints
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
-from visionft.project.edits.certificates import certificates_of
+from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
-from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
@@ -34,11 +33,12 @@ def export(
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
     float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
+    huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     with opened_project(project, read_only=True) as opened:
-        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+        snapshot, facts = opened.snapshot(), facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -47,9 +47,8 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset),
-            certificates=certificates,
-            remarks=said,
+            options=ExportOptions(float_input=float_input, opset=opset, huggingface=huggingface),
+            facts=facts,
             on_event=on_event,
             should_stop=should_stop,
         )
