@@ -25,6 +25,7 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
+from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.sample_code import sample_code
 from visionft.libraries import load_libraries
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from visionft.data.types import Snapshot
 
 EXPORTS_FOLDER = "exports"
-OPSETS = {20: "Opset 20, the usual one", 18: "Opset 18, for older runtimes", 22: "Opset 22, for newer runtimes"}
 PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
@@ -50,8 +50,7 @@ def export_model(
     images: "Snapshot",
     out_dir: Path,
     *,
-    float_input: bool,
-    opset: int,
+    options: ExportOptions,
     certificates: Sequence[Certificate],
     remarks: Mapping[int, tuple[str, tuple[str, ...]]],
     on_event: OnEvent,
@@ -65,8 +64,7 @@ def export_model(
         run_dir,
         images,
         out_dir,
-        float_input=float_input,
-        opset=opset,
+        options=options,
         certificates=certificates,
         remarks=remarks,
         on_event=on_event,
@@ -90,8 +88,8 @@ class ExportPage(Page):
         self.opset_box = QComboBox()
         for opset, title in OPSETS.items():
             self.opset_box.addItem(tr(title), opset)
-        self.float_box = QCheckBox(tr("Also write model_float.onnx"))
-        self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
+        self.float_box = QCheckBox(tr(label_of("float_input")))
+        self.float_box.setToolTip(tr(help_of("float_input")))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
@@ -141,7 +139,7 @@ class ExportPage(Page):
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
         for line, (caption, field) in enumerate(
-            (("Name", self.name_edit), ("Place", place), ("Format", self.opset_box), ("", self.float_box))
+            (("Name", self.name_edit), ("Place", place), (label_of("opset"), self.opset_box), ("", self.float_box))
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
@@ -273,16 +271,25 @@ class ExportPage(Page):
         run, target, session = self.run(), self.target(), self.session
         if run is None or target is None or session is None or self.why_not_export():
             return
-        options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
-        proven = certificates_of(session.project)
-        said = remarks(session.project)
-        work = partial(export_model, run.path, session.snapshot(), target, certificates=proven, remarks=said, **options)
+        work = partial(
+            export_model,
+            run.path,
+            session.snapshot(),
+            target,
+            options=self.options(),
+            certificates=certificates_of(session.project),
+            remarks=remarks(session.project),
+        )
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
         self._exporting = self.state.tasks.run(
             task, owner=self, on_done=self._on_exported, on_end=self._on_export_ended
         )
         self._show_enabled()
+
+    def options(self) -> ExportOptions:
+        """Return the options as they are chosen."""
+        return ExportOptions(float_input=self.float_box.isChecked(), opset=self.opset_box.currentData())
 
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:

@@ -8,6 +8,7 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
+from visionft.export.options import OPSET, ExportOptions, help_of, sentence
 from visionft.project.edits.certificates import certificates_of
 from visionft.project.names import count_of
 from visionft.project.queries import remarks
@@ -27,10 +28,8 @@ def export(
     project: ProjectDir,
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
-    float_input: Annotated[
-        bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
-    ] = False,
-    opset: Annotated[int, typer.Option(help="18, 20 or 22: a lower one is read by older runtimes.")] = 20,
+    float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
+    opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
@@ -44,8 +43,7 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            float_input=float_input,
-            opset=opset,
+            options=ExportOptions(float_input=float_input, opset=opset),
             certificates=certificates,
             remarks=said,
             on_event=on_event,

@@ -249,6 +249,9 @@ def predict(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Also write a CSV file; - is stdout, and nothing else.")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda, which is then required.", autocompletion=completion.devices)
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Classify pictures with an exported file, by ONNX Runtime alone."""
@@ -258,7 +261,9 @@ def predict(
     is_csv_result = csv_file is not None and is_stdout(csv_file)
     if is_csv_result and json:
         raise VisionFTError("--json and this --csv both write to stdout.", "Give --csv the name of a file.")
-    predictor = Predictor(model)
+    if device not in ("auto", "cpu", "cuda"):
+        raise VisionFTError(f"ONNX Runtime has no device {device!r} here.", "Choose auto, cpu or cuda.")
+    predictor = Predictor(model, device=device)
     paths, missing = _pictures(images)
     with job() as (on_event, should_stop):
         results: list[Prediction] = []

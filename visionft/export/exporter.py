@@ -17,12 +17,18 @@ from visionft.errors import ExportError
 from visionft.evaluation.report import calibrate
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.comparing import Reference, compare, require_equal
+from visionft.export.contents import (
+    FLOAT_MODEL_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    SCRIPT_FILE,
+    list_contents,
+)
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,
-    OPSET,
-    OPSETS,
     assemble,
     export_network,
     from_pictures,
@@ -32,18 +38,12 @@ from visionft.export.graph import (
 from visionft.export.index_keeping import keep_index
 from visionft.export.joining import join
 from visionft.export.latency import measure_latency
+from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
-from visionft.export.publishing import (
-    FLOAT_MODEL_FILE,
-    LABELS_FILE,
-    MODEL_FILE,
-    RECORD_FILE,
-    SCRIPT_FILE,
-    publishing,
-)
+from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
 from visionft.export.sample_code import sample_code
 from visionft.files import sha256_file, write_json, write_text
@@ -54,6 +54,8 @@ from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import RunSummary, read_run
 
 logger = logging.getLogger(__name__)
+
+USUAL = ExportOptions()
 
 NETWORK_FILE = "network.onnx"
 _NO_FLOAT_MODEL = (
@@ -66,8 +68,7 @@ def export_run(
     images: Snapshot,
     out_dir: Path,
     *,
-    float_input: bool = False,
-    opset: int = OPSET,
+    options: ExportOptions = USUAL,
     certificates: Sequence[Certificate] = (),
     remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
     on_event: OnEvent = ignore_event,
@@ -79,9 +80,7 @@ def export_run(
         run_dir: Folder of the run.
         images: The project's pictures; those of the validation split are compared.
         out_dir: Where to; made when it is missing.
-        float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
-            `logits`: for those who preprocess themselves.
-        opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
+        options: What is written, and how.
         certificates: What is proven of the project's labels; the record says it to whoever uses the file.
         remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
@@ -95,21 +94,21 @@ def export_run(
     """
     if out_dir.is_file():
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
-    if opset not in OPSETS:
-        raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
-    logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
-    with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
+    options.check()
+    logger.info("export starts: %s, %s", run_dir.name, options)
+    # First of all: a place that cannot be written is said before minutes are spent.
+    with publishing(out_dir, _planned(options)) as folder:
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
-        if float_input and answerer.is_combined:
+        if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
         _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
-        model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
+        model_path = _write_model(answerer, images, folder, fitted, metadata, options.opset, on_event)
         reference = Reference(answerer, temperature, images.task, fitted)
         parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
         require_equal(parity)
-        if float_input:
+        if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
         remembered = (
             keep_index(answerer.strongest, images, model_path, temperature, remarks or {}) if _embeds(answerer) else 0
@@ -121,18 +120,23 @@ def export_run(
             bytes=model_path.stat().st_size,
             sha256=sha256_file(model_path),
             temperature=temperature,
-            opset=opset,
+            opset=options.opset,
             parity=parity,
             latency=_latency(answerer.run, images, model_path, should_stop),
-            float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
+            float_model=out_dir / FLOAT_MODEL_FILE if options.float_input else None,
             border=fitted.border if fitted else None,
             remembered=remembered,
         )
         write_text(folder / SCRIPT_FILE, sample_code())
         write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, record_of(answerer, result, certificates))
+        write_json(folder / RECORD_FILE, record_of(answerer, result, certificates, list_contents(folder)))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+def _planned(options: ExportOptions) -> list[str]:
+    """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
+    return [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE, *[FLOAT_MODEL_FILE] * options.float_input]
 
 
 def _write_model(

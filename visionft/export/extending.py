@@ -9,9 +9,9 @@ import numpy as np
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.contents import INDEX_FILE, note_change
 from visionft.export.memory_index import ExportedIndex, Remembered, write_index
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.export.publishing import INDEX_FILE
 from visionft.files import sha256_file
 
 
@@ -68,6 +68,7 @@ def extend_index(
         labels = [[label] for label in taken.labels]
         index = index.with_pictures(np.stack(taken.embeddings), labels, taken.pictures)
         write_index(predictor.path.with_name(INDEX_FILE), index)
+        note_change(predictor.path.parent, INDEX_FILE)
     return _held(index, taken, stopped=stopped)
 
 

@@ -17,11 +17,10 @@ import numpy as np
 import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
+from visionft.export.options import OPSET
 from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
 
-OPSET = 20
-OPSETS = (18, 20, 22)  # each is a choice that the tests try
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 

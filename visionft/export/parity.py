@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from visionft.data.types import Split
-from visionft.export.publishing import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, settle
-from visionft.files import read_json
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, read_record
+from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
 MAX_DISTANCE_DIFF = 1e-2  # in units of the border, which no picture is told from more finely
@@ -104,8 +103,10 @@ def read_export(folder: Path) -> ExportResult | None:
     """
     settle(folder)
     model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
+    record = read_record(folder)
+    if record is None:
+        return None
     try:
-        record: dict[str, Any] = read_json(folder / RECORD_FILE)
         parity = record["parity"]
         if model.stat().st_size != record["bytes"]:
             return None

@@ -1,6 +1,6 @@
 """What an exported file and the record beside it say of themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.data.types import Snapshot
+from visionft.export.contents import ListedFile
 from visionft.export.distance import FittedDistance
 from visionft.export.graph import preprocessing_metadata
 from visionft.export.parity import ExportResult
@@ -79,7 +80,12 @@ def _source(weights: BaseWeights) -> dict[str, str]:
     return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
 
 
-def record_of(answerer: Answerer, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
+def record_of(
+    answerer: Answerer,
+    result: ExportResult,
+    certificates: Sequence[Certificate],
+    files: Mapping[str, ListedFile],
+) -> dict[str, Any]:
     """Return what `export.json` holds: of what the model is made and what was measured of it."""
     return {
         **_made_of(answerer),
@@ -91,6 +97,7 @@ def record_of(answerer: Answerer, result: ExportResult, certificates: Sequence[C
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
+        "files": {name: asdict(said) for name, said in files.items()},
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import resources
-from visionft.export.publishing import SCRIPT_FILE
+from visionft.export.contents import SCRIPT_FILE
 
 
 def sample_code() -> str:

@@ -14,6 +14,7 @@ from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
+from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.export.sample_code import sample_code
 from visionft.training.config.train_config import TrainConfig
@@ -56,12 +57,12 @@ def exporting(monkeypatch):
         out_dir.mkdir(parents=True, exist_ok=True)
         (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
         result = ExportResult(
-            model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["opset"],
+            model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["options"].opset,
             parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
             latency=Latency(
                 median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
-            float_model=out_dir / "model_float.onnx" if options["float_input"] else None,
+            float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
         )  # fmt: skip
         record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
         (out_dir / "export.json").write_text(json.dumps(record))
@@ -83,7 +84,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     page.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = {"float_input": True, "opset": 18, "certificates": (), "remarks": {}}
+    options = {"options": ExportOptions(float_input=True, opset=18), "certificates": (), "remarks": {}}
     assert exporting == [(project_dir / "runs" / RUN, target, options)]
     card = page.parity_card
     assert card.isVisible() and not page.promises.isVisible()

@@ -21,6 +21,7 @@ from visionft.errors import ExportError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
 from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.project.edits.certificates import Audit, Certificate
@@ -128,7 +129,9 @@ def test_exports_are_the_same_bytes_each_time(run_of, snapshot: Snapshot, tmp_pa
 
 
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", float_input=True).model
+    model = export_run(
+        run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
+    ).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
     whole, bare = (
@@ -154,7 +157,9 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
 def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
     backbone: str, opset: int, ir: int, run_of, snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    result = export_run(run_of(backbone, "linear"), snapshot, tmp_path / "out", opset=opset, float_input=True)
+    result = export_run(
+        run_of(backbone, "linear"), snapshot, tmp_path / "out", options=ExportOptions(opset=opset, float_input=True)
+    )
     assert result.parity.is_equal and result.opset == opset
     for path in (result.model, result.float_model):
         assert path
@@ -184,7 +189,7 @@ def test_weights_of_ones_own_are_named_without_their_folder(
 
 def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="Opset 11 is not supported") as caught:
-        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=11)
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=ExportOptions(opset=11))
     assert "18, 20, 22" in caught.value.hint and not (tmp_path / "out").exists()
 
 
@@ -241,7 +246,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no model"):
         Predictor(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"not a model")
-    with pytest.raises(ExportError, match="not a readable ONNX"):
+    with pytest.raises(ExportError, match="no ONNX file"):
         Predictor(tmp_path)
 
 
