@@ -7,6 +7,7 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
+from visionft.cli.precision_words import precisions_of, variants_text
 from visionft.cli.run_commands import RunName
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
 from visionft.project.edits.certificates import certificates_of
@@ -29,6 +30,10 @@ def export(
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
     float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}"),
+    ] = None,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
     json: Json = False,
 ) -> None:
@@ -43,7 +48,7 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset),
+            options=ExportOptions(float_input=float_input, opset=opset, precisions=precisions_of(precision or ())),
             certificates=certificates,
             remarks=said,
             on_event=on_event,
@@ -58,6 +63,7 @@ def export(
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
             f"{_border_text(result.border)}\n"
             f"{_remembered_text(result.remembered)}"
+            f"{variants_text(result.variants)}"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)

@@ -52,6 +52,7 @@ class ExportedIndex:
         temperature: Of the calibration on validation.
         model: SHA-256 of the model's file.
         added: How many pictures were added after the export.
+        variants: SHA-256 of the smaller files that were exported with it; their embeddings are nearly the same.
     """
 
     memory: Memory
@@ -60,6 +61,7 @@ class ExportedIndex:
     temperature: float
     model: str
     added: int = 0
+    variants: tuple[str, ...] = ()
 
     def answers(self, embeddings: np.ndarray) -> np.ndarray:
         """Return (M, C) probabilities of pictures from the model's (M, K) embeddings."""
@@ -101,6 +103,7 @@ def exported_index(
     *,
     temperature: float,
     model: Path,
+    variants: tuple[str, ...] = (),
 ) -> ExportedIndex:
     """Return the index of a run's memory.
 
@@ -111,6 +114,7 @@ def exported_index(
         remarks: {image id: (note, tags)}, where there are any.
         temperature: Of the exported model.
         model: Its file.
+        variants: SHA-256 of the smaller files beside it.
     """
     ids = set(memory.image_ids.tolist())
     pictures = {
@@ -118,7 +122,7 @@ def exported_index(
         for image in images.images
         if image.image_id in ids
     }
-    return ExportedIndex(memory, class_names, pictures, temperature, sha256_file(model))
+    return ExportedIndex(memory, class_names, pictures, temperature, sha256_file(model), variants=variants)
 
 
 def write_index(path: Path, index: ExportedIndex) -> None:
@@ -135,6 +139,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
         "temperature": index.temperature,
         "model": index.model,
         "added": index.added,
+        "variants": list(index.variants),
         "pictures": [list(dataclasses.astuple(index.pictures.get(each, Remembered("", "")))) for each in ids],
     }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
@@ -169,12 +174,13 @@ def read_index(model: Path) -> ExportedIndex | None:
             float(about["temperature"]),
             str(about["model"]),
             int(about["added"]),
+            tuple(map(str, about.get("variants", ()))),
         )
         if memory.classes != len(index.class_names) or not index.temperature > 0:
             raise ValueError("it names other classes than its labels are of")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ExportError(f"{path} cannot be read: {error}.", "Export the run again.") from error
-    if index.model != sha256_file(model):
+    if sha256_file(model) not in (index.model, *index.variants):
         hint = "Export the run again, or take the index away: the model answers without it."
         raise ExportError(f"{path} belongs to another model than {model.name}.", hint)
     return index

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from visionft.data.types import Split
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, read_record
+from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
@@ -82,6 +83,7 @@ class ExportResult:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
         remembered: How many labelled pictures lie beside the file, for evidence.
+        variants: The smaller files beside it, and those that were tried and not kept.
     """
 
     model: Path
@@ -94,6 +96,7 @@ class ExportResult:
     float_model: Path | None = None
     border: Border | None = None
     remembered: int = 0
+    variants: tuple[Variant, ...] = ()
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -121,6 +124,7 @@ def read_export(folder: Path) -> ExportResult | None:
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
+            variants=read_variants(record, folder),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

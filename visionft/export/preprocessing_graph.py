@@ -194,7 +194,7 @@ def _ramp(graph: _Graph, end: int, distance: str) -> str:
 
 
 def _strips(graph: _Graph, square: str, windows: _Windows, as_rows: str) -> list[str]:
-    """Resize the first axis of bytes (batch, side, side, 3), and return (batch, blocks / strips, block, side * 3) parts.
+    """Resize the first axis of bytes (batch, side, side, 3) in parts (batch, blocks / strips, block, side * 3).
 
     Only a strip of the picture at a time becomes floats: it stays in the processor's cache, and a picture of 12
     megapixels takes 15 MB in place of 100.

@@ -97,6 +97,7 @@ def record_of(
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
+        "variants": [asdict(variant) for variant in result.variants],
         "files": {name: asdict(said) for name, said in files.items()},
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "visionft": visionft.__version__,
