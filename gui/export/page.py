@@ -27,7 +27,7 @@ from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import SAMPLES
 from visionft.libraries import load_libraries
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.queries import remarks
@@ -41,7 +41,7 @@ PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "A script of forty lines runs it anywhere, without this program."),
+    ("copy", "Ready to use", "Programs in five languages run it anywhere, without this one."),
 )  # fmt: skip
 
 
@@ -97,8 +97,7 @@ class ExportPage(Page):
         state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
         self.parity_card = ParityCard()
         self.promises = self._promises()
-        words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
-        self.code_card = CodeCard("Use it without this program", words, sample_code())
+        self.code_card = CodeCard(SAMPLES)
         self.empty = EmptyState("train", "", "", "Train a model")
         self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
         self._stack = QStackedWidget()

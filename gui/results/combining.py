@@ -90,6 +90,8 @@ class Combining(QObject):
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
     """Return whether a combination is worth it, in the words of the window."""
     best = titles.get(found.best.run, found.best.run)
+    if found.stands_alone:
+        return tr("{run} is clearly better than the others, which only harm it: keep that.", run=best)
     if not found.is_worth_it:
         return tr("It is no better than {run} alone: keep that.", run=best)
     values = {"run": best, "fixed": f"{found.fixed:,}", "broken": f"{found.broken:,}"}

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/combination.py ../shared/data --cache /tmp/combination --sizes 4 8 16 32 60 --seeds 0 1 2
 
-Each division has its training pictures, a fifth as many for validation (at least two a class) and 500 for test, of
-which every other one is asked where a run was fine-tuned. Parts:
+Each division has its training pictures, a fifth as many for validation (at least two a class) and 1,000
+for test. Parts:
 
 - `linear`: the closed-form probe of the ImageNet ResNet at 160 px, as the preset Quick solves it;
 - `retrieval`: the memory of the same features (`visionft.heads.knn`);
@@ -11,9 +11,11 @@ which every other one is asked where a run was fine-tuned. Parts:
 - `tuned`: full fine-tuning of the ImageNet ResNet with the settings of Balanced, but `EPOCHS` epochs; its validation
   answers are those that chose its epoch, as in a real run.
 
-Shares are fitted to the validation answers as `visionft combine` fits them. A row a set, size and combination: mean of
-the seeds of each part, of the combination, and of its distance to the part that is the best in the mean. At the end the
-bars: in the mean never more than .3 point below the better part, and 1 point above it up to 16 pictures a class.
+Shares are fitted as `visionft combine` fits them: to the validation answers and, where no part was fine-tuned, to the
+training pictures that all parts held out. A row a set, size and combination: mean of the seeds of each part, of the
+combination, of its distance to the part that is the best in the mean, and of what the share that is best on the test
+pictures (two parts) would give. At the end the bars: in the mean never more than .3 point below the better part, and
+1 point above it up to 16 pictures a class.
 
 What was computed is kept in the cache, part by part: a stopped benchmark goes on where it was. `--no-tuning` leaves out
 what takes minutes; only cached fine-tuned runs count then.
@@ -35,7 +37,7 @@ from presets_table import divide
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from visionft.calibration import mean_cross_entropy
-from visionft.combining.shares import fit_mixture
+from visionft.combining.shares import Asked, Mixture, fit_mixture
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.report import output_batches, run_logits
@@ -60,12 +62,13 @@ COMBINATIONS = (
     ("linear", "starter"),
     ("linear", "retrieval", "starter"),
 )
-TEST, BELOW, ABOVE, FEW = 500, 0.3, 1.0, 16
+TEST, BELOW, ABOVE, FEW = 1000, 0.3, 1.0, 16
 
-COLUMNS = "combination, set, a class, seeds, parts, together, to the better part"
+COLUMNS = "combination, set, a class, seeds, parts, together, to the better part, best possible"
 
 Cell = tuple[tuple[str, ...], str, int]  # combination, set, pictures a class
-Answers = dict[str, np.ndarray]  # of one part: (N, C) logits by split
+Answers = dict[str, np.ndarray]  # of one part: (N, C) logits by split; of `train`, where it has any, held out
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -114,18 +117,21 @@ def linear(features: Features, snapshot: Snapshot) -> Answers:
     wanted = torch.nn.functional.one_hot(torch.from_numpy(targets_of(images)), len(snapshot.class_names))
     head = fit_head(torch.from_numpy(features.of(images)), wanted, widths=features.widths)
     weight, bias = head.weight.numpy(), head.bias.numpy()
-    return {split: features.of(snapshot.labelled(split)) @ weight.T + bias for split in ("val", "test")}
+    found = {split: features.of(snapshot.labelled(split)) @ weight.T + bias for split in ("val", "test")}
+    return found | {"train": head.held_out.numpy()}
 
 
 def retrieval(features: Features, snapshot: Snapshot) -> Answers:
     """Return the logarithm of what the nearest labelled pictures vote."""
     images = snapshot.labelled("train")
     wanted = np.eye(len(snapshot.class_names))[targets_of(images)]
-    memory = fit_memory(features.of(images), wanted, widths=features.widths).memory
+    fitted = fit_memory(features.of(images), wanted, widths=features.widths)
+    memory = fitted.memory
     votes = {
         split: memory.answers(memory.directions(features.of(snapshot.labelled(split)))) for split in ("val", "test")
     }
-    return {split: np.log(np.maximum(values, 1e-9)) for split, values in votes.items()}
+    assert len(fitted.askable) == len(images)
+    return {split: np.log(values) for split, values in votes.items()} | {"train": fitted.held_out_logits}
 
 
 def tuned(snapshot: Snapshot, size: int, seed: int, file: Path) -> Answers:
@@ -149,9 +155,6 @@ def parts_of(folder: Path, size: int, seed: int, options: argparse.Namespace) ->
     """Return a division, and what each part says of its validation and test pictures."""
     classes = sum(path.is_dir() for path in folder.iterdir())
     snapshot = divide(folder, pictures=size * classes, test=TEST, seed=seed)
-    asked = {image.image_id for image in snapshot.labelled("test")[::2]}
-    kept = tuple(image for image in snapshot.images if image.split != "test" or image.image_id in asked)
-    snapshot = replace(snapshot, images=kept)
     main, other = (features_of(folder, backbone, options.cache) for backbone in (MAIN, OTHER))
     file = options.cache / f"parts-{folder.name}-{size}-{seed}.npz"
     makers = {"linear": (linear, main), "retrieval": (retrieval, main), "starter": (linear, other)}
@@ -159,7 +162,7 @@ def parts_of(folder: Path, size: int, seed: int, options: argparse.Namespace) ->
         made = {name: make(features, snapshot) for name, (make, features) in makers.items()}
         np.savez(file, **{f"{name}-{split}": rows for name, each in made.items() for split, rows in each.items()})
     stored = np.load(file)
-    parts = {name: {split: stored[f"{name}-{split}"] for split in ("val", "test")} for name in makers}
+    parts = {name: {split: stored[f"{name}-{split}"] for split in SPLITS} for name in makers}
     file = options.cache / f"{folder.name}-{size}-{seed}-full.npz"
     if file.exists() or not options.no_tuning:
         parts["tuned"] = tuned(snapshot, size, seed, file)
@@ -169,6 +172,14 @@ def parts_of(folder: Path, size: int, seed: int, options: argparse.Namespace) ->
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Return the share of right pictures, in points."""
     return 100 * float((logits.argmax(axis=1) == targets).mean())
+
+
+def possible(answers: list[np.ndarray], targets: np.ndarray, temperatures: np.ndarray) -> float:
+    """Return the accuracy with the share of two parts that is the best on the very pictures; NaN for more parts."""
+    if len(answers) != 2:
+        return float("nan")
+    shares = [np.array([share, 1 - share]) for share in np.linspace(0, 1, 21)]
+    return max(accuracy(Mixture(each, temperatures)(answers), targets) for each in shares)
 
 
 def main() -> None:
@@ -187,15 +198,21 @@ def main() -> None:
     for name, size, seed in product(options.sets, options.sizes, options.seeds):
         began = time.monotonic()
         snapshot, parts = parts_of(options.data / name, size, seed, options)
-        truth = {split: targets_of(snapshot.labelled(split)) for split in ("val", "test")}  # type: ignore[arg-type]
+        truth = {split: targets_of(snapshot.labelled(split)) for split in SPLITS}  # type: ignore[arg-type]
         for names in COMBINATIONS:
             if not set(names) <= parts.keys():
                 continue
-            mixture = fit_mixture([parts[each]["val"] for each in names], truth["val"])
+            asked = [
+                Asked([parts[each][split] for each in names], truth[split])
+                for split in ("val", "train")
+                if all(split in parts[each] for each in names)
+            ]
+            mixture = fit_mixture(asked[0].and_(asked[1]) if len(asked) > 1 else asked[0])
             answers = [parts[each]["test"] for each in names]
             together = mixture(answers)
             alone = [accuracy(each, truth["test"]) for each in answers]
-            rows[names, name, size].append([*alone, accuracy(together, truth["test"])])
+            most = possible(answers, truth["test"], mixture.temperatures)
+            rows[names, name, size].append([*alone, accuracy(together, truth["test"]), most])
             heats = zip(answers, mixture.temperatures, strict=True)
             best = min(mean_cross_entropy(each / heat, truth["test"]) for each, heat in heats)
             losses[names].append(mean_cross_entropy(together, truth["test"]) - best)
@@ -209,10 +226,12 @@ def tell(rows: Mapping[Cell, list[list[float]]], losses: Mapping[tuple[str, ...]
     distances: dict[tuple[str, ...], dict[tuple[str, int], float]] = defaultdict(dict)
     for (names, set_name, size), found in sorted(rows.items()):
         means = np.mean(found, axis=0)
-        distance = float(means[-1] - means[:-1].max())
+        *alone, together, most = means
+        distance = float(together - max(alone))
         distances[names][set_name, size] = distance
-        cells = (" + ".join(names), set_name, size, len(found), " / ".join(f"{value:.1f}" for value in means[:-1]))
-        print(f"| {' | '.join(map(str, cells))} | {means[-1]:.1f} | {distance:+.1f} |")
+        cells = (" + ".join(names), set_name, size, len(found), " / ".join(f"{value:.1f}" for value in alone))
+        rest = "" if np.isnan(most) else f"{most - max(alone):+.1f}"
+        print(f"| {' | '.join(map(str, cells))} | {together:.1f} | {distance:+.1f} | {rest} |")
     print(f"\nBars: at least -{BELOW} everywhere, at least +{ABOVE} up to {FEW} a class, on each set in the mean")
     for names, cells in distances.items():
         few = {

@@ -33,6 +33,7 @@ from visionft.cli import (
     run_commands,
     scoreboard_command,
     suggest_command,
+    train_command,
     weights_commands,
 )
 from visionft.cli.output import NO_READER, Given, print_error, write_err, write_out
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 for module in (
     project_commands,
+    train_command,
     model_commands,
     export_command,
     run_commands,

@@ -26,7 +26,7 @@ def combine(
     title: Annotated[str, typer.Option("--title", metavar="NAME", help="Show it under this name.")] = "",
     json: Json = False,
 ) -> None:
-    """Let several runs answer as one, each with a share fitted on validation; a new run, in seconds."""
+    """Let several runs answer as one, each with a share fitted to pictures it did not learn from; a new run."""
     with opened_project(project, read_only=True) as opened:
         path, snapshot = opened.path, opened.snapshot()
     from visionft.combining.combine import combine as combine_runs
@@ -40,6 +40,7 @@ def _value(found: "Combination") -> dict[str, Any]:
     return {
         "run": found.run,
         "pictures": found.pictures,
+        "held_out": found.held_out,
         "left_out": found.left_out,
         "parts": [
             {
@@ -75,7 +76,11 @@ def _text(found: "Combination") -> str:
             table(("run", "share", "top-1", "95 % interval", "log loss"), rows),
             "",
             f"On {count_of(found.pictures, 'validation picture')}; the combination answers each by shares that were "
-            "fitted without it.",
+            f"fitted without it{_beside(found.held_out)}.",
             found.verdict,
         ]
     )
+
+
+def _beside(held_out: int) -> str:
+    return f", to the others and {count_of(held_out, 'training picture')} that the runs held out" if held_out else ""

@@ -84,20 +84,38 @@ def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Pictures to add, in folders with the names of classes."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures to add, in folders with the names of the model's classes; new classes cannot be added.",
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="A picture to remove: its file or a folder, by content, or its name in the index; may be repeated.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Tell which labelled pictures lie beside an exported model, or add some: they answer from then on."""
-    from visionft.export.extending import extend_index
+    """Tell which labelled pictures lie beside an exported model, add or remove some: they answer from then on.
+
+    The classes are those that the model was exported with. For another class label pictures in the project, train a
+    retrieval run (seconds) and export again.
+    """
+    from visionft.export.extending import change_index
     from visionft.export.predictor import Predictor
 
     predictor = Predictor(model)
     with job() as (on_event, should_stop):
-        held = extend_index(predictor, add, on_event=on_event, should_stop=should_stop)
+        held = change_index(predictor, add, remove=remove or (), on_event=on_event, should_stop=should_stop)
     known = ", ".join(f"{name} {count:,}" for name, count in held.per_class.items())
     text = f"{count_of(held.pictures, 'labelled picture')}: {known}."
     if add is not None:
         text = f"{count_of(held.added, 'picture')} added, {held.known} were there already.\n{text}"
         text += "".join(f"\nLeft out {path}: {reason}" for path, reason in held.left_out)
+    if remove:
+        text = f"{count_of(held.removed, 'picture')} removed.\n{text}"
+    if empty := [name for name, count in held.per_class.items() if not count]:
+        text += f"\nNothing is like these classes any more, so they are never the answer: {', '.join(empty)}."
     print_result(held, text, as_json=json)

@@ -13,18 +13,18 @@ import numpy as np
 
 from models.methods.combined import Combined
 from visionft.calibration import mean_cross_entropy
-from visionft.combining.shares import Mixture, fit_mixture, held_out
+from visionft.combining.asked import ask_validation, held_out_training, unseen
+from visionft.combining.shares import Asked, Mixture, fit_mixture, held_out
 from visionft.data.types import Snapshot
 from visionft.devices import pick_device
-from visionft.errors import NextStep, RunError, StoppedError
+from visionft.errors import NextStep, RunError
 from visionft.evaluation.comparison import CHANCE, sign_test
 from visionft.evaluation.metrics import wilson_interval
-from visionft.evaluation.report import Logits, run_logits
 from visionft.events import EpochDone, Notice, OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json
 from visionft.retrieval.refreshing import refresh
 from visionft.training.runs import recording
-from visionft.training.runs.answerer import columns_of, load_answerer
+from visionft.training.runs.answerer import columns_of
 from visionft.training.runs.checkpoint import BEST, whole_folder
 from visionft.training.runs.manifest import weights_hash, write_manifest
 from visionft.training.runs.metrics_file import append_metrics
@@ -53,6 +53,7 @@ class Combination:
         parts: Its parts and their own figures, the largest share first.
         accuracy: Its top-1, each picture answered by shares that were fitted without it; `loss` likewise.
         fixed: Pictures that it has right and its best part wrong; `broken` the other way round.
+        held_out: Training pictures, each held out, that the shares were fitted to beside the validation pictures.
     """
 
     run: str
@@ -63,11 +64,17 @@ class Combination:
     loss: float
     fixed: int
     broken: int
+    held_out: int = 0
 
     @property
     def best(self) -> Part:
-        """Return the part with the least log loss."""
-        return min(self.parts, key=lambda part: part.loss)
+        """Return the part that it is held against; see `best_part`."""
+        return best_part(self.parts)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Tell whether the others count nothing beside one part that is clearly better."""
+        return self.parts[0].share == 1.0
 
     @property
     def p_value(self) -> float:
@@ -77,7 +84,7 @@ class Combination:
     @property
     def is_worth_it(self) -> bool:
         """Tell whether it is better than its best part, by luck or not."""
-        return self.loss < self.best.loss and self.fixed >= self.broken
+        return not self.stands_alone and self.loss < self.best.loss and self.fixed >= self.broken
 
     @property
     def is_sure(self) -> bool:
@@ -92,6 +99,8 @@ class Combination:
     def verdict(self) -> str:
         """Return in plain words whether to keep it."""
         best = self.best.run
+        if self.stands_alone:
+            return f"{best} is clearly better than the others, which only harm it: keep that."
         if not self.is_worth_it:
             return f"No better than {best} alone: keep that."
         found = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"
@@ -118,7 +127,8 @@ def combine(
     Args:
         project_dir: The project's folder.
         runs: Names or numbers; a combination stands for its parts.
-        images: The project's pictures; the shares are fitted to the validation split.
+        images: The project's pictures; the shares are fitted to the validation split, and to training pictures that
+            every run held out.
         title: The name to show; empty for the folder's own.
         on_event: Receives how far it is, and what was left out.
         should_stop: Asked between batches.
@@ -131,12 +141,13 @@ def combine(
     """
     began = time.monotonic()
     parts = [refresh(part, images, on_event=on_event, should_stop=should_stop) for part in _parts(project_dir, runs)]
-    unseen, learnt = _unseen(parts, images, on_event)
-    answers, targets = _answers(parts, unseen, on_event, should_stop)
-    mixture = fit_mixture(answers, targets)
-    summary = _measured(parts, answers, targets, mixture)
-    asked = len(unseen.labelled("val")) + learnt
-    found = replace(summary, left_out=asked - summary.pictures)
+    kept, learnt = unseen(parts, images, on_event)
+    asked, beside = ask_validation(parts, kept, on_event, should_stop), held_out_training(parts, images)
+    mixture = fit_mixture(asked if beside is None else asked.and_(beside))
+    summary = _measured(parts, asked, beside, mixture)
+    found = replace(summary, left_out=len(kept.labelled("val")) + learnt - summary.pictures)
+    if idle := [part.run for part in found.parts if part not in _that_count(found.parts)]:
+        on_event(Notice(message=f"Left out, because they add nothing to the others: {', '.join(idle)}."))
     run_dir = _keep(project_dir, parts, images, found, time.monotonic() - began)
     if title:
         change_notes(read_run(run_dir), title=title)
@@ -162,44 +173,10 @@ def _parts(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
     return parts
 
 
-def _unseen(parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent) -> tuple[Snapshot, int]:
-    """Return the snapshot without the validation pictures that a part learnt from, and how many these are.
-
-    A part would seem better on them than it is, and get too large a share.
-    """
-    learnt: set[str] = set()
-    for part in parts:
-        learnt |= {image.sha256 for image in recording.read_snapshot(part.path).labelled("train")}
-    kept = tuple(image for image in images.images if image.split != "val" or image.sha256 not in learnt)
-    count = len(images.labelled("val")) - len([image for image in kept if image.split == "val" and image.labels])
-    if count:
-        on_event(
-            Notice(message=f"Validation pictures that are left out, because one of the runs learnt from them: {count}.")
-        )
-    return replace(images, images=kept), count
-
-
-def _answers(
-    parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return each part's (N, C) logits of the validation pictures that all can read, and the targets."""
-    found: list[Logits] = []
-    for part in parts:
-        if should_stop():
-            raise StoppedError("Combining was stopped.", "Nothing was kept.")
-        answerer = load_answerer(part, on_event=on_event, should_stop=should_stop)
-        found.append(run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop))
-    shared = set[int].intersection(*({image.image_id for image in each.images} for each in found))
-    rows = [[place for place, image in enumerate(each.images) if image.image_id in shared] for each in found]
-    columns = [list(columns_of(parts[0].class_names, part)) for part in parts]
-    answers = [each.values[row][:, order] for each, row, order in zip(found, rows, columns, strict=True)]
-    return answers, found[0].targets[rows[0]]
-
-
-def _measured(
-    parts: Sequence[RunSummary], answers: Sequence[np.ndarray], targets: np.ndarray, mixture: Mixture
-) -> Combination:
-    rights = [_is_right(values, targets) for values in answers]
+def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, mixture: Mixture) -> Combination:
+    """Return what the mixture and its parts are worth on the validation pictures."""
+    targets = asked.targets
+    rights = [_is_right(values, targets) for values in asked.answers]
     described = [
         Part(
             run=part.name,
@@ -210,22 +187,28 @@ def _measured(
             loss=mean_cross_entropy(values / temperature, targets),
         )
         for part, values, right, share, temperature in zip(
-            parts, answers, rights, mixture.shares, mixture.temperatures, strict=True
+            parts, asked.answers, rights, mixture.shares, mixture.temperatures, strict=True
         )
     ]
-    together = held_out(answers, targets)
-    right = _is_right(together, targets)
-    best = rights[min(range(len(parts)), key=lambda place: described[place].loss)]
+    together = held_out(asked, beside=beside)
+    right, best = _is_right(together, targets), best_part(described)
+    right_alone = rights[described.index(best)]
     return Combination(
         run="",
         pictures=len(targets),
+        held_out=len(beside) if beside is not None else 0,
         left_out=0,
         parts=tuple(sorted(described, key=lambda part: -part.share)),
         accuracy=float(right.mean()),
         loss=mean_cross_entropy(together, targets),
-        fixed=int((right & ~best).sum()),
-        broken=int((best & ~right).sum()),
+        fixed=int((right & ~right_alone).sum()),
+        broken=int((right_alone & ~right).sum()),
     )
+
+
+def best_part(parts: Sequence[Part]) -> Part:
+    """Return the part that stands alone, or else the one with the least log loss."""
+    return next((part for part in parts if part.share == 1.0), min(parts, key=lambda part: part.loss))
 
 
 def _is_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -233,6 +216,11 @@ def _is_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     if targets.ndim == 2:
         return ((logits > 0) == targets.astype(bool)).all(axis=1)
     return logits.argmax(axis=1) == targets
+
+
+def _that_count(parts: Sequence[Part]) -> Sequence[Part]:
+    """Return the parts that have a share, two at least: the others would be asked, and shipped, for nothing."""
+    return [part for place, part in enumerate(parts) if part.share > 0 or place < 2]
 
 
 def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float) -> Path:
@@ -244,7 +232,7 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
     write_json(run_dir / "classes.json", list(parts[0].class_names))
     recording.write_snapshot(run_dir, images)
     with whole_folder(run_dir / BEST) as folder:
-        write_parts(folder, found.parts)
+        write_parts(folder, _that_count(found.parts))
         write_manifest(folder)
     done = EpochDone(
         epoch=0,

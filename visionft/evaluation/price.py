@@ -66,7 +66,8 @@ class MeasuredPrice:
 
     Attributes:
         weights: Hash of the weights that were measured: training that goes on may replace them.
-        shipped_bytes: All tensors that an answer needs, in fp32: what an export writes, but for its graph.
+        shipped_bytes: All tensors that an answer needs, in fp32, what the parts of a combination share counting once:
+            what an export writes, but for its graph.
         drift: 1 - mean cosine similarity of validation features with the pretrained network's; None for random weights.
         drift_pictures: How many pictures that was measured on.
         old_heads: What is left of the heads that there were before.

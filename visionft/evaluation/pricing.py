@@ -4,6 +4,7 @@ Forgetting is measured, never concluded from the method: a linear probe's drift 
 same, and it would be another number if something had moved them.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,8 +49,7 @@ def measure_price(
     """
     answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
     networks = [(part.classifier.merged(), part.preprocessing) for part in answerer.parts]
-    tensors = [each for network, _ in networks for each in network.state_dict().values()]
-    shipped_bytes = sum(each.numel() * each.element_size() for each in tensors)
+    shipped_bytes = _shipped_bytes([network for network, _ in networks])
     time = _answer_time(networks, images, on_event=on_event, should_stop=should_stop)
     asking = _Asking(on_event=on_event, should_stop=should_stop)
     # What a combination forgot is told by each of its parts.
@@ -65,6 +65,22 @@ def measure_price(
     )
     write_price(run_dir, price)
     return price
+
+
+def _shipped_bytes(networks: Sequence[nn.Module]) -> int:
+    """Return the bytes of all tensors; what several networks have in common counts once, as their file holds it once.
+
+    `visionft.export.joining` takes out what is there twice, tensor by tensor.
+    """
+    tensors = [each for network in networks for each in network.state_dict().values()]
+    if len(networks) > 1:
+        tensors = list({_content(each): each for each in tensors}.values())
+    return sum(each.numel() * each.element_size() for each in tensors)
+
+
+def _content(tensor: Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
+    values = tensor.detach().cpu().contiguous()
+    return values.dtype, values.shape, hashlib.sha256(values.reshape(-1).view(torch.uint8).numpy().tobytes()).digest()
 
 
 # -- time -------------------------------------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from visionft.export.contents import (
     LABELS_FILE,
     MODEL_FILE,
     RECORD_FILE,
-    SCRIPT_FILE,
     list_contents,
 )
+from visionft.export.describing import describe_model, describe_values
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
@@ -34,6 +34,7 @@ from visionft.export.graph import (
     export_network,
     from_pictures,
     hide_outputs,
+    keep_only,
     set_metadata,
 )
 from visionft.export.index_keeping import keep_index
@@ -41,7 +42,7 @@ from visionft.export.joining import join
 from visionft.export.latency import measure_latency
 from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.precision.making import VariantMaker, require_pictures
 from visionft.export.precision.measuring import Reading
@@ -49,7 +50,8 @@ from visionft.export.precision.variants import variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
-from visionft.export.sample_code import sample_code
+from visionft.export.sample_runs import run_samples
+from visionft.export.samples import sample_files, write_samples
 from visionft.files import sha256_file, write_json, write_text
 from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
@@ -78,7 +80,7 @@ def export_run(
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
-    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, `predict.py` and `export.json` in `out_dir`.
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, samples and `export.json` in `out_dir`.
 
     Args:
         run_dir: Folder of the run.
@@ -136,6 +138,8 @@ def export_run(
             if _embeds(answerer)
             else 0
         )
+        write_samples(folder)
+        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
             model=out_dir / MODEL_FILE,
@@ -149,18 +153,25 @@ def export_run(
             border=fitted.border if fitted else None,
             remembered=remembered,
             variants=variants,
+            samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
-        write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
         write_json(folder / RECORD_FILE, record_of(answerer, result, certificates, list_contents(folder)))
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
 
+def _samples(
+    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, on_event: OnEvent
+) -> tuple[SampleRun, ...]:
+    on_event(Progress(stage="Running the programs beside it", done=0, total=0))
+    return run_samples(folder, [image.path for image in compared_pictures(run, images)], out_dir)
+
+
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
     variants = [variant_file(precision) for precision in options.precisions]
-    return [MODEL_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE, *[FLOAT_MODEL_FILE] * options.float_input, *variants]
+    floats = [FLOAT_MODEL_FILE] * options.float_input
+    return [MODEL_FILE, LABELS_FILE, RECORD_FILE, *sample_files(), *floats, *variants]
 
 
 def _networks(answerer: Answerer, path: Path, fitted: FittedDistance | None, opset: int) -> list[Any]:
@@ -177,7 +188,10 @@ def _whole(networks: Sequence[Any], *, answerer: Answerer, task: Task, metadata:
     pairs = zip(networks, answerer.parts, strict=True)
     graphs = [from_pictures(network, part.preprocessing, opset=opset) for network, part in pairs]
     model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=task)
-    set_metadata(model, metadata | hide_outputs(model))
+    describe_values(model, task)
+    metadata = metadata | hide_outputs(model)
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     return model
 
 
@@ -199,12 +213,19 @@ def _network(part: LoadedRun, path: Path, fitted: FittedDistance | None, opset: 
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
-    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's.
+
+    It gives nothing else: it is for runtimes that refuse what the other outputs are computed with (OpenCV 4).
+    """
     import onnx
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_outputs(model))
+    keep_only(model, LOGITS)
+    describe_values(model, images.task)
+    metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     pictures = parity_pictures(loaded.run, images)[:16]

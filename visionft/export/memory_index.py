@@ -7,7 +7,7 @@ the hash of the model that it belongs to stands in it.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -52,6 +52,7 @@ class ExportedIndex:
         temperature: Of the calibration on validation.
         model: SHA-256 of the model's file.
         added: How many pictures were added after the export.
+        removed: How many were taken out after it.
         variants: SHA-256 of the smaller files that were exported with it; their embeddings are nearly the same.
     """
 
@@ -61,6 +62,7 @@ class ExportedIndex:
     temperature: float
     model: str
     added: int = 0
+    removed: int = 0
     variants: tuple[str, ...] = ()
 
     def answers(self, embeddings: np.ndarray) -> np.ndarray:
@@ -93,6 +95,13 @@ class ExportedIndex:
         )
         names = {**self.pictures, **dict(zip(ids.tolist(), pictures, strict=True))}
         return replace(self, memory=larger, pictures=names, added=self.added + len(labels))
+
+    def without(self, image_ids: Collection[int]) -> Self:
+        """Return an index that holds these pictures no more."""
+        keeps = np.flatnonzero(~np.isin(self.memory.image_ids, list(image_ids)))
+        pictures = {image_id: each for image_id, each in self.pictures.items() if image_id not in image_ids}
+        removed = self.removed + len(self.memory) - len(keeps)
+        return replace(self, memory=self.memory.among(keeps), pictures=pictures, removed=removed)
 
 
 def exported_index(
@@ -139,6 +148,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
         "temperature": index.temperature,
         "model": index.model,
         "added": index.added,
+        "removed": index.removed,
         "variants": list(index.variants),
         "pictures": [list(dataclasses.astuple(index.pictures.get(each, Remembered("", "")))) for each in ids],
     }
@@ -174,6 +184,7 @@ def read_index(model: Path) -> ExportedIndex | None:
             float(about["temperature"]),
             str(about["model"]),
             int(about["added"]),
+            int(about.get("removed", 0)),
             tuple(map(str, about.get("variants", ()))),
         )
         if memory.classes != len(index.class_names) or not index.temperature > 0:

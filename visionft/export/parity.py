@@ -76,6 +76,23 @@ class Latency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleRun:
+    """What came of a program beside the model that was run by itself.
+
+    Attributes:
+        name: Of its language (`visionft.export.samples`).
+        output: What it printed of some validation pictures; empty where it was not run to its end.
+        agrees: Whether these are this program's answers; None where it was not run to its end.
+        why_not: Why it was not.
+    """
+
+    name: str
+    output: str = ""
+    agrees: bool | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportResult:
     """Where the export is and what it was measured to be.
 
@@ -83,6 +100,7 @@ class ExportResult:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
         remembered: How many labelled pictures lie beside the file, for evidence.
+        samples: What came of those programs beside it that were to be run.
         variants: The smaller files beside it, and those that were tried and not kept.
     """
 
@@ -96,6 +114,7 @@ class ExportResult:
     float_model: Path | None = None
     border: Border | None = None
     remembered: int = 0
+    samples: tuple[SampleRun, ...] = ()
     variants: tuple[Variant, ...] = ()
 
 
@@ -124,7 +143,8 @@ def read_export(folder: Path) -> ExportResult | None:
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
+            samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
             variants=read_variants(record, folder),
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

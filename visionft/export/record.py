@@ -13,7 +13,7 @@ from visionft.data.types import Snapshot
 from visionft.export.contents import ListedFile
 from visionft.export.distance import FittedDistance
 from visionft.export.graph import preprocessing_metadata
-from visionft.export.parity import ExportResult
+from visionft.export.parity import ExportResult, SampleRun
 from visionft.project.edits.certificates import Certificate
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
@@ -97,9 +97,14 @@ def record_of(
         "latency": asdict(result.latency),
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
+        "samples": {each.name: _came_of(each) for each in result.samples},
         "variants": [asdict(variant) for variant in result.variants],
         "files": {name: asdict(said) for name, said in files.items()},
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }
+
+
+def _came_of(sample: SampleRun) -> dict[str, Any]:
+    return {"output": sample.output, "agrees": sample.agrees, "why_not": sample.why_not}

@@ -36,6 +36,7 @@ class FittedHead:
         weight: (C, D), for features as the network gives them.
         bias: (C,).
         held_out: (N, C) calibrated logits of each picture by heads that it took no part in.
+        askable: (N,) of which pictures they say something: not of the only one of a class.
         accuracy: Share of pictures that these are right for; None where no class has two.
         kinds: What was averaged, best first, such as `ridge` and `gda`.
         uses_all_parts: Whether any of it looks at more than the last part of the features.
@@ -44,6 +45,7 @@ class FittedHead:
     weight: Tensor
     bias: Tensor
     held_out: Tensor
+    askable: Tensor
     accuracy: float | None
     kinds: tuple[str, ...]
     uses_all_parts: bool
@@ -146,6 +148,7 @@ def fit_head(
         weight=weight.T.float(),
         bias=(head.bias / temperature - means @ weight).float(),
         held_out=(held_out / temperature).float(),
+        askable=problem.folds >= 0,
         accuracy=problem.accuracy(held_out),
         kinds=tuple(dict.fromkeys(each.kind for each in chosen)),
         uses_all_parts=len(widths) > 1 and any(not each.first for each in chosen),

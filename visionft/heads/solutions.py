@@ -50,10 +50,19 @@ class Material:
 
 @dataclass(frozen=True)
 class Solution:
-    """A head that was found: its `state_dict`, and a sentence that says what it is and how good it seems."""
+    """A head that was found.
+
+    Attributes:
+        state: Its `state_dict`.
+        words: What it is and how good it seems, in a sentence.
+        held_out: (M, C) calibrated logits of pictures by heads that they had no part in; None where there are none.
+        askable: (M,) which of the pictures these are.
+    """
 
     state: dict[str, Tensor]
     words: str
+    held_out: np.ndarray | None = None
+    askable: np.ndarray | None = None
 
 
 def _linear(material: Material) -> Solution:
@@ -68,7 +77,9 @@ def _linear(material: Material) -> Solution:
         seed=material.seed,
         should_stop=material.should_stop,
     )
-    return Solution({"weight": fitted.weight, "bias": fitted.bias}, description(fitted))
+    askable = fitted.askable.nonzero()[:, 0].numpy()
+    state = {"weight": fitted.weight, "bias": fitted.bias}
+    return Solution(state, description(fitted), fitted.held_out.numpy()[askable], askable)
 
 
 def _prototype(material: Material) -> Solution:
@@ -80,7 +91,9 @@ def _prototype(material: Material) -> Solution:
         is_multilabel=material.is_multilabel,
         weights=material.weights,
     )
-    return Solution({"weight": fitted.weight, "bias": fitted.bias}, fitted.words)
+    askable = fitted.askable.nonzero()[:, 0].numpy()
+    state = {"weight": fitted.weight, "bias": fitted.bias}
+    return Solution(state, fitted.words, fitted.left_out.numpy()[askable], askable)
 
 
 def _knn(material: Material) -> Solution:
@@ -95,7 +108,7 @@ def _knn(material: Material) -> Solution:
         seed=material.seed,
         should_stop=material.should_stop,
     )
-    return Solution(state_of(fitted.memory), fitted.words)
+    return Solution(state_of(fitted.memory), fitted.words, fitted.held_out_logits, fitted.askable)
 
 
 def state_of(memory: Memory) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import StoppedError
+from visionft.errors import ProjectError, StoppedError
 from visionft.events import EpochDone, Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import features_under
 from visionft.features.feature_store import Features
@@ -21,6 +21,7 @@ from visionft.heads.knn.fitting import FittedMemory
 from visionft.heads.knn.memory import Memory
 from visionft.retrieval.index import Index
 from visionft.retrieval.knowledge import Knowledge
+from visionft.training.runs.held_out import HeldOutAnswers, write_held_out
 from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, weights_hash, write_manifest
 from visionft.training.runs.metrics_file import replace_metrics
 from visionft.training.runs.parts import Part, write_parts
@@ -52,15 +53,21 @@ def load_current(
 
 
 def is_current(run: RunSummary, images: Snapshot) -> bool:
-    """Tell whether a run knows the labels as they are now; of runs whose knowledge is not live that is never asked."""
+    """Tell whether a run, and each part of a combination, knows the labels as they are now.
+
+    Of runs whose knowledge is not live that is never asked.
+    """
+    if run.parts:
+        folders = (run.path.with_name(part.run) for part in run.parts)
+        return all(is_current(read_run(folder), images) for folder in folders if (folder / BEST_FOLDER).is_dir())
     if not run.config.method_row.is_live:
         return True
     try:
         state: dict[str, Any] = read_json(run.path / BEST_FOLDER / STATE_FILE)
         missing = frozenset(state.get(_MISSING, ()))
-    except (OSError, ValueError, AttributeError, TypeError):
+        knowledge = Knowledge.of(images)
+    except (OSError, ValueError, AttributeError, TypeError, ProjectError):  # the last: nothing has a label any more
         return False
-    knowledge = Knowledge.of(images)
     if state.get(_KNOWLEDGE) != knowledge.digest(run.name):
         return False
     return not any(image.path.is_file() for image in knowledge.images if image.image_id in missing)
@@ -195,6 +202,8 @@ def _write(run: RunSummary, images: Snapshot, knowledge: Knowledge, features: Fe
     if best is not None:
         replace_metrics(run.path, best)
     save_checkpoint(run.path, BEST_FOLDER, Checkpoint(model=model, optimizer={}, state=state))
+    ids_of_rows = fitted.memory.image_ids[fitted.askable]
+    write_held_out(run.path, HeldOutAnswers(ids_of_rows, fitted.held_out_logits))
     if run.result is not None:
         size = (run.path / BEST_FOLDER / MODEL_FILE).stat().st_size
         result = dataclasses.replace(run.result, best=best or run.result.best, artefact_bytes=size)

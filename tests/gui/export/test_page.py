@@ -16,7 +16,7 @@ from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import PYTHON, SAMPLES
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
@@ -117,10 +117,13 @@ def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window,
     assert not page.parity_card.isVisible() and page.promises.isVisible()
 
 
-def test_the_sample_code_is_shown_whole_and_copied(qtbot, page):
-    assert page.code_card.view.toPlainText() == sample_code()
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_each_program_is_shown_whole_and_copied(qtbot, page, sample):
+    assert page.code_card.view.toPlainText() == PYTHON.code
+    qtbot.mouseClick(page.code_card.buttons[sample.name], LEFT)
+    assert page.code_card.view.toPlainText() == sample.code
     qtbot.mouseClick(page.code_card.copy_button, LEFT)
-    assert QGuiApplication.clipboard().text() == sample_code()
+    assert QGuiApplication.clipboard().text() == sample.code
 
 
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):

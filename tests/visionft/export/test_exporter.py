@@ -46,7 +46,7 @@ def test_every_method_exports_one_equal_file(
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     index = ["index.safetensors"] if METHODS[method].is_live else []
-    assert names == ["export.json", *index, "labels.txt", "model.onnx", "predict.py"]
+    assert names == ["export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
     assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -133,7 +133,7 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
         run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
     ).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
+    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py", "samples"]
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -168,7 +168,7 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
         assert (imported.version, model.ir_version) == (opset, ir)
         assert (model.producer_name, model.producer_version) == ("VisionFT", visionft.__version__)
         assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
-    for path in (tmp_path / "out").iterdir():
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         content = path.read_bytes()
         for secret in (str(Path(visionft.__file__).parents[1]), str(tmp_path), sys.prefix, "stack_trace"):
             assert secret.encode() not in content, f"{path.name} holds {secret}"
@@ -184,7 +184,8 @@ def test_weights_of_ones_own_are_named_without_their_folder(
     out = export_run(tmp_path / "001-run", snapshot, tmp_path / "out").model.parent
     record = json.loads((out / "export.json").read_text())
     assert record["weights"]["source"] == record["weights"]["origin"] == saved_weights.name
-    assert not [path.name for path in out.iterdir() if str(tmp_path).encode() in path.read_bytes()]
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path.name for path in files if str(tmp_path).encode() in path.read_bytes()]
 
 
 def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:

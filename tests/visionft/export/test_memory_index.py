@@ -16,7 +16,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export.contents import INDEX_FILE
 from visionft.export.exporter import export_run
-from visionft.export.extending import extend_index
+from visionft.export.extending import change_index
 from visionft.export.memory_index import Remembered, read_index, write_index
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
@@ -88,7 +88,7 @@ def test_pictures_that_are_added_answer_from_then_on(out: Path, snapshot: Snapsh
 
 
 def test_a_folder_of_pictures_is_added(out: Path, snapshot: Snapshot, tmp_path: Path):
-    held = extend_index(Predictor(out), None)
+    held = change_index(Predictor(out))
     assert held.per_class == {"blue": 10, "green": 10, "red": 10} and held.pictures == 30
     folder, asked = tmp_path / "more", snapshot.labelled("test")
     for image in asked[:4]:
@@ -98,16 +98,55 @@ def test_a_folder_of_pictures_is_added(out: Path, snapshot: Snapshot, tmp_path: 
     (folder / "mauve").mkdir()
     shutil.copy(asked[0].path, folder / "mauve" / "odd.png")
     (folder / "blue" / "broken.png").write_bytes(b"")
-    held = extend_index(Predictor(out), folder)
+    held = change_index(Predictor(out), folder)
     assert (held.added, held.known, held.pictures) == (4, 0, 34)
     assert {Path(path).name for path, _ in held.left_out} == {"odd.png", "broken.png"}
-    assert extend_index(Predictor(out), folder).known == 4
+    assert change_index(Predictor(out), folder).known == 4
     (said,) = Predictor(out).predict([asked[0].path])
     assert said.evidence is not None and len(said.evidence.doubles) == 1
     index = read_index(out / "model.onnx")
     assert index is not None and index.pictures[said.evidence.doubles[0].image_id].name == f"{asked[0].image_id}.png"
     with pytest.raises(ExportError, match="name of a class"):
-        extend_index(Predictor(out), folder / "mauve")
+        change_index(Predictor(out), folder / "mauve")
+
+
+def test_pictures_that_are_removed_have_no_say_any_more(
+    out: Path, snapshot: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+):
+    asked = snapshot.labelled("test")[0]
+    (before,) = Predictor(out).predict([asked.path])
+    folder = tmp_path / "more" / "red"
+    folder.mkdir(parents=True)
+    shutil.copy(asked.path, folder / "unlike-any.png")
+    assert change_index(Predictor(out), folder.parent).per_class["red"] == 11
+    (again,) = Predictor(out).predict([asked.path])
+    assert again.evidence is not None and len(again.evidence.doubles) == 1
+    (folder / "unlike-any.png").rename(tmp_path / "renamed.png")  # it is found by its content
+    capsys.readouterr()
+    command = ["visionft", "index", str(out), "--remove", str(tmp_path / "renamed.png"), "--json"]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0
+    held = json.loads(capsys.readouterr().out)
+    assert (held["removed"], held["pictures"], held["per_class"]["red"]) == (1, 30, 10)
+    (after,) = Predictor(out).predict([asked.path])
+    assert after.evidence is not None and not after.evidence.doubles
+    assert after.probability == pytest.approx(before.probability, abs=1e-6)
+
+
+def test_what_cannot_be_removed_changes_nothing(out: Path):
+    index = read_index(out / "model.onnx")
+    assert index is not None
+    names = [each.name for each in index.pictures.values()]
+    once = dataclasses.replace(next(iter(index.pictures.values())), name="once.png")
+    first = next(iter(index.pictures))
+    write_index(out / INDEX_FILE, dataclasses.replace(index, pictures={**index.pictures, first: once}))
+    before = (out / INDEX_FILE).read_bytes()
+    cases = {"no.png": "no picture that is called", names[-1]: "are called", str(out / "labels.txt"): "by its content"}
+    for name, words in cases.items():
+        with pytest.raises(ExportError, match=words):
+            change_index(Predictor(out), remove=["once.png", name])
+    assert (out / INDEX_FILE).read_bytes() == before
+    assert change_index(Predictor(out), remove=["once.png"]).removed == 1
 
 
 def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):

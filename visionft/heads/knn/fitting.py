@@ -44,11 +44,21 @@ class FittedMemory:
         memory: What answers.
         accuracy: Share of held-out pictures that it is right for; None where no class has two.
         asked: How many those are.
+        held_out: (asked, C) probabilities of these, by memories that do not hold them.
+        askable: (asked,) which of the pictures they are.
     """
 
     memory: Memory
     accuracy: float | None
     asked: int
+    held_out: np.ndarray
+    askable: np.ndarray
+
+    @property
+    def held_out_logits(self) -> np.ndarray:
+        """Return (asked, C) what `held_out` says as logits, as the memory's network gives them."""
+        found = np.log(self.held_out)
+        return found - np.log1p(-self.held_out) if self.memory.is_multilabel else found
 
     @property
     def words(self) -> str:
@@ -111,7 +121,7 @@ def fit_memory(
         is_multilabel=is_multilabel,
         neighbours=(neighbours,) if neighbours else NEIGHBOURS,
     )
-    shrinkage, voting, accuracy, asked = _tried(trial, seed, should_stop)
+    shrinkage, voting, held_out, asked = _tried(trial, seed, should_stop)
     space = Space.fitted(Sums.of(rows, wanted), shrinkage)
     memory = Memory(
         mean=turn.mean,
@@ -125,7 +135,8 @@ def fit_memory(
         voting=voting,
         image_ids=np.zeros(len(rows), np.int64) if image_ids is None else image_ids.astype(np.int64),
     )
-    return FittedMemory(memory, accuracy, asked)
+    accuracy = _accuracy(held_out, wanted[asked], is_multilabel) if len(asked) else None
+    return FittedMemory(memory, accuracy, len(asked), held_out, asked)
 
 
 def labels_of(targets: np.ndarray) -> np.ndarray:
@@ -162,16 +173,19 @@ class _Trial:
         return probabilities(places, shares, self.labels, classes, voting.smoothing, self.is_multilabel)
 
 
-def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Voting, float | None, int]:
-    """Return the shrinkage and the votes that make held-out labels most probable, how often they are right, of what."""
+def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Voting, np.ndarray, np.ndarray]:
+    """Return the shrinkage and the votes that make held-out labels most probable, what they say, and of which (M)."""
     generator = np.random.default_rng(seed)
+    among = np.arange(len(trial.rows))
     if len(trial.rows) > MOST_ROWS:
-        trial = trial.among(np.sort(generator.permutation(len(trial.rows))[:MOST_ROWS]))
+        among = np.sort(generator.permutation(len(trial.rows))[:MOST_ROWS])
+        trial = trial.among(among)
     folds = _folds(trial, generator)
     asked = np.flatnonzero(folds >= 0)
     if not len(asked):
         shrinkage, voting = _UNTRIED
-        return shrinkage, replace(voting, neighbours=trial.neighbours[0]), None, 0
+        nothing = np.zeros((0, trial.wanted.shape[1])), np.zeros(0, np.int64)
+        return shrinkage, replace(voting, neighbours=trial.neighbours[0]), *nothing
     asked = np.sort(generator.permutation(asked)[:MOST_ASKED])
     wanted = trial.wanted[asked]
     best: tuple[float, float, Voting, np.ndarray] | None = None
@@ -194,7 +208,7 @@ def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Vo
                     best = (loss, shrinkage, replace(bare, smoothing=smoothing), smoothed)
     assert best is not None
     _, shrinkage, voting, answers = best
-    return shrinkage, voting, _accuracy(answers, wanted, trial.is_multilabel), len(asked)
+    return shrinkage, voting, answers, among[asked]
 
 
 def _folds(trial: _Trial, generator: np.random.Generator) -> np.ndarray:

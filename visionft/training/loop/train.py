@@ -39,6 +39,7 @@ from visionft.training.loop.train_step import NotFinite, TrainStep
 from visionft.training.loop.training_data import TrainingData
 from visionft.training.loop.warm_start import warm_start
 from visionft.training.runs import recording
+from visionft.training.runs.held_out import write_held_out
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
 from visionft.weights.locations import RANDOM
@@ -231,6 +232,8 @@ class _Run:
         has_probe = self._sets_head() and not self.training_data.is_cached
         with self.training_data.solved_head() if has_probe else contextlib.nullcontext():
             done = self.keeper.keep_start(self.progress)
+        if self.is_main and not self.config.total_epochs and self.training_data.held_out is not None:
+            write_held_out(self.run_dir, self.training_data.held_out)
         self.memory.sample()  # of a run without epochs nothing else is
         self.keeper.save_start()
         self.save_last()

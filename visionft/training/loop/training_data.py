@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
@@ -32,6 +33,7 @@ from visionft.training.loop.batches import (
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.samples import DRIFT_PICTURES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
+from visionft.training.runs.held_out import HeldOutAnswers
 
 
 class TrainingData:
@@ -41,6 +43,8 @@ class TrainingData:
 
     Attributes:
         is_cached: Whether batches hold features (B, D) instead of pictures.
+        held_out: What the head that was solved for says of training pictures that it left out; None before, or for
+            heads that leave none out.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class TrainingData:
         self._accelerator, self._on_event, self._is_asked_to_stop = accelerator, on_event, is_asked_to_stop
         self._reported: set[Path] = set()
         self._is_cache_reported = False
+        self.held_out: HeldOutAnswers | None = None
         self._remembered: Batch | None = None
         self.sharding = Sharding(
             device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
@@ -169,6 +174,10 @@ class TrainingData:
             raise Stopped from None
         self._classifier.load_head(solved.state)
         self._on_event(Notice(message=solved.words))
+        if solved.held_out is not None and solved.askable is not None:
+            places = features.indices.cpu().numpy()[solved.askable]
+            ids = np.array([self.train_images[place].image_id for place in places], np.int64)
+            self.held_out = HeldOutAnswers(ids, solved.held_out)
 
     def _material(self, features: Batch) -> Material:
         return Material(
