@@ -33,9 +33,10 @@ class ExportOptions:
         Raises:
             ExportError: A choice is none of those that there are.
         """
-        if unknown := set(self.precisions).difference(PRECISIONS):
-            message = f"Precision {min(unknown)} is not known."
-            raise ExportError(message, f"Choose one of {', '.join(PRECISIONS)}.")
+        for precision in self.precisions:
+            if precision not in PRECISIONS:
+                hint = f"Choose one of {', '.join(PRECISIONS)}."
+                raise ExportError(f"Precision {precision} is not known.", hint)
         if self.opset not in OPSETS:
             known = ", ".join(map(str, sorted(OPSETS)))
             raise ExportError(f"Opset {self.opset} is not supported.", f"Choose one of {known}.")

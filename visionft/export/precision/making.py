@@ -18,6 +18,7 @@ from visionft.evaluation.report import run_images
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.contents import MODEL_FILE
 from visionft.export.parity_pictures import readable_pictures
+from visionft.export.precision.body import module_of
 from visionft.export.precision.half import at_half_precision
 from visionft.export.precision.measuring import (
     MEASURED,
@@ -96,7 +97,7 @@ class VariantMaker:
         said, targets = asking.about([chosen[place] for place in places], targets[list(places)])
         found: list[Variant] = []
         for precision, networks in lowered.items():
-            own = Reading.fitted(said[precision].logits, targets)
+            own = self.reading.or_better(said[precision].logits, targets)
             stretch = stretch_of(said[MODEL_FILE], said[precision])
             answers = compare_answers(
                 said[MODEL_FILE], said[precision], targets, usual=self.reading, own=own, stretch=stretch
@@ -156,7 +157,7 @@ class VariantMaker:
             search = Search(network, plan, ranges, self._held_out(part), bits, self.on_event, self.should_stop)
             found.append(search.run())
         models = tuple(each.network for each in found)
-        layers = tuple(dict.fromkeys(layer.rpartition("/")[0] for each in found for layer in each.in_float))
+        layers = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))
         return _Networks(models, max(each.bits for each in found), layers, calibrated_on)
 
     def _held_out(self, part: LoadedRun) -> HeldOut:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from visionft.calibration import fit_temperature, sigmoid, softmax
+from visionft.calibration import fit_temperature, mean_cross_entropy, sigmoid, softmax
 from visionft.data.decode import decode
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError, StoppedError, nothing_readable
@@ -21,6 +21,7 @@ from visionft.export.precision.variants import Answers, Speed
 from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT, INPUT, OUTPUT
 
 MEASURED = 2000  # validation pictures at most
+_LEAST_GAIN = 2e-3  # of the loss, from a temperature of its own
 _TIMED_CALLS, _TIMED_SECONDS = 120, 8.0  # of both files together
 
 
@@ -70,14 +71,16 @@ class Reading:
     temperature: float
     thresholds: np.ndarray | None = None
 
-    @classmethod
-    def fitted(cls, logits: np.ndarray, targets: np.ndarray) -> "Reading":
-        """Return what validation pictures give, as an export of the run itself does."""
+    def or_better(self, logits: np.ndarray, targets: np.ndarray) -> "Reading":
+        """Return this reading, or one that is fitted to these logits where that lowers their loss visibly."""
         temperature = fit_temperature(logits, targets)
-        if targets.ndim == 1:
-            return cls(temperature=temperature)
+        usual, own = (mean_cross_entropy(logits / each, targets) for each in (self.temperature, temperature))
+        if usual - own < _LEAST_GAIN:
+            return self
+        if self.thresholds is None:
+            return Reading(temperature=temperature)
         pairs = zip(sigmoid(logits / temperature).T, targets.T, strict=True)
-        return cls(temperature=temperature, thresholds=np.array([best_threshold(*pair) for pair in pairs]))
+        return Reading(temperature=temperature, thresholds=np.array([best_threshold(*pair) for pair in pairs]))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Map (N, C) logits to probabilities."""
@@ -138,8 +141,9 @@ class Asking:
 
 
 def _said(rows: Sequence[Sequence[np.ndarray]]) -> Said:
-    logits = np.concatenate([row[0] for row in rows]).astype(np.float64)
-    return Said(logits, np.array([row[1][0] for row in rows if len(row) > 1], np.float64))
+    # Half precision may overflow: what is no number is no answer, and differs from what model.onnx says.
+    logits = np.nan_to_num(np.concatenate([row[0] for row in rows]).astype(np.float64), posinf=0.0, neginf=0.0)
+    return Said(logits, np.nan_to_num(np.array([row[1][0] for row in rows if len(row) > 1], np.float64)))
 
 
 def compare_answers(
