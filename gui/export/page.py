@@ -1,7 +1,6 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSta
 
 from gui.export.code_card import CodeCard
 from gui.export.parity_card import ParityCard
+from gui.export.variants_card import VariantsCard
 from gui.kit import dialogs, theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
@@ -27,21 +27,24 @@ from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
+from visionft.export.precision.variants import Precision
+from visionft.export.project_facts import facts_of
 from visionft.export.samples import SAMPLES
+from visionft.export.verifying import Verification, verify_export
 from visionft.libraries import load_libraries
-from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.queries import remarks
+from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
 
 EXPORTS_FOLDER = "exports"
+PRECISION_WORDS: dict[Precision, str] = {"fp16": "Smaller: fp16", "int8": "Small and fast on processors: int8"}
 PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "Programs in five languages run it anywhere, without this one."),
+    ("copy", "Ready to use", "Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
 )  # fmt: skip
 
 
@@ -51,8 +54,7 @@ def export_model(
     out_dir: Path,
     *,
     options: ExportOptions,
-    certificates: Sequence[Certificate],
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+    project: Project,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -65,11 +67,15 @@ def export_model(
         images,
         out_dir,
         options=options,
-        certificates=certificates,
-        remarks=remarks,
+        facts=facts_of(project),
         on_event=on_event,
         should_stop=should_stop,
     )
+
+
+def check_export(folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Verification:
+    """Check an export again, in a task."""
+    return verify_export(folder, on_event=on_event, should_stop=should_stop)
 
 
 class ExportPage(Page):
@@ -90,19 +96,27 @@ class ExportPage(Page):
             self.opset_box.addItem(tr(title), opset)
         self.float_box = QCheckBox(tr(label_of("float_input")))
         self.float_box.setToolTip(tr(help_of("float_input")))
+        self.timm_box = QCheckBox(tr(label_of("huggingface")))
+        self.timm_box.setToolTip(tr(help_of("huggingface")))
+        self.precision_boxes: dict[Precision, QCheckBox] = {
+            precision: QCheckBox(tr(words)) for precision, words in PRECISION_WORDS.items()
+        }
+        for box in self.precision_boxes.values():
+            box.setToolTip(tr(help_of("precisions")))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
         self._kept = text("", "muted", wrap=True)
         state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
-        self.parity_card = ParityCard()
+        self.parity_card, self.variants_card = ParityCard(), VariantsCard()
         self.promises = self._promises()
         self.code_card = CodeCard(SAMPLES)
         self.empty = EmptyState("train", "", "", "Train a model")
         self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
-        columns = ((self._runs_card(), self._options_card()), (self.promises, self.parity_card, self.code_card))
+        found = (self.promises, self.parity_card, self.variants_card, self.code_card)
+        columns = ((self._runs_card(), self._options_card()), found)
         body = column(SideBySide(*columns, least_px=860), None)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._stack.addWidget(scrolling(body))
@@ -117,6 +131,7 @@ class ExportPage(Page):
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
+        self.parity_card.check_asked.connect(self._on_check_asked)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
 
@@ -138,11 +153,16 @@ class ExportPage(Page):
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
         for line, (caption, field) in enumerate(
-            (("Name", self.name_edit), ("Place", place), (label_of("opset"), self.opset_box), ("", self.float_box))
+            (
+                ("Name", self.name_edit),
+                ("Place", place),
+                (label_of("opset"), self.opset_box),
+                ("", column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)),
+            )
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
-                field.setAccessibleName(tr(caption or "Second file"))
+                field.setAccessibleName(tr(caption))
                 fields.addWidget(field, line, 1)
             else:
                 fields.addLayout(field, line, 1)
@@ -210,6 +230,7 @@ class ExportPage(Page):
         self._note.setText(note)
         self._kept.setText(kept_words(run) if run is not None else "")
         self.parity_card.hide()
+        self.variants_card.show_variants(found.variants if found is not None else ())
         if found is not None:
             self.parity_card.show_result(found, when=_when(found.model))
         self._show_found(has_export=found is not None)
@@ -276,8 +297,7 @@ class ExportPage(Page):
             session.snapshot(),
             target,
             options=self.options(),
-            certificates=certificates_of(session.project),
-            remarks=remarks(session.project),
+            project=session.project,
         )
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
@@ -288,12 +308,18 @@ class ExportPage(Page):
 
     def options(self) -> ExportOptions:
         """Return the options as they are chosen."""
-        return ExportOptions(float_input=self.float_box.isChecked(), opset=self.opset_box.currentData())
+        return ExportOptions(
+            float_input=self.float_box.isChecked(),
+            opset=self.opset_box.currentData(),
+            precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
+            huggingface=self.timm_box.isChecked(),
+        )
 
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:
             self._show_target()
             self.parity_card.show_result(result)
+            self.variants_card.show_variants(result.variants)
             self._show_found(has_export=True)
 
     def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
@@ -303,6 +329,16 @@ class ExportPage(Page):
             self.mark_stale()  # the run's folder may be gone, or its weights
         elif self.session is not None:
             self.session.exports_changed.emit(outcome.result.model)
+
+    @Slot(Path)
+    def _on_check_asked(self, folder: Path) -> None:
+        """Check the export that is shown, in a task."""
+        self.parity_card.check_button.setEnabled(False)
+        task = Task(title=tr("Checking an export"), work=partial(check_export, folder), lane=Lane.DISK, page=self.name)
+        self.state.tasks.run(task, owner=self, on_done=self.parity_card.show_check, on_end=self._on_check_ended)
+
+    def _on_check_ended(self, _outcome: Outcome[Verification]) -> None:
+        self.parity_card.check_button.setEnabled(True)
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import (
     advice_commands,
+    bundle_commands,
     combine_command,
     completion,
     curation,
@@ -56,6 +57,7 @@ for module in (
     train_command,
     model_commands,
     export_command,
+    bundle_commands,
     run_commands,
     prompts_command,
     scoreboard_command,

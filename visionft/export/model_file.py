@@ -70,13 +70,14 @@ def check_model(path: Path, content: bytes) -> None:
         _check_tensor(path, tensor)
 
 
-def open_session(path: Path, content: bytes, *, device: str = "auto") -> Any:
+def open_session(path: Path, content: bytes, *, device: str = "auto", threads: int = 0) -> Any:
     """Return ONNX Runtime's session of a model that was checked.
 
     Args:
         path: Of the file, for the words.
         content: The model.
         device: `auto` takes an NVIDIA GPU where there is one; `cuda` requires it; anything else leaves it alone.
+        threads: How many may compute one operator; 0 leaves it to ONNX Runtime.
 
     Raises:
         ExportError: ONNX Runtime does not run it, or not on the GPU that was asked for.
@@ -86,6 +87,7 @@ def open_session(path: Path, content: bytes, *, device: str = "auto") -> Any:
 
     providers = _providers(device)
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what fails is said once, by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
     if providers == [_PROCESSOR]:  # on a GPU memory is limited by the GPU's own
