@@ -23,7 +23,7 @@ from visionft.training.config.train_config import TrainConfig
 
 _WIDTH: Final = 118
 CONVENTIONS: Final = (
-    "No command asks a question. What is missing is an error with the command to run next.",
+    "No command asks a question (`push` does, at a terminal). What is missing is an error with what to run next.",
     "With --json a command prints one JSON value on stdout and nothing else there; progress and notices go to stderr.",
     "With --json an error is the last line of stderr, as JSON; wrong usage of the command line is plain text.",
     "Every change of a project is one step of its history: `visionft undo PROJECT` takes it back, also days later.",

@@ -8,6 +8,7 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli.output import Json, job, print_result, write_err
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.names import count_of
 
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("push")(push)
 
 
+@prints({"...": "visionft.export.verifying:Verification", "is_whole": bool})
 def verify(
     folder: ExportDir,
     pictures: Annotated[
@@ -65,6 +67,7 @@ def _answered(each: "AnswerCheck") -> str:
     return f"  {each.name}: {said}."
 
 
+@prints("visionft.export.benching:Bench")
 def bench_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="A model file, or the folder of an export.")],
     threads: Annotated[int, typer.Option(help="Threads that ONNX Runtime may use; 0 leaves it to that.")] = 0,
@@ -95,6 +98,7 @@ def _measured_of(speed: "ModelSpeed") -> str:
     return f"{speed.model.name}: {speed.provider}{threads}, pictures of {speed.width} x {speed.height}"
 
 
+@prints({"address": str, "files": [str], "bytes": int, "is_public": bool})
 def push(
     folder: ExportDir,
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Made where it is missing.")],

@@ -27,7 +27,7 @@ from visionft.project.store import Project
 # What a script reads of how a command ended.
 EXIT_CODES: Final = {
     0: "done",
-    1: "a bug in the program; stderr holds what to report",
+    1: "a bug in the program, and stderr holds what to report; or what was to be checked is not as it should be",
     2: "refused: wrong usage, or something to mend first; the error says what",
     130: "stopped by Ctrl-C or SIGTERM; what was done until then is kept, and printed where it is worth something",
     141: "nobody reads the output any more",
