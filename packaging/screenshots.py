@@ -22,6 +22,7 @@ sys.path.append(str(ROOT / "packaging"))
 
 import screenshot_advice
 import screenshot_curate
+import screenshot_export
 import screenshot_label
 import screenshot_readme
 import screenshot_results
@@ -35,7 +36,6 @@ from gui.home.new_project import NewProjectDialog
 from gui.predict.predicting import Answers, Frame
 from gui.preferences import Settings
 from visionft.errors import NextStep
-from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.formats.listing import Rejected
 from visionft.project.importing.importer import ImportReport
@@ -139,24 +139,6 @@ def _label_viewer(studio: Studio) -> None:
     studio.wait_for_pictures()
 
 
-def _export(studio: Studio) -> None:
-    studio.window.show_page("export")
-
-
-def _export_done(studio: Studio) -> None:
-    folder = studio.folder / "projects" / "Machined parts" / "exports" / "003-resnet50-full"
-    card = studio.window.page("export").parity_card  # type: ignore[attr-defined]
-    studio.window.page("export").promises.hide()  # type: ignore[attr-defined]
-    latency = Latency(median_ms=11.4, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=320, height=240)
-    parity = Parity(images=20, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7))
-    card.show_result(
-        ExportResult(
-            model=folder / "model.onnx", bytes=94_113_220, sha256="", temperature=1.2, opset=20, parity=parity,
-            latency=latency,
-        )
-    )  # fmt: skip
-
-
 def _try_empty(studio: Studio) -> None:
     studio.window.show_page("try")
 
@@ -253,8 +235,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "27-results-changes": screenshot_results.changes,
     "17-results-settings": screenshot_results.settings,
     "30-results-scoreboard": screenshot_results.scoreboard,
-    "09-export": _export,
-    "10-export-done": _export_done,
+    **screenshot_export.scenes(),
     "18-try-empty": _try_empty,
     "19-try": _try,
     "19-try-evidence": _try_evidence,

@@ -8,10 +8,10 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
+from visionft.cli.schemas import prints
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
-from visionft.project.edits.certificates import certificates_of
+from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
-from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
@@ -26,17 +26,19 @@ def register(app: typer.Typer) -> None:
     app.command("index")(index)
 
 
+@prints("visionft.export.parity:ExportResult")
 def export(
     project: ProjectDir,
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
     float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
+    huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     with opened_project(project, read_only=True) as opened:
-        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+        snapshot, facts = opened.snapshot(), facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -45,9 +47,8 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset),
-            certificates=certificates,
-            remarks=said,
+            options=ExportOptions(float_input=float_input, opset=opset, huggingface=huggingface),
+            facts=facts,
             on_event=on_event,
             should_stop=should_stop,
         )
@@ -85,6 +86,7 @@ def _border_text(border: "Border | None") -> str:
     return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
+@prints("visionft.export.extending:Held")
 def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[

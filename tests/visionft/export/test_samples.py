@@ -62,7 +62,7 @@ def test_the_script_beside_the_model_answers_like_the_program(
     assert all((model.parent / name).read_bytes() == (ROOT / name).read_bytes() for name in sample_files())
     record = json.loads((model.parent / "export.json").read_text())
     said = record["samples"]["python"]
-    assert said["agrees"] is True and said["output"].startswith("10.png\n") and "11.png\n" in said["output"]
+    assert said["agrees"] is True and said["output"].startswith("picture1.png\n") and "picture2.png\n" in said["output"]
     assert set(sample_files()) <= set(record["files"])
     turned = tmp_path / "turned.jpg"  # shot with the camera on its side: EXIF says so
     exif = Image.Exif()
