@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSta
 
 from gui.export.code_card import CodeCard
 from gui.export.parity_card import ParityCard
+from gui.export.variants_card import VariantsCard
 from gui.kit import dialogs, theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
@@ -26,6 +27,7 @@ from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
+from visionft.export.precision.variants import Precision
 from visionft.export.project_facts import facts_of
 from visionft.export.samples import SAMPLES
 from visionft.export.verifying import Verification, verify_export
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from visionft.data.types import Snapshot
 
 EXPORTS_FOLDER = "exports"
+PRECISION_WORDS: dict[Precision, str] = {"fp16": "Smaller: fp16", "int8": "Small and fast on processors: int8"}
 PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
@@ -95,19 +98,25 @@ class ExportPage(Page):
         self.float_box.setToolTip(tr(help_of("float_input")))
         self.timm_box = QCheckBox(tr(label_of("huggingface")))
         self.timm_box.setToolTip(tr(help_of("huggingface")))
+        self.precision_boxes: dict[Precision, QCheckBox] = {
+            precision: QCheckBox(tr(words)) for precision, words in PRECISION_WORDS.items()
+        }
+        for box in self.precision_boxes.values():
+            box.setToolTip(tr(help_of("precisions")))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
         self._kept = text("", "muted", wrap=True)
         state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
-        self.parity_card = ParityCard()
+        self.parity_card, self.variants_card = ParityCard(), VariantsCard()
         self.promises = self._promises()
         self.code_card = CodeCard(SAMPLES)
         self.empty = EmptyState("train", "", "", "Train a model")
         self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
-        columns = ((self._runs_card(), self._options_card()), (self.promises, self.parity_card, self.code_card))
+        found = (self.promises, self.parity_card, self.variants_card, self.code_card)
+        columns = ((self._runs_card(), self._options_card()), found)
         body = column(SideBySide(*columns, least_px=860), None)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._stack.addWidget(scrolling(body))
@@ -148,7 +157,7 @@ class ExportPage(Page):
                 ("Name", self.name_edit),
                 ("Place", place),
                 (label_of("opset"), self.opset_box),
-                ("", column(self.float_box, self.timm_box, spacing=theme.SMALL)),
+                ("", column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)),
             )
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
@@ -221,6 +230,7 @@ class ExportPage(Page):
         self._note.setText(note)
         self._kept.setText(kept_words(run) if run is not None else "")
         self.parity_card.hide()
+        self.variants_card.show_variants(found.variants if found is not None else ())
         if found is not None:
             self.parity_card.show_result(found, when=_when(found.model))
         self._show_found(has_export=found is not None)
@@ -301,6 +311,7 @@ class ExportPage(Page):
         return ExportOptions(
             float_input=self.float_box.isChecked(),
             opset=self.opset_box.currentData(),
+            precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
             huggingface=self.timm_box.isChecked(),
         )
 
@@ -308,6 +319,7 @@ class ExportPage(Page):
         if result is not None:
             self._show_target()
             self.parity_card.show_result(result)
+            self.variants_card.show_variants(result.variants)
             self._show_found(has_export=True)
 
     def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:

@@ -1,6 +1,9 @@
 """What is said of one thing: English messages that count, and their singular (`gui.kit.i18n.tr` chooses by `count`)."""
 
 OF_ONE = {
+    "Judged on {count} validation pictures, and timed in turn on this machine.": (
+        "Judged on {count} validation picture, and timed in turn on this machine."
+    ),
     "{count} pictures": "{count} picture",
     "{count} files, {size}": "{count} file, {size}",
     "Boxes or shapes are marked in {count} pictures, and none has a class as a whole.": (

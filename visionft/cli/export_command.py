@@ -7,6 +7,7 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
+from visionft.cli.precision_words import precisions_of, variants_text
 from visionft.cli.run_commands import RunName
 from visionft.cli.schemas import prints
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
@@ -32,6 +33,10 @@ def export(
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
     float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}"),
+    ] = None,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
     huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
@@ -47,7 +52,12 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset, huggingface=huggingface),
+            options=ExportOptions(
+                float_input=float_input,
+                opset=opset,
+                precisions=precisions_of(precision or ()),
+                huggingface=huggingface,
+            ),
             facts=facts,
             on_event=on_event,
             should_stop=should_stop,
@@ -62,6 +72,7 @@ def export(
             f"{_border_text(result.border)}\n"
             f"{_remembered_text(result.remembered)}"
             f"{_samples_text(result.samples)}"
+            f"{variants_text(result.variants)}"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)

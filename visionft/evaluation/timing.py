@@ -16,21 +16,27 @@ MOST_SECONDS = 3.0
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux; `platform.processor` says there no more than x86_64
 
 
-def timed_calls(calls: Sequence[Callable[[], object]], *, should_stop: ShouldStop = never_stop) -> np.ndarray:
-    """Return what calls took, (N,) milliseconds, made in turn for three seconds at most; [0] where none was made.
+def timed_calls(
+    calls: Sequence[Callable[[], object]],
+    *,
+    should_stop: ShouldStop = never_stop,
+    most_runs: int = MOST_RUNS,
+    most_seconds: float = MOST_SECONDS,
+) -> np.ndarray:
+    """Return what calls took, (N,) milliseconds, made in turn for some seconds at most; [0] where none was made.
 
     The first ones are not counted: they fill caches and let libraries choose their kernels.
     """
     for place in range(WARM_UP):
         calls[place % len(calls)]()
     began, times_ms = time.perf_counter(), []
-    while len(times_ms) < MOST_RUNS and not should_stop():
+    while len(times_ms) < most_runs and not should_stop():
         call = calls[len(times_ms) % len(calls)]
         started = time.perf_counter()
         call()
         ended = time.perf_counter()
         times_ms.append((ended - started) * 1000)
-        if len(times_ms) >= LEAST_RUNS and ended - began > MOST_SECONDS:
+        if len(times_ms) >= LEAST_RUNS and ended - began > most_seconds:
             break
     return np.array(times_ms or [0.0])
 

@@ -5,7 +5,9 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import torch  # noqa: TID253
 
 from visionft.calibration import softmax
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, Task
 from visionft.errors import ExportError
 from visionft.evaluation.report import calibrate, summarise
 from visionft.evaluation.stored import read_evaluation
@@ -49,6 +51,9 @@ from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
+from visionft.export.precision.making import VariantMaker, require_pictures
+from visionft.export.precision.measuring import Reading
+from visionft.export.precision.variants import variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
@@ -100,6 +105,7 @@ def export_run(
 
     Raises:
         ExportError: The file differs from PyTorch, or a combination was to have a float model; `out_dir` is as it was.
+        ExportError: A smaller file was wanted, and no labelled picture is there to make or judge it.
         RunError: The run cannot be read, or there are no validation pictures to compare on.
         StoppedError: The user stopped; `out_dir` is as it was.
         WeightsError: The pretrained weights that the run started from are no longer at hand.
@@ -113,20 +119,37 @@ def export_run(
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
         if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
+        require_pictures(options.precisions, answerer, images)
         network = plain_network(answerer) if options.huggingface else None
         val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
-        model_path = _write_model(answerer, images, folder, fitted, metadata, options.opset, on_event)
+        on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
+        networks = _networks(answerer, folder / NETWORK_FILE, fitted, options.opset)
+        build = partial(_whole, answerer=answerer, task=images.task, metadata=metadata, opset=options.opset)
+        model_path = folder / MODEL_FILE
+        model_path.write_bytes(build(networks).SerializeToString())
         trained = Reference(answerer, temperature, images.task, fitted)
         parity = compare(trained, images, model_path, on_event=on_event, should_stop=should_stop)
         require_equal(parity)
         if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
-        remembered = (
-            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks) if _embeds(answerer) else 0
-        )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
+        variants = VariantMaker(
+            answerer=answerer,
+            images=images,
+            networks=networks,
+            build=build,
+            folder=folder,
+            reading=Reading(temperature=temperature, thresholds=thresholds),
+            on_event=on_event,
+            should_stop=should_stop,
+        ).make(options.precisions)
+        remembered = (
+            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks, variants)
+            if _embeds(answerer)
+            else 0
+        )
         write_samples(folder)
         write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
@@ -141,6 +164,7 @@ def export_run(
             float_model=out_dir / FLOAT_MODEL_FILE if options.float_input else None,
             border=fitted.border if fitted else None,
             remembered=remembered,
+            variants=variants,
             samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
         require_right(result.samples)
@@ -183,33 +207,30 @@ def _samples(
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
     of_timm = [f"{TIMM_FOLDER}/{name}" for name in (CONFIG_FILE, WEIGHTS_FILE)] if options.huggingface else []
+    variants = [variant_file(precision) for precision in options.precisions]
     always = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files()]
-    return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *of_timm]
+    return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *variants, *of_timm]
 
 
-def _write_model(
-    answerer: Answerer,
-    images: Snapshot,
-    folder: Path,
-    fitted: FittedDistance | None,
-    metadata: dict[str, Any],
-    opset: int,
-    on_event: OnEvent,
-) -> Path:
-    on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
-    model_path = folder / MODEL_FILE
+def _networks(answerer: Answerer, path: Path, fitted: FittedDistance | None, opset: int) -> list[Any]:
+    """Return the ONNX models of all parts' networks; the last one's file stays at `path`."""
     strongest = answerer.strongest
-    graphs = [
-        _graph(part, folder / NETWORK_FILE, fitted if part is strongest else None, opset, embeds=_embeds(answerer))
+    return [
+        _network(part, path, fitted if part is strongest else None, opset, embeds=_embeds(answerer))
         for part in answerer.parts
     ]
-    model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
-    describe_values(model, images.task)
+
+
+def _whole(networks: Sequence[Any], *, answerer: Answerer, task: Task, metadata: dict[str, Any], opset: int) -> Any:
+    """Return the model that takes pictures and gives probabilities, from its parts' networks, in their order."""
+    pairs = zip(networks, answerer.parts, strict=True)
+    graphs = [from_pictures(network, part.preprocessing, opset=opset) for network, part in pairs]
+    model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=task)
+    describe_values(model, task)
     metadata = metadata | hide_outputs(model)
     describe_model(model, metadata)
     set_metadata(model, metadata)
-    model_path.write_bytes(model.SerializeToString())
-    return model_path
+    return model
 
 
 def _embeds(answerer: Answerer) -> bool:
@@ -217,14 +238,16 @@ def _embeds(answerer: Answerer) -> bool:
     return not answerer.is_combined and answerer.run.config.method_row.is_live
 
 
-def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, opset: int, *, embeds: bool) -> Any:
-    """Return what a classifier makes of pictures, as an ONNX model: logits, distances, embedding, as far as wanted."""
+def _network(part: LoadedRun, path: Path, fitted: FittedDistance | None, opset: int, *, embeds: bool) -> Any:
+    """Return a classifier as an ONNX model that gives logits, distances, embedding, as far as wanted."""
+    import onnx
+
     network, outputs = part.classifier.merged(), [LOGITS, *[DISTANCE] * (fitted is not None), *[EMBEDDING] * embeds]
     if len(outputs) > 1:
         distance = fitted.distance if fitted is not None else None
         network = WithOutputs(network, part.classifier.backbone, distance=distance, embeds=embeds).eval()
-    export_network(network, part.preprocessing.size, network_path, opset=opset, outputs=outputs)
-    return from_pictures(network_path, part.preprocessing, opset=opset)
+    export_network(network, part.preprocessing.size, path, opset=opset, outputs=outputs)
+    return onnx.load(path)
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:

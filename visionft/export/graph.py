@@ -6,7 +6,9 @@ pictures, where it is known (`visionft.export.distance`). The steps before the n
 `visionft.data.preprocess` operation by operation.
 """
 
+import ast
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +24,7 @@ from visionft.export.options import OPSET
 from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
 
+_SCOPES = "pkg.torch.onnx.name_scopes"
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
@@ -46,9 +49,28 @@ def export_network(
         verbose=False,
     )
     model = onnx.load(path)
+    _name_by_module(model.graph)
     _strip(model)
     model.ir_version = ir_version(opset)
     onnx.save(model, path)
+
+
+def _name_by_module(graph: Any) -> None:
+    """Name each node `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, so that a reader of the graph finds the network.
+
+    The exporter notes, from the outside in, the modules inside which a node was computed, and at last the operator.
+    A convolution that a norm was folded into has the note of the norm; its weights are still called as they were.
+    """
+    names: Counter[str] = Counter()
+    for node in graph.node:
+        noted = next((each.value for each in node.metadata_props if each.key == _SCOPES), "[]")
+        modules = [module for module in ast.literal_eval(noted)[:-1] if not module.startswith("_")]
+        module = modules[-1] if modules else ""
+        if node.op_type == "Conv" and node.input[1].endswith(".weight"):
+            module = node.input[1].removesuffix(".weight")
+        name = f"{module}/{node.op_type}"
+        names[name] += 1
+        node.name = name if names[name] == 1 else f"{name}_{names[name]}"
 
 
 def _strip(model: Any) -> None:
@@ -59,12 +81,11 @@ def _strip(model: Any) -> None:
         part.ClearField("doc_string")
 
 
-def from_pictures(network_path: Path, preprocessing: Preprocessing, *, opset: int = OPSET) -> Any:
-    """Return one ONNX model from a network's file, with preprocessing before it: from `image` to what it gives."""
-    import onnx
+def from_pictures(network: Any, preprocessing: Preprocessing, *, opset: int = OPSET) -> Any:
+    """Return one ONNX model from a network's, with preprocessing before it: from `image` to what it gives."""
     from onnx import compose
 
-    network = compose.add_prefix(onnx.load(network_path), "network/")
+    network = compose.add_prefix(network, "network/")
     before = preprocessing_model(preprocessing, opset)
     for node in before.graph.node:  # their names are what a viewer shows
         node.name = f"preprocessing/{node.name}"

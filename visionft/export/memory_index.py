@@ -53,6 +53,7 @@ class ExportedIndex:
         model: SHA-256 of the model's file.
         added: How many pictures were added after the export.
         removed: How many were taken out after it.
+        variants: SHA-256 of the smaller files that were exported with it; their embeddings are nearly the same.
     """
 
     memory: Memory
@@ -62,6 +63,7 @@ class ExportedIndex:
     model: str
     added: int = 0
     removed: int = 0
+    variants: tuple[str, ...] = ()
 
     def answers(self, embeddings: np.ndarray) -> np.ndarray:
         """Return (M, C) probabilities of pictures from the model's (M, K) embeddings."""
@@ -110,6 +112,7 @@ def exported_index(
     *,
     temperature: float,
     model: Path,
+    variants: tuple[str, ...] = (),
 ) -> ExportedIndex:
     """Return the index of a run's memory.
 
@@ -120,6 +123,7 @@ def exported_index(
         remarks: {image id: (note, tags)}, where there are any.
         temperature: Of the exported model.
         model: Its file.
+        variants: SHA-256 of the smaller files beside it.
     """
     ids = set(memory.image_ids.tolist())
     pictures = {
@@ -127,7 +131,7 @@ def exported_index(
         for image in images.images
         if image.image_id in ids
     }
-    return ExportedIndex(memory, class_names, pictures, temperature, sha256_file(model))
+    return ExportedIndex(memory, class_names, pictures, temperature, sha256_file(model), variants=variants)
 
 
 def write_index(path: Path, index: ExportedIndex) -> None:
@@ -145,6 +149,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
         "model": index.model,
         "added": index.added,
         "removed": index.removed,
+        "variants": list(index.variants),
         "pictures": [list(dataclasses.astuple(index.pictures.get(each, Remembered("", "")))) for each in ids],
     }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
@@ -180,12 +185,13 @@ def read_index(model: Path) -> ExportedIndex | None:
             str(about["model"]),
             int(about["added"]),
             int(about.get("removed", 0)),
+            tuple(map(str, about.get("variants", ()))),
         )
         if memory.classes != len(index.class_names) or not index.temperature > 0:
             raise ValueError("it names other classes than its labels are of")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ExportError(f"{path} cannot be read: {error}.", "Export the run again.") from error
-    if index.model != sha256_file(model):
+    if sha256_file(model) not in (index.model, *index.variants):
         hint = "Export the run again, or take the index away: the model answers without it."
         raise ExportError(f"{path} belongs to another model than {model.name}.", hint)
     return index

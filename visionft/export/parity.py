@@ -5,6 +5,7 @@ from pathlib import Path
 
 from visionft.data.types import Split
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
+from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
@@ -103,6 +104,7 @@ class ExportResult:
         remembered: How many labelled pictures lie beside the file, for evidence.
         files: Everything that was written beside the record, the model included.
         samples: What came of those programs beside it that were to be run.
+        variants: The smaller files beside it, and those that were tried and not kept.
     """
 
     model: Path
@@ -117,6 +119,7 @@ class ExportResult:
     remembered: int = 0
     samples: tuple[SampleRun, ...] = ()
     files: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -146,6 +149,7 @@ def read_export(folder: Path) -> ExportResult | None:
             remembered=int(record.get("remembered", 0)),
             files=tuple(listed_files(record) or ()),
             samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
+            variants=read_variants(record, folder),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

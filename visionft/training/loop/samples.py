@@ -1,16 +1,18 @@
 """Parts of a split that stand for the whole where looking at all pictures would cost more than it tells. Torch-free."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from visionft.data.types import SnapshotImage
 
+Item = TypeVar("Item")
 DRIFT_PICTURES = 128
 # Enough for class means; a ridge initialisation then costs the same few seconds however many pictures there are.
 RIDGE_INIT_PER_CLASS = 32
 
 
-def spread(images: Sequence[SnapshotImage], most: int) -> tuple[SnapshotImage, ...]:
-    """Return at most `most` pictures, evenly spaced over all of them, in their order."""
+def spread(images: Sequence[Item], most: int) -> tuple[Item, ...]:
+    """Return at most `most` pictures or places, evenly spaced over all of them, in their order."""
     if len(images) <= most:
         return tuple(images)
     return tuple(images[i * len(images) // most] for i in range(most))

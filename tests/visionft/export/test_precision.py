@@ -1,0 +1,195 @@
+"""Smaller files beside `model.onnx`: what they hold, how they are judged, and that wrong ones are not kept."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from visionft.data.decode import decode
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError, StoppedError
+from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
+from visionft.export.parity import ExportResult, read_export
+from visionft.export.precision.processor import adds_bytes_exactly
+from visionft.export.precision.variants import Answers, Speed, Variant, judge
+from visionft.export.predictor import Predictor
+
+BOTH = ExportOptions(precisions=("fp16", "int8"))
+
+
+@pytest.fixture(scope="module")
+def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
+    """Return a function (backbone, method) -> export with both smaller files, made once per pair."""
+    folder, made = tmp_path_factory.mktemp("exports"), {}
+
+    def export(backbone: str, method: str) -> ExportResult:
+        if (backbone, method) not in made:
+            out = folder / f"{backbone}-{method}"
+            made[backbone, method] = export_run(run_of(backbone, method), snapshot, out, options=BOTH)
+        return made[backbone, method]
+
+    return export
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_resnet", "knn")]
+)
+def test_smaller_files_answer_like_the_model(backbone: str, method: str, exported, snapshot: Snapshot) -> None:
+    result = exported(backbone, method)
+    pixels = decode(snapshot.labelled("val")[0].path)[None]
+    expected, distance = Predictor(result.model, device="cpu").answers(pixels)
+    assert [variant.precision for variant in result.variants] == ["fp16", "int8"]
+    for variant in result.variants:
+        assert variant.is_kept and variant.speed is not None and variant.answers.pictures == 9
+        path = result.model.with_name(variant.file)
+        assert path.stat().st_size == variant.bytes < variant.reference_bytes == result.bytes
+        predictor = Predictor(path, device="cpu")
+        assert predictor.class_names == ("blue", "green", "red")
+        got, own_distance = predictor.answers(pixels)
+        np.testing.assert_allclose(got, expected, atol=0.1 if variant.precision == "int8" else 0.02)
+        assert distance is not None and own_distance is not None
+        np.testing.assert_allclose(own_distance, distance, rtol=0.3)
+        assert predictor.temperature == pytest.approx(variant.temperature, abs=1e-5)
+    assert read_export(result.model.parent) == result
+
+
+def test_only_the_body_of_the_network_changes(exported) -> None:
+    result = exported("test_resnet", "full")
+    half, whole = (onnx.load(result.model.with_name(variant.file)) for variant in result.variants)
+    kinds = {tensor.name: tensor.data_type for tensor in half.graph.initializer}
+    weights = {
+        name.removesuffix("/half"): kind for name, kind in kinds.items() if name.endswith((".weight/half", ".weight"))
+    }
+    assert {kind for name, kind in weights.items() if "conv" in name} == {onnx.TensorProto.FLOAT16}
+    assert {kind for name, kind in weights.items() if "fc" in name} == {onnx.TensorProto.FLOAT}
+    assert all(kind != onnx.TensorProto.FLOAT16 for name, kind in kinds.items() if not name.endswith("/half"))
+    quantised = {node.name for node in whole.graph.node if node.op_type == "QuantizeLinear"}
+    assert quantised and not [name for name in quantised if "fc" in name or "preprocessing" in name]
+    for tensor in whole.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.INT8 and tensor.dims and len(tensor.dims) > 1:
+            assert np.abs(numpy_helper.to_array(tensor).astype(int)).max() <= 64  # exact on every processor
+
+
+def test_a_transformer_keeps_attention_norms_and_residuals_in_float(exported) -> None:
+    result = exported("test_vit", "lora")
+    graph = onnx.load(result.model.with_name("model_int8.onnx")).graph
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type in ("Softmax", "LayerNormalization", "Gelu", "Add") and node.name.startswith("network/"):
+            assert not any(made_by[name].op_type == "DequantizeLinear" for name in node.input if name in made_by)
+    products = [node for node in graph.node if node.op_type == "MatMul" and "attention" not in node.name]
+    assert (
+        sum(made_by[node.input[0]].op_type == "DequantizeLinear" for node in products if node.input[0] in made_by) > 4
+    )
+
+
+def test_evidence_works_with_a_smaller_file(exported, snapshot: Snapshot) -> None:
+    result = exported("test_resnet", "knn")
+    picture = snapshot.labelled("val")[0].path
+    (prediction,) = Predictor(result.model.with_name("model_int8.onnx"), device="cpu").predict([picture])
+    assert prediction.evidence is not None and prediction.evidence.supporting
+
+
+def test_what_answers_wrongly_is_not_kept(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
+    from visionft.export.precision import making
+
+    honest = making.at_half_precision
+
+    def spoilt(network, head):
+        model = honest(network, head)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT16 and len(tensor.dims) == 4:
+                values = np.random.default_rng(0).standard_normal(tensor.dims).astype(np.float16)
+                tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+        return model
+
+    monkeypatch.setattr(making, "at_half_precision", spoilt)
+    options = ExportOptions(precisions=("fp16",))
+    result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=options)
+    (variant,) = result.variants
+    assert variant.verdict == "wrong" and not variant.file and variant.speed is None
+    assert not list((tmp_path / "out").glob("model_*")) and result.model.is_file()
+    (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["variants"]
+    assert told["verdict"] == "wrong" and told["answers"]["flips"] == variant.answers.flips
+
+
+@pytest.mark.parametrize(("split", "words"), [("val", "judged by validation"), ("train", "from training pictures")])
+def test_smaller_files_need_pictures(split: str, words: str, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    without = dataclasses.replace(snapshot, images=tuple(each for each in snapshot.images if each.split != split))
+    with pytest.raises(ExportError, match=words) as caught:
+        export_run(run_of("test_resnet", "full"), without, tmp_path / "out", options=BOTH)
+    assert caught.value.next_step is not None and caught.value.next_step.action == "split"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_precision_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="Precision fp8 is not known"):
+        export_run(run_of("test_resnet", "full"), snapshot, tmp_path, options=ExportOptions(precisions=("fp8",)))  # type: ignore[arg-type]
+
+
+def test_stopping_keeps_nothing(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    stages: list[str] = []
+    with pytest.raises(StoppedError):
+        export_run(
+            run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=BOTH,
+            on_event=lambda event: stages.append(getattr(event, "stage", "")),
+            should_stop=lambda: "Comparing the smaller files" in stages,
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def _answers(**changed) -> Answers:
+    usual = {"pictures": 400, "top1": 0.9, "reference_top1": 0.9, "difference": (-0.01, 0.01), "flips": 2, "ece": 0.02,
+             "reference_ece": 0.02, "max_abs_diff": 0.01, "max_distance_diff": 0.0}  # fmt: skip
+    return Answers(**{**usual, **changed})
+
+
+def _speed(times_faster: float) -> Speed:
+    return Speed(p50_ms=5, p99_ms=6, reference_p50_ms=10, reference_p99_ms=12, times_faster=times_faster, runs=50,
+                 provider="CPUExecutionProvider", width=100, height=100, processor="")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("precision", "changed", "speed", "verdict"),
+    [
+        ("int8", {}, 2.0, "recommended"),
+        ("int8", {"top1": 0.894}, 2.0, "wrong"),
+        ("int8", {"top1": 0.896, "flips": 30, "max_abs_diff": 0.4}, 2.0, "recommended"),
+        ("int8", {"pictures": 30, "difference": (-0.06, 0.06)}, 2.0, "too_few"),
+        ("int8", {}, 1.1, "not_faster"),
+        ("fp16", {"flips": 5}, 2.0, "wrong"),
+        ("fp16", {"max_abs_diff": 0.03}, 2.0, "wrong"),
+        ("fp16", {}, 0.9, "not_faster"),
+        ("fp16", {"pictures": 20, "flips": 1}, 2.0, "recommended"),
+    ],
+)  # fmt: skip
+def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:
+    assert judge(precision, _answers(**changed), _speed(speed)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpu_info", "expected"),
+    [
+        ("x86_64", "processor : 0\nflags\t\t: fpu avx2 avx512_vnni\nprocessor : 1\nflags : fpu avx512_vnni\n", True),
+        ("x86_64", "flags : fpu avx2 avx_vnni\n", True),
+        ("AMD64", "flags : fpu avx2 avx512f avx512bw\n", False),
+        ("x86_64", "flags : avx512_vnni\nflags : avx2\n", False),
+        ("x86_64", "flags : xavx512_vnni\n", False),
+        ("x86_64", "", False),  # Windows and macOS tell nothing
+        ("aarch64", "Features : asimd\n", True),
+        ("arm64", "", True),
+    ],
+)
+def test_processors_that_lose_products_of_bytes_are_known(machine: str, cpu_info: str, expected: bool) -> None:
+    assert adds_bytes_exactly(machine=machine, cpu_info=cpu_info) is expected
+
+
+def test_a_variant_knows_whether_it_is_there() -> None:
+    variant = Variant(precision="int8", file="", bytes=1, reference_bytes=4, sha256="", answers=_answers(),
+                      temperature=1.0, bits=7, verdict="wrong")  # fmt: skip
+    assert not variant.is_kept and not variant.is_recommended and variant.answers.agreement == pytest.approx(0.995)
