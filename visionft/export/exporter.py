@@ -32,8 +32,8 @@ from visionft.export.contents import (
     listed_file,
 )
 from visionft.export.described import metrics_of
-from visionft.export.describing import describe_model, describe_values
 from visionft.export.distance import FittedDistance, fit_distance
+from visionft.export.doc_strings import describe_model, describe_values
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,

@@ -25,6 +25,7 @@ import resources
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
+from visionft.export.memory_index import read_index, write_index
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
@@ -247,6 +248,23 @@ def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path
             (folder / "model.onnx").write_bytes(content)
         (said,) = ask_page(address, tmp_path)
         assert words in said["state"], said
+
+
+def test_samples_say_that_the_pictures_beside_the_model_were_changed(
+    served, javascript_packages: Path, tmp_path: Path
+) -> None:
+    folder, address = served("knn")
+    node = ["node", folder / "samples" / "node" / "predict.mjs", tmp_path / "a.png"]
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    assert not subprocess.run(node, capture_output=True, text=True, timeout=120, check=True).stderr
+    index = read_index(folder / "model.onnx")
+    assert index is not None
+    write_index(folder / "index.safetensors", dataclasses.replace(index, removed=1))
+    told = subprocess.run(node, capture_output=True, text=True, timeout=120, check=True).stderr
+    assert "changed since the export: only predict.py answers from them" in told
+    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
+    (said,) = ask_page(address, tmp_path)
+    assert "changed since the export; only predict.py answers from them" in said["state"]
 
 
 def test_the_float_file_is_for_opencv_too(exports) -> None:

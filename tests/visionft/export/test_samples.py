@@ -143,7 +143,13 @@ def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 256, (40, 30, 4), np.uint8)).save(tmp_path / "clear.png")
     Image.fromarray(random.integers(0, 65536, (40, 30), np.uint16)).save(tmp_path / "deep.png")
-    pictures = [tmp_path / "clear.png", tmp_path / "deep.png"]
+    Image.fromarray(random.random((40, 30), np.float32)).save(tmp_path / "unit.tif")
+    Image.fromarray(random.normal(0, 9, (40, 30)).astype(np.float32)).save(tmp_path / "signed.tif")
+    Image.fromarray(random.integers(0, 999, (40, 30), np.int32)).save(tmp_path / "whole.tif")
+    (tmp_path / "wide.pgm").write_bytes(b"P5 2 2 999\n" + random.integers(0, 999, 4, np.uint16).astype(">u2").tobytes())
+    pictures = [
+        tmp_path / name for name in ("clear.png", "deep.png", "unit.tif", "signed.tif", "whole.tif", "wide.pgm")
+    ]
     printed = run_bare(bare_packages, model.with_name("predict.py"), *pictures)
     said = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
     expected = [share for prediction in Predictor(model).predict(pictures) for _, share in prediction.top5]
