@@ -233,6 +233,9 @@ PLACES = {
     "demo": "file.sample",
     "weights": "run.weights",
     "app": "page.project",
+    "verify": "page.export",
+    "bench-model": "page.export",
+    "push": "help.commands",  # nothing of the window sends anything: its sheet of commands names it
     "help": "help.commands",
 }
 
