@@ -5,6 +5,7 @@ then Qt with the theme, then the state with the project that was asked for, then
 idle moments, the pages nobody has opened yet. No learning library is loaded: a job does that when it starts.
 """
 
+import ctypes
 import logging
 import multiprocessing
 import sys
@@ -90,6 +91,7 @@ def main(project: Path | None = None) -> int:
 
 def create_application() -> QApplication:
     """Return the application object with the program's name, version and icon."""
+    own_taskbar_button()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     share_interpreter()
@@ -98,6 +100,12 @@ def create_application() -> QApplication:
     app.setDesktopFileName("visionft")
     app.setWindowIcon(app_icon())
     return app
+
+
+def own_taskbar_button() -> None:
+    """Give the window a button with its own icon on Windows, which groups windows by program: here that is Python."""
+    if sys.platform == "win32":
+        ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("VisionFT")
 
 
 def create_window(app: QApplication, state: AppState) -> MainWindow:

@@ -44,6 +44,20 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def range_words(metadata: Any) -> str:
+    """Return what a field's metadata allow, in words: `1 to 10,000 epochs`, `one of adamw, sgd`; empty for anything."""
+    if choices := metadata["choices"]:
+        return f"one of {', '.join(each or '(nothing)' for each in choices)}"
+    low, high, unit = metadata["min"], metadata["max"], metadata["unit"]
+    if low is None or high is None:
+        return ""
+    return f"{_number(low)} to {_number(high)} {unit}".rstrip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def range_problems(settings: Any, *, prefix: str = "") -> list[Problem]:
     """Check each field of a settings dataclass against its own metadata and return every fault."""
     problems: list[Problem] = []

@@ -6,7 +6,6 @@ text, and at the end how many scenes were looked at.
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -17,6 +16,7 @@ for place in (ROOT / "packaging", ROOT):
 
 import screenshots
 from cut_texts import cut_texts
+from studio import Studio, temporary_home
 
 from gui.kit import i18n
 from gui.preferences import Settings
@@ -26,13 +26,9 @@ SIZE = (1280, 800)
 
 def main(scale: float, language: str) -> None:
     """Pose each scene at the smallest size that is promised and print what is cut."""
-    with tempfile.TemporaryDirectory() as home:
-        for name in screenshots.HOMES:
-            os.environ[name] = home
-        settings = Settings(theme="light", font_scale=scale, language=language)
-        screenshots.Settings = lambda **values: Settings(**{**values, "language": language})  # type: ignore[misc]
-        i18n.use_language(settings.language)
-        studio = screenshots.Studio(Path(home) / "studio", theme="light", font_scale=scale)
+    with temporary_home() as home:
+        i18n.use_language(language)
+        studio = Studio(home / "studio", settings=Settings(theme="light", font_scale=scale, language=language))
         for scene, pose in screenshots.SCENES.items():
             pose(studio)
             studio.settle(*SIZE)

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import Any, LiteralString
 
 from PySide6.QtWidgets import QAbstractButton, QWidget
+from studio import Studio
 
 from gui.kit.banner import Banner
 from gui.kit.i18n import tr
@@ -28,16 +29,13 @@ from visionft.events import Event, StepDone
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
-if TYPE_CHECKING:
-    from screenshots import Studio
-
 SIZE = (1280, 800)
 BALANCED_EPOCHS = 30  # as the preset has it for so few pictures
 PHOTOGRAPHED_AT = 0.7  # of the run, where the curves have a shape and the rest is still to come
 PATIENCE_S = 3600
 
 
-def photograph_readme(studio: "Studio", out: Path) -> None:
+def photograph_readme(studio: Studio, out: Path) -> None:
     """Make the project, train, and write `<page>.png` for each page into `out`."""
 
     def photograph(page: str) -> None:
@@ -61,21 +59,21 @@ def photograph_readme(studio: "Studio", out: Path) -> None:
 # -- making ---------------------------------------------------------------------------------------------------------
 
 
-def _make_project(studio: "Studio") -> ProjectSession:
+def _make_project(studio: Studio) -> ProjectSession:
     """Do what *Try a sample* does, and wait for the project."""
     _show(studio, "project").try_sample("photographs")
     _wait_for_tasks(studio)
     return _session(studio)
 
 
-def _session(studio: "Studio") -> ProjectSession:
+def _session(studio: Studio) -> ProjectSession:
     if studio.state.session is None:
         raise SystemExit("The sample project was not made.")
     return studio.state.session
 
 
 def _train(
-    studio: "Studio", session: ProjectSession, config: TrainConfig, *, when_late: Callable[[], None] | None = None
+    studio: Studio, session: ProjectSession, config: TrainConfig, *, when_late: Callable[[], None] | None = None
 ) -> None:
     """Train in the window; `when_late` is called when most of the run is done."""
     page, runner, ended = _show(studio, "train"), session.runner, []
@@ -126,7 +124,7 @@ def _measure_and_export(session: ProjectSession) -> RunSummary:
 # -- posing ---------------------------------------------------------------------------------------------------------
 
 
-def _show(studio: "Studio", name: str, _best: RunSummary | None = None) -> Any:
+def _show(studio: Studio, name: str, _best: RunSummary | None = None) -> Any:
     """Show a page and return it."""
     studio.window.show_page(name)
     studio.settle(*SIZE)
@@ -134,7 +132,7 @@ def _show(studio: "Studio", name: str, _best: RunSummary | None = None) -> Any:
     return studio.window.page(name)
 
 
-def _label(studio: "Studio", name: str, _best: RunSummary) -> None:
+def _label(studio: Studio, name: str, _best: RunSummary) -> None:
     """Choose a few pictures where one class ends and the next begins."""
     page, images = _show(studio, name), _session(studio).snapshot().images
     with _as_far_as_it_goes("choosing pictures on Label"):
@@ -144,7 +142,7 @@ def _label(studio: "Studio", name: str, _best: RunSummary) -> None:
     studio.wait_for_pictures(1500)
 
 
-def _curate(studio: "Studio", name: str, _best: RunSummary) -> None:
+def _curate(studio: Studio, name: str, _best: RunSummary) -> None:
     """Look the pictures through, and show the map of them."""
     page = _show(studio, name)
     _press(page, "Look through the pictures")
@@ -156,7 +154,7 @@ def _curate(studio: "Studio", name: str, _best: RunSummary) -> None:
     studio.wait_for_pictures(3000)
 
 
-def _results(studio: "Studio", name: str, best: RunSummary) -> None:
+def _results(studio: Studio, name: str, best: RunSummary) -> None:
     """Choose the better run and explain its surest mistake."""
     page = _show(studio, name)
     with _as_far_as_it_goes("explaining a mistake on Results"):
@@ -167,12 +165,12 @@ def _results(studio: "Studio", name: str, best: RunSummary) -> None:
     _wait_for_tasks(studio)
 
 
-def _export(studio: "Studio", name: str, best: RunSummary) -> None:
+def _export(studio: Studio, name: str, best: RunSummary) -> None:
     """Choose the run that was exported."""
     _show(studio, name).take_step(NextStep("export", run=best.name))
 
 
-def _try(studio: "Studio", name: str, _best: RunSummary) -> None:
+def _try(studio: Studio, name: str, _best: RunSummary) -> None:
     """Ask the exported file about the test pictures."""
     test = _session(studio).snapshot().labelled("test")
     _show(studio, name).classify([image.path for image in test])
@@ -197,11 +195,11 @@ def _press(page: QWidget, words: LiteralString) -> None:
         print(f"Left out: no button says “{words}”", file=sys.stderr)
 
 
-def _wait_for_tasks(studio: "Studio") -> None:
+def _wait_for_tasks(studio: Studio) -> None:
     _wait(studio, lambda: not studio.state.tasks.pending)
 
 
-def _wait(studio: "Studio", is_done: Callable[[], bool]) -> None:
+def _wait(studio: Studio, is_done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not is_done():
         studio.wait_for_pictures(50)

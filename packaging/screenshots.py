@@ -11,9 +11,7 @@ import os
 import random
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -24,119 +22,26 @@ sys.path.append(str(ROOT / "packaging"))
 
 import screenshot_advice
 import screenshot_curate
+import screenshot_export
 import screenshot_label
 import screenshot_readme
 import screenshot_results
 import screenshot_train
-from PySide6.QtCore import QEventLoop, QSignalBlocker, QTimer
-from PySide6.QtGui import QColor, QImage, QPainter
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit
-from screenshot_data import CLASSES, draw_pictures, made_up_answers, made_up_evidence, write_runs
+from PySide6.QtGui import QImage
+from screenshot_data import CLASSES, made_up_answers, made_up_evidence
+from studio import Studio, temporary_home
 
-from gui.app import create_application, create_window
 from gui.errors import BugDialog
 from gui.home.new_project import NewProjectDialog
 from gui.predict.predicting import Answers, Frame
 from gui.preferences import Settings
-from gui.shell.window import MainWindow
-from gui.state import AppState
 from visionft.errors import NextStep
-from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.formats.listing import Rejected
-from visionft.project.importing.importer import ImportReport, import_source
-from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.importing.importer import ImportReport
 from visionft.suggest.suggestions import Suggestion, write_suggestions
 
-HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
 SIZES = ((1280, 800), (2560, 1440))
-
-
-class Studio:
-    """A window over a real project, posed for each picture."""
-
-    def __init__(self, folder: Path, *, theme: str, font_scale: float = 1.0, is_posed: bool = True) -> None:
-        """Args: `is_posed` draws the pictures that the scenes below are about."""
-        self.folder = folder
-        if is_posed:
-            draw_pictures(folder / "pictures")
-        self.app: QApplication = create_application()
-        self.state = AppState()
-        self.state.settings = Settings(theme=theme, font_scale=font_scale)
-        self.dialog: QDialog | None = None
-        self.window: MainWindow = create_window(self.app, self.state)
-
-    def open(self, name: str, *, is_filled: bool) -> None:
-        """Create (or open again) a project."""
-        path = self.folder / "projects" / name
-        if path.exists():
-            self.state.open_project(path)
-            return
-        with Project.create(path) as project:
-            if is_filled:
-                import_source(project, self.folder / "pictures")
-                assign_splits(project)
-                write_runs(path, project.snapshot())
-        self.state.open_project(path)
-
-    def photograph(self, target: Path, *, width: int, height: int) -> None:
-        """Write one picture of the window."""
-        self.settle(width, height)
-        if self.window.current_page.name in ("label", "curate", "try", "results"):
-            self.wait_for_pictures(400)
-        shown = self.window.grab()
-        for dialog in self.dialogs():
-            painter = QPainter(shown)
-            painter.fillRect(shown.rect(), QColor(0, 0, 0, 90))
-            picture = dialog.grab()
-            painter.drawPixmap((width - picture.width()) // 2, (height - picture.height()) // 2, picture)
-            painter.end()
-        shown.save(str(target))
-
-    def settle(self, width: int, height: int) -> None:
-        """Show the window, and the dialog over it, at their sizes and let the layouts come to rest."""
-        self.window.resize(width, height)
-        self.window.show()
-        self.window.activateWindow()
-        for dialog in self.dialogs():
-            dialog.adjustSize()
-            dialog.show()
-        self.name_places()
-        for _ in range(6):
-            self.app.processEvents()
-
-    def name_places(self) -> None:
-        """Show the places of a person's computer where the temporary folder's are shown."""
-        names = {self.folder / "projects": "~/VisionFT", self.folder: "~/Pictures", self.folder.parent: "~"}
-        for widget in (*self.window.findChildren(QLabel), *self.window.findChildren(QLineEdit)):
-            shown = widget.text()
-            for folder, name in names.items():
-                shown = shown.replace(str(folder), name)
-            if shown != widget.text():
-                with QSignalBlocker(widget):
-                    widget.setText(shown)
-
-    def dialogs(self) -> list[QDialog]:
-        """Return the dialog that is open over this window."""
-        dialogs = [widget for widget in self.app.topLevelWidgets() if isinstance(widget, QDialog)]
-        shown = [dialog for dialog in dialogs if dialog.isVisible() and dialog.parentWidget() is self.window]
-        return [self.dialog] if self.dialog is not None else shown[-1:]
-
-    def wait_for_pictures(self, milliseconds: int = 900) -> None:
-        """Let thumbnails and pictures arrive."""
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self.state.tasks.end(lambda _handle: True)
-        if self.dialog is not None:
-            self.dialog.close()
-        self.window.close()
-        self.window.deleteLater()
-        self.app.processEvents()
 
 
 def _welcome_first(studio: Studio) -> None:
@@ -232,24 +137,6 @@ def _label_viewer(studio: Studio) -> None:
     page.grid.selection.set_current(2)  # type: ignore[attr-defined]
     page.labels.view(True)  # type: ignore[attr-defined]
     studio.wait_for_pictures()
-
-
-def _export(studio: Studio) -> None:
-    studio.window.show_page("export")
-
-
-def _export_done(studio: Studio) -> None:
-    folder = studio.folder / "projects" / "Machined parts" / "exports" / "003-resnet50-full"
-    card = studio.window.page("export").parity_card  # type: ignore[attr-defined]
-    studio.window.page("export").promises.hide()  # type: ignore[attr-defined]
-    latency = Latency(median_ms=11.4, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=320, height=240)
-    parity = Parity(images=20, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7))
-    card.show_result(
-        ExportResult(
-            model=folder / "model.onnx", bytes=94_113_220, sha256="", temperature=1.2, opset=20, parity=parity,
-            latency=latency,
-        )
-    )  # fmt: skip
 
 
 def _try_empty(studio: Studio) -> None:
@@ -348,8 +235,7 @@ SCENES: dict[str, Callable[[Studio], None]] = {
     "27-results-changes": screenshot_results.changes,
     "17-results-settings": screenshot_results.settings,
     "30-results-scoreboard": screenshot_results.scoreboard,
-    "09-export": _export,
-    "10-export-done": _export_done,
+    **screenshot_export.scenes(),
     "18-try-empty": _try_empty,
     "19-try": _try,
     "19-try-evidence": _try_evidence,
@@ -368,7 +254,7 @@ def main(out_dir: Path) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     with temporary_home() as home:
         for theme in ("light", "dark"):
-            studio = Studio(home / theme, theme=theme)
+            studio = Studio(home / theme, settings=Settings(theme=theme))
             for scene, pose in SCENES.items():
                 pose(studio)
                 for width, height in SIZES:
@@ -380,18 +266,9 @@ def main_readme(out_dir: Path) -> None:
     """Write the README's pictures into `out_dir`."""
     out_dir.mkdir(parents=True, exist_ok=True)
     with temporary_home() as home:
-        studio = Studio(home / "studio", theme="light", is_posed=False)
+        studio = Studio(home / "studio", settings=Settings(theme="light"), is_posed=False)
         screenshot_readme.photograph_readme(studio, out_dir)
         studio.close()
-
-
-@contextmanager
-def temporary_home() -> Iterator[Path]:
-    """Let settings, projects and caches lie in a folder of their own."""
-    with tempfile.TemporaryDirectory() as home:
-        for name in HOMES:
-            os.environ[name] = home
-        yield Path(home)
 
 
 if __name__ == "__main__":

@@ -133,10 +133,21 @@ def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") ->
             print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
 
 
+def rgb(picture: "Image.Image") -> "Image.Image":
+    """Return a picture as red, green, blue of 8 bits, transparent parts on white, as the model learned to see it."""
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray((np.asarray(picture) / 257 + 0.5).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    white = Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture.convert("RGBA"))
+    return white.convert("RGB")
+
+
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     """Return the calibrated probability of each class, and what else the model tells of a picture, by name."""
     with Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright = rgb(ImageOps.exif_transpose(picture))
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
     shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels}))

@@ -188,7 +188,7 @@ def _pair_faults() -> Generator[Fault]:
         yield Fault(
             severity="error",
             message="Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.",
-            advice="Uninstall both with pip, then install the one that VisionFT requires.",
+            advice="Uninstall both with pip, then install one: onnxruntime-gpu for an NVIDIA GPU, else onnxruntime.",
         )
     for name in ("opencv-python", "opencv-contrib-python"):
         if _version(name):
@@ -202,7 +202,15 @@ def _pair_faults() -> Generator[Fault]:
 def _requirements() -> list[str]:
     """Return what VisionFT's metadata asks for on this system, without markers and extras."""
     lines = (line.partition(";") for line in metadata.requires("visionft") or ())
-    return [line.strip() for line, _, condition in lines if "extra ==" not in condition and _applies_here(condition)]
+    asked = [line.strip() for line, _, condition in lines if "extra ==" not in condition and _applies_here(condition)]
+    if _has_small_runtime():
+        return [line.replace("onnxruntime-gpu", "onnxruntime") for line in asked]
+    return asked
+
+
+def _has_small_runtime() -> bool:
+    """Tell whether ONNX Runtime without CUDA takes the other's place, as where packaging/start.py found no GPU."""
+    return _version("onnxruntime") is not None and _version("onnxruntime-gpu") is None
 
 
 def _applies_here(condition: str) -> bool:
@@ -363,6 +371,8 @@ def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> li
         advice = (
             "It needs the CUDA and cuDNN libraries of its own major version: pip install onnxruntime-gpu[cuda,cudnn]"
         )
+        if _has_small_runtime():
+            advice = "Run: pip uninstall onnxruntime, then: pip install onnxruntime-gpu[cuda,cudnn]"
         faults.append(Fault(severity="warning", message=message, advice=advice))
     return faults
 

@@ -28,7 +28,13 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE_WORDS = ("No space left on device", "os error 28", "os error 112", "Disk quota exceeded")
 # The wordings of CUDA, cuDNN, the CPU allocator (as accelerate's find_executable_batch_size knows them), ONNX Runtime.
-_NO_MEMORY = ("out of memory", "CUDNN_STATUS_NOT_SUPPORTED", "can't allocate memory", "Failed to allocate memory")
+_NO_MEMORY = (
+    "out of memory",
+    "CUDNN_STATUS_NOT_SUPPORTED",
+    "can't allocate memory",
+    "Failed to allocate memory",
+    "is smaller than requested bytes",
+)
 
 
 class ProjectError(VisionFTError):

@@ -1,7 +1,6 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,23 +24,24 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
+from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
-from visionft.export.sample_code import sample_code
+from visionft.export.project_facts import facts_of
+from visionft.export.samples import SAMPLES
+from visionft.export.verifying import Verification, verify_export
 from visionft.libraries import load_libraries
-from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.queries import remarks
+from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
 
 EXPORTS_FOLDER = "exports"
-OPSETS = {20: "Opset 20, the usual one", 18: "Opset 18, for older runtimes", 22: "Opset 22, for newer runtimes"}
 PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "A script of forty lines runs it anywhere, without this program."),
+    ("copy", "Ready to use", "Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
 )  # fmt: skip
 
 
@@ -50,10 +50,8 @@ def export_model(
     images: "Snapshot",
     out_dir: Path,
     *,
-    float_input: bool,
-    opset: int,
-    certificates: Sequence[Certificate],
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+    options: ExportOptions,
+    project: Project,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -65,13 +63,16 @@ def export_model(
         run_dir,
         images,
         out_dir,
-        float_input=float_input,
-        opset=opset,
-        certificates=certificates,
-        remarks=remarks,
+        options=options,
+        facts=facts_of(project),
         on_event=on_event,
         should_stop=should_stop,
     )
+
+
+def check_export(folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Verification:
+    """Check an export again, in a task."""
+    return verify_export(folder, on_event=on_event, should_stop=should_stop)
 
 
 class ExportPage(Page):
@@ -90,8 +91,10 @@ class ExportPage(Page):
         self.opset_box = QComboBox()
         for opset, title in OPSETS.items():
             self.opset_box.addItem(tr(title), opset)
-        self.float_box = QCheckBox(tr("Also write model_float.onnx"))
-        self.float_box.setToolTip(tr("For programs that crop, resize and normalise pictures themselves"))
+        self.float_box = QCheckBox(tr(label_of("float_input")))
+        self.float_box.setToolTip(tr(help_of("float_input")))
+        self.timm_box = QCheckBox(tr(label_of("huggingface")))
+        self.timm_box.setToolTip(tr(help_of("huggingface")))
         self._note = text("", "small", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
@@ -99,8 +102,7 @@ class ExportPage(Page):
         state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
         self.parity_card = ParityCard()
         self.promises = self._promises()
-        words = "Saved beside the model as predict.py. Needs nothing but onnxruntime, numpy and Pillow."
-        self.code_card = CodeCard("Use it without this program", words, sample_code())
+        self.code_card = CodeCard(SAMPLES)
         self.empty = EmptyState("train", "", "", "Train a model")
         self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
         self._stack = QStackedWidget()
@@ -120,6 +122,7 @@ class ExportPage(Page):
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
+        self.parity_card.check_asked.connect(self._on_check_asked)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
 
@@ -141,11 +144,16 @@ class ExportPage(Page):
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
         for line, (caption, field) in enumerate(
-            (("Name", self.name_edit), ("Place", place), ("Format", self.opset_box), ("", self.float_box))
+            (
+                ("Name", self.name_edit),
+                ("Place", place),
+                (label_of("opset"), self.opset_box),
+                ("", column(self.float_box, self.timm_box, spacing=theme.SMALL)),
+            )
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
-                field.setAccessibleName(tr(caption or "Second file"))
+                field.setAccessibleName(tr(caption))
                 fields.addWidget(field, line, 1)
             else:
                 fields.addLayout(field, line, 1)
@@ -273,16 +281,28 @@ class ExportPage(Page):
         run, target, session = self.run(), self.target(), self.session
         if run is None or target is None or session is None or self.why_not_export():
             return
-        options = {"float_input": self.float_box.isChecked(), "opset": self.opset_box.currentData()}
-        proven = certificates_of(session.project)
-        said = remarks(session.project)
-        work = partial(export_model, run.path, session.snapshot(), target, certificates=proven, remarks=said, **options)
+        work = partial(
+            export_model,
+            run.path,
+            session.snapshot(),
+            target,
+            options=self.options(),
+            project=session.project,
+        )
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
         self._exporting = self.state.tasks.run(
             task, owner=self, on_done=self._on_exported, on_end=self._on_export_ended
         )
         self._show_enabled()
+
+    def options(self) -> ExportOptions:
+        """Return the options as they are chosen."""
+        return ExportOptions(
+            float_input=self.float_box.isChecked(),
+            opset=self.opset_box.currentData(),
+            huggingface=self.timm_box.isChecked(),
+        )
 
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:
@@ -297,6 +317,16 @@ class ExportPage(Page):
             self.mark_stale()  # the run's folder may be gone, or its weights
         elif self.session is not None:
             self.session.exports_changed.emit(outcome.result.model)
+
+    @Slot(Path)
+    def _on_check_asked(self, folder: Path) -> None:
+        """Check the export that is shown, in a task."""
+        self.parity_card.check_button.setEnabled(False)
+        task = Task(title=tr("Checking an export"), work=partial(check_export, folder), lane=Lane.DISK, page=self.name)
+        self.state.tasks.run(task, owner=self, on_done=self.parity_card.show_check, on_end=self._on_check_ended)
+
+    def _on_check_ended(self, _outcome: Outcome[Verification]) -> None:
+        self.parity_card.check_button.setEnabled(True)
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

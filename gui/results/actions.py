@@ -21,6 +21,8 @@ def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
         add("run.go_on", "Continue the chosen run", lambda p: p.go_on(), lambda p: p.why_not_go_on(), menu="Run"),
         add("run.export_this", "Export the run chosen on Results", lambda p: p.export(), lambda p: p.why_not_use(),
             menu="Run"),
+        add("run.recipe", "Save its recipe", lambda p: p.actions_of_runs.save_recipe(p.run()),
+            lambda p: p.actions_of_runs.why_no_recipe(p.run()), menu="Run", also="settings, toml"),
         add("run.measure_all", "Measure all runs", lambda p: p.measure_all(), lambda p: p.board.why_not_measure(),
             menu="Run", begins_group=True),
         add("run.answer_without", "Answer without training", lambda p: p.answer_without_training(),

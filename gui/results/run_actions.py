@@ -12,11 +12,13 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.kit import dialogs
 from gui.kit.i18n import tr
+from gui.kit.recipe_files import ask_recipe_target
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
+from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs.run_folder import RunSummary, change_notes, delete_weights, require_weights, weights_bytes
 
 AGAIN, ANEW = "Train on from here", "Make it anew"
@@ -83,6 +85,24 @@ class RunActions(QObject):
         self._state.page_requested.emit("train")
         self._session.runner.start(replace(run.config, start_from=run.name if run.config.total_epochs else ""))
 
+    def why_no_recipe(self, run: RunSummary | None) -> str:
+        """Return why a run has no recipe; empty where it has one."""
+        if run is None:
+            return tr("Choose a training run first.")
+        return tr("A combination was not trained: take the recipe of one of its parts.") if run.parts else ""
+
+    def save_recipe(self, run: RunSummary | None) -> None:
+        """Write a run's settings, and what it began with, as a file to train with again."""
+        target = None if run is None else ask_recipe_target(self._parent, run.name)
+        if run is None or target is None:
+            return
+        try:
+            write_recipe(target, Recipe.of_run(run))
+        except VisionFTError as error:
+            self._state.report(error)
+        else:
+            self._state.say(tr("Saved: {path}", path=str(target)), tone="good")
+
     def open_folder(self, run: RunSummary) -> None:
         """Show a run's folder in the system's file manager."""
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path)))
@@ -99,6 +119,7 @@ class RunActions(QObject):
             (pin, lambda: self.toggle_pin(run), True),
             (tr(again), lambda: self.train_again(run), can_train_on),
             (tr("Change settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
+            (tr("Save its recipe…"), lambda: self.save_recipe(run), not run.parts),
             (tr("Open folder"), lambda: self.open_folder(run), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]

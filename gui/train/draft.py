@@ -22,6 +22,7 @@ from gui.train.computer import Computer, look_at_computer
 from gui.train.network_search import NetworkSearch
 from gui.train.own_preview import OwnPreview
 from gui.train.preset_costs import PresetCosts
+from gui.train.recipes import Recipes
 from gui.train.setup import SetupView
 from gui.train.train_choices import (
     WeightsFact,
@@ -68,6 +69,7 @@ class TrainDraft(QObject):
         self._looking = WorkerPool(look_at_computer, threads=1, answers_age=True, parent=self)
         self._looking.done.connect(self._on_computer_looked_at)
         self.costs = PresetCosts(state, session, page=page, parent=self)
+        self.recipes = Recipes(state, view, take=self.take, page=page, parent=self)
         self.adviser = Adviser(state, session, view.advice_card, page=page, use=self.use, shown=self.show, parent=self)
         self._divided: tuple[Snapshot | None, SplitWish, Snapshot | None] = (None, SplitWish(), None)
         self._facts: SetFacts | None = None

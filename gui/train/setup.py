@@ -109,6 +109,8 @@ class SetupView(QWidget):
         )
         self.command_button = Button("Copy command", "copy", role="quiet", on_click=self.copy_requested.emit)
         self.command_button.setToolTip(tr("Copy the command line that trains exactly this"))
+        self.open_recipe_button = Button("Open recipe…", role="quiet")
+        self.save_recipe_button = Button("Save recipe…", role="quiet")
         self.rates_button = Button("Find a learning rate", "search", on_click=self.rates_requested.emit)
         self.prompts_button = Button("Edit prompts", "edit", on_click=self.prompts_requested.emit)
         self._no_settings = text("This method has no settings of its own.", "muted")
@@ -159,8 +161,10 @@ class SetupView(QWidget):
         about.body.addWidget(self.summary)
         about.body.addWidget(self.cost)
         about.body.addLayout(row(self.measure_button, self.measure_all_button, None))
-        for item in (text("Settings", "heading"), self.form):
-            settings.body.addWidget(item)
+        settings.body.addLayout(
+            row(text("Settings", "heading"), None, self.open_recipe_button, self.save_recipe_button)
+        )
+        settings.body.addWidget(self.form)
         sees.body.addWidget(self.strip)
         self._rates_box = rates.body
         rates.body.addWidget(text("Learning rate finder", "heading"))

@@ -11,6 +11,11 @@ from types import ModuleType
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "packaging" / "start.py"
+PROJECT = """[project]
+name = 'a'
+dependencies = ["onnxruntime-gpu>=1.28; sys_platform != 'darwin'", "torch>=2.10", "torchvision>=0.25", "timm"]
+"""
+GPU_PARTS = ("torch", "torchvision", "onnxruntime", "onnxruntime-gpu")
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'a'\n")
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "ENVIRONMENT", tmp_path / ".venv")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "visionft-setup.json")
@@ -40,6 +45,11 @@ def installed(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
 
     monkeypatch.setattr(start.venv, "create", create)
     monkeypatch.setattr(start, "pip", lambda *arguments: log.append(arguments))
+    monkeypatch.setattr(start, "uv", lambda *arguments: log.append(("uv", *arguments)))
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr(start, "pip_has_other_sources", lambda: False)
+    monkeypatch.setattr(start.sys, "platform", "linux")
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
     monkeypatch.setattr(start, "is_usable", lambda _installed, _wanted: start.python_in_venv().exists())
     return log
 
@@ -73,7 +83,7 @@ def test_a_change_installs_again(start: ModuleType, installed: list[tuple[str, .
     installed.clear()
     match damage:
         case "project":
-            (start.ROOT / "pyproject.toml").write_text("[project]\nname = 'b'\n")
+            (start.ROOT / "pyproject.toml").write_text(PROJECT.replace("'a'", "'b'"))
         case "stamp":
             start.STAMP.write_text("{not json")
         case "interpreter":
@@ -85,7 +95,150 @@ def test_a_change_installs_again(start: ModuleType, installed: list[tuple[str, .
     assert (("venv",) in installed) == (damage == "interpreter")
 
 
-def test_a_failed_installation_leaves_no_stamp_and_says_what_to_do(
+def test_without_a_gpu_the_small_builds_are_installed(
+    start: ModuleType, installed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: False)
+    start.prepare(with_tests=True)
+    runtime = "onnxruntime>=1.28; sys_platform != 'darwin'"
+    assert installed[2:] == [
+        ("uv", "pip", "install", "--torch-backend", "cpu", "torch>=2.10", "torchvision>=0.25"),
+        ("install", runtime, "torch>=2.10", "torchvision>=0.25", "timm", "--group", "dev"),
+        ("install", "--editable", ".", "--no-deps"),
+    ]
+    installed.clear()
+    start.prepare(with_tests=False)
+    assert installed == []
+
+
+def test_a_gpu_that_comes_in_changes_the_builds_and_one_that_is_away_does_not(
+    start: ModuleType, installed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: False)
+    start.prepare(with_tests=False)
+    installed.clear()
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: True)
+    start.prepare(with_tests=False)
+    assert installed[0] == ("uninstall", "--yes", *GPU_PARTS)
+    assert installed[-1] == ("install", "--editable", ".")
+    installed.clear()
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: False)
+    start.prepare(with_tests=False)
+    assert installed == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "cuda", "other_sources", "chosen", "backend"),
+    [
+        ("linux", False, False, None, "cpu"),  # PyPI has CUDA builds for Linux
+        ("linux", True, False, None, None),
+        ("win32", False, False, None, None),  # and CPU builds for Windows
+        ("win32", True, False, None, "auto"),
+        ("darwin", False, False, None, None),
+        ("linux", False, True, None, None),  # pip's own settings decide, unless somebody asked
+        ("linux", False, True, "rocm6.4", "rocm6.4"),
+    ],
+)
+def test_uv_is_asked_only_where_pip_would_take_the_wrong_build(
+    start: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    cuda: bool,
+    other_sources: bool,
+    chosen: str | None,
+    backend: str | None,
+) -> None:
+    monkeypatch.setattr(start.sys, "platform", platform)
+    monkeypatch.setattr(start, "pip_has_other_sources", lambda: other_sources)
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    if chosen:
+        monkeypatch.setenv("UV_TORCH_BACKEND", chosen)
+    assert start.torch_backend(cuda=cuda) == backend
+
+
+def test_where_uv_fails_pip_goes_on_and_says_so(
+    start: ModuleType,
+    installed: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fail(*_arguments: str) -> None:
+        raise subprocess.CalledProcessError(2, ["uv"])
+
+    monkeypatch.setattr(start, "has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr(start, "uv", fail)
+    start.prepare(with_tests=False)
+    assert installed[-1] == ("install", "--editable", ".", "--no-deps")
+    assert start.is_current(start.read_stamp(), start.state(with_tests=False))
+    assert "as pip offers it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+def test_uv_is_brought_only_where_there_is_none_and_does_not_stay(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, has_own: bool
+) -> None:
+    log: list[list[str]] = []
+    monkeypatch.setattr(start.shutil, "which", lambda _name: "/usr/bin/uv" if has_own else None)
+    monkeypatch.setattr(start.subprocess, "run", lambda line, **_options: log.append(line))
+    start.uv("pip", "install", "torch")
+    words = [" ".join(line) for line in log]
+    assert ["pip install torch" in line for line in words].count(True) == 1
+    if has_own:
+        assert words == ["/usr/bin/uv pip install torch --quiet"]
+    else:
+        assert "install uv" in words[0] and "uninstall --yes uv" in words[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_other"),
+    [
+        ("global.find-links='/opt/wheels'", True),
+        (":env:.index-url='https://example.com/simple'", True),
+        ("install.extra-index-url='https://example.com/a.b'", True),
+        ("global.timeout='60'\nglobal.cert='/a/find-links'", False),
+        ("", False),
+    ],
+)
+def test_other_sources_are_read_from_pips_settings(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, settings: str, has_other: bool
+) -> None:
+    answer = subprocess.CompletedProcess([], 0, stdout=settings)
+    monkeypatch.setattr(start.subprocess, "run", lambda _line, **_options: answer)
+    assert start.pip_has_other_sources() is has_other
+
+
+def test_a_computer_without_nvidias_driver_has_no_gpu(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_name: str) -> None:
+        raise OSError("libnvidia-ml.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(start.ctypes, "CDLL", absent)
+    assert start.has_nvidia_gpu() is False
+
+
+@pytest.mark.parametrize(("error", "count", "has_gpu"), [(0, 2, True), (0, 0, False), (9, 0, False)])
+def test_the_driver_is_asked_for_gpus(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, error: int, count: int, has_gpu: bool
+) -> None:
+    class Driver:
+        def nvmlInit_v2(self) -> int:
+            return error
+
+        def nvmlDeviceGetCount_v2(self, pointer) -> int:
+            pointer._obj.value = count
+            return 0
+
+    monkeypatch.setattr(start.ctypes, "CDLL", lambda _name: Driver())
+    assert start.has_nvidia_gpu() is has_gpu
+
+
+def test_the_projects_own_requirements_name_what_is_exchanged(start: ModuleType) -> None:
+    (start.ROOT / "pyproject.toml").write_bytes((SOURCE.parents[1] / "pyproject.toml").read_bytes())
+    plain, cpu = start.requirements(), start.cpu_requirements()
+    assert [line for line in plain if "onnxruntime-gpu" in line] and "gpu" not in "".join(cpu)
+    assert {line.partition(">")[0] for line in plain if line.startswith("torch")} == {"torch", "torchvision"}
+
+
+def test_a_failed_installation_is_not_taken_for_a_whole_one_and_says_what_to_do(
     start: ModuleType, installed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def fail(*_arguments: str) -> None:
@@ -93,7 +246,7 @@ def test_a_failed_installation_leaves_no_stamp_and_says_what_to_do(
 
     monkeypatch.setattr(start, "pip", fail)
     assert start.main(["demo"]) == 7
-    assert not start.STAMP.exists()
+    assert not start.is_current(start.read_stamp(), start.state(with_tests=False))
     assert "run the same command again" in capsys.readouterr().err
 
 

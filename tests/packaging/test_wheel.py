@@ -1,9 +1,12 @@
-"""What a wheel holds: all that runs, and nothing that only made what runs."""
+"""What a wheel holds: all that runs, and nothing that only made what runs; and that it runs where no source is near."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import grimp
+import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from models.catalog import BACKBONES
@@ -31,6 +34,10 @@ def test_the_wheel_leaves_out_how_the_starters_were_made() -> None:
     assert {path for path in PRETRAINING if not (ROOT / path).is_file()} == set()
     assert sources - files == {path for path in PRETRAINING if path.endswith(".py")}
     assert not files & PRETRAINING
+    assert {path.partition("/")[0] for path in files} == set(PACKAGES)
+    assert not [
+        path for path in files if "test" in path.rpartition("/")[0] or path.endswith((".jsonl", ".log", ".pyc"))
+    ]
     assert {f"models/{row.bundled}" for row in BACKBONES.values() if row.bundled} <= files
     assert "models/timm_index.json" in files
     assert {f"resources/pictures/{name}" for name in ("photographs.zip", "photographs.jpg", "drawn.jpg")} <= files
@@ -56,3 +63,12 @@ def test_nothing_in_the_wheel_imports_what_was_left_out() -> None:
     left_out = {path.removesuffix(".py").replace("/", ".") for path in PRETRAINING if path.endswith(".py")}
     importers = {importer for module in left_out for importer in graph.find_modules_that_directly_import(module)}
     assert importers <= left_out
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_loads_nothing_from_the_sources() -> None:
+    """The whole of it, a training run included, is `packaging/check_wheel.py` without `--quick`: minutes."""
+    line = [sys.executable, "-P", str(ROOT / "packaging" / "check_wheel.py"), "--quick"]
+    done = subprocess.run(line, capture_output=True, encoding="utf-8", timeout=250, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MB  models/bundled" in done.stdout

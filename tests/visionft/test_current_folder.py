@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import PYTHON
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "logging", "pathlib", "json", "numpy",
@@ -110,7 +110,7 @@ def test_the_preview_runs_nothing_of_it(hostile: Path, picture_folder: Path, tmp
 
 
 def test_the_script_beside_a_model_runs_none_of_its_neighbours(hostile: Path) -> None:
-    (hostile / "predict.py").write_text(sample_code())
+    (hostile / "predict.py").write_text(PYTHON.code)
     done = run(sys.executable, hostile / "predict.py", "picture.png", cwd=ROOT)
     assert ran(hostile) == ""
     assert "model.onnx" in done.stderr  # it came as far as looking for its model

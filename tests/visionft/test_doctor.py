@@ -91,11 +91,19 @@ def test_missing_and_outdated_libraries_are_errors(monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_a_sound_installation_has_no_library_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, onnxruntime=None, opencv_python=None)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-gpu"])
+def test_a_sound_installation_has_no_library_fault(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
+    absent: dict[str, str | None] = {"onnxruntime": None, "onnxruntime_gpu": None, "opencv_python": None}
+    installed(monkeypatch, **absent | {runtime.replace("-", "_"): "1.31.1"})
     libraries = doctor.library_versions()
     assert doctor.library_faults(libraries) == []
-    assert "onnxruntime" not in libraries or sys.platform == "darwin"
+    assert sys.platform == "darwin" or {name for name in libraries if name.startswith("onnxruntime")} == {runtime}
+
+
+def test_an_old_runtime_without_cuda_is_named_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, onnxruntime="1.20.0", onnxruntime_gpu=None, opencv_python=None)
+    (fault,) = doctor.library_faults(doctor.library_versions())
+    assert fault.message.startswith("onnxruntime 1.20.0 is older than") and "gpu" not in fault.advice
 
 
 @pytest.mark.parametrize(
@@ -117,6 +125,9 @@ def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: True)
     faults = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True, "CUDAExecutionProvider": False})
     assert [fault.message.split(", but ")[1].split()[0] for fault in faults] == ["PyTorch", "ONNX"]
+    installed(monkeypatch, onnxruntime="1.31.1", onnxruntime_gpu=None)
+    advice = doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True})[1].advice
+    assert advice.index("uninstall onnxruntime,") < advice.index("install onnxruntime-gpu")  # never both
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: False)
     assert doctor._gpu_faults((cpu,), {}) == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.sample_code import sample_code
+from visionft.export.samples import PYTHON
 
 SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 
@@ -20,7 +20,7 @@ def test_onnx_runtime_writes_no_device_id(tmp_path: Path, asked_for: str | None)
 
 def test_the_script_beside_a_model_leaves_none_either(tmp_path: Path) -> None:
     script = tmp_path / "predict.py"
-    script.write_text(sample_code())
+    script.write_text(PYTHON.code)
     assert files_of_home(tmp_path, str(script), "picture.png") == []
 
 

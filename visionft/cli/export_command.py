@@ -8,13 +8,16 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.run_commands import RunName
-from visionft.project.edits.certificates import certificates_of
+from visionft.cli.schemas import prints
+from visionft.export.options import OPSET, ExportOptions, help_of, sentence
+from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
-from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
-    from visionft.export.parity import Border
+    from collections.abc import Sequence
+
+    from visionft.export.parity import Border, SampleRun
 
 
 def register(app: typer.Typer) -> None:
@@ -23,19 +26,19 @@ def register(app: typer.Typer) -> None:
     app.command("index")(index)
 
 
+@prints("visionft.export.parity:ExportResult")
 def export(
     project: ProjectDir,
     run: RunName,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.onnx.")],
-    float_input: Annotated[
-        bool, typer.Option("--float-input", help="Also write model_float.onnx, for those who preprocess themselves.")
-    ] = False,
-    opset: Annotated[int, typer.Option(help="18, 20 or 22: a lower one is read by older runtimes.")] = 20,
+    float_input: Annotated[bool, typer.Option("--float-input", help=sentence("float_input"))] = False,
+    opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
+    huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     with opened_project(project, read_only=True) as opened:
-        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+        snapshot, facts = opened.snapshot(), facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -44,10 +47,8 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            float_input=float_input,
-            opset=opset,
-            certificates=certificates,
-            remarks=said,
+            options=ExportOptions(float_input=float_input, opset=opset, huggingface=huggingface),
+            facts=facts,
             on_event=on_event,
             should_stop=should_stop,
         )
@@ -60,6 +61,7 @@ def export(
             f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
             f"{_border_text(result.border)}\n"
             f"{_remembered_text(result.remembered)}"
+            f"{_samples_text(result.samples)}"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
         print_result(result, text, as_json=json)
@@ -69,6 +71,14 @@ def _remembered_text(count: int) -> str:
     return f"{count_of(count, 'labelled picture')} lie beside it, for evidence in each answer.\n" if count else ""
 
 
+def _samples_text(runs: "Sequence[SampleRun]") -> str:
+    from visionft.export.samples import SAMPLES
+
+    files = {sample.name: sample.file for sample in SAMPLES}
+    came_of = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
+    return "".join(f"{files[run.name]} {came_of[run.agrees]}{run.why_not and f' ({run.why_not})'}\n" for run in runs)
+
+
 def _border_text(border: "Border | None") -> str:
     if border is None:
         return "It cannot say which pictures are unlike yours: there are too few for training."
@@ -76,6 +86,7 @@ def _border_text(border: "Border | None") -> str:
     return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
+@prints("visionft.export.extending:Held")
 def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[

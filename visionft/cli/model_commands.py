@@ -1,30 +1,25 @@
-"""Commands about training, evaluating and predicting."""
+"""Commands about evaluating and predicting, and the list of methods."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE, get_backbone, known_backbone
+from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.amounts import duration_text, memory_text
 from visionft.cli import completion
-from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
 from visionft.cli.run_commands import RunName, SplitName, checked_split
+from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import EpochDone, Notice, Progress
+from visionft.errors import VisionFTError
+from visionft.events import Progress
 from visionft.project.names import count_of
-from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import TrainResult, load_run, new_run_dir
-from visionft.weights.locations import PRETRAINED, RANDOM
+from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
@@ -33,9 +28,35 @@ if TYPE_CHECKING:
     from visionft.retrieval.evidence import Neighbour
 
 
+_TOP = {"class": str, "probability": float}
+_ALIKE = {
+    "name?": str,
+    "sha256?": str,
+    "note?": str,
+    "tags?": [str],
+    "classes": [str],
+    "similarity": float,
+}
+_PREDICTION = (
+    {
+        "path": Path,
+        "class": str,
+        "probability": float,
+        "distance": float | None,
+        "unlike": bool | None,
+        "top5": [_TOP],
+        "classes?": [str],
+        "supporting?": [_ALIKE],
+        "contradicting?": [_ALIKE],
+        "doubles?": [_ALIKE],
+    },
+    {"path": Path, "error": str},
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (train, evaluate, predict, methods):
+    for command in (evaluate, predict, methods):
         app.command()(command)
 
 
@@ -44,168 +65,7 @@ def _snapshot(project: Path) -> Snapshot:
         return opened.snapshot()
 
 
-def train(
-    project: ProjectDir,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="See `visionft backbones`; any other ResNet or ViT of timm as timm/NAME.",
-            autocompletion=completion.backbones,
-        ),
-    ] = None,
-    method: Annotated[
-        str | None, typer.Option(help="See `visionft methods`.", autocompletion=completion.methods)
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often training sees every picture.")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", autocompletion=completion.devices)] = "auto",
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="quick, balanced or best: settings that suit the project and this computer.",
-            autocompletion=completion.presets,
-        ),
-    ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Measure a few steps, say what the run would cost, and train nothing.")
-    ] = False,
-    resume_run: Annotated[
-        str | None,
-        typer.Option(
-            "--resume", metavar="RUN", help="Continue a stopped or killed run.", autocompletion=completion.runs
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Fine-tune a backbone on the project's training pictures. Ctrl-C stops well and keeps what was best."""
-    from visionft.training.loop.train import resume as continue_training
-    from visionft.training.loop.train import train as run_training
-
-    if resume_run is not None:
-        run_dir = load_run(project, resume_run).path
-        start: Callable[..., TrainResult] = partial(continue_training, run_dir)
-    else:
-        snapshot = _snapshot(project)
-        base = _base_config(preset, backbone, method, device, snapshot)
-        config = _config(base, epochs, assignments or [])
-        check_config(config, snapshot)
-        if estimate:
-            _print_estimate(config, snapshot, as_json=json)
-            return
-        start = partial(run_training, config, snapshot, new_run_dir(project, config), is_new=True)
-    with job() as (on_event, should_stop):
-        result = start(on_event=on_event, should_stop=should_stop)
-        print_result(_train_value(result), lambda: _train_text(project, result), as_json=json)
-
-
-def _base_config(
-    preset: str | None, backbone: str | None, method: str | None, device: str, snapshot: Snapshot
-) -> TrainConfig:
-    """Return the preset's settings, or the defaults, with the backbone and method that were named.
-
-    What needs no training needs no backbone to be named: its usual one costs seconds.
-    """
-    if preset is None and backbone is None and method in METHODS and METHODS[method].is_training_free:
-        backbone = METHODS[method].usual_backbone or DEFAULT_BACKBONE
-    if preset is None and (backbone is None or method is None):
-        hint = "Give --preset, or --backbone and --method, such as --preset balanced, or --resume RUN."
-        raise VisionFTError("What to train is not said.", hint)
-    config = TrainConfig()
-    if preset is not None:
-        config = _preset_config(preset, snapshot, device=device, backbone=backbone)
-    named = {"backbone": backbone, "method": method}
-    return dataclasses.replace(config, device=device, **{name: value for name, value in named.items() if value})
-
-
-def _preset_config(preset: str, snapshot: Snapshot, *, device: str, backbone: str | None) -> TrainConfig:
-    """Return a preset's settings; where several backbones would suit it, they are tried on the pictures first."""
-    from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
-    from visionft.training.probing import best_probe, evidence, probe_backbones
-    from visionft.weights.locations import local_file
-
-    here = [name for name, row in BACKBONES.items() if local_file(row)]
-    circumstances = Circumstances.of(snapshot, here=here, device=device)
-    suited = preset_backbones(preset, circumstances)
-    if backbone or len(suited) == 1:
-        return preset_config(preset, circumstances, backbone=backbone or suited[0])
-    with job() as (on_event, should_stop):
-        probes = probe_backbones(
-            suited, TrainConfig(device=device), snapshot, on_event=on_event, should_stop=should_stop
-        )
-        on_event(Notice(message=evidence(probes)))
-        return preset_config(preset, circumstances, backbone=best_probe(probes).backbone)
-
-
-def _config(base: TrainConfig, epochs: int | None, assignments: list[str]) -> TrainConfig:
-    config = base.with_settings(assignments)
-    if row := known_backbone(config.backbone):  # timm/NAME may be short for another name
-        config = dataclasses.replace(config, backbone=row.name)
-    if config.weights not in (PRETRAINED, RANDOM):
-        # The run may be continued and exported from another folder.
-        config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().absolute()))
-    return config if epochs is None else dataclasses.replace(config, epochs=epochs)
-
-
-def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -> None:
-    from visionft.training.estimate import estimate_run
-
-    with job() as (on_event, should_stop):
-        found = estimate_run(config, snapshot, on_event=on_event, should_stop=should_stop)
-    text = (
-        f"{config.backbone} with {config.method}, {count_of(config.total_epochs, 'epoch')}: "
-        f"about {duration_text(found.seconds)} and {memory_text(found.memory_mb)} on {found.device} "
-        f"({found.images_per_second:.0f} pictures per second)."
-    )
-    if not found.fits_at_once:
-        at_once = count_of(found.micro_batch, "picture")
-        text += f"\nMemory ran out at first: {at_once} at once from then on, the batch size stays."
-    value = {"backbone": config.backbone, "method": config.method, "epochs": config.total_epochs}
-    print_result({**value, **dataclasses.asdict(found)}, text, as_json=as_json)
-
-
-def _train_value(result: TrainResult) -> dict[str, Any]:
-    best = result.best and {
-        "epoch": result.best.epoch,
-        "val_loss": result.best.val_loss,
-        "top1": result.best.val_accuracy,
-    }
-    return {
-        "run": result.run,
-        "best": best,
-        "seconds": result.seconds,
-        "stopped": result.stopped,
-        "left_out": result.left_out,
-        "trainable_parameters": result.trainable_parameters,
-        "total_parameters": result.total_parameters,
-    }
-
-
-def _train_text(project: Path, result: TrainResult) -> str:
-    if result.best is None:
-        return f"{result.run} was stopped before its first epoch had ended."
-    why = " (the latest within one standard error of the highest)" if result.best.waited else ""
-    left_out = f"{count_of(result.left_out, 'picture')} left out: no decoder reads them.\n" if result.left_out else ""
-    return (
-        f"{result.run}: {_kept_text(result.best)}{_validation_text(result.best)}{why}, "
-        f"{duration_text(result.seconds)}{', stopped' if result.stopped else ''}.\n{left_out}"
-        f"Next: {command_for(NextStep('export', project=project, run=result.run))}"
-    )
-
-
-def _validation_text(best: EpochDone) -> str:
-    if best.val_accuracy is None:
-        return "not validated, so that nobody knows how right it is and its probabilities are not calibrated"
-    return f"validation top-1 {best.accuracy_text}"
-
-
-def _kept_text(best: EpochDone) -> str:
-    if not best.epochs:
-        return ""  # the head's solution is all there is
-    return f"kept epoch {best.epoch}, " if best.epoch else "kept its start (epoch 0), which training did not better, "
-
-
+@prints("visionft.evaluation.report:Evaluation")
 def evaluate(
     project: ProjectDir,
     run: RunName,
@@ -243,12 +103,16 @@ def _evaluation_text(result: "Evaluation") -> str:
     )
 
 
+@prints([_PREDICTION])
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
     csv_file: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Also write a CSV file; - is stdout, and nothing else.")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda, which is then required.", autocompletion=completion.devices)
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Classify pictures with an exported file, by ONNX Runtime alone."""
@@ -258,7 +122,9 @@ def predict(
     is_csv_result = csv_file is not None and is_stdout(csv_file)
     if is_csv_result and json:
         raise VisionFTError("--json and this --csv both write to stdout.", "Give --csv the name of a file.")
-    predictor = Predictor(model)
+    if device not in ("auto", "cpu", "cuda"):
+        raise VisionFTError(f"ONNX Runtime has no device {device!r} here.", "Choose auto, cpu or cuda.")
+    predictor = Predictor(model, device=device)
     paths, missing = _pictures(images)
     with job() as (on_event, should_stop):
         results: list[Prediction] = []
@@ -337,6 +203,20 @@ def _named(prediction: "Prediction") -> str:
     return prediction.class_name if prediction.classes is None else ", ".join(prediction.classes)
 
 
+@prints(
+    [
+        {
+            "method": str,
+            "title": str,
+            "summary": str,
+            "trainable_parameters": int,
+            "trainable_share": float,
+            "available": bool,
+            "reason": str,
+            "settings": dict[str, Any],
+        }
+    ]
+)
 def methods(
     backbone: Annotated[
         str, typer.Option(help="The backbone to count for.", autocompletion=completion.backbones)

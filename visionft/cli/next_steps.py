@@ -55,11 +55,11 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
         name = offline_variable() or OFFLINE_VARIABLE
         return f"set {name}=" if os.name == "nt" else f"unset {name}"
     if step.action == "install":
-        return _joined([sys.executable, "-m", "pip", "install", "--upgrade", step.requirement])
+        return joined([sys.executable, "-m", "pip", "install", "--upgrade", step.requirement])
     words = COMMANDS[step.action]
     if step.action == "import_weights" and not step.backbone:
         words = words[: words.index("--as")]  # the file itself tells what it is for
-    return _joined(["visionft", *(_filled(word, step, given or {}) for word in words)])
+    return joined(["visionft", *(_filled(word, step, given or {}) for word in words)])
 
 
 def _filled(word: str, step: NextStep, given: Mapping[str, Any]) -> str:
@@ -69,6 +69,6 @@ def _filled(word: str, step: NextStep, given: Mapping[str, Any]) -> str:
     return str(getattr(step, name) or given.get(_GIVEN_AS.get(name, name)) or _BLANKS[name])
 
 
-def _joined(words: Sequence[str]) -> str:
-    """Quote for the shell that people have: spaces in the names of folders are usual."""
+def joined(words: Sequence[str]) -> str:
+    """Return a command line, quoted for the shell that people have: spaces in the names of folders are usual."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -4,63 +4,73 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
 
-import visionft
-from visionft.calibration import sigmoid, softmax
-from visionft.data.types import Snapshot, Task
-from visionft.errors import ExportError, StoppedError
-from visionft.evaluation.report import calibrate
+from visionft.calibration import softmax
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError
+from visionft.evaluation.report import calibrate, summarise
+from visionft.evaluation.stored import read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.card.front_matter import TIMM_FOLDER
+from visionft.export.card.model_card import CARD_FILE, model_card
+from visionft.export.comparing import Reference, compare, require_equal
+from visionft.export.contents import (
+    FLOAT_MODEL_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    list_contents,
+    listed_file,
+)
+from visionft.export.described import metrics_of
+from visionft.export.describing import describe_model, describe_values
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,
-    OPSET,
-    OPSETS,
     assemble,
     export_network,
     from_pictures,
     hide_outputs,
-    preprocessing_metadata,
+    keep_only,
     set_metadata,
 )
 from visionft.export.index_keeping import keep_index
 from visionft.export.joining import join
 from visionft.export.latency import measure_latency
+from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity
-from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures, uniform_batch
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
+from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
-from visionft.export.publishing import (
-    FLOAT_MODEL_FILE,
-    LABELS_FILE,
-    MODEL_FILE,
-    RECORD_FILE,
-    SCRIPT_FILE,
-    publishing,
-)
-from visionft.export.sample_code import sample_code
+from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
+from visionft.export.publishing import publishing
+from visionft.export.record import metadata_of, record_of
+from visionft.export.reference import references_in
+from visionft.export.sample_runs import require_right, run_samples
+from visionft.export.samples import sample_files, write_samples
+from visionft.export.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.files import sha256_file, write_json, write_text
-from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
+from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
+from visionft.training.runs.exchange import CONFIG_FILE as UPDATE_FILE
 from visionft.training.runs.loaded_run import LoadedRun
-from visionft.training.runs.run_folder import BaseWeights, RunSummary, read_run
+from visionft.training.runs.run_folder import RunSummary, read_run
 
 logger = logging.getLogger(__name__)
 
+USUAL = ExportOptions()
+
 NETWORK_FILE = "network.onnx"
-BATCHES = (1, 2, 7)
-# Two classes this close are a tie: which one comes first is rounding, not a disagreement.
-TIE = 1e-5
 _NO_FLOAT_MODEL = (
     "Each part of a combination prepares pictures in its own way. Export without it, or export a part by itself."
 )
@@ -71,24 +81,20 @@ def export_run(
     images: Snapshot,
     out_dir: Path,
     *,
-    float_input: bool = False,
-    opset: int = OPSET,
-    certificates: Sequence[Certificate] = (),
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
+    options: ExportOptions = USUAL,
+    facts: ProjectFacts = NOTHING_KNOWN,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
-    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, `predict.py` and `export.json` in `out_dir`.
+    """Export a run's best checkpoint as `model.onnx` with `labels.txt`, samples and `export.json` in `out_dir`.
 
     Args:
         run_dir: Folder of the run.
         images: The project's pictures; those of the validation split are compared.
         out_dir: Where to; made when it is missing.
-        float_input: Also write `model_float.onnx`, which takes `input`, normalised float32 [batch, 3, H, W], and gives
-            `logits`: for those who preprocess themselves.
-        opset: Version of the ONNX operators, one of `graph.OPSETS`; a lower one is read by older runtimes.
-        certificates: What is proven of the project's labels; the record says it to whoever uses the file.
-        remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
+        options: What is written, and how.
+        facts: What the project knows beside its pictures: the record and the card say it to whoever uses the file,
+            notes and tags travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -100,53 +106,85 @@ def export_run(
     """
     if out_dir.is_file():
         raise ExportError(f"{out_dir} is a file.", "Give a folder.")
-    if opset not in OPSETS:
-        raise ExportError(f"Opset {opset} is not supported.", f"Choose one of {', '.join(map(str, OPSETS))}.")
-    logger.info("export starts: %s, opset %d%s", run_dir.name, opset, ", with a float model" if float_input else "")
-    with publishing(out_dir) as folder:  # first of all: a place that cannot be written is said before minutes are spent
+    options.check()
+    logger.info("export starts: %s, %s", run_dir.name, options)
+    # First of all: a place that cannot be written is said before minutes are spent.
+    with publishing(out_dir, _planned(options)) as folder:
         answerer = load_current(read_run(run_dir), images, on_event=on_event, should_stop=should_stop)
-        if float_input and answerer.is_combined:
+        if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
-        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
+        network = plain_network(answerer) if options.huggingface else None
+        val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
-        metadata = _metadata(answerer, images, temperature, thresholds, fitted)
-        model_path = _write_model(answerer, images, folder, fitted, metadata, opset, on_event)
-        reference = _Reference(answerer, temperature, images.task, fitted)
-        parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
-        _require_equal(parity)
-        if float_input:
+        metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
+        model_path = _write_model(answerer, images, folder, fitted, metadata, options.opset, on_event)
+        trained = Reference(answerer, temperature, images.task, fitted)
+        parity = compare(trained, images, model_path, on_event=on_event, should_stop=should_stop)
+        require_equal(parity)
+        if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
         remembered = (
-            keep_index(answerer.strongest, images, model_path, temperature, remarks or {}) if _embeds(answerer) else 0
+            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks) if _embeds(answerer) else 0
         )
         (folder / NETWORK_FILE).unlink(missing_ok=True)
+        write_samples(folder)
+        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
         on_event(Progress(stage="Measuring its speed", done=0, total=0))
         result = ExportResult(
             model=out_dir / MODEL_FILE,
             bytes=model_path.stat().st_size,
             sha256=sha256_file(model_path),
             temperature=temperature,
-            opset=opset,
+            opset=options.opset,
             parity=parity,
             latency=_latency(answerer.run, images, model_path, should_stop),
-            float_model=out_dir / FLOAT_MODEL_FILE if float_input else None,
+            float_model=out_dir / FLOAT_MODEL_FILE if options.float_input else None,
             border=fitted.border if fitted else None,
             remembered=remembered,
+            samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
-        write_text(folder / SCRIPT_FILE, sample_code())
-        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
-        write_json(folder / RECORD_FILE, _record(answerer, result, certificates))
+        require_right(result.samples)
+        if network is not None:
+            write_timm_folder(folder, network, answerer.strongest, temperature)
+        _keep_update(answerer, folder / ADAPTER_FOLDER)
+        measured = summarise(answerer.run, "val", val, temperature, thresholds) if val else None
+        metrics = metrics_of([measured, read_evaluation(run_dir, "test")])
+        record = record_of(answerer, result, images, facts, metrics)
+        names = _describe(folder, record | {"reference": references_in(folder)})
+        result = replace(result, files=names)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
 
 
-def _require_equal(parity: Parity) -> None:
-    if not parity.is_equal:
-        raise ExportError(
-            f"The exported file differs from PyTorch: by up to {parity.max_abs_diff:.2g} in probability and "
-            f"{parity.max_distance_diff:.2g} in distance, {parity.top1_agreement:.1%} of the top classes agree.",
-            "Nothing was kept. Please report this with the run's config.json.",
-        )
+def _keep_update(answerer: Answerer, folder: Path) -> None:
+    """Copy what other libraries load of a run, with its classes and the weights that it belongs to."""
+    source = answerer.run.path / (answerer.run.config.method_row.exchange_folder or ".")
+    if (source / UPDATE_FILE).is_file():
+        shutil.copytree(source, folder)
+        complete_exchange(folder, answerer.run.class_names, base_weights_of(answerer.run))
+
+
+def _describe(folder: Path, record: dict[str, Any]) -> tuple[str, ...]:
+    """Write the record and the card of all that lies in the folder; return what that is."""
+    files = list_contents(folder)
+    write_text(folder / CARD_FILE, model_card(record, files))
+    files[CARD_FILE] = listed_file(folder / CARD_FILE)
+    write_json(folder / RECORD_FILE, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+    return tuple(sorted(files))
+
+
+def _samples(
+    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, on_event: OnEvent
+) -> tuple[SampleRun, ...]:
+    on_event(Progress(stage="Running the programs beside it", done=0, total=0))
+    return run_samples(folder, [image.path for image in compared_pictures(run, images)], out_dir)
+
+
+def _planned(options: ExportOptions) -> list[str]:
+    """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
+    of_timm = [f"{TIMM_FOLDER}/{name}" for name in (CONFIG_FILE, WEIGHTS_FILE)] if options.huggingface else []
+    always = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files()]
+    return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *of_timm]
 
 
 def _write_model(
@@ -166,7 +204,10 @@ def _write_model(
         for part in answerer.parts
     ]
     model = assemble(join(graphs, answerer), temperature=float(metadata["temperature"]), task=images.task)
-    set_metadata(model, metadata | hide_outputs(model))
+    describe_values(model, images.task)
+    metadata = metadata | hide_outputs(model)
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     model_path.write_bytes(model.SerializeToString())
     return model_path
 
@@ -187,12 +228,19 @@ def _graph(part: LoadedRun, network_path: Path, fitted: FittedDistance | None, o
 
 
 def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: dict[str, Any]) -> None:
-    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's."""
+    """Turn the bare network's file into `model_float.onnx`, after comparing its logits with PyTorch's.
+
+    It gives nothing else: it is for runtimes that refuse what the other outputs are computed with (OpenCV 4).
+    """
     import onnx
     import onnxruntime
 
     model = onnx.load(folder / NETWORK_FILE)
-    set_metadata(model, metadata | hide_outputs(model))
+    keep_only(model, LOGITS)
+    describe_values(model, images.task)
+    metadata = {name: value for name, value in metadata.items() if name != DISTANCE}
+    describe_model(model, metadata)
+    set_metadata(model, metadata)
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     pictures = parity_pictures(loaded.run, images)[:16]
@@ -206,162 +254,7 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
 
 
-def _metadata(
-    answerer: Answerer,
-    images: Snapshot,
-    temperature: float,
-    thresholds: np.ndarray | None,
-    fitted: FittedDistance | None,
-) -> dict[str, Any]:
-    several = {} if thresholds is None else {"thresholds": [round(float(limit), 6) for limit in thresholds]}
-    border = {} if fitted is None else {"distance": asdict(fitted.border)}
-    return {
-        **several,
-        **border,
-        **_made_of(answerer),
-        "task": images.task,
-        "temperature": f"{temperature:.6f}",
-        "data_digest": images.digest,
-        "producer": f"VisionFT {visionft.__version__}",
-    }
-
-
-def _made_of(answerer: Answerer) -> dict[str, Any]:
-    """Return which run it is, and what of: of a combination the strongest part's, and beside it every part."""
-    parts = [_part(part) for part in answerer.parts]
-    licences = dict.fromkeys(part["license"] for part in parts)
-    found = {
-        **_part(answerer.strongest),
-        "run": answerer.run.name,
-        "method": answerer.run.config.method,
-        "license": " and ".join(licences),
-        "class_names": list(answerer.run.class_names),
-    }
-    if answerer.is_combined:
-        found["parts"] = [{**part, "share": share} for part, share in zip(parts, answerer.shares, strict=True)]
-    return found
-
-
-def _part(part: LoadedRun) -> dict[str, Any]:
-    config, weights = part.run.config, base_weights_of(part.run)
-    return {
-        "run": part.run.name,
-        "backbone": config.backbone,
-        "network": config.backbone_row.construction,
-        "method": config.method,
-        "license": weights.licence,
-        "weights": _source(weights),
-        "preprocessing": preprocessing_metadata(part.preprocessing),
-    }
-
-
-def _source(weights: BaseWeights) -> dict[str, str]:
-    """Return where the weights that training started from came from, for those who must answer for their licence.
-
-    A file of the author's own is named without its folders: an export tells nobody how their disk is laid out.
-    """
-    said = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
-    return said | {name: Path(said[name]).name for name in ("source", "origin") if Path(said[name]).is_absolute()}
-
-
-def _record(answerer: Answerer, result: ExportResult, certificates: Sequence[Certificate]) -> dict[str, Any]:
-    return {
-        **_made_of(answerer),
-        "bytes": result.bytes,
-        "sha256": result.sha256,
-        "temperature": result.temperature,
-        "opset": result.opset,
-        "parity": asdict(result.parity),
-        "latency": asdict(result.latency),
-        "border": asdict(result.border) if result.border else None,
-        "remembered": result.remembered,
-        "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
-        "visionft": visionft.__version__,
-        "torch": torch.__version__,
-    }
-
-
 def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
     """Measure the file on the first validation picture that can be read."""
     pixels = next(readable_pictures(compared_pictures(run, images)))
     return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)
-
-
-class _Reference:
-    """The classifiers as they were trained, with the program's own preprocessing, and the distance that was fitted."""
-
-    def __init__(self, answerer: Answerer, temperature: float, task: Task, fitted: FittedDistance | None) -> None:
-        self.run = answerer.run
-        self._answerer = answerer
-        for part in answerer.parts:
-            part.classifier.cpu().float().eval()
-        self._temperature = temperature
-        self._activation = softmax if task == "single" else sigmoid
-        self._distance = fitted.distance if fitted else None
-
-    @torch.no_grad()
-    def answers(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return (B, C) probabilities and (B,) distances of uint8 (B, H, W, 3) pictures."""
-        inputs = [_inputs(part, pixels) for part in self._answerer.parts]
-        answers = [part.classifier(each) for part, each in zip(self._answerer.parts, inputs, strict=True)]
-        logits = self._answerer.mixed([each.double().numpy() for each in answers])
-        rows = self._activation(logits / self._temperature)
-        if self._distance is None:
-            return rows, None
-        strongest = self._answerer.strongest
-        return rows, self._distance(strongest.classifier.stages(_inputs(strongest, pixels))).numpy()
-
-
-def _inputs(part: LoadedRun, pixels: np.ndarray) -> torch.Tensor:
-    """Map uint8 (B, H, W, 3) pictures to a classifier's (B, 3, S, S) input."""
-    return torch.stack([part.preprocessing.apply(each) for each in pixels])
-
-
-def compare(
-    reference: _Reference,
-    images: Snapshot,
-    model_path: Path,
-    *,
-    on_event: OnEvent = ignore_event,
-    should_stop: ShouldStop = never_stop,
-) -> Parity:
-    """Compare the file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
-
-    Pictures go in as decoded, so the graph's crop, resize and normalisation are compared as well.
-    """
-    comparison = _Comparison(reference, Predictor(model_path))
-    pictures = parity_pictures(reference.run, images)
-    for number, pixels in enumerate(pictures, start=1):
-        if should_stop():
-            raise StoppedError("The export was stopped.", "Nothing was kept.")
-        comparison.add(pixels[None])
-        on_event(Progress(stage="Comparing with PyTorch", done=number, total=len(pictures)))
-    for size in BATCHES[1:]:
-        comparison.add(uniform_batch(pictures, size))
-    return Parity(
-        images=len(pictures),
-        max_abs_diff=float(max(comparison.differences)),
-        max_distance_diff=float(max(comparison.distance_differences, default=0.0)),
-        top1_agreement=float(np.concatenate(comparison.agreements).mean()),
-        batches=BATCHES,
-    )
-
-
-@dataclass
-class _Comparison:
-    """What was found of the pictures so far."""
-
-    reference: _Reference
-    predictor: Predictor
-    differences: list[float] = field(default_factory=list[float])
-    distance_differences: list[float] = field(default_factory=list[float])
-    agreements: list[np.ndarray] = field(default_factory=list[np.ndarray])
-
-    def add(self, pixels: np.ndarray) -> None:
-        """Compare the answers to uint8 (B, H, W, 3) pictures."""
-        (expected, distances), (got, got_distances) = self.reference.answers(pixels), self.predictor.answers(pixels)
-        self.differences.append(float(np.abs(expected - got).max()))
-        best, rows = expected.max(axis=1), np.arange(len(expected))
-        self.agreements.append(best - expected[rows, got.argmax(axis=1)] <= TIE)
-        if distances is not None and got_distances is not None:
-            self.distance_differences.append(float(np.abs(distances - got_distances).max()))

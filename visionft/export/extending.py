@@ -12,9 +12,9 @@ import numpy as np
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.contents import INDEX_FILE, note_change
 from visionft.export.memory_index import ExportedIndex, Remembered, write_index
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.export.publishing import INDEX_FILE
 from visionft.files import sha256_file
 
 _NAMES = "Evidence names the pictures (`--json` of a prediction); a file is found by its content, wherever it lies."
@@ -88,6 +88,7 @@ def change_index(
         changed = changed.with_pictures(np.stack(taken.embeddings), labels, taken.pictures)
     if changed is not index:
         write_index(predictor.path.with_name(INDEX_FILE), changed)
+        note_change(predictor.path.parent, INDEX_FILE)
     return _held(changed, taken, removed=len(found), stopped=stopped)
 
 

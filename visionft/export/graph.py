@@ -17,11 +17,11 @@ import numpy as np
 import visionft
 from visionft.data.preprocess import Preprocessing
 from visionft.data.types import Task
+from visionft.export.joining import replace_all
+from visionft.export.options import OPSET
 from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, preprocessing_model
 
-OPSET = 20
-OPSETS = (18, 20, 22)  # each is a choice that the tests try
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
@@ -66,6 +66,8 @@ def from_pictures(network_path: Path, preprocessing: Preprocessing, *, opset: in
 
     network = compose.add_prefix(onnx.load(network_path), "network/")
     before = preprocessing_model(preprocessing, opset)
+    for node in before.graph.node:  # their names are what a viewer shows
+        node.name = f"preprocessing/{node.name}"
     return compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
 
 
@@ -103,6 +105,29 @@ def hide_outputs(model: Any) -> dict[str, str]:
     return found
 
 
+def keep_only(model: Any, output: str) -> None:
+    """Take off every other output and what only those need: some runtimes refuse a file for nodes nobody asked for."""
+    graph = model.graph
+    replace_all(graph.output, [each for each in graph.output if each.name == output])
+    needed, kept = {output}, []
+    for node in reversed(graph.node):  # they stand in the order of the computation
+        if needed.intersection(node.output):
+            needed.update(_names_used(node))
+            kept.append(node)
+    replace_all(graph.node, kept[::-1])
+    replace_all(graph.initializer, [each for each in graph.initializer if each.name in needed])
+    del graph.value_info[:]
+
+
+def _names_used(node: Any) -> set[str]:
+    """Return what a node reads, graphs of its own included: those may use what lies outside."""
+    used = set(node.input)
+    for attribute in node.attribute:
+        for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            used.update(*map(_names_used, inner.node), (value.name for value in inner.output))
+    return used
+
+
 def set_metadata(model: Any, values: dict[str, Any]) -> None:
     """Name VisionFT as the producer, and store values in `metadata_props`: text as it is, anything else as JSON."""
     from onnx import helper
@@ -131,16 +156,16 @@ def _append_probabilities(model: Any, *, temperature: float, task: Task) -> None
         for each in others
     ]
     graph.initializer.append(constant("temperature", np.float32(temperature)))
-    activation = {"single": helper.make_node("Softmax", ["calibrated"], ["probabilities"], axis=1)}
-    activation["multi"] = helper.make_node("Sigmoid", ["calibrated"], ["probabilities"])
-    graph.node.extend(
-        [
-            helper.make_node("Identity", [raw.name], [LOGITS]),
-            helper.make_node("Div", [raw.name, "temperature"], ["calibrated"]),
-            activation[task],
-            *(helper.make_node("Identity", [inner], [name]) for inner, name, _ in more),
-        ]
-    )
+    activation = {"single": ("Softmax", {"axis": 1}), "multi": ("Sigmoid", {})}[task]
+
+    def add(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        graph.node.append(helper.make_node(operator, inputs, [output], name=f"answer/{output}", **attributes))
+
+    add("Identity", [raw.name], LOGITS)
+    add("Div", [raw.name, "temperature"], "calibrated")
+    add(activation[0], ["calibrated"], "probabilities", **activation[1])
+    for inner, name, _ in more:
+        add("Identity", [inner], name)
     del graph.output[:]
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]) for name in ("probabilities", LOGITS)

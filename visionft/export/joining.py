@@ -40,7 +40,7 @@ def join(graphs: Sequence[Any], answerer: Answerer) -> Any:
     _mix(graph, logits, answerer)
     classes = len(answerer.run.class_names)
     outputs = [helper.make_tensor_value_info(MIXED, TensorProto.FLOAT, ["batch", classes]), *distances]
-    _replace(graph.output, outputs)
+    replace_all(graph.output, outputs)
     del graph.value_info[:]
     _keep_once(graph)
     return first
@@ -56,11 +56,13 @@ def _mix(graph: Any, logits: Sequence[str], answerer: Answerer) -> None:
         if columns != tuple(range(len(columns))):
             ordered = f"ordered_{place}"
             graph.initializer.append(numpy_helper.from_array(np.array(columns, np.int64), f"columns_{place}"))
-            graph.node.append(helper.make_node("Gather", [name, f"columns_{place}"], [ordered], axis=1))
+            graph.node.append(
+                helper.make_node("Gather", [name, f"columns_{place}"], [ordered], name=f"mix/{ordered}", axis=1)
+            )
         graph.initializer.append(numpy_helper.from_array(np.float32(factor).reshape(1), f"factor_{place}"))
-        graph.node.append(helper.make_node("Mul", [ordered, f"factor_{place}"], [term]))
+        graph.node.append(helper.make_node("Mul", [ordered, f"factor_{place}"], [term], name=f"mix/{term}"))
         terms.append(term)
-    graph.node.append(helper.make_node("Sum", terms, [MIXED]))
+    graph.node.append(helper.make_node("Sum", terms, [MIXED], name=f"mix/{MIXED}"))
 
 
 def _keep_once(graph: Any) -> None:
@@ -83,8 +85,8 @@ def _keep_once(graph: Any) -> None:
             nodes.append(node)
         else:
             names.update(zip(node.output, first.output, strict=True))
-    _replace(graph.initializer, kept)
-    _replace(graph.node, nodes)
+    replace_all(graph.initializer, kept)
+    replace_all(graph.node, nodes)
 
 
 def _content(tensor: Any) -> tuple[Any, ...]:
@@ -101,7 +103,8 @@ def _work(node: Any) -> Any:
     return node.domain, node.op_type, tuple(node.input), tuple(attributes), len(node.output)
 
 
-def _replace(field: Any, kept: Sequence[Any]) -> None:
+def replace_all(field: Any, kept: Sequence[Any]) -> None:
+    """Let a message's repeated field hold these alone, some of which may be its own."""
     copies = [type(each)() for each in kept]
     for copy, each in zip(copies, kept, strict=True):
         copy.CopyFrom(each)

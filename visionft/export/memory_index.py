@@ -16,8 +16,8 @@ import numpy as np
 
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.export.publishing import INDEX_FILE
-from visionft.files import atomic_path, sha256_file
+from visionft.export.contents import INDEX_FILE
+from visionft.files import atomic_path, parse_json, sha256_file
 from visionft.heads.knn.memory import NONE, Memory
 from visionft.retrieval.evidence import Evidence, calibrated, find_evidence
 
@@ -166,7 +166,7 @@ def read_index(model: Path) -> ExportedIndex | None:
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            about: dict[str, Any] = json.loads((file.metadata() or {})[_ABOUT])
+            about: dict[str, Any] = parse_json((file.metadata() or {})[_ABOUT])
             memory = Memory.from_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         pictures = [
             Remembered(str(name), str(content), str(note), tuple(tags))
@@ -181,6 +181,8 @@ def read_index(model: Path) -> ExportedIndex | None:
             int(about["added"]),
             int(about.get("removed", 0)),
         )
+        if memory.classes != len(index.class_names) or not index.temperature > 0:
+            raise ValueError("it names other classes than its labels are of")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ExportError(f"{path} cannot be read: {error}.", "Export the run again.") from error
     if index.model != sha256_file(model):

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from visionft.data.types import Split
-from visionft.export.publishing import FLOAT_MODEL_FILE, MODEL_FILE, RECORD_FILE, settle
-from visionft.files import read_json
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
+from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
 MAX_DISTANCE_DIFF = 1e-2  # in units of the border, which no picture is told from more finely
@@ -59,6 +58,7 @@ class Latency:
 
     Attributes:
         provider: What really ran it, such as CPUExecutionProvider.
+        p99_ms: None in the records of earlier versions.
         width: Of the picture in pixels, as is `height`: resizing it is part of the time.
     """
 
@@ -68,11 +68,29 @@ class Latency:
     provider: str
     width: int
     height: int
+    p99_ms: float | None = None
 
     @property
     def hardware(self) -> str:
         """Return what ran it, for people."""
         return self.provider.removesuffix("ExecutionProvider")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRun:
+    """What came of a program beside the model that was run by itself.
+
+    Attributes:
+        name: Of its language (`visionft.export.samples`).
+        output: What it printed of some validation pictures; empty where it was not run to its end.
+        agrees: Whether these are this program's answers; None where it was not run to its end.
+        why_not: Why it was not.
+    """
+
+    name: str
+    output: str = ""
+    agrees: bool | None = None
+    why_not: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +101,8 @@ class ExportResult:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
         remembered: How many labelled pictures lie beside the file, for evidence.
+        files: Everything that was written beside the record, the model included.
+        samples: What came of those programs beside it that were to be run.
     """
 
     model: Path
@@ -95,6 +115,8 @@ class ExportResult:
     float_model: Path | None = None
     border: Border | None = None
     remembered: int = 0
+    samples: tuple[SampleRun, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -104,8 +126,10 @@ def read_export(folder: Path) -> ExportResult | None:
     """
     settle(folder)
     model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
+    record = read_record(folder)
+    if record is None:
+        return None
     try:
-        record: dict[str, Any] = read_json(folder / RECORD_FILE)
         parity = record["parity"]
         if model.stat().st_size != record["bytes"]:
             return None
@@ -120,6 +144,8 @@ def read_export(folder: Path) -> ExportResult | None:
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
+            files=tuple(listed_files(record) or ()),
+            samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

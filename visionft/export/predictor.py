@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from visionft.data.decode import IMAGE_SUFFIXES, decode
-from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
+from visionft.export.contents import MODEL_FILE
 from visionft.export.memory_index import read_index
+from visionft.export.model_file import check_model, open_session, read_model
 from visionft.export.parity import Border
-from visionft.export.publishing import MODEL_FILE, settle
+from visionft.export.publishing import settle
 from visionft.files import parse_json, sha256_file
-from visionft.foreign_text import is_unicode
 from visionft.retrieval.evidence import Evidence
 
 logger = logging.getLogger(__name__)
@@ -78,18 +78,23 @@ class Predictor:
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
-        """Load `model.onnx`, given itself or its folder; `device` "cpu" leaves a GPU alone.
+        """Load `model.onnx`, given itself or its folder.
+
+        Args:
+            model_or_folder: What to load.
+            device: `auto` takes an NVIDIA GPU where there is one, `cuda` requires it, anything else leaves it alone.
 
         Raises:
-            ExportError: There is no such file, or it is not one that VisionFT exported.
+            ExportError: There is no such file, it is not one that VisionFT exported, or not as it was then; or there
+                is no GPU although one was asked for.
+            VisionFTError: It cannot be read, or there is not enough memory.
         """
         path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
         if path.name == MODEL_FILE:
             settle(path.parent)
-        if not path.is_file():
-            raise ExportError(f"There is no model {path}.", "Export a run first.", NextStep("export"))
         self.path = path
-        self._session = _open_session(path, may_use_gpu=device != "cpu")
+        content = read_model(path)
+        self._session = open_session(path, content, device=device)
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
         _check_input(self._session, path)
@@ -100,11 +105,14 @@ class Predictor:
         _check_output(self._session, len(self.class_names), path)
         self.border = _border(self.metadata)
         self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
+        if self.index is not None and self.index.class_names != self.class_names:
+            raise _foreign(path, "names other classes than the index beside it")
         hidden = [DISTANCE] * (self.border is not None) + [EMBEDDING] * (self.index is not None)
         self._outputs = [OUTPUT, *hidden]
         if hidden:
-            behind = b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
-            self._session = _open_session(path, may_use_gpu=device != "cpu", behind=behind)
+            content += _behind(self.metadata, hidden, path)
+            check_model(path, content)
+            self._session = open_session(path, content, device=device)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8 (B, H, W, 3) RGB pictures to (B, C) calibrated probabilities.
@@ -211,23 +219,6 @@ class Predictor:
         return Prediction(path=path, class_name=top5[0][0], probability=top5[0][1], classes=classes, top5=top5)
 
 
-def _open_session(path: Path, *, may_use_gpu: bool, behind: bytes = b"") -> Any:
-    import onnxruntime
-
-    providers = ["CPUExecutionProvider"]
-    if may_use_gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu():
-        onnxruntime.preload_dlls()
-        providers.insert(0, "CUDAExecutionProvider")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
-    try:
-        source = path if is_unicode(path) and not behind else path.read_bytes() + behind  # it opens no other name
-        return onnxruntime.InferenceSession(source, options, providers=providers)
-    except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
-        raise ExportError(f"{path} is not a readable ONNX file.", "Export the run again.") from error
-
-
 def _foreign(path: Path, reason: str) -> ExportError:
     return ExportError(f"{path} {reason}.", "Give a model.onnx that VisionFT exported, or export the run again.")
 
@@ -249,6 +240,14 @@ def _check_output(session: Any, classes: int, path: Path) -> None:
         raise _foreign(path, f"gives no {OUTPUT} (float) [batch, classes]")
     if isinstance(shape[1], int) and shape[1] != classes:
         raise _foreign(path, f"names {classes} classes and answers with {shape[1]}")
+
+
+def _behind(metadata: dict[str, str], names: Sequence[str], path: Path) -> bytes:
+    """Return what has these outputs back when it stands behind the file."""
+    try:
+        return b"".join(bytes.fromhex(metadata[RETURNING[name]]) for name in names)
+    except ValueError as error:
+        raise _foreign(path, "holds no hex digits where it says how its outputs come back") from error
 
 
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:

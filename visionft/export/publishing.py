@@ -1,33 +1,39 @@
 """How an export gets into its folder: whole, whatever happens meanwhile, and beside the user's other files. Torch-free.
 
 A new folder is renamed into place. In a folder that exists, the finished export is renamed to `READY`, from when on it
-counts; its files then take the places of the earlier ones. A process killed at that leaves `READY`, and whoever reads
-the folder next (`settle`) moves what is left. Labels never stand beside a model that they do not belong to.
+counts; its files then take the places of the earlier ones, which are those that the earlier record lists. A process
+killed at that leaves `READY`, and whoever reads the folder next (`settle`) moves what is left. Labels never stand
+beside a model that they do not belong to, and a file that no export wrote is never written over.
 """
 
 import contextlib
+import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from visionft.errors import VisionFTError
+from visionft.errors import ExportError, VisionFTError
+from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files
 from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_folder, write_error
 
-MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
-LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 READY = ".visionft-ready"
 _ASIDE = "earlier"
-# The record comes last and goes last: it tells that the others belong to an export.
-_BESIDE = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE, RECORD_FILE)
-_NOT_ALWAYS = (FLOAT_MODEL_FILE, INDEX_FILE)  # of an earlier export they must not stay
 
 
 @contextmanager
-def publishing(out_dir: Path) -> Generator[Path]:
+def publishing(out_dir: Path, planned: Sequence[str] = ()) -> Generator[Path]:
     """Yield an empty folder for an export's files, and put them into `out_dir` when the block ends without an error.
 
+    All that lies in it is published, folders too. Of an earlier export what is not written again goes.
+
+    Args:
+        out_dir: Where to; made when it is missing.
+        planned: The files that will be written, as far as they are known: what is in their way is refused before the
+            block begins, and what is in the way of others when it ends.
+
     Raises:
+        ExportError: A file that no export wrote is in the way; `out_dir` is as it was.
         VisionFTError: `out_dir` cannot be written; it is as it was.
     """
     try:
@@ -38,8 +44,10 @@ def publishing(out_dir: Path) -> Generator[Path]:
         with temporary_folder(out_dir, inside=out_dir.is_dir()) as folder:
             if (out_dir / READY).is_dir():
                 _move_in(out_dir)
+            _refuse_others(out_dir, planned)
             yield folder
             fsync_tree(folder)
+            _refuse_others(out_dir, files_in(folder))
             _publish(folder, out_dir)
     except OSError as error:
         if not _is_about(error, out_dir):
@@ -72,6 +80,26 @@ def _is_about(error: OSError, out_dir: Path) -> bool:
     return target.is_relative_to(path) or any(path.is_relative_to(each) for each in (target, partial_folder(target)))
 
 
+def _refuse_others(out_dir: Path, names: Sequence[str]) -> None:
+    """Refuse to write where something lies that no export wrote, or that was changed since."""
+    own = {out_dir / name for name in own_files(out_dir)}
+    folders = {parent for path in own for parent in path.parents}
+    for name in names:
+        for path in [out_dir / parent for parent in reversed(PurePosixPath(name).parents)][1:]:
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()) and path not in own:
+                raise _in_the_way(path)
+        path = out_dir / name
+        if os.path.lexists(path) and path not in own and path not in folders:
+            raise _in_the_way(path)
+
+
+def _in_the_way(path: Path) -> ExportError:
+    return ExportError(
+        f"{path} would be overwritten, and it is not as an export left it.",
+        "Rename it or move it away if you want to keep it, or export into another folder.",
+    )
+
+
 def _publish(folder: Path, out_dir: Path) -> None:
     if not out_dir.is_dir():
         folder.rename(out_dir)
@@ -93,31 +121,50 @@ def _move_in(out_dir: Path) -> None:
     if (ready / MODEL_FILE).is_file():
         try:
             _set_aside(out_dir)
-            (ready / MODEL_FILE).replace(out_dir / MODEL_FILE)
+            _move(ready, out_dir, MODEL_FILE)
         except OSError:
             _bring_back(out_dir)
             raise
-    for name in _BESIDE:
-        if (ready / name).is_file():
-            (ready / name).replace(out_dir / name)
+    _remove_empty_folders(out_dir)
+    for name in _record_last([name for name in files_in(ready) if not name.startswith(f"{_ASIDE}/")]):
+        _move(ready, out_dir, name)
     fsync_folder(out_dir)
     shutil.rmtree(ready)
 
 
 def _set_aside(out_dir: Path) -> None:
-    """Move the earlier export's files out of the way, but for the model, which is replaced in one step."""
-    aside = out_dir / READY / _ASIDE
-    aside.mkdir(exist_ok=True)
-    is_export = (out_dir / RECORD_FILE).is_file()
-    for name in _BESIDE:
-        is_replaced = (out_dir / READY / name).is_file() or (is_export and name in _NOT_ALWAYS)
-        if is_replaced and (out_dir / name).is_file():
-            (out_dir / name).replace(aside / name)
+    """Move the earlier export's files out of the way, but for the model, which is replaced in one step.
+
+    The record goes last and comes last: it tells that the others belong to an export.
+    """
+    (out_dir / READY / _ASIDE).mkdir(exist_ok=True)
+    for name in _record_last([name for name in own_files(out_dir) if name != MODEL_FILE]):
+        _move(out_dir, out_dir / READY / _ASIDE, name)
 
 
 def _bring_back(out_dir: Path) -> None:
     aside = out_dir / READY / _ASIDE
-    for name in reversed(_BESIDE):
-        if (aside / name).is_file():
-            with contextlib.suppress(OSError):
-                (aside / name).replace(out_dir / name)
+    for name in reversed(_record_last(files_in(aside) if aside.is_dir() else [])):
+        with contextlib.suppress(OSError):
+            _move(aside, out_dir, name)
+
+
+def _record_last(names: Sequence[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name == RECORD_FILE, name))
+
+
+def _move(source: Path, target: Path, name: str) -> None:
+    path = target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (source / name).replace(path)
+    if path.parent != target:
+        fsync_folder(path.parent)
+
+
+def _remove_empty_folders(out_dir: Path) -> None:
+    """Remove the folders that the earlier export alone filled."""
+    aside = out_dir / READY / _ASIDE
+    emptied = sorted((path.relative_to(aside) for path in aside.rglob("*") if path.is_dir()), reverse=True)
+    for folder in emptied:
+        with contextlib.suppress(OSError):
+            (out_dir / folder).rmdir()

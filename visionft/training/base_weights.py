@@ -70,17 +70,8 @@ def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWe
     """Return what a run starts from, as its result and its export tell it."""
     if loaded is None:
         return BaseWeights(source=RANDOM, licence=NO_LICENCE)
-    backbone, path = config.backbone_row, loaded.path
-    record = _record_of(path, loaded.sha256)
-    if record:
-        licence, origin, revision = record.licence, record.origin, record.revision
-    elif config.weights != PRETRAINED:
-        licence, origin, revision = stated_licence(path), str(path), ""
-    elif path == bundled_file(backbone):
-        licence, origin, revision = backbone.licence, backbone.origin, ""
-    else:
-        revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
-        licence, origin = backbone.licence, backbone.hub_id
+    path = loaded.path
+    licence, origin, revision = stated_origin(config, path, loaded.sha256)
     return BaseWeights(
         source=config.weights,
         file=path.name,
@@ -93,6 +84,19 @@ def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWe
         left_out=loaded.left_out,
         resized_from=loaded.resized_from,
     )
+
+
+def stated_origin(config: TrainConfig, path: Path, sha256: str) -> tuple[str, str, str]:
+    """Return licence, origin and revision of the file that a run starts from, as far as anybody states them."""
+    backbone, record = config.backbone_row, _record_of(path, sha256)
+    if record:
+        return record.licence, record.origin, record.revision
+    if config.weights != PRETRAINED:
+        return stated_licence(path), str(path), ""
+    if path == bundled_file(backbone):
+        return backbone.licence, backbone.origin, ""
+    revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
+    return backbone.licence, backbone.hub_id, revision
 
 
 def _record_of(path: Path, sha256: str) -> WeightsRecord | None:

@@ -138,8 +138,11 @@ def stated_licence(path: Path) -> str:
     """Return the licence that a safetensors file's own metadata states; `not stated` otherwise."""
     if path.suffix.lower() != ".safetensors":
         return NOT_STATED
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, "numpy") as opened:
-        metadata = opened.metadata() or {}
+    try:
+        with safe_open(path, "numpy") as opened:
+            metadata = opened.metadata() or {}
+    except SafetensorError:
+        return NOT_STATED  # whoever loads it says what is wrong with it
     return metadata.get("licence") or metadata.get("license") or NOT_STATED

@@ -131,7 +131,7 @@ def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(qtbot, page, window
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     page.take_model(tmp_path / "model.onnx")
     classify(qtbot, page, [pictures])
-    assert "not a readable ONNX file" in window.toasts.message()
+    assert "is no ONNX file" in window.toasts.message()
 
 
 def test_without_an_export_the_page_leads_to_export(qtbot, window, project_dir):

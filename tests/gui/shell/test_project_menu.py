@@ -191,6 +191,7 @@ PLACES = {
     "split": "project.split",
     "info": "page.project",
     "train": "run.start",
+    "recipe": "run.recipe",
     "evaluate": "run.evaluate",
     "export": "run.export",
     "predict": "try.csv",
@@ -232,6 +233,7 @@ PLACES = {
     "demo": "file.sample",
     "weights": "run.weights",
     "app": "page.project",
+    "help": "help.commands",
 }
 
 

@@ -62,12 +62,12 @@ def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, w
 
 
 def test_a_relative_path_of_weights_is_kept_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.cli.model_commands import _config
+    from visionft.cli.train_command import GivenSettings
     from visionft.training.config.train_config import TrainConfig
 
     monkeypatch.chdir(file.parent)
-    assert _config(TrainConfig(), None, ["weights=w.safetensors"]).weights == str(file)
-    assert _config(TrainConfig(), None, []).weights == "pretrained"
+    assert GivenSettings(assignments=["weights=w.safetensors"]).over(TrainConfig()).weights == str(file)
+    assert GivenSettings().over(TrainConfig()).weights == "pretrained"
 
 
 def mistakes(file: Path) -> list[tuple[list[object], str]]:

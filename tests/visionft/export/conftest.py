@@ -1,13 +1,43 @@
-"""One small trained run of each family for the export tests."""
+"""What the export tests share: one small trained run of each family, and the JavaScript runtimes where they are."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
 
+import resources
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+
+ROOT = Path(__file__).parents[3]
+# Where `packaging/make_runtimes.py` puts them.
+JAVASCRIPT = Path(os.environ.get("VISIONFT_RUNTIMES", ROOT / "build" / "runtimes"))
+
+
+@pytest.fixture(scope="session")
+def javascript_packages() -> Path:
+    """Return the folder of JavaScript packages, or skip."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    if not (JAVASCRIPT / "node_modules").is_dir():
+        pytest.skip("no JavaScript runtimes: run `python packaging/make_runtimes.py`, or set VISIONFT_RUNTIMES")
+    return JAVASCRIPT / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
+    """Return a function that puts samples and their packages into an export's folder, as `npm install` would."""
+
+    def install(folder: Path) -> None:
+        shutil.copytree(Path(resources.__file__).parent / "samples", folder / "samples", dirs_exist_ok=True)
+        for place in ("node", "web"):
+            (folder / "samples" / place / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
+
+    return install
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,10 @@ from visionft.errors import ExportError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
 from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
+from visionft.export.project_facts import ProjectFacts
 from visionft.project.edits.certificates import Audit, Certificate
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -45,7 +47,8 @@ def test_every_method_exports_one_equal_file(
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     index = ["index.safetensors"] if METHODS[method].is_live else []
-    assert names == ["export.json", *index, "labels.txt", "model.onnx", "predict.py"]
+    update = ["adapter"] if METHODS[method].exchange_folder else []
+    assert names == ["README.md", *update, "export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
     assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -128,9 +131,20 @@ def test_exports_are_the_same_bytes_each_time(run_of, snapshot: Snapshot, tmp_pa
 
 
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out", float_input=True).model
+    model = export_run(
+        run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
+    ).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py"]
+    assert names == [
+        "README.md",
+        "adapter",
+        "export.json",
+        "labels.txt",
+        "model.onnx",
+        "model_float.onnx",
+        "predict.py",
+        "samples",
+    ]
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -154,7 +168,9 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
 def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
     backbone: str, opset: int, ir: int, run_of, snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    result = export_run(run_of(backbone, "linear"), snapshot, tmp_path / "out", opset=opset, float_input=True)
+    result = export_run(
+        run_of(backbone, "linear"), snapshot, tmp_path / "out", options=ExportOptions(opset=opset, float_input=True)
+    )
     assert result.parity.is_equal and result.opset == opset
     for path in (result.model, result.float_model):
         assert path
@@ -163,7 +179,7 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
         assert (imported.version, model.ir_version) == (opset, ir)
         assert (model.producer_name, model.producer_version) == ("VisionFT", visionft.__version__)
         assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
-    for path in (tmp_path / "out").iterdir():
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         content = path.read_bytes()
         for secret in (str(Path(visionft.__file__).parents[1]), str(tmp_path), sys.prefix, "stack_trace"):
             assert secret.encode() not in content, f"{path.name} holds {secret}"
@@ -179,12 +195,13 @@ def test_weights_of_ones_own_are_named_without_their_folder(
     out = export_run(tmp_path / "001-run", snapshot, tmp_path / "out").model.parent
     record = json.loads((out / "export.json").read_text())
     assert record["weights"]["source"] == record["weights"]["origin"] == saved_weights.name
-    assert not [path.name for path in out.iterdir() if str(tmp_path).encode() in path.read_bytes()]
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path.name for path in files if str(tmp_path).encode() in path.read_bytes()]
 
 
 def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="Opset 11 is not supported") as caught:
-        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", opset=11)
+        export_run(run_of("test_vit", "adapter"), snapshot, tmp_path / "out", options=ExportOptions(opset=11))
     assert "18, 20, 22" in caught.value.hint and not (tmp_path / "out").exists()
 
 
@@ -241,7 +258,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no model"):
         Predictor(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"not a model")
-    with pytest.raises(ExportError, match="not a readable ONNX"):
+    with pytest.raises(ExportError, match="no ONNX file"):
         Predictor(tmp_path)
 
 
@@ -259,7 +276,7 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
         confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True,
     )  # fmt: skip
     proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
-    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", certificates=[proven])
+    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(certificates=[proven]))
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
     assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are right, with 95.0% confidence")
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)

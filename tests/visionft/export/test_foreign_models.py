@@ -69,8 +69,11 @@ def test_thresholds_that_are_none_are_said(limits: str, tmp_path: Path) -> None:
 
 def test_the_network_without_its_preprocessing_is_told_from_the_model(run_of, snapshot, tmp_path: Path) -> None:
     from visionft.export.exporter import export_run
+    from visionft.export.options import ExportOptions
 
-    exported = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", float_input=True)
+    exported = export_run(
+        run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
+    )
     assert exported.float_model
     with pytest.raises(ExportError, match=r"normalised before.*Give the model\.onnx beside it"):
         Predictor(exported.float_model)

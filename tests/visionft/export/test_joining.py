@@ -16,6 +16,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -80,5 +81,5 @@ def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, s
 
 def test_a_float_model_is_refused_with_the_reason(combined, snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="prepares pictures in its own way"):
-        export_run(combined("1", "3"), snapshot, tmp_path / "out", float_input=True)
+        export_run(combined("1", "3"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True))
     assert not (tmp_path / "out" / "model.onnx").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from visionft.data.preprocess import Preprocessing
-from visionft.export.graph import OPSET, OPSETS
+from visionft.export.options import OPSET, OPSETS
 from visionft.export.preprocessing_graph import preprocessing_model
 
 SHAPES = [(1, 1), (1, 300), (31, 33), (64, 64), (65, 480), (600, 900)]

@@ -1,5 +1,7 @@
 """An export appears whole: killed at any step, refused by the disk, or beside other files of the user."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -9,76 +11,113 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import VisionFTError
+from visionft.errors import ExportError, VisionFTError
 from visionft.export.parity import read_export
 from visionft.export.publishing import publishing, settle
 from visionft.files import temporary_folder
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
-# Publishes, and dies at the step of the file system whose number it is given.
-CHILD = """
-import os, signal, sys
+# For each line it forks a process that publishes, and dies at the step of the file system whose number it was given.
+SERVER = """
+import json, os, signal, sys
 from pathlib import Path
 from visionft.export.publishing import publishing
-out, content, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-steps = 0
-def step(event, _):
-    global steps
-    if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "fcntl.flock"):
-        steps += 1
-        if steps == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(step)
-with publishing(out) as folder:
-    for name in sys.argv[4:]:
-        (folder / name).write_text(content)
+def publish(out, files, last):
+    steps = 0
+    def step(event, _):
+        nonlocal steps
+        if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "fcntl.flock"):
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(step)
+    with publishing(Path(out)) as folder:
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+for line in sys.stdin:
+    told = json.loads(line)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            publish(*told)
+            code = 0
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def publish(out: Path, content: str, *names: str) -> None:
+@pytest.fixture
+def killed():
+    """Return a function that publishes, in a process that dies at a step, and tells whether it got that far."""
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+
+        def publish_and_die(out: Path, word: str, step: int, *names: str) -> bool:
+            assert server.stdin and server.stdout
+            server.stdin.write(json.dumps([str(out), export_of(word, *names), step]) + "\n")
+            server.stdin.flush()
+            code = int(server.stdout.readline())
+            assert code in (0, -9)
+            return code == -9
+
+        yield publish_and_die
+
+
+def export_of(word: str, *names: str) -> dict[str, str]:
+    """Return {file name: content} of an export in which `word` tells whose each file is; its record lists them."""
+    files = {name: word for name in names if name != "export.json"}
+    if "export.json" not in names:
+        return files
+    listed = {name: {"bytes": len(word), "sha256": hashlib.sha256(word.encode()).hexdigest()} for name in files}
+    return files | {"export.json": json.dumps({"word": word, "sha256": "", "parity": {}, "files": listed})}
+
+
+def publish(out: Path, word: str, *names: str) -> None:
     with publishing(out) as folder:
-        for name in names:
-            (folder / name).write_text(content)
+        for name, text in export_of(word, *names).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return {file name: text} of a folder, hidden ones included."""
-    return {path.name: path.read_text() for path in folder.iterdir()} if folder.is_dir() else {}
+    """Return {file name: text} of a folder and those below, hidden ones included."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
 
 
-def contents_of_files(folder: Path) -> dict[str, str]:
-    """Return the same for the files alone."""
-    return {path.name: path.read_text() for path in folder.glob("*") if path.is_file()}
-
-
-def killed(out: Path, content: str, step: int, *names: str) -> bool:
-    """Publish in a process that dies at a step; return whether it got that far."""
-    command = [sys.executable, "-c", CHILD, str(out), content, str(step), *names]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode in (0, -9), done.stderr
-    return done.returncode == -9
+def words_in(files: dict[str, str]) -> set[str]:
+    """Return of which exports some files are."""
+    return {json.loads(text)["word"] if name == "export.json" else text for name, text in files.items()}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 @pytest.mark.parametrize("is_new", [True, False])
-def test_killed_at_any_step_the_folder_holds_one_whole_export(is_new: bool, tmp_path: Path) -> None:
-    old = {} if is_new else dict.fromkeys((*NAMES, "model_float.onnx"), "old") | {"mine.txt": "mine"}
-    new = dict.fromkeys(NAMES, "new") | ({} if is_new else {"mine.txt": "mine"})
+def test_killed_at_any_step_the_folder_holds_one_whole_export(is_new: bool, killed, tmp_path: Path) -> None:
+    earlier = (*NAMES, "model_float.onnx", "samples/old.py", "samples/both.py")
+    later = (*NAMES, "samples/both.py", "huggingface/config.json")
+    mine = {} if is_new else {"mine.txt": "mine", "samples/mine.txt": "mine"}
+    old, new = {} if is_new else export_of("old", *earlier) | mine, export_of("new", *later) | mine
     seen = set()
     for step in range(1, 200):
         out = tmp_path / f"{step}" / "out"
         if not is_new:
-            publish(out, "old", *NAMES, "model_float.onnx")
-            (out / "mine.txt").write_text("mine")
-        was_killed = killed(out, "new", step, *NAMES)
-        shown = {name: text for name, text in contents_of_files(out).items() if name in (*NAMES, "model_float.onnx")}
-        assert len(set(shown.values())) <= 1, f"step {step} mixes {shown}"
+            publish(out, "old", *earlier)
+            for name, text in mine.items():
+                (out / name).write_text(text)
+        was_killed = killed(out, "new", step, *later)
+        shown = {name: text for name, text in contents(out).items() if not name.startswith(".") and name not in mine}
+        assert len(words_in(shown)) <= 1, f"step {step} mixes {shown}"
         settle(out)
-        whole = {name: text for name, text in contents_of_files(out).items() if not name.startswith(".")}
+        whole = {name: text for name, text in contents(out).items() if not name.startswith(".")}
         assert whole in (old, new), f"step {step}: {whole}"
         seen.add("new" if whole == new else "old")
         publish(out, "next", *NAMES)
-        assert contents(out) == dict.fromkeys(NAMES, "next") | ({} if is_new else {"mine.txt": "mine"})
+        assert contents(out) == export_of("next", *NAMES) | mine
+        folders = {path.name for path in out.iterdir() if path.is_dir()}
+        assert folders == (set() if is_new else {"samples"}), "a folder that an export alone had filled stayed"
         assert [path.name for path in out.parent.iterdir()] == ["out"]
         if not was_killed:
             break
@@ -89,12 +128,12 @@ def test_killed_at_any_step_the_folder_holds_one_whole_export(is_new: bool, tmp_
 
 def test_the_files_are_flushed_before_the_folder_is_renamed(tmp_path: Path, disk_calls: list[str]) -> None:
     out = tmp_path / "out"
-    publish(out, "old", "model.onnx", "labels.txt")
+    publish(out, "old", *NAMES)
     renamed = disk_calls.index("rename out")
     assert {"fsync model.onnx", "fsync labels.txt"} < set(disk_calls[:renamed])
     assert disk_calls[renamed + 1] == f"fsync {tmp_path.name}"
     disk_calls.clear()
-    publish(out, "new", "model.onnx", "labels.txt")
+    publish(out, "new", *NAMES)
     first = next(place for place, call in enumerate(disk_calls) if call.startswith("rename"))
     assert {"fsync model.onnx", "fsync labels.txt"} < set(disk_calls[:first])
     assert disk_calls[first : first + 2] == ["rename .visionft-ready", "fsync out"] and disk_calls[-1] == "fsync out"
@@ -106,7 +145,7 @@ def test_a_stopped_or_failed_export_leaves_the_folder_as_it_was(tmp_path: Path) 
     with pytest.raises(VisionFTError, match="stopped"), publishing(out) as folder:
         (folder / "model.onnx").write_text("new")
         raise VisionFTError("stopped")
-    assert contents(out) == dict.fromkeys(NAMES, "old")
+    assert contents(out) == export_of("old", *NAMES)
 
 
 def test_a_model_that_cannot_be_replaced_brings_the_rest_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +161,7 @@ def test_a_model_that_cannot_be_replaced_brings_the_rest_back(tmp_path: Path, mo
     monkeypatch.setattr(Path, "replace", in_use)
     with pytest.raises(VisionFTError, match=r"Cannot write .*out: Permission denied"):
         publish(out, "new", *NAMES)
-    assert contents(out) == dict.fromkeys(NAMES, "old")
+    assert contents(out) == export_of("old", *NAMES)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions")
@@ -155,6 +194,66 @@ def test_reading_leaves_an_export_that_is_going_on_alone(tmp_path: Path) -> None
     publish(out, "old", *NAMES)
     with publishing(out) as folder:
         (folder / "model.onnx").write_text("new")
-        assert read_export(out) is None and contents_of_files(out)["model.onnx"] == "old"
+        assert read_export(out) is None and contents(out)["model.onnx"] == "old"
         assert (folder / "model.onnx").read_text() == "new"
     assert (out / "model.onnx").read_text() == "new"
+
+
+def test_what_an_earlier_version_wrote_is_replaced_though_its_record_lists_no_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "old", *NAMES, "model_float.onnx", "index.safetensors")
+    (out / "export.json").write_text('{"sha256": "", "parity": {}}')
+    (out / "README.md").write_text("mine")
+    publish(out, "new", *NAMES)
+    assert contents(out) == export_of("new", *NAMES) | {"README.md": "mine"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "model.onnx", "export.json", "samples"])
+def test_a_file_that_no_export_wrote_is_never_written_over(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    planned = [*NAMES, "README.md", "samples/web.js"]
+    with pytest.raises(ExportError, match=rf"{name} would be overwritten"), publishing(out, planned):
+        pytest.fail("minutes would have been spent")
+    with pytest.raises(ExportError, match=rf"{name} would be overwritten"):
+        publish(out, "new", *planned)
+    assert contents(out) == {name: "mine"}
+
+
+def test_a_text_that_was_edited_since_is_kept_and_a_damaged_model_is_mended(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "old", *NAMES, "README.md")
+    (out / "README.md").write_text("old, with a sentence of mine")
+    (out / "model.onnx").write_text("ald")
+    with pytest.raises(ExportError, match=r"README.md would be overwritten, and it is not as an export left it"):
+        publish(out, "new", *NAMES, "README.md")
+    publish(out, "new", *NAMES)
+    assert contents(out) == export_of("new", *NAMES) | {"README.md": "old, with a sentence of mine"}
+
+
+@pytest.mark.parametrize("name", ["../precious.txt", "/precious.txt", "link/precious.txt", "..\\precious.txt", ""])
+def test_a_record_from_elsewhere_reaches_no_file_outside_its_folder(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(out, "old", *NAMES)
+    (tmp_path / "precious.txt").write_text("precious")
+    if os.name != "nt":
+        (out / "link").symlink_to(tmp_path)
+    record = json.loads((out / "export.json").read_text())
+    listed = {"bytes": 8, "sha256": hashlib.sha256(b"precious").hexdigest()}
+    named = str(tmp_path / "precious.txt") if name.startswith("/") else name
+    (out / "export.json").write_text(json.dumps(record | {"files": record["files"] | {named: listed}}))
+    publish(out, "new", *NAMES)
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+    assert (out / "labels.txt").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_nothing_is_written_through_a_link_that_leads_elsewhere(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    publish(out, "old", *NAMES)
+    elsewhere.mkdir()
+    (out / "samples").symlink_to(elsewhere)
+    with pytest.raises(ExportError, match="samples would be overwritten"):
+        publish(out, "new", *NAMES, "samples/web.js")
+    assert not list(elsewhere.iterdir())

@@ -133,8 +133,14 @@ class Memory:
                 "image_ids": (count,),
             }
             odd = [name for name, shape in shapes.items() if arrays[name].shape != shape]
-            if odd or len(arrays["labels"]) != count or not np.isfinite(arrays["rows"]).all():
+            labels, classes = arrays["labels"], int(arrays["classes"])
+            are_labels = (
+                labels.shape[:1] == (count,) and labels.ndim == 2 and ((labels >= NONE) & (labels < classes)).all()
+            )
+            if odd or not are_labels:
                 raise ValueError(f"{(odd or ['labels'])[0]} does not fit the rows")
+            if not all(np.isfinite(arrays[name]).all() for name in ("rows", "weights", "counts", "temperature")):
+                raise ValueError("it holds values that are no numbers")
             voting = Voting(
                 neighbours=int(arrays["neighbours"]),
                 temperature=float(arrays["temperature"]),
@@ -144,7 +150,7 @@ class Memory:
             )
             return cls(
                 **{name: arrays[name] for name in _ARRAYS},
-                classes=int(arrays["classes"]),
+                classes=classes,
                 is_multilabel=bool(arrays["is_multilabel"]),
                 voting=voting,
             )

@@ -27,7 +27,7 @@ from visionft.project.formats.locating import PictureFinder
 from visionft.project.formats.whole_files import read_label_json
 
 _TITLE = "labelme"
-_OWN_FLAG = "__"  # `__ignore__` and the like are no classes
+_OWN_FLAG = "__ignore__"  # labelme's own settings offer it; it is no class
 
 
 def read_labelme(
@@ -84,11 +84,17 @@ def _picture(file: Path, root: Path, document: dict[str, Any]) -> Annotated:
 
 
 def _flags(document: dict[str, Any]) -> list[str]:
-    return [flag for flag in an_object(document.get("flags") or {}) if flag.strip() and not flag.startswith(_OWN_FLAG)]
+    return [flag for flag in an_object(document.get("flags") or {}) if flag.strip() and flag != _OWN_FLAG]
 
 
 def write_labelme(labels: LabelSet, copier: Copier) -> None:
-    """Write pictures with a file beside each, in a folder for each split where there are splits."""
+    """Write pictures with a file beside each, in a folder for each split where there are splits.
+
+    Raises:
+        ProjectError: A class has the name of labelme's own flag.
+    """
+    if _OWN_FLAG in labels.classes:
+        raise ProjectError(f"labelme has a flag {_OWN_FLAG} of its own.", "Rename it, or export to another format.")
 
     def place(record: LabelRecord) -> str:
         return record.split or ""

@@ -14,20 +14,29 @@ def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
     """Build a settings dataclass, nested ones included, from plain values.
 
     Raises:
-        ConfigError: An entry is unknown or of the wrong type.
+        ConfigError: Entries are unknown or of the wrong type; all of them at once.
     """
-    known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
-    if unknown := [name for name in values if name not in known]:
-        problem = Problem(prefix + unknown[0], "is not a setting of this version", "Update this program.")
-        raise ConfigError((problem,))
-    arguments = {
-        name: build(hints[name], value, f"{name}.")
-        if dataclasses.is_dataclass(hints[name])
-        else _checked(hints[name], value, prefix + name)
-        for name, value in values.items()
-    }
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    arguments, found = dict[str, Any](), list[Problem]()
+    for name, value in values.items():
+        try:
+            if name not in known:
+                raise ConfigError((Problem(prefix + name, "is not a setting of this version", "Update this program."),))
+            arguments[name] = _built(hints[name], value, prefix + name)
+        except ConfigError as error:
+            found += error.problems
+    if found:
+        raise ConfigError(tuple(found))
     return kind(**arguments)
+
+
+def _built(kind: Any, value: Any, name: str) -> Any:
+    if not dataclasses.is_dataclass(kind):
+        return _checked(kind, value, name)
+    if not isinstance(value, dict):
+        raise ConfigError((Problem(name, f"must be a group of settings, got {value!r}"),))
+    return build(kind, value, f"{name}.")  # type: ignore[arg-type]
 
 
 def _checked(kind: type, value: Any, name: str) -> Any:

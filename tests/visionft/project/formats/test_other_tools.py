@@ -517,6 +517,16 @@ def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels
         assert content(again, with_splits=has_splits) == content(project, with_splits=has_splits)
 
 
+def test_a_class_may_look_like_a_flag_of_labelme_but_not_be_its_own(project: Project, tmp_path: Path) -> None:
+    project.apply(LabelImages((1,), "__proto__"))
+    with Project.create(tmp_path / "again") as again:
+        import_source(again, exported(project, tmp_path, "labelme"))
+        assert content(again) == content(project)
+    project.apply(LabelImages((2,), "__ignore__"))
+    with pytest.raises(ProjectError, match="__ignore__"):
+        export_labels(project, tmp_path / "other", export_format="labelme")
+
+
 @pytest.mark.parametrize("name", [each for each in OTHERS if each != "yolo"])
 def test_several_classes_and_none_round_trip(multi: Project, tmp_path: Path, name: str) -> None:
     multi.apply(LabelImages((1, 2), "dog"))

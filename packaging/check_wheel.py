@@ -1,0 +1,85 @@
+"""Build the wheel, install it where no source is near, and use it: `.venv/bin/python packaging/check_wheel.py`.
+
+It needs no network: this environment's hatchling builds it, and the new environment finds the libraries of this one.
+Prints what the wheel holds and weighs. `--quick` leaves out using it (packaging/smoke.py), which takes minutes.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("visionft", "gui", "models", "resources")
+
+
+def main(arguments: list[str]) -> int:
+    """Return 0 where the wheel is whole and works."""
+    with tempfile.TemporaryDirectory(prefix="visionft-wheel-") as temporary:
+        folder = Path(temporary)
+        wheel = build(folder / "dist")
+        describe(wheel)
+        program = install(wheel, folder / "environment")
+        foreign = [line for line in where_from(program) if Path(line).is_relative_to(ROOT)]
+        if foreign:
+            print(f"FAILED: loaded from the sources: {foreign}", file=sys.stderr)
+            return 1
+        if "--quick" in arguments:
+            return 0
+        return subprocess.run([sys.executable, ROOT / "packaging" / "smoke.py", program], check=False).returncode
+
+
+def build(folder: Path) -> Path:
+    """Build the wheel into `folder` with hatchling alone."""
+    from hatchling.builders.wheel import WheelBuilder
+
+    return Path(next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])))
+
+
+def describe(wheel: Path) -> None:
+    """Print the wheel's size, and what each of its folders takes, packed."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes: Counter[str] = Counter()
+        for entry in archive.infolist():
+            sizes["/".join(entry.filename.split("/")[:2])] += entry.compress_size
+    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+    for name, size in sizes.most_common(6):
+        print(f"{size / 1e6:9.1f} MB  {name}")
+
+
+def install(wheel: Path, environment: Path) -> Path:
+    """Install the wheel into a new environment that finds this one's libraries; return its command `visionft`."""
+    venv.create(environment, with_pip=False, symlinks=os.name != "nt")
+    binaries = environment / ("Scripts" if os.name == "nt" else "bin")
+    python = binaries / ("python.exe" if os.name == "nt" else "python")
+    line = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*line, "--disable-pip-version-check", str(wheel)], check=True)
+    site_packages = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    # Plain folders on the path: what their own .pth files say, an editable VisionFT among it, does not count.
+    libraries = [path for path in sys.path if Path(path).name == "site-packages"]
+    (Path(site_packages) / "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
+    return binaries / ("visionft.exe" if os.name == "nt" else "visionft")
+
+
+def where_from(program: Path) -> list[str]:
+    """Return the files that the packages of an installed VisionFT, and its window, are loaded from."""
+    question = (
+        "import sys, importlib, importlib.metadata as m; "
+        f"[print(importlib.import_module(name).__file__) for name in {PACKAGES!r}]; "
+        "(entry,) = {e.value: e for e in m.entry_points(group='visionft.apps')}.values(); "
+        "print(sys.modules[entry.load().__module__].__file__)"
+    )
+    python = program.with_name("python" + program.suffix)
+    line = [python, "-P", "-c", question]
+    return subprocess.run(line, capture_output=True, text=True, check=True, cwd=program.parent).stdout.splitlines()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

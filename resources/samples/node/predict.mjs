@@ -1,0 +1,88 @@
+// Classify pictures with model.onnx: node predict.mjs PICTURE...
+//
+// Prints what predict.py prints. Keep this file where the export put it: the model lies two folders above.
+// Needs Node.js 20.9 or newer, and once in this folder: npm install
+
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const MODEL = new URL("../../model.onnx", import.meta.url);
+const INDEX = new URL("../../index.safetensors", import.meta.url);
+
+/** Print one line that says what is wrong. */
+function say(message) {
+  console.error("predict.mjs:", message.split(/\s+/).join(" "));
+}
+
+/** Say what is wrong, and end the program. */
+function stop(message) {
+  say(message);
+  process.exit(2);
+}
+
+/** Return a picture as upright RGB, transparent parts on white, as the model learned to see it. */
+async function readPixels(sharp, path) {
+  const content = await readFile(path);
+  const { data, info } = await sharp(content, { ignoreIcc: true, failOn: "truncated" })
+    .autoOrient() // a camera held on its side says so in EXIF
+    .flatten({ background: "white" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new Error(`it has ${info.channels} channels, not 3`);
+  return { pixels: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
+}
+
+/** Tell how many labelled pictures were added beside the model after the export: they have no say here. */
+async function addedPictures() {
+  try {
+    const packed = await readFile(INDEX);
+    const end = 8 + Number(packed.readBigUInt64LE(0));
+    return JSON.parse(JSON.parse(packed.subarray(8, end)).__metadata__.about).added;
+  } catch {
+    return 0;
+  }
+}
+
+const paths = process.argv.slice(2);
+if (paths[0] === "-h" || paths[0] === "--help") {
+  console.log("Classify pictures with model.onnx: node predict.mjs PICTURE...");
+  process.exit(0);
+}
+if (!paths.length) stop("name one picture or more, such as: node predict.mjs picture.jpg");
+
+let ort, sharp;
+try {
+  ort = (await import("onnxruntime-node")).default;
+  sharp = (await import("sharp")).default;
+} catch (error) {
+  stop(`${error.message.split("\n")[0]}. Run "npm install" in ${fileURLToPath(new URL(".", import.meta.url))} first.`);
+}
+const { openModel, classify } = await import("../model.mjs");
+
+let model;
+try {
+  model = await openModel(ort, await readFile(MODEL));
+} catch (error) {
+  const path = fileURLToPath(MODEL);
+  if (error.code === "ENOENT") stop(`${path} is missing. Keep this file in the folder of the export.`);
+  stop(`${path} cannot be used (${error.message}). Export it again.`);
+}
+const added = await addedPictures();
+if (added) say(`${added} pictures were added beside the model; only predict.py lets them have a say.`);
+
+for (const path of paths) {
+  let answer;
+  try {
+    const { pixels, width, height } = await readPixels(sharp, path);
+    answer = await classify(model, pixels, width, height);
+  } catch (error) {
+    say(`${path}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`);
+    process.exitCode = 2;
+    continue;
+  }
+  console.log(path + (answer.isUnlike ? "  (unlike the pictures of training: a guess)" : ""));
+  for (const { name, probability, isAssigned } of answer.best) {
+    console.log(`  ${(100 * probability).toFixed(2).padStart(6)}%  ${name}${isAssigned ? "  *" : ""}`);
+  }
+}

@@ -1,0 +1,86 @@
+"""Recipes in the window: a run's is saved on Results, opened on Train and saved there; what is wrong is said."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from gui.kit import dialogs
+from gui.shell.window import MainWindow
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.recipe import Recipe, read_recipe, write_recipe
+from visionft.training.runs.run_folder import read_run
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def train(window: MainWindow, project_dir: Path):
+    window.state.open_project(project_dir)
+    window.show_page("train")
+    return window.page("train")
+
+
+@pytest.fixture
+def open_on_train(qtbot, train, window: MainWindow, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that opens a recipe by the button, and what the window says of it."""
+
+    def opened(path: Path) -> str:
+        monkeypatch.setattr(dialogs, "ask_files", lambda *_args: [path])
+        qtbot.mouseClick(train.setup.open_recipe_button, LEFT)
+        qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+        return window.toasts.message()
+
+    return opened
+
+
+def test_a_recipe_becomes_the_draft_and_the_draft_a_recipe(qtbot, train, window, open_on_train, tmp_path, monkeypatch):
+    config = TrainConfig(backbone="starter_vit", method="full", epochs=7, seed=3, mixup=0.3)
+    recipe = Recipe.of_settings(config)
+    write_recipe(tmp_path / "first.toml", recipe)
+    assert "first.toml are taken" in open_on_train(tmp_path / "first.toml")
+    assert train.config() == config and train.setup.modified_pill.isVisible()
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args: tmp_path / "second")  # as people name files
+    qtbot.mouseClick(train.setup.save_recipe_button, LEFT)
+    qtbot.waitUntil(lambda: "Saved" in window.toasts.message(), timeout=20_000)
+    assert (tmp_path / "second.toml").read_bytes() == (tmp_path / "first.toml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[settings]\nepochs = 99999\n", "line 2, epochs: must be at most 10000"),
+        ("[settings]\nepoch = 3\n", "line 2, epoch: is not a setting"),
+        ("epochs = = 3", "is no TOML"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_said_and_changes_nothing(text, said, train, open_on_train, tmp_path):
+    before = train.config()
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+    assert said in open_on_train(tmp_path / "r.toml")
+    assert train.config() == before
+
+
+def test_other_weights_than_the_recipes_are_said(train, open_on_train, tmp_path):
+    recipe = Recipe.of_settings(TrainConfig(backbone="starter_vit"))
+    assert recipe.weights is not None
+    write_recipe(
+        tmp_path / "r.toml", dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, sha256="0" * 64))
+    )
+    assert "begins with other weights" in open_on_train(tmp_path / "r.toml")
+
+
+def test_a_runs_recipe_is_saved_from_results(window, image_ids, project_dir, tmp_path, monkeypatch):
+    window.show_page("results")
+    page = window.page("results")
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args: tmp_path / "run.toml")
+    window.state.actions.run("run.recipe")
+    run = page.run()
+    assert read_recipe(tmp_path / "run.toml").config == read_run(run.path).config
+    assert "Saved" in window.toasts.message()
+    titles = [action.text() for action in page.menu().actions()]
+    assert "Save its recipe…" in titles
+    monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args: tmp_path / "none" / "run.toml")
+    window.state.actions.run("run.recipe")
+    assert "Cannot write" in window.toasts.message()

@@ -1,0 +1,83 @@
+"""What a desktop shows of the program: its icons, its menu entry, its button on the taskbar, and how it is cited."""
+
+import configparser
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import IcnsImagePlugin, IcoImagePlugin, Image
+
+import gui.app
+from visionft import __version__
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BLUE = (0x2B, 0x59, 0xD9, 255)
+
+
+@pytest.fixture(scope="module")
+def icons(qapp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = importlib.util.spec_from_file_location("make_icons", ROOT / "packaging" / "make_icons.py")
+    assert spec is not None and spec.loader is not None
+    make_icons = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_icons)
+    folder = tmp_path_factory.mktemp("icons")
+    make_icons.main(folder)
+    return folder
+
+
+def test_windows_gets_each_size_drawn_for_itself(icons: Path) -> None:
+    with Image.open(icons / "visionft.ico") as picture:
+        assert isinstance(picture, IcoImagePlugin.IcoImageFile)
+        sizes = picture.ico.sizes()
+        assert {(16, 16), (32, 32), (48, 48), (256, 256)} <= sizes
+        for size in sizes:
+            drawn = picture.ico.getimage(size).convert("RGBA")
+            assert drawn.size == size
+            assert drawn.getpixel((0, 0)) == (0, 0, 0, 0)  # the corner is round and see-through
+            assert drawn.getpixel((size[0] // 2, 1)) == BLUE
+
+
+def test_macos_gets_the_mark_with_room_around_it(icons: Path) -> None:
+    with Image.open(icons / "visionft.icns") as picture:
+        assert isinstance(picture, IcnsImagePlugin.IcnsImageFile)
+        assert {(512, 512, 2), (128, 128, 1), (16, 16, 2)} <= set(picture.info["sizes"])
+        drawn = picture.convert("RGBA")
+    assert drawn.getpixel((512, 90)) == (0, 0, 0, 0)
+    assert drawn.getpixel((512, 110)) == BLUE
+
+
+def test_linux_finds_the_entry_under_the_name_that_the_window_tells(qapp) -> None:
+    application = gui.app.create_application()
+    entry = ROOT / "packaging" / "linux" / f"{application.desktopFileName()}.desktop"
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(entry.read_text(encoding="utf-8"))
+    fields = parser["Desktop Entry"]
+    assert (ROOT / "resources" / "icons" / f"{fields['Icon']}.svg").is_file()
+    command, *arguments = fields["Exec"].split()
+    assert command in PROJECT["scripts"] and arguments == ["app"]
+    assert fields["StartupWMClass"] == application.applicationName() == fields["Name"]
+    for name in ("Categories", "Keywords", "Keywords[de]"):
+        assert fields[name].endswith(";")
+
+
+def test_windows_shows_the_programs_icon_and_not_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    shell = SimpleNamespace(SetCurrentProcessExplicitAppUserModelID=told.append)
+    monkeypatch.setattr(gui.app.ctypes, "windll", SimpleNamespace(shell32=shell), raising=False)
+    gui.app.own_taskbar_button()
+    monkeypatch.setattr(sys, "platform", "win32")
+    gui.app.own_taskbar_button()
+    assert told == ["VisionFT"]
+
+
+def test_the_citation_says_what_the_project_says() -> None:
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    fields = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    assert fields["version"] == __version__
+    assert fields["license"] == PROJECT["license"]
+    assert fields["- name".rjust(8)] == PROJECT["authors"][0]["name"]

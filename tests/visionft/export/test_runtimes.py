@@ -1,0 +1,263 @@
+"""Exported files in the runtimes that people use: the answers are ONNX Runtime's, for every kind of head and size.
+
+With `--log-cli-level INFO` the tests say the largest difference of each runtime.
+"""
+
+import dataclasses
+import functools
+import http.server
+import json
+import logging
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import resources
+from visionft.combining.combine import combine
+from visionft.data.types import Snapshot
+from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
+from visionft.export.predictor import Predictor
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.run_folder import load_run
+
+logger = logging.getLogger(__name__)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+KINDS = ("resnet", "vit", "knn", "several", "combined")
+NEAR = 2e-6
+SCRIPTS = Path(__file__).with_name("javascript")
+SAMPLES = Path(resources.__file__).parent / "samples"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def javascript(package: str, model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Ask onnxruntime-node, or onnxruntime-web in Node, through the samples' own module."""
+    script, listed = Path(shutil.copy(SCRIPTS / "ask_model.mjs", scratch)), []
+    for number, pixels in enumerate(pictures):
+        raw = scratch / f"{number}.rgb"
+        raw.write_bytes(pixels.tobytes())
+        listed.append((str(raw), pixels.shape[1], pixels.shape[0]))
+    (scratch / "pictures.json").write_text(json.dumps(listed))
+    printed = run("node", script, package, SAMPLES, model, scratch / "pictures.json")
+    return [np.array(row, np.float32) for row in json.loads(printed)]
+
+
+def openvino(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Ask OpenVINO in full precision."""
+    vino = pytest.importorskip("openvino")
+    core = vino.Core()
+    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return [np.asarray(compiled(pixels[None])["probabilities"])[0] for pixels in pictures]
+
+
+def reference(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Ask the evaluator by which ONNX defines its operators."""
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(model))
+    answers = (cast("list[np.ndarray]", evaluator.run(["probabilities"], {"image": each[None]})) for each in pictures)
+    return [probabilities[0] for (probabilities,) in answers]
+
+
+def opencv(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Ask OpenCV 5, whose engine is the first that knows sizes that are not fixed."""
+    cv2 = pytest.importorskip("cv2", minversion="5.0")
+    network = cv2.dnn.readNetFromONNX(str(model))
+    found = []
+    for pixels in pictures:
+        network.setInput(pixels[None])
+        found.append(network.forward("probabilities")[0])
+    return found
+
+
+def tract(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
+    """Ask tract, which wants the size of the picture before it makes its plan."""
+    runtime = pytest.importorskip("tract", reason="pip install tract")
+    found = []
+    for pixels in pictures:
+        read = runtime.onnx().load(str(model))
+        read.set_input_fact(0, f"1,{pixels.shape[0]},{pixels.shape[1]},3,u8")
+        found.append(read.into_model().into_runnable().run([pixels[None]])[0].to_numpy()[0])
+    return found
+
+
+def run(*words: object, cwd: Path | None = None) -> str:
+    """Return what a program prints, which must end well."""
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ASKED = {
+    "onnxruntime-node": functools.partial(javascript, "onnxruntime-node"),
+    "onnxruntime-web": functools.partial(javascript, "onnxruntime-web"),
+    "openvino": openvino,
+    "reference": reference,
+    "opencv": opencv,
+    "tract": tract,
+}
+
+
+@pytest.fixture(scope="module")
+def exports(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return an export of every kind of head: {kind: folder}."""
+    project = tmp_path_factory.mktemp("runtimes")
+    images = tuple(
+        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], (image.labels[0] + image.image_id % 2) % 3})))
+        for image in snapshot.images
+    )
+    several = dataclasses.replace(snapshot, task="multi", images=images)
+    made = {
+        "resnet": ("test_resnet", "full", snapshot),
+        "vit": ("test_vit", "lora", snapshot),
+        "knn": ("test_resnet", "knn", snapshot),
+        "several": ("test_vit", "linear", several),
+    }
+    for number, (kind, (backbone, method, shown)) in enumerate(made.items(), start=1):
+        config = TrainConfig(
+            backbone=backbone, method=method, weights="random", image_size=64, batch_size=8, epochs=1, device="cpu",
+            workers=0,
+        )  # fmt: skip
+        run_dir = project / "runs" / f"{number:03d}-{kind}"
+        train(config, shown, run_dir)
+        export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
+    mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
+    export_run(mixed.path, snapshot, project / "combined")
+    return {kind: project / kind for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    """Return pictures of all sizes: least, thin, upright, grey, of 12 million pixels."""
+    random = np.random.default_rng(1)
+
+    def drawn(height: int, width: int) -> np.ndarray:
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+        waves = np.stack([np.sin(x / 37 + y / 91), np.cos(y / 53), np.sin((x + y) / 29)], axis=-1)
+        return (127 + 110 * waves + random.normal(0, 12, waves.shape)).clip(0, 255).astype(np.uint8)
+
+    made = [drawn(*shape) for shape in ((1, 1), (1, 300), (31, 33), (64, 64), (480, 640), (900, 600), (3000, 4000))]
+    return [*made, np.repeat(drawn(240, 320)[..., :1], 3, axis=2)]
+
+
+@pytest.mark.parametrize("runtime", ASKED)
+def test_every_head_answers_as_in_onnx_runtime(runtime: str, exports, pictures, tmp_path: Path, request) -> None:
+    asked = [each for each in pictures if runtime != "reference" or each.size < 2_000_000]  # Python itself: slow
+    ask: Callable[..., list[np.ndarray]] = ASKED[runtime]
+    for kind, folder in exports.items():
+        expected = [Predictor(folder, device="cpu").probabilities(pixels[None])[0] for pixels in asked]
+        (scratch := tmp_path / kind).mkdir()
+        if runtime.startswith("onnxruntime"):
+            packages = request.getfixturevalue("javascript_packages")
+            (scratch / "node_modules").symlink_to(packages, target_is_directory=True)
+        got = ask(folder / "model.onnx", asked, scratch)
+        difference = max(float(np.abs(a - b).max()) for a, b in zip(expected, got, strict=True))
+        logger.info("%s, %s: %.1e", runtime, kind, difference)
+        assert difference <= NEAR, (runtime, kind)
+
+
+@pytest.fixture
+def served(exports, install_samples, tmp_path: Path) -> Iterator[Callable[[str], tuple[Path, str]]]:
+    """Return a function: kind -> (its export with the samples, address of the page in it)."""
+    servers = []
+
+    def serve(kind: str) -> tuple[Path, str]:
+        folder = Path(shutil.copytree(exports[kind], tmp_path / kind))
+        install_samples(folder)
+        handler = functools.partial(Quiet, directory=str(folder))
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return folder, f"http://127.0.0.1:{servers[-1].server_port}/samples/web/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and logs nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+def ask_page(address: str, scratch: Path, *files: Path) -> list[dict]:
+    """Return what the sample page shows of each picture, in headless Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (set CHROMIUM to its path)")
+    script = shutil.copy(SCRIPTS / "ask_page.mjs", scratch)
+    printed = run("node", script, CHROMIUM, address, scratch / "page.png", *files)
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_answers_as_the_program_in_a_browser(
+    kind: str, served, javascript_packages: Path, pictures, tmp_path: Path
+) -> None:
+    folder, address = served(kind)
+    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
+    files = []
+    for number, pixels in enumerate(pictures):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels).save(files[-1], compress_level=1)
+    turned = tmp_path / "turned.jpg"  # shot with the camera on its side: EXIF says so
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pictures[4]).save(turned, quality=95, exif=exif)
+    clear = tmp_path / "clear.png"
+    Image.fromarray(np.dstack([pictures[4], pictures[4][..., 0]])).save(clear)
+    files += [turned, clear]
+    worst = 0.0
+    for said, prediction in zip(
+        ask_page(address, tmp_path, *files), Predictor(folder, device="cpu").predict(files), strict=True
+    ):
+        assert not said["complaints"] and said["isUnlike"] == prediction.is_unlike
+        shown = {name.removesuffix("  ✓"): share for name, share in said["answers"]}
+        near = 2e-3 if prediction.path == clear else NEAR  # of half-transparent pixels a browser rounds some by one
+        for name, probability in prediction.top5:
+            worst = max(worst, abs(shown[name] - probability)) if prediction.path != clear else worst
+            assert shown[name] == pytest.approx(probability, abs=near), (prediction.path, said)
+        ticked = {name.removesuffix("  ✓") for name, _ in said["answers"] if name.endswith("✓")}
+        assert ticked == set(prediction.classes or ())
+    logger.info("page in Chromium, %s: %.1e", kind, worst)
+
+
+def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path: Path) -> None:
+    folder, address = served("vit")
+    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    (said,) = ask_page(address, tmp_path, text)
+    assert said["state"] == "text.jpg is no picture that this browser can read." and not said["answers"]
+    for content, words in ((b"no model", "no ONNX file"), (None, "/model.onnx is missing. Keep this folder where")):
+        (folder / "model.onnx").unlink()
+        if content is not None:
+            (folder / "model.onnx").write_bytes(content)
+        (said,) = ask_page(address, tmp_path)
+        assert words in said["state"], said
+
+
+def test_the_float_file_is_for_opencv_too(exports) -> None:
+    """OpenCV 4 cannot read `model.onnx`; what it reads of the other file it computes alike."""
+    cv2 = pytest.importorskip("cv2")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    inputs = np.random.default_rng(0).normal(0, 1, (1, 3, 64, 64)).astype(np.float32)
+    for kind in ("resnet", "vit", "knn", "several"):
+        path = exports[kind] / "model_float.onnx"
+        assert [value.name for value in onnx.load(path).graph.output] == ["logits"]
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        network = cv2.dnn.readNetFromONNX(str(path))
+        network.setInput(inputs)
+        np.testing.assert_allclose(network.forward("logits"), session.run(None, {"input": inputs})[0], atol=2e-5)

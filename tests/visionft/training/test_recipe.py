@@ -1,0 +1,222 @@
+"""Recipes: settings as text that a person reads, and back; what does not fit is refused with its line."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.methods.table import METHODS
+from models.settings import range_words
+from visionft.errors import ConfigError, RunError, VisionFTError, WeightsError
+from visionft.training.base_weights import save_base_weights
+from visionft.training.config.checks import check_config
+from visionft.training.config.recipe_text import toml_value
+from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+from visionft.training.recipe import MOST_BYTES, Recipe, StartWeights, read_recipe, require_same_weights, write_recipe
+from visionft.training.runs.parts import Part
+from visionft.training.runs.run_folder import BaseWeights, RunSummary
+
+WEIGHTS = StartWeights(file="w.safetensors", sha256="ab" * 32, licence="Apache-2.0", origin="somebody", revision="1f")
+
+
+def values_of(field: dataclasses.Field[Any]) -> st.SearchStrategy[Any]:
+    """Return what a setting may hold, by its own metadata."""
+    if choices := field.metadata["choices"]:
+        return st.sampled_from(choices)
+    low, high = field.metadata["min"], field.metadata["max"]
+    match field.default:
+        case bool():
+            return st.booleans()
+        case int():
+            return st.integers(low, high)
+        case float():
+            return st.floats(low, high)
+    return st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> TrainConfig:
+    def drawn(kind: type) -> dict[str, Any]:
+        fields = [each for each in dataclasses.fields(kind) if each.metadata and each.name != "weights"]
+        return {each.name: draw(values_of(each)) for each in fields}
+
+    plain = drawn(TrainConfig)
+    options = METHODS[plain["method"]].options
+    return TrainConfig(**plain, **{plain["method"]: options(**drawn(options))})
+
+
+@given(config=configs(), weights=st.sampled_from([WEIGHTS, None]))
+def test_what_was_written_is_read_and_written_the_same(
+    config: TrainConfig, weights: StartWeights | None, tmp_path_factory
+):
+    path = tmp_path_factory.getbasetemp() / "recipe.toml"
+    recipe = Recipe(config=config, weights=weights)
+    write_recipe(path, recipe)
+    assert read_recipe(path) == recipe and read_recipe(path).text() == recipe.text() == path.read_text(encoding="utf-8")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_every_text_is_written_as_toml_reads_it(text: str):
+    assert tomllib.loads(f"a = {toml_value(text)}") == {"a": text}
+
+
+def test_a_reader_finds_each_setting_with_its_words_and_its_range():
+    text = Recipe(config=TrainConfig(backbone="starter_vit", epochs=7), weights=WEIGHTS).text()
+    chosen, usual = text.split("# As the program has it by itself.")[:2]
+    assert [line for line in chosen.splitlines() if " = " in line and line[0] != "#"] == [
+        f"format_version = {FORMAT_VERSION}",
+        chosen[chosen.index("visionft = ") :].splitlines()[0],
+        'backbone = "starter_vit"',
+        'method = "lora"',
+        "epochs = 7",
+    ]
+    assert "# Epochs, 1 to 10,000. How often training sees every picture.\nepochs = 7" in chosen
+    assert "# Optimiser, one of adamw, sgd. adamw suits nearly everything." in usual
+    assert "[settings.lora]" in text and "[settings.full]" not in text and "\n[weights]\n" in text
+    assert max(map(len, text.splitlines())) <= 120
+    known = {each.name for each in dataclasses.fields(TrainConfig) if each.metadata}
+    assert known <= set(tomllib.loads(text)["settings"])
+
+
+def test_range_words_say_whole_numbers_whole():
+    words = {each.name: range_words(each.metadata) for each in dataclasses.fields(TrainConfig) if each.metadata}
+    assert words["image_size"] == "0 to 1,024 px" and words["compile"] == "" and words["mixup"] == "0 to 4"
+
+
+def saved(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_recipe_written_by_hand_may_say_little(tmp_path: Path):
+    path = saved(tmp_path / "r.toml", '[settings]\nmethod = "full"\nepochs = 3\nlearning_rate = 1\n')
+    recipe = read_recipe(path)
+    assert recipe.config == TrainConfig(method="full", epochs=3, learning_rate=1.0) and recipe.weights is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no settings"),
+        ("settings = 3", r"r\.toml, line 1: is a group, under \[settings\]"),
+        ("\n\nx = = 3", r"is no TOML: .*line 3"),
+        ("[settings]\nepoch = 3", r"r\.toml, line 2, epoch: is not a setting of this version"),
+        ("[settings]\nnetwork = 3", r"line 2, network: is not a setting"),
+        ('[settings]\n\nepochs = "3"', r"r\.toml, line 3, epochs: must be a whole number, got '3'"),
+        ("[settings]\nepochs = true", r"line 2, epochs: must be a whole number"),
+        ("[settings]\nlora = 3", r"line 2, lora: must be a group of settings"),
+        ("[settings]\nepochs = 3\n[settings.lora]\nrank = 1.5", r"line 4, lora\.rank: must be a whole number"),
+        ("format_version = 99\nvisionft = '9.1'\n[settings]\nwarp = 9", r"line 1, .*newer VisionFT \(9\.1\)"),
+        ("format_version = 'x'\n[settings]\nepochs = 3", "line 1, format_version: must be a whole number"),
+        ("epochs = 3\n[settings]\nseed = 1", r"line 1, epochs: is no part of a recipe.*\[settings\]"),
+        ("[settings]\nseed = 1\n[weights]\nsha256 = 'x'", r"line 4, .*must be the SHA-256"),
+        ("[settings]\nseed = 1\n[weights]\nmore = 'x'", r"line 4, .*must be one of"),
+        ("weights = 'random'\n[settings]\nseed = 1", r"line 1, weights: must be a table"),
+        ("a = " + "[" * 5000, "is no TOML"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recipe_is_said_with_its_line(text: str, said: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match=said) as raised:
+        read_recipe(saved(tmp_path / "r.toml", text))
+    assert raised.value.hint or raised.value.next_step
+
+
+def test_every_fault_is_said_at_once(tmp_path: Path):
+    path = saved(tmp_path / "r.toml", "[settings]\nepochs = 'x'\nwarp = 9\nseed = 1.5\n")
+    with pytest.raises(ConfigError) as raised:
+        read_recipe(path)
+    assert [each.field for each in raised.value.problems] == [
+        "r.toml, line 2, epochs", "r.toml, line 3, warp", "r.toml, line 4, seed",
+    ]  # fmt: skip
+
+
+def test_files_that_are_no_text_or_too_large_are_said(tmp_path: Path):
+    path = tmp_path / "r.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"is no text \(UTF-8\): byte 1"):
+        read_recipe(path)
+    path.write_bytes(b"#" * (MOST_BYTES + 1))
+    with pytest.raises(ConfigError, match="which no recipe is"):
+        read_recipe(path)
+    with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read"):
+        read_recipe(tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_recipe(tmp_path)
+
+
+def test_what_a_command_gives_is_no_fault_of_the_file(tmp_path: Path):
+    recipe = read_recipe(saved(tmp_path / "r.toml", "[settings]\nepochs = 0\nseed = -1\n"))
+    with pytest.raises(ConfigError) as raised:
+        check_config(dataclasses.replace(recipe.config, epochs=-3))
+    told = recipe.located(raised.value, given=("epochs",))
+    assert [each.field for each in told.problems] == ["epochs", "r.toml, line 3, seed"]
+
+
+def test_a_path_of_weights_is_told_below_the_home_and_found_from_the_recipe(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    recipe = Recipe(config=TrainConfig(weights=str(tmp_path / "mine" / "w.pth")))
+    assert 'weights = "~/mine/w.pth"' in recipe.text()
+    assert read_recipe(saved(tmp_path / "r.toml", recipe.text())) == recipe
+    beside = read_recipe(saved(tmp_path / "r.toml", "[settings]\nweights = 'w.pth'\n"))
+    assert beside.config.weights == str(tmp_path / "w.pth")
+
+
+def test_a_name_that_is_no_unicode_is_refused_before_a_file_is_there(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_recipe(tmp_path / "r.toml", Recipe(config=TrainConfig(weights="/x/\udcff.pth")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path):
+    (tmp_path / "folder.toml").mkdir()
+    for place in (tmp_path / "none" / "r.toml", tmp_path / "folder.toml"):
+        with pytest.raises(VisionFTError, match="Cannot write"):
+            write_recipe(place, Recipe(config=TrainConfig()))
+    assert [each.name for each in tmp_path.iterdir()] == ["folder.toml"]
+
+
+def test_a_full_disk_leaves_the_recipe_that_was_there(tmp_path: Path, monkeypatch):
+    path = saved(tmp_path / "r.toml", "earlier")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(VisionFTError, match=r"Cannot write .*No space left"):
+        write_recipe(path, Recipe(config=TrainConfig()))
+    assert [each.name for each in tmp_path.iterdir()] == ["r.toml"] and path.read_text() == "earlier"
+
+
+def test_other_weights_than_the_recipes_are_refused(tmp_path: Path):
+    config = TrainConfig(backbone="starter_vit")
+    recipe = Recipe.of_settings(config)
+    assert recipe.weights is not None and recipe.weights.origin and recipe.weights.licence
+    require_same_weights(recipe, config)
+    other = dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, sha256="0" * 64))
+    with pytest.raises(WeightsError, match=r"other weights than the starter_vit.*SHA-256 000000000000"):
+        require_same_weights(other, config)
+    require_same_weights(other, dataclasses.replace(config, backbone="starter_resnet"))  # on purpose
+    gone = dataclasses.replace(config, weights=str(tmp_path / "w.pth"))
+    with pytest.raises(WeightsError, match=r"begins with starter_vit.*, which is not at .*w\.pth"):
+        require_same_weights(dataclasses.replace(recipe, config=gone), gone)
+    assert Recipe.of_settings(dataclasses.replace(config, weights="random")).weights is None
+
+
+def run_at(path: Path, config: TrainConfig, **more: Any) -> RunSummary:
+    return RunSummary(name=path.name, path=path, config=config, class_names=("a", "b"), epochs=(), result=None, **more)
+
+
+def test_a_runs_recipe_tells_what_it_started_from(tmp_path: Path):
+    kept = BaseWeights(source="pretrained", file="s.safetensors", sha256="ab" * 32, origin="/home/x/s.safetensors")
+    save_base_weights(tmp_path, kept)
+    recipe = Recipe.of_run(run_at(tmp_path, TrainConfig(backbone="starter_vit", epochs=3)))
+    assert recipe.config.epochs == 3 and recipe.weights is not None
+    assert recipe.weights.origin == "s.safetensors" and "/home/x" not in recipe.text()
+
+
+def test_a_combination_has_no_recipe(tmp_path: Path):
+    part = Part(run="002-y", weights="", share=1.0, temperature=1.0, accuracy=1.0, loss=0.0)
+    with pytest.raises(RunError, match="is a combination of runs"):
+        Recipe.of_run(run_at(tmp_path, TrainConfig(), parts=(part,)))

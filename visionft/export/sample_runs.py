@@ -1,0 +1,132 @@
+"""Running the programs beside an exported model by themselves, as its users will: do they answer as this program does?
+
+One that cannot be run here is said in the record. A Python sample that answers otherwise than the model is a wrong
+export, and refused.
+"""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from visionft.errors import ExportError
+from visionft.export.parity import SampleRun
+from visionft.export.predictor import Prediction, Predictor
+from visionft.export.samples import NODE, PYTHON, Sample
+from visionft.foreign_text import is_unicode
+
+logger = logging.getLogger(__name__)
+
+ASKED: Final = 2
+LONGEST_S: Final = 120
+# A folder whose node_modules hold what the JavaScript sample needs (packaging/make_runtimes.py).
+RUNTIMES: Final = "VISIONFT_RUNTIMES"
+_NEAR: Final = 0.011  # per cent: they print two places
+_ANSWER = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
+
+
+def run_samples(folder: Path, pictures: Sequence[Path], out_dir: Path) -> tuple[SampleRun, ...]:
+    """Run the Python sample and, where Node.js and its packages are at hand, the JavaScript one.
+
+    Args:
+        folder: Where the finished export lies.
+        pictures: Some that the model is asked about.
+        out_dir: Where the export goes: packages that were installed for an earlier one there serve again.
+    """
+    predictor = Predictor(folder, device="cpu")
+    readable = (said for said in predictor.predict([each for each in pictures if is_unicode(each)]) if not said.error)
+    expected = [said for said, _ in zip(readable, range(ASKED), strict=False)]
+    if not expected:
+        return ()
+    return run_python(folder, expected), _run_node(folder, expected, out_dir)
+
+
+def require_right(samples: Sequence[SampleRun]) -> None:
+    """Refuse an export whose Python sample answers otherwise.
+
+    Raises:
+        ExportError: It does.
+    """
+    if any(each.name == PYTHON.name and each.agrees is False for each in samples):
+        hint = "Nothing was kept. Please report this with the run's config.json."
+        raise ExportError(f"{PYTHON.file} does not answer as the exported file does.", hint)
+
+
+def run_python(folder: Path, expected: Sequence[Prediction]) -> SampleRun:
+    """Run the Python sample on pictures, whose answers by this program are `expected`."""
+    if getattr(sys, "frozen", False):
+        return SampleRun(name=PYTHON.name, why_not="This program has no Python to run it with.")
+    # Isolated: no folder of the user's, and no variable, brings it anything.
+    return _run(PYTHON, [sys.executable, "-I", "-X", "utf8"], folder, expected)
+
+
+def _run_node(folder: Path, expected: Sequence[Prediction], out_dir: Path) -> SampleRun:
+    node = shutil.which("node")
+    if node is None:
+        return SampleRun(name=NODE.name, why_not="Node.js is not installed.")
+    near = (Path(os.environ[RUNTIMES]) if RUNTIMES in os.environ else None, (out_dir / NODE.file).parent)
+    packages = next((each / "node_modules" for each in near if each and (each / "node_modules").is_dir()), None)
+    if packages is None:
+        return SampleRun(name=NODE.name, why_not="What it needs was not installed in its folder.")
+    try:
+        with _linked((folder / NODE.file).with_name("node_modules"), packages.resolve()):
+            return _run(NODE, [node], folder, expected)
+    except OSError as error:  # a system on which not everybody may make links
+        return SampleRun(name=NODE.name, why_not=f"Its packages could not be linked ({error.strerror}).")
+
+
+@contextmanager
+def _linked(link: Path, target: Path) -> Generator[None]:
+    """Let packages be found beside a program: Node looks for them nowhere else."""
+    link.symlink_to(target, target_is_directory=True)
+    try:
+        yield
+    finally:
+        link.unlink()
+
+
+def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Sequence[Prediction]) -> SampleRun:
+    paths = [str(said.path.absolute()) for said in expected]
+    try:
+        done = subprocess.run(
+            [*start, str(folder / sample.file), *paths],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            errors="replace",
+            cwd=folder,
+            timeout=LONGEST_S,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.info("%s did not run: %s", sample.file, error)
+        return SampleRun(name=sample.name, why_not="It could not be started, or did not end.")
+    if done.returncode:
+        logger.warning("%s ended with %d: %s", sample.file, done.returncode, done.stderr)
+        words = (done.stderr.strip().splitlines() or [""])[-1]
+        for told, short in ((str(folder), "."), (sys.executable, "python"), (sys.prefix, ".")):
+            words = words.replace(told, short)  # an export tells nobody how a disk is laid out
+        return SampleRun(name=sample.name, why_not=f"It ended with {done.returncode}: {words}")
+    printed = done.stdout
+    for number, path in enumerate(paths, start=1):  # whoever gets the export learns no names of the author's files
+        printed = printed.replace(path, f"picture{number}{Path(path).suffix}")
+    agrees = _agrees(printed, expected)
+    if not agrees:
+        logger.warning("%s answers otherwise than the program", sample.file)
+    return SampleRun(name=sample.name, output=printed, agrees=agrees)
+
+
+def _agrees(printed: str, expected: Sequence[Prediction]) -> bool:
+    """Tell whether the answers are the same, but for the order of classes that are equally probable."""
+    said = [(float(share), name) for share, name in _ANSWER.findall(printed)]
+    wanted = [(100 * probability, name) for prediction in expected for name, probability in prediction.top5]
+    if sorted(name for _, name in said) != sorted(name for _, name in wanted):
+        return False
+    return all(abs(got - want) <= _NEAR for (got, _), (want, _) in zip(said, wanted, strict=True))
