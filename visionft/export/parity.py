@@ -101,6 +101,7 @@ class ExportResult:
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
         remembered: How many labelled pictures lie beside the file, for evidence.
         samples: What came of those programs beside it that were to be run.
+        large_ms: How long the graph prepares a picture of 12 megapixels; 0 in the records of earlier versions.
         variants: The smaller files beside it, and those that were tried and not kept.
     """
 
@@ -116,6 +117,7 @@ class ExportResult:
     remembered: int = 0
     samples: tuple[SampleRun, ...] = ()
     variants: tuple[Variant, ...] = ()
+    large_ms: float = 0.0
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -145,6 +147,7 @@ def read_export(folder: Path) -> ExportResult | None:
             remembered=int(record.get("remembered", 0)),
             samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
             variants=read_variants(record, folder),
+            large_ms=float(record.get("large_ms", 0.0)),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
