@@ -41,6 +41,7 @@ class Backbone:
         bundled: Path under `models/` of weights that ship with the program; empty where none do.
         sha256: Hash of the file that ships with the program, checked before it is loaded.
         origin: Who made the weights that ship with the program.
+        caveat: What is not settled about the licence of those; whoever ships what is made of them must know.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Backbone:
     bundled: str = ""
     sha256: str = ""
     origin: str = "VisionFT"
+    caveat: str = ""
 
     @property
     def file_stem(self) -> str:

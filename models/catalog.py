@@ -28,6 +28,11 @@ def _recommended(
     return replace(row, crop_share=crop_share or row.crop_share)
 
 
+_TINY_IMAGENET = (
+    "these weights learned from Tiny ImageNet, whose pictures ImageNet's terms allow for non-commercial research and "
+    "education; whether weights inherit that limit is not settled law. Ask a lawyer."
+)
+
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
@@ -70,6 +75,7 @@ BACKBONES: dict[str, Backbone] = {
             crop_share=1.0,
             bundled="starter/starter_resnet.safetensors",
             sha256="b5b035f423cd16c574cba6eb0b3d105f51c5051d8739781df176e2363e22cd54",
+            caveat=_TINY_IMAGENET,
         ),
         Backbone(
             name=hybrid.NAME,
@@ -89,6 +95,7 @@ BACKBONES: dict[str, Backbone] = {
             bundled="starter/hybrid_vit.safetensors",
             sha256="42e8d7fa99950fd95c2439b24a9009a5512a56b39535d5740365c07d8618a469",
             origin="VisionFT, on CNTK's ResNet-18",
+            caveat=_TINY_IMAGENET,
         ),
         Backbone(
             name="starter_vit",
@@ -105,6 +112,7 @@ BACKBONES: dict[str, Backbone] = {
             crop_share=1.0,
             bundled="starter/starter_vit.safetensors",
             sha256="e0872fce1c5ef22238d73f7b1157193b463f2fb537a1ccd850837f61f7693ed5",
+            caveat=_TINY_IMAGENET,
         ),
         _recommended(
             "test_resnet",

@@ -142,10 +142,16 @@ def tell(shares: "np.ndarray", products: "np.ndarray", is_same: "np.ndarray") ->
             print(f"  {words:8} {products[row]:.2f}  {labels}  {name}{remark}")
 
 
-def rgb(picture: "Image.Image") -> "Image.Image":
+def rgb(picture: "Image.Image", kind: "str | None") -> "Image.Image":
     """Return a picture as red, green, blue of 8 bits, transparent parts on white, as the model learned to see it."""
-    if picture.mode.startswith("I;16"):
-        picture = Image.fromarray((np.asarray(picture) / 257 + 0.5).astype(np.uint8))
+    if picture.mode[0] in "IF":  # of 16 or 32 bits: which value is white follows from the type, or from the values
+        values = np.nan_to_num(np.asarray(picture).astype(np.float32), nan=0, posinf=0, neginf=0)
+        low, high = float(values.min()), float(values.max())
+        tops = {"F": (1, 255, 65535), "I": (65535,) if kind == "PPM" else (255, 65535)}.get(picture.mode, (65535,))
+        fitting = [top for top in tops if low >= 0 and high <= top]
+        low, high = (0, fitting[0]) if fitting else (low, high if high > low else low + 1)
+        scaled = ((values - low) * (255 / (high - low)) + 0.5).clip(0, 255)
+        picture = Image.fromarray(scaled.astype(np.uint8))
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     white = Image.new("RGBA", picture.size, "white")
@@ -156,7 +162,7 @@ def rgb(picture: "Image.Image") -> "Image.Image":
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     """Return the calibrated probability of each class, and what else the model tells of a picture, by name."""
     with Image.open(path) as picture:
-        upright = rgb(ImageOps.exif_transpose(picture))
+        upright = rgb(ImageOps.exif_transpose(picture), picture.format)
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
     shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels}))

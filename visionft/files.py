@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
 
+MOST_JSON = 500_000_000  # what a check finds in a million pictures takes less
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
@@ -149,13 +150,17 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value of a JSON file.
+    """Return the value of a JSON file of at most `MOST_JSON` bytes: a project or an export may come from anybody.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no JSON.
+        ValueError: It is no JSON, or larger than any that the program writes.
     """
-    return parse_json(path.read_text(encoding="utf-8"))
+    with path.open("rb") as handle:
+        content = handle.read(MOST_JSON + 1)
+    if len(content) > MOST_JSON:
+        raise ValueError(f"it is larger than {size_text(MOST_JSON)}")
+    return parse_json(content.decode("utf-8"))
 
 
 @contextmanager

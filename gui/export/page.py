@@ -1,7 +1,6 @@
 """The export page: choose a run and options, write one ONNX file, and see that it was compared with PyTorch."""
 
 import datetime
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,10 +28,11 @@ from visionft.events import OnEvent, ShouldStop
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.precision.variants import Precision
+from visionft.export.project_facts import facts_of
 from visionft.export.samples import SAMPLES
+from visionft.export.verifying import Verification, verify_export
 from visionft.libraries import load_libraries
-from visionft.project.edits.certificates import Certificate, certificates_of
-from visionft.project.queries import remarks
+from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ PROMISES = (
     ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
     ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
     ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "Programs in five languages run it anywhere, without this one."),
+    ("copy", "Ready to use", "Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
 )  # fmt: skip
 
 
@@ -54,8 +54,7 @@ def export_model(
     out_dir: Path,
     *,
     options: ExportOptions,
-    certificates: Sequence[Certificate],
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]],
+    project: Project,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> ExportResult | None:
@@ -68,11 +67,15 @@ def export_model(
         images,
         out_dir,
         options=options,
-        certificates=certificates,
-        remarks=remarks,
+        facts=facts_of(project),
         on_event=on_event,
         should_stop=should_stop,
     )
+
+
+def check_export(folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Verification:
+    """Check an export again, in a task."""
+    return verify_export(folder, on_event=on_event, should_stop=should_stop)
 
 
 class ExportPage(Page):
@@ -93,7 +96,11 @@ class ExportPage(Page):
             self.opset_box.addItem(tr(title), opset)
         self.float_box = QCheckBox(tr(label_of("float_input")))
         self.float_box.setToolTip(tr(help_of("float_input")))
-        self.precision_boxes = {precision: QCheckBox(tr(words)) for precision, words in PRECISION_WORDS.items()}
+        self.timm_box = QCheckBox(tr(label_of("huggingface")))
+        self.timm_box.setToolTip(tr(help_of("huggingface")))
+        self.precision_boxes: dict[Precision, QCheckBox] = {
+            precision: QCheckBox(tr(words)) for precision, words in PRECISION_WORDS.items()
+        }
         for box in self.precision_boxes.values():
             box.setToolTip(tr(help_of("precisions")))
         self._note = text("", "small", wrap=True)
@@ -124,6 +131,7 @@ class ExportPage(Page):
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self._show_target())
         self.parity_card.folder_chosen.connect(self._on_folder_chosen)
+        self.parity_card.check_asked.connect(self._on_check_asked)
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
 
@@ -144,14 +152,17 @@ class ExportPage(Page):
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
-        boxes = [("", box) for box in (*self.precision_boxes.values(), self.float_box)]
         for line, (caption, field) in enumerate(
-            (("Name", self.name_edit), ("Place", place), (label_of("opset"), self.opset_box), *boxes)
+            (
+                ("Name", self.name_edit),
+                ("Place", place),
+                (label_of("opset"), self.opset_box),
+                ("", column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)),
+            )
         ):
             fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
             if isinstance(field, QWidget):
-                if caption:
-                    field.setAccessibleName(tr(caption))
+                field.setAccessibleName(tr(caption))
                 fields.addWidget(field, line, 1)
             else:
                 fields.addLayout(field, line, 1)
@@ -286,8 +297,7 @@ class ExportPage(Page):
             session.snapshot(),
             target,
             options=self.options(),
-            certificates=certificates_of(session.project),
-            remarks=remarks(session.project),
+            project=session.project,
         )
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True)
@@ -298,9 +308,11 @@ class ExportPage(Page):
 
     def options(self) -> ExportOptions:
         """Return the options as they are chosen."""
-        chosen = tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked())
         return ExportOptions(
-            float_input=self.float_box.isChecked(), opset=self.opset_box.currentData(), precisions=chosen
+            float_input=self.float_box.isChecked(),
+            opset=self.opset_box.currentData(),
+            precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
+            huggingface=self.timm_box.isChecked(),
         )
 
     def _on_exported(self, result: ExportResult | None) -> None:
@@ -317,6 +329,16 @@ class ExportPage(Page):
             self.mark_stale()  # the run's folder may be gone, or its weights
         elif self.session is not None:
             self.session.exports_changed.emit(outcome.result.model)
+
+    @Slot(Path)
+    def _on_check_asked(self, folder: Path) -> None:
+        """Check the export that is shown, in a task."""
+        self.parity_card.check_button.setEnabled(False)
+        task = Task(title=tr("Checking an export"), work=partial(check_export, folder), lane=Lane.DISK, page=self.name)
+        self.state.tasks.run(task, owner=self, on_done=self.parity_card.show_check, on_end=self._on_check_ended)
+
+    def _on_check_ended(self, _outcome: Outcome[Verification]) -> None:
+        self.parity_card.check_button.setEnabled(True)
 
     @Slot(Path)
     def _on_folder_chosen(self, folder: Path) -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel
 
+from gui.export.check_words import check_words
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, text, verbatim
 from visionft.amounts import size_text
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult
+from visionft.export.contents import LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, SampleRun
+from visionft.export.samples import SAMPLES
+from visionft.export.verifying import Verification
 
 _CAPTIONS = {
     "agreement": "Same top class",
@@ -26,19 +30,24 @@ class ParityCard(Card):
     """A verdict first, then the figures behind it, then the file."""
 
     folder_chosen = Signal(Path)
+    check_asked = Signal(Path)
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
+        self._icon = IconLabel("shield", size=36, tone="good")
         self._verdict = text("", "heading", wrap=True)
         self._meaning = text("", "muted", wrap=True)
         self._figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
         self._notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
         self._file = ElidedLabel("", "strong")
-        self._others = text("", "small", wrap=True)
+        self._others, self._samples = text("", "small", wrap=True), text("", "small", wrap=True)
+        self._checked = text("", "small", wrap=True)
         self.open_button = Button("Open folder", "folder-open", on_click=self._open)
+        self.check_button = Button("Check again", "shield", on_click=lambda: self.check_asked.emit(self._folder))
+        self.check_button.setToolTip(tr("Compare every file with its hash, and the answers with those at export"))
         self._folder = Path()
         head = row(
-            IconLabel("shield", size=36, tone="good"),
+            self._icon,
             column(self._verdict, self._meaning, spacing=theme.HAIR),
             spacing=theme.LARGE,
         )
@@ -48,8 +57,8 @@ class ParityCard(Card):
         self.body.addLayout(head)
         self.body.addLayout(self._grid())
         self.body.addLayout(file)
-        self.body.addWidget(self._others)
-        self.body.addLayout(row(self.open_button, None))
+        self.body.addLayout(column(self._others, self._samples, self._checked, spacing=theme.HAIR))
+        self.body.addLayout(row(self.open_button, self.check_button, None))
         self.hide()
 
     def _grid(self) -> QGridLayout:
@@ -69,6 +78,7 @@ class ParityCard(Card):
     def show_result(self, result: ExportResult, *, when: str = "") -> None:
         """Show an export; the engine has refused it already when the comparison did not hold."""
         parity, latency = result.parity, result.latency
+        self._icon.show_icon("shield", "good")
         self._verdict.setText(tr("Verified: the file answers like the trained model"))
         compared = tr("The same pictures went through PyTorch and through ONNX Runtime.")
         self._meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
@@ -93,12 +103,26 @@ class ParityCard(Card):
             self._figures[name].setText(figure)
             self._notes[name].setText(note)
         self._file.setText(str(result.model))
-        beside = ["labels.txt", "predict.py", "export.json"]
-        if result.float_model is not None:
-            beside.insert(0, result.float_model.name)
-        self._others.setText(tr("Beside it: {names}", names=", ".join(beside)))
+        self._others.setText(tr("Beside it: {names}", names=", ".join(_beside(result))))
+        self._samples.setText(" ".join(map(_words_of, result.samples)))
+        self._samples.setVisible(bool(result.samples))
         self._folder = result.model.parent
+        self._checked.hide()
         self.show()
+
+    def show_check(self, found: Verification) -> None:
+        """Say what checking the export again found; of another one than is shown, nothing."""
+        if found.folder != self._folder:
+            return
+        if found.is_whole:
+            self._icon.show_icon("shield", "good")
+            self._verdict.setText(tr("Verified: the file answers like the trained model"))
+        else:
+            self._icon.show_icon("warning", "bad")
+            self._verdict.setText(tr("Changed since it was exported"))
+        self._checked.setText(check_words(found))
+        restyle(self._checked, role="small" if found.is_whole else "fault")
+        self._checked.show()
 
     def figures(self) -> dict[str, str]:
         """Return the figures by name, as they are shown."""
@@ -108,5 +132,29 @@ class ParityCard(Card):
         """Return what stands below each figure."""
         return {name: label.text() for name, label in self._notes.items()}
 
+    def samples(self) -> str:
+        """Return what is said of the programs that were run."""
+        return self._samples.text()
+
+    def check_text(self) -> str:
+        """Return what checking again found; empty before it was done."""
+        return "" if self._checked.isHidden() else self._checked.text()
+
     def _open(self) -> None:
         self.folder_chosen.emit(self._folder)
+
+
+def _words_of(run: SampleRun) -> str:
+    file = next((sample.file for sample in SAMPLES if sample.name == run.name), run.name)
+    if run.agrees is None:
+        return tr("{file} was not run: {reason}", file=file, reason=tr(run.why_not))
+    if run.agrees:
+        return tr("{file} was run by itself and answers the same.", file=file)
+    return tr("{file} was run by itself and answers otherwise: do not rely on it.", file=file)
+
+
+def _beside(result: ExportResult) -> list[str]:
+    """Return what lies beside the model: files, and folders as one each."""
+    first = [LABELS_FILE, SCRIPT_FILE, *([result.float_model.name] if result.float_model else [])]  # earlier records
+    names = [name for name in (*(result.files or first), RECORD_FILE) if name != MODEL_FILE]
+    return list(dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in names))

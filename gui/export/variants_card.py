@@ -55,8 +55,8 @@ class VariantsCard(Card):
 
     def words(self) -> list[str]:
         """Return all texts of the table, as they are shown."""
-        items = (self._grid.itemAt(place).widget() for place in range(self._grid.count()))
-        labels = [label for item in items if item is not None for label in (item, *item.findChildren(QLabel))]
+        items = [item.widget() for place in range(self._grid.count()) if (item := self._grid.itemAt(place))]
+        labels = [label for item in items for label in (item, *item.findChildren(QLabel))]
         return [label.text() for label in labels if isinstance(label, QLabel) and label.text()]
 
     def _add(self, place: int, *cells: QWidget) -> None:

@@ -161,10 +161,9 @@ class SetupView(QWidget):
         about.body.addWidget(self.summary)
         about.body.addWidget(self.cost)
         about.body.addLayout(row(self.measure_button, self.measure_all_button, None))
-        settings.body.addLayout(
-            row(text("Settings", "heading"), None, self.open_recipe_button, self.save_recipe_button)
-        )
-        settings.body.addWidget(self.form)
+        about.body.addLayout(row(self.open_recipe_button, self.save_recipe_button, None))
+        for item in (text("Settings", "heading"), self.form):
+            settings.body.addWidget(item)
         sees.body.addWidget(self.strip)
         self._rates_box = rates.body
         rates.body.addWidget(text("Learning rate finder", "heading"))

@@ -49,6 +49,26 @@ export async function classify(model, pixels, width, height) {
   };
 }
 
+/**
+ * Tell whether index.safetensors, the labelled pictures beside a model, was changed after the export: then predict.py
+ * answers from it, and the model alone answers otherwise.
+ * @param {AsyncIterable<Uint8Array>} chunks Of the file; no more are read than needed.
+ */
+export async function wasIndexChanged(chunks) {
+  let head = new Uint8Array();
+  for await (const chunk of chunks) {
+    const grown = new Uint8Array(head.length + chunk.length);
+    grown.set(head);
+    grown.set(chunk, head.length);
+    head = grown;
+    const length = head.length < 8 ? Infinity : Number(new DataView(head.buffer).getBigUint64(0, true));
+    if (head.length < 8 + length) continue;
+    const { added, removed = 0 } = JSON.parse(JSON.parse(text(head.subarray(8, 8 + length))).__metadata__.about);
+    return added + removed > 0;
+  }
+  throw new Error("index.safetensors cannot be read");
+}
+
 /** Read an ONNX file's `metadata_props`: ONNX Runtime for JavaScript does not show them. */
 function readMetadata(bytes) {
   const found = {};

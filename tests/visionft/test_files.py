@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from visionft import files
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.files import parse_json, read_gzip
@@ -65,3 +66,12 @@ def test_a_damaged_note_of_who_holds_a_project_is_another_process(tmp_path: Path
     (tmp_path / ".lock.json").write_text(content, encoding="latin-1")
     assert second.acquire() == "it is open in another window or command (another process)"
     first.release()
+
+
+def test_json_larger_than_any_of_ours_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('"äöü"', encoding="utf-8")
+    assert files.read_json(path) == "äöü"
+    monkeypatch.setattr(files, "MOST_JSON", 7)
+    with pytest.raises(ValueError, match="is larger than 7 bytes"):
+        files.read_json(path)

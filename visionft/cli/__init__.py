@@ -1,7 +1,7 @@
 """The command line: one command per verb, thin over the same functions that the window calls. Only this package prints.
 
-Exit codes: 0; 2 for an expected error (one line and a hint on stderr); 1 for a bug; 130 after Ctrl-C; 141 when nobody
-reads the output any more. Every command takes `--json` for one JSON value on stdout; everything else goes to stderr.
+Exit codes: `output.EXIT_CODES`. Every command takes `--json` for one JSON value on stdout, which `prints` declares
+(`schemas.py`); everything else goes to stderr.
 """
 
 import io
@@ -19,11 +19,13 @@ from typer.exceptions import TyperException
 import visionft
 from visionft.cli import (
     advice_commands,
+    bundle_commands,
     combine_command,
     completion,
     curation,
     evidence_command,
     export_command,
+    help_command,
     history_commands,
     model_commands,
     program_commands,
@@ -55,6 +57,7 @@ for module in (
     train_command,
     model_commands,
     export_command,
+    bundle_commands,
     run_commands,
     prompts_command,
     scoreboard_command,
@@ -67,6 +70,7 @@ for module in (
     weights_commands,
     history_commands,
     program_commands,
+    help_command,
 ):
     module.register(app)
 
@@ -133,7 +137,7 @@ def _run() -> int:
         return _broken_pipe(error)
     except Exception as error:
         if (expected := as_expected(error)) is not None:
-            print_error(expected, given.values)
+            print_error(expected, given)
             log_expected(logger, error)
             return 2
         return _bug(error)

@@ -6,6 +6,7 @@ import typer
 
 from visionft.amounts import rough_duration_text, size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
+from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@prints("visionft.advice.learning_curve:LearningCurve")
 def curve(
     project: ProjectDir,
     more: Annotated[
@@ -45,6 +47,7 @@ def curve(
     print_result(found, lambda: _curve_text(found), as_json=json)
 
 
+@prints({"...": "visionft.advice.recommend:Recommendation", "to_label": [str]})
 def recommend(
     project: ProjectDir,
     budget: Annotated[

@@ -6,6 +6,7 @@ import typer
 
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
+from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,32 @@ def register(app: typer.Typer) -> None:
     app.command()(combine)
 
 
+@prints(
+    {
+        "run": str,
+        "pictures": int,
+        "left_out": int,
+        "parts": [
+            {
+                "run": str,
+                "share": float,
+                "temperature": float,
+                "top1": float,
+                "top1_interval": [float],
+                "log_loss": float,
+            }
+        ],
+        "top1": float,
+        "top1_interval": [float],
+        "log_loss": float,
+        "best_part": str,
+        "fixed": int,
+        "broken": int,
+        "p_value": float,
+        "worth_it": bool,
+        "verdict": str,
+    }
+)
 def combine(
     project: ProjectDir,
     runs: Annotated[

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -53,6 +53,13 @@ export_formats = words(*registry.EXPORT_FORMATS)
 evaluated_splits = words("val", "test")
 devices = words("auto", "cpu", "cuda", "mps")
 tasks = words("single", "multi")
+
+
+def topics(context: typer.Context, incomplete: str) -> Offer:
+    """Complete what there is help on."""
+    commands: dict[str, Any] = getattr(context.find_root().command, "commands", {})
+    found = [(name, command.get_short_help_str()) for name, command in commands.items()]
+    return _offer([("agents", "everything on one page"), *found], incomplete)
 
 
 def backbones(incomplete: str) -> Offer:

@@ -9,6 +9,7 @@ import typer
 
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.names import count_of
 from visionft.project.queries import ImageRow, image_rows
@@ -21,11 +22,32 @@ if TYPE_CHECKING:
     from visionft.retrieval.index import Index
 
 
+_ALIKE = {
+    "image_id": int,
+    "path": Path | None,
+    "classes": [str],
+    "similarity": float,
+    "share": float,
+    "note": str,
+    "tags": [str],
+}
+_ANSWER = {
+    "path": Path,
+    "classes": [str],
+    "probability": float,
+    "ranked": [{"class": str, "probability": float}],
+    "supporting": [_ALIKE],
+    "contradicting": [_ALIKE],
+    "doubles": [_ALIKE],
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("evidence")(evidence)
 
 
+@prints({"remembered": int, "held_out_accuracy": float | None, "pictures": [(_ANSWER, {"path": Path, "error": str})]})
 def evidence(
     project: ProjectDir,
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],

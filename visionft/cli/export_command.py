@@ -9,14 +9,16 @@ from visionft.amounts import size_text
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.precision_words import precisions_of, variants_text
 from visionft.cli.run_commands import RunName
+from visionft.cli.schemas import prints
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
-from visionft.project.edits.certificates import certificates_of
+from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
-from visionft.project.queries import remarks
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
-    from visionft.export.parity import Border
+    from collections.abc import Sequence
+
+    from visionft.export.parity import Border, SampleRun
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("index")(index)
 
 
+@prints("visionft.export.parity:ExportResult")
 def export(
     project: ProjectDir,
     run: RunName,
@@ -35,11 +38,12 @@ def export(
         typer.Option(metavar="NAME", help=f"fp16, int8 or all, several times: {help_of('precisions')}"),
     ] = None,
     opset: Annotated[int, typer.Option(help=help_of("opset"))] = OPSET,
+    huggingface: Annotated[bool, typer.Option("--huggingface", help=sentence("huggingface"))] = False,
     json: Json = False,
 ) -> None:
     """Write one ONNX file that holds everything, after comparing it with PyTorch on real pictures."""
     with opened_project(project, read_only=True) as opened:
-        snapshot, certificates, said = opened.snapshot(), certificates_of(opened), remarks(opened)
+        snapshot, facts = opened.snapshot(), facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -48,9 +52,13 @@ def export(
             summary.path,
             snapshot,
             out_dir,
-            options=ExportOptions(float_input=float_input, opset=opset, precisions=precisions_of(precision or ())),
-            certificates=certificates,
-            remarks=said,
+            options=ExportOptions(
+                float_input=float_input,
+                opset=opset,
+                precisions=precisions_of(precision or ()),
+                huggingface=huggingface,
+            ),
+            facts=facts,
             on_event=on_event,
             should_stop=should_stop,
         )
@@ -65,6 +73,7 @@ def export(
             "a file for what is prepared already.\n"
             f"{_border_text(result.border)}\n"
             f"{_remembered_text(result.remembered)}"
+            f"{_samples_text(result.samples)}"
             f"{variants_text(result.variants)}"
             f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
         )
@@ -75,6 +84,14 @@ def _remembered_text(count: int) -> str:
     return f"{count_of(count, 'labelled picture')} lie beside it, for evidence in each answer.\n" if count else ""
 
 
+def _samples_text(runs: "Sequence[SampleRun]") -> str:
+    from visionft.export.samples import SAMPLES
+
+    files = {sample.name: sample.file for sample in SAMPLES}
+    came_of = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
+    return "".join(f"{files[run.name]} {came_of[run.agrees]}{run.why_not and f' ({run.why_not})'}\n" for run in runs)
+
+
 def _border_text(border: "Border | None") -> str:
     if border is None:
         return "It cannot say which pictures are unlike yours: there are too few for training."
@@ -82,6 +99,7 @@ def _border_text(border: "Border | None") -> str:
     return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
+@prints("visionft.export.extending:Held")
 def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[

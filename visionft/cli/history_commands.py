@@ -10,6 +10,7 @@ from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
+from visionft.cli.schemas import prints
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.duplicating import duplicate_project
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("export-labels")(export_project_labels)
 
 
+@prints({"undone": str, "images": int, "next": str | None})
 def undo(
     project: ProjectDir,
     to: Annotated[
@@ -45,6 +47,7 @@ def undo(
     print_result(value, words, as_json=json)
 
 
+@prints({"redone": str, "images": int, "next": str | None})
 def redo(project: ProjectDir, json: Json = False) -> None:
     """Do again what was undone last."""
     with opened_project(project) as opened:
@@ -53,6 +56,7 @@ def redo(project: ProjectDir, json: Json = False) -> None:
     print_result(value, f"Redone: {effects.title}.", as_json=json)
 
 
+@prints(["visionft.project.db.journal:Step"])
 def history(
     project: ProjectDir,
     limit: Annotated[int, typer.Option(help="How many of the latest changes.", min=1)] = 20,
@@ -73,6 +77,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
+@prints(CheckReport)
 def check(
     project: ProjectDir,
     contents: Annotated[bool, typer.Option("--contents", help="Also read every picture and compare it.")] = False,
@@ -111,6 +116,7 @@ _SEEN = {
 }
 
 
+@prints([Backup])
 def backup(project: ProjectDir, json: Json = False) -> None:
     """Make a verified backup now, with a readable labels.jsonl beside it, and list all there are.
 
@@ -133,6 +139,7 @@ def _backups_text(project: Path, found: tuple[Backup, ...]) -> str:
     return "\n".join([table(("backup", "when", "size", "why"), rows), limit])
 
 
+@prints(Backup)
 def restore(
     project: ProjectDir,
     name: Annotated[
@@ -148,6 +155,7 @@ def restore(
     print_result(restored, f"Restored {restored.name} ({restored.reason}).", as_json=json)
 
 
+@prints("visionft.project.importing.relinking:RelinkReport")
 def relink(
     project: ProjectDir,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the pictures are now, or above.")],
@@ -160,6 +168,7 @@ def relink(
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
 
 
+@prints("visionft.project.duplicating:Duplicate")
 def duplicate(
     project: ProjectDir,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder.")],
@@ -172,6 +181,7 @@ def duplicate(
         print_result(copy, words, as_json=json)
 
 
+@prints("visionft.project.formats.exporting:LabelExport")
 def export_project_labels(
     project: ProjectDir,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A file; a new folder where pictures go along.")],

@@ -14,6 +14,7 @@ from models.parameters import count_parameters
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table
 from visionft.cli.run_commands import RunName, SplitName, checked_split
+from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import Progress
@@ -27,6 +28,32 @@ if TYPE_CHECKING:
     from visionft.retrieval.evidence import Neighbour
 
 
+_TOP = {"class": str, "probability": float}
+_ALIKE = {
+    "name?": str,
+    "sha256?": str,
+    "note?": str,
+    "tags?": [str],
+    "classes": [str],
+    "similarity": float,
+}
+_PREDICTION = (
+    {
+        "path": Path,
+        "class": str,
+        "probability": float,
+        "distance": float | None,
+        "unlike": bool | None,
+        "top5": [_TOP],
+        "classes?": [str],
+        "supporting?": [_ALIKE],
+        "contradicting?": [_ALIKE],
+        "doubles?": [_ALIKE],
+    },
+    {"path": Path, "error": str},
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     for command in (evaluate, predict, methods):
@@ -38,6 +65,7 @@ def _snapshot(project: Path) -> Snapshot:
         return opened.snapshot()
 
 
+@prints("visionft.evaluation.report:Evaluation")
 def evaluate(
     project: ProjectDir,
     run: RunName,
@@ -75,6 +103,7 @@ def _evaluation_text(result: "Evaluation") -> str:
     )
 
 
+@prints([_PREDICTION])
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.")],
@@ -174,6 +203,20 @@ def _named(prediction: "Prediction") -> str:
     return prediction.class_name if prediction.classes is None else ", ".join(prediction.classes)
 
 
+@prints(
+    [
+        {
+            "method": str,
+            "title": str,
+            "summary": str,
+            "trainable_parameters": int,
+            "trainable_share": float,
+            "available": bool,
+            "reason": str,
+            "settings": dict[str, Any],
+        }
+    ]
+)
 def methods(
     backbone: Annotated[
         str, typer.Option(help="The backbone to count for.", autocompletion=completion.backbones)

@@ -12,26 +12,48 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 
 from visionft.amounts import duration_text
 from visionft.cli import completion
 from visionft.cli.next_steps import command_for
-from visionft.errors import VisionFTError
+from visionft.errors import ConfigError, VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
 from visionft.project.store import Project
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+# What a script reads of how a command ended.
+EXIT_CODES: Final = {
+    0: "done",
+    1: "a bug in the program, and stderr holds what to report; or what was to be checked is not as it should be",
+    2: "refused: wrong usage, or something to mend first; the error says what",
+    130: "stopped by Ctrl-C or SIGTERM; what was done until then is kept, and printed where it is worth something",
+    141: "nobody reads the output any more",
+}
 
 
 @dataclass
 class Given:
-    """The arguments of the command that runs, by name; typer fills them in."""
+    """What the command that runs was given; typer fills it in.
+
+    Attributes:
+        values: The arguments by name.
+        as_json: Whether it prints JSON, errors included.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    as_json: bool = False
+
+
+def _keep_json(context: typer.Context, as_json: bool) -> bool:
+    if isinstance(context.obj, Given):
+        context.obj.as_json = as_json
+    return as_json
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.", callback=_keep_json)]
 
 
 def _keep_context(context: typer.Context, project: Path) -> Path:
@@ -147,13 +169,37 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def print_error(error: VisionFTError, given: Mapping[str, Any] | None = None) -> None:
-    """Print an expected error as one line, its hint as the next, and last the command that takes its next step."""
+# What the last line on stderr holds where a command with `--json` is refused.
+ERROR: Final = {
+    "error": {"message": str, "hint": str, "next": str | None, "problems": [{"field": str, "message": str}]}
+}
+
+
+def error_value(error: VisionFTError, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON tells of an expected error; of settings also each fault with its field."""
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    told = {
+        "message": error.message,
+        "hint": error.hint,
+        "next": None if error.next_step is None else command_for(error.next_step, given),
+        "problems": [{"field": each.field, "message": each.message} for each in problems],
+    }
+    return {"error": told}
+
+
+def print_error(error: VisionFTError, given: Given) -> None:
+    """Print an expected error: as one line of JSON where that is wanted.
+
+    Else as one line, its hint as the next, and last the command that takes its next step.
+    """
+    if given.as_json:
+        write_err(json_text(error_value(error, given.values)))
+        return
     write_err(f"visionft: {' '.join(error.message.split())}")
     if error.hint:
         write_err(f"  {' '.join(error.hint.split())}")
     if error.next_step is not None:
-        write_err(f"  Next: {command_for(error.next_step, given)}")
+        write_err(f"  Next: {command_for(error.next_step, given.values)}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

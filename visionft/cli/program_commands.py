@@ -11,6 +11,7 @@ from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import Json, job, print_result, table
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.names import count_of
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("app")(window)
 
 
+@prints("visionft.doctor:Diagnosis")
 def doctor(json: Json = False) -> None:
     """Show versions, devices and whatever is wrong on this computer, with advice."""
     from visionft.doctor import describe, diagnose
@@ -37,6 +39,7 @@ def doctor(json: Json = False) -> None:
     print_result(diagnosis, lambda: describe(diagnosis, word_step=command_for), as_json=json)
 
 
+@prints({"folder": Path, "pictures": int, "bytes": int, "limit": int})
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete the decoded pictures; they are made again.")] = False,
     json: Json = False,
@@ -54,6 +57,7 @@ def cache(
     print_result(value, f"{said} in {folder}", as_json=json)
 
 
+@prints({"report": str})
 def support(
     names: Annotated[
         bool, typer.Option("--names", help="With the names of files, projects and classes that are in the log.")
@@ -67,6 +71,7 @@ def support(
     print_result({"report": told}, told, as_json=json)
 
 
+@prints("visionft.demo:DemoResult")
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
     drawn: Annotated[bool, typer.Option("--drawn", help="On pictures that it draws, in place of photographs.")] = False,

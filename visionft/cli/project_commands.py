@@ -10,10 +10,11 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_notices, print_result, table
+from visionft.cli.schemas import prints
 from visionft.curation.leaks.check import known_together
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
-from visionft.project.edits.certificates import certificates_of
+from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.formats.listing import ColumnChoice, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.importing.importer import ImportReport, import_source
@@ -21,8 +22,9 @@ from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.labelling import label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
-from visionft.project.splits import assign_splits
+from visionft.project.splits import SplitReport, assign_splits
 from visionft.project.store import Project
+from visionft.project.summary import ProjectSummary
 
 TO_DECIDE = "They have no label; label them to decide: visionft label PROJECT CLASS FILE"
 
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command("info")(info)
 
 
+@prints({"project": Path, "task": str})
 def new(
     project: ProjectDir,
     task: Annotated[
@@ -51,6 +54,7 @@ def new(
     print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
 
 
+@prints(ImportReport, ImportPreview)
 def import_pictures(
     project: ProjectDir,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Class folders, a list of pictures, or a zip.")],
@@ -193,6 +197,7 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     return lines + [f"Known already: {path}" for path in report.duplicates if path not in told]
 
 
+@prints({"class": str, "labelled": int})
 def label(
     project: ProjectDir,
     class_name: Annotated[
@@ -208,6 +213,7 @@ def label(
     print_result(value, f"Labelled {count_of(len(effects.image_ids), 'picture')} as {class_name}.", as_json=json)
 
 
+@prints(SplitReport)
 def split(
     project: ProjectDir,
     val: Annotated[float, typer.Option(help="Share of the labelled pictures for validation.")] = 0.15,
@@ -231,6 +237,13 @@ def split(
     print_result(report, f"Placed {count_of(report.assigned, 'picture')}.{taken} Now: {counts}.", as_json=json)
 
 
+@prints(
+    {
+        "...": ProjectSummary,
+        "conflicts": [Conflict],
+        "certificates": [{"...": Certificate, "proven": float}],
+    }
+)
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show what a project holds."""
     with opened_project(project, read_only=True) as opened:

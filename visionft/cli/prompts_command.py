@@ -8,6 +8,7 @@ import typer
 from models.catalog import DEFAULT_TEXT_BACKBONE
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table, write_err
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_measuring import PromptReport, measure_prompts
 from visionft.foreign_text import printable
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("prompts")(prompts)
 
 
+@prints({"templates": str, "classes": [ClassTexts], "same": [[str]], "measured": (PromptReport, None)})
 def prompts(
     project: ProjectDir,
     set_lines: Annotated[

@@ -8,6 +8,7 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result
+from visionft.cli.schemas import prints
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 
 _NAMES = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("download")(download)
 
 
+@prints({"set": str, "list": Path | None})
 def download(
     name: Annotated[str, typer.Argument(metavar="SET", help=f"{_NAMES}.", autocompletion=completion.public_sets)],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where its folder goes.")],

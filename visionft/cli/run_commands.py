@@ -9,10 +9,11 @@ import typer
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
+from visionft.cli.schemas import prints
 from visionft.data.types import Split
 from visionft.errors import ImageError, VisionFTError
 from visionft.evaluation.comparison import Changed, Comparison, compare_runs
-from visionft.evaluation.price import price_of
+from visionft.evaluation.price import Price, price_of
 from visionft.files import atomic_path
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import (
@@ -35,6 +36,23 @@ SplitName = Annotated[str, typer.Option(help="val or test.", autocompletion=comp
 SHOWN_CHANGES = 10
 
 
+_RUN = {
+    "run": str,
+    "title": str,
+    "pinned": bool,
+    "backbone": str,
+    "method": str,
+    "epochs": int,
+    "top1": float | None,
+    "state": str,
+    "weights": bool,
+    "faults": dict[str, str],
+    "price": Price,
+    "freed_bytes?": int,
+}
+_CHANGED = {"image": str, "classes": [str], "before": [str], "after": [str], "probability": float}
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     for command in (runs, compare, explain):
@@ -52,6 +70,7 @@ def checked_split(name: str) -> Split:
     return name  # type: ignore[return-value]
 
 
+@prints([_RUN], _RUN)
 def runs(
     project: ProjectDir,
     run: Annotated[
@@ -138,6 +157,20 @@ def _state(run: RunSummary) -> str:
     return "stopped" if run.result.stopped else "finished"
 
 
+@prints(
+    {
+        "before": str,
+        "after": str,
+        "split": str,
+        "pictures": int,
+        "both_right": int,
+        "left_out": int,
+        "p_value": float | None,
+        "fixed": [_CHANGED],
+        "broken": [_CHANGED],
+        "still_wrong": [_CHANGED],
+    }
+)
 def compare(
     project: ProjectDir,
     before: Annotated[
@@ -196,6 +229,23 @@ def _compare_text(found: Comparison, groups: dict[str, tuple[Changed, ...]], nam
     return "\n".join(lines)
 
 
+@prints(
+    [
+        (
+            {
+                "path": Path,
+                "class": str,
+                "probability": float,
+                "method": str,
+                "trustworthy": bool,
+                "deletion": float | None,
+                "random_deletion": [float],
+                "heat_map": Path | None,
+            },
+            {"path": Path, "error": str},
+        )
+    ]
+)
 def explain(
     project: ProjectDir,
     run: RunName,

@@ -11,6 +11,7 @@ from visionft.amounts import duration_text, memory_text, size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
 from visionft.cli.run_commands import SplitName, checked_split
+from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.price import OldHead
@@ -27,6 +28,26 @@ def register(app: typer.Typer) -> None:
     app.command("scoreboard")(scoreboard)
 
 
+@prints(
+    {
+        "split": str,
+        "pictures": int,
+        "best": str | None,
+        "front_by_time": [str],
+        "front_by_seconds": [str],
+        "answerers": [
+            {
+                "...": Standing,
+                "tied_with_best": bool,
+                "knowledge": str,
+                "milliseconds": float | None,
+                "why_no_place": str,
+            }
+        ],
+        "made?": "visionft.evaluation.training_free:MadeAnswers",
+        "measured?": "visionft.evaluation.measuring:MeasuredRuns",
+    }
+)
 def scoreboard(
     project: ProjectDir,
     split: SplitName = "val",

@@ -8,6 +8,7 @@ import typer
 
 from visionft.cli import completion
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.names import count_of
@@ -28,6 +29,38 @@ def register(app: typer.Typer) -> None:
     app.command("queue")(queue)
 
 
+@prints(
+    {
+        "run?": str,
+        "source?": str,
+        "suggested": int,
+        "unreadable": Any,
+        "stopped": bool,
+        "accepted": int,
+        "audit?": {
+            "file": Path,
+            "about_to_accept": int,
+            "sample": int,
+            "allowed": int,
+            "rightness": float,
+            "confidence": float,
+            "number": int,
+            "seed": int,
+            "expected_wrong": float,
+            "is_worth_trying": bool,
+        },
+        "pictures?": [
+            {
+                "path": Path,
+                "classes": [str],
+                "confidence": float,
+                "ranked": [Any],
+                "why": [{"path": Path | None, "classes": [str], "cosine": float}],
+            }
+        ],
+    },
+    "visionft.suggest.certificate:Audit",
+)
 def suggest(
     project: ProjectDir,
     run: Annotated[
@@ -230,6 +263,7 @@ def _certify(project: Path, file: Path, *, json: bool) -> None:
         print_result(audit, outcome, as_json=json)
 
 
+@prints([{"path": Path, "why": str, "suggested": [str], "confidence": float | None}])
 def queue(
     project: ProjectDir,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many pictures to name.")] = 20,

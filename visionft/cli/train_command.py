@@ -17,6 +17,7 @@ from visionft.cli import completion
 from visionft.cli.next_steps import command_for, joined
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, write_err
 from visionft.cli.run_commands import RunName
+from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, NextStep, VisionFTError
 from visionft.events import EpochDone, Notice
@@ -71,6 +72,18 @@ class GivenSettings:
         return config
 
 
+@prints(
+    {
+        "run": str,
+        "best": ({"epoch": int, "val_loss": float | None, "top1": float | None}, None),
+        "seconds": float,
+        "stopped": bool,
+        "left_out": int,
+        "trainable_parameters": int,
+        "total_parameters": int,
+    },
+    {"backbone": str, "method": str, "epochs": int, "...": "visionft.training.estimate:Estimate"},
+)
 def train(
     project: ProjectDir,
     backbone: Annotated[
@@ -279,6 +292,7 @@ def _kept_text(best: EpochDone) -> str:
     return f"kept epoch {best.epoch}, " if best.epoch else "kept its start (epoch 0), which training did not better, "
 
 
+@prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})
 def recipe_of_run(
     project: ProjectDir,
     run: RunName,

@@ -10,6 +10,7 @@ from models.timm_index import timm_names
 from visionft.amounts import count_text, size_text
 from visionft.cli import completion
 from visionft.cli.output import Json, job, print_result, table
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 
 if TYPE_CHECKING:
@@ -41,6 +42,23 @@ def register(app: typer.Typer) -> None:
         weights.command(name)(command)
 
 
+@prints(
+    [
+        {
+            "backbone": str,
+            "title": str,
+            "family": str,
+            "parameters": int,
+            "input_size": int,
+            "licence": str,
+            "weights": str,
+            "location": str,
+            "bytes": int,
+            "bytes_are_estimated": bool,
+            "summary": str,
+        }
+    ]
+)
 def backbones(
     timm: Annotated[
         str | None,
@@ -89,6 +107,7 @@ def _where(state: "WeightsState") -> str:
     return f"to download ({state.size_text}{begun})"
 
 
+@prints({"folder": Path, "offline": str, "weights": ["visionft.weights.states:WeightsState"]})
 def list_weights(json: Json = False) -> None:
     """List the weights on this computer and where they lie; `visionft backbones` lists all there are."""
     from visionft.weights import offline_reason, weights_folder, weights_states
@@ -110,6 +129,7 @@ def _location(state: "WeightsState") -> str:
     return state.location if state.is_here else f"broken off at {size_text(state.partial_bytes)}"
 
 
+@prints(["visionft.weights.states:WeightsState"])
 def fetch(
     names: Names,
     accept_licence: Annotated[
@@ -132,6 +152,7 @@ def fetch(
         print_result(states, lambda: table(("backbone", "weights", "licence", "file"), rows), as_json=json)
 
 
+@prints("visionft.weights.importing:ImportResult")
 def import_files(
     source: Annotated[
         Path, typer.Argument(metavar="FILE_OR_FOLDER", help="A .safetensors or .pth file, or a folder of them.")
@@ -159,6 +180,7 @@ def _import_text(result: "ImportResult") -> str:
     return "\n".join(lines) or "Nothing was imported."
 
 
+@prints([Path])
 def remove(names: Names, json: Json = False) -> None:
     """Delete weights from the weights folder, broken downloads included."""
     from visionft.weights import remove_weights
@@ -167,6 +189,7 @@ def remove(names: Names, json: Json = False) -> None:
     print_result(removed, lambda: "\n".join(f"Removed {path}" for path in removed), as_json=json)
 
 
+@prints({"folder": Path, "exists": bool})
 def folder(json: Json = False) -> None:
     """Print the weights folder, which can be copied to a computer without a network; VISIONFT_WEIGHTS moves it."""
     from visionft.weights import weights_folder

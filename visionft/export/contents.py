@@ -35,10 +35,11 @@ def files_in(folder: Path) -> list[str]:
 
 def list_contents(folder: Path) -> dict[str, ListedFile]:
     """Return size and hash of everything that an export wrote into `folder`, but for its record."""
-    return {name: _listed(folder / name) for name in files_in(folder) if name != RECORD_FILE}
+    return {name: listed_file(folder / name) for name in files_in(folder) if name != RECORD_FILE}
 
 
-def _listed(path: Path) -> ListedFile:
+def listed_file(path: Path) -> ListedFile:
+    """Return size and hash of a file."""
     return ListedFile(bytes=path.stat().st_size, sha256=sha256_file(path))
 
 
@@ -76,7 +77,7 @@ def own_files(folder: Path) -> list[str]:
     if record is None:
         return []
     listed = listed_files(record)
-    names = [name for name in listed or _FIRST_FILES if _is_there(folder, name)]
+    names = [name for name in listed or _FIRST_FILES if is_inside_folder(folder, name)]
     if listed is not None:
         names = [name for name in names if _is_still_ours(folder / name, listed[name])]
     return [*names, RECORD_FILE]
@@ -87,7 +88,7 @@ def note_change(folder: Path, name: str) -> None:
     record = read_record(folder)
     if record is None or name not in (listed_files(record) or {}):
         return
-    record["files"][name] = asdict(_listed(folder / name))
+    record["files"][name] = asdict(listed_file(folder / name))
     write_json(folder / RECORD_FILE, record)
 
 
@@ -96,11 +97,11 @@ def _is_inside(name: str) -> bool:
     return bool(parts) and ".." not in parts and "\\" not in name and not PureWindowsPath(name).anchor
 
 
-def _is_there(folder: Path, name: str) -> bool:
+def is_inside_folder(folder: Path, name: str) -> bool:
     """Tell whether the file is there, and in this folder: a link below it may lead anywhere."""
     path = folder / name
     return path.is_file() and path.parent.resolve() == folder.resolve() / Path(name).parent
 
 
 def _is_still_ours(path: Path, said: ListedFile) -> bool:
-    return path.suffix in _NOT_FOR_HANDS or _listed(path) == said
+    return path.suffix in _NOT_FOR_HANDS or listed_file(path) == said

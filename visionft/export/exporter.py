@@ -4,7 +4,9 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ import torch  # noqa: TID253
 from visionft.calibration import softmax
 from visionft.data.types import Snapshot, Task
 from visionft.errors import ExportError
-from visionft.evaluation.report import calibrate
+from visionft.evaluation.report import calibrate, summarise
+from visionft.evaluation.stored import read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.card.front_matter import TIMM_FOLDER
+from visionft.export.card.model_card import CARD_FILE, model_card
 from visionft.export.comparing import Reference, compare, require_equal
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
@@ -24,9 +29,11 @@ from visionft.export.contents import (
     MODEL_FILE,
     RECORD_FILE,
     list_contents,
+    listed_file,
 )
-from visionft.export.describing import describe_model, describe_values
+from visionft.export.described import metrics_of
 from visionft.export.distance import FittedDistance, fit_distance
+from visionft.export.doc_strings import describe_model, describe_values
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,
@@ -48,14 +55,19 @@ from visionft.export.precision.making import VariantMaker, require_pictures
 from visionft.export.precision.measuring import Reading
 from visionft.export.precision.variants import variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
+from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
-from visionft.export.sample_runs import run_samples
+from visionft.export.reference import references_in
+from visionft.export.sample_runs import require_right, run_samples
 from visionft.export.samples import sample_files, write_samples
+from visionft.export.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.files import sha256_file, write_json, write_text
-from visionft.project.edits.certificates import Certificate
 from visionft.retrieval.refreshing import load_current
+from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
+from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
+from visionft.training.runs.exchange import CONFIG_FILE as UPDATE_FILE
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import RunSummary, read_run
 
@@ -75,8 +87,7 @@ def export_run(
     out_dir: Path,
     *,
     options: ExportOptions = USUAL,
-    certificates: Sequence[Certificate] = (),
-    remarks: Mapping[int, tuple[str, tuple[str, ...]]] | None = None,
+    facts: ProjectFacts = NOTHING_KNOWN,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> ExportResult:
@@ -87,8 +98,8 @@ def export_run(
         images: The project's pictures; those of the validation split are compared.
         out_dir: Where to; made when it is missing.
         options: What is written, and how.
-        certificates: What is proven of the project's labels; the record says it to whoever uses the file.
-        remarks: {image id: (note, tags)}: they travel with the pictures of a run that holds some.
+        facts: What the project knows beside its pictures: the record and the card say it to whoever uses the file,
+            notes and tags travel with the pictures of a run that holds some.
         on_event: Receives how far it is.
         should_stop: Asked between pictures.
 
@@ -109,7 +120,8 @@ def export_run(
         if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
         require_pictures(options.precisions, answerer, images)
-        _, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
+        network = plain_network(answerer) if options.huggingface else None
+        val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
         fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
         metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
         on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
@@ -117,8 +129,8 @@ def export_run(
         build = partial(_whole, answerer=answerer, task=images.task, metadata=metadata, opset=options.opset)
         model_path = folder / MODEL_FILE
         model_path.write_bytes(build(networks).SerializeToString())
-        reference = Reference(answerer, temperature, images.task, fitted)
-        parity = compare(reference, images, model_path, on_event=on_event, should_stop=should_stop)
+        trained = Reference(answerer, temperature, images.task, fitted)
+        parity = compare(trained, images, model_path, on_event=on_event, should_stop=should_stop)
         require_equal(parity)
         if options.float_input:
             _keep_network(answerer.strongest, images, folder, metadata)
@@ -134,7 +146,7 @@ def export_run(
             should_stop=should_stop,
         ).make(options.precisions)
         remembered = (
-            keep_index(answerer.strongest, images, model_path, temperature, remarks or {}, variants)
+            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks, variants)
             if _embeds(answerer)
             else 0
         )
@@ -156,9 +168,34 @@ def export_run(
             large_ms=measure_large(answerer.strongest.preprocessing, options.opset),
             samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
-        write_json(folder / RECORD_FILE, record_of(answerer, result, certificates, list_contents(folder)))
+        require_right(result.samples)
+        if network is not None:
+            write_timm_folder(folder, network, answerer.strongest, temperature)
+        _keep_update(answerer, folder / ADAPTER_FOLDER)
+        measured = summarise(answerer.run, "val", val, temperature, thresholds) if val else None
+        metrics = metrics_of([measured, read_evaluation(run_dir, "test")])
+        record = record_of(answerer, result, images, facts, metrics)
+        names = _describe(folder, record | {"reference": references_in(folder)})
+        result = replace(result, files=names)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+def _keep_update(answerer: Answerer, folder: Path) -> None:
+    """Copy what other libraries load of a run, with its classes and the weights that it belongs to."""
+    source = answerer.run.path / (answerer.run.config.method_row.exchange_folder or ".")
+    if (source / UPDATE_FILE).is_file():
+        shutil.copytree(source, folder)
+        complete_exchange(folder, answerer.run.class_names, base_weights_of(answerer.run))
+
+
+def _describe(folder: Path, record: dict[str, Any]) -> tuple[str, ...]:
+    """Write the record and the card of all that lies in the folder; return what that is."""
+    files = list_contents(folder)
+    write_text(folder / CARD_FILE, model_card(record, files))
+    files[CARD_FILE] = listed_file(folder / CARD_FILE)
+    write_json(folder / RECORD_FILE, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+    return tuple(sorted(files))
 
 
 def _samples(
@@ -170,9 +207,10 @@ def _samples(
 
 def _planned(options: ExportOptions) -> list[str]:
     """Return the files that will be written; others may come, such as the labelled pictures of a retrieval run."""
+    of_timm = [f"{TIMM_FOLDER}/{name}" for name in (CONFIG_FILE, WEIGHTS_FILE)] if options.huggingface else []
     variants = [variant_file(precision) for precision in options.precisions]
-    floats = [FLOAT_MODEL_FILE] * options.float_input
-    return [MODEL_FILE, LABELS_FILE, RECORD_FILE, *sample_files(), *floats, *variants]
+    always = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *sample_files()]
+    return [*always, *[FLOAT_MODEL_FILE] * options.float_input, *variants, *of_timm]
 
 
 def _networks(answerer: Answerer, path: Path, fitted: FittedDistance | None, opset: int) -> list[Any]:

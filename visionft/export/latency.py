@@ -33,6 +33,7 @@ def measure_latency(predictor: Predictor, pixels: np.ndarray, *, should_stop: Sh
     return Latency(
         median_ms=round(float(np.median(times)), 3),
         p95_ms=round(float(np.percentile(times, 95)), 3),
+        p99_ms=round(float(np.percentile(times, 99)), 3),
         runs=len(times),
         provider=predictor.provider,
         width=pixels.shape[1],

@@ -16,15 +16,14 @@ from typing import Any, Final
 from visionft.amounts import size_text
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, NextStep, as_expected
-from visionft.export.contents import MODEL_FILE, RECORD_FILE
-from visionft.files import parse_json
+from visionft.export.contents import MODEL_FILE, RECORD_FILE, listed_files, read_record
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 2**31 - 1  # of one protobuf message
 MOST_METADATA: Final = 64 * 2**20
-_MOST_RECORD: Final = 64 * 2**20
 _MEMORY_SHARE: Final = 0.75  # of the computer's, for all that graphs compute at a time
+_PROCESSOR: Final = "CPUExecutionProvider"
 _FIRST_BYTE: Final = 0x08  # the format's version comes first, whoever writes the file
 # Bits of the tensors' types that are no whole bytes or more than one, by their names in the format.
 _BITS: Final = {
@@ -71,13 +70,14 @@ def check_model(path: Path, content: bytes) -> None:
         _check_tensor(path, tensor)
 
 
-def open_session(path: Path, content: bytes, *, device: str = "auto") -> Any:
+def open_session(path: Path, content: bytes, *, device: str = "auto", threads: int = 0) -> Any:
     """Return ONNX Runtime's session of a model that was checked.
 
     Args:
         path: Of the file, for the words.
         content: The model.
         device: `auto` takes an NVIDIA GPU where there is one; `cuda` requires it; anything else leaves it alone.
+        threads: How many may compute one operator; 0 leaves it to ONNX Runtime.
 
     Raises:
         ExportError: ONNX Runtime does not run it, or not on the GPU that was asked for.
@@ -85,13 +85,16 @@ def open_session(path: Path, content: bytes, *, device: str = "auto") -> Any:
     """
     import onnxruntime
 
-    _limit_memory()
+    providers = _providers(device)
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what fails is said once, by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
-    options.add_session_config_entry("session.use_env_allocators", "1")
+    if providers == [_PROCESSOR]:  # on a GPU memory is limited by the GPU's own
+        _limit_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=_providers(device))
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
         if (expected := as_expected(error)) is not None:
             raise expected from error
@@ -214,19 +217,13 @@ def _check_unchanged(path: Path, content: bytes) -> None:
 
 def _recorded_hash(path: Path) -> str | None:
     """Return the hash that the record beside a model has of it; None where it tells none."""
-    record = path.with_name(RECORD_FILE)
-    try:
-        if not record.is_file():
-            return None
-        with record.open("rb") as handle:
-            said = parse_json(handle.read(_MOST_RECORD))
-        listed = said.get("files", {}).get(path.name)
-        if listed is None and path.name != MODEL_FILE:
-            return None
-        return str(said["sha256"] if listed is None else listed["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        logger.info("%s tells no hash: %r", RECORD_FILE, error)
+    record = read_record(path.parent)
+    if record is None:
         return None
+    listed = (listed_files(record) or {}).get(path.name)
+    if listed is not None:
+        return listed.sha256 or None
+    return record["sha256"] if path.name == MODEL_FILE else None
 
 
 def _refused(path: Path, reason: str) -> ExportError:
@@ -238,9 +235,9 @@ def _providers(device: str) -> list[str]:
 
     is_there = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu()
     if device not in ("auto", "cuda") or not is_there:
-        return ["CPUExecutionProvider"]
+        return [_PROCESSOR]
     onnxruntime.preload_dlls()
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CUDAExecutionProvider", _PROCESSOR]
 
 
 @cache

@@ -27,6 +27,12 @@ class ExportOptions:
     )
     opset: int = setting(OPSET, label="Format", help="18, 20 or 22: a lower one is read by older runtimes.")
 
+    huggingface: bool = setting(
+        False,
+        label="Also write a folder for timm and Hugging Face",
+        help="config.json and model.safetensors, which timm loads as a network with equal answers.",
+    )
+
     def check(self) -> None:
         """Refuse what cannot be written.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Split
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, read_record
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
 from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
@@ -59,6 +59,7 @@ class Latency:
 
     Attributes:
         provider: What really ran it, such as CPUExecutionProvider.
+        p99_ms: None in the records of earlier versions.
         width: Of the picture in pixels, as is `height`: resizing it is part of the time.
     """
 
@@ -68,6 +69,7 @@ class Latency:
     provider: str
     width: int
     height: int
+    p99_ms: float | None = None
 
     @property
     def hardware(self) -> str:
@@ -100,6 +102,7 @@ class ExportResult:
         float_model: The second file, for those who preprocess themselves; None where it was not wanted.
         border: From where on a picture is unlike the training pictures; None where there were too few to tell.
         remembered: How many labelled pictures lie beside the file, for evidence.
+        files: Everything that was written beside the record, the model included.
         samples: What came of those programs beside it that were to be run.
         large_ms: How long the graph prepares a picture of 12 megapixels; 0 in the records of earlier versions.
         variants: The smaller files beside it, and those that were tried and not kept.
@@ -116,6 +119,7 @@ class ExportResult:
     border: Border | None = None
     remembered: int = 0
     samples: tuple[SampleRun, ...] = ()
+    files: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
     large_ms: float = 0.0
 
@@ -145,6 +149,7 @@ def read_export(folder: Path) -> ExportResult | None:
             float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
+            files=tuple(listed_files(record) or ()),
             samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
             variants=read_variants(record, folder),
             large_ms=float(record.get("large_ms", 0.0)),

@@ -1,6 +1,6 @@
 """What an exported file and the record beside it say of themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,16 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.data.types import Snapshot
-from visionft.export.contents import ListedFile
+from visionft.export.described import data_of, training_of
 from visionft.export.distance import FittedDistance
 from visionft.export.graph import preprocessing_metadata
 from visionft.export.parity import ExportResult, SampleRun
-from visionft.project.edits.certificates import Certificate
+from visionft.export.project_facts import ProjectFacts
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun
 from visionft.training.runs.run_folder import BaseWeights
+from visionft.weights.locations import PRETRAINED
 
 
 def metadata_of(
@@ -60,6 +61,7 @@ def _made_of(answerer: Answerer) -> dict[str, Any]:
 
 def _part(part: LoadedRun) -> dict[str, Any]:
     config, weights = part.run.config, base_weights_of(part.run)
+    caveat = config.backbone_row.caveat if weights.source == PRETRAINED else ""
     return {
         "run": part.run.name,
         "backbone": config.backbone,
@@ -67,6 +69,7 @@ def _part(part: LoadedRun) -> dict[str, Any]:
         "method": config.method,
         "license": weights.licence,
         "weights": _source(weights),
+        **({"caveat": caveat} if caveat else {}),
         "preprocessing": preprocessing_metadata(part.preprocessing),
     }
 
@@ -81,14 +84,28 @@ def _source(weights: BaseWeights) -> dict[str, str]:
 
 
 def record_of(
-    answerer: Answerer,
-    result: ExportResult,
-    certificates: Sequence[Certificate],
-    files: Mapping[str, ListedFile],
+    answerer: Answerer, result: ExportResult, images: Snapshot, facts: ProjectFacts, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what `export.json` holds: of what the model is made and what was measured of it."""
+    """Return what `export.json` holds beside its list of files: of what the model is made, what was measured of it.
+
+    Args:
+        answerer: What was exported.
+        result: What the file was measured to be.
+        images: The project's pictures.
+        facts: What the project knows of them.
+        metrics: What the model is worth, by split (`metrics_of`).
+    """
+    made, run = _made_of(answerer), answerer.run
+    caveats = dict.fromkeys(part["caveat"] for part in made.get("parts", [made]) if "caveat" in part)
     return {
-        **_made_of(answerer),
+        **made,
+        "title": run.title,
+        "method_title": run.config.method_row.title,
+        "task": images.task,
+        "caveats": list(caveats),
+        "data": data_of(run, images, facts),
+        "metrics": metrics,
+        "training": training_of(run),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "temperature": result.temperature,
@@ -100,8 +117,7 @@ def record_of(
         "samples": {each.name: _came_of(each) for each in result.samples},
         "large_ms": result.large_ms,
         "variants": [asdict(variant) for variant in result.variants],
-        "files": {name: asdict(said) for name, said in files.items()},
-        "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in certificates],
+        "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in facts.certificates],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }

@@ -1,6 +1,7 @@
 """Running the programs beside an exported model by themselves, as its users will: do they answer as this program does?
 
-They are told from tests: what is wrong with one is said in the record and hinders no export.
+One that cannot be run here is said in the record. A Python sample that answers otherwise than the model is a wrong
+export, and refused.
 """
 
 import logging
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from visionft.errors import ExportError
 from visionft.export.parity import SampleRun
 from visionft.export.predictor import Prediction, Predictor
 from visionft.export.samples import NODE, PYTHON, Sample
@@ -42,10 +44,22 @@ def run_samples(folder: Path, pictures: Sequence[Path], out_dir: Path) -> tuple[
     expected = [said for said, _ in zip(readable, range(ASKED), strict=False)]
     if not expected:
         return ()
-    return _run_python(folder, expected), _run_node(folder, expected, out_dir)
+    return run_python(folder, expected), _run_node(folder, expected, out_dir)
 
 
-def _run_python(folder: Path, expected: Sequence[Prediction]) -> SampleRun:
+def require_right(samples: Sequence[SampleRun]) -> None:
+    """Refuse an export whose Python sample answers otherwise.
+
+    Raises:
+        ExportError: It does.
+    """
+    if any(each.name == PYTHON.name and each.agrees is False for each in samples):
+        hint = "Nothing was kept. Please report this with the run's config.json."
+        raise ExportError(f"{PYTHON.file} does not answer as the exported file does.", hint)
+
+
+def run_python(folder: Path, expected: Sequence[Prediction]) -> SampleRun:
+    """Run the Python sample on pictures, whose answers by this program are `expected`."""
     if getattr(sys, "frozen", False):
         return SampleRun(name=PYTHON.name, why_not="This program has no Python to run it with.")
     # Isolated: no folder of the user's, and no variable, brings it anything.
@@ -101,8 +115,8 @@ def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Sequence[
             words = words.replace(told, short)  # an export tells nobody how a disk is laid out
         return SampleRun(name=sample.name, why_not=f"It ended with {done.returncode}: {words}")
     printed = done.stdout
-    for path in paths:
-        printed = printed.replace(path, Path(path).name)
+    for number, path in enumerate(paths, start=1):  # whoever gets the export learns no names of the author's files
+        printed = printed.replace(path, f"picture{number}{Path(path).suffix}")
     agrees = _agrees(printed, expected)
     if not agrees:
         logger.warning("%s answers otherwise than the program", sample.file)

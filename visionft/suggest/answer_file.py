@@ -8,6 +8,7 @@ from pathlib import Path
 from visionft.errors import ProjectError
 from visionft.files import write_text
 from visionft.project.formats.csv_rows import csv_rows
+from visionft.project.formats.whole_files import check_size
 from visionft.project.names import count_of
 from visionft.suggest.certificate import PendingAudit
 
@@ -29,8 +30,10 @@ def read_answers(file: Path, class_names: Sequence[str]) -> dict[int, tuple[str,
     """Return {image id: class names} of a filled-in sample.
 
     Raises:
-        ProjectError: A column is missing, a row is none, an answer is empty or names no class; all of it is said.
+        ProjectError: It is too large, a column is missing, a row is none, an answer is empty or names no class; all at
+            once.
     """
+    check_size(file)
     rows = csv_rows(file)
     _, header = next(rows, (0, []))
     if isinstance(header, str) or not {"image_id", "answer"} <= set(header):

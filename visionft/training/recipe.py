@@ -37,8 +37,8 @@ MOST_BYTES: Final = 10**6
 _VERSION, _PROGRAM, _WEIGHTS = "format_version", "visionft", "weights"
 _HEAD = """\
 # A recipe of VisionFT: what decides a training besides the pictures, their labels, splits and prompts.
-# Train with it:  visionft train PROJECT --recipe THIS_FILE
-# or open it on the Train page. What else the command is given wins; a line that is taken out takes the program's value.
+# To train with it, give it to the command that trains, or open it on the Train page. What is chosen there besides wins;
+# a line that is taken out takes the program's own value.
 """
 _OF_WEIGHTS = (
     "What training begins with. Another file than this one is refused; without this table, any that the setting "

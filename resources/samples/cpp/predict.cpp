@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -46,6 +48,22 @@ std::vector<std::string> lines(const fs::path& path) {
     std::vector<std::string> found;
     for (std::string line; std::getline(file, line);) found.push_back(line);
     return found;
+}
+
+// Tells whether the labelled pictures beside the model were changed after the export: predict.py answers from them then.
+bool was_index_changed(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    unsigned char size[8] = {};
+    if (!file.read(reinterpret_cast<char*>(size), 8)) return false;
+    uint64_t length = 0;
+    for (int place = 7; place >= 0; --place) length = length << 8 | size[place];
+    std::string head(std::min<uint64_t>(length, 1 << 28), ' ');
+    file.read(head.data(), static_cast<std::streamsize>(head.size()));
+    for (const char* key : {"\\\"added\\\": ", "\\\"removed\\\": "}) {  // JSON inside of JSON
+        const size_t at = head.find(key);
+        if (at != std::string::npos && std::strtoull(head.c_str() + at + std::strlen(key), nullptr, 10) > 0) return true;
+    }
+    return false;
 }
 
 // Returns a picture as upright RGB, transparent parts on white, as the model learned to see it; empty where it is none.
@@ -112,6 +130,9 @@ int main(int count, char** words) {
             content.push_back(static_cast<char>(std::stoi(hidden.substr(at, 2), nullptr, 16)));
         if (!hidden.empty()) session = Ort::Session(environment, content.data(), content.size(), Ort::SessionOptions{});
         const auto names = lines(folder / "labels.txt");
+        if (was_index_changed(folder / "index.safetensors"))
+            std::fprintf(stderr, "predict: the labelled pictures beside the model were changed since the export: "
+                                 "only predict.py answers from them.\n");
         for (int place = 1; place < count; ++place) {
             cv::Mat pixels = read_pixels(words[place]);
             if (!pixels.empty()) {

@@ -43,6 +43,9 @@ catch (Exception error) when (error is OnnxRuntimeException or KeyNotFoundExcept
     return Stop($"{modelPath} cannot be used ({error.Message}). Export it again.");
 }
 
+if (WasIndexChanged(Path.Combine(Path.GetDirectoryName(modelPath)!, "index.safetensors")))
+    Say("the labelled pictures beside the model were changed since the export: only predict.py answers from them.");
+
 int leftOut = 0;
 foreach (string path in args)
 {
@@ -106,6 +109,18 @@ static DenseTensor<byte> ReadPixels(string path)
         }
     }
     return upright;
+}
+
+// Tells whether the labelled pictures beside the model were changed after the export: predict.py answers from them then.
+static bool WasIndexChanged(string path)
+{
+    if (!File.Exists(path)) return false;
+    using var file = new BinaryReader(File.OpenRead(path));
+    using JsonDocument head = JsonDocument.Parse(file.ReadBytes((int)file.ReadInt64()));
+    string about = head.RootElement.GetProperty("__metadata__").GetProperty("about").GetString()!;
+    using JsonDocument said = JsonDocument.Parse(about);
+    return new[] { "added", "removed" }.Any(
+        key => said.RootElement.TryGetProperty(key, out JsonElement count) && count.GetInt32() > 0);
 }
 
 // `dotnet run` starts the program some folders below this one.

@@ -3,6 +3,7 @@
 // Prints what predict.py prints. Keep this file where the export put it: the model lies two folders above.
 // Needs Node.js 20.9 or newer, and once in this folder: npm install
 
+import { createReadStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
@@ -33,17 +34,6 @@ async function readPixels(sharp, path) {
   return { pixels: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
 }
 
-/** Tell how many labelled pictures were added beside the model after the export: they have no say here. */
-async function addedPictures() {
-  try {
-    const packed = await readFile(INDEX);
-    const end = 8 + Number(packed.readBigUInt64LE(0));
-    return JSON.parse(JSON.parse(packed.subarray(8, end)).__metadata__.about).added;
-  } catch {
-    return 0;
-  }
-}
-
 const paths = process.argv.slice(2);
 if (paths[0] === "-h" || paths[0] === "--help") {
   console.log("Classify pictures with model.onnx: node predict.mjs PICTURE...");
@@ -58,7 +48,7 @@ try {
 } catch (error) {
   stop(`${error.message.split("\n")[0]}. Run "npm install" in ${fileURLToPath(new URL(".", import.meta.url))} first.`);
 }
-const { openModel, classify } = await import("../model.mjs");
+const { openModel, classify, wasIndexChanged } = await import("../model.mjs");
 
 let model;
 try {
@@ -68,8 +58,12 @@ try {
   if (error.code === "ENOENT") stop(`${path} is missing. Keep this file in the folder of the export.`);
   stop(`${path} cannot be used (${error.message}). Export it again.`);
 }
-const added = await addedPictures();
-if (added) say(`${added} pictures were added beside the model; only predict.py lets them have a say.`);
+try {
+  if (existsSync(INDEX) && (await wasIndexChanged(createReadStream(INDEX))))
+    say("the labelled pictures beside the model were changed since the export: only predict.py answers from them.");
+} catch (error) {
+  stop(`${fileURLToPath(INDEX)} cannot be read (${error.message}). Export it again, or take it away.`);
+}
 
 for (const path of paths) {
   let answer;

@@ -1,8 +1,9 @@
 // The page's logic: read the chosen picture, ask the model, show the answers.
 
-import { classify, openModel } from "../model.mjs";
+import { classify, openModel, wasIndexChanged } from "../model.mjs";
 
 const MODEL = new URL("../../model.onnx", import.meta.url);
+const INDEX = new URL("../../index.safetensors", import.meta.url);
 const part = (id) => document.getElementById(id);
 
 function say(words, isWrong = false) {
@@ -17,6 +18,16 @@ async function load() {
   const answer = await fetch(MODEL);
   if (!answer.ok) throw new Error(`${MODEL.pathname} is missing. Keep this folder where the export put it.`);
   return openModel(ort, new Uint8Array(await answer.arrayBuffer()), { executionProviders: ["wasm"] });
+}
+
+/** Read an answer of the server piece by piece; what is not asked for is not fetched. */
+async function* pieces(answer) {
+  const reader = answer.body.getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel();
+  }
 }
 
 /** Return a picture as upright RGB, transparent parts on white, as the model learned to see it. */
@@ -92,7 +103,9 @@ try {
       drop.classList.toggle("over", kind === "dragover");
       if (kind === "drop") ask(event.dataTransfer.files[0]);
     });
-  say("Ready.");
+  const index = await fetch(INDEX);
+  const isOld = index.ok && (await wasIndexChanged(pieces(index)));
+  say(isOld ? "The labelled pictures were changed since the export; only predict.py answers from them." : "Ready.", isOld);
 } catch (error) {
   say(error.message, true);
 }

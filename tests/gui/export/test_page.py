@@ -15,8 +15,9 @@ from gui.shell.window import MainWindow
 from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
 from visionft.export.options import ExportOptions
-from visionft.export.parity import ExportResult, Latency, Parity
+from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
 from visionft.export.samples import PYTHON, SAMPLES
+from visionft.export.verifying import FileFault, Verification
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
@@ -47,6 +48,9 @@ def page(window: MainWindow, project_dir: Path):
     return window.page("export")
 
 
+RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
+
+
 @pytest.fixture
 def exporting(monkeypatch):
     """Let exports write a small file and a true record; return what was asked."""
@@ -63,8 +67,11 @@ def exporting(monkeypatch):
                 median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
+            samples=RUNS,
         )  # fmt: skip
-        record = {name: value for name, value in asdict(result).items() if name not in ("model", "float_model")}
+        left_out = {"model", "float_model", "samples", "files"}
+        record = {name: value for name, value in asdict(result).items() if name not in left_out}
+        record["samples"] = {each.name: {"agrees": each.agrees, "why_not": each.why_not} for each in RUNS}
         (out_dir / "export.json").write_text(json.dumps(record))
         return result
 
@@ -84,7 +91,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     page.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = {"options": ExportOptions(float_input=True, opset=18), "certificates": (), "remarks": {}}
+    options = {"options": ExportOptions(float_input=True, opset=18), "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, options)]
     card = page.parity_card
     assert card.isVisible() and not page.promises.isVisible()
@@ -93,6 +100,10 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, w
     assert figures["speed"] == "11.4 ms" and figures["slow"] == "13.9 ms" and figures["size"] == "1.5 MB"
     assert "60 runs" in notes["speed"] and "CPU" in notes["speed"] and "48\u00a0x\u00a040" in notes["slow"]
     assert "opset 18" in notes["size"] and "model_float.onnx" in card._others.text()
+    assert card.samples() == (
+        "predict.py was run by itself and answers the same. "
+        "samples/node/predict.mjs was not run: Node.js is not installed."
+    )
 
 
 def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting, project_dir, monkeypatch):
@@ -103,6 +114,29 @@ def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting
     assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
     qtbot.mouseClick(page.try_button, LEFT)
     assert window.current_page.name == "try"
+
+
+def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, page, exporting, monkeypatch):
+    faults = [FileFault(name="labels.txt", fault="changed")]
+
+    def check_export(folder, *, on_event, should_stop):
+        return Verification(folder=folder, checked=7, faults=tuple(faults), foreign=("mine.txt",), answers=())
+
+    monkeypatch.setattr(export_page, "check_export", check_export)
+    export(qtbot, window, page)
+    card = page.parity_card
+    assert card.check_text() == ""
+    for expected in ("Changed: labels.txt. Export it again", "Checked again: all 7 files are as they were"):
+        qtbot.mouseClick(card.check_button, LEFT)
+        qtbot.waitUntil(lambda: not window.state.tasks.pending)
+        assert card.check_text().startswith(expected) and card.check_text().endswith("Not of this export: mine.txt.")
+        assert card.check_button.isEnabled()
+        faults.clear()
+
+
+def test_a_folder_for_timm_is_an_option(page):
+    page.timm_box.setChecked(True)
+    assert page.options() == ExportOptions(huggingface=True)
 
 
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):

@@ -191,8 +191,12 @@ PLACES = {
     "split": "project.split",
     "info": "page.project",
     "train": "run.start",
+    "recipe": "run.recipe",
     "evaluate": "run.evaluate",
     "export": "run.export",
+    "push": "page.export",
+    "bench-model": "page.export",
+    "verify": "page.export",
     "predict": "try.csv",
     "evidence": "page.try",
     "index": "page.export",
@@ -232,6 +236,7 @@ PLACES = {
     "demo": "file.sample",
     "weights": "run.weights",
     "app": "page.project",
+    "help": "help.commands",
 }
 
 

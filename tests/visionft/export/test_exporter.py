@@ -24,6 +24,7 @@ from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
+from visionft.export.project_facts import ProjectFacts
 from visionft.project.edits.certificates import Audit, Certificate
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -46,7 +47,8 @@ def test_every_method_exports_one_equal_file(
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     index = ["index.safetensors"] if METHODS[method].is_live else []
-    assert names == ["export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
+    update = ["adapter"] if METHODS[method].exchange_folder else []
+    assert names == ["README.md", *update, "export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
     assert (tmp_path / "out" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((tmp_path / "out" / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -133,7 +135,16 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
         run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions(float_input=True)
     ).model
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["export.json", "labels.txt", "model.onnx", "model_float.onnx", "predict.py", "samples"]
+    assert names == [
+        "README.md",
+        "adapter",
+        "export.json",
+        "labels.txt",
+        "model.onnx",
+        "model_float.onnx",
+        "predict.py",
+        "samples",
+    ]
     whole, bare = (
         onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
         for name in ("model.onnx", "model_float.onnx")
@@ -265,7 +276,7 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
         confidence=0.95, most_wrong=9, number=1, seed=7, is_passed=True,
     )  # fmt: skip
     proven = Certificate(audit=audit, at=1_700_000_000_000, labels=1000, standing=998)
-    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", certificates=[proven])
+    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(certificates=[proven]))
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_certificates"]
     assert told["sentence"].startswith("At least 99.1% of 1,000 accepted labels are right, with 95.0% confidence")
     assert (told["standing"], told["audit"]["sample"]) == (998, 299)

@@ -20,6 +20,7 @@ from visionft.export.extending import change_index
 from visionft.export.memory_index import Remembered, read_index, write_index
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
+from visionft.export.project_facts import ProjectFacts
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import RUNS_FOLDER
@@ -32,7 +33,7 @@ def exported(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Pa
     train(config, snapshot, folder / RUNS_FOLDER / "001-knn")
     first = snapshot.labelled("train")[0]
     remarks = {first.image_id: ("seen at dawn", ("dark", "wet"))}
-    result = export_run(folder / RUNS_FOLDER / "001-knn", snapshot, folder / "out", remarks=remarks)
+    result = export_run(folder / RUNS_FOLDER / "001-knn", snapshot, folder / "out", facts=ProjectFacts(remarks=remarks))
     assert result.parity.is_equal and result.remembered == len(snapshot.labelled("train"))
     return folder / "out"
 

@@ -135,7 +135,7 @@ def test_every_cut_is_said_before_it_runs(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("onnxruntime.InferenceSession", lambda *_args, **_more: pytest.fail("it was opened"))
     whole = model_of(tensor(), tensor("more", (0.5,) * 40)).SerializeToString()
     path = tmp_path / "model.onnx"
-    (tmp_path / "export.json").write_text(json.dumps({"sha256": "0" * 64}), encoding="utf-8")
+    (tmp_path / "export.json").write_text(json.dumps({"sha256": "0" * 64, "parity": {}}), encoding="utf-8")
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(ExportError, match=r"cut short|is empty|is no ONNX file|changed or damaged"):
@@ -145,8 +145,8 @@ def test_every_cut_is_said_before_it_runs(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
 def test_a_changed_byte_of_an_export_is_said(name: str, tmp_path: Path) -> None:
     path = saved(tmp_path / name, model_of())
-    of_it = {"sha256": sha256_file(path)}
-    record = of_it if name == "model.onnx" else {"sha256": "0" * 64, "files": {name: of_it}}
+    of_it = {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    record = {"parity": {}, **(of_it if name == "model.onnx" else {"sha256": "0" * 64, "files": {name: of_it}})}
     (tmp_path / "export.json").write_text(json.dumps(record), encoding="utf-8")
     assert Predictor(path).class_names == ("a", "b", "c")
     content = bytearray(path.read_bytes())
@@ -158,7 +158,9 @@ def test_a_changed_byte_of_an_export_is_said(name: str, tmp_path: Path) -> None:
     assert Predictor(path).class_names == ("a", "b", "c")
 
 
-@pytest.mark.parametrize("record", ["{", "[]", "{}", "[" * 5000])
+@pytest.mark.parametrize(
+    "record", ["{", "[]", "{}", "[" * 5000, '{"sha256": 5, "parity": {}, "files": {"model.onnx": 3}}']
+)
 def test_a_record_that_tells_nothing_is_no_obstacle(record: str, tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(record, encoding="utf-8")
     assert read_model(saved(tmp_path / "model.onnx", model_of()))

@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -24,6 +25,8 @@ import resources
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
+from visionft.export.memory_index import read_index, write_index
+from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -56,7 +59,7 @@ def openvino(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list
     vino = pytest.importorskip("openvino")
     core = vino.Core()
     compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return [compiled(pixels[None])["probabilities"][0] for pixels in pictures]
+    return [np.asarray(compiled(pixels[None])["probabilities"])[0] for pixels in pictures]
 
 
 def reference(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
@@ -64,7 +67,8 @@ def reference(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> lis
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(str(model))
-    return [np.asarray(evaluator.run(["probabilities"], {"image": pixels[None]})[0])[0] for pixels in pictures]
+    answers = (cast("list[np.ndarray]", evaluator.run(["probabilities"], {"image": each[None]})) for each in pictures)
+    return [probabilities[0] for (probabilities,) in answers]
 
 
 def opencv(model: Path, pictures: Sequence[np.ndarray], scratch: Path) -> list[np.ndarray]:
@@ -128,7 +132,7 @@ def exports(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dic
         )  # fmt: skip
         run_dir = project / "runs" / f"{number:03d}-{kind}"
         train(config, shown, run_dir)
-        export_run(run_dir, shown, project / kind, float_input=True)
+        export_run(run_dir, shown, project / kind, options=ExportOptions(float_input=True))
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")
     return {kind: project / kind for kind in KINDS}
@@ -244,6 +248,23 @@ def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path
             (folder / "model.onnx").write_bytes(content)
         (said,) = ask_page(address, tmp_path)
         assert words in said["state"], said
+
+
+def test_samples_say_that_the_pictures_beside_the_model_were_changed(
+    served, javascript_packages: Path, tmp_path: Path
+) -> None:
+    folder, address = served("knn")
+    node = ["node", folder / "samples" / "node" / "predict.mjs", tmp_path / "a.png"]
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    assert not subprocess.run(node, capture_output=True, text=True, timeout=120, check=True).stderr
+    index = read_index(folder / "model.onnx")
+    assert index is not None
+    write_index(folder / "index.safetensors", dataclasses.replace(index, removed=1))
+    told = subprocess.run(node, capture_output=True, text=True, timeout=120, check=True).stderr
+    assert "changed since the export: only predict.py answers from them" in told
+    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
+    (said,) = ask_page(address, tmp_path)
+    assert "changed since the export; only predict.py answers from them" in said["state"]
 
 
 def test_the_float_file_is_for_opencv_too(exports) -> None:

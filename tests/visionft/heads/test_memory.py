@@ -112,6 +112,10 @@ def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused():
     assert again.image_ids.tolist() == list(range(5, 65))
     with pytest.raises(ValueError, match="counts"):
         Memory.from_arrays(memory.arrays() | {"counts": np.ones(3)})
+    labels, weights = memory.labels, memory.weights
+    for change in ({"labels": labels + 99}, {"labels": labels - 99}, {"weights": weights * np.nan}):
+        with pytest.raises(ValueError, match=r"does not fit the rows|no numbers"):  # a file that anybody made
+            Memory.from_arrays(memory.arrays() | change)
     with pytest.raises(ValueError, match="labels"):
         Memory.from_arrays({name: value for name, value in memory.arrays().items() if name != "labels"})
 

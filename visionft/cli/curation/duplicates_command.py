@@ -1,12 +1,14 @@
 """`visionft duplicates`: pictures that are in the project twice, and keeping one of each."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from visionft.cli.curation.findings import look
 from visionft.cli.output import Json, ProjectDir, opened_project, print_result
+from visionft.cli.schemas import prints
 from visionft.curation.duplicates import groups_now as double_groups
 from visionft.curation.duplicates.groups_now import Group, groups_now
 from visionft.errors import VisionFTError
@@ -21,6 +23,15 @@ def register(app: typer.Typer) -> None:
     app.command("duplicates")(duplicates)
 
 
+@prints(
+    {
+        "groups": [
+            {"kind": str, "score": float, "conflict": bool, "images": [{"path": Path, "label": str | None}]},
+        ],
+        "threshold": float,
+        "removed?": int,
+    }
+)
 def duplicates(
     project: ProjectDir,
     threshold: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
+from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 
 
@@ -13,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("embed")(embed)
 
 
+@prints("visionft.features.embedding:EmbedReport")
 def embed(
     project: ProjectDir,
     backbone: Annotated[

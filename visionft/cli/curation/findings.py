@@ -13,6 +13,8 @@ from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.names import count_of
 from visionft.project.store import Project
 
+FINDING = {"path": Path, "kind": str, "score": float, "reason": str}  # what JSON tells of one
+
 _SHOWN = 50  # lines for a person; `--json` prints all
 
 

@@ -1,12 +1,14 @@
 """`visionft label-errors`: which labels are probably wrong, what they should be, which classes are mixed up."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from visionft.cli.curation.findings import flagged, look
 from visionft.cli.output import Json, ProjectDir, opened_project, print_result, table
+from visionft.cli.schemas import prints
 from visionft.curation.check import CheckResult, Finding
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import VisionFTError
@@ -22,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("label-errors")(label_errors)
 
 
+@prints([{"path": Path, "label": (str, [str]), "suggested": str, "score": float, "doubted?": str}])
 def label_errors(
     project: ProjectDir,
     threshold: Annotated[

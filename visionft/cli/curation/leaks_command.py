@@ -1,12 +1,14 @@
 """`visionft leaks`: pictures that belong together in several splits, and putting each group into one."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from visionft.cli.curation.findings import look
 from visionft.cli.output import Json, ProjectDir, opened_project, print_result
+from visionft.cli.schemas import prints
 from visionft.curation.check import CheckResult
 from visionft.curation.leaks.check import (
     DOUBLES,
@@ -31,6 +33,15 @@ def register(app: typer.Typer) -> None:
     app.command("leaks")(leaks)
 
 
+@prints(
+    {
+        "leaks": [{"kinds": [str], "images": [{"path": Path, "split": str}]}],
+        "pairs": int,
+        "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
+        "accuracy": [HonestAccuracy],
+        "moved?": int,
+    }
+)
 def leaks(
     project: ProjectDir,
     mended: Annotated[

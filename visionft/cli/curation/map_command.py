@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visionft.cli.output import Json, ProjectDir, is_stdout, job, opened_project, print_result, table, write_out
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.files import write_text
 from visionft.foreign_text import printable, spreadsheet_cell
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("similar")(similar)
 
 
+@prints([{"path": str, "x": float, "y": float, "label": str, "split": str}])
 def map_(
     project: ProjectDir,
     method: Annotated[str, typer.Option(help="tsne, or pca, which is quick and shows less.")] = "tsne",
@@ -97,6 +99,7 @@ def _cell(path: str) -> str:
     return shown if spreadsheet_cell(shown) == shown else f".{os.sep}{shown}"
 
 
+@prints([{"path": str, "label": str, "score": float, "double": bool}])
 def similar(
     project: ProjectDir,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Of the project, or any other pictures.")],

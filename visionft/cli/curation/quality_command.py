@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from visionft.cli.curation.findings import flagged, look, print_findings
+from visionft.cli.curation.findings import FINDING, flagged, look, print_findings
 from visionft.cli.output import Json, ProjectDir, opened_project
+from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.edits.image_changes import TagImages
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("quality")(quality)
 
 
+@prints([FINDING])
 def quality(
     project: ProjectDir,
     kind: Annotated[

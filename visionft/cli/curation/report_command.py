@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from visionft.cli.curation.findings import finding_values
+from visionft.cli.curation.findings import FINDING, finding_values
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
-from visionft.curation.health.facts import CheckHealth, Health
+from visionft.cli.schemas import prints
+from visionft.curation.health.facts import Advice, CheckHealth, Health, RunHealth, WeakClass
 from visionft.project.names import count_of
 
 
@@ -16,6 +17,16 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@prints(
+    {
+        "...": Health,
+        "-": ["paths", "labels"],
+        "checks": [{"...": CheckHealth, "worst": [FINDING]}],
+        "advice": [{"...": Advice, "-": ["image_ids"], "images": [str]}],
+        "run": ({"...": RunHealth, "classes": [{"...": WeakClass, "examples": [str]}]}, None),
+        "report": Path | None,
+    }
+)
 def report(
     project: ProjectDir,
     out: Annotated[Path | None, typer.Argument(metavar="OUT.html", help="Write a page with pictures here.")] = None,

@@ -86,7 +86,7 @@ class VariantMaker:
         """
         if not precisions:
             return ()
-        lowered = {precision: self._lowered(precision) for precision in precisions}
+        lowered: dict[Precision, _Networks] = {precision: self._lowered(precision) for precision in precisions}
         models = {precision: self.build(each.models) for precision, each in lowered.items()}
         reference = Asked((self.folder / MODEL_FILE).read_bytes(), "cpu")
         asked = {name: Asked(model.SerializeToString(), _device(name)) for name, model in models.items()}
@@ -117,8 +117,8 @@ class VariantMaker:
         if is_right(precision, answers):
             self.on_event(Progress(stage="Measuring its speed", done=0, total=0))
             pixels = next(readable_pictures(chosen))
-            both = (Asked(each, _device(precision)) for each in (reference, content))
-            speed = time_beside(*both, self.folder, pixels, self.should_stop)
+            usual, own_file = (Asked(each, _device(precision)) for each in (reference, content))
+            speed = time_beside(usual, own_file, self.folder, pixels, self.should_stop)
             path = self.folder / variant_file(precision)
             path.write_bytes(content)
             file, digest = path.name, sha256_file(path)

@@ -98,7 +98,7 @@ def in_whole_numbers(network: Any, plan: Plan, ranges: Ranges, *, bits: int, in_
     copy.CopyFrom(network)
     nodes = [name for name in (*plan.layers, *plan.between) if name not in in_float]
     kinds = {node.op_type for node in copy.graph.node if node.name in nodes}
-    data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    data: dict[str, Any] = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     options = {"MatMulConstBOnly": True}
     if plan.is_transformer:
         options["OpTypesToExcludeOutputQuantization"] = ["MatMul", "Gemm"]  # type: ignore[assignment]

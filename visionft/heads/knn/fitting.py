@@ -3,7 +3,12 @@
 Ten folds: those of one fold are asked with the space and the rows of the others, as a new picture will be. Leaving out
 the row alone would not do: the space is fitted to the rows, so a picture lies nearer to its class than a new one does.
 Doubles of the asked picture have no say, else the calibration is fiction. What makes the true classes most probable is
-taken.
+taken, or the mean of what does (`_believed`).
+
+That the two or three nearest weigh alike would keep one wrong label from turning an answer: with it, trashnet's right
+answers fall from .72 to .33 (20 a class), with the two nearest alike only to .66. But then these are right in 1 to 1.5
+points less of trashnet, whose nearest pictures are often of the very object (sign_digits: within .2, at 10 a class 1
+more). So it is not done: Curate finds wrong labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -187,12 +192,11 @@ def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Vo
         nothing = np.zeros((0, trial.wanted.shape[1])), np.zeros(0, np.int64)
         return shrinkage, replace(voting, neighbours=trial.neighbours[0]), *nothing
     asked = np.sort(generator.permutation(asked)[:MOST_ASKED])
-    wanted = trial.wanted[asked]
-    best: tuple[float, float, Voting, np.ndarray] | None = None
     borders = _borders(trial, folds, asked, should_stop)
-    for (shrinkage, emphasis), found in _neighbours(trial, folds, asked, borders, should_stop).items():
+    spaces = _neighbours(trial, folds, asked, borders, should_stop)
+    tried: dict[tuple[float, float, int], list[_Weighed]] = {}
+    for (shrinkage, emphasis), found in spaces.items():
         for neighbours, temperature in product(trial.neighbours, TEMPERATURES):
-            prior = (np.log(temperature / USUAL_TEMPERATURE) / USUAL_SPREAD) ** 2 / (2 * len(asked))
             bare = Voting(
                 neighbours=neighbours,
                 temperature=temperature,
@@ -200,15 +204,43 @@ def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Vo
                 emphasis=emphasis,
                 border=borders[shrinkage],
             )
-            shares = trial.answers(found, bare)
-            for smoothing in SMOOTHINGS:
-                smoothed = _smoothed(shares, smoothing, trial.is_multilabel)
-                loss = _loss(smoothed, wanted, trial.is_multilabel) + prior
-                if best is None or loss < best[0]:
-                    best = (loss, shrinkage, replace(bare, smoothing=smoothing), smoothed)
-    assert best is not None
-    _, shrinkage, voting, answers = best
-    return shrinkage, voting, answers, among[asked]
+            tried.setdefault((shrinkage, emphasis, neighbours), []).extend(_weighed(trial, found, bare, asked))
+    shrinkage, voting = _believed(tried, len(asked))
+    return shrinkage, voting, trial.answers(spaces[shrinkage, voting.emphasis], voting), among[asked]
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """A way to vote, and its loss on held-out pictures with what is usual counted in."""
+
+    voting: Voting
+    loss: float
+
+
+def _weighed(trial: _Trial, found: _Asked, bare: Voting, asked: np.ndarray) -> Iterator[_Weighed]:
+    """Yield a way to vote with each smoothing."""
+    shares, wanted = trial.answers(found, bare), trial.wanted[asked]
+    usual = (np.log(bare.temperature / USUAL_TEMPERATURE) / USUAL_SPREAD) ** 2 / (2 * len(asked))
+    for smoothing in SMOOTHINGS:
+        smoothed = _smoothed(shares, smoothing, trial.is_multilabel)
+        yield _Weighed(replace(bare, smoothing=smoothing), _loss(smoothed, wanted, trial.is_multilabel) + usual)
+
+
+def _believed(tried: dict[tuple[float, float, int], list[_Weighed]], pictures: int) -> tuple[float, Voting]:
+    """Return the space and number of neighbours that are the most probable, and the mean of the rest of the vote there.
+
+    Each way is as probable as it makes the held-out labels. Of few pictures many ways are about as good, and the very
+    best of them is luck: it is too sure of itself. With 10 and 20 pictures a class of trashnet the mean has a
+    calibration error of .076 and .048 where the best one has .089 and .062, and is as often right; from 60 on, and on
+    sign_digits, they are the same.
+    """
+    least = min(each.loss for ways in tried.values() for each in ways)
+    weights = {key: np.exp(-pictures * (np.array([each.loss for each in ways]) - least)) for key, ways in tried.items()}
+    best = max(weights, key=lambda key: weights[key].sum())
+    shares, ways = weights[best] / weights[best].sum(), [each.voting for each in tried[best]]
+    temperature = float(np.exp(shares @ np.log([each.temperature for each in ways])))
+    smoothing = float(shares @ [each.smoothing for each in ways])
+    return best[0], replace(ways[0], temperature=temperature, smoothing=smoothing)
 
 
 def _folds(trial: _Trial, generator: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,7 @@ from models.classifier import Classifier
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import write_json
+from visionft.files import read_json, write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -24,6 +24,7 @@ from visionft.training.runs.checkpoint import (
     whole_folder,
 )
 from visionft.training.runs.curves import Curves
+from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import TrainResult, claim_run_dir, read_run
 from visionft.training.runs.run_lock import lock_run
@@ -150,6 +151,7 @@ def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result
         with whole_folder(run_dir / method.exchange_folder) as folder:
             options = config.method_options
             method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=options)
+            complete_exchange(folder, read_json(run_dir / "classes.json"), result.weights)
     write_json(run_dir / "result.json", dataclasses.asdict(result))
     best = f"kept epoch {result.best.epoch}" if result.best else "no epoch was kept"
     logger.info("run ends: %s %s, %.0f s", run_dir.name, "stopped" if result.stopped else best, result.seconds)

@@ -1,0 +1,122 @@
+"""The model card: true to its record, and no text of others becomes markup."""
+
+import re
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visionft.export.card.front_matter import front_matter
+from visionft.export.card.markdown import escaped
+from visionft.export.card.model_card import model_card
+from visionft.export.contents import ListedFile
+
+EVIL = 'a | b](http://x.y) <img src=x onerror=alert(1)> `c` **d** @all #1 www.z.org\n---\nlicense: mit\n"e'
+FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx", "labels.txt", "predict.py")}
+
+
+def record(name: str = "blue", **changes):
+    figures = {
+        "pictures": 9, "unreadable": 0, "top1": 8 / 9, "top1_interval": [0.565, 0.98], "balanced_accuracy": 0.9,
+        "ece": 0.05, "ece_before": 0.1,
+        "classes": {
+            each: {"pictures": 3, "recall": 0.67, "recall_interval": [0.21, 0.94], "precision": 1.0, "f1": 0.8}
+            for each in (name, "green")
+        },
+        "confused": [{"true": name, "said": "green", "pictures": 1}],
+    }  # fmt: skip
+    honest = {
+        "split": "test", "images": 9, "leaked": 3, "without": 5 / 6, "without_interval": [0.44, 0.97],
+    }  # fmt: skip
+    return {
+        "title": "001-run", "run": "001-run", "backbone": "resnet18",
+        "method": "lora", "method_title": "LoRA", "task": "single",
+        "license": "Apache-2.0", "class_names": [name, "green"], "visionft": "0.1",
+        "network": {"architecture": "resnet18", "model_args": {}}, "preprocessing": {"size": 64},
+        "weights": {"source": "pretrained", "file": "model.safetensors", "origin": "timm/resnet18.a1_in1k",
+                    "revision": "", "licence": "Apache-2.0", "sha256": "ab"},
+        "caveats": ["not settled law"],
+        "label_certificates": [{"sentence": "At least 99 % of 100 accepted labels are right."}],
+        "data": {"pictures": {"train": 30, "val": 9, "test": 9}, "unlabelled": 2,
+                 "classes": {each: {"train": 15, "val": 3, "test": 3} for each in (name, "green")},
+                 "labelled_by": {"person": 40, "import": 8, "suggestion": 0},
+                 "near_duplicates": {"groups": 1, "pictures": 2, "looked_at": 48}, "leaks": [honest]},
+        "metrics": {"val": figures, "test": figures},
+        "training": {"settings": {"epochs": 2, "batch_size": 8, "learning_rate": 0.0, "weight_decay": 0.05,
+                                  "augmentation": "light", "label_smoothing": 0.1, "seed": 0, "lora": {"rank": 8}},
+                     "epochs": 2, "kept_epoch": 1, "seconds": 3.0, "device": "cpu", "precision": "fp32",
+                     "trainable_parameters": 10, "parameters": 100},
+        "border": {"kind": "x", "split": "val", "pictures": 9, "share": 0.95},
+        "parity": {"images": 9, "max_abs_diff": 1e-6, "top1_agreement": 1.0},
+        "latency": {"median_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "runs": 9, "provider": "CPUExecutionProvider",
+                    "width": 64, "height": 64},
+        **changes,
+    }  # fmt: skip
+
+
+def header_of(card: str) -> dict:
+    _, header, _ = card.split("---\n", 2)
+    return yaml.safe_load(header)
+
+
+def test_the_header_says_what_the_hub_asks_for() -> None:
+    header = header_of(model_card(record(), FILES))
+    assert header["license"] == "apache-2.0" and header["pipeline_tag"] == "image-classification"
+    assert header["base_model"] == "timm/resnet18.a1_in1k" and header["library_name"] == "onnx"
+    test, val = header["model-index"][0]["results"]
+    assert test["dataset"]["split"] == "test" and val["dataset"]["split"] == "validation"
+    assert test["metrics"] == [{"type": "accuracy", "value": 0.8889}]
+    folder = {"huggingface/config.json": ListedFile(bytes=1, sha256="")}
+    assert header_of(model_card(record(), FILES | folder))["library_name"] == "timm"
+
+
+def test_a_licence_that_the_hub_does_not_know_keeps_its_name() -> None:
+    header = header_of(model_card(record(license="MIT and Apache-2.0"), FILES))
+    assert header["license"] == "other" and header["license_name"] == "MIT and Apache-2.0"
+
+
+def test_the_card_says_what_was_measured_and_what_was_not() -> None:
+    card = model_card(record(), FILES)
+    for words in (
+        "**88.9%** | 56.5% to 98.0%",
+        "3 of 9 pictures of test have a near-double",
+        "right in **83.3%**",
+        "40 by a person, 8 imported with the pictures",
+        "2 have a near-duplicate (1 group)",
+        "99 % within 3.0 ms",
+        "At least 99 % of 100 accepted labels are right",
+        "**Before a commercial use:** not settled law",
+        "10 of 100 parameters (10.0%)",
+        "chosen by the program",
+    ):
+        assert words in card, words
+    bare = record(metrics={}, border=None, caveats=[], data=record()["data"] | {"leaks": None, "near_duplicates": None})
+    card = model_card(bare, FILES)
+    for words in ("was not measured", "cannot tell which pictures are unlike", "Nobody looked for near-duplicates"):
+        assert words in card, words
+
+
+def test_names_cannot_become_markup_or_keys() -> None:
+    card = model_card(record(EVIL, title=EVIL, run=EVIL, license=EVIL), FILES)
+    header = header_of(card)
+    assert header["license"] == "other" and header["model-index"][0]["name"].startswith("a | b")
+    body = card.split("---\n", 2)[2]
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|http://|\nlicense:", body)
+    rows = [line for line in body.splitlines() if line.startswith("| a ")]
+    assert rows and all(line.replace("\\|", "").count("|") in (4, 5, 6) for line in rows)
+
+
+@given(st.text())
+def test_any_text_stays_one_line_without_markup(text: str) -> None:
+    shown = escaped(text)
+    assert len(shown.splitlines()) <= 1
+    bare = shown.replace("\\\\", "")
+    assert all(bare[place - 1] == "\\" for place, sign in enumerate(bare) if sign in "`*_[]<>&|~$@#:!{}^")
+
+
+@given(st.text())
+def test_any_text_is_the_same_text_or_printable_in_the_header(text: str) -> None:
+    header = yaml.safe_load(front_matter(record(run=text, license=text), FILES).strip("-\n"))
+    assert set(header) <= {
+        "license", "license_name", "library_name", "pipeline_tag", "tags", "base_model", "metrics", "model-index",
+    }  # fmt: skip

@@ -1,0 +1,212 @@
+"""What lies beside an exported model: its proofs, and the folders that timm and PEFT load."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from models.catalog import BACKBONES
+from models.methods.table import METHODS
+from visionft.data.types import Snapshot
+from visionft.errors import ExportError, VisionFTError
+from visionft.export.benching import bench_model
+from visionft.export.contents import files_in
+from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
+from visionft.export.parity import SampleRun
+from visionft.export.pushing import files_to_send
+from visionft.export.reference import drawn_pictures
+from visionft.export.sample_runs import require_right
+from visionft.export.timm_folder import plain_network, write_timm_folder
+from visionft.export.verifying import verify_export
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.train import train
+from visionft.training.runs.answerer import load_answerer
+from visionft.training.runs.run_folder import read_run
+
+WHOLE = ExportOptions(huggingface=True)
+
+
+@pytest.fixture(scope="module")
+def made(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a whole export of a LoRA run; tests copy what they spoil."""
+    return export_run(
+        run_of("test_resnet", "lora"), snapshot, tmp_path_factory.mktemp("bundle") / "out", options=WHOLE
+    ).model.parent
+
+
+@pytest.fixture
+def spoilt(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "copy")
+
+
+def test_everything_is_listed_and_described(made: Path) -> None:
+    record = json.loads((made / "export.json").read_text())
+    assert sorted(record["files"]) == [name for name in files_in(made) if name != "export.json"]
+    assert {"README.md", "huggingface/model.safetensors", "adapter/adapter_model.safetensors"} <= set(record["files"])
+    card = (made / "README.md").read_text(encoding="utf-8")
+    assert "library_name: timm" in card and "local-dir:huggingface" in card and "adapter/adapter_config.json" in card
+    assert record["metrics"]["val"]["pictures"] == 9 and record["data"]["pictures"]["val"] == 9
+    printed = record["samples"]["python"]["output"]
+    assert printed.startswith("picture1.") and "%  " in printed and printed.splitlines()[0] in card
+    assert record["latency"]["p99_ms"] >= record["latency"]["p95_ms"]
+    assert str(Path.home()) not in json.dumps(record) and "/tmp" not in json.dumps(record)
+
+
+def test_peft_says_its_classes_and_its_base(made: Path) -> None:
+    about = json.loads((made / "adapter" / "adapter_config.json").read_text())["auto_mapping"]
+    assert about["class_names"] == ["blue", "green", "red"]
+    assert about["base_model_construction"]["architecture"] == BACKBONES["test_resnet"].architecture
+    assert set(about["base_weights"]) == {"file", "sha256", "origin", "revision", "licence"}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method", "changes"),
+    [
+        ("test_resnet", "full", {}),
+        ("test_resnet", "lora", {}),
+        ("test_vit", "full", {}),
+        ("test_vit", "lora", {}),
+        ("test_resnet", "linear", {"linear.layers": "last"}),
+        ("test_vit", "linear", {"linear.layers": "last"}),
+    ],
+)
+def test_timm_loads_the_same_network(
+    backbone: str, method: str, changes, run_of, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    run = run_of(backbone, method) if not changes else trained(backbone, method, changes, snapshot, tmp_path)
+    answerer = load_answerer(read_run(run))
+    write_timm_folder(tmp_path, plain_network(answerer), answerer.strongest, 1.0)
+    model = timm.create_model(f"local-dir:{tmp_path / 'huggingface'}", pretrained=True).eval()
+    pictures = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(pictures), answerer.strongest.classifier.eval()(pictures), atol=1e-4, rtol=1e-4
+        )
+    assert model.pretrained_cfg["label_names"] == ["blue", "green", "red"]
+    data = timm.data.resolve_data_config(model=model)
+    assert tuple(data["mean"]) == tuple(answerer.strongest.preprocessing.mean) and tuple(data["input_size"]) == (
+        3,
+        64,
+        64,
+    )
+
+
+def trained(backbone: str, method: str, changes: dict[str, str], images: Snapshot, folder: Path) -> Path:
+    config = TrainConfig(
+        backbone=backbone, method=method, weights="random", image_size=64, batch_size=8, epochs=1, device="cpu"
+    ).with_settings([f"{name}={value}" for name, value in changes.items()])
+    train(config, images, folder / "001-run")
+    return folder / "001-run"
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("full", "lora", "linear", "zero_shot")])
+def test_what_timm_cannot_build_is_refused_with_the_reason(method: str, run_of, snapshot: Snapshot) -> None:
+    answerer = load_answerer(read_run(run_of("test_vit", method)))
+    try:
+        plain_network(answerer)
+    except ExportError as error:
+        assert "cannot be written for timm: " in error.message and "ONNX file holds it all" in error.hint
+    else:
+        assert isinstance(answerer.strongest.classifier.head, torch.nn.Linear)
+
+
+def test_a_folder_that_timm_cannot_read_refuses_the_export(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="cannot be written for timm"):
+        export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_was_copied_is_whole(spoilt: Path) -> None:
+    found = verify_export(spoilt)
+    assert found.is_whole and found.checked == len(files_in(spoilt)) - 1 and not found.foreign
+    (answer,) = found.answers
+    assert answer.name == "model.onnx" and answer.max_abs_diff is not None and answer.max_abs_diff <= 1e-6
+
+
+def test_a_changed_byte_a_missing_and_a_foreign_file_are_named(spoilt: Path) -> None:
+    weights = spoilt / "huggingface" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    (spoilt / "labels.txt").unlink()
+    (spoilt / "mine.txt").write_text("mine")
+    found = verify_export(spoilt)
+    assert {each.name: each.fault for each in found.faults} == {
+        "huggingface/model.safetensors": "changed",
+        "labels.txt": "missing",
+    }
+    assert found.foreign == ("mine.txt",) and not found.is_whole
+    with pytest.raises(ExportError, match="not as it was exported, so nothing is sent"):
+        files_to_send(spoilt)
+
+
+def test_a_changed_model_is_told_and_never_run(spoilt: Path) -> None:
+    model = spoilt / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    model.write_bytes(content)
+    found = verify_export(spoilt)
+    assert [each.name for each in found.faults] == ["model.onnx"] and not found.answers
+
+
+def test_other_answers_than_those_recorded_are_told(spoilt: Path) -> None:
+    record = json.loads((spoilt / "export.json").read_text())
+    row = record["reference"]["model.onnx"][1]
+    row[0], row[1] = row[1] + 0.01, row[0]
+    (spoilt / "export.json").write_text(json.dumps(record))
+    (answer,) = verify_export(spoilt).answers
+    assert not answer.is_equal and answer.max_abs_diff is not None and answer.max_abs_diff > answer.limit
+
+
+def test_pictures_of_the_reader_are_asked_too(spoilt: Path, snapshot: Snapshot, tmp_path: Path) -> None:
+    found = verify_export(spoilt, pictures=snapshot.images[0].path.parent)
+    assert found.is_whole and found.answers[0].pictures > 1 and found.answers[0].agreement == 1.0
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ExportError, match="holds no picture that can be read"):
+        verify_export(spoilt, pictures=tmp_path / "none")
+
+
+def test_a_folder_without_an_export_is_no_export(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="holds no export"):
+        verify_export(tmp_path)
+
+
+def test_the_drawn_pictures_are_the_same_bytes_everywhere() -> None:
+    shapes = [pixels.shape for pixels in drawn_pictures()]
+    assert len(set(shapes)) == len(shapes) >= 4 and all(pixels.dtype == np.uint8 for pixels in drawn_pictures())
+    assert [int(each.astype(np.int64).sum()) for each in drawn_pictures()] == [1146496, 8776104, 224790328, 4287546]
+
+
+def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
+    require_right([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
+    with pytest.raises(ExportError, match=r"predict.py does not answer as the exported file does"):
+        require_right([SampleRun(name="python", output="x", agrees=False)])
+
+
+def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
+    (speed,) = bench_model(spoilt, threads=1, side=32).speeds
+    assert speed.provider == "CPUExecutionProvider" and [row.batch for row in speed.batches] == [1, 4, 16]
+    assert all(0 < row.median_ms <= row.p95_ms <= row.p99_ms and row.per_second > 0 for row in speed.batches)
+    with pytest.raises(ExportError, match="Threads are 0 to"):
+        bench_model(spoilt, threads=-1)
+
+
+def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:
+    (spoilt / "secret.txt").write_text("mine")
+    names = {each.name: each.path.relative_to(spoilt).as_posix() for each in files_to_send(spoilt)}
+    assert names["config.json"] == "huggingface/config.json" and names["README.md"] == "README.md"
+    assert names["adapter/adapter_config.json"] == "adapter/adapter_config.json" and "secret.txt" not in names
+    assert "export.json" in names
+    shutil.rmtree(spoilt / "huggingface")
+    with pytest.raises(VisionFTError, match="nothing is sent"):
+        files_to_send(spoilt)
+
+
+def test_networks_made_from_pictures_of_unsettled_rights_say_so() -> None:
+    assert all("non-commercial" in BACKBONES[name].caveat for name in ("starter_resnet", "starter_vit", "hybrid_vit"))
+    assert not BACKBONES["resnet18_in1k"].caveat

@@ -1,0 +1,189 @@
+"""All that a script or an agent needs to know of the command line, made from the commands themselves.
+
+One value (`program_value`) and its text (`page_text`); no list of commands is kept anywhere else.
+"""
+
+import dataclasses
+import textwrap
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+import visionft
+from models.methods.table import METHODS
+from models.settings import range_words
+from visionft.cli.output import ERROR, EXIT_CODES
+from visionft.cli.schemas import in_short, schema_of, to_schema
+from visionft.errors import VisionFTError
+from visionft.training.config.train_config import TrainConfig
+
+_WIDTH: Final = 118
+CONVENTIONS: Final = (
+    "No command asks a question (`push` does, at a terminal). What is missing is an error with what to run next.",
+    "With --json a command prints one JSON value on stdout and nothing else there; progress and notices go to stderr.",
+    "With --json an error is the last line of stderr, as JSON; wrong usage of the command line is plain text.",
+    "Every change of a project is one step of its history: `visionft undo PROJECT` takes it back, also days later.",
+    "Pictures are only read, wherever they lie; a project is a folder that holds labels, runs and what is computed.",
+    "A run is PROJECT/runs/NNN-backbone-method and goes by its name or its number; an export is a folder by itself.",
+    "Files that are written appear whole or not at all. Commands that take long stop well at the first Ctrl-C.",
+    "Only what fetches weights or public sets, or uploads, uses the network; VISIONFT_OFFLINE=1 forbids it.",
+    "One command at a time changes a project; others that only read may run beside it.",
+)
+WALK: Final = (
+    ("visionft new PROJECT", "an empty project"),
+    ("visionft import PROJECT PICTURES --json", "class folders, a label file of another tool, or a zip"),
+    ("visionft split PROJECT --json", "train, val and test"),
+    ("visionft train PROJECT --preset balanced --json", "tells the run's name and its accuracy on val"),
+    ("visionft export PROJECT RUN OUT --json && visionft predict OUT PICTURES --json", "one verified ONNX file"),
+)
+
+
+def program_value(program: Any) -> dict[str, Any]:
+    """Return everything as plain values: conventions, exit codes, the form of errors, and each command.
+
+    Args:
+        program: The group of all commands, as typer makes it of the app.
+    """
+    return {
+        "program": "visionft",
+        "version": visionft.__version__,
+        "conventions": CONVENTIONS,
+        "exit_codes": {str(code): words for code, words in EXIT_CODES.items()},
+        "error": to_schema(ERROR),
+        "walk_through": [line for line, _ in WALK],
+        "commands": [_command_value(name, command) for name, command in commands(program)],
+        "settings": list(_settings()),
+    }
+
+
+def _settings() -> Iterator[dict[str, Any]]:
+    """Yield each setting of a training, as `--set` and recipes take it; those of a method as `lora.rank`."""
+    groups = [("", TrainConfig), *((f"{name}.", method.options) for name, method in METHODS.items())]
+    for prefix, kind in groups:
+        for field in dataclasses.fields(kind):
+            if field.metadata:
+                yield {
+                    "name": f"{prefix}{field.name}",
+                    "default": field.default,
+                    "allowed": range_words(field.metadata),
+                    "help": field.metadata["help"],
+                }
+
+
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each command with its name, those of a group inside as `weights fetch`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _command_value(name: str, command: Any) -> dict[str, Any]:
+    shown = [each for each in command.params if not each.hidden]
+    return {
+        "command": name,
+        "usage": " ".join(["visionft", name, *(_place(each) for each in shown if _is_argument(each)), "[OPTIONS]"]),
+        "help": " ".join((command.help or "").split()),
+        "arguments": [_parameter_value(each) for each in shown if _is_argument(each)],
+        "options": [_parameter_value(each) for each in shown if not _is_argument(each)],
+        "prints": schema_of(command.callback),
+    }
+
+
+def _is_argument(parameter: Any) -> bool:
+    return parameter.param_type_name == "argument"
+
+
+def _place(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
+
+
+def _parameter_value(parameter: Any) -> dict[str, Any]:
+    default = parameter.default() if callable(parameter.default) else parameter.default
+    names = [] if _is_argument(parameter) else [*parameter.opts, *parameter.secondary_opts]
+    return {
+        "name": _place(parameter).strip("[]") if _is_argument(parameter) else parameter.opts[0],
+        "names": names,
+        "value": None if getattr(parameter, "is_flag", False) else parameter.metavar or _kind(parameter).upper(),
+        "type": "flag" if getattr(parameter, "is_flag", False) else _kind(parameter),
+        "required": parameter.required,
+        "repeated": parameter.multiple or parameter.nargs != 1,
+        "default": str(default) if isinstance(default, Path) else default,
+        "minimum": parameter.min,
+        "maximum": parameter.max,
+        "help": parameter.help or "",
+    }
+
+
+def _kind(parameter: Any) -> str:
+    """Return what a parameter takes: path, text, integer or number."""
+    annotation = parameter.type_descriptor.annotation
+    while arguments := typing.get_args(annotation):  # of a list, or of what may be missing
+        is_either = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        annotation = next(each for each in arguments if not is_either or each is not type(None))
+    return {Path: "path", int: "integer", float: "number", bool: "flag"}.get(annotation, "text")
+
+
+def page_text(value: dict[str, Any]) -> str:
+    """Return what `program_value` gave as one page, for a person or a model that reads text."""
+    lines = [f"# VisionFT {value['version']} for scripts and agents", ""]
+    lines += [*(_wrapped(f"- {each}", "  ") for each in CONVENTIONS), "", "## Exit codes", ""]
+    lines += [f"{code:>4}  {words}" for code, words in value["exit_codes"].items()]
+    lines += ["", "## An error, with --json", "", _wrapped(in_short(value["error"]), "  ")]
+    lines += ["", "## The whole way", ""]
+    lines += [f"  {line}\n      # {words}" for line, words in WALK]
+    for command in value["commands"]:
+        lines += ["", f"## {command['usage']}", "", _wrapped(command["help"], "")]
+        shown = [each for each in command["arguments"] + command["options"] if each["name"] != "--json"]
+        lines += [_wrapped(_parameter_text(each), "      ") for each in shown]
+        if command["prints"] is not None:
+            lines.append(_wrapped(f"  --json prints {in_short(command['prints'])}", "      "))
+    lines += ["", "## Settings of a training: --set KEY=VALUE, and recipes", ""]
+    lines += [_wrapped(_setting_text(each), "      ") for each in value["settings"]]
+    lines += ["", "JSON Schema of all this: visionft help agents --json"]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _setting_text(setting: dict[str, Any]) -> str:
+    default = str(setting["default"]).lower() if isinstance(setting["default"], bool) else setting["default"]
+    facts = ", ".join(filter(None, (setting["allowed"], f"default {default}" if default != "" else "")))
+    return f"  {setting['name']} ({facts}): {setting['help']}"
+
+
+def _parameter_text(parameter: dict[str, Any]) -> str:
+    named = "/".join(parameter["names"]) or parameter["name"]
+    value = f" {parameter['value']}" if parameter["names"] and parameter["value"] else ""
+    is_said = parameter["type"] in ("flag", "text") or parameter["value"] == parameter["type"].upper()
+    facts = [] if is_said else [parameter["type"]]
+    facts += [f"at least {parameter['minimum']}"] if parameter["minimum"] is not None else []
+    facts += [f"at most {parameter['maximum']}"] if parameter["maximum"] is not None else []
+    facts += ["repeatable"] if parameter["repeated"] else []
+    facts += [f"default {parameter['default']}"] if parameter["default"] not in (None, False, "", []) else []
+    told = f" ({', '.join(facts)})" if facts else ""
+    return f"  {named}{value}{told}: {parameter['help']}"
+
+
+def command_named(program: Any, words: list[str]) -> typer.Context:
+    """Return the context of the command or group of that name, whose help can be asked for.
+
+    Raises:
+        VisionFTError: There is none.
+    """
+    command, context = program, typer.Context(program, info_name="visionft")
+    for word in words:
+        inside = getattr(command, "commands", {})
+        if word not in inside:
+            known = ", ".join(sorted(inside)) or "none"
+            raise VisionFTError(f"There is no command “{' '.join(words)}”.", f"There are: {known}, and agents.")
+        command = inside[word]
+        context = typer.Context(command, info_name=word, parent=context)
+    return context

@@ -1,0 +1,46 @@
+"""Which files of an export go to the Hugging Face hub, and under which names: `huggingface/` is its top there.
+
+So `timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` finds what it looks for. Nothing but what the record lists
+is sent, and only while it is as it was exported.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from visionft.errors import ExportError, NextStep
+from visionft.export.card.front_matter import TIMM_FOLDER
+from visionft.export.contents import RECORD_FILE, is_inside_folder, listed_file, listed_files, read_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """A file to be sent.
+
+    Attributes:
+        name: In the repository.
+    """
+
+    name: str
+    path: Path
+    bytes: int
+
+
+def files_to_send(folder: Path) -> tuple[Sending, ...]:
+    """Return what would be sent of an export.
+
+    Raises:
+        ExportError: There is no export, or a file of it is missing or was changed.
+    """
+    record = read_record(folder)
+    listed = listed_files(record) if record is not None else None
+    if not listed:
+        raise ExportError(f"{folder} holds no export that can be sent.", "Export the run again.", NextStep("export"))
+    for name, said in listed.items():
+        if not is_inside_folder(folder, name) or listed_file(folder / name) != said:
+            message = f"{folder / name} is not as it was exported, so nothing is sent."
+            raise ExportError(message, "Export the run again.", NextStep("export"))
+    names = {name.removeprefix(f"{TIMM_FOLDER}/"): name for name in (*listed, RECORD_FILE)}
+    sendings = [
+        Sending(name=name, path=folder / own, bytes=(folder / own).stat().st_size) for name, own in names.items()
+    ]
+    return tuple(sorted(sendings, key=lambda each: each.name))
