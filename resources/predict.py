@@ -1,5 +1,7 @@
 """Classify pictures with model.onnx: python predict.py PICTURE...
 
+Another file of the export answers in its place: python predict.py --model model_int8.onnx PICTURE...
+
 Where index.safetensors lies beside it, the labelled pictures for and against each answer are named too.
 
 Needs nothing but: pip install onnxruntime numpy pillow
@@ -18,7 +20,6 @@ import json
 from pathlib import Path
 
 MODEL = Path(__file__).with_name("model.onnx")
-INDEX = MODEL.with_name("index.safetensors")
 SHOWN = 3  # labelled pictures for an answer, and against it
 
 
@@ -36,8 +37,16 @@ def the_end(message: str) -> SystemExit:
 if sys.argv[1:2] in (["-h"], ["--help"]):
     print((__doc__ or "").strip())
     sys.exit()
-if not sys.argv[1:]:
+names = sys.argv[1:]
+if names[:1] == ["--model"]:
+    if not names[1:]:
+        raise the_end("--model needs a file, such as: --model model_int8.onnx")
+    # As it is named, or beside this file.
+    MODEL = Path(names[1]) if Path(names[1]).is_file() else MODEL.with_name(names[1])
+    names = names[2:]
+if not names:
     raise the_end(f"name one picture or more, such as: python {sys.argv[0]} picture.jpg")
+INDEX = MODEL.with_name("index.safetensors")
 
 try:
     import numpy as np
@@ -88,7 +97,7 @@ if has_index:
         index, about = read_index()
     except Exception as error:
         raise the_end(f"{INDEX} cannot be read ({error}). Export it again.") from error
-    if about["model"] != hashlib.sha256(MODEL.read_bytes()).hexdigest():
+    if hashlib.sha256(MODEL.read_bytes()).hexdigest() not in (about["model"], *about.get("variants", ())):
         raise the_end(f"{INDEX} belongs to another model. Export it again, or take it away.")
 
 
@@ -161,7 +170,7 @@ def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
 
 
 left_out = 0
-for name in sys.argv[1:]:
+for name in names:
     try:
         shares, told = answer(name)
         alike = compare(told["embedding"], hashlib.sha256(Path(name).read_bytes()).hexdigest()) if has_index else None

@@ -85,7 +85,9 @@ def _figures(variant: Variant) -> tuple[QWidget, ...]:
         name = _beside(name, pill("Recommended", "good"))
     elif not variant.is_kept:
         name = _beside(name, pill("Not kept", "bad"))
-    points = tr("{n} points ({low} to {high})", n=f"{-100 * answers.loss:+.1f}", low=low, high=high)
+    points = tr(
+        "{n} points ({low} to {high})", n=f"{100 * (answers.top1 - answers.reference_top1):+.1f}", low=low, high=high
+    )
     share = tr("{share} of it", share=f"{variant.bytes / variant.reference_bytes:.0%}")
     faster = "" if speed is None else tr("{n} times as fast", n=f"{speed.times_faster:.1f}")
     return (

@@ -41,7 +41,7 @@ def _row(variant: "Variant") -> tuple[str, ...]:
         variant.file or f"({variant.precision})",
         size_text(variant.bytes),
         f"{answers.top1:.1%}",
-        f"{-answers.loss:+.1%} ({low:+.1%} to {high:+.1%})",
+        f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})",
         str(answers.flips),
         f"{answers.ece:.3f}",
         *timed,

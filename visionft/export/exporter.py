@@ -46,7 +46,7 @@ from visionft.export.graph import (
 )
 from visionft.export.index_keeping import keep_index
 from visionft.export.joining import join
-from visionft.export.latency import measure_latency
+from visionft.export.latency import measure_large, measure_latency
 from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
@@ -165,6 +165,7 @@ def export_run(
             border=fitted.border if fitted else None,
             remembered=remembered,
             variants=variants,
+            large_ms=measure_large(answerer.strongest.preprocessing, options.opset),
             samples=_samples(answerer.run, images, folder, out_dir, on_event),
         )
         require_right(result.samples)

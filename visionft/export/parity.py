@@ -104,6 +104,7 @@ class ExportResult:
         remembered: How many labelled pictures lie beside the file, for evidence.
         files: Everything that was written beside the record, the model included.
         samples: What came of those programs beside it that were to be run.
+        large_ms: How long the graph prepares a picture of 12 megapixels; 0 in the records of earlier versions.
         variants: The smaller files beside it, and those that were tried and not kept.
     """
 
@@ -120,6 +121,7 @@ class ExportResult:
     samples: tuple[SampleRun, ...] = ()
     files: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
+    large_ms: float = 0.0
 
 
 def read_export(folder: Path) -> ExportResult | None:
@@ -150,6 +152,7 @@ def read_export(folder: Path) -> ExportResult | None:
             files=tuple(listed_files(record) or ()),
             samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
             variants=read_variants(record, folder),
+            large_ms=float(record.get("large_ms", 0.0)),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -115,6 +115,7 @@ def record_of(
         "border": asdict(result.border) if result.border else None,
         "remembered": result.remembered,
         "samples": {each.name: _came_of(each) for each in result.samples},
+        "large_ms": result.large_ms,
         "variants": [asdict(variant) for variant in result.variants],
         "label_certificates": [{"sentence": each.sentence, **asdict(each)} for each in facts.certificates],
         "visionft": visionft.__version__,

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,13 @@ def test_evidence_works_with_a_smaller_file(exported, snapshot: Snapshot) -> Non
     picture = snapshot.labelled("val")[0].path
     (prediction,) = Predictor(result.model.with_name("model_int8.onnx"), device="cpu").predict([picture])
     assert prediction.evidence is not None and prediction.evidence.supporting
+
+
+def test_the_script_beside_it_takes_a_smaller_file(exported, snapshot: Snapshot) -> None:
+    result, picture = exported("test_resnet", "knn"), snapshot.labelled("val")[0].path
+    command = [sys.executable, result.model.with_name("predict.py"), "--model", "model_int8.onnx", picture]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert str(picture) in said and "for" in said
 
 
 def test_what_answers_wrongly_is_not_kept(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
