@@ -17,7 +17,7 @@ from visionft.export.memory_index import ExportedIndex, Remembered, write_index
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.files import sha256_file
 
-_NAMES = "Evidence names the pictures (`--json` of a prediction); a file is found by its content, wherever it lies."
+_NAMES = "Evidence names the pictures of a prediction; a file is found by its content, wherever it lies."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,8 +194,6 @@ PLACES = {
     "recipe": "run.recipe",
     "evaluate": "run.evaluate",
     "export": "run.export",
-    "push": "page.export",
-    "bench-model": "page.export",
     "verify": "page.export",
     "predict": "try.csv",
     "evidence": "page.try",
@@ -236,7 +234,6 @@ PLACES = {
     "demo": "file.sample",
     "weights": "run.weights",
     "app": "page.project",
-    "verify": "page.export",
     "help": "help.commands",
 }
 
