@@ -178,7 +178,7 @@ for name in names:
         say(f"{name}: {'there is no such file' if isinstance(error, FileNotFoundError) else error}")
         left_out += 1
         continue
-    if alike is not None and about["added"]:  # the model does not know what was added to the index
+    if alike is not None and about["added"] + about.get("removed", 0):  # the model does not know what has changed
         shares = vote(*alike)
     is_unlike = "distance" in told and float(told["distance"]) > 1
     print(f"{name}{'  (unlike the pictures of training: a guess)' if is_unlike else ''}")

@@ -65,6 +65,11 @@ class ExportedIndex:
     removed: int = 0
     variants: tuple[str, ...] = ()
 
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether the model itself does not know any more what is remembered."""
+        return bool(self.added or self.removed)
+
     def answers(self, embeddings: np.ndarray) -> np.ndarray:
         """Return (M, C) probabilities of pictures from the model's (M, K) embeddings."""
         found = self.memory.answers(embeddings)

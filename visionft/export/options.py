@@ -29,7 +29,7 @@ class ExportOptions:
 
     huggingface: bool = setting(
         False,
-        label="Also write a folder for timm and Hugging Face",
+        label="Folder for timm and Hugging Face",
         help="config.json and model.safetensors, which timm loads as a network with equal answers.",
     )
 

@@ -74,7 +74,7 @@ class Predictor:
         temperature: What the logits are divided by; None where the file does not tell.
         border: Where the distance was drawn that counts as unlike; None where the file tells no distances.
         index: The labelled pictures behind the answers; None where there are none beside the file. Once pictures were
-            added to it, it answers in place of the model, from the model's embeddings.
+            added to it or taken out, it answers in place of the model, from the model's embeddings.
     """
 
     def __init__(self, model_or_folder: Path, *, device: str = "auto") -> None:
@@ -146,14 +146,14 @@ class Predictor:
         return found[EMBEDDING]
 
     def _all(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the outputs by name; the probabilities are those of the index where pictures were added to it."""
+        """Return the outputs by name; the probabilities are those of the index where that was changed."""
         found = dict(zip(self._outputs, self._run(pixels), strict=True))
         self._check_rows(found[OUTPUT], (len(pixels), len(self.class_names)))
         if DISTANCE in found:
             self._check_rows(found[DISTANCE], (len(pixels),))
         if self.index is not None:
             self._check_rows(found[EMBEDDING], (len(pixels), self.index.memory.rows.shape[1]))
-            if self.index.added:
+            if self.index.is_changed:
                 found[OUTPUT] = self.index.answers(found[EMBEDDING]).astype(np.float32)
         return found
 

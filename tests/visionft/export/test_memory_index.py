@@ -134,6 +134,18 @@ def test_pictures_that_are_removed_have_no_say_any_more(
     assert after.probability == pytest.approx(before.probability, abs=1e-6)
 
 
+def test_a_model_that_only_lost_pictures_answers_without_them(out: Path, snapshot: Snapshot):
+    asked = snapshot.labelled("test")[0]
+    own = snapshot.class_names[asked.labels[0]]
+    index = read_index(out / "model.onnx")
+    assert index is not None
+    of_own = {image.image_id for image in snapshot.labelled("train") if image.labels == asked.labels}
+    (before,) = Predictor(out).predict([asked.path])
+    write_index(out / INDEX_FILE, index.without(of_own))
+    (after,) = Predictor(out).predict([asked.path])
+    assert dict(before.top5)[own] > 0.5 > 0.1 > dict(after.top5)[own]
+
+
 def test_what_cannot_be_removed_changes_nothing(out: Path):
     index = read_index(out / "model.onnx")
     assert index is not None
