@@ -36,7 +36,7 @@ Version = tuple[int, ...]
 _MIN_FREE_GB = 5.0
 # What Qt and its plugin for X11 load beyond their wheel (a test compares), and Debian's package of each. Where one is
 # missing the window aborts.
-_QT_LIBRARIES = {
+QT_LIBRARIES = {
     "EGL": "libegl1",
     "GL": "libgl1",
     "X11": "libx11-6",
@@ -272,7 +272,7 @@ def qt_faults() -> list[Fault]:
     """Return the system libraries that the window needs and a bare Linux lacks."""
     if sys.platform != "linux":
         return []
-    missing = [package for name, package in _QT_LIBRARIES.items() if ctypes.util.find_library(name) is None]
+    missing = [package for name, package in QT_LIBRARIES.items() if ctypes.util.find_library(name) is None]
     if not missing:
         return []
     message = f"The window may not open: the system lacks {', '.join(missing)}."

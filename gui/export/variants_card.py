@@ -55,8 +55,9 @@ class VariantsCard(Card):
 
     def words(self) -> list[str]:
         """Return all texts of the table, as they are shown."""
-        items = [item.widget() for place in range(self._grid.count()) if (item := self._grid.itemAt(place))]
-        labels = [label for item in items for label in (item, *item.findChildren(QLabel))]
+        items = (item for place in range(self._grid.count()) if (item := self._grid.itemAt(place)) is not None)
+        widgets = (widget for item in items if (widget := item.widget()) is not None)
+        labels = [label for widget in widgets for label in (widget, *widget.findChildren(QLabel))]
         return [label.text() for label in labels if isinstance(label, QLabel) and label.text()]
 
     def _add(self, place: int, *cells: QWidget) -> None:

@@ -16,6 +16,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
+from gui.kit.parts import text
 
 MAX_STEP_POINTS = 600  # more than the pixels across would only cost time
 _ROOMY = 125  # pixels of height
@@ -144,6 +145,8 @@ class MetricPlot(pg.PlotWidget):
             item.addItem(extra, ignoreBounds=True)
         for extra in (self._best_line, self._best_dot, self._hover_line):
             extra.hide()
+        self._nothing = text("Nothing measured yet", "small")
+        self._nothing.setParent(self)
         self._set_up_axes()
         self.restyle()
 
@@ -167,6 +170,7 @@ class MetricPlot(pg.PlotWidget):
         super().resizeEvent(ev)
         if ev is not None:
             self._space_ticks(ev.size().height())
+            self._nothing.move(self.rect().center() - self._nothing.rect().center())
 
     def _space_ticks(self, height: int) -> None:
         axis, is_roomy = self._item.getAxis("left"), height >= theme.scaled(_ROOMY)
@@ -223,6 +227,7 @@ class MetricPlot(pg.PlotWidget):
         for grey in self._context_items:
             grey.setZValue(-10)
         self._y_range = None
+        self._show_emptiness()
 
     def add_note(self, x: float, number: int) -> None:
         """Mark a place with the number of its note."""
@@ -234,6 +239,8 @@ class MetricPlot(pg.PlotWidget):
     def redraw_steps(self) -> None:
         """Draw the step values alone."""
         stride = -(-len(self.steps.x) // MAX_STEP_POINTS) or 1
+        if self.steps.x and not self._nothing.isHidden():
+            self._show_emptiness()
         steps = smoothed(self.steps.y, self.smoothing)[::stride]
         is_seen = len(self.steps.x) > _LONE or not np.isfinite(steps).all()
         dot = None if is_seen else "o"  # a line of one point cannot be seen
@@ -247,6 +254,21 @@ class MetricPlot(pg.PlotWidget):
             self._dots[name].setData(pos=dots if len(dots) <= _FEW else [])
         self.redraw_steps()
         self._draw_best()
+        self._show_emptiness()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no point to see."""
+        curves = (self.train, self.val, self.steps, *self._context)
+        return not any(math.isfinite(value) for curve in curves for value in curve.y)
+
+    def _show_emptiness(self) -> None:
+        """Say that there is nothing, and leave out the numbers of an axis that has no scale yet."""
+        is_empty = self.is_empty
+        self._nothing.adjustSize()
+        self._nothing.move(self.rect().center() - self._nothing.rect().center())
+        self._nothing.setVisible(is_empty and not self.is_share)  # once is enough
+        self._item.getAxis("left").setStyle(showValues=self.is_share or not is_empty)
 
     def _draw_best(self) -> None:
         value = self.val.nearest(self.best) if self.best is not None else None

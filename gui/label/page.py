@@ -27,6 +27,7 @@ from gui.label.keys import LabelKeys
 from gui.label.labeller import Labeller
 from gui.label.picture_menu import picture_menu
 from gui.label.picture_viewer import PictureViewer
+from gui.label.progress_card import ProgressCard
 from gui.label.session import LabelSession
 from gui.label.size_control import SizeControl
 from gui.label.suggestion_bar import SuggestionBar
@@ -58,7 +59,7 @@ class LabelPage(Page):
             draggable=True,
         )  # fmt: skip
         self.viewer = PictureViewer(self.thumbnails)
-        self.panel = ClassPanel()
+        self.panel, self.progress = ClassPanel(), ProgressCard()
         self.class_actions = ClassActions(self.labels, self.panel, self)
         self.labeller = Labeller(self.labels, self)
         self.bulk = BulkLabelling(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
@@ -96,11 +97,14 @@ class LabelPage(Page):
         left.setLayout(left_layout)
         split = QSplitter()
         split.addWidget(left)
-        split.addWidget(self.panel)
+        side, side_lines = QWidget(), column(self.panel, self.progress, spacing=theme.SMALL)
+        side_lines.setStretch(0, 1)
+        side.setLayout(side_lines)
+        split.addWidget(side)
         split.setStretchFactor(0, 1)
         split.setHandleWidth(theme.LARGE)
         split.setChildrenCollapsible(False)
-        self.panel.setMinimumWidth(theme.scaled(220))
+        side.setMinimumWidth(theme.scaled(220))
         split.setSizes([1000, theme.scaled(230)])
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -244,6 +248,7 @@ class LabelPage(Page):
         if self.labels.is_narrow:
             parts.append(tr("{count} shown", count=f"{self.grid.count():,}"))
         self.subtitle.setText(", ".join(parts))
+        self.progress.show_progress(self.labels.curve, summary.labelled)
         self.filters.show_unlabelled(rest)
         self.way_button.setText(tr("Train") if self._can_train() else tr("Next without a label"))
 

@@ -21,6 +21,7 @@ from gui.label.images import PictureFinder, cells
 from gui.label.suggesting import Suggesting
 from gui.session import ProjectSession
 from gui.state import AppState
+from visionft.advice.kept import KeptCurve, kept_curve
 from visionft.errors import VisionFTError
 from visionft.project.edits.certificates import Certificate, certificates_of
 from visionft.project.edits.changes import Change
@@ -31,13 +32,14 @@ from visionft.project.summary import ProjectSummary
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None]
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], Certificate | None, KeptCurve | None]
 
 
 def _read(project: Project) -> Counts:
     summary = project.summary()
     certificate = next(iter(certificates_of(project)), None)
-    return summary, read_classes(project, summary.classes), tuple(tag_counts(project)), certificate
+    classes, tags = read_classes(project, summary.classes), tuple(tag_counts(project))
+    return summary, classes, tags, certificate, kept_curve(project.path)
 
 
 def _count(project: Project) -> Counts | None:
@@ -68,6 +70,7 @@ class LabelSession(QObject):
         self.classes: tuple[ClassRow, ...] = ()
         self.tags: tuple[str, ...] = ()
         self.certificate: Certificate | None = None  # the newest
+        self.curve: KeptCurve | None = None  # accuracy over labels, as it was measured last
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}
         self.query = ImageQuery()
@@ -98,7 +101,7 @@ class LabelSession(QObject):
             self._take(counts)
 
     def _take(self, counts: Counts) -> None:
-        self.summary, self.classes, self.tags, self.certificate = counts
+        self.summary, self.classes, self.tags, self.certificate, self.curve = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
         self.classes_changed.emit()

@@ -84,6 +84,18 @@ def _missed_words(found: StoredEvaluation) -> str:
     return tr(words, name=named(found.class_names[place])) if count else ""
 
 
+def changed_words(relabelled: int, *, is_old: bool) -> str:
+    """Return what changed since a run was measured; empty for nothing.
+
+    Args:
+        relabelled: Pictures that have another label than when they were asked.
+        is_old: Whether the run answers by the labels of now, and those it remembers are others than it was measured by.
+    """
+    if is_old:
+        return tr("measured before labels changed")
+    return tr("{count} pictures have other labels now", count=f"{relabelled:,}") if relabelled else ""
+
+
 def missing_words(
     run: RunSummary, failure: "Failure | None", *, is_begun: bool, is_training: bool
 ) -> tuple[str, str, str]:

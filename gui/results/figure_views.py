@@ -103,10 +103,11 @@ class FigureViews:
     def show_curves(self) -> None:
         """Lay the curves over each other."""
         chosen = self._chosen
-        self.chart.show_curves([evaluations.curve(run, self._colours[run.name]) for run in chosen])
+        curves = [evaluations.curve(run, self._colours[run.name]) for run in chosen]
+        self.chart.show_curves(curves)
         words = [(f"{run.title}: " if len(chosen) > 1 else "") + kept_words(run) for run in chosen[:COMPARED_RUNS]]
         self.kept.setText("\n".join(words))
-        has_curve = any(run.config.total_epochs for run in chosen)
+        has_curve = any(run.config.total_epochs and curve.epochs for run, curve in zip(chosen, curves, strict=True))
         self._curves.setCurrentIndex(0 if has_curve or not chosen else 1)
         self.no_curve.show_words("No curve", "\n".join(words), "")
 

@@ -42,7 +42,9 @@ class Measuring(QObject):
         super().__init__(parent)
         self._state, self._session, self._page = state, session, page
         self._under_way: dict[_Key, Progress] = {}
-        self._tried: dict[_Key, tuple[int, Failure]] = {}  # the run's last epoch then, and why it has no result
+        # The run's last epoch and the labels that it hung on then, and why it has no result.
+        self._tried: dict[_Key, tuple[int, Snapshot | None, Failure]] = {}
+        self._old: dict[str, tuple[Snapshot, RunSummary, bool]] = {}
 
     def progress(self, run: RunSummary, split: str) -> Progress | None:
         """Return how far the measurement of a run is; None where it is not under way."""
@@ -50,8 +52,33 @@ class Measuring(QObject):
 
     def failure(self, run: RunSummary, split: str) -> Failure | None:
         """Return why a run has no result although it was measured as it is now; None where it was not yet."""
-        last_epoch, failure = self._tried.get((run.name, split), (0, None))
-        return failure if last_epoch == run.last_epoch else None
+        last_epoch, images, failure = self._tried.get((run.name, split), (0, None, None))
+        return failure if last_epoch == run.last_epoch and images is self._labels_of(run) else None
+
+    def is_old(self, run: RunSummary) -> bool:
+        """Tell whether a run answers by the labels of now and was measured by others.
+
+        It looks at every label; what it finds is kept for as long as neither the labels nor the run change.
+        """
+        from visionft.retrieval.refreshing import is_current
+
+        images = self._labels_of(run)
+        if images is None:
+            return False
+        asked = self._old.get(run.name)
+        if asked is None or asked[0] is not images or asked[1] is not run:
+            self._old[run.name] = images, run, not is_current(run, images)
+        return self._old[run.name][2]
+
+    def is_known_old(self, run: RunSummary) -> bool:
+        """Tell what `is_old` found of the run and the labels as they are; False where it was not asked."""
+        images, asked, is_old = self._old.get(run.name, (None, None, False))
+        return is_old and asked is run and images is self._labels_of(run)
+
+    def _labels_of(self, run: RunSummary) -> "Snapshot | None":
+        """Return the pictures of now where the run's answers may hang on their labels."""
+        hangs = bool(run.parts) or run.config.method_row.is_live
+        return self._session.snapshot() if self._session is not None and hangs else None
 
     def start(self, run: RunSummary, split: "Split", *, by_itself: bool = False) -> None:
         """Measure a run; one that began `by_itself` keeps a failure for who asks, in place of a message."""
@@ -68,7 +95,7 @@ class Measuring(QObject):
             on_done=lambda _result: None,
             on_failed=(lambda _failure: None) if by_itself else None,
             on_event=lambda event: self._on_event(key, event),
-            on_end=lambda outcome: self._on_ended(key, run.last_epoch, outcome),
+            on_end=partial(self._on_ended, key, run.last_epoch, self._labels_of(run)),
         )
         self.changed.emit()
 
@@ -77,8 +104,8 @@ class Measuring(QObject):
             self._under_way[key] = event
             self.changed.emit()
 
-    def _on_ended(self, key: _Key, last_epoch: int, outcome: Outcome[object]) -> None:
+    def _on_ended(self, key: _Key, last_epoch: int, images: "Snapshot | None", outcome: Outcome[object]) -> None:
         self._under_way.pop(key, None)
         words = "What was measured cannot be read." if outcome.has_begun else "Evaluation was stopped."
-        self._tried[key] = (last_epoch, outcome.failure or Failure(message=tr(words)))
+        self._tried[key] = (last_epoch, images, outcome.failure or Failure(message=tr(words)))
         self.ended.emit()

@@ -242,8 +242,7 @@ class ResultsPage(Page):
             self.answer.show_answer(answer.sentence_of_run(run), words_now, made_of)
             self.missing.show_words(title, words, button)
         else:
-            count = self.pictures.relabelled()
-            changed = tr("{count} pictures have other labels now", count=f"{count:,}") if count else ""
+            changed = answer.changed_words(self.pictures.relabelled(), is_old=self.measuring.is_known_old(run))
             figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             self.answer.show_answer(answer.sentence(found), answer.meaning(found, self._honest()), figures)
         self._show_enabled()
@@ -321,17 +320,15 @@ class ResultsPage(Page):
     def _measure_by_itself(self) -> None:
         """Measure the run that is looked at, once; beside a training run only when the user says so."""
         run = self.run()
-        if run is None or self.evaluation is not None or not self.isVisible():
+        if run is None or not self.isVisible() or self.why_not_evaluate():
+            return
+        if self.evaluation is not None and not self.measuring.is_old(run):
             return
         is_new = self.measuring.failure(run, self.split()) is None
-        if (
-            is_new
-            and run.best is not None
-            and not run.is_going
-            and not self._is_training
-            and not self.why_not_evaluate()
-        ):
+        if is_new and run.best is not None and not run.is_going and not self._is_training:
             self.measuring.start(run, self.split(), by_itself=True)
+        else:
+            self._show_answer()
 
     def take_step(self, step: NextStep) -> None:
         """Evaluate a run that need not be the chosen one: what it is compared with."""

@@ -35,6 +35,7 @@ class CurveChart(Chart):
         item.getAxis("bottom").setHeight(theme.scaled(22))
         for side in ("left", "bottom"):
             item.getAxis(side).setStyle(hideOverlappingLabels=False)
+            item.getAxis(side).setTicks([[]])  # no numbers before there is something that has them
         self._edges = (pg.PlotCurveItem(), pg.PlotCurveItem())
         self._band = pg.FillBetweenItem(*self._edges)
         self._past, self._ahead = pg.PlotCurveItem(), pg.PlotCurveItem()

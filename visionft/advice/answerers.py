@@ -10,13 +10,14 @@ import numpy as np
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.parameters import count_parameters
-from visionft.advice.forecast import Belief, probe_accuracies, tuned_accuracies
-from visionft.advice.held_out import HeldOut
-from visionft.advice.power_law import DRAWS, picture_weights, weighted_means
+from visionft.advice.forecast import Belief, probe_accuracies, tuned_accuracies, untrained_accuracies
+from visionft.advice.held_out import HeldOut, Labelled
+from visionft.advice.power_law import DRAWS, PowerLaws
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, VisionFTError
 from visionft.evaluation.scoreboard import Standing, read_scoreboard
 from visionft.events import OnEvent, ShouldStop
+from visionft.heads.knn.fitting import FOLDS as KNN_FOLDS
 from visionft.heads.knn.fitting import fit_memory
 from visionft.training.config.presets import Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import TrainConfig
@@ -28,7 +29,8 @@ from visionft.weights.locations import local_file
 Kind = Literal["run", "free", "peft", "full"]
 
 _SAME_LABELS = 0.9  # share of today's training pictures from which on a run speaks for its method
-_MIB = 2**20
+_LINEAR_KNOWN = 0.8  # of the labels, when the linear head answers what it held out (`visionft.heads.fitting`)
+_MOST_SOLVED = 40_000_000  # pictures x features x classes of a linear head that is solved for on the way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,20 +125,21 @@ def circumstances_of(images: Snapshot, *, device: str) -> Circumstances:
 
 def untrained(
     held_out: HeldOut,
-    errors: np.ndarray,
+    laws: PowerLaws,
+    labels: int,
     plan: Plan,
     images: Snapshot,
     *,
     milliseconds: Mapping[str, float],
     should_stop: ShouldStop,
 ) -> list[Drawn]:
-    """Return what needs no training: class means, retrieval, the linear head; `errors` (B) are the curve's.
+    """Return what needs no training: class means, retrieval, the linear head, each with so many labels.
 
     Raises:
         InterruptedError: `should_stop` said so.
     """
     found = []
-    for name, draws in _untrained_draws(held_out, errors, should_stop):
+    for name, draws in _untrained_draws(held_out, laws, labels, should_stop):
         config, pictures = replace(plan.quick, method=name), len(held_out.labelled)
         drawn = _drawn(config, draws, kind="free", images=images, milliseconds=milliseconds, pictures=pictures)
         preset = "quick" if config == plan.quick else ""
@@ -145,15 +148,26 @@ def untrained(
 
 
 def _untrained_draws(
-    held_out: HeldOut, errors: np.ndarray, should_stop: ShouldStop
+    held_out: HeldOut, laws: PowerLaws, labels: int, should_stop: ShouldStop
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each method with draws (B) of its accuracy on pictures that it did not know."""
+    """Yield each method with draws (B) of its accuracy on pictures that it did not know.
+
+    Each was asked about the same held-out pictures, but knew another share of the labels then. So its errors are told
+    as a multiple of the curve's with as many labels, and the curve tells the rest: they can be held against each other.
+    """
     labelled = held_out.labelled
+    errors = laws.errors(labels)
+
+    def draws(method: str, accuracy: float, asked: int, known: float) -> np.ndarray:
+        beside = float(np.median(laws.errors(known * len(labelled))))
+        return untrained_accuracies(errors, method, accuracy=accuracy, asked=asked, beside=beside)
+
     if not labelled.is_multilabel:
-        weights = picture_weights(len(labelled))
-        yield "prototype", weighted_means(held_out.ask_means()[None], weights)[:, 0]
+        right = held_out.ask_means()
+        is_asked = np.isfinite(right)
+        yield "prototype", draws("prototype", float(right[is_asked].mean()), int(is_asked.sum()), 1.0)
+    widths = labelled.widths or (labelled.inputs.shape[1],)
     if "knn" in METHODS:
-        widths = labelled.widths or (labelled.inputs.shape[1],)
         fitted = fit_memory(
             labelled.inputs,
             labelled.targets,
@@ -162,8 +176,26 @@ def _untrained_draws(
             should_stop=should_stop,
         )
         if fitted.accuracy is not None:
-            yield "knn", _counted(fitted.accuracy, fitted.asked)
-    yield "linear", probe_accuracies(errors)
+            yield "knn", draws("knn", fitted.accuracy, fitted.asked, 1 - 1 / KNN_FOLDS)
+    found = _linear_head(labelled, should_stop)
+    yield "linear", probe_accuracies(errors) if found is None else draws("linear", *found, _LINEAR_KNOWN)
+
+
+def _linear_head(labelled: Labelled, should_stop: ShouldStop) -> tuple[float, int] | None:
+    """Return how often the head that a linear probe would have is right, and of how many pictures.
+
+    None where it cannot be tried, or would take longer than the rest together.
+    """
+    if labelled.inputs.size * labelled.targets.shape[1] > _MOST_SOLVED:
+        return None
+    import torch
+
+    from visionft.heads.fitting import fit_head
+
+    widths = labelled.widths or (labelled.inputs.shape[1],)
+    inputs, targets = torch.from_numpy(labelled.inputs), torch.from_numpy(labelled.targets)
+    head = fit_head(inputs, targets, widths=widths, is_multilabel=labelled.is_multilabel, should_stop=should_stop)
+    return None if head.accuracy is None else (head.accuracy, int(head.askable.sum()))
 
 
 def _counted(accuracy: float, pictures: int) -> np.ndarray:

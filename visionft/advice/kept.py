@@ -24,7 +24,9 @@ FILE: Final = "advice.json"
 def keep_advice(project_dir: Path, images: Snapshot, advice: "Recommendation") -> None:
     """Keep what was said of these pictures; a full disk costs only the memory of it."""
     try:
-        write_json(project_dir / FILE, {"images": images.digest, "advice": dataclasses.asdict(advice)})
+        labelled = sum(bool(image.labels) for image in images.images)
+        values = {"images": images.digest, "labelled": labelled, "advice": dataclasses.asdict(advice)}
+        write_json(project_dir / FILE, values)
     except (OSError, VisionFTError) as error:
         logger.warning("The advice was not kept: %s", error)
 
@@ -43,6 +45,37 @@ def kept_advice(project_dir: Path, images: Snapshot) -> "Recommendation | None":
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("The advice of %s cannot be read: %s", project_dir, error)
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptCurve:
+    """The curve of the last advice, which still tells something when labels were added.
+
+    Attributes:
+        curve: As it was measured.
+        labelled: Pictures of the project that had a label then, those that the curve leaves out among them.
+    """
+
+    curve: "LearningCurve"
+    labelled: int
+
+    def labels_of(self, labelled: int) -> int:
+        """Return where on the curve a project stands that has `labelled` pictures with a label now."""
+        return max(0, self.curve.labels + labelled - self.labelled)
+
+
+def kept_curve(project_dir: Path) -> KeptCurve | None:
+    """Return the curve of the last advice, whatever changed since; None where there is none that can be read."""
+    if not has_advice(project_dir):
+        return None
+    try:
+        kept = read_json(project_dir / FILE)
+        return KeptCurve(_curve(kept["advice"]["curve"]), int(kept["labelled"]))
+    except KeyError:  # kept by an earlier program, which did not note the labels
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning("The curve of %s cannot be read: %s", project_dir, error)
         return None
 
 

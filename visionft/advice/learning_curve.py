@@ -88,6 +88,16 @@ class LearningCurve:
     gains: tuple[Gain, ...]
     spread: Gain
 
+    def at(self, labels: int) -> CurvePoint:
+        """Return what the line says of so many labels, within its ends: between two points as on a logarithmic axis."""
+        places = np.log([point.labels for point in self.line])
+        wanted = float(np.clip(np.log(max(1, labels)), places[0], places[-1]))
+        shares = {
+            name: float(np.interp(wanted, places, [getattr(point, name) for point in self.line]))
+            for name in ("accuracy", "low", "high")
+        }
+        return CurvePoint(labels=labels, **shares)
+
 
 def learning_curve(
     project_dir: Path,

@@ -112,9 +112,7 @@ def recommend(
     labels = max(1, len(divided.labelled("train")))
     held_out, speed = HeldOut(labelled), {probe.backbone: probe.milliseconds for probe in tried}
     try:
-        found = answerers.untrained(
-            held_out, laws.errors(labels), plan, divided, milliseconds=speed, should_stop=should_stop
-        )
+        found = answerers.untrained(held_out, laws, labels, plan, divided, milliseconds=speed, should_stop=should_stop)
     except InterruptedError:
         raise _stopped() from None
     found = answerers.with_costs(found, plan, divided, on_event=on_event, should_stop=should_stop)

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     {
         "run": str,
         "pictures": int,
+        "held_out": int,
         "left_out": int,
         "parts": [
             {

@@ -112,3 +112,21 @@ def test_the_newest_run_is_shown_when_one_ends_unless_another_was_chosen(page, p
 
 def test_views_are_built_when_they_are_looked_at(page):
     assert page.views.place() == MATRIX and "chart" not in vars(page.figures) and "explain" not in vars(page.pictures)
+
+
+def test_a_run_that_answers_by_the_labels_of_now_is_measured_again_once_when_they_change(
+    qtbot, page, project_dir, write_run, write_evaluation, image_ids, answers, monkeypatch
+):
+    live, asked = "003-resnet18-knn", []
+    write_run(project_dir, live, TrainConfig(backbone="resnet18", method="knn", epochs=1), accuracies=[0.9])
+    write_evaluation(project_dir, live, image_ids, answers)  # of a memory that is not that of today's labels
+    monkeypatch.setattr(measuring, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
+    page.session.runs_changed.emit()
+    page.table.select([live])
+    qtbot.waitUntil(lambda: asked == [live])
+    assert "measured before labels changed" in page.answer.words()[2]
+    qtbot.waitUntil(page.evaluate_button.isEnabled)
+    page.table.select([NEW])
+    page.table.select([live])
+    qtbot.wait(50)
+    assert asked == [live]  # once for the same labels

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtWidgets import QLabel
 
 from gui.kit.metric_plot import Curve, smoothed
 from gui.train.metric_chart import REDRAW_INTERVAL_MS, MetricChart
@@ -36,6 +37,15 @@ def add(chart: MetricChart, epochs: int, *, best: int = 1) -> None:
 
 def legend(chart: MetricChart, name: str) -> str:
     return chart._legends[chart._loss]._values[name].text()
+
+
+def test_without_a_point_no_axis_pretends_to_have_a_scale(chart):
+    (loss, share), nothing = chart._plots, "Nothing measured yet"
+    said = [label for label in loss.findChildren(QLabel) if label.text() == nothing]
+    assert loss.is_empty and said[0].isVisible() and not loss.getAxis("left").style["showValues"]
+    assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever there is
+    add(chart, 1)
+    assert not loss.is_empty and not said[0].isVisible() and loss.getAxis("left").style["showValues"]
 
 
 def test_a_curve_finds_its_nearest_point():

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from visionft.advice.forecast import Belief, probe_accuracies, ratio_after, tuned_accuracies, usual_ratio
+from visionft.advice.forecast import (
+    Belief,
+    probe_accuracies,
+    ratio_after,
+    tuned_accuracies,
+    untrained_accuracies,
+    usual_ratio,
+)
 from visionft.advice.trials import Trial
 
 ERRORS = np.full(400, 0.2)
@@ -52,3 +59,13 @@ def test_a_better_backbone_carries_over_in_part_and_shares_stay_shares():
 def test_the_probe_is_near_the_curve_and_not_exactly_it():
     found = probe_accuracies(ERRORS)
     assert np.median(found) == pytest.approx(0.8, abs=0.01) and 0.02 < found.std() < 0.05
+
+
+def test_what_needs_no_training_is_held_against_the_curve_that_knew_as_many_labels():
+    def expected(method: str, accuracy: float, asked: int) -> float:
+        return float(np.median(untrained_accuracies(ERRORS, method, accuracy=accuracy, asked=asked, beside=0.25)))
+
+    # With the labels of then it had as many wrong as the curve; so it has with those of now.
+    assert expected("knn", 0.75, 10_000) == pytest.approx(0.8, abs=0.01)
+    assert expected("linear", 0.80, 10_000) > expected("knn", 0.75, 10_000) + 0.02
+    assert expected("knn", 1.0, 8) < 0.9  # eight that are right prove little

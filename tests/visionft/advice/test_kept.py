@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from visionft.advice.answerers import Answerer
-from visionft.advice.kept import FILE, has_advice, keep_advice, kept_advice
+from visionft.advice.kept import FILE, has_advice, keep_advice, kept_advice, kept_curve
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
 from visionft.advice.recommend import Recommendation
 from visionft.advice.trials import Trial
@@ -41,6 +41,20 @@ def test_it_comes_back_for_the_same_pictures_only(make_project, advice):
         assert has_advice(project.path) and kept_advice(project.path, images) == advice
         project.apply(UnlabelImages((images.images[0].image_id,)))
         assert kept_advice(project.path, project.snapshot()) is None
+
+
+def test_its_curve_still_tells_where_a_project_stands_when_labels_changed(make_project, advice):
+    with make_project() as project:
+        images = project.snapshot()
+        labelled = sum(bool(image.labels) for image in images.images)
+        assert kept_curve(project.path) is None
+        keep_advice(project.path, images, advice)
+        project.apply(UnlabelImages((images.images[0].image_id,)))
+        kept = kept_curve(project.path)
+        assert kept is not None and kept.curve == CURVE
+        assert (kept.labels_of(labelled), kept.labels_of(labelled - 1)) == (CURVE.labels, CURVE.labels - 1)
+        (project.path / FILE).write_text('{"advice": {"curve": 3}}')
+        assert kept_curve(project.path) is None
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", '{"images": 1}', '{"images": "DIGEST", "advice": {"curve": 3}}'])

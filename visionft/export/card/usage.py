@@ -6,6 +6,7 @@ from typing import Any
 from visionft.amounts import size_text
 from visionft.export.card.front_matter import TIMM_FOLDER
 from visionft.export.card.markdown import code, escaped, fenced, table
+from visionft.export.card.precisions import precisions
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
@@ -67,7 +68,14 @@ def files(record: Mapping[str, Any], listed: Mapping[str, ListedFile]) -> str:
         f"largest difference of a probability is {parity['max_abs_diff']:.1e}, {parity['top1_agreement']:.1%} of the "
         "top classes agree."
     )
-    return "\n\n".join([table(["file", "size", "what it is"], rows), checked, _speed(record["latency"])])
+    return "\n\n".join(
+        [
+            table(["file", "size", "what it is"], rows),
+            checked,
+            _speed(record["latency"]),
+            *filter(None, [precisions(record)]),
+        ]
+    )
 
 
 def _speed(latency: Mapping[str, Any]) -> str:

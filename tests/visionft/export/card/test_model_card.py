@@ -96,6 +96,21 @@ def test_the_card_says_what_was_measured_and_what_was_not() -> None:
         assert words in card, words
 
 
+def test_smaller_files_are_told_with_their_loss() -> None:
+    answers = {
+        "pictures": 400, "top1": 0.9, "reference_top1": 0.905, "difference": (-0.01, 0.0), "flips": 3, "ece": 0.02,
+    }  # fmt: skip
+    kept = {
+        "precision": "int8", "file": "model_int8.onnx", "bytes": 11_000_000, "answers": answers,
+        "speed": {"times_faster": 2.34}, "verdict": "recommended", "is_for_any_processor": True,
+    }  # fmt: skip
+    dropped = kept | {"precision": "fp16", "file": "", "speed": None, "verdict": "wrong"}
+    card = model_card(record(bytes=44_000_000, variants=[kept, dropped]), FILES)
+    assert "| `model_int8.onnx` | 11 MB | 90.0% | +0.5% (+0.0% to +1.0%) | 3 | 0.020 | 2.3 x | recommended" in card
+    assert "| fp16 |" in card and "not kept" in card
+    assert "Smaller files" not in model_card(record(bytes=1), FILES)
+
+
 def test_names_cannot_become_markup_or_keys() -> None:
     card = model_card(record(EVIL, title=EVIL, run=EVIL, license=EVIL), FILES)
     header = header_of(card)

@@ -1,0 +1,55 @@
+"""Where the labels so far stand on the curve that was measured last: said, drawn, and never beyond its end."""
+
+import pytest
+from PySide6.QtGui import QColor
+
+from gui.kit import theme
+from gui.label.progress_card import ProgressCard
+from visionft.advice.kept import KeptCurve
+from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
+
+
+def point(labels: int, accuracy: float) -> CurvePoint:
+    return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - 0.05, high=accuracy + 0.05)
+
+
+LINE = (point(25, 0.5), point(100, 0.7), point(200, 0.8), point(400, 0.9))
+GAIN = Gain(class_name="", labels=100, recall=0.7, added=20, gain=0.02, low=0.0, high=0.04)
+CURVE = LearningCurve(
+    labels=100, classes=3, measured=LINE[:2], line=LINE, now=LINE[1], ahead=LINE[2:], gains=(), spread=GAIN
+)
+
+
+@pytest.fixture
+def card(qtbot) -> ProgressCard:
+    card = ProgressCard()
+    qtbot.addWidget(card)
+    card.resize(220, 160)
+    return card
+
+
+def test_it_is_hidden_until_a_curve_was_measured(card):
+    card.show_progress(None, 50)
+    assert card.isHidden()
+    card.show_progress(KeptCurve(CURVE, 110), 110)
+    assert not card.isHidden()
+
+
+def test_labels_that_were_given_since_move_along_the_curve(card):
+    kept = KeptCurve(CURVE, 110)  # ten of them are kept for the test
+    card.show_progress(kept, 110)
+    assert card.words() == ("About 70% right with 100 labels", "100 more would give about 80% (75% to 85%).")
+    card.show_progress(kept, 210)
+    now, more = card.words()
+    assert now == "About 80% right with 200 labels" and more.startswith("200 more would give about 90%")
+    assert more.endswith("Measured with 100 labels.")
+    card.show_progress(kept, 410)
+    assert card.words() == ("About 90% right with 400 labels", "Measured with 100 labels.")  # nothing is known beyond
+
+
+def test_the_curve_is_drawn_in_the_colour_of_lines(card):
+    card.show_progress(KeptCurve(CURVE, 110), 110)
+    card.show()
+    drawn = card.grab().toImage()
+    ink = QColor(theme.colours().train_line).rgb()
+    assert sum(drawn.pixel(x, y) == ink for x in range(drawn.width()) for y in range(drawn.height())) > 50

@@ -1,0 +1,100 @@
+"""The program without Python: where it starts, the licences it brings, and how it is packed for Debian.
+
+Building it and using what was built takes minutes: `packaging/freeze.py` and `packaging/make_deb.py` do both.
+"""
+
+import importlib.util
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import visionft.__main__
+from visionft import __version__, doctor
+
+PACKAGING = Path(__file__).parents[2] / "packaging"
+
+
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a script of `packaging/` as a module, found as when it is run."""
+    monkeypatch.syspath_prepend(str(PACKAGING))
+    spec = importlib.util.spec_from_file_location(f"{name}_under_test", PACKAGING / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("given", "asked"), [([], ["app"]), (["doctor", "--json"], ["doctor", "--json"])])
+def test_a_click_opens_the_window_and_a_command_stays_one(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], asked: list[str]
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(visionft.__main__, "main", lambda: seen.extend(sys.argv[1:]) or 7)
+    monkeypatch.setattr(sys, "argv", ["visionft", *given])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(PACKAGING / "frozen.py"), run_name="__main__")
+    assert ended.value.code == 7
+    assert seen == asked
+
+
+def test_a_process_that_only_imports_the_start_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loader processes of training do: by spawn they import the main module under another name."""
+    monkeypatch.setattr(visionft.__main__, "main", lambda: pytest.fail("it started"))
+    runpy.run_path(str(PACKAGING / "frozen.py"), run_name="__mp_main__")
+
+
+def test_every_library_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without = script("gather_licences", monkeypatch).gather(tmp_path / "licences")
+    rows = (tmp_path / "licences" / "PACKAGES.txt").read_text(encoding="utf-8").lower().splitlines()
+    named = {row.split()[0].replace("_", "-") for row in rows}
+    assert {name for name, version in doctor.library_versions().items() if version} <= named
+    assert not {"pip", "pyinstaller", "visionft"} & named
+    assert "GNU LESSER" in (tmp_path / "licences" / "Qt" / "LGPL-3.txt").read_text(encoding="utf-8")
+    assert any(row.startswith("PySide6") for row in without)  # which is why Qt's is kept here
+    assert list((tmp_path / "licences" / "numpy").iterdir())
+
+
+@pytest.fixture
+def make_deb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """Return the script over a small frozen program."""
+    module = script("make_deb", monkeypatch)
+    build = tmp_path / "build"
+    frozen = build / "frozen" / "VisionFT"
+    (frozen / "_internal").mkdir(parents=True)
+    (frozen / "visionft").write_text("#!/bin/sh\n")
+    (frozen / "_internal" / "libtorch.so.2").write_bytes(b"\x7fELF\0GLIBC_2.9\0GLIBC_2.28\0GLIBC_2.3.4\0")
+    (build / "icons").mkdir()
+    (build / "icons" / "visionft.png").write_bytes(b"png")
+    monkeypatch.setattr(module, "FROZEN", frozen)
+    monkeypatch.setattr(module, "ICONS", build / "icons")
+    return module
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Debian's packages are made on Linux: rights and links")
+def test_a_package_for_debian_is_laid_out_as_debian_wants(make_deb: ModuleType, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    make_deb.lay_out(tree)
+    command = tree / "usr" / "bin" / "visionft"
+    assert command.resolve() == tree / "usr" / "lib" / "visionft" / "visionft"
+    assert command.stat().st_mode & 0o777 == 0o755
+    assert (tree / "usr/lib/visionft/_internal/libtorch.so.2").stat().st_mode & 0o777 == 0o644
+    for path in ("applications/visionft.desktop", "icons/hicolor/scalable/apps/visionft.svg", "doc/visionft/copyright"):
+        assert (tree / "usr" / "share" / path).is_file()
+    fields = dict(line.split(": ", 1) for line in make_deb.control(tree, "amd64").splitlines() if ": " in line)
+    assert fields["Version"] == __version__
+    assert fields["Depends"].startswith("libc6 (>= 2.28), ")
+    assert "libxcb-cursor0" in fields["Depends"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages are made on Linux")
+def test_the_package_can_be_read_by_debians_own_tool(make_deb: ModuleType, tmp_path: Path) -> None:
+    if make_deb.shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not here")
+    make_deb.lay_out(tmp_path / "tree")
+    package = make_deb.pack(tmp_path / "tree")
+    listed = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True).stdout
+    assert "root/root" in listed and "./usr/bin/visionft -> ../lib/visionft/visionft" in listed
