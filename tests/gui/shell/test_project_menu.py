@@ -236,7 +236,6 @@ PLACES = {
     "demo": "file.sample",
     "weights": "run.weights",
     "app": "page.project",
-    "verify": "page.export",
     "help": "help.commands",
 }
 
