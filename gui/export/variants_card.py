@@ -55,10 +55,14 @@ class VariantsCard(Card):
 
     def words(self) -> list[str]:
         """Return all texts of the table, as they are shown."""
-        items = (item for place in range(self._grid.count()) if (item := self._grid.itemAt(place)) is not None)
-        widgets = (widget for item in items if (widget := item.widget()) is not None)
-        labels = [label for widget in widgets for label in (widget, *widget.findChildren(QLabel))]
-        return [label.text() for label in labels if isinstance(label, QLabel) and label.text()]
+        found: list[str] = []
+        for place in range(self._grid.count()):
+            item = self._grid.itemAt(place)
+            cell = item.widget() if item is not None else None
+            if cell is not None:
+                labels = [cell] if isinstance(cell, QLabel) else cell.findChildren(QLabel)
+                found += [label.text() for label in labels if label.text()]
+        return found
 
     def _add(self, place: int, *cells: QWidget) -> None:
         for at, cell in enumerate(cells):
