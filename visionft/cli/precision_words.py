@@ -59,7 +59,7 @@ def _sentence(variant: "Variant") -> str:
     }
     parts = [words[variant.verdict]]
     if variant.in_float:
-        parts.append(f"{count_of(len(variant.in_float), 'layer')} of it stay in float: {', '.join(variant.in_float)}.")
+        parts.append(f"In float stay: {', '.join(variant.in_float)}.")
     if variant.is_kept and not variant.is_for_any_processor:
         parts.append("It needs a processor with VNNI, or ARM: on others its answers may be wrong.")
     return " ".join(parts)

@@ -39,6 +39,7 @@ def run_samples(folder: Path, pictures: Sequence[Path], out_dir: Path) -> tuple[
         pictures: Some that the model is asked about.
         out_dir: Where the export goes: packages that were installed for an earlier one there serve again.
     """
+    folder, out_dir = folder.absolute(), out_dir.absolute()  # the samples run in the export's folder
     predictor = Predictor(folder, device="cpu")
     readable = (said for said in predictor.predict([each for each in pictures if is_unicode(each)]) if not said.error)
     expected = [said for said, _ in zip(readable, range(ASKED), strict=False)]

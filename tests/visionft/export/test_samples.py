@@ -55,9 +55,10 @@ def bare_run(packages: Path, script: Path, *words: object) -> subprocess.Complet
 
 
 def test_the_script_beside_the_model_answers_like_the_program(
-    run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path
+    run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = export_run(run_of("test_vit", "lora"), snapshot, tmp_path / "out").model
+    monkeypatch.chdir(tmp_path)
+    model = export_run(run_of("test_vit", "lora"), snapshot, Path("out")).model  # as a terminal gives it
     script = model.with_name("predict.py")
     assert all((model.parent / name).read_bytes() == (ROOT / name).read_bytes() for name in sample_files())
     record = json.loads((model.parent / "export.json").read_text())

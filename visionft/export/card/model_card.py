@@ -105,7 +105,7 @@ def _training(record: Mapping[str, Any]) -> str:
     facts = [("Method", record["method_title"]), ("Network", _network(record))]
     if total := training["parameters"]:
         learnt = training["trainable_parameters"]
-        facts.append(("Learnt", f"{learnt:,} of {total:,} parameters ({learnt / total:.1%})"))
+        facts.append(("Learnt", f"{learnt:,} of {total:,} parameters ({learnt / total:.2%})"))
     if training["epochs"]:
         facts += [(name.replace("_", " "), _value(name, settings[name])) for name in _SETTINGS]
         facts.append(("kept epoch", str(training["kept_epoch"])))

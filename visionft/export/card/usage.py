@@ -16,12 +16,15 @@ from visionft.export.contents import (
     SCRIPT_FILE,
     ListedFile,
 )
+from visionft.export.precision.variants import variant_file
 from visionft.export.samples import PYTHON, SAMPLES
 from visionft.foreign_text import printable
 
 _PURPOSES = {
     MODEL_FILE: "the model: pictures in, calibrated probabilities out",
     FLOAT_MODEL_FILE: "the same for pictures that are cropped, resized and normalised already",
+    variant_file("fp16"): "the same at half the size",
+    variant_file("int8"): "the same in whole numbers, for processors",
     LABELS_FILE: "the classes, in the order of the model's outputs",
     SCRIPT_FILE: "classifies pictures with onnxruntime, numpy and Pillow alone",
     INDEX_FILE: "the labelled pictures for and against an answer",
@@ -31,6 +34,7 @@ _PURPOSES = {
     "adapter/adapter_model.safetensors": "its weights",
     **{each.file: f"the same in another language ({each.title})" for each in SAMPLES[1:]},
 }
+_BELONGS_TO_A_SAMPLE = "belongs to a sample"
 _PYTHON = """
 import json
 import numpy as np, onnxruntime
@@ -60,7 +64,7 @@ model = PeftModel.from_pretrained(base, "adapter").eval()
 
 def files(record: Mapping[str, Any], listed: Mapping[str, ListedFile]) -> str:
     """Return what lies beside the card, how it was checked, and how fast it is."""
-    rows = [[code(name), size_text(each.bytes), _PURPOSES.get(name, "")] for name, each in sorted(listed.items())]
+    rows = [[code(name), size_text(each.bytes), _purpose(name)] for name, each in sorted(listed.items())]
     rows.append([code(RECORD_FILE), "", "all that this card says, for programs; size and SHA-256 of every file"])
     parity = record["parity"]
     checked = (
@@ -76,6 +80,10 @@ def files(record: Mapping[str, Any], listed: Mapping[str, ListedFile]) -> str:
             *filter(None, [precisions(record)]),
         ]
     )
+
+
+def _purpose(name: str) -> str:
+    return _PURPOSES.get(name) or (_BELONGS_TO_A_SAMPLE if name.startswith("samples/") else "")
 
 
 def _speed(latency: Mapping[str, Any]) -> str:
