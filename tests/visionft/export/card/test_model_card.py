@@ -86,7 +86,7 @@ def test_the_card_says_what_was_measured_and_what_was_not() -> None:
         "99 % within 3.0 ms",
         "At least 99 % of 100 accepted labels are right",
         "**Before a commercial use:** not settled law",
-        "10 of 100 parameters (10.0%)",
+        "10 of 100 parameters (10.00%)",
         "chosen by the program",
     ):
         assert words in card, words
