@@ -15,7 +15,7 @@ from visionft.data.types import Snapshot
 from visionft.evaluation import metrics
 from visionft.evaluation.explanation import Explanation, normalised
 from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.export.memory_index import Remembered
+from visionft.export.index.memory_index import Remembered
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour
 from visionft.training.config.train_config import TrainConfig

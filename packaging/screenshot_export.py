@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from visionft.export.bundle.samples import sample_files
+from visionft.export.bundle.verifying import AnswerCheck, FileFault, Verification
 from visionft.export.parity import ExportResult, Latency, Parity
 from visionft.export.precision.variants import Answers, Speed, Variant, variant_file
-from visionft.export.samples import sample_files
-from visionft.export.verifying import AnswerCheck, FileFault, Verification
 
 _FILES = ("README.md", "huggingface/config.json", "huggingface/model.safetensors", "labels.txt", "model.onnx")
 

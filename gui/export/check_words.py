@@ -1,7 +1,7 @@
 """What checking an export again found, in words. Knows no Qt."""
 
 from gui.kit.i18n import tr
-from visionft.export.verifying import Fault, Verification
+from visionft.export.bundle.verifying import Fault, Verification
 
 _FAULTS: dict[Fault, str] = {
     "changed": "Changed: {names}.",

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, text, verbatim
-from visionft.export.samples import Sample
+from visionft.export.bundle.samples import Sample
 
 LINES: Final = 22
 # What each needs, and how it is started.

@@ -25,12 +25,12 @@ from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
+from visionft.export.bundle.project_facts import facts_of
+from visionft.export.bundle.samples import SAMPLES
+from visionft.export.bundle.verifying import Verification, verify_export
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.precision.variants import Precision
-from visionft.export.project_facts import facts_of
-from visionft.export.samples import SAMPLES
-from visionft.export.verifying import Verification, verify_export
 from visionft.libraries import load_libraries
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs

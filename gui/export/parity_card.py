@@ -10,10 +10,10 @@ from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, text, verbatim
 from visionft.amounts import size_text
+from visionft.export.bundle.samples import SAMPLES
+from visionft.export.bundle.verifying import Verification
 from visionft.export.contents import LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, SampleRun
-from visionft.export.samples import SAMPLES
-from visionft.export.verifying import Verification
 
 _CAPTIONS = {
     "agreement": "Same top class",

@@ -10,7 +10,7 @@ from gui.kit.i18n import tr
 from gui.kit.near_pictures import NearPictures
 from gui.kit.parts import column, row, text
 from gui.kit.picture_model import Tile
-from visionft.export.memory_index import Remembered
+from visionft.export.index.memory_index import Remembered
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Neighbour
 

@@ -22,7 +22,7 @@ from visionft.project.queries import image_rows, images_in_project
 if TYPE_CHECKING:
     from gui.session import ProjectSession
     from visionft.export.answers import CsvResult
-    from visionft.export.memory_index import Remembered
+    from visionft.export.index.memory_index import Remembered
     from visionft.export.parity import Border
     from visionft.project.labelling import TakenIn
     from visionft.project.store import Project

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.samples import PYTHON
+from visionft.export.bundle.samples import PYTHON
 
 SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 

@@ -13,8 +13,8 @@ from visionft.errors import VisionFTError
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
-    from visionft.export.benching import Bench, ModelSpeed
-    from visionft.export.verifying import AnswerCheck, Verification
+    from visionft.export.bundle.benching import Bench, ModelSpeed
+    from visionft.export.bundle.verifying import AnswerCheck, Verification
 
 ExportDir = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an export.")]
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("push")(push)
 
 
-@prints({"...": "visionft.export.verifying:Verification", "is_whole": bool})
+@prints({"...": "visionft.export.bundle.verifying:Verification", "is_whole": bool})
 def verify(
     folder: ExportDir,
     pictures: Annotated[
@@ -35,7 +35,7 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check an export again: every file by its hash, every model by its recorded answers. Exit code 1: it differs."""
-    from visionft.export.verifying import verify_export
+    from visionft.export.bundle.verifying import verify_export
 
     with job() as (on_event, should_stop):
         found = verify_export(folder, pictures=pictures, on_event=on_event, should_stop=should_stop)
@@ -67,7 +67,7 @@ def _answered(each: "AnswerCheck") -> str:
     return f"  {each.name}: {said}."
 
 
-@prints("visionft.export.benching:Bench")
+@prints("visionft.export.bundle.benching:Bench")
 def bench_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="A model file, or the folder of an export.")],
     threads: Annotated[int, typer.Option(help="Threads that ONNX Runtime may use; 0 leaves it to that.")] = 0,
@@ -75,7 +75,7 @@ def bench_model(
     json: Json = False,
 ) -> None:
     """Measure how fast an exported model answers here: one picture, batches, each provider; of a folder every file."""
-    from visionft.export.benching import bench_model as measure
+    from visionft.export.bundle.benching import bench_model as measure
 
     with job() as (on_event, should_stop):
         found = measure(model, threads=threads, side=pictures, on_event=on_event, should_stop=should_stop)
@@ -107,7 +107,7 @@ def push(
     json: Json = False,
 ) -> None:
     """Send an export to the Hugging Face hub, after showing what goes there. Uses that tool's own login."""
-    from visionft.export.pushing import files_to_send
+    from visionft.export.bundle.pushing import files_to_send
     from visionft.weights.uploading import send_files
 
     files = files_to_send(folder)

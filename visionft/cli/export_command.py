@@ -10,8 +10,8 @@ from visionft.cli.output import Json, ProjectDir, job, opened_project, print_res
 from visionft.cli.precision_words import precisions_of, variants_text
 from visionft.cli.run_commands import RunName
 from visionft.cli.schemas import prints
+from visionft.export.bundle.project_facts import facts_of
 from visionft.export.options import OPSET, ExportOptions, help_of, sentence
-from visionft.export.project_facts import facts_of
 from visionft.project.names import count_of
 from visionft.training.runs.run_folder import load_run
 
@@ -85,7 +85,7 @@ def _remembered_text(count: int) -> str:
 
 
 def _samples_text(runs: "Sequence[SampleRun]") -> str:
-    from visionft.export.samples import SAMPLES
+    from visionft.export.bundle.samples import SAMPLES
 
     files = {sample.name: sample.file for sample in SAMPLES}
     came_of = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
@@ -99,7 +99,7 @@ def _border_text(border: "Border | None") -> str:
     return f"It says which pictures are unlike yours; the border was drawn on {border.pictures} {source}."
 
 
-@prints("visionft.export.extending:Held")
+@prints("visionft.export.index.extending:Held")
 def index(
     model: Annotated[Path, typer.Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")],
     add: Annotated[
@@ -123,7 +123,7 @@ def index(
     The classes are those that the model was exported with. For another class label pictures in the project, train a
     retrieval run (seconds) and export again.
     """
-    from visionft.export.extending import change_index
+    from visionft.export.index.extending import change_index
     from visionft.export.predictor import Predictor
 
     predictor = Predictor(model)

@@ -23,7 +23,7 @@ from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
     from visionft.evaluation.report import Evaluation
-    from visionft.export.memory_index import Remembered
+    from visionft.export.index.memory_index import Remembered
     from visionft.export.predictor import Prediction
     from visionft.retrieval.evidence import Neighbour
 

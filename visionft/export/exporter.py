@@ -20,8 +20,14 @@ from visionft.errors import ExportError
 from visionft.evaluation.report import calibrate, summarise
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.export.card.front_matter import TIMM_FOLDER
-from visionft.export.card.model_card import CARD_FILE, model_card
+from visionft.export.bundle.card.front_matter import TIMM_FOLDER
+from visionft.export.bundle.card.model_card import CARD_FILE, model_card
+from visionft.export.bundle.described import metrics_of
+from visionft.export.bundle.project_facts import NOTHING_KNOWN, ProjectFacts
+from visionft.export.bundle.reference import references_in
+from visionft.export.bundle.sample_runs import require_right, run_samples
+from visionft.export.bundle.samples import sample_files, write_samples
+from visionft.export.bundle.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.export.comparing import Reference, compare, require_equal
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
@@ -31,7 +37,6 @@ from visionft.export.contents import (
     list_contents,
     listed_file,
 )
-from visionft.export.described import metrics_of
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.doc_strings import describe_model, describe_values
 from visionft.export.graph import (
@@ -44,7 +49,7 @@ from visionft.export.graph import (
     keep_only,
     set_metadata,
 )
-from visionft.export.index_keeping import keep_index
+from visionft.export.index.index_keeping import keep_index
 from visionft.export.joining import join
 from visionft.export.latency import measure_large, measure_latency
 from visionft.export.options import ExportOptions
@@ -55,13 +60,8 @@ from visionft.export.precision.making import VariantMaker, require_pictures
 from visionft.export.precision.measuring import Reading
 from visionft.export.precision.variants import variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
-from visionft.export.project_facts import NOTHING_KNOWN, ProjectFacts
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
-from visionft.export.reference import references_in
-from visionft.export.sample_runs import require_right, run_samples
-from visionft.export.samples import sample_files, write_samples
-from visionft.export.timm_folder import CONFIG_FILE, WEIGHTS_FILE, plain_network, write_timm_folder
 from visionft.files import sha256_file, write_json, write_text
 from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of

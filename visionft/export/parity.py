@@ -82,7 +82,7 @@ class SampleRun:
     """What came of a program beside the model that was run by itself.
 
     Attributes:
-        name: Of its language (`visionft.export.samples`).
+        name: Of its language (`visionft.export.bundle.samples`).
         output: What it printed of some validation pictures; empty where it was not run to its end.
         agrees: Whether these are this program's answers; None where it was not run to its end.
         why_not: Why it was not.

@@ -14,7 +14,7 @@ import numpy as np
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
-from visionft.export.memory_index import read_index
+from visionft.export.index.memory_index import read_index
 from visionft.export.model_file import check_model, open_session, read_model
 from visionft.export.parity import Border
 from visionft.export.publishing import settle

@@ -10,11 +10,11 @@ import torch  # noqa: TID253
 
 import visionft
 from visionft.data.types import Snapshot
-from visionft.export.described import data_of, training_of
+from visionft.export.bundle.described import data_of, training_of
+from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.export.distance import FittedDistance
 from visionft.export.graph import preprocessing_metadata
 from visionft.export.parity import ExportResult, SampleRun
-from visionft.export.project_facts import ProjectFacts
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun

@@ -14,10 +14,10 @@ from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from visionft.errors import ExportError, StoppedError
 from visionft.events import EpochDone
+from visionft.export.bundle.samples import PYTHON, SAMPLES
+from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
-from visionft.export.samples import PYTHON, SAMPLES
-from visionft.export.verifying import FileFault, Verification
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run

@@ -6,7 +6,7 @@ from PIL import Image
 
 from gui.predict.evidence_panel import EvidencePanel
 from gui.predict.predicting import places_in
-from visionft.export.memory_index import Remembered
+from visionft.export.index.memory_index import Remembered
 from visionft.export.predictor import Prediction
 from visionft.retrieval.evidence import Evidence, Neighbour
 

@@ -20,11 +20,11 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError, RunError, StoppedError
 from visionft.evaluation.report import evaluate_run
 from visionft.export import exporter
+from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.export.project_facts import ProjectFacts
 from visionft.project.edits.certificates import Audit, Certificate
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train

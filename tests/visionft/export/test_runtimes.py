@@ -25,7 +25,7 @@ import resources
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
-from visionft.export.memory_index import read_index, write_index
+from visionft.export.index.memory_index import read_index, write_index
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig

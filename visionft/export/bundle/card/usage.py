@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from visionft.amounts import size_text
-from visionft.export.card.front_matter import TIMM_FOLDER
-from visionft.export.card.markdown import code, escaped, fenced, table
-from visionft.export.card.precisions import precisions
+from visionft.export.bundle.card.front_matter import TIMM_FOLDER
+from visionft.export.bundle.card.markdown import code, escaped, fenced, table
+from visionft.export.bundle.card.precisions import precisions
+from visionft.export.bundle.samples import PYTHON, SAMPLES
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
@@ -17,7 +18,6 @@ from visionft.export.contents import (
     ListedFile,
 )
 from visionft.export.precision.variants import variant_file
-from visionft.export.samples import PYTHON, SAMPLES
 from visionft.foreign_text import printable
 
 _PURPOSES = {

@@ -14,13 +14,13 @@ from visionft.cli import main
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
+from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.export.contents import INDEX_FILE
 from visionft.export.exporter import export_run
-from visionft.export.extending import change_index
-from visionft.export.memory_index import Remembered, read_index, write_index
+from visionft.export.index.extending import change_index
+from visionft.export.index.memory_index import Remembered, read_index, write_index
 from visionft.export.parity import read_export
 from visionft.export.predictor import Predictor
-from visionft.export.project_facts import ProjectFacts
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import RUNS_FOLDER

@@ -6,9 +6,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visionft.export.card.front_matter import front_matter
-from visionft.export.card.markdown import escaped
-from visionft.export.card.model_card import model_card
+from visionft.export.bundle.card.front_matter import front_matter
+from visionft.export.bundle.card.markdown import escaped
+from visionft.export.bundle.card.model_card import model_card
 from visionft.export.contents import ListedFile
 
 EVIL = 'a | b](http://x.y) <img src=x onerror=alert(1)> `c` **d** @all #1 www.z.org\n---\nlicense: mit\n"e'

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from visionft.amounts import size_text
-from visionft.export.card.markdown import code, escaped, table
+from visionft.export.bundle.card.markdown import code, escaped, table
 from visionft.export.contents import MODEL_FILE
 
 _VERDICTS = {"recommended": "recommended on a computer such as the author's", "wrong": "not kept: it answers otherwise"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.errors import ExportError, NextStep
-from visionft.export.card.front_matter import TIMM_FOLDER
+from visionft.export.bundle.card.front_matter import TIMM_FOLDER
 from visionft.export.contents import RECORD_FILE, is_inside_folder, listed_file, listed_files, read_record
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from visionft.export.card.markdown import quoted
+from visionft.export.bundle.card.markdown import quoted
 
 TIMM_FOLDER = "huggingface"
 # The hub's names of the licences that weights come with; any other is `other` with its own name.

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from visionft.data.types import Snapshot
+from visionft.export.bundle.samples import PYTHON, ROOT, SAMPLES, sample_files
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
-from visionft.export.samples import PYTHON, ROOT, SAMPLES, sample_files
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 

@@ -9,7 +9,7 @@ import torch  # noqa: TID253
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.export.contents import INDEX_FILE, MODEL_FILE
-from visionft.export.memory_index import exported_index, write_index
+from visionft.export.index.memory_index import exported_index, write_index
 from visionft.export.outputs import embeddings
 from visionft.export.parity import MAX_ABS_DIFF
 from visionft.export.parity_pictures import parity_pictures, uniform_batch

@@ -13,16 +13,16 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
-from visionft.export.benching import bench_model
+from visionft.export.bundle.benching import bench_model
+from visionft.export.bundle.pushing import files_to_send
+from visionft.export.bundle.reference import drawn_pictures
+from visionft.export.bundle.sample_runs import require_right
+from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
+from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import files_in
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import SampleRun
-from visionft.export.pushing import files_to_send
-from visionft.export.reference import drawn_pictures
-from visionft.export.sample_runs import require_right
-from visionft.export.timm_folder import plain_network, write_timm_folder
-from visionft.export.verifying import verify_export
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.answerer import load_answerer

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from visionft.errors import ExportError
+from visionft.export.bundle.samples import NODE, PYTHON, Sample
 from visionft.export.parity import SampleRun
 from visionft.export.predictor import Prediction, Predictor
-from visionft.export.samples import NODE, PYTHON, Sample
 from visionft.foreign_text import is_unicode
 
 logger = logging.getLogger(__name__)

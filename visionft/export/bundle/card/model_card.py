@@ -7,9 +7,9 @@ not tested on, and who must be asked before it is used.
 from collections.abc import Mapping
 from typing import Any
 
-from visionft.export.card import results, usage
-from visionft.export.card.front_matter import front_matter
-from visionft.export.card.markdown import code, escaped, table
+from visionft.export.bundle.card import results, usage
+from visionft.export.bundle.card.front_matter import front_matter
+from visionft.export.bundle.card.markdown import code, escaped, table
 from visionft.export.contents import RECORD_FILE, ListedFile
 from visionft.project.names import count_of
 

@@ -13,7 +13,7 @@ from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.contents import INDEX_FILE, note_change
-from visionft.export.memory_index import ExportedIndex, Remembered, write_index
+from visionft.export.index.memory_index import ExportedIndex, Remembered, write_index
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.files import sha256_file
 

@@ -10,7 +10,7 @@ from visionft.curation.leaks.honest_accuracy import accuracies_of_run
 from visionft.data.types import SPLITS, Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import StoredEvaluation
-from visionft.export.project_facts import ProjectFacts
+from visionft.export.bundle.project_facts import ProjectFacts
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_snapshot import read_snapshot
 

@@ -13,6 +13,8 @@ from PIL import Image
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep, StoppedError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.bundle.reference import answer_of, drawn_pictures, largest_difference, recorded_answers
+from visionft.export.bundle.sample_runs import run_python
 from visionft.export.contents import (
     MODEL_FILE,
     RECORD_FILE,
@@ -26,8 +28,6 @@ from visionft.export.contents import (
 from visionft.export.parity import MAX_ABS_DIFF
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.publishing import settle
-from visionft.export.reference import answer_of, drawn_pictures, largest_difference, recorded_answers
-from visionft.export.sample_runs import run_python
 
 Fault = Literal["changed", "missing", "unreadable"]
 # Of a smaller precision the processor decides how it rounds, so another computer's answers differ more.

@@ -14,7 +14,7 @@ from torch import nn  # noqa: TID253
 import visionft
 from models.methods.layers.joined import JoinedNetwork
 from visionft.errors import ExportError
-from visionft.export.card.front_matter import TIMM_FOLDER
+from visionft.export.bundle.card.front_matter import TIMM_FOLDER
 from visionft.files import write_json
 from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.loaded_run import LoadedRun

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from visionft.export.card.markdown import code, escaped, table
+from visionft.export.bundle.card.markdown import code, escaped, table
 from visionft.export.contents import SCRIPT_FILE
 
 _TITLES = {"test": "test", "val": "validation"}
