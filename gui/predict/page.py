@@ -21,14 +21,13 @@ from gui.predict import predicting
 from gui.predict.answers_panel import AnswersPanel
 from gui.predict.camera_panel import CameraPanel
 from gui.predict.correcting import Corrections
-from gui.predict.predicting import Answers, exported_models
+from gui.predict.predicting import Answers, exported_models, model_title
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from gui.tasks import Lane, Task
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import NextStep, VisionFTError
 from visionft.export.answers import CsvResult, write_csv
-from visionft.export.contents import MODEL_FILE
 from visionft.export.predictor import Prediction
 
 MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
@@ -147,7 +146,7 @@ class TryPage(Page):
         extra = [path for path in own if path not in models and path.is_file()]
         self.model_box.clear()
         for path in [*models, *extra]:
-            self.model_box.addItem(_title(path), path)
+            self.model_box.addItem(model_title(path), path)
             self.model_box.setItemData(self.model_box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
         self.model_box.setPlaceholderText(tr("No exported model yet"))
         index = self.model_box.findData(chosen) if chosen is not None else -1
@@ -398,9 +397,3 @@ class TryPage(Page):
         self.feed.close()
         self.thumbnails.close()
         self.panel.close_workers()
-
-
-def _title(path: Path) -> str:
-    """Return what a file is called in the list: by its folder, and by its own name where it is not the usual one."""
-    folder = path.parent.name or path.name
-    return folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"

@@ -74,9 +74,16 @@ class Frame:
 def exported_models(project_dir: Path) -> list[Path]:
     """Return the exported files of a project, the newest first, smaller ones behind the model that they are of."""
     names = (MODEL_FILE, *map(variant_file, PRECISIONS))
-    found = [path for name in names for path in (project_dir / "exports").glob(f"*/{name}") if path.is_file()]
+    found = [path for name in names for path in (project_dir / "exports").glob(f"*/{name}")]
+    found = [path for path in found if path.is_file() and path.with_name(MODEL_FILE).is_file()]
     found.sort(key=lambda path: path.name != MODEL_FILE)  # of one export, the file that the others are judged by first
     return sorted(found, key=lambda path: path.with_name(MODEL_FILE).stat().st_mtime, reverse=True)
+
+
+def model_title(path: Path) -> str:
+    """Return what a file is called in the list: by its folder, and by its own name where it is not the usual one."""
+    folder = path.parent.name or path.name
+    return folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
 
 
 def keep_pasted(image: QImage) -> list[Path]:
