@@ -18,6 +18,8 @@ from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.zero_shot.prompts import ClassTexts, all_texts, same_texts, texts_of
 from visionft.zero_shot.templates import DEFAULT_TEMPLATES, TEMPLATE_SETS
 
+_EQUAL = 1e-5  # cosines closer than this are of the same text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineMeasure:
@@ -172,8 +174,8 @@ class _Judge:
         return self._cosines(np.stack([self._point(each) for each in classes]))
 
     def _cosines(self, points: np.ndarray) -> np.ndarray:
-        """Return (N, ...) cosines with points (..., E); equal texts are equal to the last digit, however multiplied."""
-        return (self._points.pictures @ points.T).round(6)
+        """Return (N, ...) cosines with points (..., E)."""
+        return self._points.pictures @ points.T
 
     def _point(self, one: ClassTexts) -> np.ndarray:
         mean = self._points.texts[[self._places[text] for text in one.texts]].mean(axis=0)
@@ -202,19 +204,27 @@ class _Judge:
             return None
         if self._is_multilabel:
             return average_precision(scores[:, index], self._targets[:, index])
-        return float((scores[own].argmax(axis=1) == index).mean())
+        return float((_answers(scores[own]) == index).mean())
 
     def _taken_for(self, scores: np.ndarray, index: int) -> str:
-        answers = scores.argmax(axis=1) if len(scores) else np.zeros(0, np.int64)
+        answers = _answers(scores)
         wrong = np.bincount(answers[answers != index], minlength=len(self._names))
         return self._names[int(wrong.argmax())] if wrong.sum() else ""
 
     def _share_right(self, scores: np.ndarray) -> float:
-        return float(self._targets[np.arange(len(scores)), scores.argmax(axis=1)].mean())
+        return float(self._targets[np.arange(len(scores)), _answers(scores)].mean())
 
     def _mean_precision(self, scores: np.ndarray) -> float:
         known = [index for index in range(scores.shape[1]) if self._targets[:, index].any()]
         return float(np.mean([average_precision(scores[:, index], self._targets[:, index]) for index in known]))
+
+
+def _answers(scores: np.ndarray) -> np.ndarray:
+    """Return the class (N,) that each row of scores (N, C) is highest at; of equal ones the first.
+
+    Equal is what equal texts give: their cosines differ by a last digit, by how a processor adds up.
+    """
+    return (scores >= scores.max(axis=1, keepdims=True) - _EQUAL).argmax(axis=1)
 
 
 def _targets(images: Sequence[SnapshotImage], classes: int) -> np.ndarray:
