@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from models.methods.combined import Combined
-from visionft.calibration import mean_cross_entropy
+from visionft.calibration import are_right, mean_cross_entropy
 from visionft.combining.asked import ask_validation, held_out_training, unseen
 from visionft.combining.shares import Asked, Mixture, fit_mixture, held_out
 from visionft.data.types import Snapshot
@@ -176,7 +174,7 @@ def _parts(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
 def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, mixture: Mixture) -> Combination:
     """Return what the mixture and its parts are worth on the validation pictures."""
     targets = asked.targets
-    rights = [_is_right(values, targets) for values in asked.answers]
+    rights = [are_right(values, targets) for values in asked.answers]
     described = [
         Part(
             run=part.name,
@@ -191,7 +189,7 @@ def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, m
         )
     ]
     together = held_out(asked, beside=beside)
-    right, best = _is_right(together, targets), best_part(described)
+    right, best = are_right(together, targets), best_part(described)
     right_alone = rights[described.index(best)]
     return Combination(
         run="",
@@ -209,13 +207,6 @@ def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, m
 def best_part(parts: Sequence[Part]) -> Part:
     """Return the part that stands alone, or else the one with the least log loss."""
     return next((part for part in parts if part.share == 1.0), min(parts, key=lambda part: part.loss))
-
-
-def _is_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return (N,) whether the top class is right, or every one of several labels at a probability of a half."""
-    if targets.ndim == 2:
-        return ((logits > 0) == targets.astype(bool)).all(axis=1)
-    return logits.argmax(axis=1) == targets
 
 
 def _that_count(parts: Sequence[Part]) -> Sequence[Part]:

@@ -9,10 +9,11 @@ needed.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from visionft.calibration import fit_temperature, mean_cross_entropy
+from visionft.calibration import are_right, fit_temperature, mean_cross_entropy
 from visionft.events import ShouldStop, never_stop
 from visionft.heads.linear_head import LinearHead, discriminant_heads, logistic_heads, mean_head, ridge_heads
 from visionft.heads.scatter import Scatter
@@ -70,25 +71,24 @@ class _Problem:
         """Return the folds that have pictures."""
         return [int(number) for number in self.folds.unique() if number >= 0]
 
+    def held_out(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits of the pictures that have a fold, and their labels: class indices, or zeros and ones."""
+        known = self.folds >= 0
+        wanted = self.wanted[known]
+        return logits[known].numpy(), (wanted if self.is_multilabel else wanted.argmax(dim=1)).numpy()
+
     def score(self, logits: Tensor) -> tuple[float, float]:
         """Return the loss of held-out logits (N, C) at the temperature that suits them, and that temperature."""
-        known = self.folds >= 0
-        if not known.any():
+        values, labels = self.held_out(logits)
+        if not len(labels):
             return 0.0, 1.0
-        values = logits[known].numpy()
-        labels = self.wanted[known].numpy() if self.is_multilabel else self.wanted[known].argmax(dim=1).numpy()
         temperature = fit_temperature(values, labels, spread=None)
         return mean_cross_entropy(values / temperature, labels), temperature
 
     def accuracy(self, logits: Tensor) -> float | None:
         """Return the share of held-out pictures that are right: the top class, or every one of several labels."""
-        known = self.folds >= 0
-        if not known.any():
-            return None
-        values, wanted = logits[known], self.wanted[known]
-        if self.is_multilabel:
-            return float(((values > 0) == wanted.bool()).all(dim=1).double().mean())
-        return float((values.argmax(dim=1) == wanted.argmax(dim=1)).double().mean())
+        values, labels = self.held_out(logits)
+        return float(are_right(values, labels).mean()) if len(labels) else None
 
 
 @dataclass(frozen=True)
