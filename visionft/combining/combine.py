@@ -21,7 +21,6 @@ from visionft.evaluation.metrics import wilson_interval
 from visionft.events import EpochDone, Notice, OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json
 from visionft.retrieval.refreshing import refresh
-from visionft.training.runs import recording
 from visionft.training.runs.answerer import columns_of
 from visionft.training.runs.checkpoint import BEST, whole_folder
 from visionft.training.runs.manifest import weights_hash, write_manifest
@@ -36,6 +35,7 @@ from visionft.training.runs.run_folder import (
     read_run,
     require_weights,
 )
+from visionft.training.runs.run_snapshot import write_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
     config = replace(strongest.config, method=Combined.name, start_from="")
     run_dir = claim_run_dir(project_dir, config)
     write_json(run_dir / "classes.json", list(parts[0].class_names))
-    recording.write_snapshot(run_dir, images)
+    write_snapshot(run_dir, images)
     with whole_folder(run_dir / BEST) as folder:
         write_parts(folder, _that_count(found.parts))
         write_manifest(folder)
