@@ -4,7 +4,7 @@
 
 The person never errs. What counts as one action: a key that labels the one picture in view; a key that labels a row of
 12 (as most of them are); a click on each exception in it, and one more to say what it is; a look at a row of 12 of the
-audit's sample, and one more for each picture corrected there. When to stop follows from what is suggested (`readiness`),
+audit's sample, and one more for each picture corrected there. When to stop follows from the suggestions (`readiness`),
 no truth is used; in the window a person decides that.
 
 Each round labels 8 pictures of the queue and 3 rows. Bars: at most .33 (trashnet) and .14 (sign_digits) actions a
