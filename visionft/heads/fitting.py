@@ -15,6 +15,8 @@ from torch import Tensor  # noqa: TID253
 
 from visionft.calibration import are_right, fit_temperature, mean_cross_entropy
 from visionft.events import ShouldStop, never_stop
+from visionft.heads.axes import part_scaling
+from visionft.heads.folds import class_folds
 from visionft.heads.linear_head import LinearHead, discriminant_heads, logistic_heads, mean_head, ridge_heads
 from visionft.heads.scatter import Scatter
 
@@ -132,9 +134,9 @@ def fit_head(
         raise ValueError("the features of a head must be finite numbers")
     counts = torch.ones(len(features)) if weights is None else weights.cpu().float()
     inputs, scales, means = standardise(features.cpu(), widths)
-    problem = _Problem(
-        inputs, targets.cpu().double(), counts, _folds(targets.cpu(), seed, is_multilabel), is_multilabel
-    )
+    wanted, generator = targets.cpu().double(), np.random.default_rng(seed)
+    folds = class_folds(wanted.numpy(), FOLDS, is_multilabel=is_multilabel, generator=generator)
+    problem = _Problem(inputs, wanted, counts, torch.from_numpy(folds), is_multilabel)
     starts = [0, sum(widths[:-1])] if tries_last_alone and len(widths) > 1 else [0]
     candidates = [each for first in starts for each in _from_sums(problem, first, should_stop)]
     if features.numel() * targets.shape[1] <= _LOGISTIC_LIMIT:
@@ -166,36 +168,14 @@ def description(fitted: FittedHead) -> str:
 
 
 def standardise(features: Tensor, widths: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Centre features (N, D) and give each part the same weight, whatever its width and the size of its values.
-
-    One scale a part, not one a feature: within a part the network's own scales say what matters.
+    """Centre features (N, D) and give each part the same weight, as `part_scaling` does.
 
     Returns:
         (N, D) float32 with a mean squared norm of 1 in each part; the (D,) factors and means that made it.
     """
-    means = features.double().mean(dim=0)
-    scales, start = torch.empty(len(means)).double(), 0
-    for width in widths:
-        part = slice(start, start + width)
-        norm = (features[:, part].double() - means[part]).square().sum(dim=1).mean().sqrt()
-        scales[part] = 1 / norm.clamp_min(1e-12)
-        start += width
-    return ((features - means.float()) * scales.float()), scales, means
-
-
-def _folds(targets: Tensor, seed: int, is_multilabel: bool) -> Tensor:
-    """Return the (N,) fold of each picture, even within each class; -1 for the only picture of its class."""
-    generator = torch.Generator().manual_seed(seed)
-    folds = torch.full((len(targets),), -1)
-    groups = torch.zeros(len(targets), dtype=torch.long) if is_multilabel else targets.argmax(dim=1)
-    placed = 0
-    for group in groups.unique():
-        members = (groups == group).nonzero()[:, 0]
-        if len(members) > 1:
-            order = members[torch.randperm(len(members), generator=generator)]
-            folds[order] = (torch.arange(len(order)) + placed) % FOLDS
-            placed += len(order)
-    return folds
+    means, divisors = part_scaling(features.numpy(), widths)
+    centre, scales = torch.from_numpy(means), 1 / torch.from_numpy(divisors).double()
+    return (features - centre) * scales.float(), scales, centre.double()
 
 
 def _from_sums(problem: _Problem, first: int, should_stop: ShouldStop) -> list[_Candidate]:
