@@ -216,14 +216,14 @@ def _that_count(parts: Sequence[Part]) -> Sequence[Part]:
 
 def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float) -> Path:
     """Write the run folder; `config.json` comes last: a folder without it is no run."""
-    by_name = {part.name: part for part in parts}
+    by_name, counted = {part.name: part for part in parts}, _that_count(found.parts)
     strongest = by_name[found.parts[0].run]
     config = replace(strongest.config, method=Combined.name, start_from="")
     run_dir = claim_run_dir(project_dir, config)
     write_json(run_dir / "classes.json", list(parts[0].class_names))
     write_snapshot(run_dir, images)
     with whole_folder(run_dir / BEST) as folder:
-        write_parts(folder, _that_count(found.parts))
+        write_parts(folder, counted)
         write_manifest(folder)
     done = EpochDone(
         epoch=0,
@@ -238,7 +238,7 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         is_best=True,
     )
     append_metrics(run_dir, done)
-    results = [part.result for part in parts if part.result]
+    results = [result for part in counted if (result := by_name[part.run].result)]
     result = TrainResult(
         run=run_dir.name,
         best=done,
@@ -248,7 +248,6 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         total_parameters=sum(each.total_parameters for each in results),
         device=pick_device(config.device).name,
         precision="fp32",
-        artefact_bytes=sum(each.artefact_bytes for each in results),
     )
     write_json(run_dir / "result.json", asdict(result))
     write_json(run_dir / "config.json", config.to_dict())
