@@ -108,11 +108,6 @@ class TaskHandle(QObject):
         self._was_cancelled = self._is_over = False
 
     @property
-    def is_pending(self) -> bool:
-        """Whether it runs or waits."""
-        return not self._is_over
-
-    @property
     def is_running(self) -> bool:
         """Whether its work is under way."""
         return self._job is not None and not self._is_over

@@ -21,6 +21,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 # How far a classifier's temperature is from 1 before anything is known: the spread of its logarithm.
 USUAL_SPREAD = 0.25
+_GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | None = USUAL_SPREAD) -> float:
@@ -30,7 +31,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | 
     in a third of cases. So T is held near 1 by a normal prior on its logarithm, worth a handful of pictures; from some
     hundred pictures on it makes no difference.
 
-    The loss is unimodal in T, so a golden-section search over log T finds it; 1 for no pictures.
+    The loss is unimodal in T, so a golden-section search over log T finds it, to seven digits; 1 for no pictures.
 
     Args:
         logits: (N, C).
@@ -39,27 +40,48 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, spread: float | 
     """
     if not len(targets):
         return 1.0
+    exact = logits.astype(np.float64)
 
     def cost(log_temperature: float) -> float:
         prior = 0.0 if spread is None else (log_temperature / spread) ** 2 / (2 * len(targets))
-        return mean_cross_entropy(logits / math.exp(log_temperature), targets) + prior
+        return mean_cross_entropy(exact / math.exp(log_temperature), targets) + prior
 
     low, high = math.log(0.05), math.log(20.0)
-    golden = (math.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if cost(left) < cost(right):
-            high = right
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = cost(left), cost(right)
+    while high - low > _PRECISION:  # one of the two inner points is one of the next two
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = cost(left)
         else:
-            low = left
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = cost(right)
     return math.exp((low + high) / 2)
 
 
 def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Return the mean loss of (N, C) logits: the softmax's for (N,) class indices, the sigmoid's for (N, C) targets."""
-    scaled = logits.astype(np.float64)
+    """Return the mean of `cross_entropies`."""
+    return float(cross_entropies(logits, targets).mean())
+
+
+def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the (N,) losses of (N, C) logits, double precision.
+
+    Args:
+        logits: (N, C).
+        targets: (N,) class indices: the softmax's loss; (N, C) zeros and ones: the mean of the sigmoids'.
+    """
+    exact = logits.astype(np.float64, copy=False)
     if targets.ndim == 2:
-        return float((np.logaddexp(0, scaled) - targets * scaled).mean())
-    shifted = scaled - scaled.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(len(targets)), targets]
-    return float((np.log(np.exp(shifted).sum(axis=1)) - chosen).mean())
+        return (np.logaddexp(0, exact) - targets * exact).mean(axis=1)
+    shifted = exact - exact.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(targets)), targets]
+
+
+def are_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return (N,) whether the top class of (N, C) logits is that of (N,) targets; of (N, C) targets, all are right."""
+    if targets.ndim == 2:
+        return ((logits > 0) == (targets > 0)).all(axis=1)
+    return logits.argmax(axis=1) == targets

@@ -19,11 +19,10 @@ class EmptyState(QWidget):
         title: LiteralString,
         words: LiteralString,
         button: LiteralString = "",
-        button_icon: str = "",
     ) -> None:
         super().__init__()
         self._title, self._words = text(title, "heading"), text(words, "muted", wrap=True)
-        self.button = Button(button, button_icon, role="primary")
+        self.button = Button(button, role="primary")
         if not button:
             self.button.hide()  # never `setVisible(True)` before it has a parent: that opens a window
         self._words.setFixedWidth(theme.scaled(440))

@@ -28,8 +28,9 @@ def pixmap(name: str, colour: str | None = None, *, size: int = 18, scale: float
     return _render(name, colour or colours().text, size, scale)
 
 
-def swatch(colour: str, *, size: int = 14) -> QIcon:
+def swatch(colour: str) -> QIcon:
     """Return a rounded square of a colour."""
+    size = 14
     picture = QPixmap(QSize(size, size) * _SCALES[-1])
     picture.setDevicePixelRatio(_SCALES[-1])
     picture.fill(Qt.GlobalColor.transparent)

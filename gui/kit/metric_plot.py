@@ -109,12 +109,12 @@ def bare_plot(name: str, *, least_height: int, zooms: bool = False) -> Any:
     return plot
 
 
-def line_pen(name: str, *, width: float = 2.0) -> Any:
+def line_pen(name: str) -> Any:
     """Return the pen of the training (solid) or validation (dashed) line."""
     palette = theme.colours()
     if name == "val":
-        return pg.mkPen(palette.val_line, width=width, style=Qt.PenStyle.CustomDashLine, dash=[4, 2.4])
-    return pg.mkPen(palette.train_line, width=width)
+        return pg.mkPen(palette.val_line, width=2, style=Qt.PenStyle.CustomDashLine, dash=[4, 2.4])
+    return pg.mkPen(palette.train_line, width=2)
 
 
 class MetricPlot(pg.PlotWidget):

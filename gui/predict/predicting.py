@@ -92,11 +92,14 @@ def keep_pasted(image: QImage) -> list[Path]:
     Only the latest ones are kept; one that is put into a project is copied there. Empty when it cannot be written.
     """
     folder = _pasted_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    earlier = sorted(folder.glob("pasted *.png"), key=lambda path: path.stat().st_mtime_ns)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        earlier = sorted(folder.glob("pasted *.png"), key=lambda path: path.stat().st_mtime_ns)
+        for path in earlier[: max(0, len(earlier) + 1 - _PASTED_KEPT)]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return []
     numbers = [int(path.stem.split()[-1]) for path in earlier if path.stem.split()[-1].isdigit()]
-    for path in earlier[: max(0, len(earlier) + 1 - _PASTED_KEPT)]:
-        path.unlink(missing_ok=True)
     target = folder / f"pasted {max(numbers, default=0) + 1}.png"
     return [target] if image.save(str(target)) else []
 

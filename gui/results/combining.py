@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from gui.kit.i18n import tr
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Outcome, Task
 from visionft.events import OnEvent, ShouldStop
 from visionft.libraries import load_libraries
 from visionft.training.runs.run_folder import RunSummary
@@ -69,22 +69,18 @@ class Combining(QObject):
         self._state.tasks.run(
             task,
             owner=self,
-            on_done=lambda found: self._on_done(found, titles),
-            on_end=lambda _outcome: self._on_end(),
+            on_done=lambda _found: None,
+            on_end=partial(self._on_ended, titles),
         )
 
-    def _on_end(self) -> None:
+    def _on_ended(self, titles: dict[str, str], outcome: "Outcome[Combination]") -> None:
         self._is_under_way = False
         if self._session is not None:
             self._session.runs_changed.emit()
-
-    def _on_done(self, found: "Combination", titles: dict[str, str]) -> None:
-        self._is_under_way = False
-        if self._session is not None:
-            self._session.runs_changed.emit()
-        self.made.emit(found.run)
-        tone = "good" if found.is_worth_it else "warn"
-        self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
+        if (found := outcome.result) is not None:
+            self.made.emit(found.run)
+            tone = "good" if found.is_worth_it else "warn"
+            self._state.say(tr("{run} was made.", run=found.run), verdict_words(found, titles), tone=tone)
 
 
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:

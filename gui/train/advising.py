@@ -105,8 +105,13 @@ class Adviser(QObject):
             self._look()
         if card.advice is None:
             card.show_question(self._refusal())
-        elif self._said_of is not session.snapshot():
+        elif self._is_old:
             card.show_advice(card.advice, is_old=True)
+
+    @property
+    def _is_old(self) -> bool:
+        """Whether pictures, labels or splits have changed since the answer that is shown was asked for."""
+        return self._session is not None and self._said_of is not self._session.snapshot()
 
     def _look(self) -> None:
         """Show what was said of these pictures before, even before the program was started."""
@@ -170,7 +175,7 @@ class Adviser(QObject):
     def _take(self, images: "Snapshot", found: "Recommendation") -> None:
         self._said_of = images
         self._card.open_details(True)
-        self._card.show_advice(found)
+        self._card.show_advice(found, is_old=self._is_old)
         self._shown()
 
     def _fail(self, failure: Failure) -> None:
@@ -187,10 +192,11 @@ class Adviser(QObject):
     def _on_ended(self, outcome: "Outcome[Recommendation]") -> None:
         self._handle = None
         shown, card = self._card.advice, self._card
-        if outcome.result is None and shown is not None and outcome.was_stopped:
-            card.show_advice(shown)
-        elif outcome.result is None and outcome.was_stopped:
-            card.show_question()
+        if outcome.result is None and outcome.was_stopped:
+            if shown is not None:
+                card.show_advice(shown, is_old=self._is_old)
+            else:
+                card.show_question()
         self._state.actions.refresh()
 
     # -- acting -------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class SplitCard(Card):
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE)
-        self._wish, self._is_divided = SplitWish(), False
+        self._wish = SplitWish()
         self.words = text(role="muted", wrap=True)
         self.change_button = Button("Change", "chevron-right", role="fold", on_click=self._toggle)
         self.change_button.setCheckable(True)
@@ -77,7 +77,6 @@ class SplitCard(Card):
 
     def show_counts(self, counts: Mapping[str, int], *, is_divided: bool) -> None:
         """Show pictures by split; of those that are not divided yet, where Start will put them."""
-        self._is_divided = is_divided
         self.bar.show_counts(dict(counts))
         self.again_button.setVisible(is_divided)
         train, val, test = (f"{counts.get(split, 0):,}" for split in ("train", "val", "test"))

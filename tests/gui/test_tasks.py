@@ -186,7 +186,7 @@ def test_a_task_stopped_while_it_waits_never_begins(qtbot, tasks, run):
     assert isinstance(outcome, Outcome) and outcome.was_stopped and not outcome.has_begun
     gate.open.set()
     qtbot.waitUntil(lambda: not tasks.pending)
-    assert not never.begun.is_set() and not waiting.is_pending
+    assert not never.begun.is_set() and not waiting.is_running
 
 
 @pytest.mark.qt_no_exception_capture

@@ -24,6 +24,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, estimate_run, known_estimate
 from visionft.training.probing import Probe, best_probe
 from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import local_file
 
 Kind = Literal["run", "free", "peft", "full"]
@@ -351,8 +352,6 @@ def joined(found: Sequence[Drawn], runs: Sequence[Drawn], labels: int) -> list[D
 
 def _learnt_from(run: RunSummary) -> int:
     """Return how many pictures a run learnt from; 0 where its folder does not tell."""
-    from visionft.training.runs.recording import read_snapshot
-
     try:
         return len(read_snapshot(run.path).labelled("train"))
     except RunError:

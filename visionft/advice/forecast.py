@@ -35,6 +35,7 @@ _PEFT_SPREAD = 0.2
 _KEPT = 0.25  # how much of what training spoils is left: a run keeps its probe unless validation says that it learnt
 # Of the logarithm of a linear probe's errors over the curve's: .17 and .38 more to .25 fewer were seen.
 _PROBE_SPREAD = 0.15
+_UNTRAINED_SEED = 2  # the same draws for all that needs no training: what they have in common is not held against one
 _CARRIED = 0.5  # how much of the difference of two backbones' probes stays in what is built on them
 
 
@@ -80,14 +81,12 @@ def ratio_after(trial: Trial | None, pictures_a_class: float) -> Belief:
     return Belief(usual.mean + moved, math.sqrt((1 - trust) * at_half.spread**2 + _SHORTENED**2))
 
 
-def probe_accuracies(errors: np.ndarray, *, seed: int = 0) -> np.ndarray:
+def probe_accuracies(errors: np.ndarray) -> np.ndarray:
     """Return (B) accuracies of the linear probe, whose errors are near those (B) of the curve's classifier."""
-    return 1.0 - np.minimum(errors * Belief(0.0, _PROBE_SPREAD).draws(len(errors), seed=seed + 2), 1.0)
+    return 1.0 - np.minimum(errors * Belief(0.0, _PROBE_SPREAD).draws(len(errors), seed=_UNTRAINED_SEED), 1.0)
 
 
-def untrained_accuracies(
-    errors: np.ndarray, method: str, *, accuracy: float, asked: int, beside: float, seed: int = 0
-) -> np.ndarray:
+def untrained_accuracies(errors: np.ndarray, method: str, *, accuracy: float, asked: int, beside: float) -> np.ndarray:
     """Return (B) accuracies of what needs no training, from how often it was right on pictures that it did not know.
 
     Args:
@@ -96,7 +95,6 @@ def untrained_accuracies(
         accuracy: What it had right of the pictures that were asked; `asked` is how many.
         asked: Likewise.
         beside: Errors of the curve's classifier with as many labels as the method knew then.
-        seed: Draws the ratios.
     """
     usual = _UNTRAINED.get(method, _UNTRAINED["linear"])
     wrong = (1 - accuracy) * asked + 0.5
@@ -105,7 +103,7 @@ def untrained_accuracies(
     trust = usual.spread**2 / (usual.spread**2 + noise)
     seen = math.log(share / max(beside, 0.5 / (asked + 1)))
     belief = Belief(usual.mean + trust * (seen - usual.mean), math.sqrt((1 - trust) * usual.spread**2))
-    return 1.0 - np.minimum(errors * belief.draws(len(errors), seed=seed + 2), 1.0)
+    return 1.0 - np.minimum(errors * belief.draws(len(errors), seed=_UNTRAINED_SEED), 1.0)
 
 
 def tuned_accuracies(

@@ -203,7 +203,9 @@ def curve_of(
     drawn = np.clip(weighted_means(asked.right, weights) + asked.shift, 0.0, 1.0)
     laws = draw_laws(sizes, drawn, seed=seed)
     many = added or _round_number(labels / max(1, np.count_nonzero(labelled.counts)))
-    gains = _class_gains(held_out, asked, weights, laws, class_names, added=many, seed=seed, should_stop=should_stop)
+    gains = _class_gains(
+        held_out, asked, weights, laws, class_names, total=labels, added=many, seed=seed, should_stop=should_stop
+    )
     line = np.unique(np.geomspace(sizes[0], AHEAD[-1] * labels, _LINE).round().astype(int))
     curve = LearningCurve(
         labels=labels,
@@ -244,11 +246,16 @@ def _class_gains(
     laws: PowerLaws,
     class_names: tuple[str, ...],
     *,
+    total: int,
     added: int,
     seed: int,
     should_stop: ShouldStop,
 ) -> tuple[Gain, ...]:
-    """Measure what halving each class loses, and take from that what more of it would win; the most first."""
+    """Measure what halving each class loses, and take from that what more of it would win; the most first.
+
+    Where the pictures are a sample of `total`, a class has as many times more: adding to it wins that much less.
+    """
+    times = total / len(held_out.labelled)
     targets, right = held_out.labelled.targets, asked.right[-1]
     wrong = np.where(np.isfinite(right), 1 - right, 0.0)
     mistakes = targets.T @ wrong  # (C)
@@ -260,10 +267,9 @@ def _class_gains(
         lost = right - _without_half(held_out, members, generator, should_stop)
         share = float(mistakes[column] / max(mistakes.sum(), 1e-9))
         drawn = _towards(_means(lost, weights), np.median(usual) * share, generator)
-        factor = (1 - (1 + added / len(members)) ** -laws.exponent) / (2.0**laws.exponent - 1)
-        gains.append(
-            _gain(class_names[column], len(members), float(1 - mistakes[column] / len(members)), added, drawn * factor)
-        )
+        labels, recall = round(len(members) * times), float(1 - mistakes[column] / len(members))
+        left = times**-laws.exponent * (1 - (1 + added / labels) ** -laws.exponent)
+        gains.append(_gain(class_names[column], labels, recall, added, drawn * left / (2.0**laws.exponent - 1)))
     return tuple(sorted(gains, key=lambda each: -each.gain))
 
 

@@ -118,7 +118,7 @@ def recommend(
     found = answerers.with_costs(found, plan, divided, on_event=on_event, should_stop=should_stop)
     trial, trial_s = None, None
     if not problem:
-        trial, trial_s = _trial(plan, divided, features, limits, tries, on_event, should_stop)
+        trial, trial_s = _trial(plan, divided, features, limits, tries, seed, on_event, should_stop)
         ratio = ratio_after(trial, labels / max(1, curve.classes))
 
         def against(backbone: str) -> float:
@@ -182,6 +182,7 @@ def _trial(
     features: Features,
     limits: Limits,
     tries: bool | None,
+    seed: int,
     on_event: OnEvent,
     should_stop: ShouldStop,
 ) -> tuple[Trial | None, float | None]:
@@ -198,7 +199,7 @@ def _trial(
         tries = limits.minutes is not None and seconds + cost.seconds <= 60 * limits.minutes
     if not tries:
         return None, seconds
-    return run_trial(config, divided, features, on_event=on_event, should_stop=should_stop), None
+    return run_trial(config, divided, features, seed=seed, on_event=on_event, should_stop=should_stop), None
 
 
 def _check_stop(should_stop: ShouldStop) -> None:

@@ -54,10 +54,10 @@ class Trial:
         """Return how many pictures were judged."""
         return self.both_right + self.only_run + self.only_probe + self.both_wrong
 
-    def error_ratios(self, draws: int, *, seed: int = 0) -> np.ndarray:
+    def error_ratios(self, draws: int) -> np.ndarray:
         """Return (B) draws of the run's share of errors over the probe's (Dirichlet with Jeffreys' prior)."""
         counts = np.array([self.both_right, self.only_run, self.only_probe, self.both_wrong]) + 0.5
-        shares = np.random.default_rng([3, seed]).dirichlet(counts, draws)
+        shares = np.random.default_rng(3).dirichlet(counts, draws)
         return (shares[:, 2] + shares[:, 3]) / (shares[:, 1] + shares[:, 3])
 
 

@@ -13,9 +13,10 @@ from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.names import count_of
 from visionft.project.store import Project
+from visionft.suggest.answer_file import read_answers, write_sample
 from visionft.suggest.audit import is_worth_trying
-from visionft.suggest.certificate import draw_audit, finish_audit, pending_audit
-from visionft.suggest.feature_suggester import FeatureSuggester, keep_suggestions, need_error, open_suggester
+from visionft.suggest.certificate import PendingAudit, draw_audit, finish_audit, pending_audit
+from visionft.suggest.feature_suggester import FeatureSuggester, need_error, open_suggester
 from visionft.suggest.suggestions import FEATURES, Suggestion, current_suggestions, read_suggestions
 from visionft.training.runs.run_folder import load_run
 
@@ -109,9 +110,10 @@ def suggest(
                 confidence=confidence,
                 seed=seed,
             )
-            _write_audit(opened, audit, drawn.sample)
-            value |= {"audit": {"file": audit, **_plan_of(opened)}, "accepted": 0}
-            text = _audit_text(opened, audit, project)
+            write_sample(audit, drawn, _paths(opened))
+            plan = _plan_of(drawn)
+            value |= {"audit": {"file": audit, **plan}, "accepted": 0}
+            text = _audit_text(plan, audit, project)
         else:
             sure = {k: each.classes for k, each in found.items() if accept is not None and each.confidence >= accept}
             if sure:
@@ -140,7 +142,6 @@ def _from_features(opened: Project) -> tuple[dict[str, Any], Mapping[int, Sugges
     suggester, missing = _suggester(opened)
     if suggester.needs:
         raise need_error(suggester, opened.path)
-    keep_suggestions(opened, suggester)
     found = current_suggestions(opened, suggester.suggestions)
     value = {"source": FEATURES, "suggested": len(found), "unreadable": missing, "stopped": False}
     return value, found, suggester
@@ -191,28 +192,18 @@ def _why_text(pictures: list[dict[str, Any]]) -> str:
     return table(("picture", "suggested", "sure", "most like"), rows) + more
 
 
-def _plan_of(opened: Project) -> dict[str, Any]:
-    pending = pending_audit(opened.path)
-    assert pending is not None
+def _plan_of(drawn: PendingAudit) -> dict[str, Any]:
     return {
-        "about_to_accept": pending.plan.accepted,
-        "sample": pending.plan.sample,
-        "allowed": pending.plan.allowed,
-        "rightness": pending.plan.rightness,
-        "confidence": pending.claimed,
-        "number": pending.number,
-        "seed": pending.seed,
-        "expected_wrong": round(pending.expected_wrong, 4),
-        "is_worth_trying": is_worth_trying(pending.plan, pending.expected_wrong),
+        "about_to_accept": drawn.plan.accepted,
+        "sample": drawn.plan.sample,
+        "allowed": drawn.plan.allowed,
+        "rightness": drawn.plan.rightness,
+        "confidence": drawn.claimed,
+        "number": drawn.number,
+        "seed": drawn.seed,
+        "expected_wrong": round(drawn.expected_wrong, 4),
+        "is_worth_trying": is_worth_trying(drawn.plan, drawn.expected_wrong),
     }
-
-
-def _write_audit(opened: Project, file: Path, sample: tuple[int, ...]) -> None:
-    from visionft.suggest.answer_file import write_sample
-
-    pending = pending_audit(opened.path)
-    assert pending is not None and pending.sample == sample
-    write_sample(file, pending, _paths(opened))
 
 
 def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: float | None, *, run: str) -> str:
@@ -228,8 +219,7 @@ def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: f
     return f"{start} None was accepted: --accept {_SURE} would take {among:,}."
 
 
-def _audit_text(opened: Project, file: Path, project: Path) -> str:
-    plan = _plan_of(opened)
+def _audit_text(plan: Mapping[str, Any], file: Path, project: Path) -> str:
     lines = [
         f"{file} holds {count_of(plan['sample'], 'picture')}, a random sample of the {plan['about_to_accept']:,} that "
         f"would be accepted: write what each is into the column “answer”, then visionft suggest {project} --certify "
@@ -246,8 +236,6 @@ def _audit_text(opened: Project, file: Path, project: Path) -> str:
 
 
 def _certify(project: Path, file: Path, *, json: bool) -> None:
-    from visionft.suggest.answer_file import read_answers
-
     with opened_project(project) as opened:
         pending = pending_audit(opened.path)
         if pending is None:

@@ -13,10 +13,10 @@ from visionft.data.types import Snapshot
 from visionft.errors import StoppedError
 from visionft.evaluation.report import Logits, run_images, run_logits
 from visionft.events import Notice, OnEvent, ShouldStop
-from visionft.training.runs import recording
 from visionft.training.runs.answerer import columns_of, load_answerer
 from visionft.training.runs.held_out import answers_of, read_held_out
 from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_snapshot import read_snapshot
 
 
 def unseen(parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent) -> tuple[Snapshot, int]:
@@ -26,7 +26,7 @@ def unseen(parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent) -> 
     """
     learnt: set[str] = set()
     for part in parts:
-        learnt |= {image.sha256 for image in recording.read_snapshot(part.path).labelled("train")}
+        learnt |= {image.sha256 for image in read_snapshot(part.path).labelled("train")}
     kept = tuple(image for image in images.images if image.split != "val" or image.sha256 not in learnt)
     count = len(images.labelled("val")) - len([image for image in kept if image.split == "val" and image.labels])
     if count:

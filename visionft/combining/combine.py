@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from models.methods.combined import Combined
-from visionft.calibration import mean_cross_entropy
+from visionft.calibration import are_right, mean_cross_entropy
 from visionft.combining.asked import ask_validation, held_out_training, unseen
 from visionft.combining.shares import Asked, Mixture, fit_mixture, held_out
 from visionft.data.types import Snapshot
@@ -23,7 +21,6 @@ from visionft.evaluation.metrics import wilson_interval
 from visionft.events import EpochDone, Notice, OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import write_json
 from visionft.retrieval.refreshing import refresh
-from visionft.training.runs import recording
 from visionft.training.runs.answerer import columns_of
 from visionft.training.runs.checkpoint import BEST, whole_folder
 from visionft.training.runs.manifest import weights_hash, write_manifest
@@ -38,6 +35,7 @@ from visionft.training.runs.run_folder import (
     read_run,
     require_weights,
 )
+from visionft.training.runs.run_snapshot import write_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +174,7 @@ def _parts(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
 def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, mixture: Mixture) -> Combination:
     """Return what the mixture and its parts are worth on the validation pictures."""
     targets = asked.targets
-    rights = [_is_right(values, targets) for values in asked.answers]
+    rights = [are_right(values, targets) for values in asked.answers]
     described = [
         Part(
             run=part.name,
@@ -191,7 +189,7 @@ def _measured(parts: Sequence[RunSummary], asked: Asked, beside: Asked | None, m
         )
     ]
     together = held_out(asked, beside=beside)
-    right, best = _is_right(together, targets), best_part(described)
+    right, best = are_right(together, targets), best_part(described)
     right_alone = rights[described.index(best)]
     return Combination(
         run="",
@@ -211,13 +209,6 @@ def best_part(parts: Sequence[Part]) -> Part:
     return next((part for part in parts if part.share == 1.0), min(parts, key=lambda part: part.loss))
 
 
-def _is_right(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return (N,) whether the top class is right, or every one of several labels at a probability of a half."""
-    if targets.ndim == 2:
-        return ((logits > 0) == targets.astype(bool)).all(axis=1)
-    return logits.argmax(axis=1) == targets
-
-
 def _that_count(parts: Sequence[Part]) -> Sequence[Part]:
     """Return the parts that have a share, two at least: the others would be asked, and shipped, for nothing."""
     return [part for place, part in enumerate(parts) if part.share > 0 or place < 2]
@@ -225,14 +216,14 @@ def _that_count(parts: Sequence[Part]) -> Sequence[Part]:
 
 def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, found: Combination, seconds: float) -> Path:
     """Write the run folder; `config.json` comes last: a folder without it is no run."""
-    by_name = {part.name: part for part in parts}
+    by_name, counted = {part.name: part for part in parts}, _that_count(found.parts)
     strongest = by_name[found.parts[0].run]
     config = replace(strongest.config, method=Combined.name, start_from="")
     run_dir = claim_run_dir(project_dir, config)
     write_json(run_dir / "classes.json", list(parts[0].class_names))
-    recording.write_snapshot(run_dir, images)
+    write_snapshot(run_dir, images)
     with whole_folder(run_dir / BEST) as folder:
-        write_parts(folder, _that_count(found.parts))
+        write_parts(folder, counted)
         write_manifest(folder)
     done = EpochDone(
         epoch=0,
@@ -247,7 +238,7 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         is_best=True,
     )
     append_metrics(run_dir, done)
-    results = [part.result for part in parts if part.result]
+    results = [result for part in counted if (result := by_name[part.run].result)]
     result = TrainResult(
         run=run_dir.name,
         best=done,
@@ -257,7 +248,6 @@ def _keep(project_dir: Path, parts: Sequence[RunSummary], images: Snapshot, foun
         total_parameters=sum(each.total_parameters for each in results),
         device=pick_device(config.device).name,
         precision="fp32",
-        artefact_bytes=sum(each.artefact_bytes for each in results),
     )
     write_json(run_dir / "result.json", asdict(result))
     write_json(run_dir / "config.json", config.to_dict())

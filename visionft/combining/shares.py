@@ -23,7 +23,7 @@ from math import comb
 
 import numpy as np
 
-from visionft.calibration import fit_temperature
+from visionft.calibration import are_right, cross_entropies, fit_temperature
 
 PRIOR = 2.0
 CLEAR = 2.0  # standard errors
@@ -139,8 +139,11 @@ class _Tried:
     def of(cls, scaled: Sequence[np.ndarray], targets: np.ndarray, grid: np.ndarray) -> "_Tried":
         """Try all shares on (N, C) logits that were divided by their temperatures."""
         stacked = np.stack(scaled).astype(np.float64)
-        found = [_judged(np.tensordot(shares, stacked, axes=1), targets) for shares in grid]
-        return cls(grid, np.stack([losses for losses, _ in found]), np.stack([right for _, right in found]))
+        losses, right = np.empty((len(grid), len(targets))), np.empty((len(grid), len(targets)), bool)
+        for place, shares in enumerate(grid):
+            mixed = np.tensordot(shares, stacked, axes=1)
+            losses[place], right[place] = cross_entropies(mixed, targets), are_right(mixed, targets)
+        return cls(grid, losses, right)
 
     def choice(self) -> int:
         """Return the place of the shares to take."""
@@ -166,13 +169,3 @@ class _Tried:
 def _is_gain(gains: np.ndarray, *, errors: float) -> bool:
     """Tell whether the mean of gains (N,) is more than so many standard errors above nothing."""
     return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
-
-
-def _judged(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (N,) the loss of each picture, of several labels the mean over them, and whether all of it is right."""
-    if targets.ndim == 2:
-        losses = (np.logaddexp(0, logits) - targets * logits).mean(axis=1)
-        return losses, ((logits > 0) == targets.astype(bool)).all(axis=1)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(targets)), targets]
-    return losses, logits.argmax(axis=1) == targets

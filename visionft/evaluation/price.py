@@ -120,14 +120,14 @@ def price_of(run: RunSummary, parts: Sequence[RunSummary] = ()) -> Price:
     own = _own_price(run)
     if not parts:
         return own
-    each = [own, *map(_own_price, parts)]
+    others = [_own_price(part) for part in parts]
     return replace(
         own,
         trainable_parameters=None,
         trainable_share=None,
-        seconds=sum(price.seconds or 0.0 for price in each),
-        memory_mb=max((price.memory_mb or 0 for price in each), default=0) or None,
-        learnt_bytes=sum(price.learnt_bytes or 0 for price in each) or None,
+        seconds=sum(price.seconds or 0.0 for price in (own, *others)),
+        memory_mb=max(price.memory_mb or 0 for price in (own, *others)) or None,
+        learnt_bytes=sum(price.learnt_bytes or 0 for price in others) or None,  # it learnt nothing of its own
     )
 
 

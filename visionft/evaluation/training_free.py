@@ -11,6 +11,7 @@ from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event,
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, list_runs, new_run_dir
+from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, local_file
 
 
@@ -121,8 +122,6 @@ def _make(
 
 def _same_run(project_dir: Path, images: Snapshot, config: TrainConfig) -> RunSummary | None:
     """Return the run that was made of just these pictures, labels and settings, or follows them; None without one."""
-    from visionft.training.runs.recording import read_snapshot
-
     for run in reversed(list_runs(project_dir)):
         if run.config != config or run.best is None or not run.has_weights or run.faults:
             continue

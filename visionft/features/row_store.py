@@ -52,6 +52,17 @@ class RowStore:
             self._places[content] = place  # a later row of the same content is the one that holds
             self._checksums.append(checksum)
 
+    def _is_up_to_date(self) -> bool:
+        """Tell whether the files hold what is known here and nothing more: files that only grow tell it by their size.
+
+        To read all keys before each append would cost time with the square of the rows.
+        """
+        wanted = {KEYS: _KEY.size, ROWS: self.dtype.itemsize}
+        try:
+            return all((self._folder / name).stat().st_size == len(self) * size for name, size in wanted.items())
+        except FileNotFoundError:
+            return False
+
     def places(self, contents: Sequence[str]) -> np.ndarray:
         """Return the (N,) places of the rows of contents (SHA-256); -1 where there is none."""
         found = (self._places.get(_key(content), -1) for content in contents)
@@ -87,7 +98,8 @@ class RowStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self._folder / LOCK, thread_local=False):
-                self.reload()
+                if not self._is_up_to_date():
+                    self.reload()
                 count = len(self)
                 keys = [_KEY.pack(_key(key), crc) for key, crc in zip(contents, checksums, strict=True)]
                 _write(self._folder / ROWS, count * self.dtype.itemsize, raw.tobytes())

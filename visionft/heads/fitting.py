@@ -9,11 +9,14 @@ needed.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from visionft.calibration import fit_temperature, mean_cross_entropy
+from visionft.calibration import are_right, fit_temperature, mean_cross_entropy
 from visionft.events import ShouldStop, never_stop
+from visionft.heads.axes import part_scaling
+from visionft.heads.folds import class_folds
 from visionft.heads.linear_head import LinearHead, discriminant_heads, logistic_heads, mean_head, ridge_heads
 from visionft.heads.scatter import Scatter
 
@@ -70,25 +73,24 @@ class _Problem:
         """Return the folds that have pictures."""
         return [int(number) for number in self.folds.unique() if number >= 0]
 
+    def held_out(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits of the pictures that have a fold, and their labels: class indices, or zeros and ones."""
+        known = self.folds >= 0
+        wanted = self.wanted[known]
+        return logits[known].numpy(), (wanted if self.is_multilabel else wanted.argmax(dim=1)).numpy()
+
     def score(self, logits: Tensor) -> tuple[float, float]:
         """Return the loss of held-out logits (N, C) at the temperature that suits them, and that temperature."""
-        known = self.folds >= 0
-        if not known.any():
+        values, labels = self.held_out(logits)
+        if not len(labels):
             return 0.0, 1.0
-        values = logits[known].numpy()
-        labels = self.wanted[known].numpy() if self.is_multilabel else self.wanted[known].argmax(dim=1).numpy()
         temperature = fit_temperature(values, labels, spread=None)
         return mean_cross_entropy(values / temperature, labels), temperature
 
     def accuracy(self, logits: Tensor) -> float | None:
         """Return the share of held-out pictures that are right: the top class, or every one of several labels."""
-        known = self.folds >= 0
-        if not known.any():
-            return None
-        values, wanted = logits[known], self.wanted[known]
-        if self.is_multilabel:
-            return float(((values > 0) == wanted.bool()).all(dim=1).double().mean())
-        return float((values.argmax(dim=1) == wanted.argmax(dim=1)).double().mean())
+        values, labels = self.held_out(logits)
+        return float(are_right(values, labels).mean()) if len(labels) else None
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,9 @@ def fit_head(
         raise ValueError("the features of a head must be finite numbers")
     counts = torch.ones(len(features)) if weights is None else weights.cpu().float()
     inputs, scales, means = standardise(features.cpu(), widths)
-    problem = _Problem(
-        inputs, targets.cpu().double(), counts, _folds(targets.cpu(), seed, is_multilabel), is_multilabel
-    )
+    wanted, generator = targets.cpu().double(), np.random.default_rng(seed)
+    folds = class_folds(wanted.numpy(), FOLDS, is_multilabel=is_multilabel, generator=generator)
+    problem = _Problem(inputs, wanted, counts, torch.from_numpy(folds), is_multilabel)
     starts = [0, sum(widths[:-1])] if tries_last_alone and len(widths) > 1 else [0]
     candidates = [each for first in starts for each in _from_sums(problem, first, should_stop)]
     if features.numel() * targets.shape[1] <= _LOGISTIC_LIMIT:
@@ -166,36 +168,14 @@ def description(fitted: FittedHead) -> str:
 
 
 def standardise(features: Tensor, widths: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Centre features (N, D) and give each part the same weight, whatever its width and the size of its values.
-
-    One scale a part, not one a feature: within a part the network's own scales say what matters.
+    """Centre features (N, D) and give each part the same weight, as `part_scaling` does.
 
     Returns:
         (N, D) float32 with a mean squared norm of 1 in each part; the (D,) factors and means that made it.
     """
-    means = features.double().mean(dim=0)
-    scales, start = torch.empty(len(means)).double(), 0
-    for width in widths:
-        part = slice(start, start + width)
-        norm = (features[:, part].double() - means[part]).square().sum(dim=1).mean().sqrt()
-        scales[part] = 1 / norm.clamp_min(1e-12)
-        start += width
-    return ((features - means.float()) * scales.float()), scales, means
-
-
-def _folds(targets: Tensor, seed: int, is_multilabel: bool) -> Tensor:
-    """Return the (N,) fold of each picture, even within each class; -1 for the only picture of its class."""
-    generator = torch.Generator().manual_seed(seed)
-    folds = torch.full((len(targets),), -1)
-    groups = torch.zeros(len(targets), dtype=torch.long) if is_multilabel else targets.argmax(dim=1)
-    placed = 0
-    for group in groups.unique():
-        members = (groups == group).nonzero()[:, 0]
-        if len(members) > 1:
-            order = members[torch.randperm(len(members), generator=generator)]
-            folds[order] = (torch.arange(len(order)) + placed) % FOLDS
-            placed += len(order)
-    return folds
+    means, divisors = part_scaling(features.numpy(), widths)
+    centre, scales = torch.from_numpy(means), 1 / torch.from_numpy(divisors).double()
+    return (features - centre) * scales.float(), scales, centre.double()
 
 
 def _from_sums(problem: _Problem, first: int, should_stop: ShouldStop) -> list[_Candidate]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from visionft.calibration import fit_temperature
+from visionft.calibration import are_right, fit_temperature
 from visionft.heads.fitting import standardise
 
 _SPREAD = 0.5  # of the logarithm of the temperature before anything is known
@@ -83,13 +83,13 @@ def fit_prototypes(
         askable, labels = torch.ones(len(inputs), dtype=torch.bool), wanted
     else:
         askable, labels = (wanted.sum(dim=0) > 1)[wanted.argmax(dim=1)], wanted.argmax(dim=1)
-    asked, labels = left_out[askable], labels[askable]
-    temperature = fit_temperature(asked.numpy(), labels.numpy(), spread=_SPREAD)
+    asked, labels = left_out[askable].numpy(), labels[askable].numpy()
+    temperature = fit_temperature(asked, labels, spread=_SPREAD)
     weight = weight * scales[:, None] / temperature
     return FittedPrototypes(
         weight=weight.T.float(),
         bias=(bias / temperature - centre @ weight).float(),
-        accuracy=_accuracy(asked, labels) if len(labels) else None,
+        accuracy=float(are_right(asked, labels).mean()) if len(labels) else None,
         left_out=left_out / temperature,
         askable=askable,
     )
@@ -125,9 +125,3 @@ class _Means:
         squares = self.totals.square() * self.means.square().sum(dim=1) - 2 * self.totals * own * products
         square = (squares + own.square() * norms) / rest.square()
         return torch.where(is_member > 0, _LEVEL * (2 * product - square), inputs @ weight + bias)
-
-
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
-    if labels.ndim == 2:
-        return float(((logits > 0) == labels.bool()).all(dim=1).double().mean())
-    return float((logits.argmax(dim=1) == labels).double().mean())

@@ -8,7 +8,7 @@ the training pictures, each left out of its class's mean in closed form.
 import numpy as np
 from torch import Tensor  # noqa: TID253
 
-from visionft.calibration import fit_temperature, mean_cross_entropy
+from visionft.calibration import are_right, fit_temperature, mean_cross_entropy
 from visionft.heads.common_space import ClassPoints
 from visionft.heads.prototype import fit_prototypes
 
@@ -53,7 +53,7 @@ def text_and_examples(
         for of_text, of_pictures in zip(text, (fitted.weight, fitted.bias), strict=True)
     )
     blended = (1 - share) / temperature * spoken + share * shown
-    alone, both = (_share_right(logits, wanted) for logits in (spoken, blended))
+    alone, both = (are_right(logits, wanted).mean() for logits in (spoken, blended))
     words = (
         f"What is said of the classes counts {1 - share:.0%}, the means of their pictures {share:.0%}: right for "
         f"{both:.1%} of training pictures, each left out of its own mean; the words alone for {alone:.1%}."
@@ -65,9 +65,3 @@ def _best_share(spoken: np.ndarray, shown: np.ndarray, wanted: np.ndarray) -> fl
     """Return the share of the pictures' logits in the blend of least loss; of equal ones the smallest."""
     losses = [mean_cross_entropy((1 - share) * spoken + share * shown, wanted) for share in SHARES]
     return SHARES[int(np.argmin(np.round(losses, 6)))]
-
-
-def _share_right(logits: np.ndarray, wanted: np.ndarray) -> float:
-    if wanted.ndim == 2:
-        return float(((logits > 0) == (wanted > 0)).all(axis=1).mean())
-    return float((logits.argmax(axis=1) == wanted).mean())

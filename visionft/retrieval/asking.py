@@ -1,5 +1,6 @@
 """Asking a project's labelled pictures about others: of the project, or any file on this computer."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import features_under
 from visionft.features.feature_store import Features, features_of
 from visionft.files import sha256_file
-from visionft.retrieval.evidence import SHOWN, Evidence, find_evidence, same_group
+from visionft.retrieval.evidence import SHOWN, Evidence, find_evidence
 from visionft.retrieval.index import Index
 
 
@@ -54,9 +55,7 @@ def ask(
     features = _features(project_dir, index, list(asked.values()), on_event, should_stop)
     directions = index.directions(features.vectors)
     place_of = {image.sha256: place for place, image in enumerate(features.images)}
-    ids: dict[str, set[int]] = {}
-    for image in images.images:
-        ids.setdefault(image.sha256, set()).add(image.image_id)
+    same = _same_pictures(images, groups or {})
     found: list[Answered] = []
     for file in files:
         image = asked.get(file)
@@ -64,11 +63,22 @@ def ask(
         if image is None or place is None:
             found.append(Answered(file, None, faults.get(file, "no decoder reads it")))
             continue
-        own = ids.get(image.sha256, set())
-        same = own.union(*(same_group(each, groups or {}) for each in own))
-        said = find_evidence(index.memory, index.class_names, directions[place], same=same, shown=shown)
+        doubles = same.get(image.sha256, frozenset())
+        said = find_evidence(index.memory, index.class_names, directions[place], same=doubles, shown=shown)
         found.append(Answered(file, said))
     return tuple(found)
+
+
+def _same_pictures(images: Snapshot, groups: Mapping[int, int]) -> dict[str, set[int]]:
+    """Return {content: ids of the pictures that have it, and of their groups of duplicates}."""
+    ids, members = defaultdict[str, set[int]](set), defaultdict[int, set[int]](set)
+    for image_id, group in groups.items():
+        members[group].add(image_id)
+    for image in images.images:
+        ids[image.sha256].add(image.image_id)
+        if image.image_id in groups:
+            ids[image.sha256] |= members[groups[image.image_id]]
+    return ids
 
 
 def _contents(files: Sequence[Path]) -> tuple[dict[Path, SnapshotImage], dict[Path, str]]:

@@ -4,7 +4,7 @@ Contradicting are the nearest of the other probable classes: seen beside those o
 it better than the nearest alone (PCNN: Nguyen et al. 2023, arXiv:2308.13651).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,9 +148,3 @@ def _has_any(labels: np.ndarray, classes: Sequence[int]) -> np.ndarray:
 def _neighbour(memory: Memory, class_names: tuple[str, ...], row: int, product: float, share: float) -> Neighbour:
     names = tuple(class_names[label] for label in memory.labels[row] if label >= 0)
     return Neighbour(int(memory.image_ids[row]), names, round(product, 4), round(share, 4))
-
-
-def same_group(image_id: int, groups: Mapping[int, int]) -> frozenset[int]:
-    """Return the pictures of the same group of duplicates; {image id: number of its group}."""
-    group = groups.get(image_id)
-    return frozenset() if group is None else frozenset(each for each, number in groups.items() if number == group)

@@ -109,18 +109,25 @@ def refresh(
 
 
 def _refresh_parts(run: RunSummary, images: Snapshot, on_event: OnEvent, should_stop: ShouldStop) -> RunSummary:
-    """Make the memories among the parts of a combination anew, and let it know their weights: its shares stay."""
+    """Make the memories among the parts of a combination anew, and let it know their weights: its shares stay.
+
+    Where all of them know the classes of now, it knows them too; where one does not, the combination says so itself.
+    """
     from visionft.training.runs.checkpoint import whole_folder
 
-    parts: list[Part] = []
+    parts, known = list[Part](), set[frozenset[str]]()
     for part in run.parts:
         folder = run.path.with_name(part.run)
-        if (folder / BEST_FOLDER).is_dir() and (found := read_run(folder)).config.method_row.is_live:
-            refresh(found, images, on_event=on_event, should_stop=should_stop)
-            part = dataclasses.replace(part, weights=weights_hash(folder / BEST_FOLDER))
+        if (folder / BEST_FOLDER).is_dir():
+            found = refresh(read_run(folder), images, on_event=on_event, should_stop=should_stop)
+            known.add(frozenset(found.class_names))
+            if found.config.method_row.is_live:
+                part = dataclasses.replace(part, weights=weights_hash(folder / BEST_FOLDER))
         parts.append(part)
     if tuple(parts) == run.parts:
         return run
+    if known == {frozenset(images.class_names)}:
+        write_json(run.path / "classes.json", list(images.class_names))
     with whole_folder(run.path / BEST_FOLDER) as folder:
         write_parts(folder, parts)
         write_manifest(folder)
@@ -211,14 +218,16 @@ def _write(run: RunSummary, images: Snapshot, knowledge: Knowledge, features: Fe
 
 
 def _validated(run: RunSummary, images: Snapshot, features: Features, memory: Memory) -> EpochDone | None:
-    """Return the run's epoch with the figures of this memory on validation; None where there is nothing to validate."""
+    """Return the run's epoch with the figures of this memory on validation, none without a picture to validate with."""
     import torch
 
     from visionft.training.loop.objective import Objective
 
     chosen = [place for place, image in enumerate(features.images) if image.split == "val" and image.labels]
-    if run.best is None or not chosen:
+    if run.best is None:
         return None
+    if not chosen:
+        return dataclasses.replace(run.best, val_loss=None, val_accuracy=None)
     answers = memory.answers(memory.directions(features.vectors[chosen][:, -len(memory.mean) :]))
     targets = np.zeros(answers.shape, np.float32)
     for row, place in zip(targets, chosen, strict=True):

@@ -18,7 +18,6 @@ from visionft.project.edits.certificates import Audit, KeepAudit, audits_of
 from visionft.project.names import count_of
 from visionft.project.store import Project
 from visionft.suggest.audit import AuditPlan, confidence_of, most_wrong_proven, plan_audit, suggest_plan
-from visionft.suggest.feature_suggester import FeatureSuggester
 from visionft.suggest.suggestions import Suggestion
 
 logger = logging.getLogger(__name__)
@@ -26,10 +25,6 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = "curation"
 FILE: Final = "audit.json"
 _FORMAT: Final = 1
-# Of the wrong ones that may be, how many may be expected. While pictures are chosen for being unsure, fewer are wrong
-# than is expected (trashnet and sign_digits: two thirds to all), because the labelled ones are harder than the rest.
-_READY: Final = 0.9
-_AFTER_FAILURE: Final = 0.75  # so much fewer after an audit that failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,55 +52,6 @@ class PendingAudit:
     accepted: Mapping[int, tuple[str, ...]]
     sample: tuple[int, ...]
     expected_wrong: float
-
-
-def rightness_of_accepted(wanted: float, *, accepted: int, labelled: int) -> float:
-    """Return how many of the accepted must be right for the wanted share of all labels to be.
-
-    Those that a person gave count as right.
-
-    Args:
-        wanted: Share of all labels, 0 to 1.
-        accepted: Pictures about to be accepted.
-        labelled: Pictures that have labels already.
-    """
-    return max(0.5, 1 - (1 - wanted) * (accepted + labelled) / max(1, accepted))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """Whether it is time to accept what is left.
-
-    Attributes:
-        open: Pictures without a label.
-        expected_wrong: Share of their suggestions that is wrong, by calibrated probabilities.
-        rightness: Share of them that must be right for the wanted share of all labels.
-        is_ready: Whether an audit is likely to be passed.
-    """
-
-    open: int
-    expected_wrong: float
-    rightness: float
-    is_ready: bool
-
-
-def readiness(suggester: FeatureSuggester, wanted: float = 0.97, *, number: int = 1) -> Readiness:
-    """Tell whether everything that is still without a label could be accepted, for a wanted share of all labels.
-
-    Args:
-        suggester: What is suggested.
-        wanted: Share of all labels that is to be right, 0 to 1.
-        number: Which audit in a row the next one is (`next_number`): after a failed one, more has to be known.
-    """
-    places = suggester.open_places
-    if suggester.needs or not len(places):
-        return Readiness(open=len(places), expected_wrong=1.0, rightness=wanted, is_ready=False)
-    sure = suggester.answers.probabilities[places].max(axis=1)
-    expected = float(1 - sure.mean())
-    labelled = len(suggester.image_ids) - len(places)
-    rightness = rightness_of_accepted(wanted, accepted=len(places), labelled=labelled)
-    is_ready = expected <= _READY * _AFTER_FAILURE ** (number - 1) * (1 - rightness)
-    return Readiness(open=len(places), expected_wrong=expected, rightness=rightness, is_ready=is_ready)
 
 
 def draw_audit(

@@ -17,7 +17,7 @@ from visionft.features.feature_store import Features, load_features
 from visionft.project.store import Project
 from visionft.suggest.blend import Answers, answers
 from visionft.suggest.closed_form import ClosedForm
-from visionft.suggest.suggestions import FEATURES, KEPT, Suggestion, write_suggestions
+from visionft.suggest.suggestions import Suggestion
 
 Labels = Mapping[int, tuple[str, ...]]
 Need = Literal["", "features", "labels", "classes"]
@@ -106,17 +106,18 @@ class FeatureSuggester:
         """Take in the labels of the pictures that changed: no name takes the label away. Unknown pictures are left out.
 
         Raises:
-            ValueError: A class is not among `class_names`: `learn` first.
+            KeyError: A class is not among `class_names`: `learn` first.
         """
         known = {key: names for key, names in labels.items() if key in self._place_of}
         taken = [key for key, names in known.items() if not names and key in self._given]
         given = [key for key, names in known.items() if names]
+        column = {name: place for place, name in enumerate(self.class_names)}
         if taken:
             self.state.unlabel(self._places(taken))
         if given:
             targets = np.zeros((len(given), len(self.class_names)), np.float32)
             for row, key in enumerate(given):
-                targets[row, [self.class_names.index(name) for name in known[key]]] = 1
+                targets[row, [column[name] for name in known[key]]] = 1
             self.state.label(self._places(given), targets)
         for key in taken:
             del self._given[key]
@@ -214,17 +215,13 @@ class FeatureSuggester:
 
     def suggestion(self, place: int, found: Answers) -> Suggestion:
         """Return what is suggested for the picture at a place."""
-        row = found.probabilities[place]
-        order = np.argsort(-row, kind="stable")
-        ranked = tuple((self.class_names[index], round(float(row[index]), 6)) for index in order[:KEPT])
-        if found.thresholds is None:
-            classes: tuple[str, ...] = (ranked[0][0],)
-            unsure = 1.0 - ranked[0][1] + (ranked[1][1] if len(ranked) > 1 else 0.0)
-        else:
-            classes = tuple(self.class_names[index] for index in order if row[index] >= found.thresholds[index])
-            unsure = 1.0 - float(np.abs(row - found.thresholds).min())
-        image_id = int(self.image_ids[place])
-        return Suggestion(image_id, self._contents[place], classes, ranked, round(unsure, 6))
+        return Suggestion.of(
+            int(self.image_ids[place]),
+            self._contents[place],
+            found.probabilities[place],
+            class_names=self.class_names,
+            thresholds=found.thresholds,
+        )
 
     def reasons(self, image_id: int, count: int = 5) -> tuple[Reason, ...]:
         """Return the labelled pictures nearest to one, the nearest first: why it is called what it is."""
@@ -304,13 +301,6 @@ def open_suggester(project: Project, features: Features | None = None) -> Featur
     """
     features = load_features(project.path, project.snapshot()) if features is None else features
     return FeatureSuggester(features, labels_so_far(project), is_multilabel=project.task == "multi")
-
-
-def keep_suggestions(project: Project, suggester: FeatureSuggester) -> None:
-    """Write down what is suggested now, beside what runs suggested: the newest source is offered."""
-    folder = project.path / FEATURES
-    folder.mkdir(exist_ok=True)
-    write_suggestions(folder, suggester.suggestions.values())
 
 
 def need_error(suggester: FeatureSuggester, project_dir: Path) -> ProjectError:

@@ -37,13 +37,11 @@ class AlikeRow:
         image_ids: The nearest to the row's first picture, in this order.
         class_name: What one key would call them.
         purity: Expected share of them that this is right for.
-        labels_an_action: Expected right labels for each key or click: a key for the row, a click for each exception.
     """
 
     image_ids: tuple[int, ...]
     class_name: str
     purity: float
-    labels_an_action: float
 
 
 def next_pictures(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tuple[Queued, ...]:
@@ -122,9 +120,8 @@ def rows_of_alike(
         for members in _groups(suggester.directions[places[mine]], sure[mine], width):
             expected = float(sure[mine[members]].mean())
             if len(members) > width // 2:
-                gain = len(members) * expected / (1 + len(members) * (1 - expected))
                 ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])
-                rows.append(AlikeRow(ids, suggester.class_names[index], expected, gain))
+                rows.append(AlikeRow(ids, suggester.class_names[index], expected))
     return tuple(sorted(rows, key=lambda row: (abs(row.purity - purity), -row.purity))[:most])
 
 

@@ -6,26 +6,28 @@ Torch loads inside `suggest_labels` only; reading is cheap.
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
+from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import parse_json, write_text
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from visionft.training.runs.answerer import Answerer
 
 logger = logging.getLogger(__name__)
 FILE = "suggestions.jsonl"
 KEPT = 3  # probabilities per picture
-FEATURES = "features"  # the other source beside runs, see `feature_suggester`; its folder and its name
+FEATURES = "features"  # the other source beside runs, see `feature_suggester`
 TASK_LIMIT = 0.5  # for several labels: the probability from which a class is suggested when none was fitted
 
 
@@ -46,6 +48,36 @@ class Suggestion:
     classes: tuple[str, ...]
     ranked: tuple[tuple[str, float], ...]
     uncertainty: float
+
+    @classmethod
+    def of(
+        cls,
+        image_id: int,
+        sha256: str,
+        probabilities: np.ndarray,
+        *,
+        class_names: Sequence[str],
+        thresholds: np.ndarray | None,
+    ) -> Self:
+        """Return what calibrated probabilities (C,) suggest for a picture.
+
+        Args:
+            image_id: The picture.
+            sha256: Its content.
+            probabilities: In the order of `class_names`.
+            class_names: (C).
+            thresholds: (C,) for several labels, from where each class is suggested; None for one label.
+        """
+        order: list[int] = np.argsort(-probabilities, kind="stable").tolist()
+        best = [(class_names[index], float(probabilities[index])) for index in order[:KEPT]]
+        ranked = tuple((name, round(share, 6)) for name, share in best)
+        if thresholds is None:
+            classes = (best[0][0],)
+            uncertainty = 1.0 - best[0][1] + (best[1][1] if len(best) > 1 else 0.0)
+        else:
+            classes = tuple(class_names[index] for index in order if probabilities[index] >= thresholds[index])
+            uncertainty = 1.0 - float(np.abs(probabilities - thresholds).min())
+        return cls(image_id, sha256, classes, ranked, round(uncertainty, 6))
 
     @property
     def confidence(self) -> float:
@@ -101,43 +133,23 @@ def suggest_labels(
 
 def _calibration(
     answerer: "Answerer", images: Snapshot, on_event: OnEvent, should_stop: ShouldStop
-) -> "tuple[float, np.ndarray | None]":
+) -> tuple[float, np.ndarray | None]:
     """Return the temperature, and for several labels each class's threshold, fitted on validation where it can be."""
-    import numpy as np
+    from visionft.evaluation.report import calibrate
 
-    from visionft.calibration import fit_temperature
-    from visionft.errors import RunError
-    from visionft.evaluation.report import fit_thresholds, run_images, run_logits
-
-    several = images.task == "multi"
-    unfitted = np.full(len(answerer.run.class_names), TASK_LIMIT) if several else None
     try:
-        run_images(answerer.run, images, "val")
-        validation = run_logits(answerer, images, "val", on_event=on_event, should_stop=should_stop)
-    except RunError:
-        return 1.0, unfitted
-    temperature = fit_temperature(validation.values, validation.targets)
-    return temperature, fit_thresholds(validation, temperature) if several else None
+        return calibrate(answerer, images, on_event=on_event, should_stop=should_stop)[1:]
+    except RunError:  # no picture of the run's classes to calibrate on
+        is_multilabel = images.task == "multi"
+        return 1.0, np.full(len(answerer.run.class_names), TASK_LIMIT) if is_multilabel else None
 
 
 def _suggestions(
-    run: RunSummary, images: list[SnapshotImage], scaled: "np.ndarray", thresholds: "np.ndarray | None"
-) -> Iterable[Suggestion]:
+    run: RunSummary, images: list[SnapshotImage], scaled: np.ndarray, thresholds: np.ndarray | None
+) -> Iterator[Suggestion]:
     """Yield a suggestion per picture from outputs (B, C), already divided by the temperature."""
-    import numpy as np
-
-    from visionft.calibration import sigmoid, softmax
-
     for image, row in zip(images, softmax(scaled) if thresholds is None else sigmoid(scaled), strict=True):
-        order = np.argsort(-row, kind="stable")
-        ranked = tuple((run.class_names[index], round(float(row[index]), 6)) for index in order[:KEPT])
-        if thresholds is None:
-            classes: tuple[str, ...] = (run.class_names[order[0]],)
-            uncertainty = 1.0 - float(row[order[0]] - (row[order[1]] if len(order) > 1 else 0.0))
-        else:
-            classes = tuple(run.class_names[index] for index in order if row[index] >= thresholds[index])
-            uncertainty = 1.0 - float(np.abs(row - thresholds).min())
-        yield Suggestion(image.image_id, image.sha256, classes, ranked, round(uncertainty, 6))
+        yield Suggestion.of(image.image_id, image.sha256, row, class_names=run.class_names, thresholds=thresholds)
 
 
 def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
@@ -201,13 +213,6 @@ def _suggestion(line: dict[str, Any]) -> Suggestion:
 def suggesting_run(project_dir: Path) -> Path | None:
     """Return the folder of the run whose suggestions are the newest; None when no run has any."""
     found = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
-    return max(found)[1] if found else None
-
-
-def suggesting_source(project_dir: Path) -> Path | None:
-    """Return the folder whose suggestions are the newest: a run's, or that of the features; its name tells which."""
-    folders = [suggesting_run(project_dir), project_dir / FEATURES]
-    found = [(file.stat().st_mtime_ns, folder) for folder in folders if folder and (file := folder / FILE).is_file()]
     return max(found)[1] if found else None
 
 

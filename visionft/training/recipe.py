@@ -30,7 +30,7 @@ from visionft.training.config.recipe_text import (
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED, RANDOM, find_weights
-from visionft.weights.records import checked_sha256
+from visionft.weights.records import bare_origin, checked_sha256
 
 SUFFIX: Final = ".toml"
 MOST_BYTES: Final = 10**6
@@ -103,7 +103,7 @@ class Recipe:
         weights = None
         if kept is not None and kept.sha256:
             stated = {each.name: getattr(kept, each.name) for each in dataclasses.fields(StartWeights)}
-            weights = StartWeights(**stated | {"origin": _bare_name(kept.origin)})
+            weights = StartWeights(**stated | {"origin": bare_origin(kept.origin)})
         return cls(config=run.config, weights=weights)
 
     @classmethod
@@ -118,7 +118,7 @@ class Recipe:
         path = find_weights(config.backbone_row, config.weights)
         sha256 = checked_sha256(config.backbone_row, path)
         licence, origin, revision = stated_origin(config, path, sha256)
-        stated = {"licence": licence, "origin": _bare_name(origin), "revision": revision}
+        stated = {"licence": licence, "origin": bare_origin(origin), "revision": revision}
         return cls(config=config, weights=StartWeights(file=path.name, sha256=sha256, **stated))
 
     def text(self) -> str:
@@ -149,11 +149,6 @@ class Recipe:
         """
         lines = {key: line for key, line in self.lines.items() if key.removeprefix(f"{SETTINGS}.") not in given}
         return located(error, self.name, lines)
-
-
-def _bare_name(origin: str) -> str:
-    """Return an origin without the folders of this computer, which a recipe tells nobody."""
-    return Path(origin).name if Path(origin).is_absolute() else origin
 
 
 def _portable(weights: str) -> str:

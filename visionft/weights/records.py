@@ -40,6 +40,11 @@ class WeightsRecord:
     sha256_from: str = "first sight"
 
 
+def bare_origin(origin: str) -> str:
+    """Return an origin without the folders of this computer, which are told nobody."""
+    return Path(origin).name if Path(origin).is_absolute() else origin
+
+
 def record_path(weights: Path) -> Path:
     """Return where the record of a weights file lies."""
     return weights.with_suffix(".json")

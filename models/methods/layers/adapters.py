@@ -1,4 +1,10 @@
-"""The layers of the adapter method: a bottleneck, and how it stands by a frozen layer."""
+"""The layers of the adapter method: a bottleneck, and how it stands by a frozen layer.
+
+On a ViT adapters stand before the attention and the MLP, on the normalised tokens that these read, so that queries and
+keys change too: .935 and .761 after 10 epochs, against .914 and .752 beside them (starter ViT, 32 wide, hand signs and
+waste, one seed, 870 pictures validate; full fine-tuning .938 and .777), and beside them was no worse than Houlsby's
+placement, after them. The classic placements remain as options.
+"""
 
 from typing import Any
 

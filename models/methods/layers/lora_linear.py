@@ -3,6 +3,10 @@
 peft computes W x and B A x apart and adds them; reading and adding whole activations then costs more than the low rank
 saves. Here the layer computes (W + scaling B A) x, and its backward pass goes from the activations straight to the
 gradients of A and B: the gradient of W, as large as W, is never formed.
+
+A step on the starter ViT with every layer adapted took .77 of full fine-tuning's, .88 to .93 by peft's layers (one
+thread, bf16). It is registered through peft's `_register_custom_module`, which peft documents as experimental; dropout
+and DoRA keep peft's layer, and so do convolutions.
 """
 
 from typing import Any

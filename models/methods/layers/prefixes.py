@@ -1,4 +1,10 @@
-"""The layers of the prefix method: learned keys and values, and the attention that also attends to them."""
+"""The layers of the prefix method: learned keys and values, and the attention that also attends to them.
+
+A prefix has a softmax of its own: what an attention finds in it is added to what it finds in the picture, and its
+values start at zero. Under one softmax (Li and Liang) the prefix takes from the picture what it gets: .917 against .887
+on hand signs, .794 against .753 on waste (starter ViT, length 50, one seed; full fine-tuning .931 and .804). Keys start
+at the size of the layer's own: at the usual 0.02 they hardly tell tokens apart and hardly learn.
+"""
 
 from typing import Any
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage
 
 from gui.kit import dialogs
+from gui.predict import predicting
 from gui.predict.predicting import exported_models
 from visionft.data.camera import camera_pictures
 
@@ -119,6 +120,14 @@ def test_a_picture_can_be_pasted(qtbot, page, window):
     qtbot.waitUntil(lambda: bool(page.answers), timeout=20_000)
     assert page.answers[0].path.suffix == ".png" and page.answers[0].class_name == "red"
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
+
+
+def test_a_pasted_picture_that_cannot_be_written_is_said_and_nothing_breaks(page, window, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("no folder")
+    monkeypatch.setattr(predicting.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "taken")
+    QGuiApplication.clipboard().setImage(QImage(20, 20, QImage.Format.Format_RGB32))
+    page.paste()
+    assert window.toasts.message() and not window.state.tasks.pending
 
 
 def test_pasting_words_says_what_to_do(page, window):

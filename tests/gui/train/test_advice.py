@@ -1,5 +1,8 @@
 """“Do you need to train?”: what the card shows in each state, what its buttons do, and how long an answer holds."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -15,7 +18,7 @@ from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
 from visionft.advice.recommend import Recommendation
 from visionft.advice.trials import Trial
 from visionft.advice.wording import Facts, advice, change, evidence
-from visionft.errors import ProjectError
+from visionft.errors import ProjectError, StoppedError
 from visionft.project.edits.changes import UnlabelImages
 
 LEFT = Qt.MouseButton.LeftButton
@@ -119,6 +122,39 @@ def test_an_answer_is_old_once_labels_change_and_is_there_again_after_a_restart(
     assert card.words.isVisible() and "before" in card.words.text()
     assert kept_advice(project_dir, images) == ANSWER
     assert kept_advice(project_dir, window.state.session.snapshot()) is None
+
+
+def test_an_old_answer_is_still_old_after_asking_again_was_stopped(qtbot, window, page, answered, monkeypatch):
+    def advise(*_inputs, should_stop, **_more):
+        while not should_stop():
+            time.sleep(0.01)
+        raise StoppedError("The advice was not finished.")
+
+    card = ask(qtbot, window, page)
+    window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
+    assert card.words.isVisible()
+    monkeypatch.setattr(advising, "advise", advise)
+    qtbot.mouseClick(card.again_button, LEFT)
+    qtbot.waitUntil(card.stop_button.isVisible, timeout=10_000)
+    qtbot.mouseClick(card.stop_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
+    assert card.sentence.text() == ANSWER.advice and card.words.isVisible() and "before" in card.words.text()
+
+
+def test_labels_that_change_while_it_is_found_out_make_the_answer_old(qtbot, window, page, answered, monkeypatch):
+    is_over = threading.Event()
+
+    def advise(*_inputs, **_more):
+        is_over.wait(10)
+        return ANSWER
+
+    monkeypatch.setattr(advising, "advise", advise)
+    card = page.setup.advice_card
+    qtbot.mouseClick(card.ask_button, LEFT)
+    window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
+    is_over.set()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
+    assert card.sentence.text() == ANSWER.advice and card.words.isVisible() and "before" in card.words.text()
 
 
 def test_what_is_advised_becomes_the_draft(qtbot, window, page, answered):

@@ -31,6 +31,13 @@ def test_a_class_that_is_never_mistaken_gains_least():
     assert all(each.added == 20 and each.low <= each.gain <= each.high for each in gains)
 
 
+def test_a_class_of_a_large_set_gains_by_all_its_labels_and_not_by_those_that_were_looked_at(make_labelled):
+    sample, names = make_labelled(each=100), ("a", "b", "c")
+    few, many = (curve_of(sample, names, total=total, added=100)[0].gains for total in (300, 30_000))
+    assert [each.labels for each in many] == [10_000] * 3
+    assert 0 < sum(each.gain for each in many) < sum(each.gain for each in few) / 20
+
+
 def test_the_line_begins_where_it_was_measured_and_ends_at_four_times_the_labels(make_labelled):
     found, _laws = curve_of(make_labelled(), ("a", "b", "c"))
     assert found.labels == 120 and found.measured[-1].labels == 120 == found.now.labels

@@ -14,6 +14,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import RunError, StoppedError
 from visionft.evaluation.explain import explain_images
 from visionft.evaluation.explanation import Asked
+from visionft.evaluation.price import price_of
 from visionft.evaluation.pricing import measure_price
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
@@ -67,6 +68,12 @@ def test_what_its_parts_share_is_shipped_once(project: Path, snapshot: Snapshot)
     names = ("1", combine(project, ["1", "9"], snapshot).run)
     one, both = (measure_price(load_run(project, name).path, snapshot).shipped_bytes for name in names)
     assert both == pytest.approx(one, rel=0.05)
+
+
+def test_it_learnt_what_its_parts_learnt_and_nothing_twice(project: Path, snapshot: Snapshot) -> None:
+    run = load_run(project, combine(project, ["1", "2"], snapshot).run)
+    parts = [load_run(project, part.run) for part in run.parts]
+    assert price_of(run, parts).learnt_bytes == sum(price_of(part).learnt_bytes or 0 for part in parts) > 0
 
 
 def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, snapshot: Snapshot) -> None:

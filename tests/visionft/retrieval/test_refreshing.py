@@ -85,6 +85,12 @@ def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
     assert load_current(read_run(run_dir), snapshot).run.class_names == snapshot.class_names
 
 
+def test_without_validation_pictures_nothing_is_said_of_an_earlier_memory(run_dir: Path, snapshot: Snapshot):
+    images = tuple(dataclasses.replace(i, split="train") if i.split == "val" else i for i in snapshot.images)
+    run = refresh(read_run(run_dir), dataclasses.replace(snapshot, images=images))
+    assert run.best is not None and run.best.val_accuracy is None and run.best.val_loss is None
+
+
 def test_a_picture_that_goes_is_forgotten_and_one_that_comes_is_known(run_dir: Path, snapshot: Snapshot):
     train_images = snapshot.labelled("train")
     fewer = dataclasses.replace(snapshot, images=tuple(i for i in snapshot.images if i is not train_images[0]))
@@ -173,3 +179,14 @@ def test_a_combination_follows_the_labels_of_its_part(run_dir: Path, snapshot: S
     assert {part.share for part in answerer.run.parts} == {part.share for part in read_run(combined).parts}
     refresh(read_run(combined), changed)
     assert {part.run: part.weights for part in read_run(combined).parts} == after
+
+
+def test_a_combination_of_live_runs_takes_on_new_classes(run_dir: Path, snapshot: Snapshot):
+    other = run_dir.with_name("002-starter_resnet-knn")
+    train(TrainConfig(backbone="starter_resnet", method="knn", image_size=96, device="cpu"), snapshot, other)
+    combined = run_dir.with_name(combine(run_dir.parent.parent, [NAME, other.name], snapshot).run)
+    grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
+    answerer = load_current(read_run(combined), grown)
+    assert answerer.run.class_names == grown.class_names
+    logits = run_logits(answerer, snapshot, "val")
+    assert (logits.values.argmax(axis=1)[logits.targets == 0] == 3).mean() > 0.6

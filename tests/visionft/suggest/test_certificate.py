@@ -1,6 +1,5 @@
 """Accepting with a proof: the sample is drawn first, what is said of it is kept, and nothing is proven by trying on."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from visionft.suggest.certificate import (
     draw_audit,
     finish_audit,
     pending_audit,
-    readiness,
-    rightness_of_accepted,
 )
 from visionft.suggest.feature_suggester import open_suggester
 
@@ -104,13 +101,3 @@ def test_a_damaged_file_of_an_audit_is_no_audit(project):
     draw_audit(project, open_suggester(project).suggestions, source="features", rightness=0.9)
     (project.path / "curation" / "audit.json").write_text("{")
     assert pending_audit(project.path) is None
-
-
-def test_it_is_time_to_accept_when_few_enough_wrong_ones_are_expected(project):
-    suggester = open_suggester(project)
-    found = readiness(suggester, 0.9)
-    assert found.open == 45 and found.rightness == pytest.approx(1 - 0.1 * 60 / 45)
-    assert found.is_ready == (found.expected_wrong <= 0.9 * (1 - found.rightness))
-    assert not readiness(suggester, 0.9999).is_ready
-    assert rightness_of_accepted(0.97, accepted=100, labelled=0) == pytest.approx(0.97)
-    assert dataclasses.replace(found, open=0).open == 0

@@ -13,13 +13,12 @@ from visionft.project.edits.class_changes import DeleteClass, OrderClasses, Rena
 from visionft.project.importing.importer import import_source
 from visionft.suggest.feature_suggester import (
     FeatureSuggester,
-    keep_suggestions,
     labels_so_far,
     need_error,
     open_suggester,
 )
 from visionft.suggest.queue import next_pictures, rows_of_alike
-from visionft.suggest.suggestions import current_suggestions, read_suggestions, suggesting_source
+from visionft.suggest.suggestions import current_suggestions
 
 
 def label_some(project, truth: dict[int, str], count: int = 12) -> list[int]:
@@ -111,14 +110,14 @@ def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(make_p
             (tmp_path / "torn" / name).mkdir(parents=True)
             shutil.copy(torn.path, tmp_path / "torn" / name)
         suggester = open_suggester(project)
-        keep_suggestions(project, suggester)
+        before = dict(suggester.suggestions)
         assert torn.image_id in suggester.suggestions
         import_source(project, tmp_path / "torn")
         assert project.summary().conflicts == 1
         suggester.learn(labels_so_far(project))
         assert torn.image_id not in suggester.suggestions
         assert torn.image_id not in {each.image_id for each in next_pictures(suggester, 999)}
-        assert torn.image_id not in current_suggestions(project, read_suggestions(project.path / "features"))
+        assert torn.image_id not in current_suggestions(project, before)
         project.apply(LabelImages((torn.image_id,), "cat"))
         suggester.learn(labels_so_far(project))
         assert suggester.state.is_labelled.sum() == 13
@@ -150,21 +149,6 @@ def test_what_a_person_rejects_is_not_suggested_again(make_project, truth):
         suggester.reject([one.image_id], one.classes[0])
         again = suggester.suggestions[one.image_id]
         assert again.classes != one.classes and sum(share for _, share in again.ranked) == pytest.approx(1, abs=1e-4)
-
-
-def test_suggestions_are_kept_beside_those_of_runs(make_project, truth):
-    with make_project() as project:
-        chosen = label_some(project, truth(project))
-        assert suggesting_source(project.path) is None
-        keep_suggestions(project, open_suggester(project))
-        folder = suggesting_source(project.path)
-        assert folder is not None and folder.name == "features"
-        found = current_suggestions(project, read_suggestions(folder))
-        assert found and not set(found) & set(chosen)
-        newer = project.path / "runs" / "001-made-up"
-        newer.mkdir()
-        (newer / "suggestions.jsonl").write_text("")
-        assert suggesting_source(project.path) == newer
 
 
 def test_several_labels_are_suggested_together(make_project, truth):

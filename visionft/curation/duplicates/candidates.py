@@ -75,9 +75,9 @@ def candidates(
     return _united(np.concatenate(found), len(prints.rows))
 
 
-def whitened(vectors: np.ndarray, components: int = _COMPONENTS) -> np.ndarray:
+def whitened(vectors: np.ndarray) -> np.ndarray:
     """Return (N, K) directions: the principal components of centred (N, D) rows, each of the same variance."""
-    kept = max(1, min(components, vectors.shape[1], len(vectors) - 1))
+    kept = max(1, min(_COMPONENTS, vectors.shape[1], len(vectors) - 1))
     spread = (vectors.T @ vectors).astype(np.float64) / max(1, len(vectors))
     values, axes = np.linalg.eigh(spread)
     floor = max(1e-12, 1e-4 * float(values[-1]))  # what varies less is rounding

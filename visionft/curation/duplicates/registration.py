@@ -7,6 +7,9 @@ template matching over scales, both ways round; the best places are refined to a
 bottles count as one because their outlines are.
 
 Nothing here knows files or projects.
+
+Of trashnet's pairs at .9 of plain correlation 210 are no doubles, 57 with the contrast made equal; a glance at 32
+pixels spares four pairs of five.
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,6 +6,12 @@ under which the given labels are most probable, each picture held out of what pr
 it predicts, faults among the labels allowed for (forward correction: Patrini et al. 2017), and Bayes' rule then tells
 the probability that a label is wrong. For several labels each class of a picture is present or absent, and the two
 rates are those of labels left out and put in by mistake.
+
+With 5 % planted in both shared sets it expects 104, 104, 132 and 119 wrong labels of 103 and 126 planted (uniform,
+confusable), and of scores around .65, .89 and .98 the shares .48-.77, .81-.89 and .96-.99 are wrong. With careless
+errors alone it saw 35 of 126 confused ones. Ranks averaged, the other way to join votes, spoil hands (.90 for .99,
+confusable): a vote that predicts badly must not count. Recall in the top 10 %: 1.000 and .990 (hands), .968 and .876
+(waste).
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ everything into one group, or nothing into any, is none either. A person sees th
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -122,11 +122,7 @@ def _folders(images: Snapshot) -> dict[int, str]:
             folder = folder.parent
         if name_key(folder.name) not in names:
             found[image.image_id] = str(folder)
-    labels: defaultdict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
-    for image in images.images:
-        if image.image_id in found:
-            labels[found[image.image_id]][image.labels] += 1
-    return found if len(labels) > 1 else {}
+    return found if len(set(found.values())) > 1 else {}
 
 
 def _times(images: Iterable[SnapshotImage]) -> dict[int, float]:

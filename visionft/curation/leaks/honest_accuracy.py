@@ -1,6 +1,10 @@
 """What a run is worth: its accuracy with the pictures whose partners it was trained on, and without them.
 
 The splits are those that the run was trained with: mending the project's does not whitewash earlier runs.
+
+750 pictures of waste with 90 planted doubles: a probe was right in 81.7 % of test, in 77.8 % (70.6 to 83.6) without the
+33 whose partners it knew (100 % right, LoRA 91 %); mended and trained again, it was right in 77.1 %. Bursts of hands:
+96.8 and 96.7 %, within chance.
 """
 
 import math

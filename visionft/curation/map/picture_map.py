@@ -2,6 +2,11 @@
 
 It lies in `curation/map/` of the project, a folder for each kind of features and each method: `current.json` names the
 drawing, whose `drawing.npz` holds what places new pictures, and whose rows hold where each content lies.
+
+The drawing keeps the scaling, the 50 axes and the rows that it was made from, so that a new picture is placed by
+openTSNE's `transform` from files alone, after a restart too, in the same place whatever else is new. 15 neighbours in
+50 axes are of one class as often as in all 896 numbers (.716 and .720 on trashnet, .636 and .631 on sign_digits); of
+t-SNE's two numbers .720 and .569, of two principal axes .397 and .311.
 """
 
 import logging

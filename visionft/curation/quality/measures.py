@@ -1,6 +1,13 @@
 """What is measured of one picture for its quality: sharpness, light, information, colour, size, and what is broken.
 
 One row of numbers a content, measured once; what they mean beside the other pictures is decided in `quality`.
+
+Sharpness is measured at edges, by two operators, and judged beside class and set: the second derivative over the first
+where that is strongest (a Laplacian freed of contrast and texture), in the two of eight directions where it is least
+(motion blurs one), and the share of power in the finest detail. At 1 % false alarms on trashnet (192 px) a Gaussian of
+1.0 / 1.5 px and a move of 7 / 11 px are found in .28 / .75 / .24 / .41 by the Laplacian's variance, .66 / 1.00 / .53 /
+.64 by an undirected ratio; both of ours together find .97 / .97 / .83 / .95 at .6 %. A z alone flags the least sharp of
+an even set (sign_digits: 200 false), so each must also be blurred by itself.
 """
 
 import hashlib

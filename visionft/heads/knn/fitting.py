@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from visionft.events import ShouldStop, never_stop
+from visionft.heads.folds import class_folds
 from visionft.heads.knn.memory import (
     NONE,
     Memory,
@@ -185,7 +186,7 @@ def _tried(trial: _Trial, seed: int, should_stop: ShouldStop) -> tuple[float, Vo
     if len(trial.rows) > MOST_ROWS:
         among = np.sort(generator.permutation(len(trial.rows))[:MOST_ROWS])
         trial = trial.among(among)
-    folds = _folds(trial, generator)
+    folds = class_folds(trial.wanted, FOLDS, is_multilabel=trial.is_multilabel, generator=generator)
     asked = np.flatnonzero(folds >= 0)
     if not len(asked):
         shrinkage, voting = _UNTRIED
@@ -241,19 +242,6 @@ def _believed(tried: dict[tuple[float, float, int], list[_Weighed]], pictures: i
     temperature = float(np.exp(shares @ np.log([each.temperature for each in ways])))
     smoothing = float(shares @ [each.smoothing for each in ways])
     return best[0], replace(ways[0], temperature=temperature, smoothing=smoothing)
-
-
-def _folds(trial: _Trial, generator: np.random.Generator) -> np.ndarray:
-    """Return the (N,) fold of each picture, even within each class; -1 for the only picture of its class."""
-    folds = np.full(len(trial.rows), -1)
-    groups = np.zeros(len(folds), np.int64) if trial.is_multilabel else trial.labels[:, 0]
-    placed = 0
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        if len(members) > 1:
-            folds[generator.permutation(members)] = (np.arange(len(members)) + placed) % FOLDS
-            placed += len(members)
-    return folds
 
 
 @dataclass(frozen=True)

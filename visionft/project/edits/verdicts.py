@@ -37,28 +37,6 @@ class JudgeFine(Edit):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class JudgeAgain(Edit):
-    """Take back what was judged of these findings: the check flags them again."""
-
-    check: str
-    findings: tuple[tuple[int, int], ...]
-
-    def _title(self) -> str:
-        return f"Look at {count_of(len(self.findings), 'finding')} again"
-
-    def _touched(self) -> int:
-        return len(self.findings)
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Delete the verdicts."""
-        connection.execute(
-            """DELETE FROM verdict WHERE (image_id, finding) IN
-                (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))""",
-            (json.dumps(_rows(self.check, self.findings)),),
-        )
-
-
 def verdicts_of(project: Project, check: str) -> Judged:
     """Return what a person has judged to be fine of a check's findings."""
     with project.reading() as connection:

@@ -18,6 +18,7 @@ from visionft.training.loop.training_data import TrainingData
 from visionft.training.loop.validation import Validation, validate
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import START
+from visionft.training.runs.curves import Curves
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import best_epoch
 
@@ -38,7 +39,7 @@ class Keeper:
         self._run_dir, self._config, self._classifier = run_dir, config, classifier
         self._training_data, self._objective, self._accelerator = training_data, objective, accelerator
         self._is_main: bool = accelerator.is_main_process
-        self._curves = recording.Curves(run_dir, is_on=config.tensorboard and self._is_main)
+        self._curves = Curves(run_dir, is_on=config.tensorboard and self._is_main)
         self._interpolates = config.interpolation and config.method_row.interpolates and not config.start_from
 
     def keep_start(self, progress: RunProgress) -> EpochDone:

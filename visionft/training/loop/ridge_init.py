@@ -4,6 +4,9 @@ W = (X'X + k I)^-1 X'Y on centred features (Hoerl and Kennard 1970). A head that
 harm: it fits the training pictures nearly perfectly, so little loss is left that could teach the features, and they end
 below those of a random head. A strength k far above the features' variance leaves little more than the differences of
 the class means, with small logits: the first epochs keep most of the lead, and the last lose nothing.
+
+LoRA on the starter ResNet ended at .88 to .91 from the exact head, at .95 from this one (from 32 pictures a class) and
+at .95 to .97 from a random one.
 """
 
 import torch  # noqa: TID253

@@ -42,6 +42,7 @@ from visionft.training.runs import recording
 from visionft.training.runs.held_out import write_held_out
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
+from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import RANDOM
 
 STEP_EVENT_INTERVAL_S = 0.1
@@ -109,7 +110,7 @@ def resume(run_dir: Path, *, on_event: OnEvent = ignore_event, should_stop: Shou
     run = read_run(run_dir)
     if run.result and not run.result.stopped:
         raise RunError(f"{run.name} is finished.", "Start a new run to train longer.")
-    images = recording.read_snapshot(run_dir)
+    images = read_snapshot(run_dir)
     return train(run.config, images, run_dir, on_event=on_event, should_stop=should_stop)
 
 

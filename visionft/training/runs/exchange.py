@@ -7,6 +7,7 @@ from typing import Any
 
 from visionft.files import read_json
 from visionft.training.runs.run_folder import BaseWeights
+from visionft.weights.records import bare_origin
 
 ADAPTER_FOLDER, CONFIG_FILE = "adapter", "adapter_config.json"  # in an export; what PEFT reads
 _NAMED = ("file", "sha256", "origin", "revision", "licence")
@@ -23,11 +24,8 @@ def complete_exchange(folder: Path, class_names: Sequence[str], weights: BaseWei
     config: dict[str, Any] = read_json(folder / CONFIG_FILE)
     about = {**(config.get("auto_mapping") or {}), "class_names": list(class_names)}
     if weights is not None:
-        about["base_weights"] = {name: getattr(weights, name) for name in _NAMED} | {"origin": _public(weights.origin)}
+        about["base_weights"] = {name: getattr(weights, name) for name in _NAMED} | {
+            "origin": bare_origin(weights.origin)
+        }
     text = json.dumps(config | {"auto_mapping": about}, ensure_ascii=False, indent=2) + "\n"
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-
-
-def _public(origin: str) -> str:
-    """Return an origin without the author's own folders."""
-    return Path(origin).name if Path(origin).is_absolute() else origin

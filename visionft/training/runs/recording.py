@@ -23,7 +23,6 @@ from visionft.training.runs.checkpoint import (
     save_checkpoint,
     whole_folder,
 )
-from visionft.training.runs.curves import Curves
 from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import TrainResult, claim_run_dir, read_run
@@ -31,8 +30,6 @@ from visionft.training.runs.run_lock import lock_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.prompts import all_texts
-
-__all__ = ["Curves"]
 
 PROMPTS_FILE = "prompts.json"
 

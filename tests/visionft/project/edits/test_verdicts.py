@@ -3,7 +3,7 @@
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.edits.verdicts import JudgeAgain, JudgeFine, pair_of, verdicts_of
+from visionft.project.edits.verdicts import JudgeFine, pair_of, verdicts_of
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -16,9 +16,6 @@ def test_pictures_and_pairs_are_judged_for_one_check(tmp_path, picture_folder):
         assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)}
         assert verdicts_of(project, "leaks") == frozenset()
         project.apply(JudgeFine("duplicates", ((1, 3),)))  # known already
-        project.apply(JudgeAgain("duplicates", ((3, 1),)))
-        assert verdicts_of(project, "duplicates") == {(5, 0)}
-        project.undo()
         assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)}
         project.undo()
         assert verdicts_of(project, "duplicates") == frozenset()

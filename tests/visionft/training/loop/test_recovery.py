@@ -21,6 +21,7 @@ from visionft.training.loop.train import resume, train
 from visionft.training.loop.train_step import TrainStep
 from visionft.training.runs import checkpoint, recording
 from visionft.training.runs.run_folder import claim_run_dir, delete_weights, new_run_dir, read_run
+from visionft.training.runs.run_snapshot import read_snapshot
 
 TINY = {"weights": "random", "image_size": 32, "batch_size": 8, "device": "cpu"}
 
@@ -182,7 +183,7 @@ def test_a_run_continues_on_the_pictures_it_was_started_with(snapshot: Snapshot,
         return (tmp_path / "run" / "best").exists()
 
     train(tiny(epochs=3), snapshot, tmp_path / "run", should_stop=stop_at_once)
-    assert recording.read_snapshot(tmp_path / "run").digest == snapshot.digest
+    assert read_snapshot(tmp_path / "run").digest == snapshot.digest
     result = resume(tmp_path / "run")
     train(tiny(epochs=3), snapshot, tmp_path / "whole")
     assert not result.stopped
