@@ -66,7 +66,10 @@ def _sentence(variant: "Variant") -> str:
     if variant.in_float:
         parts.append(f"In float stay: {', '.join(variant.in_float)}.")
     if variant.is_kept and not variant.is_for_any_processor:
-        parts.append("It needs a processor with VNNI, or ARM: on others its answers may be wrong.")
+        parts.append(
+            "On x86 without VNNI it is exact here and in the samples; programs of your own set "
+            "session.x64quantprecision to 1."
+        )
     return " ".join(parts)
 
 

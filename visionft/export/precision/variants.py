@@ -109,7 +109,8 @@ class Variant:
         calibrated_on: Training pictures that the ranges of its whole numbers come from; 0 at half precision.
         in_float: Layers that stay as they are, because the answers got worse without.
         is_for_any_processor: Whether it answers alike on processors that add up small products in 16 bits (x86 without
-            VNNI); else it may be wrong there.
+            VNNI); else programs have to ask for exactness there (`visionft.export.precision.processor.EXACT_BYTES`), as
+            this one and the samples do.
         speed: None of one that was not kept.
     """
 
