@@ -75,3 +75,26 @@ def test_json_larger_than_any_of_ours_is_not_read(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(files, "MOST_JSON", 7)
     with pytest.raises(ValueError, match="is larger than 7 bytes"):
         files.read_json(path)
+
+
+def test_lines_are_read_one_at_a_time_and_no_more_than_any_of_ours(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes('"a\u2028b"\r\n\n"äöü"'.encode())  # a sign that only some take for the end of a line
+    assert list(files.read_lines(path)) == ['"a\u2028b"', "", '"äöü"']
+    monkeypatch.setattr(files, "MOST_LINES", 15)
+    with pytest.raises(ValueError, match="is larger than 15 bytes"):
+        list(files.read_lines(path))
+    monkeypatch.setattr(files, "MOST_JSON", 8)
+    lines = files.read_lines(path)
+    with pytest.raises(ValueError, match="is larger than 8 bytes"):
+        next(lines)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="utf-8"):
+        list(files.read_lines(path))
+
+
+def test_epochs_that_are_no_text_end_the_list(tmp_path: Path) -> None:
+    from visionft.training.runs.metrics_file import read_metrics
+
+    (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
+    assert read_metrics(tmp_path) == ()

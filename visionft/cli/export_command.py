@@ -68,7 +68,7 @@ def export(
             f"Same answers as PyTorch on {count_of(parity.images, 'picture')}: "
             f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.\n"
             f"One {latency.width} x {latency.height} picture takes {latency.median_ms:.1f} ms (median of "
-            f"{latency.runs}; 95 % within {latency.p95_ms:.1f} ms) with {latency.provider}.\n"
+            f"{latency.runs:,}; {latency.tail_words}) with {latency.provider}.\n"
             f"Preparing a picture of 12 megapixels takes {result.large_ms:.0f} ms; with --float-input there is "
             "a file for what is prepared already.\n"
             f"{_border_text(result.border)}\n"

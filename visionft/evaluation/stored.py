@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from visionft.evaluation.metrics import ReliabilityBin, wilson_interval
-from visionft.files import parse_json, read_json
+from visionft.files import parse_json, read_json, read_lines
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
 
@@ -120,11 +120,11 @@ def read_evaluation(run_dir: Path, split: str) -> StoredEvaluation | None:
     try:
         if not (stored := _figures(run_dir, split)):
             return None
-        lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
+        lines = read_lines(run_dir / predictions_file(split))
         return _evaluation(stored, [_parsed(line) for line in lines if line])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         logger.warning("The evaluation in %s cannot be read: %s", run_dir, error)
         return None
 
@@ -143,12 +143,11 @@ def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]]
     try:
         if not _figures(run_dir, split):
             return {}
-        lines = (run_dir / predictions_file(split)).read_text(encoding="utf-8").splitlines()
-        parsed = [parse_json(line) for line in lines if line]
+        parsed = (parse_json(line) for line in read_lines(run_dir / predictions_file(split)) if line)
         return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         logger.warning("The predictions in %s cannot be read: %s", run_dir, error)
         return {}
 

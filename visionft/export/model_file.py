@@ -2,7 +2,8 @@
 
 Whoever opens a model goes through `read_model` and `open_session`. A file is read once, and what was looked at is what
 runs. It has to be one file: tensors kept in others name paths of this computer (CVE-2024-5187 and its kin). Memory
-that a graph takes for what it makes up itself is limited by ONNX Runtime's arena, which no look at the file could.
+that a graph takes for what it makes up itself is limited by ONNX Runtime's arena, which no look at the file could: on a
+GPU too for what stays on the processor, while the GPU's own memory is limit enough for the rest.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from visionft.amounts import size_text
 from visionft.devices import has_nvidia_gpu
 from visionft.errors import ExportError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE, RECORD_FILE, listed_files, read_record
+from visionft.export.precision.processor import EXACT_BYTES, adds_bytes_exactly
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +92,10 @@ def open_session(path: Path, content: bytes, *, device: str = "auto", threads: i
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what fails is said once, by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
-    if providers == [_PROCESSOR]:  # on a GPU memory is limited by the GPU's own
-        _limit_memory()
-        options.add_session_config_entry("session.use_env_allocators", "1")
+    _limit_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")  # that of the processor's memory alone
+    if not adds_bytes_exactly():
+        options.add_session_config_entry(*EXACT_BYTES)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults

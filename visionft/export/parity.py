@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionft.data.types import Split
+from visionft.evaluation.timing import Spread
 from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
 from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
@@ -54,22 +55,17 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency:
+class Latency(Spread):
     """How long the file takes for one decoded picture, measured by ONNX Runtime on this machine.
 
     Attributes:
         provider: What really ran it, such as CPUExecutionProvider.
-        p99_ms: None in the records of earlier versions.
         width: Of the picture in pixels, as is `height`: resizing it is part of the time.
     """
 
-    median_ms: float
-    p95_ms: float
-    runs: int
     provider: str
     width: int
     height: int
-    p99_ms: float | None = None
 
     @property
     def hardware(self) -> str:

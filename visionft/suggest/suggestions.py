@@ -17,7 +17,7 @@ from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
-from visionft.files import parse_json, write_text
+from visionft.files import parse_json, read_lines, write_text
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
 
@@ -195,11 +195,11 @@ def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> d
 def read_suggestions(run_dir: Path) -> dict[int, Suggestion]:
     """Return the suggestions of a run by picture id; none when there are none or the file is damaged."""
     try:
-        lines = (run_dir / FILE).read_text(encoding="utf-8").splitlines()
+        lines = read_lines(run_dir / FILE)
         return {each.image_id: each for each in (_suggestion(parse_json(line)) for line in lines)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         logger.warning("The suggestions in %s cannot be read: %s", run_dir, error)
         return {}
 

@@ -12,7 +12,7 @@ from visionft.evaluation.measuring import measure_runs
 from visionft.evaluation.price import price_of, read_price
 from visionft.evaluation.pricing import measure_price
 from visionft.evaluation.scoreboard import read_scoreboard
-from visionft.evaluation.timing import computer_id, timed_calls
+from visionft.evaluation.timing import computer_id
 from visionft.evaluation.training_free import make_answers
 from visionft.events import Notice
 from visionft.export.exporter import export_run
@@ -144,9 +144,3 @@ def test_weights_that_are_gone_are_said(snapshot: Snapshot, tmp_path: Path, weig
     delete_weights(read_run(run_dir))
     with pytest.raises(RunError, match="deleted"):
         measure_price(run_dir, snapshot)
-
-
-def test_calls_are_timed_in_turn() -> None:
-    called: list[int] = []
-    times = timed_calls([lambda: called.append(0), lambda: called.append(1)])
-    assert len(times) == 60 and (times >= 0).all() and abs(called.count(0) - called.count(1)) <= 1

@@ -208,7 +208,7 @@ def test_an_operator_version_that_does_not_exist_is_refused(run_of, snapshot: Sn
 def test_the_speed_was_measured_and_the_record_reads_back(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out")
     latency = result.latency
-    assert latency.runs >= 10 and 0 < latency.median_ms <= latency.p95_ms
+    assert latency.runs >= 10 and latency.max_ms is not None and 0 < latency.median_ms <= latency.max_ms
     assert latency.provider == "CPUExecutionProvider" and (latency.width, latency.height) == (48, 40)
     assert read_export(tmp_path / "out") == result
     with result.model.open("ab") as handle:

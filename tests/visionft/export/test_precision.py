@@ -15,6 +15,7 @@ from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, StoppedError
 from visionft.export.exporter import export_run
+from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.precision.processor import adds_bytes_exactly
@@ -196,6 +197,34 @@ def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed:
 )
 def test_processors_that_lose_products_of_bytes_are_known(machine: str, cpu_info: str, expected: bool) -> None:
     assert adds_bytes_exactly(machine=machine, cpu_info=cpu_info) is expected
+
+
+def _largest_products(bits: int) -> bytes:
+    """Return a graph whose product of 256 bytes with 64 weights of so many bits has the largest sums that there are."""
+    weights = np.full((256, 64), 2 ** (bits - 1) - 1, np.int8)
+    constants = {"w": weights, "ws": np.full(64, 0.01, np.float32), "wz": np.zeros(64, np.int8),
+                 "s": np.float32(1 / 255), "z": np.uint8(0)}  # fmt: skip
+    node = onnx.helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], axis=1),
+        node("MatMul", ["xd", "wd"], ["y"]),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    ends = [value("x", onnx.TensorProto.FLOAT, [1, 256])], [value("y", onnx.TensorProto.FLOAT, [1, 64])]
+    graph = onnx.helper.make_graph(
+        nodes, "g", *ends, [numpy_helper.from_array(np.array(v), k) for k, v in constants.items()]
+    )
+    opsets = [onnx.helper.make_opsetid("", 20)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+
+
+@pytest.mark.parametrize("bits", [7, 8])
+def test_weights_of_8_bits_are_exact_without_vnni_too(bits: int) -> None:
+    session = open_session(Path("model.onnx"), _largest_products(bits), device="cpu")
+    (got,) = session.run(None, {"x": np.ones((1, 256), np.float32)})
+    np.testing.assert_allclose(got, 256 * 0.01 * (2 ** (bits - 1) - 1), rtol=1e-5)
 
 
 def test_a_variant_knows_whether_it_is_there() -> None:

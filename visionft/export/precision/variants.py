@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from visionft.evaluation.timing import Spread
 from visionft.export.contents import MODEL_FILE
 
 Precision = Literal["fp16", "int8"]
@@ -67,6 +68,9 @@ class Speed:
     """How long a variant takes for one decoded picture beside `model.onnx`, both asked in turn; milliseconds.
 
     Attributes:
+        p99_ms: None where there were too few runs to tell (`visionft.evaluation.timing.runs_for`), as is
+            `reference_p99_ms`.
+        max_ms: The slowest, as is `reference_max_ms`; None in the records of earlier versions.
         times_faster: Median over the pairs: how often it answers while `model.onnx` answers once.
         runs: Of each.
         provider: ONNX Runtime's, which ran both.
@@ -75,15 +79,22 @@ class Speed:
     """
 
     p50_ms: float
-    p99_ms: float
+    p99_ms: float | None
     reference_p50_ms: float
-    reference_p99_ms: float
+    reference_p99_ms: float | None
     times_faster: float
     runs: int
     provider: str
     width: int
     height: int
     processor: str
+    max_ms: float | None = None
+    reference_max_ms: float | None = None
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        """Return within what the most runs ended that these tell of, as `visionft.evaluation.timing.Spread` does."""
+        return Spread(median_ms=self.p50_ms, runs=self.runs, p99_ms=self.p99_ms, max_ms=self.max_ms).tail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +109,8 @@ class Variant:
         calibrated_on: Training pictures that the ranges of its whole numbers come from; 0 at half precision.
         in_float: Layers that stay as they are, because the answers got worse without.
         is_for_any_processor: Whether it answers alike on processors that add up small products in 16 bits (x86 without
-            VNNI); else it may be wrong there.
+            VNNI); else programs have to ask for exactness there (`visionft.export.precision.processor.EXACT_BYTES`), as
+            this one and the samples do.
         speed: None of one that was not kept.
     """
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from visionft.events import EpochDone
-from visionft.files import parse_json, write_text
+from visionft.files import parse_json, read_lines, write_text
 
 
 def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
@@ -14,12 +15,10 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     if not path.exists():
         return ()
     epochs: dict[int, EpochDone] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    with suppress(ValueError, TypeError, AttributeError):
+        for line in read_lines(path):
             epoch = EpochDone.from_dict(parse_json(line))
-        except (ValueError, TypeError, AttributeError):
-            break
-        epochs[epoch.epoch] = epoch
+            epochs[epoch.epoch] = epoch
     return tuple(epochs.values())
 
 

@@ -6,10 +6,11 @@ What is written here is for the eye: it is thinned, never read by training, and 
 import json
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from visionft.events import Event, OnEvent, RunStarted, StepDone
-from visionft.files import parse_json
+from visionft.files import parse_json, read_lines
 
 logger = logging.getLogger(__name__)
 FILE_NAME = "steps.jsonl"
@@ -50,17 +51,21 @@ def read_steps(run_dir: Path) -> tuple[tuple[float, float], ...]:
 
     A run that was killed goes on from its last checkpoint: what it does again replaces what was there.
     """
-    try:
-        lines = (run_dir / FILE_NAME).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ()
     found: list[tuple[float, float]] = []
-    for line in lines:
-        try:
-            place, loss = map(float, parse_json(line))
-        except (ValueError, TypeError):
-            continue  # cut short by a crash
-        while found and found[-1][0] >= place:
-            found.pop()
-        found.append((place, loss))
+    with suppress(OSError, ValueError):
+        for line in read_lines(run_dir / FILE_NAME):
+            if (point := _point(line)) is None:
+                continue
+            while found and found[-1][0] >= point[0]:
+                found.pop()
+            found.append(point)
     return tuple(found)
+
+
+def _point(line: str) -> tuple[float, float] | None:
+    """Return what a line holds; None of one that a crash cut short."""
+    try:
+        place, loss = map(float, parse_json(line))
+    except (ValueError, TypeError):
+        return None
+    return place, loss

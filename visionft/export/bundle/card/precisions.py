@@ -6,6 +6,7 @@ from typing import Any
 from visionft.amounts import size_text
 from visionft.export.bundle.card.markdown import code, escaped, table
 from visionft.export.contents import MODEL_FILE
+from visionft.export.precision.processor import EXACT_BYTES
 
 _VERDICTS = {"recommended": "recommended on a computer such as the author's", "wrong": "not kept: it answers otherwise"}
 
@@ -28,7 +29,7 @@ def _row(variant: Mapping[str, Any]) -> list[str]:
     low, high = (0.0 - each for each in reversed(answers["difference"]))
     said = _VERDICTS.get(verdict, "kept, not recommended")
     if not variant["is_for_any_processor"]:
-        said += "; only for processors that multiply whole numbers exactly (VNNI)"
+        said += f"; on x86 without VNNI with {code(EXACT_BYTES[0])} = {EXACT_BYTES[1]}, as the samples set it"
     return [
         code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),
         size_text(variant["bytes"]),

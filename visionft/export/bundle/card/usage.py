@@ -17,6 +17,7 @@ from visionft.export.contents import (
     SCRIPT_FILE,
     ListedFile,
 )
+from visionft.export.parity import Latency
 from visionft.export.precision.variants import variant_file
 from visionft.foreign_text import printable
 
@@ -87,11 +88,10 @@ def _purpose(name: str) -> str:
 
 
 def _speed(latency: Mapping[str, Any]) -> str:
-    slow = f", 99 % within {latency['p99_ms']:.1f} ms" if latency.get("p99_ms") else ""
+    found = Latency(**latency)
     return (
-        f"One picture of {latency['width']} x {latency['height']} takes {latency['median_ms']:.1f} ms (median of "
-        f"{latency['runs']}; 95 % within {latency['p95_ms']:.1f} ms{slow}) on the author's computer "
-        f"({latency['provider'].removesuffix('ExecutionProvider')})."
+        f"One picture of {found.width} x {found.height} takes {found.median_ms:.1f} ms (median of {found.runs:,}; "
+        f"{found.tail_words}) on the author's computer ({found.hardware})."
     )
 
 

@@ -48,7 +48,7 @@ def record(name: str = "blue", **changes):
                      "trainable_parameters": 10, "parameters": 100},
         "border": {"kind": "x", "split": "val", "pictures": 9, "share": 0.95},
         "parity": {"images": 9, "max_abs_diff": 1e-6, "top1_agreement": 1.0},
-        "latency": {"median_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "runs": 9, "provider": "CPUExecutionProvider",
+        "latency": {"median_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "runs": 300, "provider": "CPUExecutionProvider",
                     "width": 64, "height": 64},
         **changes,
     }  # fmt: skip

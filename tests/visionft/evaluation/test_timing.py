@@ -1,0 +1,41 @@
+"""How long calls take: made in turn, and no percentile of too few of them."""
+
+import numpy as np
+import pytest
+
+from visionft.evaluation.timing import Spread, runs_for, spread_of, timed_calls
+
+
+def test_calls_are_timed_in_turn() -> None:
+    called: list[int] = []
+    times = timed_calls([lambda: called.append(0), lambda: called.append(1)])
+    assert len(times) == 60 and (times >= 0).all() and abs(called.count(0) - called.count(1)) <= 1
+
+
+@pytest.mark.parametrize("share", [0.9, 0.95, 0.99])
+def test_so_many_runs_reach_beyond_a_share_of_all_in_19_of_20_cases(share: float) -> None:
+    runs = runs_for(share)
+    assert share**runs <= 0.05 < share ** (runs - 1)
+    slowest = np.random.default_rng(0).random((2000, runs)).max(axis=1)
+    assert (slowest >= share).mean() == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("runs", "tail", "words"),
+    [
+        (10, (100, 10.0), "the slowest 10.0 ms"),
+        (58, (100, 58.0), "the slowest 58.0 ms"),
+        (59, (95, 56.1), "95 % within 56.1 ms"),
+        (298, (95, 283.15), "95 % within 283.1 ms"),
+        (299, (99, 296.02), "99 % within 296.0 ms"),
+    ],
+)
+def test_no_percentile_is_named_that_the_runs_do_not_bear(runs: int, tail: tuple[int, float], words: str) -> None:
+    spread = spread_of(np.arange(1.0, runs + 1))
+    assert spread.median_ms == (runs + 1) / 2 and spread.runs == runs and spread.max_ms == runs
+    assert spread.tail == pytest.approx(tail) and spread.tail_words == words
+
+
+def test_a_percentile_of_too_few_runs_in_an_earlier_record_is_the_slowest_that_it_knows() -> None:
+    assert Spread(median_ms=1.0, runs=20, p95_ms=2.0, p99_ms=3.0).tail == (100, 3.0)
+    assert Spread(median_ms=1.0, runs=60, p95_ms=2.0, p99_ms=3.0).tail == (95, 2.0)
