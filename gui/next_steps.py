@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from visionft.errors import Action, NextStep
+from visionft.installation import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ STEPS: dict[Action, StepButton] = {
 }
 
 
+def button_of(step: NextStep) -> StepButton:
+    """Return the button of a step as things are here: a program that needs no Python takes nothing in."""
+    if step.action == "install" and refusal(step.requirement):
+        return StepButton("What to do instead", "settings")
+    return STEPS[step.action]
+
+
 def way_of(step: NextStep | None, take: Callable[[NextStep], object]) -> tuple[str, Callable[[], object]] | None:
     """Return a step as a toast's button, its title and what it does; None where there is no step."""
-    return None if step is None else (STEPS[step.action].title, lambda: take(step))
+    return None if step is None else (button_of(step).title, lambda: take(step))

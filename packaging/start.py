@@ -1,56 +1,131 @@
-"""Set VisionFT up in `.venv` and run it; everything it needs is Python 3.11 or newer.
+r"""Set VisionFT up in `.venv` and run it; everything it needs is Python 3.11 or newer.
 
     python3 packaging/start.py demo [ARGUMENTS]    run the main job on sample pictures (arguments of `visionft demo`)
     python3 packaging/start.py app [PROJECT]       open the window
     python3 packaging/start.py test [ARGUMENTS]    run the tests (arguments of pytest)
 
-The first call installs; later ones start at once unless pyproject.toml or Python changed, or an NVIDIA GPU came in. A
-computer without one gets the CPU builds of PyTorch and ONNX Runtime, which are gigabytes smaller (docs/install.md).
-Works on Linux, Windows and macOS, with the standard library only, so it must not import anything of VisionFT.
+On Windows: py packaging\start.py. The first call installs; later ones start at once unless pyproject.toml or Python
+changed, or an NVIDIA GPU came in. A computer without one gets the CPU builds of PyTorch and ONNX Runtime, which are
+gigabytes smaller (docs/install.md). Works on Linux, Windows and macOS, with the standard library only, so it must not
+import anything of VisionFT.
 """
 
 from __future__ import annotations  # so that an older Python still reaches the message in main()
 
 import ctypes
+import errno
 import hashlib
+import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 STAMP = ENVIRONMENT / "visionft-setup.json"
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, NEWEST_TRIED = (3, 11), (3, 14)
 COMMANDS = ("demo", "app", "test")
 # The two wheels of ONNX Runtime hold the same module: whichever came last would overwrite parts of the other.
 DEPEND_ON_GPU = ("torch", "torchvision", "onnxruntime", "onnxruntime-gpu")
 
 
+class CannotSetUpError(Exception):
+    """This computer or this Python cannot have VisionFT as it is; the text says what it takes."""
+
+
 def main(arguments: list[str]) -> int:
     """Install what the command needs, run it, and return its exit code."""
-    if sys.version_info < OLDEST_PYTHON:
-        found = ".".join(map(str, sys.version_info[:3]))
-        print(f"VisionFT needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer; this is {found}.", file=sys.stderr)
-        print("Install a newer one from python.org and start this file with it.", file=sys.stderr)
-        return 2
-    if not arguments or arguments[0] not in COMMANDS:
-        print(__doc__, file=sys.stderr)
-        return 2
-    command, *rest = arguments
     try:
+        require_suitable_python()
+        if not arguments or arguments[0] not in COMMANDS:
+            say(str(__doc__))
+            return 2
+        command, *rest = arguments
         prepare(with_tests=command == "test")
-    except subprocess.CalledProcessError as error:
-        print(f"Setting up {ENVIRONMENT} failed: see the messages above.", file=sys.stderr)
-        print(
-            "Check the network and the free disk space (on Debian and Ubuntu also that python3-venv is", file=sys.stderr
-        )
-        print("installed), then run the same command again.", file=sys.stderr)
-        return error.returncode or 1
+    except CannotSetUpError as error:
+        say(str(error))
+        return 2
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        say(explanation(error))
+        return getattr(error, "returncode", 0) or 1
+    except KeyboardInterrupt:
+        say("Stopped. The same command goes on with it.")
+        return 130
     return run(command_line(command, rest))
+
+
+def say(text: str) -> None:
+    """Tell the person; stdout is the command's own."""
+    print(text, file=sys.stderr)
+
+
+def require_suitable_python() -> None:
+    """Refuse a Python for which there is no VisionFT, or none of the libraries that it needs.
+
+    Raises:
+        CannotSetUpError: It is too old, or made for another system than those libraries.
+    """
+    if sys.version_info < OLDEST_PYTHON:
+        raise CannotSetUpError(
+            f"VisionFT needs Python {dotted(OLDEST_PYTHON)} or newer; this is {dotted(sys.version_info[:3])}.\n"
+            "Install a newer one from python.org and start this file with it."
+        )
+    made_for = sysconfig.get_platform()
+    if sys.platform == "win32" and made_for != "win-amd64":  # 32 bits, ARM, MSYS2
+        raise CannotSetUpError(
+            f"VisionFT needs a Python for 64-bit Windows on x86-64; this one is for {made_for}.\n"
+            "Install that one from python.org, also on a computer with an ARM processor, and start this file with it."
+        )
+    if sys.platform == "darwin" and platform.machine() != "arm64":
+        raise CannotSetUpError(
+            "VisionFT needs a Mac with a processor of Apple's own, and a Python for it: this one is for Intel's,\n"
+            "for which PyTorch is no longer made. Install Python from python.org and start this file with it."
+        )
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """Return a version as people write it."""
+    return ".".join(map(str, version))
+
+
+def explanation(error: Exception) -> str:
+    """Return why setting up failed, as far as that is known, and what may help."""
+    return "\n".join([f"Setting up {ENVIRONMENT} failed: {reason_of(error).rstrip('.')}.", *advice(error)])
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says; of the process in which venv brings pip, which is silent by itself, what pip said."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    said = (error.output or b"").decode(errors="replace").strip().splitlines()
+    return "\n".join([line for line in said if line.startswith("ERROR")] or said) or "see the messages above"
+
+
+def advice(error: Exception) -> list[str]:
+    """Return what may be the matter on this computer."""
+    if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS) and os.name != "nt":
+        return ["Put the folder of VisionFT where you may write, such as your home, on a disk that can hold links."]
+    free = f"{shutil.disk_usage(ROOT).free / 1e9:.1f} GB are free there"
+    lines = [
+        "Check the network and the free disk space, then run the same command again: it goes on where it ended.",
+        f"{free}; VisionFT takes 2 GB, with CUDA 7 GB, and as much in {tempfile.gettempdir()} meanwhile.",
+    ]
+    if os.name == "nt":
+        lines.append(
+            r"Close VisionFT where it is open, and put its folder where the path is short, such as C:\VisionFT."
+        )
+    if sys.version_info[:2] > NEWEST_TRIED:
+        lines.append(f"Python {dotted(sys.version_info[:2])} may be too new for PyTorch: {dotted(NEWEST_TRIED)} works.")
+    if sys.platform == "linux" and platform.machine() != "x86_64":
+        lines.append("On this processor openTSNE is compiled: sudo apt install build-essential python3-dev")
+    return lines
 
 
 def prepare(*, with_tests: bool) -> None:
@@ -60,17 +135,27 @@ def prepare(*, with_tests: bool) -> None:
     if is_current(installed, wanted):
         return
     if not is_usable(installed, wanted):
-        print(f"Making {ENVIRONMENT} ...", file=sys.stderr)
-        venv.create(ENVIRONMENT, with_pip=True, clear=True, symlinks=os.name != "nt")
+        make_environment()
     elif installed.get("cuda", True) != wanted["cuda"]:
-        pip("uninstall", "--yes", *DEPEND_ON_GPU)
-    print("Installing VisionFT and what it needs (a few minutes the first time) ...", file=sys.stderr)
+        pip("uninstall", "--yes", "--quiet", *DEPEND_ON_GPU)
+    say("Installing VisionFT and what it needs (a few minutes the first time) ...")
     pip("install", "pip>=25.1")  # the first that knows --group
-    write_stamp(
-        {"cuda": wanted["cuda"]}
-    )  # unfinished, so that a call after a failure installs, and only what is missing
+    write_stamp({"cuda": wanted["cuda"]})  # unfinished: a call after a failure installs, and only what is missing
     install(cuda=bool(wanted["cuda"]), with_tests=bool(wanted["dev"]))
     write_stamp(wanted)
+
+
+def make_environment() -> None:
+    """Make `.venv` of this Python, in place of what is there.
+
+    Raises:
+        CannotSetUpError: Debian and Ubuntu keep what it takes in a package of its own.
+    """
+    if importlib.util.find_spec("ensurepip") is None:
+        package = f"python{dotted(sys.version_info[:2])}-venv"
+        raise CannotSetUpError(f"This Python cannot make environments yet. Run: sudo apt install {package}")
+    say(f"Making {ENVIRONMENT} {'anew ' if ENVIRONMENT.exists() else ''}...")
+    venv.create(ENVIRONMENT, with_pip=True, clear=True, symlinks=os.name != "nt")
 
 
 def install(*, cuda: bool, with_tests: bool) -> None:
@@ -93,7 +178,8 @@ def state(*, with_tests: bool) -> dict[str, object]:
     installed = read_stamp()
     project = (ROOT / "pyproject.toml").read_bytes()
     return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "python": dotted(sys.version_info[:2]),
+        "platform": sysconfig.get_platform(),  # a home may be shared by computers of several kinds
         "pyproject": hashlib.sha256(project).hexdigest(),
         "root": str(ROOT),
         "dev": with_tests or installed.get("dev", False),
@@ -117,7 +203,7 @@ def write_stamp(stamp: dict[str, object]) -> None:
 
 def is_current(installed: dict[str, object], wanted: dict[str, object]) -> bool:
     """Tell whether the environment already is what the command needs."""
-    return installed == wanted and python_in_venv().exists()
+    return installed == wanted and os.access(python_in_venv(), os.X_OK)
 
 
 def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
@@ -125,7 +211,10 @@ def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
     if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
         return False
     question = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([*safe_python(), "-c", question], capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run([*own_python(), "-c", question], capture_output=True, text=True, check=False)
+    except OSError:  # made on another computer
+        return False
     return answer.stdout.strip() == wanted["python"]
 
 
@@ -158,14 +247,12 @@ def install_torch(*, cuda: bool) -> None:
     backend = torch_backend(cuda=cuda)
     if backend is None:
         return
-    print(f"Fetching PyTorch for this computer ({backend}) ...", file=sys.stderr)
+    say(f"Fetching PyTorch for this computer ({backend}) ...")
     try:
         uv("pip", "install", "--torch-backend", backend, *[line for line in requirements() if line.startswith("torch")])
     except (OSError, subprocess.CalledProcessError):
-        print(
-            "That did not work; PyTorch as pip offers it is taken instead. It may be larger, or know", file=sys.stderr
-        )
-        print("no GPU; everything else is the same.", file=sys.stderr)
+        say("That did not work; PyTorch as pip offers it is taken instead. It may be larger, or know no GPU;")
+        say("everything else is the same.")
 
 
 def torch_backend(*, cuda: bool) -> str | None:
@@ -174,7 +261,8 @@ def torch_backend(*, cuda: bool) -> str | None:
     By itself pip finds CUDA builds for Linux, CPU builds for Windows and the one build for macOS. Where pip was told of
     other places to look (a company's server, a folder of wheels), these decide: uv would not know them.
     """
-    if chosen := os.environ.get("UV_TORCH_BACKEND"):
+    chosen = os.environ.get("UV_TORCH_BACKEND")
+    if chosen:
         return chosen
     needed = {("linux", False): "cpu", ("win32", True): "auto"}.get((sys.platform, cuda))
     return None if needed and pip_has_other_sources() else needed
@@ -182,8 +270,8 @@ def torch_backend(*, cuda: bool) -> str | None:
 
 def pip_has_other_sources() -> bool:
     """Tell whether pip's settings, in files or the environment, name other places to look for packages."""
-    line = [*safe_python(), "-m", "pip", "config", "list"]
-    settings = subprocess.run(line, capture_output=True, text=True, check=False).stdout
+    line = [*own_python(), "-m", "pip", "config", "list"]
+    settings = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT).stdout
     names = {setting.partition("=")[0].rpartition(".")[2] for setting in settings.splitlines()}
     return not names.isdisjoint({"index-url", "extra-index-url", "find-links", "no-index"})
 
@@ -193,35 +281,44 @@ def python_in_venv() -> Path:
     return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def safe_python() -> list[str]:
-    """Return how that interpreter is called: files in the current folder, whatever their names, must not run."""
-    return [str(python_in_venv()), "-P"]
+def own_python() -> list[str]:
+    """Return how that interpreter is called to install: nothing of the user's reaches it.
+
+    Neither files in the current folder, whatever their names, nor libraries that PYTHONPATH names.
+    """
+    return [str(python_in_venv()), "-I"]
 
 
 def pip(*arguments: str) -> None:
     """Run pip of the environment; its chatter goes to stderr, so that stdout stays the command's own."""
-    line = [*safe_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
-    subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT)
+    line = [*own_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
+    into_environment = {**os.environ, "PIP_USER": "0"}  # settings of some systems say otherwise
+    subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT, env=into_environment)
 
 
 def uv(*arguments: str) -> None:
-    """Run uv, which knows where PyTorch keeps its builds: the user's own, or one that is there only meanwhile."""
-    own = shutil.which("uv")
-    if own is None:
-        pip("install", "uv")
+    """Run uv, which knows where PyTorch keeps its builds: a current one, which is there only meanwhile."""
+    pip("install", "uv")
     try:
-        line = [own] if own else [*safe_python(), "-m", "uv"]
-        environment = {**os.environ, "VIRTUAL_ENV": str(ENVIRONMENT)}
-        subprocess.run([*line, *arguments, "--quiet"], check=True, stdout=sys.stderr, cwd=ROOT, env=environment)
+        line = [*own_python(), "-m", "uv", *arguments, "--python", str(python_in_venv())]
+        subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT)
     finally:
-        if own is None:
-            pip("uninstall", "--yes", "uv")
+        pip("uninstall", "--yes", "uv")
 
 
 def command_line(command: str, rest: list[str]) -> list[str]:
-    """Return the command to run in the environment."""
-    module = ["pytest"] if command == "test" else ["visionft", command]
-    return [*safe_python(), "-m", *module, *rest]
+    """Return the command to run in the environment; developers' variables reach their tests."""
+    if command == "test":
+        return [str(python_in_venv()), "-P", *utf8(), "-m", "pytest", *rest]
+    return [*own_python(), *utf8(), "-m", "visionft", command, *rest]
+
+
+def utf8() -> list[str]:
+    """Return the option by which Windows finds the program in a folder whose name is not ASCII.
+
+    The editable installation names the folder in UTF-8, which Python before 3.13 reads in the encoding of the system.
+    """
+    return ["-X", "utf8"] if os.name == "nt" else []
 
 
 def run(line: list[str]) -> int:

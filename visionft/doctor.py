@@ -16,13 +16,13 @@ import sqlite3
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from visionft import __version__
 from visionft.amounts import memory_text, size_text
 from visionft.errors import NextStep
+from visionft.installation import has_small_runtime, is_frozen, refusal, requirements, version_of
 from visionft.log import log_file
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Severity = Literal["error", "warning", "note"]
 Version = tuple[int, ...]
 
 _MIN_FREE_GB = 5.0
+_OTHER_BUILD = "Use a program that was built with CUDA, or VisionFT installed with Python, and a current NVIDIA driver."
 # What Qt and its plugin for X11 load beyond their wheel (a test compares), and Debian's package of each. Where one is
 # missing the window aborts.
 QT_LIBRARIES = {
@@ -161,13 +162,13 @@ def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | Non
 
 def library_versions() -> dict[str, str | None]:
     """Return the version of every library that VisionFT's own metadata asks for on this system."""
-    return {_name(line): _version(_name(line)) for line in _requirements()}
+    return {_name(line): version_of(_name(line)) for line in requirements()}
 
 
 def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
     """Return missing and outdated libraries and pairs of wheels that overwrite each other."""
     faults = [*_pair_faults()]
-    for line in _requirements():
+    for line in requirements():
         name, floor = _name(line), re.search(r">=([\d.]+)", line)
         found = libraries.get(name)
         if found is None:
@@ -178,20 +179,22 @@ def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
 
 
 def _library_fault(message: str, requirement: str) -> Fault:
+    if refused := refusal(requirement):
+        return Fault(severity="error", message=message, advice=refused.hint)
     step = NextStep("install", requirement=requirement)
     return Fault(severity="error", message=message, advice=f"Install {requirement} with pip.", next_step=step)
 
 
 def _pair_faults() -> Generator[Fault]:
     """Yield wheels that share a folder: whichever was installed last has overwritten parts of the other."""
-    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+    if version_of("onnxruntime") and version_of("onnxruntime-gpu"):
         yield Fault(
             severity="error",
             message="Both onnxruntime and onnxruntime-gpu are installed; they overwrite each other.",
             advice="Uninstall both with pip, then install one: onnxruntime-gpu for an NVIDIA GPU, else onnxruntime.",
         )
     for name in ("opencv-python", "opencv-contrib-python"):
-        if _version(name):
+        if version_of(name):
             yield Fault(
                 severity="warning",
                 message=f"{name} is installed; its own Qt plugins can keep the window from opening.",
@@ -199,35 +202,8 @@ def _pair_faults() -> Generator[Fault]:
             )
 
 
-def _requirements() -> list[str]:
-    """Return what VisionFT's metadata asks for on this system, without markers and extras."""
-    lines = (line.partition(";") for line in metadata.requires("visionft") or ())
-    asked = [line.strip() for line, _, condition in lines if "extra ==" not in condition and _applies_here(condition)]
-    if _has_small_runtime():
-        return [line.replace("onnxruntime-gpu", "onnxruntime") for line in asked]
-    return asked
-
-
-def _has_small_runtime() -> bool:
-    """Tell whether ONNX Runtime without CUDA takes the other's place, as where packaging/start.py found no GPU."""
-    return _version("onnxruntime") is not None and _version("onnxruntime-gpu") is None
-
-
-def _applies_here(condition: str) -> bool:
-    """Judge the one kind of marker that VisionFT uses: `sys_platform == ...` or `!= ...`; empty applies anywhere."""
-    match = re.search(r"sys_platform\s*(==|!=)\s*['\"](\w+)['\"]", condition)
-    return match is None or (match[1] == "==") == (match[2] == sys.platform)
-
-
 def _name(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _parts(version: str) -> Version:
@@ -363,21 +339,22 @@ def _gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> li
         return []
     faults: list[Fault] = []
     if devices and not any(device.kind == "cuda" for device in devices):
-        message = f"There is an NVIDIA GPU, but PyTorch {_version('torch')} cannot use it."
+        message = f"There is an NVIDIA GPU, but PyTorch {version_of('torch')} cannot use it."
         advice = "Install a CUDA build of torch and torchvision (pytorch.org says which) and a current NVIDIA driver."
-        faults.append(Fault(severity="warning", message=message, advice=advice))
+        faults.append(Fault(severity="warning", message=message, advice=_OTHER_BUILD if is_frozen() else advice))
     if providers and not providers.get("CUDAExecutionProvider"):
         message = "There is an NVIDIA GPU, but ONNX Runtime predicts on the CPU."
         advice = (
             "It needs the CUDA and cuDNN libraries of its own major version: pip install onnxruntime-gpu[cuda,cudnn]"
         )
-        if _has_small_runtime():
+        if has_small_runtime():
             advice = "Run: pip uninstall onnxruntime, then: pip install onnxruntime-gpu[cuda,cudnn]"
-        faults.append(Fault(severity="warning", message=message, advice=advice))
+        faults.append(Fault(severity="warning", message=message, advice=_OTHER_BUILD if is_frozen() else advice))
     return faults
 
 
 def _broken(library: str, error: Exception) -> Fault:
     text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    advice = "Delete the .venv folder and run packaging/start.py again, which installs everything afresh."
+    afresh = "Delete the .venv folder and run packaging/start.py again, which installs everything afresh."
+    advice = "Install VisionFT again." if is_frozen() else afresh
     return Fault(severity="error", message=f"{library} cannot be used here: {text}", advice=advice)

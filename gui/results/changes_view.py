@@ -11,7 +11,7 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, text
 from gui.kit.picture_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
-from gui.next_steps import STEPS
+from gui.next_steps import button_of
 from gui.results.fixable_grid import FixableGrid
 from visionft.errors import NextStep
 
@@ -79,7 +79,7 @@ class ChangesView(QWidget):
         """Say why there is nothing to compare, and offer what it takes."""
         self._stack.setCurrentIndex(0)
         self._step = step
-        self.empty.show_words(message, hint, STEPS[step.action].title if step else "")
+        self.empty.show_words(message, hint, button_of(step).title if step else "")
 
     def show_changes(
         self, groups: Mapping[str, Sequence[Tile]], counts: Mapping[str, int], verdict: str, facts: str

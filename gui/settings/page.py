@@ -16,7 +16,7 @@ from gui.kit.parts import Button, Card, ElidedLabel, choice_box, clear, column, 
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import CacheUse, cache_folder, trim_cache
 from gui.kit.workers import WorkerPool
-from gui.next_steps import STEPS
+from gui.next_steps import button_of
 from gui.page import Page
 from gui.preferences import FONT_SCALES, settings_path
 from gui.session import ProjectSession
@@ -30,6 +30,7 @@ from visionft.amounts import size_text
 from visionft.devices import likely_kinds
 from visionft.errors import NextStep
 from visionft.events import OnEvent, ShouldStop
+from visionft.installation import refusal
 from visionft.libraries import load_libraries
 from visionft.log import log_folder
 from visionft.weights.locations import weights_folder
@@ -325,12 +326,18 @@ class SettingsPage(Page):
             case "allow_network":
                 self.offline_box.setFocus()
             case "install":
-                from visionft.cli.next_steps import command_for  # the command line takes its time to load
-
-                QGuiApplication.clipboard().setText(command_for(step))
-                self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
+                self._offer_command(step)
             case _:
                 self._weights.take(step)
+
+    def _offer_command(self, step: NextStep) -> None:
+        if refused := refusal(step.requirement):
+            self.state.report(refused)
+            return
+        from visionft.cli.next_steps import command_for  # the command line takes its time to load
+
+        QGuiApplication.clipboard().setText(command_for(step))
+        self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
 
     def _show_report(self, found: tuple[str, tuple[NextStep, ...]]) -> None:
         report, steps = found
@@ -338,7 +345,7 @@ class SettingsPage(Page):
         self.report.show()
         clear(self.step_row)
         for step in steps:
-            button = Button(STEPS[step.action].title, on_click=partial(self.state.step_requested.emit, step))
+            button = Button(button_of(step).title, on_click=partial(self.state.step_requested.emit, step))
             button.setToolTip(step.requirement)
             self.step_row.addWidget(button)
         self.step_row.addStretch(1)

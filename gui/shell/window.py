@@ -21,7 +21,7 @@ from gui.kit.i18n import tr
 from gui.kit.icons import app_icon
 from gui.kit.parts import row
 from gui.kit.toasts import Toasts
-from gui.next_steps import STEPS
+from gui.next_steps import button_of
 from gui.page import Page, PageLink
 from gui.shell.actions import shell_actions
 from gui.shell.commands import Commands
@@ -292,7 +292,7 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def take_step(self, step: NextStep) -> None:
         """Show the page that takes the next step of an error, and take it there."""
-        page = STEPS[step.action].page
+        page = button_of(step).page
         self.show_page(page)
         self.page(page).take_step(step)
 

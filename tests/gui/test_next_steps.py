@@ -1,6 +1,7 @@
 """The next step of an error is a button, and pressing it mends what was wrong: nobody needs a terminal for that."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -288,3 +289,13 @@ def test_what_pip_must_install_goes_to_the_clipboard(qtbot, window):
     assert "-m pip install --upgrade" in QGuiApplication.clipboard().text()
     assert "timm>=1.0" in QGuiApplication.clipboard().text()
     assert window.toasts.message() == "The command is on the clipboard."
+
+
+def test_a_program_without_python_offers_no_command(qtbot, window, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    QGuiApplication.clipboard().clear()
+    step = NextStep("install", requirement="visionft[cuda-map]")
+    window.state.say("TorchDR cannot be loaded.", next_step=step)
+    press(qtbot, window, "What to do instead")
+    assert window.toasts.message() == "Nothing can be added to this program, which needs no Python."
+    assert QGuiApplication.clipboard().text() == ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 SOURCE = Path(__file__).parents[2] / "packaging" / "start.py"
 PROJECT = """[project]
@@ -41,7 +42,7 @@ def installed(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
     def create(folder: Path, **_options: object) -> None:
         log.append(("venv",))
         start.python_in_venv().parent.mkdir(parents=True, exist_ok=True)
-        start.python_in_venv().touch()
+        start.python_in_venv().touch(0o755)
 
     monkeypatch.setattr(start.venv, "create", create)
     monkeypatch.setattr(start, "pip", lambda *arguments: log.append(arguments))
@@ -77,7 +78,7 @@ def test_tests_add_the_development_tools_and_a_demo_afterwards_keeps_them(
     assert installed == []
 
 
-@pytest.mark.parametrize("damage", ["project", "stamp", "interpreter", "moved"])
+@pytest.mark.parametrize("damage", ["project", "stamp", "interpreter", "rights", "moved", "processor"])
 def test_a_change_installs_again(start: ModuleType, installed: list[tuple[str, ...]], damage: str) -> None:
     start.prepare(with_tests=False)
     installed.clear()
@@ -88,8 +89,12 @@ def test_a_change_installs_again(start: ModuleType, installed: list[tuple[str, .
             start.STAMP.write_text("{not json")
         case "interpreter":
             start.python_in_venv().unlink()
+        case "rights":
+            start.python_in_venv().chmod(0o644)
         case "moved":
             start.STAMP.write_text(json.dumps(start.read_stamp() | {"root": "/elsewhere"}))
+        case "processor":
+            start.STAMP.write_text(json.dumps(start.read_stamp() | {"platform": "linux-riscv64"}))
     start.prepare(with_tests=False)
     assert ("install", "--editable", ".") in installed
     assert (("venv",) in installed) == (damage == "interpreter")
@@ -119,7 +124,7 @@ def test_a_gpu_that_comes_in_changes_the_builds_and_one_that_is_away_does_not(
     installed.clear()
     monkeypatch.setattr(start, "has_nvidia_gpu", lambda: True)
     start.prepare(with_tests=False)
-    assert installed[0] == ("uninstall", "--yes", *GPU_PARTS)
+    assert installed[0] == ("uninstall", "--yes", "--quiet", *GPU_PARTS)
     assert installed[-1] == ("install", "--editable", ".")
     installed.clear()
     monkeypatch.setattr(start, "has_nvidia_gpu", lambda: False)
@@ -173,20 +178,14 @@ def test_where_uv_fails_pip_goes_on_and_says_so(
     assert "as pip offers it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("has_own", [True, False])
-def test_uv_is_brought_only_where_there_is_none_and_does_not_stay(
-    start: ModuleType, monkeypatch: pytest.MonkeyPatch, has_own: bool
-) -> None:
-    log: list[list[str]] = []
-    monkeypatch.setattr(start.shutil, "which", lambda _name: "/usr/bin/uv" if has_own else None)
-    monkeypatch.setattr(start.subprocess, "run", lambda line, **_options: log.append(line))
+def test_uv_is_there_only_meanwhile(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(start.subprocess, "run", lambda line, **_options: log.append(" ".join(line)))
     start.uv("pip", "install", "torch")
-    words = [" ".join(line) for line in log]
-    assert ["pip install torch" in line for line in words].count(True) == 1
-    if has_own:
-        assert words == ["/usr/bin/uv pip install torch --quiet"]
-    else:
-        assert "install uv" in words[0] and "uninstall --yes uv" in words[2]
+    python = str(start.python_in_venv())
+    assert "pip" in log[0] and "install uv" in log[0]
+    assert log[1] == f"{python} -I -m uv pip install torch --python {python}"
+    assert "uninstall --yes uv" in log[2] and len(log) == 3
 
 
 @pytest.mark.parametrize(
@@ -231,11 +230,35 @@ def test_the_driver_is_asked_for_gpus(
     assert start.has_nvidia_gpu() is has_gpu
 
 
-def test_the_projects_own_requirements_name_what_is_exchanged(start: ModuleType) -> None:
+@pytest.mark.parametrize(
+    ("system", "processor", "plain"),
+    [
+        ("linux", "x86_64", "onnxruntime-gpu"),
+        ("linux", "aarch64", "onnxruntime-gpu"),
+        ("win32", "AMD64", "onnxruntime-gpu"),
+        ("win32", "ARM64", "onnxruntime"),
+        ("darwin", "arm64", "onnxruntime"),
+    ],
+)
+def test_every_system_gets_one_onnx_runtime(start: ModuleType, system: str, processor: str, plain: str) -> None:
+    """The project's own requirements say which; without a GPU it is always the small one."""
     (start.ROOT / "pyproject.toml").write_bytes((SOURCE.parents[1] / "pyproject.toml").read_bytes())
-    plain, cpu = start.requirements(), start.cpu_requirements()
-    assert [line for line in plain if "onnxruntime-gpu" in line] and "gpu" not in "".join(cpu)
-    assert {line.partition(">")[0] for line in plain if line.startswith("torch")} == {"torch", "torchvision"}
+    there = {"sys_platform": system, "platform_machine": processor}
+
+    def runtimes(lines: list[str]) -> list[str]:
+        asked = [Requirement(line) for line in lines]
+        return [
+            each.name
+            for each in asked
+            if each.name.startswith("onnxruntime") and (each.marker is None or each.marker.evaluate(there))
+        ]
+
+    assert runtimes(start.requirements()) == [plain]
+    assert runtimes(start.cpu_requirements()) == ["onnxruntime"]
+    assert {line.partition(">")[0] for line in start.requirements() if line.startswith("torch")} == {
+        "torch",
+        "torchvision",
+    }
 
 
 def test_a_failed_installation_is_not_taken_for_a_whole_one_and_says_what_to_do(
@@ -250,6 +273,86 @@ def test_a_failed_installation_is_not_taken_for_a_whole_one_and_says_what_to_do(
     assert "run the same command again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "C:/VisionFT/.venv"),
+            "[Errno 13] Permission denied: 'C:/VisionFT/.venv'.",
+        ),
+        (ValueError("Refusing to create a venv in a:b."), "Refusing to create a venv in a:b."),
+        (subprocess.CalledProcessError(1, ["ensurepip"], output=b"no pip here\n"), "no pip here."),
+        (subprocess.CalledProcessError(1, ["pip"]), "see the messages above."),
+    ],
+)
+def test_what_went_wrong_is_said_and_no_traceback(
+    start: ModuleType,
+    installed: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    error: Exception,
+    words: str,
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(start.venv, "create", fail)
+    assert start.main(["demo"]) == 1
+    said = capsys.readouterr().err
+    assert f"failed: {words}\n" in said
+    assert ("where you may write" if isinstance(error, OSError) else "GB are free there") in said
+
+
+def test_stopping_it_while_it_installs_is_no_error_and_it_goes_on_later(
+    start: ModuleType, installed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def stop(*_arguments: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(start, "pip", stop)
+        assert start.main(["demo"]) == 130
+    assert "Stopped" in capsys.readouterr().err
+    installed.clear()
+    start.prepare(with_tests=False)
+    assert installed[-1] == ("install", "--editable", ".") and ("venv",) not in installed
+
+
+def test_a_python_that_cannot_make_environments_is_told_which_package_it_lacks(
+    start: ModuleType, installed: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else name)
+    assert start.main(["demo"]) == 2
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    assert f"sudo apt install {package}" in capsys.readouterr().err and installed == []
+
+
+@pytest.mark.parametrize(
+    ("system", "made_for", "processor", "words"),
+    [
+        ("win32", "win32", "AMD64", "64-bit Windows on x86-64; this one is for win32"),
+        ("win32", "win-arm64", "ARM64", "also on a computer with an ARM processor"),
+        ("win32", "mingw_x86_64", "AMD64", "this one is for mingw_x86_64"),
+        ("darwin", "macosx-13-x86_64", "x86_64", "a Mac with a processor of Apple's own"),
+        ("darwin", "macosx-10.9-universal2", "x86_64", "a Python for it"),  # of an ARM Mac, translated
+        ("darwin", "macosx-11.0-universal2", "arm64", ""),
+        ("win32", "win-amd64", "ARM64", ""),  # x86-64 on ARM
+        ("linux", "linux-aarch64", "aarch64", ""),
+    ],
+)
+def test_a_python_without_libraries_is_refused_before_anything_is_installed(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, system: str, made_for: str, processor: str, words: str
+) -> None:
+    monkeypatch.setattr(start.sys, "platform", system)
+    monkeypatch.setattr(start.sysconfig, "get_platform", lambda: made_for)
+    monkeypatch.setattr(start.platform, "machine", lambda: processor)
+    if not words:
+        start.require_suitable_python()
+        return
+    with pytest.raises(start.CannotSetUpError, match=words):
+        start.require_suitable_python()
+
+
 def test_an_environment_of_another_place_or_python_is_not_used(start: ModuleType) -> None:
     wanted = start.state(with_tests=False)
     assert not start.is_usable({}, wanted)
@@ -257,12 +360,26 @@ def test_an_environment_of_another_place_or_python_is_not_used(start: ModuleType
     start.python_in_venv().symlink_to(sys.executable)
     assert not start.is_usable({"root": "/elsewhere"}, wanted)
     assert not start.is_usable({}, wanted | {"python": "2.7"})
+    start.python_in_venv().unlink()
+    start.python_in_venv().write_text("not a program of this computer")
+    start.python_in_venv().chmod(0o755)
+    assert not start.is_usable({}, wanted)
 
 
 def test_arguments_reach_the_command(start: ModuleType) -> None:
     assert start.command_line("test", ["-k", "decode", "-x"])[1:] == ["-P", "-m", "pytest", "-k", "decode", "-x"]
-    assert start.command_line("demo", ["--out", "a b"])[1:] == ["-P", "-m", "visionft", "demo", "--out", "a b"]
-    assert start.command_line("app", [])[1:] == ["-P", "-m", "visionft", "app"]
+    assert start.command_line("demo", ["--out", "a b"])[1:] == ["-I", "-m", "visionft", "demo", "--out", "a b"]
+    assert start.command_line("app", [])[1:] == ["-I", "-m", "visionft", "app"]
+
+
+def test_windows_finds_the_program_in_a_folder_with_an_umlaut(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Python 3.13 the file that names the folder is read in the system's encoding, unless told otherwise."""
+    monkeypatch.setattr(start, "python_in_venv", lambda: "python.exe")
+    monkeypatch.setattr(start.os, "name", "nt")
+    assert start.command_line("app", []) == ["python.exe", "-I", "-X", "utf8", "-m", "visionft", "app"]
+    assert start.command_line("test", []) == ["python.exe", "-P", "-X", "utf8", "-m", "pytest"]
 
 
 def test_the_exit_code_passes_through(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +409,7 @@ def test_an_unknown_command_shows_the_usage(
 
 
 def test_an_older_python_can_parse_the_file_and_it_needs_only_the_standard_library() -> None:
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 8))
+    tree = ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 7))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft import doctor
+from visionft import doctor, installation
 from visionft.devices import Device
 from visionft.doctor import describe, diagnose
 
@@ -71,11 +71,10 @@ def test_every_library_that_the_window_loads_is_looked_for(monkeypatch: pytest.M
 
 def installed(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
     """Pretend that some libraries are installed in other versions, or not at all."""
-    real = doctor._version
+    real = installation.version_of
     renamed = {name.replace("_", "-"): version for name, version in changes.items()}
-    monkeypatch.setattr(
-        doctor, "_version", lambda name: renamed.get(name, real(name)) if name in renamed else real(name)
-    )
+    for module in (installation, doctor):
+        monkeypatch.setattr(module, "version_of", lambda name: renamed[name] if name in renamed else real(name))
 
 
 def test_missing_and_outdated_libraries_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +129,18 @@ def test_a_gpu_that_nothing_uses_is_reported(monkeypatch: pytest.MonkeyPatch) ->
     assert advice.index("uninstall onnxruntime,") < advice.index("install onnxruntime-gpu")  # never both
     monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: False)
     assert doctor._gpu_faults((cpu,), {}) == []
+
+
+def test_a_program_without_python_names_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = Device(kind="cpu", index=0, name="CPU", memory_mb=1, precision="fp32")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr("visionft.devices.has_nvidia_gpu", lambda: True)
+    installed(monkeypatch, timm=None)
+    faults = doctor.library_faults(doctor.library_versions())
+    faults += doctor._gpu_faults((cpu,), {"CPUExecutionProvider": True})
+    faults.append(doctor._broken("PyTorch", OSError("libc10.so")))
+    assert len(faults) >= 4
+    assert not [fault for fault in faults if "pip" in fault.advice or ".venv" in fault.advice or fault.next_step]
 
 
 def test_a_broken_torch_is_a_fault_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The next step of an error as a command that can be run; one row per action, and a test that none is missing."""
 
+import importlib.util
 import os
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionft.errors import Action, NextStep
+from visionft.installation import packages_of, refusal
 from visionft.weights.states import OFFLINE_VARIABLE, offline_variable
 
 # A word in braces is a fact: the step's own, else what the command that failed was given, else a name to fill in.
@@ -38,14 +40,19 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "list_settings": ("methods", "--json"),
     "allow_network": (),  # of the shell, see `command_for`
     "diagnose": ("doctor",),
-    "install": (),  # of pip
+    "install": (),  # of pip or uv
 }
 _BLANKS = {"project": "PROJECT", "run": "RUN", "split": "val", "backbone": "BACKBONE", "path": "FILE_OR_FOLDER"}
 _GIVEN_AS = {"path": "source"}  # fact -> what commands call it
 
 
+def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
+    """Return what to tell a person to do: the command for the step, or why there is none (arguments as below)."""
+    return command_for(step, given) or str(refusal(step.requirement))
+
+
 def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return the command that takes a step.
+    """Return the command that takes a step; empty where there is none, because nothing can be added to this program.
 
     Args:
         step: What to do.
@@ -55,11 +62,18 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
         name = offline_variable() or OFFLINE_VARIABLE
         return f"set {name}=" if os.name == "nt" else f"unset {name}"
     if step.action == "install":
-        return joined([sys.executable, "-m", "pip", "install", "--upgrade", step.requirement])
+        return "" if refusal(step.requirement) else joined(_installer() + packages_of(step.requirement))
     words = COMMANDS[step.action]
     if step.action == "import_weights" and not step.backbone:
         words = words[: words.index("--as")]  # the file itself tells what it is for
     return joined(["visionft", *(_filled(word, step, given or {}) for word in words)])
+
+
+def _installer() -> list[str]:
+    """Return what installs into this environment; one that uv made has no pip."""
+    if importlib.util.find_spec("pip") is None:
+        return ["uv", "pip", "install", "--python", sys.executable, "--upgrade"]
+    return [sys.executable, "-m", "pip", "install", "--upgrade"]
 
 
 def _filled(word: str, step: NextStep, given: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ import typer
 
 from visionft.amounts import duration_text
 from visionft.cli import completion
-from visionft.cli.next_steps import command_for
+from visionft.cli.next_steps import command_for, next_words
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import EpochDone, Event, Notice, OnEvent, Progress, RunStarted, ShouldStop, StepDone
 from visionft.foreign_text import printable, printable_json
@@ -181,7 +181,7 @@ def error_value(error: VisionFTError, given: Mapping[str, Any]) -> dict[str, Any
     told = {
         "message": error.message,
         "hint": error.hint,
-        "next": None if error.next_step is None else command_for(error.next_step, given),
+        "next": None if error.next_step is None else command_for(error.next_step, given) or None,
         "problems": [{"field": each.field, "message": each.message} for each in problems],
     }
     return {"error": told}
@@ -199,7 +199,7 @@ def print_error(error: VisionFTError, given: Given) -> None:
     if error.hint:
         write_err(f"  {' '.join(error.hint.split())}")
     if error.next_step is not None:
-        write_err(f"  Next: {command_for(error.next_step, given.values)}")
+        write_err(f"  Next: {next_words(error.next_step, given.values)}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -242,7 +242,7 @@ def print_event(event: Event) -> None:
         case Notice():
             _say(event.message)
             if event.next_step is not None:
-                _say(f"  Next: {command_for(event.next_step)}")
+                _say(f"  Next: {next_words(event.next_step)}")
         case StepDone():
             left = duration_text(event.eta_s)
             _running(f"epoch {event.epoch} step {event.step}/{event.steps}  loss {event.loss:.4f}  {left} left")

@@ -9,7 +9,7 @@ import typer
 
 from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
-from visionft.cli.next_steps import command_for
+from visionft.cli.next_steps import next_words
 from visionft.cli.output import Json, job, print_result, table
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
@@ -36,7 +36,7 @@ def doctor(json: Json = False) -> None:
     from visionft.doctor import describe, diagnose
 
     diagnosis = diagnose()
-    print_result(diagnosis, lambda: describe(diagnosis, word_step=command_for), as_json=json)
+    print_result(diagnosis, lambda: describe(diagnosis, word_step=next_words), as_json=json)
 
 
 @prints({"folder": Path, "pictures": int, "bytes": int, "limit": int})

@@ -1,6 +1,7 @@
 """What an error says to do next: no message names a command, and every step is a command that runs."""
 
 import ast
+import importlib.util
 import re
 import shlex
 import sys
@@ -9,9 +10,10 @@ from typing import get_args
 
 import pytest
 
-from models.errors import Action, NextStep
+from models.errors import Action, NextStep, VisionFTError
 from visionft.cli import main
 from visionft.cli.next_steps import COMMANDS, command_for
+from visionft.cli.output import Given, error_value, print_error
 
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
@@ -46,7 +48,27 @@ def test_every_action_is_a_command() -> None:
     assert set(COMMANDS) == set(get_args(Action))
     for action in get_args(Action):
         words = shlex.split(command_for(NextStep(action, requirement="timm>=1")))
-        assert words[0] in ("visionft", "unset") or words[1:4] == ["-m", "pip", "install"], words
+        assert words[0] in ("visionft", "unset") or words[: words.index("--upgrade")][-2:] == ["pip", "install"], words
+
+
+def test_an_environment_of_uv_has_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = NextStep("install", requirement="timm>=1")
+    for has_pip, start in (True, [sys.executable, "-m", "pip"]), (False, ["uv", "pip"]):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name, spec=has_pip: spec or None)
+        words = shlex.split(command_for(step))
+        assert words[: len(start)] == start and words[-1] == "timm>=1" and sys.executable in words
+
+
+def test_a_program_without_python_says_what_to_do_and_names_no_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    error = VisionFTError("TorchDR is not installed.", next_step=NextStep("install", requirement="visionft[cuda-map]"))
+    assert command_for(NextStep("install", requirement="visionft[cuda-map]")) == ""
+    assert error_value(error, {})["error"]["next"] is None
+    print_error(error, Given())
+    told = capsys.readouterr().err
+    assert "Next: Nothing can be added to this program" in told and "pip" not in told
 
 
 def test_facts_come_from_the_step_then_from_the_command_that_failed() -> None:

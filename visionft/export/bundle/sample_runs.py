@@ -20,6 +20,7 @@ from visionft.export.bundle.samples import NODE, PYTHON, Sample
 from visionft.export.parity import SampleRun
 from visionft.export.predictor import Prediction, Predictor
 from visionft.foreign_text import is_unicode
+from visionft.installation import is_frozen
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def require_right(samples: Sequence[SampleRun]) -> None:
 
 def run_python(folder: Path, expected: Sequence[Prediction]) -> SampleRun:
     """Run the Python sample on pictures, whose answers by this program are `expected`."""
-    if getattr(sys, "frozen", False):
+    if is_frozen():
         return SampleRun(name=PYTHON.name, why_not="This program has no Python to run it with.")
     # Isolated: no folder of the user's, and no variable, brings it anything.
     return _run(PYTHON, [sys.executable, "-I", "-X", "utf8"], folder, expected)
