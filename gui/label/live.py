@@ -125,7 +125,12 @@ class _Learner:
             is_stale, self._is_stale = self._is_stale, False
             rejected = tuple(self._rejected)
         if is_stale or labels.class_names != self._class_names:
-            self._suggester, self._told = self._begin(labels), 0
+            self._class_names, self._suggester, self._told = (
+                (),
+                None,
+                0,
+            )  # what cannot be read now is read the next time
+            self._suggester = self._begin(labels)
         elif self._suggester is not None:
             self._suggester.learn(labels)
         self._class_names = labels.class_names

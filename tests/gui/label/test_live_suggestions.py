@@ -6,8 +6,10 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QApplication
 
+from gui.label import live
+from visionft.errors import ProjectError
 from visionft.features.feature_store import current_kind
-from visionft.project.edits.changes import LabelImages, UnlabelImages
+from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -198,3 +200,18 @@ def test_of_five_pictures_three_are_suggested(qtbot, window, shapes, tmp_path):
     page.bulk.auditing.accept_view.slider.setValue(0)
     wait(qtbot, lambda: page.bulk.auditing.accept_view.count_words() == "3 of 3 suggestions")
     assert "so few that all 3 have to be looked at" in page.bulk.auditing.accept_view.proof_words()
+
+
+def test_pictures_that_could_not_be_read_once_are_read_at_the_next_label(qtbot, page, truth, monkeypatch):
+    def refuse(*_inputs: object) -> None:
+        monkeypatch.undo()
+        raise ProjectError("The disk is away for a moment.")
+
+    monkeypatch.setattr(live, "load_features", refuse)
+    gone = next(iter(page.labels.suggesting.found))
+    page.state.session.apply(RemoveImages((gone,)))
+    wait(qtbot, lambda: not page.labels.suggesting.found)
+    first = next(image_id for image_id in truth if image_id != gone and not page.labels.cells((image_id,))[0].labels)
+    page.state.session.apply(LabelImages((first,), truth[first]))
+    wait(qtbot, lambda: len(page.labels.suggesting.found) == 52)
+    assert gone not in page.labels.suggesting.found
