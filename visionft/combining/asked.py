@@ -13,10 +13,13 @@ from visionft.data.types import Snapshot
 from visionft.errors import StoppedError
 from visionft.evaluation.report import Logits, run_images, run_logits
 from visionft.events import Notice, OnEvent, ShouldStop
+from visionft.training.loop.samples import spread
 from visionft.training.runs.answerer import columns_of, load_answerer
 from visionft.training.runs.held_out import answers_of, read_held_out
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_snapshot import read_snapshot
+
+MOST_HELD_OUT = 5_000  # training pictures that shares are fitted to: more would tell them finer than any are tried
 
 
 def unseen(parts: Sequence[RunSummary], images: Snapshot, on_event: OnEvent) -> tuple[Snapshot, int]:
@@ -66,7 +69,7 @@ def held_out_training(parts: Sequence[RunSummary], images: Snapshot) -> Asked | 
     chosen = [each for each in images.images if each.image_id in shared and each.labels and each.split != "test"]
     if not chosen:
         return None
-    asked = replace(images, images=tuple(replace(each, split="train") for each in chosen))
+    asked = replace(images, images=tuple(replace(each, split="train") for each in spread(chosen, MOST_HELD_OUT)))
     pictures, targets = run_images(parts[0], asked, "train")
     ids = [image.image_id for image in pictures]
     columns = [list(columns_of(parts[0].class_names, part)) for part in parts]

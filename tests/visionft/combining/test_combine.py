@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from visionft.calibration import softmax
+from visionft.combining import asked
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, StoppedError
@@ -174,6 +175,17 @@ def test_training_pictures_that_every_run_held_out_decide_with_the_validation_pi
     kept = load_run(project, "1").path / FILE
     kept.write_bytes(kept.read_bytes()[:40])
     assert combine(project, ["1", "9"], snapshot).held_out == 0
+
+
+def test_of_very_many_held_out_training_pictures_some_decide(
+    project: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(
+        backbone="test_resnet", method="prototype", weights="random", image_size=64, device="cpu", workers=0
+    )
+    train(config, snapshot, project / "runs" / "009-test_resnet-prototype")
+    monkeypatch.setattr(asked, "MOST_HELD_OUT", 7)
+    assert combine(project, ["1", "9"], snapshot).held_out == 7
 
 
 def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) -> None:
