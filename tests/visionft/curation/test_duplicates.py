@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
-from visionft.curation.check import Inputs, read_result
+from visionft.curation.check import CheckResult, Inputs, read_result
 from visionft.curation.duplicates.check import Duplicates, duplicate_groups
 from visionft.curation.duplicates.fingerprints import hashes_of, lowest_frequencies
 from visionft.curation.duplicates.grouping import Pair, groups_of, linked
@@ -90,6 +90,16 @@ def test_a_chain_of_pictures_alike_one_to_the_next_is_no_group():
     assert all(len(group) == 2 for group in groups_of(chain, 0.9))
     whole = [Pair(a, b, 0.9 if b > a + 1 else 0.95) for a in range(1, 5) for b in range(a + 1, 5)]
     assert groups_of(whole, 0.92) == [(1, 2, 3, 4)]
+
+
+def test_any_number_of_equal_pictures_is_one_group_whichever_of_them_has_gone():
+    pairs = [[1, other, 1.0] for other in range(2, 46)]  # of so many each is compared with the first alone
+    facts = {"pairs": pairs, "best": list(range(1, 46))}
+    result = CheckResult(check="duplicates", findings=(), threshold=0.9, looked_at=45, facts=facts)
+    (group,) = duplicate_groups(result)
+    assert (group.kind, group.score, group.image_ids) == ("exact", 1.0, tuple(range(1, 46)))
+    (group,) = duplicate_groups(result, gone=frozenset({1}))
+    assert (group.kind, group.image_ids) == ("exact", tuple(range(2, 46)))
 
 
 def test_linked_pictures_have_one_root():

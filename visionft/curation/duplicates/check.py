@@ -4,13 +4,16 @@ How they are found: `comparing`. The result holds pairs, from which groups follo
 """
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 
 from visionft.curation.check import Check, CheckResult, Finding, Inputs, read_result
-from visionft.curation.duplicates.grouping import Pair, groups_of
+from visionft.curation.duplicates.grouping import Pair, groups_of, linked
 from visionft.data.types import SnapshotImage
+
+_MOST_RELATED = 20  # pictures that a finding names beside those that its own was compared with
 
 
 class Duplicates(Check):
@@ -70,20 +73,33 @@ def duplicate_groups(
         gone: Pictures that are no longer there, or were edited since.
     """
     least = result.threshold if threshold is None else threshold
-    pairs = [
-        pair
-        for pair in duplicate_pairs(result)
-        if (pair.first, pair.second) not in fine and pair.first not in gone and pair.second not in gone
-    ]
+    known = [pair for pair in duplicate_pairs(result) if (pair.first, pair.second) not in fine]
+    pairs = [pair for pair in known if pair.first not in gone and pair.second not in gone]
+    same = linked((pair.first, pair.second) for pair in known if pair.score >= 1)
+    pairs += _pairs_of_equals(same, gone)
     scores = {(pair.first, pair.second): pair.score for pair in pairs}
     rank = {int(image_id): place for place, image_id in enumerate(result.facts.get("best", ()))}
     found: list[DuplicateGroup] = []
     for members in groups_of(pairs, least):
-        within = [scores.get(pair, 0.0) for pair in combinations(members, 2)]
-        kind = "exact" if min(within) >= 1 else "near"
+        is_exact = len({same.get(image_id, image_id) for image_id in members}) == 1
+        score = 1.0 if is_exact else min(scores.get(pair, 0.0) for pair in combinations(members, 2))
         best_first = sorted(members, key=lambda image_id: rank.get(image_id, len(rank)))
-        found.append(DuplicateGroup(kind, tuple(best_first), max(min(within), 0.0)))
+        found.append(DuplicateGroup("exact" if is_exact else "near", tuple(best_first), max(score, 0.0)))
     return found
+
+
+def _pairs_of_equals(same: Mapping[int, int], gone: frozenset[int]) -> Iterator[Pair]:
+    """Yield pairs of pictures with the same pixels by which they hang together, whichever of them has gone.
+
+    Args:
+        same: {image id: what it shares with all that equal it}.
+        gone: Pictures that are no longer there.
+    """
+    first: dict[int, int] = {}
+    for image_id in sorted(same.keys() - gone):
+        kept = first.setdefault(same[image_id], image_id)
+        if kept != image_id:
+            yield Pair(kept, image_id, 1.0)
 
 
 def _findings(result: CheckResult, inputs: Inputs) -> tuple[Finding, ...]:
@@ -103,9 +119,10 @@ def _findings(result: CheckResult, inputs: Inputs) -> tuple[Finding, ...]:
         score, nearest = others[0]
         number, group = group_of.get(image_id, (0, None))
         related = tuple(other for _, other in others)
-        if group is not None:  # those of its group first
-            within = frozenset(group.image_ids)
-            related = tuple(sorted(related, key=lambda other: other not in within))
+        if group is not None:  # those of its group first, and some of very many equal ones that were not compared
+            within, compared = frozenset(group.image_ids), {image_id, *related}
+            more = (other for other in group.image_ids if other not in compared)
+            related = (*sorted(related, key=lambda other: other not in within), *islice(more, _MOST_RELATED))
         findings.append(
             Finding(
                 image_id=image_id,

@@ -36,7 +36,8 @@ def groups_of(pairs: Sequence[Pair], threshold: float) -> list[tuple[int, ...]]:
     """Return the groups of pictures that are doubles, ids rising, the surest group first.
 
     Pairs join groups from the surest down; two groups are joined only if every picture of one is like every picture of
-    the other, a little below the threshold at least. A pair that was never compared counts as unlike.
+    the other, a little below the threshold at least. A pair that was never compared counts as unlike, except where both
+    have the same pixels as others in between: equal is equal.
     """
     scores = {(pair.first, pair.second): pair.score for pair in pairs}
     group: dict[int, list[int]] = {}
@@ -45,12 +46,12 @@ def groups_of(pairs: Sequence[Pair], threshold: float) -> list[tuple[int, ...]]:
         if pair.score < threshold:
             break
         mine, other = group.setdefault(pair.first, [pair.first]), group.setdefault(pair.second, [pair.second])
-        if mine is other or not _are_alike(mine, other, scores, threshold - SLACK):
+        if mine is other or not (pair.score >= 1 or _are_alike(mine, other, scores, threshold - SLACK)):
             continue
+        for image_id in (*other, *(mine if len(mine) == 1 else ())):  # the others have theirs
+            surest.setdefault(image_id, pair.score)
         mine += other
         group.update(dict.fromkeys(other, mine))
-        for image_id in mine:
-            surest.setdefault(image_id, pair.score)
     found = {id(members): tuple(sorted(members)) for members in group.values() if len(members) > 1}
     return sorted(found.values(), key=lambda members: (-surest[members[0]], members))
 
