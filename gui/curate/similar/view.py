@@ -142,9 +142,9 @@ class SimilarView(View):
     def fill(self) -> None:
         """Rank beside the window where examples or pictures are others than before."""
         project, now = self.curation.project, self.curation.now
-        known = tuple(each for each in self.examples.like if not isinstance(each, int) or each in now)
-        if known != self.examples.like:
-            self.examples = Examples(like=known, unlike=self.examples.unlike)
+        examples = (*self.examples.like, *self.examples.unlike)
+        if gone := [each for each in examples if isinstance(each, int) and each not in now]:
+            self.examples = self.examples.without_all(gone)
         asked = (self.examples, max(now, default=0))
         if project is None or asked == self._asked:
             return

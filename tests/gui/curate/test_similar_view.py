@@ -11,6 +11,7 @@ from gui.curate.similar.reading import Examples
 from gui.curate.similar.view import SimilarView
 from gui.state import ChosenPictures
 from visionft.features.embedding import embed
+from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
 
@@ -60,6 +61,19 @@ def test_from_example_to_labels(qtbot, similar_page):
     assert {row.labels for row in image_rows(page.session.project, ids[:4])} == {("cat",)}
     qtbot.mouseClick(view.strip.unlike.viewport(), LEFT, pos=view.strip.unlike.rect_of(0).center())
     assert last in found(qtbot, page, 10)
+
+
+def test_an_example_that_leaves_the_project_is_none_any_more(qtbot, similar_page):
+    page, view = similar_page, similar_page.views["similar"]
+    first, last = min(page.curation.now), max(page.curation.now)
+    page.state.similar_requested.emit(ChosenPictures((first,)))
+    page.grid.selection.set_current(found(qtbot, page, 11).index(last))
+    page.grid.setFocus()
+    qtbot.keyClick(page.grid, Qt.Key.Key_Minus)
+    assert last not in found(qtbot, page, 10)
+    page.session.apply(RemoveImages((last,)))
+    qtbot.waitUntil(lambda: not view.examples.unlike, timeout=10_000)
+    assert last not in found(qtbot, page, 10) and view.strip.unlike.count() == 0 and view.examples.like == (first,)
 
 
 def test_a_picture_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tmp_path, monkeypatch):
