@@ -6,7 +6,6 @@ A picture whose copies an import refused because they have another label stands 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from gui.curate.curation import Curation
 from gui.curate.findings_view import FindingsView
@@ -14,7 +13,7 @@ from gui.curate.reading import Found
 from gui.curate.view import Command, Empty, Shown, plain_tile
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
-from visionft.curation.duplicates.check import duplicate_groups
+from visionft.curation.duplicates.check import duplicate_groups, duplicate_pairs
 from visionft.project.edits.keep_one import KeepOne
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
 from visionft.project.queries import ImageRow, find_conflicts
@@ -218,10 +217,16 @@ class DuplicatesView(FindingsView):
 
     def keep(self) -> None:
         """Note that the pictures of the chosen groups are no copies of each other."""
-        pairs = {pair for group in self.chosen_groups() for pair in combinations(sorted(group.ids), 2)}
+        group_of = {image_id: group for group in self.chosen_groups() for image_id in group.ids}
+        compared = duplicate_pairs(self.found.result) if self.found is not None else ()  # of many equal ones not all
+        pairs = tuple(
+            (each.first, each.second)
+            for each in compared
+            if each.first in group_of and group_of[each.first] is group_of.get(each.second)
+        )
         if pairs:
             said = tr("{count} pairs are no doubles.", count=f"{len(pairs):,}")
-            self.curation.apply(JudgeFine(self.check, tuple(sorted(pairs))), said)
+            self.curation.apply(JudgeFine(self.check, pairs), said)
 
 
 def _others(ids: Sequence[int], kept: int) -> tuple[int, ...]:
