@@ -125,11 +125,7 @@ class _Learner:
             is_stale, self._is_stale = self._is_stale, False
             rejected = tuple(self._rejected)
         if is_stale or labels.class_names != self._class_names:
-            self._class_names, self._suggester, self._told = (
-                (),
-                None,
-                0,
-            )  # what cannot be read now is read the next time
+            self._class_names, self._suggester, self._told = (), None, 0  # if it cannot be read now, the next time
             self._suggester = self._begin(labels)
         elif self._suggester is not None:
             self._suggester.learn(labels)

@@ -102,6 +102,13 @@ def test_any_number_of_equal_pictures_is_one_group_whichever_of_them_has_gone():
     assert (group.kind, group.image_ids) == ("exact", tuple(range(2, 46)))
 
 
+def test_equal_pictures_that_a_person_keeps_apart_stay_apart():
+    facts = {"pairs": [[1, 2, 1.0], [1, 3, 1.0], [2, 3, 1.0]], "best": [1, 2, 3]}
+    result = CheckResult(check="duplicates", findings=(), threshold=0.9, looked_at=3, facts=facts)
+    assert [each.image_ids for each in duplicate_groups(result, fine=frozenset({(1, 2)}))] == [(1, 3)]
+    assert duplicate_groups(result, fine=frozenset({(1, 2), (1, 3), (2, 3)})) == []
+
+
 def test_linked_pictures_have_one_root():
     assert linked([(5, 3), (3, 9), (7, 8)]) == {5: 3, 3: 3, 9: 3, 7: 7, 8: 7}
 

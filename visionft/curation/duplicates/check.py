@@ -76,11 +76,11 @@ def duplicate_groups(
     known = [pair for pair in duplicate_pairs(result) if (pair.first, pair.second) not in fine]
     pairs = [pair for pair in known if pair.first not in gone and pair.second not in gone]
     same = linked((pair.first, pair.second) for pair in known if pair.score >= 1)
-    pairs += _pairs_of_equals(same, gone)
+    pairs += (pair for pair in _pairs_of_equals(same, gone) if (pair.first, pair.second) not in fine)
     scores = {(pair.first, pair.second): pair.score for pair in pairs}
     rank = {int(image_id): place for place, image_id in enumerate(result.facts.get("best", ()))}
     found: list[DuplicateGroup] = []
-    for members in groups_of(pairs, least):
+    for members in groups_of(pairs, least, fine=fine):
         is_exact = len({same.get(image_id, image_id) for image_id in members}) == 1
         score = 1.0 if is_exact else min(scores.get(pair, 0.0) for pair in combinations(members, 2))
         best_first = sorted(members, key=lambda image_id: rank.get(image_id, len(rank)))
