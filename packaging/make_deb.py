@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
         if "--no-smoke" in arguments:
             return 0
-        line = [sys.executable, ROOT / "packaging" / "smoke.py", unpacked / "usr" / "bin" / "visionft"]
+        line = [sys.executable, ROOT / "packaging" / "smoke.py", unpacked / "usr" / "bin" / "visionft", "--whole"]
         return subprocess.run(line, check=False).returncode
 
 

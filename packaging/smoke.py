@@ -1,11 +1,12 @@
 """Use an installed VisionFT as a stranger does, far from its sources, and print how long each step took.
 
     python packaging/smoke.py visionft                          whatever command starts it
-    python packaging/smoke.py dist/VisionFT/visionft
+    python packaging/smoke.py dist/VisionFT/visionft --whole    what a program without Python brings must be there too
 
 Each step is a process of its own with an empty home and no network: the doctor, a project of photographs, the checks of
-the pictures, one epoch with a loader process, retrieval, export, predictions that must be those of training's class
-names, and the window. Ends with 1 at the first step that fails. Standard library only.
+the pictures, their map, one epoch with a loader process, retrieval, an export in every precision and its check,
+predictions that must be those of training's class names, and the window: each library that is loaded late is loaded.
+Ends with 1 at the first step that fails. Standard library only; `--whole` writes a Parquet table with pyarrow.
 """
 
 import json
@@ -89,8 +90,17 @@ def class_folders(folder: Path) -> Path:
     return folder
 
 
-def use(program: list[str], folder: Path) -> None:
-    """Take every step.
+def parquet_table(pictures: Path) -> Path:
+    """Write a table that names a picture of each class beside the pictures; return it."""
+    from pyarrow import parquet, table
+
+    names = [next((pictures / name).iterdir()).relative_to(pictures).as_posix() for name in CLASSES]
+    parquet.write_table(table({"file_name": names, "label": list(CLASSES)}), pictures / "table.parquet")
+    return pictures / "table.parquet"
+
+
+def use(program: list[str], folder: Path, *, is_whole: bool) -> None:
+    """Take every step; `is_whole` also those for which an ordinary installation needs an extra.
 
     Raises:
         Failed: A step did not do what it should.
@@ -103,27 +113,33 @@ def use(program: list[str], folder: Path) -> None:
     smoke.ask("new", "birds")
     smoke.ask("import", "birds", str(pictures))
     smoke.ask("split", "birds")
-    for check in ("duplicates", "quality", "label-errors"):
+    for check in ("duplicates", "quality", "label-errors", "embed", "map"):
         smoke.ask(check, "birds")
     smoke.ask("train", "birds", *TRAINING)
     smoke.ask("train", "birds", "--method", "knn")
     smoke.ask("evaluate", "birds", "1")
-    smoke.ask("export", "birds", "1", "model")
+    smoke.ask("export", "birds", "1", "model", "--precision", "all")
+    smoke.ask("verify", "model")
     answers = smoke.ask("predict", "model", str(pictures / CLASSES[0] / "0.jpg"))
     if not any(name in json.dumps(answers) for name in CLASSES):
         raise Failed(f"The exported model names no class: {answers}")
+    if is_whole:
+        smoke.ask("new", "listed")
+        smoke.ask("import", "listed", str(parquet_table(pictures)))
     smoke.window("birds")
 
 
 def main(arguments: list[str]) -> int:
     """Try the program that the arguments start; return 0 where all went well."""
+    is_whole = "--whole" in arguments
+    arguments = [each for each in arguments if each != "--whole"]
     if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
     program = [str(Path(arguments[0]).resolve()) if Path(arguments[0]).exists() else arguments[0], *arguments[1:]]
     with tempfile.TemporaryDirectory(prefix="visionft-smoke-") as folder:
         try:
-            use(program, Path(folder))
+            use(program, Path(folder), is_whole=is_whole)
         except Failed as failure:
             print(f"FAILED: {failure}", file=sys.stderr)
             return 1

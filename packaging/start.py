@@ -207,15 +207,15 @@ def is_current(installed: dict[str, object], wanted: dict[str, object]) -> bool:
 
 
 def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
-    """Tell whether an environment is there that can be installed into: same place, same Python, pip included."""
+    """Tell whether an environment is there that can be installed into: same place and kind of Python, pip included."""
     if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
         return False
-    question = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
+    question = "import pip, sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
     try:
         answer = subprocess.run([*own_python(), "-c", question], capture_output=True, text=True, check=False)
     except OSError:  # made on another computer
         return False
-    return answer.stdout.strip() == wanted["python"]
+    return answer.stdout.strip() == f"{wanted['python']} {wanted['platform']}"
 
 
 def has_nvidia_gpu() -> bool:

@@ -4,6 +4,7 @@ Building it and using what was built takes minutes: `packaging/freeze.py` and `p
 """
 
 import importlib.util
+import re
 import runpy
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_a_process_that_only_imports_the_start_starts_nothing(monkeypatch: pytes
     """Loader processes of training do: by spawn they import the main module under another name."""
     monkeypatch.setattr(visionft.__main__, "main", lambda: pytest.fail("it started"))
     runpy.run_path(str(PACKAGING / "frozen.py"), run_name="__mp_main__")
+
+
+def test_what_the_program_imports_by_name_is_named_in_the_spec() -> None:
+    """PyInstaller follows imports that it can read; a name in a text it cannot."""
+    sources = [file for folder in ("visionft", "gui", "models") for file in (PACKAGING.parent / folder).rglob("*.py")]
+    named = {name for file in sources for name in re.findall(r'import_module\("([\w.]+)"\)', file.read_text("utf-8"))}
+    spec = (PACKAGING / "visionft.spec").read_text(encoding="utf-8")
+    assert "pyarrow.parquet" in named
+    assert [name for name in named if not re.search(rf'"{re.escape(name)}(\.\w+)*"', spec)] == []
 
 
 def test_every_library_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

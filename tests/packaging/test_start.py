@@ -366,6 +366,21 @@ def test_an_environment_of_another_place_or_python_is_not_used(start: ModuleType
     assert not start.is_usable({}, wanted)
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_usable"), [("3.12 macosx-11.0-arm64", True), ("3.12 macosx-11.0-x86_64", False), ("", False)]
+)
+def test_an_environment_of_another_processor_or_without_pip_is_not_used(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch, answer: str, is_usable: bool
+) -> None:
+    """A Mac runs programs for Intel too, and pip would mix the libraries of both."""
+    start.python_in_venv().parent.mkdir(parents=True)
+    start.python_in_venv().touch()
+    said = subprocess.CompletedProcess([], 0, stdout=f"{answer}\n")
+    monkeypatch.setattr(start.subprocess, "run", lambda _line, **_options: said)
+    wanted = start.state(with_tests=False) | {"python": "3.12", "platform": "macosx-11.0-arm64"}
+    assert start.is_usable({}, wanted) is is_usable
+
+
 def test_arguments_reach_the_command(start: ModuleType) -> None:
     assert start.command_line("test", ["-k", "decode", "-x"])[1:] == ["-P", "-m", "pytest", "-k", "decode", "-x"]
     assert start.command_line("demo", ["--out", "a b"])[1:] == ["-I", "-m", "visionft", "demo", "--out", "a b"]

@@ -63,7 +63,7 @@ def test_an_extra_is_what_it_adds_so_that_pip_leaves_the_exchanged_runtime_alone
 
 
 def test_every_extra_that_an_error_names_is_one() -> None:
-    for extra in ("cuda-map", "parquet", "zero-shot"):
+    for extra in ("cuda-map", "parquet", "tensorboard", "zero-shot"):
         assert packages_of(f"visionft[{extra}]")
 
 

@@ -76,9 +76,9 @@ def _file_problems(config: TrainConfig) -> list[Problem]:
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
         found.append(Problem("weights", f"there is no file {config.weights}", hint))
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        found.append(
-            Problem("tensorboard", "the package tensorboard is not installed", "Install it, or turn this off.")
-        )
+        step = NextStep("install", requirement="visionft[tensorboard]")
+        message, hint = "the package tensorboard is not installed", "Install it, or turn this off."
+        found.append(Problem("tensorboard", message, hint, step))
     return found
 
 

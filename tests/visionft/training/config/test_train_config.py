@@ -140,3 +140,10 @@ def test_any_network_of_timm_makes_a_round_trip_and_a_folder_name() -> None:
     config = TrainConfig(backbone="timm/resnet50d.a1_in1k")
     assert TrainConfig.from_dict(config.to_dict()) == config and not config_problems(config)
     assert new_run_dir(Path("p"), config).name == "001-timm_resnet50d.a1_in1k-lora"
+
+
+def test_curves_for_tensorboard_need_its_package_and_say_how_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    (problem,) = config_problems(TrainConfig(tensorboard=True))
+    assert problem.field == "tensorboard" and "not installed" in problem.message
+    assert problem.next_step == NextStep("install", requirement="visionft[tensorboard]")
