@@ -1,6 +1,7 @@
 """What every test shares: no network, a home of its own, small pictures, the real ones where they are at hand."""
 
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -27,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let longer proofs be asked for."""
     parser.addoption("--long", action="store_true", help="run the store's proofs (marked slow) at their full length")
     parser.addoption("--torture", type=int, help="how often each loop of tests/torture is run (marked slow)")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what libraries and tests hold for good: a million objects, each time."""
+    gc.freeze()
 
 
 @pytest.fixture

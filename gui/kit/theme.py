@@ -160,7 +160,7 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
     is_dark = name == "dark" or (name == "system" and app.styleHints().colorScheme() == Qt.ColorScheme.Dark)
     chosen = DARK if is_dark else LIGHT
     use_plain_text(app)
-    sheet, palette, font = _style_sheet(chosen, font_scale), _palette(chosen), _font(font_scale)
+    sheet, palette, font = style_sheet(chosen, font_scale), _palette(chosen), _font(font_scale)
     if (app.styleSheet(), app.palette(), app.font()) == (sheet, palette, font):
         return chosen  # each widget would be styled anew to look as it does
     app.setStyleSheet("")  # replacing one, Qt styles each widget once for each of its ancestors (2.0 s in place of .35)
@@ -217,7 +217,8 @@ def scaled(pixels: int) -> int:
     return round(pixels * QGuiApplication.font().pixelSize() / FONT_PX)
 
 
-def _style_sheet(colours: Colours, font_scale: float) -> str:
+def style_sheet(colours: Colours, font_scale: float) -> str:
+    """Return the style sheet of the application in a colour system and at a text size."""
     sizes = {name: f"{round(px * font_scale)}px" for name, px in _TEXT_SIZES.items()}
     template = Template((_STYLE_FOLDER / "style" / "app.qss").read_text(encoding="utf-8"))
     icons = (_STYLE_FOLDER / "icons").as_posix()

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +16,7 @@ from PySide6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QModelI
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
 
 from gui.app import create_window
+from gui.kit import theme
 from gui.kit.theme import apply_theme
 from gui.results import page as results_page
 from gui.run_queue import RunQueue
@@ -41,8 +43,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
 
 
+@pytest.fixture
+def styled() -> None:
+    """Dress the window in its style sheet, for a test of how it looks."""
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left_over(qapp: QApplication) -> Iterator[None]:
+def _undressed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the style sheet out of tests that are not about looks: it is most of what building a page costs.
+
+    Each widget is styled anew whenever one of those around it is put into another: eight times in a page.
+    """
+    if "styled" not in request.fixturenames:
+        monkeypatch.setattr(theme, "style_sheet", lambda *_: "")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
     """Fail a test that leaves a window on the screen, a thread or a timer running."""
     apply_theme(qapp, "light")
     gc.freeze()  # what libraries hold, a million objects, is walked neither to collect nor to look for leftovers
@@ -94,19 +111,27 @@ def draw_folder() -> Callable[[Path, dict[str, int]], Path]:
     return _draw_folder
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Return a folder with three class folders of pictures."""
-    return _draw_folder(tmp_path / "pictures", {"red": 10, "green": 8, "blue": 7})
-
-
-@pytest.fixture
-def project_dir(tmp_path: Path, pictures: Path) -> Path:
-    """Return a project with labelled, split pictures."""
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, pictures)
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of `pictures` and a `project` of them, which finds them wherever both are copied to."""
+    folder = tmp_path_factory.mktemp("shared")
+    _draw_folder(folder / "made" / "pictures", {"red": 10, "green": 8, "blue": 7})
+    with Project.create(folder / "made" / "project") as project:
+        import_source(project, folder / "made" / "pictures")
         assign_splits(project)
-    return tmp_path / "project"
+    return (folder / "made").rename(folder / "kept")  # no copy finds its pictures where they were first
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, made_once: Path) -> Path:
+    """Return a folder with three class folders of pictures."""
+    return shutil.copytree(made_once / "pictures", tmp_path / "pictures")
+
+
+@pytest.fixture
+def project_dir(tmp_path: Path, pictures: Path, made_once: Path) -> Path:
+    """Return a project with labelled, split pictures."""
+    return shutil.copytree(made_once / "project", tmp_path / "project")
 
 
 @pytest.fixture(autouse=True)
@@ -174,13 +199,13 @@ _spec.loader.exec_module(_cut_texts)
 
 
 @pytest.fixture
-def look() -> Callable[[QWidget, str, QWidget], list[str]]:
+def look(styled: None) -> Callable[[QWidget, str, QWidget], list[str]]:
     """Return the function that names the texts which are cut on a screen."""
     return _look
 
 
 @pytest.fixture
-def is_cut() -> Callable[[QLabel | QAbstractButton], bool]:
+def is_cut(styled: None) -> Callable[[QLabel | QAbstractButton], bool]:
     """Return the function that tells whether one text is cut."""
     return _cut_texts.is_cut
 

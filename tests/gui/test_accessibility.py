@@ -25,6 +25,7 @@ from gui.shell.removed_dialog import RemovedDialog
 from visionft.project.db.journal import Step
 from visionft.project.queries import ImageRow
 
+pytestmark = pytest.mark.usefixtures("styled")
 PAGES = ("project", "label", "curate", "train", "results", "export", "try", "settings")
 CONTROLS = (QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
 

@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QApplication
 from gui import app
 from gui.kit.theme import DARK, LIGHT, apply_theme, colours
 
+pytestmark = pytest.mark.usefixtures("styled")
+
 
 @pytest.fixture
 def change_scheme(qapp, monkeypatch):

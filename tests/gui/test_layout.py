@@ -26,6 +26,7 @@ from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 from visionft.weights import weights_states
 
+pytestmark = pytest.mark.usefixtures("styled")
 ROOT = Path(__file__).parents[2]
 
 

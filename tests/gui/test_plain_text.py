@@ -31,6 +31,7 @@ from gui.shell.notify import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
 
+pytestmark = pytest.mark.usefixtures("styled")
 FOLDER_NAME = '<h1>Free<img src="trap.png">'  # as far as a file system lets a name go: no slash
 MARKUP = '<h1>Free</h1><a href="https://example.org">here</a><img src="trap.png"> &lt;b&gt;'  # all other names
 PAGES = [page.name for page in APP_PAGES]

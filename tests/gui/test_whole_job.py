@@ -16,6 +16,7 @@ from gui.shell.window import MainWindow
 from visionft.evaluation.stored import read_evaluation
 from visionft.training.runs.run_folder import list_runs
 
+pytestmark = pytest.mark.usefixtures("styled")
 LEFT = Qt.MouseButton.LeftButton
 BARE = """
 import json, sys

@@ -208,6 +208,7 @@ def test_several_classes_per_picture_can_be_chosen(qtbot, tmp_path):
     dialog.reject()
 
 
+@pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at
 @pytest.mark.parametrize(("tile", "classes"), [("sample_tile", 5), ("drawn_tile", 4)])
 def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, tile, classes):
     monkeypatch.setattr("visionft.samples.DRAWN_PER_CLASS", 4)  # to draw one takes a quarter of a second
@@ -217,6 +218,7 @@ def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, ti
     assert len(window.state.session.snapshot().class_names) == classes
 
 
+@pytest.mark.usefixtures("styled")
 @pytest.mark.parametrize("tile", ["sample_tile", "drawn_tile"])
 def test_making_a_sample_can_be_cancelled(qtbot, window, page, tile):
     qtbot.mouseClick(getattr(page.welcome, tile), LEFT)

@@ -11,6 +11,7 @@ import resources
 from gui.kit import theme
 from gui.kit.icons import icon, pixmap
 
+pytestmark = pytest.mark.usefixtures("styled")
 ICONS = sorted(path.stem for path in (Path(resources.__file__).parent / "icons").glob("*.svg"))
 
 
@@ -69,6 +70,10 @@ def test_the_font_scale_reaches_the_application_font(qapp: QApplication):
     assert qapp.font().pixelSize() == round(theme.FONT_PX * 1.5)
     assert theme.scaled(100) == pytest.approx(154, abs=4)
     theme.apply_theme(qapp, "light")
+
+
+def test_the_style_sheet_is_in_force_without_a_token_left(qapp: QApplication):
+    assert "QPushButton" in qapp.styleSheet() and "$" not in qapp.styleSheet()
 
 
 def test_the_bundled_font_is_used(qapp: QApplication):

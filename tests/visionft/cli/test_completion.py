@@ -1,16 +1,18 @@
 """What the shell offers after the Tab key, asked as a shell asks it."""
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
-from visionft.cli import completion
+from visionft.cli import completion, main
 from visionft.project.edits.changes import AddClass
 from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.store import Project
@@ -43,21 +45,29 @@ def write_run():
     return write
 
 
-def offered(*words: str, cwd: Path | None = None) -> list[str]:
-    """Return what bash is offered for the last of the words that were typed after `visionft`."""
-    env = os.environ | {
-        "COMP_WORDS": "\n".join(["visionft", *words]),
-        "COMP_CWORD": str(len(words)),
-        "_VISIONFT_COMPLETE": "complete_bash",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return [line for line in done.stdout.splitlines() if line]
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., list[str]]]:
+    """Return a function: words typed after `visionft`, folder -> what bash is offered for the last of them."""
+
+    def offered(*words: str, cwd: Path | None = None) -> list[str]:
+        with monkeypatch.context() as shell:
+            shell.setattr(sys, "argv", ["visionft"])
+            shell.setattr(sys.modules["__main__"], "__package__", None)  # not `python -m pytest` is asked
+            shell.setenv("COMP_WORDS", "\n".join(["visionft", *words]))
+            shell.setenv("COMP_CWORD", str(len(words)))
+            shell.setenv(completion.ASKED, "complete_bash")
+            if cwd is not None:
+                shell.chdir(cwd)
+            code = main()
+        said = capsys.readouterr()
+        assert (code, said.err) == (0, "")
+        return [line for line in said.out.splitlines() if line]
+
+    yield offered
+    logging.disable(logging.NOTSET)  # whoever asks hears nothing of it
 
 
-def test_values_that_are_the_same_everywhere() -> None:
+def test_values_that_are_the_same_everywhere(offered) -> None:
     assert offered("train", "p", "--method", "") == list(METHODS)
     assert offered("train", "p", "--backbone", "starter_v") == ["starter_vit"]
     assert "timm/resnet50d.a1_in1k" in offered("train", "p", "--backbone", "timm/resnet50d")
@@ -69,13 +79,13 @@ def test_values_that_are_the_same_everywhere() -> None:
     assert offered("weights", "fetch", "resnet1") == [name for name in BACKBONES if name.startswith("resnet1")]
 
 
-def test_projects_are_told_from_other_folders(pets: Path) -> None:
+def test_projects_are_told_from_other_folders(pets: Path, offered) -> None:
     assert offered("info", "p", cwd=pets.parent) == ["pets"]
     assert offered("info", f"{pets.parent}/", cwd=Path("/")) == [str(pets)]
     assert offered("info", "nowhere/p", cwd=pets.parent) == []
 
 
-def test_names_of_the_project_that_is_typed(pets: Path) -> None:
+def test_names_of_the_project_that_is_typed(pets: Path, offered) -> None:
     assert offered("evaluate", str(pets), "") == ["001-starter_resnet-lora"]
     assert offered("train", "pets", "--resume", "0", cwd=pets.parent) == ["001-starter_resnet-lora"]
     assert offered("compare", str(pets), "001-starter_resnet-lora", "") == ["001-starter_resnet-lora"]
@@ -86,14 +96,14 @@ def test_names_of_the_project_that_is_typed(pets: Path) -> None:
     assert sorted(path.name for path in pets.iterdir()) == before
 
 
-def test_classes_of_a_project_that_a_window_has_open(pets: Path) -> None:
+def test_classes_of_a_project_that_a_window_has_open(pets: Path, offered) -> None:
     with Project.open(pets) as opened:
         opened.apply(AddClass("new one"))
         assert "new\\ one" in offered("label", str(pets), "")
 
 
 @pytest.mark.parametrize("damage", ["missing", "no database", "other tables", "no access"])
-def test_what_cannot_be_read_offers_nothing_and_says_nothing(pets: Path, damage: str) -> None:
+def test_what_cannot_be_read_offers_nothing_and_says_nothing(pets: Path, damage: str, offered) -> None:
     if damage == "missing":
         shutil.rmtree(pets)
     elif damage == "no database":

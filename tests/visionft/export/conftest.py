@@ -1,15 +1,25 @@
 """What the export tests share: one small trained run of each family, and the JavaScript runtimes where they are."""
 
+import functools
+import hashlib
+import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import save_file
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 import resources
 from visionft.data.types import Snapshot
+from visionft.export import exporter
+from visionft.export.exporter import export_run
+from visionft.export.graph import export_network
+from visionft.export.parity import ExportResult
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 
@@ -40,6 +50,39 @@ def install_samples(javascript_packages: Path) -> Callable[[Path], None]:
     return install
 
 
+# How operators are written: PyTorch reads all of them anew for each network, which is a quarter of its time.
+_operators = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+
+
+@pytest.fixture(scope="session")
+def written() -> dict[tuple[object, ...], bytes]:
+    """Return what PyTorch has written so far: {network and options: ONNX}."""
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _written_once(written: dict[tuple[object, ...], bytes]) -> Iterator[None]:
+    """Have PyTorch write each network once: that is most of an export, and gives the same bytes each time.
+
+    The proof of that is `test_exports_are_the_same_bytes_each_time`, which writes twice.
+    """
+
+    def write(network: Any, size: int, path: Path, **options: Any) -> None:
+        content = io.BytesIO()
+        torch.save(network, content)  # all that it is: its classes, settings and numbers
+        key = (hashlib.sha256(content.getvalue()).digest(), size, *sorted((k, str(v)) for k, v in options.items()))
+        if key not in written:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ONNXRegistry, "from_torchlib", _operators)
+                export_network(network, size, path, **options)
+            written[key] = path.read_bytes()
+        path.write_bytes(written[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporter, "export_network", write)
+        yield
+
+
 @pytest.fixture(scope="session")
 def run_of(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
     """Return a function (backbone, method) -> run folder, trained once per pair."""
@@ -56,6 +99,19 @@ def run_of(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
         return made[name]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def export_of(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory):
+    """Return a function (backbone, method) -> usual export, made once per pair; tests copy what they change."""
+    folder, made = tmp_path_factory.mktemp("exports"), {}
+
+    def export(backbone: str, method: str) -> ExportResult:
+        if (backbone, method) not in made:
+            made[backbone, method] = export_run(run_of(backbone, method), snapshot, folder / f"{backbone}-{method}")
+        return made[backbone, method]
+
+    return export
 
 
 @pytest.fixture

@@ -29,11 +29,9 @@ from visionft.training.runs.run_folder import read_run
 
 
 @pytest.fixture(scope="module")
-def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(export_of) -> Path:
     """Return the folder of an export."""
-    out = tmp_path_factory.mktemp("exported") / "out"
-    export_run(run_of("test_resnet", "linear"), snapshot, out)
-    return out
+    return export_of("test_resnet", "linear").model.parent
 
 
 def test_it_is_the_mahalanobis_distance_of_a_shrunk_covariance() -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from visionft.data.limits import memory_needed
 from visionft.data.types import Snapshot
-from visionft.export.exporter import export_run
 
 MEASURE = """
 import json, sys
@@ -29,8 +28,8 @@ print(json.dumps([peak() - before, answer.error]))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory in /proc")
-def test_predicting_takes_no_more_than_was_counted(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    model = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out").model
+def test_predicting_takes_no_more_than_was_counted(export_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    model = export_of("test_resnet", "linear").model
     picture = tmp_path / "a.gif"
     Image.new("P", (6000, 6000)).save(picture)
     with picture.open("rb") as handle, Image.open(handle) as image:

@@ -115,9 +115,9 @@ def test_the_script_says_what_is_wrong_with_its_model(
 
 
 def test_the_script_passes_over_what_it_cannot_read_and_says_so(
-    run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path
+    export_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path
 ) -> None:
-    script = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out").model.with_name("predict.py")
+    script = export_of("test_vit", "linear").model.with_name("predict.py")
     text, readable = tmp_path / "text.jpg", snapshot.images[0].path
     text.write_text("no picture")
     done = bare_run(bare_packages, script, tmp_path / "gone.jpg", text, readable)
@@ -138,9 +138,9 @@ def test_the_script_needs_nothing_else() -> None:
     assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
 
 
-def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path) -> None:
+def test_the_script_sees_what_training_sees(export_of, tmp_path: Path, bare_packages: Path) -> None:
     """Transparent parts lie on white, and 16 bits are scaled, not clipped."""
-    model = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out").model
+    model = export_of("test_vit", "linear").model
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 256, (40, 30, 4), np.uint8)).save(tmp_path / "clear.png")
     Image.fromarray(random.integers(0, 65536, (40, 30), np.uint16)).save(tmp_path / "deep.png")
