@@ -1,6 +1,7 @@
 """The rows of a CSV file as people and spreadsheets write them; one that is none costs its own line only."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,21 +10,26 @@ from typing import TextIO
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
+from visionft.project.formats.recognising import not_utf_8, text_encoding
 
 MAX_CELL = 1_000_000
 _LOOK_LINES = 20
+_STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line with which Excel is told the sign between the cells
 
 
 def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the rows, or why one is none, with the numbers of their first lines; blank ones are left out."""
     csv.field_size_limit(MAX_CELL)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
+        with file.open(encoding=text_encoding(file), newline="") as handle:
             lines = [line for line in islice(handle, _LOOK_LINES) if line.strip()]
             handle.seek(0)
-            yield from _records(_Lines(handle), _delimiter(lines))
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
+            stated = _STATED.fullmatch(lines[0].strip()) if lines else None
+            if stated:
+                handle.readline()
+            yield from _records(_Lines(handle), stated[1] if stated else _delimiter(lines), first=2 if stated else 1)
+    except UnicodeError as error:
+        raise not_utf_8(file) from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
@@ -67,12 +73,12 @@ class _Lines:
         self._ahead.extendleft(reversed(lines))
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a CSV file. One of several lines must have as many cells as the first row.
+def _records(lines: _Lines, delimiter: str, *, first: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a CSV file from line `first` on. One of several lines must have as many cells as the first row.
 
     Else a quote that nobody closed would swallow all rows up to the next quote: there only its own line is lost.
     """
-    width, number = 0, 1
+    width, number = 0, first
     while True:
         lines.taken = []
         try:
