@@ -13,6 +13,7 @@ from visionft.errors import ProjectError
 from visionft.project.formats.recognising import not_utf_8, text_encoding
 
 MAX_CELL = 1_000_000
+MAX_LINE = 4_000_000  # a row is held whole, and a file may be a single one
 _LOOK_LINES = 20
 _STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line with which Excel is told the sign between the cells
 
@@ -22,7 +23,7 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
     csv.field_size_limit(MAX_CELL)
     try:
         with file.open(encoding=text_encoding(file), newline="") as handle:
-            lines = [line for line in islice(handle, _LOOK_LINES) if line.strip()]
+            lines = [line for line in islice(_Lines(handle), _LOOK_LINES) if line.strip()]
             handle.seek(0)
             stated = _STATED.fullmatch(lines[0].strip()) if lines else None
             if stated:
@@ -30,6 +31,10 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
             yield from _records(_Lines(handle), stated[1] if stated else _delimiter(lines), first=2 if stated else 1)
     except UnicodeError as error:
         raise not_utf_8(file) from error
+    except _TooLong as error:
+        raise ProjectError(
+            f"{file} is no table: one of its lines has more than {MAX_LINE:,} characters.", "Choose another file."
+        ) from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
@@ -51,6 +56,10 @@ def _begins_with_file(line: str) -> bool:
     return Path(line.split(maxsplit=1)[0].strip("\"'")).suffix.casefold() in IMAGE_SUFFIXES
 
 
+class _TooLong(Exception):
+    """A line that no row of a table has."""
+
+
 class _Lines:
     """The lines of a file, those taken last can be put back."""
 
@@ -63,9 +72,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else self._handle.readline()
+        line = self._ahead.popleft() if self._ahead else self._handle.readline(MAX_LINE)
         if not line:
             raise StopIteration
+        if len(line) >= MAX_LINE:
+            raise _TooLong
         self.taken.append(line)
         return line
 

@@ -114,6 +114,7 @@ def _without_choices(value: Any) -> Any:
 def lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
     """Say whether a file is a table whose rows name pictures that are there, as far as its first rows tell."""
     try:
+        check_size(file)
         if file.suffix.casefold() in (".jsonl", ".ndjson"):
             rows: Iterable[tuple[int, Row]] = _json_rows(file)
             titles: list[str] = []

@@ -167,6 +167,14 @@ def test_files_that_may_hold_labels_are_named(folder: Path, tmp_path: Path) -> N
     assert "labels.xlsx" in caught.value.hint
 
 
+def test_a_line_without_end_is_no_row(folder: Path, empty: Project) -> None:
+    file = write(folder, "line.csv", "file,label," + "a," * 2_000_000)
+    with pytest.raises(ProjectError, match="one of its lines"):
+        import_source(empty, file)
+    report = import_source(empty, folder)
+    assert report.added == 5 and report.interpretations[-1].unread == ("line.csv",)
+
+
 def test_folders_of_pictures_without_a_class(tmp_path: Path, draw, empty: Project) -> None:
     for number, name in enumerate(("cat/a.jpg", "no_label/b.jpg", "Unlabeled/c.jpg")):
         draw(tmp_path / "source" / name, 20 * number)
