@@ -155,8 +155,24 @@ def _sentences(each: "Interpretation") -> list[str]:
         said.append(tr("“{name}” gives the splits.", name=each.split_column))
     if each.split_folders:
         said.append(tr("Splits are the folders {names}.", names=_listed(each.split_folders)))
+    if each.unlabelled_folders:
+        said.append(tr("Pictures in the folders {names} have no class.", names=_listed(each.unlabelled_folders)))
+    said += _cautions(each)
     if each.foreign:
         said.append(tr("{tool}'s labels lie there, which cannot be read.", tool=each.foreign))
+    return said
+
+
+def _cautions(each: "Interpretation") -> list[str]:
+    """Return what was assumed where the file does not say it, and what was left aside."""
+    said: list[str] = []
+    if each.separator:
+        said.append(tr("In a cell, “{sign}” stands between several classes.", sign=each.separator))
+    if each.found_elsewhere:
+        count = f"{each.found_elsewhere:,}"
+        said.append(tr("{count} pictures were found by name, in other folders than the file says.", count=count))
+    if each.unread:
+        said.append(tr("Not read, though they may hold labels: {names}.", names=_listed(each.unread)))
     return said
 
 

@@ -12,6 +12,12 @@ OF_ONE = {
     "Boxes or shapes are marked in {count} pictures; their classes are not taken.": (
         "Boxes or shapes are marked in {count} picture; their classes are not taken."
     ),
+    "{count} pictures were found by name, in other folders than the file says.": (
+        "{count} picture was found by name, in another folder than the file says."
+    ),
+    "{count} pictures lie outside the folder of this file, where other programs hardly find them.": (
+        "{count} picture lies outside the folder of this file, where other programs hardly find it."
+    ),
     "The format has no place for {count} pictures.": "The format has no place for {count} picture.",
     "{count} pictures imported": "{count} picture imported",
     "{count} suggestions by {run}": "{count} suggestion by {run}",

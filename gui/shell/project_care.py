@@ -82,6 +82,9 @@ class ProjectCare:
         if export.left_out:
             left_out = tr("The format has no place for {count} pictures.", count=f"{export.left_out:,}")
             missing = f"{left_out} {missing}".rstrip()
+        if export.outside:
+            words_ = "{count} pictures lie outside the folder of this file, where other programs hardly find them."
+            missing = f"{tr(words_, count=export.outside)} {missing}".rstrip()
         tone, details = "warn" if missing else "good", "\n".join(export.missing)
         self._state.say(words, f"{export.path} {missing}".rstrip(), tone=tone, details=details)
 

@@ -209,6 +209,9 @@ def export_project_labels(
         missing = [f"Missing: {path}" for path in report.missing]
         if report.left_out:
             missing.insert(0, f"Left out, the format has no place for them: {count_of(report.left_out, 'picture')}.")
+        if report.outside:
+            where = f"Outside the folder of this file: {count_of(report.outside, 'picture')}"
+            missing.insert(0, f"{where}. Other programs hardly find them there; write the file above its pictures.")
         print_result(
             report, "\n".join([f"{report.path}: {count_of(report.pictures, 'picture')}.", *missing]), as_json=json
         )

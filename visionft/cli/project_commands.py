@@ -27,6 +27,7 @@ from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 TO_DECIDE = "They have no label; label them to decide: visionft label PROJECT CLASS FILE"
+_MOST_NAMES = 20  # in one line
 
 
 def register(app: typer.Typer) -> None:
@@ -148,8 +149,9 @@ def _report_text(report: ImportReport) -> str:
     lines = [f"Added {count_of(report.added, 'picture')}{f': {classes}' if classes else ''}."]
     if report.added and len(report.classes) < 2:
         found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
-        lines.append(f"The source gave {found}. This is how it was read:")
-        lines += _reading_lines(report.interpretations)
+        lines.append(f"The source gave {found}.")
+    read = _reading_lines(report.interpretations)
+    lines += ["This is how it was read:", *read] if read else []
     return "\n".join(lines + _conflict_lines(report.conflicts, TO_DECIDE) + _left_out_lines(report))
 
 
@@ -176,18 +178,29 @@ def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
             if each.marked:
                 lines.append(f"  boxes or shapes that are no labels: in {count_of(each.marked, 'picture')}")
         if each.columns:
-            taken = [f"pictures: {each.file_column}", f"classes: {', '.join(each.label_columns) or 'none'}"]
+            taken = [f"pictures: {each.file_column}", f"classes: {_listed(each.label_columns) or 'none'}"]
             taken += [f"splits: {each.split_column}"] if each.split_column else []
-            taken += [f"not used: {', '.join(each.unused_columns)}"] if each.unused_columns else []
+            taken += [f"not used: {_listed(each.unused_columns)}"] if each.unused_columns else []
             lines.append(f"  {each.file.name}: {'; '.join(taken)}")
-        else:
-            folders = [
-                ("classes", each.class_folders),
-                ("splits", each.split_folders),
-                ("none of these", each.ignored_folders),
-            ]
-            lines += [f"  folders taken as {what}: {', '.join(names)}" for what, names in folders if names]
+        if each.separator:
+            lines.append(f"  {each.file.name}: “{each.separator}” stands between the classes of a picture")
+        if each.found_elsewhere:
+            count = count_of(each.found_elsewhere, "picture")
+            lines.append(f"  {each.file.name}: {count} found by name, in another folder than the file says")
+        folders = [
+            ("classes", each.class_folders),
+            ("pictures without a class", each.unlabelled_folders),
+            ("splits", each.split_folders),
+            ("none of these", each.ignored_folders),
+        ]
+        lines += [f"  folders taken as {what}: {_listed(names)}" for what, names in folders if names]
+        lines += [f"  not read, though they may hold labels: {_listed(each.unread)}"] if each.unread else []
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:

@@ -105,6 +105,7 @@ def annotated_listing(
             continue
         labels = () if choice.is_unlabelled else tuple(dict.fromkeys(labels))
         files.append(SourceFile(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags))))
+    files, found_elsewhere = finder.settled(files)
     taken = fields or Fields()
     is_open = not (choice.is_unlabelled or choice.takes_marks or len(taken.columns) > 1)
     interpretation = Interpretation(
@@ -117,6 +118,7 @@ def annotated_listing(
         marked=0 if choice.takes_marks else marked,
         is_from_marks=choice.takes_marks and marked > 0,
         has_only_marks=is_open and marked > 0 and not any(each.labels for each in files),
+        found_elsewhere=found_elsewhere,
         is_unlabelled_by_choice=choice.is_unlabelled,
     )
     declared = () if choice.is_unlabelled or interpretation.has_only_marks else tuple(classes)

@@ -10,18 +10,20 @@ from typing import Any
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
+from visionft.project.formats.cells import is_written_list
 from visionft.project.formats.listing import ColumnChoice
 
 # Names in the form of `key_of`, the likelier first.
 _FILE_KEYS = (
     "filename", "filenames", "filepath", "imagepath", "imagename", "imagefile", "imagefilename", "imgpath", "imgname",
     "imgfile", "file", "files", "path", "image", "images", "img", "imgs", "picture", "photo", "imageurl", "imageuri",
-    "url", "uri", "imageid", "imgid", "name", "id",
+    "datei", "dateiname", "dateien", "bild", "bilder", "bildname", "url", "uri", "imageid", "imgid", "idcode", "name",
+    "id",
 )  # fmt: skip
 _LABEL_KEYS = (
     "label", "labels", "class", "classes", "classname", "classnames", "classlabel", "category", "categories",
     "categoryname", "labelname", "labelnames", "target", "targets", "species", "breed", "choice", "choices",
-    "groundtruth", "diagnosis", "variety",
+    "groundtruth", "diagnosis", "variety", "klasse", "klassen", "kategorie", "kategorien",
 )  # fmt: skip
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _SPLIT_KEYS = ("split", "splits", "set", "subset", "partition", "dataset")
@@ -31,7 +33,11 @@ _YES, _NO = (
     frozenset(("1", "1.0", "true", "yes", "y", "t")),
     frozenset(("", "0", "0.0", "-1", "-1.0", "false", "no", "n", "f")),
 )
-_LIST_KEYS = ("labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags")
+_LIST_KEYS = (
+    "labels", "classes", "categories", "labelnames", "classnames", "targets", "choices", "tags", "classifications",
+    "klassen", "kategorien",
+)  # fmt: skip
+_MOST_LOOKS = 50
 _LONGEST_CLASS = 100
 
 Row = Mapping[str, Any]
@@ -47,6 +53,7 @@ class Columns:
         classes: One column per class that says whether the picture has it (one-hot).
         split: Gives the split.
         own: {key: title} of what only this program writes: tags, review, note, sha256, escaped.
+        holds_lists: A cell of the label column may hold several names.
     """
 
     titles: tuple[str, ...]
@@ -55,11 +62,7 @@ class Columns:
     classes: tuple[str, ...] = ()
     split: str = ""
     own: Mapping[str, str]
-
-    @property
-    def holds_lists(self) -> bool:
-        """Whether a cell of the label column may hold several names."""
-        return key_of(self.label) in _LIST_KEYS
+    holds_lists: bool = False
 
 
 def key_of(title: str) -> str:
@@ -101,7 +104,10 @@ def recognise(
     if not (label or classes or choice.is_unlabelled):
         label = _weak_label([*rest, *(own[key] for key in ("tags",) if key in own)], sample)
         own = {key: title for key, title in own.items() if title != label}
-    return Columns(titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own)
+    holds_lists = bool(label) and _holds_lists(label, sample, is_ours="sha256" in own)
+    return Columns(
+        titles=tuple(titles), file=file, label=label, classes=classes, split=split, own=own, holds_lists=holds_lists
+    )
 
 
 def split_column(titles: Sequence[str]) -> str:
@@ -122,14 +128,37 @@ def picture_column(titles: Sequence[str], sample: Sequence[Row], is_picture: Cal
     if named:
         return named[0]
     by_look = [title for title in titles if _share(title, sample, _looks_like_file) > 0.9]
-    return by_look[0] if by_look else ""
+    return (by_look or [title for title in titles if _names_pictures(title, sample[:_MOST_LOOKS], is_picture)] or [""])[
+        0
+    ]
+
+
+def _names_pictures(title: str, sample: Sequence[Row], is_picture: Callable[[str], bool]) -> bool:
+    """Say whether a column's cells are names without suffix of pictures that are there, hardly any of them twice."""
+    cells = _cells(title, sample)
+    return len(set(cells)) > 0.9 * len(cells) and _share(title, sample, is_picture) > 0.9
 
 
 def _best_label(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the label column by its name; of a number and a name for the same class, the name."""
+    """Return the label column by its name; of a number and a name for the same class, the name.
+
+    FiftyOne calls it `ground_truth.label`.
+    """
     named = [title for key in _LABEL_KEYS for title in titles if key_of(title) == key]
+    named = named or [title for key in _LABEL_KEYS for title in titles if _keys_in(title)[-1] == key]
     words = [title for title in named if _share(title, sample, lambda cell: not _is_number(cell)) > 0]
     return (words or named or [""])[0]
+
+
+def _keys_in(title: str) -> list[str]:
+    return [key_of(part) for part in title.split(".")]
+
+
+def _holds_lists(title: str, sample: Sequence[Row], *, is_ours: bool) -> bool:
+    """Say whether cells may hold several names: by the title, or because all are lists in brackets."""
+    if any(key in _LIST_KEYS for key in _keys_in(title)):
+        return True
+    return not is_ours and _share(title, sample, is_written_list) == 1
 
 
 def _class_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:

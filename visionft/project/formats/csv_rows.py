@@ -1,6 +1,7 @@
 """The rows of a CSV file as people and spreadsheets write them; one that is none costs its own line only."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,21 +10,31 @@ from typing import TextIO
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
+from visionft.project.formats.recognising import not_utf_8, text_encoding
 
 MAX_CELL = 1_000_000
+MAX_LINE = 4_000_000  # a row is held whole, and a file may be a single one
 _LOOK_LINES = 20
+_STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line with which Excel is told the sign between the cells
 
 
 def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the rows, or why one is none, with the numbers of their first lines; blank ones are left out."""
     csv.field_size_limit(MAX_CELL)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
-            lines = [line for line in islice(handle, _LOOK_LINES) if line.strip()]
+        with file.open(encoding=text_encoding(file), newline="") as handle:
+            lines = [line for line in islice(_Lines(handle), _LOOK_LINES) if line.strip()]
             handle.seek(0)
-            yield from _records(_Lines(handle), _delimiter(lines))
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
+            stated = _STATED.fullmatch(lines[0].strip()) if lines else None
+            if stated:
+                handle.readline()
+            yield from _records(_Lines(handle), stated[1] if stated else _delimiter(lines), first=2 if stated else 1)
+    except UnicodeError as error:
+        raise not_utf_8(file) from error
+    except _TooLong as error:
+        raise ProjectError(
+            f"{file} is no table: one of its lines has more than {MAX_LINE:,} characters.", "Choose another file."
+        ) from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."
@@ -45,6 +56,10 @@ def _begins_with_file(line: str) -> bool:
     return Path(line.split(maxsplit=1)[0].strip("\"'")).suffix.casefold() in IMAGE_SUFFIXES
 
 
+class _TooLong(Exception):
+    """A line that no row of a table has."""
+
+
 class _Lines:
     """The lines of a file, those taken last can be put back."""
 
@@ -57,9 +72,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else self._handle.readline()
+        line = self._ahead.popleft() if self._ahead else self._handle.readline(MAX_LINE)
         if not line:
             raise StopIteration
+        if len(line) >= MAX_LINE:
+            raise _TooLong
         self.taken.append(line)
         return line
 
@@ -67,12 +84,12 @@ class _Lines:
         self._ahead.extendleft(reversed(lines))
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a CSV file. One of several lines must have as many cells as the first row.
+def _records(lines: _Lines, delimiter: str, *, first: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a CSV file from line `first` on. One of several lines must have as many cells as the first row.
 
     Else a quote that nobody closed would swallow all rows up to the next quote: there only its own line is lost.
     """
-    width, number = 0, 1
+    width, number = 0, first
     while True:
         lines.taken = []
         try:

@@ -15,7 +15,7 @@ from visionft.errors import ProjectError
 from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.files import atomic_path, fsync_tree, is_stream, publish_folder, temporary_folder, write_error
 from visionft.foreign_text import spreadsheet_cell
-from visionft.project.formats.handing_out import Copier, LabelSet, folder_names
+from visionft.project.formats.handing_out import Copier, LabelSet, folder_names, require_one_class
 from visionft.project.formats.labels_file import (
     CLASSES_FILE,
     LabelRecord,
@@ -27,7 +27,6 @@ from visionft.project.formats.labels_file import (
 )
 from visionft.project.formats.listing import UNASSIGNED_FOLDER, is_split_name
 from visionft.project.formats.registry import EXPORT_FORMATS, FORMATS, Format
-from visionft.project.names import count_of
 from visionft.project.store import Project
 
 ExportFormat = str  # a name of `registry.FORMATS`, or "auto"
@@ -40,12 +39,15 @@ class LabelExport:
     Attributes:
         missing: Pictures whose files are gone, so that there is no copy of them.
         left_out: How many the format has no place for.
+        outside: How many lie outside the folder of the file, which names them by `../`: ours finds them, and hardly
+            any other program does.
     """
 
     path: Path
     pictures: int
     missing: tuple[str, ...] = ()
     left_out: int = 0
+    outside: int = 0
     stopped: bool = False
 
 
@@ -85,14 +87,18 @@ def export_labels(
         target = target / f"{'metadata' if wanted.write is None else 'labels'}{wanted.suffixes[0]}"
     if not target.parent.is_dir():
         raise ProjectError(f"The folder {target.parent} does not exist.", "Create it first.")
+    outside = 0
     if wanted.write is not None:
-        wanted.write(_label_set(project, target), target)
+        labels = _label_set(project, target)
+        names = map(labels.name_of, labels.records)
+        outside = sum(name.startswith("../") or Path(name).is_absolute() for name in names)
+        wanted.write(labels, target)
     elif wanted.name == "jsonl":
         with project.reading() as connection:
             write_labels(connection, project.path, target, seen_from=_seen_from(target))
     else:
         _write_csv(project, target, for_spreadsheets=for_spreadsheets)
-    return LabelExport(path=target, pictures=project.summary().images)
+    return LabelExport(path=target, pictures=project.summary().images, outside=outside)
 
 
 def _format_for(target: Path, name: str) -> Format:
@@ -154,15 +160,6 @@ def _label_set(project: Project, target: Path) -> LabelSet:
     )
 
 
-def _require_one_class(labels: LabelSet, title: str) -> None:
-    several = sum(len(record.labels) > 1 for record in labels.records)
-    if several:
-        raise ProjectError(
-            f"{count_of(several, 'picture')} of this project have more than one class.",
-            f"{title} cannot say that: export JSONL or CSV.",
-        )
-
-
 def _export_into_folder(
     project: Project,
     target: Path,
@@ -191,7 +188,7 @@ def _export_into_folder(
 
 def _write_class_folders(project: Project, labels: LabelSet, copier: Copier) -> None:
     """Copy the pictures into `<split>/<class>/`, or `<class>/` when no picture has a split."""
-    _require_one_class(labels, FORMATS["folders"].title)
+    require_one_class(labels, FORMATS["folders"].title)
     folders = folder_names(list(labels.classes))
     has_splits = labels.has_splits or any(is_split_name(name) for name in folders.values())
 

@@ -27,8 +27,11 @@ from visionft.project.names import natural_key
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet", "labels.jsonl", "labels.csv")
 # Names of folders that hold pictures and say nothing of them.
 CONTAINERS = (
-    "all", "data", "dataset", "image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures", "raw",
+    "all", "data", "dataset", "default", "image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures",
+    "raw",
 )  # fmt: skip
+# Folders of pictures without a class, as datumaro (and CVAT), FiftyOne and Roboflow call them.
+_UNLABELLED = ("no_label", "_unlabeled", "unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: 
     """List a folder of class folders: `<class>/**`, `<train|val|test>/<class>/**`, or pictures without a class.
 
     The class is the first folder below the source (or below the split), however deep a file lies in it. A lone folder
-    called `images`, `data` or the like is no class. When `should_stop` says so, what was listed until then is returned.
+    called `images`, `data` or the like is no class, nor is `no_label`. When `should_stop` says so, what was listed
+    until then is returned.
     """
     skipped: list[Rejected] = []
     unreadable: list[Rejected] = []
@@ -59,6 +63,7 @@ def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: 
     names = {look.folder: look.name for look in classes if look.folder}
     files: list[SourceFile] = []
     found: dict[str, None] = {}
+    unlabelled: dict[str, None] = {}
     for folder in layout.beside:
         skipped.append(Rejected(printable(folder), "lies beside the folders of the splits and is none"))
     start, base_start = len(str(source / "x")) - 1, len(str(layout.base / "x")) - 1
@@ -71,7 +76,9 @@ def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: 
         leading = below_split.get(parts[0], ()) if parts else ()
         split = split_of(leading[0]) if leading else None
         within = parts[len(leading) :] if parts[: len(leading)] == leading else ()
-        labels = tuple(names.get(part, part) for part in within[:1])
+        is_unlabelled = bool(within) and within[0].casefold() in _UNLABELLED and within[0] not in names
+        unlabelled |= dict.fromkeys(within[:1] if is_unlabelled else ())
+        labels = () if is_unlabelled else tuple(names.get(part, part) for part in within[:1])
         found |= dict.fromkeys(labels)
         if len(files) % 1000 == 999:
             on_event(Progress(stage="Look for pictures", done=len(files) + 1, total=0))
@@ -82,6 +89,7 @@ def scan_folder(source: Path, *, on_event: OnEvent = ignore_event, should_stop: 
     interpretation = Interpretation(
         file=source,
         class_folders=tuple(found),
+        unlabelled_folders=tuple(unlabelled),
         split_folders=tuple(folder.name for folder in layout.splits),
         ignored_folders=tuple(folder.name for folder in layout.beside),
         foreign="" if found else foreign_labels(unwrap(source)),

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.files import is_file
 from visionft.project.formats.labels_file import LabelRecord, relative_name
+from visionft.project.names import count_of
 
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
+_BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists of names lose it
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets pass over folders that begin with two
 _MAX_FOLDER_BYTES = 120
 
 
@@ -95,7 +99,7 @@ class Copier:
             return None
         folder = self.folder / inner
         folder.mkdir(parents=True, exist_ok=True)
-        name = Path(safe_name(Path(record.name).name))
+        name = Path(safe_name(_with_suffix(Path(record.name).name, record.format)))
         if (folder / name).exists() or f"{inner}/{name.stem}".casefold() in taken:
             name = Path(f"{name.stem}-{record.sha256[:12]}{name.suffix}")
         taken.add(f"{inner}/{name.stem}".casefold())
@@ -104,12 +108,32 @@ class Copier:
         return (Path(inner) / name).as_posix()
 
 
+def require_one_class(labels: LabelSet, title: str) -> None:
+    """Return when no picture has several classes, of which a folder could hold one.
+
+    Raises:
+        ProjectError: Some do.
+    """
+    several = sum(len(record.labels) > 1 for record in labels.records)
+    if several:
+        raise ProjectError(
+            f"{count_of(several, 'picture')} of this project have more than one class.",
+            f"{title} cannot say that: export JSONL or CSV.",
+        )
+
+
+def _with_suffix(name: str, file_format: str) -> str:
+    """Return a picture's name with the suffix of its format where it has none: other tools know pictures by it."""
+    suffix = ".jpg" if file_format in ("JPEG", "MPO") else f".{file_format.lower()}"
+    return name if Path(name).suffix.casefold() in IMAGE_SUFFIXES else f"{name}{suffix}"
+
+
 def folder_names(class_names: list[str]) -> dict[str, str]:
     """Return a folder name per class that every system can store, and no two of which are the same anywhere."""
     result: dict[str, str] = {}
     taken: set[str] = set()
     for name in class_names:
-        base = safe_name(name)
+        base = _HIDDEN.sub("%5F", safe_name(name))
         folder, number = base, 1
         while unicodedata.normalize("NFC", folder).casefold() in taken:
             number += 1
@@ -127,6 +151,7 @@ def safe_name(name: str) -> str:
     if room > 0 and len(safe.encode()) > _MAX_FOLDER_BYTES:
         safe = stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix
     safe = safe.encode()[:_MAX_FOLDER_BYTES].decode("utf-8", "ignore")
+    safe = _BLANK_AT_EDGE.sub("%20", safe)
     if safe[-1:] in (".", " "):
         safe = f"{safe[:-1]}%{ord(safe[-1]):02X}"
     return f"_{safe}" if _RESERVED.fullmatch(safe) or safe.startswith(".") else safe

@@ -17,7 +17,7 @@ from visionft.project.formats.locating import PictureFinder
 from visionft.project.formats.readers import listing_of_rows
 from visionft.project.formats.whole_files import check_size
 
-_METADATA = "metadata.jsonl"
+_METADATA, _CARD = "metadata.jsonl", "README.md"
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _MAX_ROWS, _MAX_UNPACKED = 5_000_000, 2 * 2**30
 
@@ -121,3 +121,12 @@ def write_image_folder(labels: LabelSet, copier: Copier) -> None:
     for folder, lines in rows.items():
         text = "".join(f"{line}\n" for line in lines)
         (folder / _METADATA).write_text(text, encoding="utf-8", newline="\n")
+    if labels.has_splits and not copier.stopped:
+        names = [folder.name for folder in rows]
+        (copier.folder / _CARD).write_text(_card(names), encoding="utf-8", newline="\n")
+
+
+def _card(splits: Sequence[str]) -> str:
+    """Return the page by which `load_dataset` of the folder finds every split: without, it passes over `unassigned`."""
+    files = [line for name in splits for line in (f"  - split: {name}", f"    path: {name}/**")]
+    return "\n".join(["---", "configs:", "- config_name: default", "  data_files:", *files, "---", ""])

@@ -29,12 +29,14 @@ class LabelRecord:
     Attributes:
         name: Its path in the source it came from.
         size: (width, height) in pixels, as in the file.
+        format: Of the file, as Pillow calls it, such as "JPEG".
     """
 
     path: Path
     name: str
     sha256: str
     size: tuple[int, int]
+    format: str
     labels: tuple[str, ...]
     split: Split | None
     tags: tuple[str, ...]
@@ -74,15 +76,16 @@ def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[Label
     labels = _names_by_image(connection, "label", "class", "position, class.id")
     tags = _names_by_image(connection, "image_tag", "tag", "name")
     rows = connection.execute(
-        """SELECT id, root_id, path, name, sha256, width, height, split, review, note FROM image
+        """SELECT id, root_id, path, name, sha256, width, height, format, split, review, note FROM image
             WHERE removed_at IS NULL ORDER BY id"""
     )
-    for image_id, root_id, path, name, sha256, width, height, split, review, note in rows:
+    for image_id, root_id, path, name, sha256, width, height, file_format, split, review, note in rows:
         yield LabelRecord(
             path=roots.path_of(root_id, path),
             name=name or path,
             sha256=sha256,
             size=(width, height),
+            format=file_format,
             labels=labels.get(image_id, ()),
             split=split,
             tags=tags.get(image_id, ()),

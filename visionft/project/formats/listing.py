@@ -22,8 +22,8 @@ SPLIT_WORDS: dict[str, Split | None] = {
 # Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
 _BESIDE_A_SPLIT = (
     "annotation", "annotations", "class", "classes", "coco", "data", "dataset", "file", "files", "image", "images",
-    "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "pics", "pictures", "photos", "seg",
-    "set", "split",
+    "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "obj", "pics", "pictures", "photos",
+    "seg", "set", "split",
 )  # fmt: skip
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")  # `train2017`
 
@@ -66,12 +66,16 @@ class Interpretation:
         label_columns: Those that give classes: one, or one per class (one-hot).
         split_column: The one that gives splits.
         class_folders: Folders whose names became classes.
+        unlabelled_folders: Folders whose names say that their pictures have no class, such as `no_label`.
         split_folders: Folders whose names became splits.
         ignored_folders: Folders beside splits that are neither.
         format: What the file is, where that is no table, such as COCO; empty for tables and folders.
         marked: Pictures in which boxes or shapes are marked, whose classes were not taken as labels.
         is_from_marks: The classes of boxes or shapes were taken: each that is marked in a picture is a label of it.
         has_only_marks: Boxes or shapes are all that the file has, and nobody said whether their classes are labels.
+        found_elsewhere: Pictures that were found by their names, in other folders than the file says.
+        separator: What stands between several classes in one cell, where cells of this table were divided.
+        unread: Files that lie there, may hold labels, and were not read.
         foreign: The tool whose label files lie there and are not read; empty for none.
         is_unlabelled_by_choice: The user said that there are no labels to be taken.
     """
@@ -82,12 +86,16 @@ class Interpretation:
     label_columns: tuple[str, ...] = ()
     split_column: str = ""
     class_folders: tuple[str, ...] = ()
+    unlabelled_folders: tuple[str, ...] = ()
     split_folders: tuple[str, ...] = ()
     ignored_folders: tuple[str, ...] = ()
     format: str = ""
     marked: int = 0
     is_from_marks: bool = False
     has_only_marks: bool = False
+    found_elsewhere: int = 0
+    separator: str = ""
+    unread: tuple[str, ...] = ()
     foreign: str = ""
     is_unlabelled_by_choice: bool = False
 

@@ -2,19 +2,23 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.parse import unquote
+from itertools import takewhile
+from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote, urlsplit
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.files import is_file, list_folder
 from visionft.foreign_text import is_unicode
 from visionft.project.formats.folders import CONTAINERS, walk
-from visionft.project.formats.listing import is_split_name
+from visionft.project.formats.listing import SourceFile, is_split_name
 
 _LABEL_FOLDERS = ("annotation", "annotations", "ann", "labels")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of a file that it was given
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LOCAL_FILE = "?d="  # Label Studio's address of a file below its document root
 
 
@@ -25,6 +29,20 @@ def data_folder(file: Path) -> Path:
         return file.parent
     beside = [entry.name for entry in list_folder(above) if entry.is_dir()]
     return above if any(name.casefold() in CONTAINERS or is_split_name(name) for name in beside) else file.parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """A picture that was found by its name: where, where its name says, and the folder that stands in the name."""
+
+    path: Path
+    meant: Path
+    folder: Path
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it lies in another folder than its name says."""
+        return _common_end(self.path.parent, self.folder) < len(self.folder.parts)
 
 
 class PictureFinder:
@@ -44,6 +62,7 @@ class PictureFinder:
         self._base, self._root = base, root or base
         self._is_confined = is_confined
         self._beside = tuple(beside)
+        self._guesses: dict[str, _Guess] = {}
 
     @classmethod
     def of(cls, file: Path, *, is_confined: bool = False, beside: Sequence[Path] = ()) -> "PictureFinder":
@@ -63,7 +82,8 @@ class PictureFinder:
         """Return the picture's absolute path; where nothing is found, the path that the name means.
 
         Tried in this order: as written, below `images/` and the folders beside, each also with a picture's suffix; then
-        anywhere below the folder when only one file there has that name. Of an address only the last part counts.
+        anywhere below the folder, by the end of the path that agrees best, where no other file there agrees as well. Of
+        an address only the path counts.
 
         Raises:
             ValueError: The name is no file name, or leads out of the folder although it must not.
@@ -72,20 +92,50 @@ class PictureFinder:
             raise ValueError("no file name")
         if not is_unicode(name):
             raise ValueError("the file name is not valid Unicode")
-        name = _without_address(name)
-        literal = Path(os.path.normpath(self._base / _native(name)))
-        if self._is_confined and not literal.is_relative_to(self._root):
+        readings = _readings(name)
+        meant = [Path(os.path.normpath(self._base / path)) for path in readings]
+        leads_out = self._is_confined and not all(path.is_relative_to(self._root) for path in meant)
+        for path in () if leads_out else readings:
+            for folder in (self._base, self._base / "images", *self._beside):
+                found = self._in_folder(folder, path)
+                if found:
+                    return found
+        guess = self._below(meant[-1])
+        if guess is None and leads_out:
             raise ValueError("the file name leads out of the archive")
-        for folder in (self._base, self._base / "images", *self._beside):
-            found = self._in_folder(folder, _native(name))
-            if found:
-                return found
-        by_name = self._named(literal.name) or self._named(_UPLOADED.sub("", literal.name, count=1))
+        if guess is not None:
+            self._guesses[name] = _Guess(guess, meant[-1], readings[-1].parent)
+        return guess or meant[-1]
+
+    def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
+        """Return the entries of the label file without wrong guesses, and how many pictures lie elsewhere than it says.
+
+        A picture that was guessed for one name, and that another name means, too, is not the one that is missing.
+        """
+        names: defaultdict[Path, set[str]] = defaultdict(set)
+        for file in files:
+            names[file.path].add(file.name)
+        wrong = {name for name, guess in self._guesses.items() if len(names[guess.path]) > 1}
+        settled = [replace(file, path=self._guesses[file.name].meant) if file.name in wrong else file for file in files]
+        return settled, sum(guess.is_elsewhere for name, guess in self._guesses.items() if name not in wrong)
+
+    def _below(self, meant: Path) -> Path | None:
+        """Return the one file anywhere below the root that a path is likeliest to mean."""
+        named = self._named(meant.name) or self._uploaded(meant.name)
+        agreeing = {path: _common_end(path.parent, meant.parent) for path in named}
+        closest = [path for path in named if agreeing[path] == max(agreeing.values())]
         for folder in self._beside:
-            inside = [path for path in by_name if path.is_relative_to(folder)]
+            inside = [path for path in closest if path.is_relative_to(folder)]
             if len(inside) == 1:
                 return inside[0]
-        return by_name[0] if len(by_name) == 1 else literal
+        return closest[0] if len(closest) == 1 else None
+
+    def _uploaded(self, name: str) -> list[Path]:
+        """Return what Label Studio was given when it calls a file so: it puts signs before the name, `_` for blanks."""
+        if not _UPLOADED.match(name):
+            return []
+        bare = _UPLOADED.sub("", name, count=1)
+        return self._named(bare) or self._by_cleaned_name.get(bare, [])
 
     def _named(self, name: str) -> list[Path]:
         return self._by_name.get(name) or self._by_stem.get(name) or []
@@ -119,6 +169,10 @@ class PictureFinder:
         return _grouped(self._files, lambda path: path.name)
 
     @cached_property
+    def _by_cleaned_name(self) -> dict[str, list[Path]]:
+        return _grouped(self._files, lambda path: path.name.replace(" ", "_"))
+
+    @cached_property
     def _by_stem(self) -> dict[str, list[Path]]:
         pictures = [path for path in self._files if path.suffix.lower() in IMAGE_SUFFIXES]
         return _grouped(pictures, lambda path: path.stem)
@@ -131,14 +185,17 @@ def _grouped(paths: list[Path], key: Callable[[Path], str]) -> dict[str, list[Pa
     return groups
 
 
-def _without_address(name: str) -> str:
+def _common_end(first: Path, second: Path) -> int:
+    """Return how many of the last parts of two paths are the same."""
+    same = zip(reversed(first.parts), reversed(second.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], same))
+
+
+def _readings(name: str) -> list[Path]:
+    """Return the paths that a name may be: an address, as it is, and with the backslashes of Windows as separators."""
     if _LOCAL_FILE in name:
-        return unquote(name.partition(_LOCAL_FILE)[2])
-    return name.rpartition("/")[2] if "://" in name else name
-
-
-def _native(name: str) -> Path:
-    """Return a file name as a path of this system: backslashes from Windows become separators."""
-    if os.sep == "/" and "\\" in name and "/" not in name:
-        return Path(PureWindowsPath(name).as_posix())
-    return Path(PurePosixPath(name))
+        return [Path(unquote(name.partition(_LOCAL_FILE)[2]))]
+    if _ADDRESS.match(name):
+        return [Path(unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/"))]
+    has_backslashes = "\\" in name and "/" not in name
+    return [Path(name), Path(PureWindowsPath(name).as_posix())] if has_backslashes else [Path(name)]

@@ -15,6 +15,7 @@ from visionft.errors import ProjectError
 from visionft.files import parse_json
 from visionft.foreign_text import from_spreadsheet_cell, printable
 from visionft.project.formats.annotated import objects
+from visionft.project.formats.cells import names_in, separator_in
 from visionft.project.formats.columns import Columns, has_file_column, recognise, says_yes
 from visionft.project.formats.csv_rows import csv_rows
 from visionft.project.formats.labels_file import classes_file, read_classes_file
@@ -29,6 +30,7 @@ from visionft.project.formats.listing import (
     split_of,
 )
 from visionft.project.formats.locating import PictureFinder
+from visionft.project.formats.recognising import not_utf_8, text_encoding
 from visionft.project.formats.whole_files import check_size, read_label_json
 
 _SAMPLE_ROWS = 2000  # enough to see what a column holds
@@ -112,6 +114,7 @@ def _without_choices(value: Any) -> Any:
 def lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
     """Say whether a file is a table whose rows name pictures that are there, as far as its first rows tell."""
     try:
+        check_size(file)
         if file.suffix.casefold() in (".jsonl", ".ndjson"):
             rows: Iterable[tuple[int, Row]] = _json_rows(file)
             titles: list[str] = []
@@ -154,23 +157,29 @@ def listing_of_rows(
             files.append(_source_file(row, columns, finder))
         except ValueError as error:
             rejected.append(Rejected(f"{printable(file)}:{line}", str(error)))
+    settled, found_elsewhere = finder.settled(files)
+    read = _interpretation(file, columns, good) if columns else None
     return Listing(
-        tuple(files),
+        tuple(settled),
         unreadable=tuple(rejected),
         classes=read_classes_file(classes_file(file)),
-        interpretations=(_interpretation(file, columns, choice),) if columns else (),
+        interpretations=(replace(read, found_elsewhere=found_elsewhere, is_unlabelled_by_choice=choice.is_unlabelled),)
+        if read
+        else (),
     )
 
 
-def _interpretation(file: Path, columns: Columns, choice: ColumnChoice) -> Interpretation:
-    interpretation = Interpretation(
+def _interpretation(file: Path, columns: Columns, sample: Sequence[dict[str, Any]]) -> Interpretation:
+    cells = [str(row.get(columns.label) or "") for row in sample] if columns.holds_lists else []
+    signs = [sign for cell in cells if (sign := separator_in(cell))]
+    return Interpretation(
         file=file,
         columns=tuple(title for title in columns.titles if title not in columns.own.values()),
         file_column=columns.file,
         label_columns=(columns.label,) if columns.label else columns.classes,
         split_column=columns.split,
+        separator=signs[0] if signs else "",
     )
-    return replace(interpretation, is_unlabelled_by_choice=True) if choice.is_unlabelled else interpretation
 
 
 def _source_file(row: dict[str, Any], columns: Columns, finder: PictureFinder) -> SourceFile:
@@ -197,7 +206,7 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: PictureFinder) -
         name=name,
         labels=_labels(row, columns),
         split=split_of(split) if split else None,
-        tags=_texts(own.get("tags")),
+        tags=names_in(own.get("tags")),
         review=review,
         note=note if isinstance(note, str) and note.strip() else None,
         sha256=sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
@@ -206,39 +215,8 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: PictureFinder) -
 
 def _labels(row: dict[str, Any], columns: Columns) -> tuple[str, ...]:
     if columns.label:
-        return _texts(row.get(columns.label), is_list=columns.holds_lists)
+        return names_in(row.get(columns.label), is_list=columns.holds_lists)
     return tuple(title for title in columns.classes if says_yes(row.get(title, "")))
-
-
-def _texts(value: Any, *, is_list: bool = True) -> tuple[str, ...]:
-    """Return the names in a cell or a JSON value. A number is the name of a class, a truth value is not."""
-    match value:
-        case None:
-            return ()
-        case bool() | dict():
-            raise ValueError(f"{value} is not a name")
-        case int():
-            return (str(value),)
-        case str():
-            return _split_cell(value, is_list=is_list)
-        case list():
-            return tuple(name for item in value for name in _texts(item, is_list=False))  # type: ignore[reportUnknownVariableType]
-        case _:
-            raise ValueError(f"{value!r} is not a name")
-
-
-def _split_cell(cell: str, *, is_list: bool) -> tuple[str, ...]:
-    text = cell.strip()
-    if is_list and text.startswith("["):
-        try:
-            value = parse_json(text)
-        except ValueError:
-            pass
-        else:
-            return _texts(value, is_list=False)
-    separator = next((sign for sign in ("|", ";", ",") if is_list and sign in text), None)
-    parts = text.split(separator) if separator else [text]
-    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
@@ -256,10 +234,14 @@ def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
 def _json_rows(file: Path) -> Iterator[tuple[int, Row]]:
     """Yield the objects with their line numbers, or why a line holds none."""
     try:
-        with file.open("rb") as handle:
-            for line, data in enumerate(handle, 1):
+        encoding = text_encoding(file)
+        with file.open("rb") if encoding == "utf-8-sig" else file.open(encoding=encoding) as handle:
+            for line, text in enumerate(handle, 1):
+                data = text.encode() if isinstance(text, str) else text
                 if data.strip(b" \t\r\n\xef\xbb\xbf"):
                     yield line, _json_object(data)
+    except UnicodeError as error:
+        raise not_utf_8(file) from error
     except OSError as error:
         raise ProjectError(
             f"{file} cannot be read: {error.strerror}.", "Check the path and its permissions."

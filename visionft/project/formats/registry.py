@@ -10,6 +10,7 @@ from pathlib import Path
 from visionft.project.formats.coco import read_coco, write_coco
 from visionft.project.formats.create_ml import read_create_ml, write_create_ml
 from visionft.project.formats.cvat import read_cvat, write_cvat
+from visionft.project.formats.datumaro import read_datumaro
 from visionft.project.formats.fiftyone import read_fiftyone, write_fiftyone
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.hugging_face import read_parquet, write_image_folder
@@ -18,7 +19,7 @@ from visionft.project.formats.labelme import read_labelme, write_labelme
 from visionft.project.formats.listing import Listing
 from visionft.project.formats.readers import read_csv, read_json_table, read_jsonl
 from visionft.project.formats.recognising import bears, glance
-from visionft.project.formats.voc import read_voc, write_voc
+from visionft.project.formats.voc import SETS, read_voc, write_voc
 from visionft.project.formats.yolo import write_yolo
 
 SourceFormat = str  # a name of `FORMATS`, or "auto"
@@ -37,6 +38,8 @@ class Format:
             where the suffix says enough.
         read: Lists the pictures of a label file (see `readers.read_csv`); None for what `importing.sources` opens
             itself: archives of any of these, class folders, and folders whose layout or tables tell it by themselves.
+        folder: A folder below that of the pictures which tells the format by itself; empty for none.
+        is_text: Whether its files can be looked into as text.
         is_per_picture: There is a label file for each picture; `read` takes their folder, too.
         is_import: Whether pictures come in in it.
         is_export: Whether labels go out in it (`exporting.export_labels`).
@@ -50,6 +53,8 @@ class Format:
     suffixes: tuple[str, ...] = ()
     signs: tuple[tuple[str, ...], ...] = ()
     read: Callable[..., Listing] | None = None
+    folder: str = ""
+    is_text: bool = True
     is_per_picture: bool = False
     is_import: bool = True
     is_export: bool = True
@@ -89,6 +94,7 @@ FORMATS: dict[str, Format] = {
             title="Parquet table",
             suffixes=(".parquet",),
             read=read_parquet,
+            is_text=False,
             is_export=False,
         ),
         Format(
@@ -118,11 +124,19 @@ FORMATS: dict[str, Format] = {
             words="Copies of the pictures, with one file of their classes; one of both for each split.",
             suffixes=(".json",),
             signs=(
-                (r'"classes"\s*:\s*\[', r'"labels"\s*:\s*\{'),
+                (r'"classes"\s*:\s*(\[|null)', r'"labels"\s*:\s*\{'),
                 (r'"samples"\s*:\s*\[', r'"filepath"\s*:'),
             ),
             read=read_fiftyone,
             write_folder=write_fiftyone,
+        ),
+        Format(
+            name="datumaro",
+            title="Datumaro",
+            suffixes=(".json",),
+            signs=((r'"categories"\s*:\s*\{', r'"items"\s*:\s*\['),),
+            read=read_datumaro,
+            is_export=False,
         ),
         Format(
             name="labelme",
@@ -167,6 +181,7 @@ FORMATS: dict[str, Format] = {
             suffixes=(".xml",),
             signs=((r"<annotation\b", r"<filename>|<object>"),),
             read=read_voc,
+            folder=SETS,
             is_per_picture=True,
             write_folder=write_voc,
         ),

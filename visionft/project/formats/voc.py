@@ -1,10 +1,12 @@
 """Pascal VOC: an XML file per picture in `Annotations`, whose objects are present in the picture; lists in `ImageSets`.
 
-Presence is all that it says of a whole picture: each class of which there is an object is a label.
+Presence is all that it says of a whole picture: each class of which there is an object is a label, and each in whose
+list (`cat_train.txt`) the picture stands with 1. Datumaro and CVAT write labels of pictures into these lists alone.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +17,25 @@ from visionft.foreign_text import printable
 from visionft.project.formats.annotated import Annotated, annotated_listing, attempt
 from visionft.project.formats.folders import walk
 from visionft.project.formats.handing_out import Copier, LabelSet, xml_text
-from visionft.project.formats.listing import AUTOMATIC, ColumnChoice, Listing, Rejected, is_split_name, split_of
+from visionft.project.formats.labels_file import ClassLook
+from visionft.project.formats.listing import (
+    AUTOMATIC,
+    UNASSIGNED_FOLDER,
+    ColumnChoice,
+    Listing,
+    Rejected,
+    is_split_name,
+    split_of,
+)
 from visionft.project.formats.locating import PictureFinder, data_folder
 from visionft.project.formats.whole_files import Element, xml_elements
 
 _TITLE = "Pascal VOC"
-_ANNOTATIONS, _PICTURES, _SETS = "Annotations", "JPEGImages", "ImageSets/Main"
+SETS = "ImageSets/Main"
+_ANNOTATIONS, _PICTURES, _CLASSES = "Annotations", "JPEGImages", "labelmap.txt"
+_ALL = "default"  # the list of all pictures, as datumaro calls it: what is in no list, it does not read
+_BACKGROUND = "background"  # datumaro's class of pixels that show nothing
+_PRESENT = re.compile(r"(?P<picture>.*\S)\s+(?P<flag>-1|0|1)")
 _MASKS = ("SegmentationClass", "SegmentationObject")  # pictures that are labels of pixels
 
 
@@ -34,22 +49,33 @@ def read_voc(
     """
     root = path if path.is_dir() else data_folder(path)
     files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".xml"]
-    splits, lists = _sets(root)
+    sets = _sets_in(root)
     entries: list[Annotated | Rejected] = []
     read: list[Path] = []
+    described: set[str] = set()
     for file in files:
         entry = _entry(file)
         if entry is not None:
-            entries.append(replace(entry, split=splits.get(file.stem)) if isinstance(entry, Annotated) else entry)
+            names = _names_of(file, root)
+            described.update(names)
+            entries.append(sets.added_to(entry, names) if isinstance(entry, Annotated) else entry)
             read.append(file)
     if not any(isinstance(entry, Annotated) for entry in entries) and is_file(path):
         raise ProjectError(f"{path} is no {_TITLE} file.", "Choose the folder that holds it, or another file.")
+    listed = [] if is_file(path) else [name for name in sets.pictures if name not in described]
+    entries += [sets.added_to(Annotated(name=name, place=SETS), (name,)) for name in listed]
     finder = PictureFinder(root, is_confined=is_confined, beside=_folders(root, beside), root=root)
     masks = [file for name in _MASKS for file in list_folder(root / name)]
     listing = annotated_listing(
-        path, _TITLE, entries, finder=finder, choice=choice, label_files=(*read, *lists, *masks)
+        path,
+        _TITLE,
+        entries,
+        finder=finder,
+        choice=choice,
+        label_files=(*read, *sets.files, *masks),
+        classes=sets.classes,
     )
-    is_presence = any(each.labels for each in listing.files)
+    is_presence = any(each.labels for each in listing.files) and bool(read)
     interpretations = tuple(replace(each, is_from_marks=is_presence) for each in listing.interpretations)
     return replace(listing, interpretations=interpretations)
 
@@ -83,40 +109,95 @@ def _folders(root: Path, beside: Sequence[Path]) -> tuple[Path, ...]:
     return (*beside, *pictures)
 
 
-def _sets(root: Path) -> tuple[dict[str, Split], list[Path]]:
-    """Return the split of each picture that a list names, and the lists; `trainval` and lists of a class name none."""
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """What the lists of a VOC folder say of each picture; its name there has no suffix.
+
+    Attributes:
+        files: The lists.
+        classes: Those that `labelmap.txt` declares.
+        splits: Those of the pictures that the list of a split names; `trainval` gives none.
+        labels: The classes in whose lists a picture stands with 1.
+    """
+
+    files: tuple[Path, ...]
+    classes: tuple[ClassLook, ...]
+    splits: dict[str, Split]
+    labels: dict[str, list[str]]
+
+    @property
+    def pictures(self) -> dict[str, None]:
+        """Every picture that has a split or a class."""
+        return dict.fromkeys((*self.splits, *self.labels))
+
+    def added_to(self, entry: Annotated, names: Sequence[str]) -> Annotated:
+        """Return an entry with the split and the classes that the lists give it under one of these names."""
+        split = next((self.splits[name] for name in names if name in self.splits), None)
+        labels = [label for name in dict.fromkeys(names) for label in self.labels.get(name, [])]
+        return replace(entry, split=split, labels=(*entry.labels, *labels))
+
+
+def _sets_in(root: Path) -> _Sets:
+    classes = _declared(root / _CLASSES)
+    lists = [file for file in list_folder(root / SETS) if file.suffix == ".txt"]
     splits: dict[str, Split] = {}
-    lists = [file for file in list_folder(root / _SETS) if file.suffix == ".txt"]
+    labels: dict[str, list[str]] = {}
     for file in lists:
         split = split_of(file.stem) if is_split_name(file.stem) else None
         if split is not None:
-            splits |= dict.fromkeys(_names_in(file), split)
-    return splits, lists
+            splits |= dict.fromkeys(_lines_of(file), split)
+        name = _class_of_list(file, lists)
+        for line in _lines_of(file) if name else ():
+            found = _PRESENT.fullmatch(line)
+            if found and found["flag"] == "1":
+                labels.setdefault(found["picture"], []).append(name)
+    used = {name for names in labels.values() for name in names}
+    looks = tuple(ClassLook(name) for name in classes if name != _BACKGROUND or name in used)
+    return _Sets((*lists, root / _CLASSES), looks, splits, labels)
 
 
-def _names_in(file: Path) -> Iterator[str]:
+def _class_of_list(file: Path, lists: Sequence[Path]) -> str:
+    """Return the class that a list is of, `cat` for `cat_train.txt` beside `train.txt`; empty for one of all."""
+    whole = (each.stem for each in lists if file.stem.endswith(f"_{each.stem}"))
+    return next((file.stem.removesuffix(f"_{stem}") for stem in whole), "")
+
+
+def _names_of(file: Path, root: Path) -> tuple[str, ...]:
+    """Return what lists may call the picture of an XML file: with the folders below `Annotations`, or without."""
+    inner = file.relative_to(root).with_suffix("").as_posix().removeprefix(f"{_ANNOTATIONS}/")
+    return (inner, file.stem)
+
+
+def _declared(file: Path) -> list[str]:
+    """Return the classes of `labelmap.txt`: `name:colour:parts:actions`."""
+    lines = _lines_of(file) if is_file(file) else ()
+    return [line.rsplit(":", 3)[0] for line in lines if not line.startswith("#") and line.count(":") >= 3]
+
+
+def _lines_of(file: Path) -> Iterator[str]:
     try:
         with file.open(encoding="utf-8", errors="replace") as handle:
-            for line in handle:
-                yield from line.split()[:1]
+            yield from filter(None, (line.strip() for line in handle))
     except OSError as error:
         raise ProjectError(f"{file} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
 
 def write_voc(labels: LabelSet, copier: Copier) -> None:
-    """Write pictures, a file for each, and the lists of the splits. An object is as large as its picture."""
-    sets: dict[Split, list[str]] = {}
+    """Write pictures, a file for each, the lists of the splits, and the classes; objects are as large as pictures."""
+    sets: dict[str, list[str]] = {}
     for record, name in copier.copies(labels, lambda _: _PICTURES, has_own_stems=True):
         stem = Path(name).stem
         file = copier.folder / _ANNOTATIONS / f"{stem}.xml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(_annotation(Path(name).name, record.size, record.labels), encoding="utf-8", newline="\n")
-        if record.split:
-            sets.setdefault(record.split, []).append(stem)
+        sets.setdefault(record.split or (UNASSIGNED_FOLDER if labels.has_splits else _ALL), []).append(stem)
     for split, stems in sets.items():
-        (copier.folder / _SETS).mkdir(parents=True, exist_ok=True)
+        (copier.folder / SETS).mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{stem}\n" for stem in stems)
-        (copier.folder / _SETS / f"{split}.txt").write_text(lines, encoding="utf-8", newline="\n")
+        (copier.folder / SETS / f"{split}.txt").write_text(lines, encoding="utf-8", newline="\n")
+    names = [name for name in labels.classes if not name.startswith("#") and ":" not in name]
+    lines = "".join(f"{name}:::\n" for name in names)  # without it, datumaro and CVAT know the classes of VOC 2012 only
+    (copier.folder / _CLASSES).write_text(lines, encoding="utf-8", newline="\n")
 
 
 def _annotation(name: str, size: tuple[int, int], names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from xml.parsers import expat
 from visionft.amounts import size_text
 from visionft.errors import ProjectError
 from visionft.files import parse_json
+from visionft.project.formats.recognising import not_utf_8, text_encoding
 
 MAX_BYTES = 200 * 2**20  # of JSON: about six times as much memory while it is read
 _MAX_DEPTH = 50
@@ -64,11 +65,11 @@ def read_label_json(file: Path) -> Any:
     """
     check_size(file)
     try:
-        return parse_json(file.read_bytes().decode("utf-8-sig"))
+        return parse_json(file.read_bytes().decode(text_encoding(file)))
     except OSError as error:
         raise _unreadable(file, error) from error
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{file} is not UTF-8 text.", "Save it again as UTF-8.") from error
+    except UnicodeError as error:
+        raise not_utf_8(file) from error
     except json.JSONDecodeError as error:
         raise ProjectError(f"{file} is no JSON: line {error.lineno}: {error.msg}.", _AGAIN) from error
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from visionft.errors import NextStep, ProjectError
 from visionft.files import write_json
-from visionft.project.formats.handing_out import Copier, LabelSet, folder_names
+from visionft.project.formats.handing_out import Copier, LabelSet, folder_names, require_one_class
 from visionft.project.formats.labels_file import CLASSES_FILE, LabelRecord
 
 
@@ -18,6 +18,7 @@ def write_yolo(labels: LabelSet, copier: Copier) -> None:
             "Divide the pictures first.",
             NextStep("split"),
         )
+    require_one_class(labels, "YOLO classification")
     folders = folder_names(list(labels.classes))
 
     def place(record: LabelRecord) -> str | None:

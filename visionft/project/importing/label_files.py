@@ -1,5 +1,6 @@
 """Which label files of a folder say what its pictures show: tables by name and rows, other tools' by their text."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -9,14 +10,22 @@ from pathlib import Path
 from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.files import is_file, list_folder
-from visionft.project.formats.folders import CONTAINERS, METADATA_FILES, scan_folder, split_folders
+from visionft.foreign_text import printable
+from visionft.project.formats.folders import CONTAINERS, METADATA_FILES, scan_folder, split_folders, unwrap
 from visionft.project.formats.labels_file import CLASSES_FILE
-from visionft.project.formats.listing import ColumnChoice, Listing, is_split_name, split_of
+from visionft.project.formats.listing import ColumnChoice, Listing, SourceFile, is_split_name, split_of
 from visionft.project.formats.readers import lists_pictures
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, format_of
 
 _MOST_LOOKS = 12  # at files of a folder: where each picture has a file, one is like the other
 _MOST_FOLDERS = 500
+_MOST_FILES = 5000  # of a folder: enough to say that there are some
+# Of tables, label files and what other programs keep labels in.
+_MAY_HOLD_LABELS = (
+    ".arrow", ".csv", ".data", ".datum", ".db", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy", ".npz", ".ods",
+    ".parquet", ".pickle", ".pkl", ".sqlite", ".tfrecord", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml",
+)  # fmt: skip
+_TELLS_OF_THE_SET = re.compile(r"(?i)(readme|licen[cs]e|citation|notice|changelog|requirements)|.*classes\.json$")
 _PLAIN_TEXT = ".txt"  # beside class folders mostly a list of names for a split: a table only when it is asked for
 
 
@@ -49,9 +58,11 @@ def read_label_files(folder: Path, base: Path, wanted: Wanted) -> list[tuple[Lab
         ProjectError: There are several, and nothing says which is meant; or one cannot be read.
     """
     splits = split_folders(base)
-    tables = list(_tables(base, splits, wanted))
-    if tables:
-        return [(table, _read(table, splits, wanted)) for table in tables]
+    tables = [(table, _read(table, splits, wanted)) for table in _tables(base, splits, wanted)]
+    if any(_may_be_had(file) for _, listing in tables for file in listing.files):
+        return tables
+    if any(listing.files for _, listing in tables) and not wanted.choice.is_unlabelled:
+        _refuse(tables[0][0], folder)
     others = _annotations(folder, base, wanted)
     if not others or (wanted.only == "auto" and wanted.choice.is_unlabelled):
         return []
@@ -66,6 +77,11 @@ def read_label_files(folder: Path, base: Path, wanted: Wanted) -> list[tuple[Lab
     if is_needed and strangers and not fitting:
         _refuse(strangers[0], folder)
     return _of_one_tool(folder, fitting)
+
+
+def _may_be_had(file: SourceFile) -> bool:
+    """Say whether a picture is there, or may be found in the project by its content."""
+    return file.sha256 is not None or is_file(file.path)
 
 
 def _has_only_marks(listing: Listing) -> bool:
@@ -113,10 +129,18 @@ def _of_one_tool(folder: Path, found: list[tuple[LabelFile, Listing]]) -> list[t
         names = ", ".join(formats)
         raise ProjectError(f"{folder} holds labels of several tools: {names}.", "Import one of the files.")
     of_splits = [pair for pair in chosen if _says_split(pair[0].path)]
+    labelled = [pair for pair in chosen if not of_splits and _has_labels(pair[1])]
+    if len(labelled) == 1:  # beside COCO's `image_info.json`, which says nothing of what pictures show
+        return labelled
     if not of_splits and len(chosen) > 1:
         names = ", ".join(each.path.name for each, _ in chosen)
         raise ProjectError(f"{folder} holds several files that list its pictures: {names}.", "Import one of them.")
     return of_splits or chosen
+
+
+def _has_labels(listing: Listing) -> bool:
+    is_marked = any(each.marked or each.is_from_marks for each in listing.interpretations)
+    return is_marked or any(file.labels for file in listing.files)
 
 
 # -- tables --------------------------------------------------------------------------------------------------------
@@ -139,24 +163,38 @@ def _tables(base: Path, splits: Mapping[Path, Path], wanted: Wanted) -> Iterator
             found = True
             yield _table(files[0], split)
     if not found:
-        yield from _tables_beside_pictures(base, splits, suffixes)
+        beside = tuple(splits.values())
+        tables = list(_tables_beside_pictures(base, beside, suffixes))
+        inner = (table for outer, own in splits.items() for table in _tables_beside_pictures(outer, (own,), suffixes))
+        yield from tables or inner
 
 
-def _tables_beside_pictures(base: Path, splits: Mapping[Path, Path], suffixes: Set[str]) -> Iterator[LabelFile]:
-    """Yield tables of any name that list the pictures of this folder: `train.csv` beside `train/`, or a lone one.
+def _tables_beside_pictures(folder: Path, beside: Sequence[Path], suffixes: Set[str]) -> Iterator[LabelFile]:
+    """Yield tables of any name that list the pictures of a folder: `train.csv` beside `train/`, or a lone one.
 
     Raises:
         ProjectError: There are several, and nothing says which is meant.
     """
-    files = [file for file in list_folder(base) if file.suffix.casefold() in suffixes and is_file(file)]
-    tables = [file for file in files if lists_pictures(file, tuple(splits.values()))]
+    files = [file for file in list_folder(folder) if file.suffix.casefold() in suffixes and is_file(file)]
+    tables = [file for file in files if _lists_pictures(file, beside)]
     of_splits = [file for file in tables if is_split_name(file.stem)]
     others = [file for file in tables if file not in of_splits]
     if not of_splits and len(others) > 1:
         names = ", ".join(file.name for file in others)
-        raise ProjectError(f"{base} holds several files that list its pictures: {names}.", "Import one of them.")
+        raise ProjectError(f"{folder} holds several files that list its pictures: {names}.", "Import one of them.")
     for file in of_splits or others:
-        yield _table(file, split_of(file.stem))
+        yield _table(file, split_of(file.stem if file in of_splits else folder.name))
+
+
+def _lists_pictures(file: Path, beside: Sequence[Path]) -> bool:
+    """Say whether the rows of a table name pictures that are there."""
+    format_ = format_of(file)
+    if format_ is None or format_.read is None or format_.is_text:
+        return lists_pictures(file, beside)
+    try:
+        return any(is_file(entry.path) for entry in format_.read(file, beside=beside).files)
+    except ProjectError:
+        return False
 
 
 def _table(file: Path, split: Split | None) -> LabelFile:
@@ -183,15 +221,23 @@ def _annotations(folder: Path, base: Path, wanted: Wanted) -> list[LabelFile]:
             format_ = format_of(file)
             if format_ is not None and wanted.allows(format_):
                 found[format_.name].append(file)
+    for format_ in formats:
+        if format_.folder and any(list_folder(top / format_.folder) for top in _tops(folder, base)):
+            found[format_.name].append(base / format_.folder)
     return [label_file for name, files in found.items() for label_file in _of_format(FORMATS[name], files, base)]
 
 
 def _places(folder: Path, base: Path) -> Iterator[Path]:
     """Yield the folders in which label files are looked for, each once."""
-    tops = [base, *(above for above in base.parents if above.is_relative_to(folder))]
+    tops = _tops(folder, base)
     inner = [entry for top in tops for entry in _folders_in(top)]
     deeper = [entry for each in inner if _is_of_pictures(each) for entry in _folders_in(each) if _is_of_pictures(entry)]
     yield from islice(dict.fromkeys((*tops, *inner, *deeper)), _MOST_FOLDERS)
+
+
+def _tops(folder: Path, base: Path) -> list[Path]:
+    """Return the folders from the innermost that only others wrap outwards."""
+    return [base, *(above for above in base.parents if above.is_relative_to(folder))]
 
 
 def _is_of_pictures(folder: Path) -> bool:
@@ -226,3 +272,15 @@ def _says_split(file: Path) -> bool:
 
 def _split_said(file: Path) -> Split | None:
     return split_of(file.stem) if is_split_name(file.stem) else split_of(file.parent.name)
+
+
+# -- what was not read ----------------------------------------------------------------------------------------------
+
+
+def unread_files(folder: Path, read: Set[Path]) -> tuple[str, ...]:
+    """Return the names of files in a folder and near its pictures that may hold labels and are not among those read."""
+    base = unwrap(folder)
+    files = (file for place in _places(folder, base) for file in _listed(place)[:_MOST_FILES])
+    fitting = [file for file in files if file.suffix.casefold() in _MAY_HOLD_LABELS and is_file(file)]
+    others = [file for file in fitting if file not in read and not _TELLS_OF_THE_SET.match(file.name)]
+    return tuple(printable(file.relative_to(folder).as_posix()) for file in others)

@@ -2,12 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.types import Split
 from visionft.errors import NextStep, ProjectError
 from visionft.events import OnEvent, ShouldStop
 from visionft.files import write_error
@@ -20,12 +21,14 @@ from visionft.project.formats.listing import (
     Interpretation,
     Listing,
     Rejected,
+    SourceFile,
 )
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, SourceFormat, format_of
 from visionft.project.importing.archives import extract_zip
-from visionft.project.importing.label_files import Wanted, read_label_files
+from visionft.project.importing.label_files import Wanted, read_label_files, unread_files
 
 UNPACKED_PREFIX = ".unpacked-"
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +139,41 @@ def _list_folder(
     if not read:
         if only != "auto":
             raise ProjectError(f"{folder} holds no labels as {FORMATS[only].title}.", "Name the file itself.")
-        return scan_folder(folder, on_event=on_event, should_stop=should_stop)
-    files = [
-        replace(entry, split=entry.split or label_file.split) for label_file, listing in read for entry in listing.files
-    ]
+        return _with_unread(scan_folder(folder, on_event=on_event, should_stop=should_stop), folder, frozenset())
+    rest = scan_folder(folder, on_event=on_event, should_stop=should_stop)
+    placed: dict[Path, Split] = {entry.path: entry.split for entry in rest.files if entry.split}
+    files = [entry for label_file, listing in read for entry in _with_splits(listing, label_file.split, placed)]
     listings = [listing for _, listing in read]
     named = {entry.path for entry in files} | {file for each in listings for file in each.label_files}
     named |= {path for label_file, _ in read for path in (label_file.path, classes_file(label_file.path))}
-    rest = scan_folder(folder, on_event=on_event, should_stop=should_stop)
     others = [replace(entry, labels=()) for entry in rest.files if entry.path not in named]
-    return Listing(
+    interpretations = tuple(each for listing in listings for each in listing.interpretations)
+    by_folder = any(entry.split and entry.split == placed.get(entry.path) for entry in files)
+    split_names = next((each.split_folders for each in rest.interpretations), ()) if by_folder else ()
+    around = Interpretation(file=folder, split_folders=split_names)
+    listing = Listing(
         files=(*files, *others),
         skipped=rest.skipped,
         unreadable=tuple(rejected for listing in listings for rejected in listing.unreadable) + rest.unreadable,
         classes=tuple(look for listing in listings for look in listing.classes),
-        interpretations=tuple(each for listing in listings for each in listing.interpretations),
+        interpretations=(*interpretations, around),
     )
+    return _with_unread(listing, folder, named)
+
+
+def _with_splits(listing: Listing, split: Split | None, placed: Mapping[Path, Split]) -> Iterator[SourceFile]:
+    """Yield the entries of a label file with their splits: those it says, else its name, else their folders."""
+    says_splits = any(each.split_column for each in listing.interpretations) or any(
+        each.split for each in listing.files
+    )
+    for entry in listing.files:
+        yield replace(entry, split=entry.split or split or (None if says_splits else placed.get(entry.path)))
+
+
+def _with_unread(listing: Listing, folder: Path, read: Set[Path]) -> Listing:
+    """Note in the last interpretation which files of the folder may hold labels, and were not read."""
+    *first, last = listing.interpretations
+    return replace(listing, interpretations=(*first, replace(last, unread=unread_files(folder, read))))
 
 
 def require_understood(interpretation: Interpretation, source: Path) -> None:
@@ -187,7 +209,10 @@ def _checked(source: Source, should_stop: ShouldStop) -> Source:
     listing = source.listing
     has_pictures = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
     if not has_pictures and not listing.unreadable and not should_stop():
+        unread = [name for each in listing.interpretations for name in each.unread]
+        shown = ", ".join(unread[:_MOST_NAMES])
+        hint = f"It holds {shown}: if that lists pictures that lie elsewhere, import the file itself." if unread else ""
         raise ProjectError(
-            f"{source.path} holds no pictures.", "Choose a folder with pictures, or with one folder per class."
+            f"{source.path} holds no pictures.", hint or "Choose a folder with pictures, or with one folder per class."
         )
     return source
