@@ -1,6 +1,7 @@
 """Classify pictures with model.onnx: python predict.py PICTURE...
 
 Another file of the export answers in its place: python predict.py --model model_int8.onnx PICTURE...
+(model_float.onnx too, whose pictures are cropped, resized and normalised here as model.onnx does it inside.)
 
 Where index.safetensors lies beside it, the labelled pictures for and against each answer are named too.
 
@@ -58,18 +59,28 @@ except ImportError as error:
 
 if not MODEL.is_file():
     raise the_end(f"{MODEL} is missing. Keep this file in the folder of the export.")
+
+
+def opened(model: "str | bytes") -> "onnxruntime.InferenceSession":
+    """Return a session on the processor."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # int8 is exact on old processors too
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 try:
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    session = opened(str(MODEL))
     metadata = session.get_modelmeta().custom_metadata_map
     class_names = json.loads(metadata["class_names"])
     # A picture may have several classes: each has a probability from which it is assigned.
     thresholds = json.loads(metadata.get("thresholds", "null"))
-    has_index = INDEX.is_file() and "embedding_output" in metadata
+    takes_pixels = session.get_inputs()[0].name == "image"
+    has_index = takes_pixels and INDEX.is_file() and "embedding_output" in metadata
     # With these bytes behind it, the file also tells how unlike a picture is, and where it lies among labelled ones.
-    hidden = ["distance"] * ("distance_output" in metadata) + ["embedding"] * has_index
+    hidden = ["distance"] * (takes_pixels and "distance_output" in metadata) + ["embedding"] * has_index
     content = MODEL.read_bytes() + b"".join(bytes.fromhex(metadata[f"{name}_output"]) for name in hidden)
     if hidden:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session = opened(content)
     outputs = ["probabilities", *hidden]
 except Exception as error:
     raise the_end(f"{MODEL} cannot be used ({error}). Export it again.") from error
@@ -159,13 +170,37 @@ def rgb(picture: "Image.Image", kind: "str | None") -> "Image.Image":
     return white.convert("RGB")
 
 
+def prepared(pixels: "np.ndarray") -> "np.ndarray":
+    """Cut out the centre square of a (height, width, 3) picture, resize and normalise it: (1, 3, size, size)."""
+    steps = json.loads(metadata["preprocessing"])
+    height, width = pixels.shape[:2]
+    side = max(1, (min(height, width) * round(steps["crop_share"] * 1000) + 500) // 1000)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = pixels[top : top + side, left : left + side].astype(np.float32)
+    size, kind = (steps["size"], steps["size"]), Image.Resampling[steps["interpolation"].upper()]
+    colours = [Image.fromarray(square[:, :, colour].copy()).resize(size, kind) for colour in range(3)]
+    mean, std = (np.array(steps[name], np.float32).reshape(3, 1, 1) * 255 for name in ("mean", "std"))
+    return ((np.stack([np.asarray(colour) for colour in colours]).clip(0, 255) - mean) / std)[np.newaxis]
+
+
+def chances_of(logits: "np.ndarray") -> "np.ndarray":
+    """Return the probability of each class from what model_float.onnx gives."""
+    scaled = logits.astype(np.float64) / float(metadata["temperature"])
+    if thresholds is not None:
+        return 1 / (1 + np.exp(-scaled))
+    powers = np.exp(scaled - scaled.max())
+    return powers / powers.sum()
+
+
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     """Return the calibrated probability of each class, and what else the model tells of a picture, by name."""
     with Image.open(path) as picture:
         upright = rgb(ImageOps.exif_transpose(picture), picture.format)
     # Any size will do: cropping, resizing and normalising happen inside the model.
-    pixels = np.asarray(upright, dtype=np.uint8)[np.newaxis]
-    shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels}))
+    pixels = np.asarray(upright, dtype=np.uint8)
+    if not takes_pixels:
+        return chances_of(session.run(["logits"], {"input": prepared(pixels)})[0][0]), {}
+    shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels[np.newaxis]}))
     return shares, dict(zip(outputs[1:], others, strict=True))
 
 

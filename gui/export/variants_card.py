@@ -132,7 +132,7 @@ def verdict_words(variant: Variant) -> str:
                     n=f"{100 * MOST_DOUBT:.0f}",
                 )
             ]
-        case "wrong" if answers.loss > MOST_LOSS:
+        case "wrong" if variant.precision == "int8":
             said = [
                 tr(
                     "{name} is right in {loss} points fewer; {n} are allowed. model.onnx is there as always.",

@@ -2,10 +2,12 @@
 //
 // Class names and all that is needed to understand the answers stand in the file itself, so they cannot be mixed up.
 
+const EXACT = { extra: { session: { x64quantprecision: "1" } } }; // int8 is exact on old processors too
+
 /**
  * Open a model.
  * @param {object} ort The module onnxruntime-node or onnxruntime-web.
- * @param {Uint8Array} bytes The content of model.onnx.
+ * @param {Uint8Array} bytes The content of model.onnx, or of a smaller file beside it.
  * @param {object} [options] Of the session, such as {executionProviders: ["wasm"]}.
  */
 export async function openModel(ort, bytes, options = {}) {
@@ -16,9 +18,12 @@ export async function openModel(ort, bytes, options = {}) {
   const content = new Uint8Array(bytes.length + hidden.length);
   content.set(bytes);
   content.set(hidden, bytes.length);
+  const session = await ort.InferenceSession.create(content, { ...EXACT, ...options });
+  if (session.inputNames[0] !== "image")
+    throw new Error("it takes pictures that are cropped, resized and normalised already; model.onnx does that itself");
   return {
     ort,
-    session: await ort.InferenceSession.create(content, options),
+    session,
     outputs: hidden.length ? ["probabilities", "distance"] : ["probabilities"],
     classNames: JSON.parse(metadata.class_names),
     // A picture may have several classes: each has a probability from which it is assigned.

@@ -89,7 +89,8 @@ def _samples_text(runs: "Sequence[SampleRun]") -> str:
 
     files = {sample.name: sample.file for sample in SAMPLES}
     came_of = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
-    return "".join(f"{files[run.name]} {came_of[run.agrees]}{run.why_not and f' ({run.why_not})'}\n" for run in runs)
+    said = [(run, run.why_not or ", ".join(run.models)) for run in runs]
+    return "".join(f"{files[run.name]} {came_of[run.agrees]}{words and f' ({words})'}\n" for run, words in said)
 
 
 def _border_text(border: "Border | None") -> str:

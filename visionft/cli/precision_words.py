@@ -75,6 +75,6 @@ def _sentence(variant: "Variant") -> str:
 
 def _fault(variant: "Variant") -> str:
     answers = variant.answers
-    if answers.loss > MOST_LOSS:
+    if variant.precision == "int8":
         return f"it is right in {answers.loss:.1%} fewer pictures, and {MOST_LOSS:.1%} are allowed"
     return f"{answers.flips} answers are others, and probabilities differ by up to {answers.max_abs_diff:.2f}"

@@ -3,17 +3,21 @@
 The names of a record are not trusted: it may come from anywhere, and what it lists is replaced by the next export.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from visionft.files import read_json, sha256_file, write_json
+from visionft.files import parse_json, read_json, sha256_file, write_json
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 # What exports wrote before their records listed it.
 _FIRST_FILES = (MODEL_FILE, FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
 _NOT_FOR_HANDS = frozenset({".onnx", ".safetensors"})
+_OWN_HASH = "record_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,22 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record if is_ours else None
 
 
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write `export.json`, with the hash of what it says: nothing else could tell that it was damaged."""
+    write_json(folder / RECORD_FILE, {**record, _OWN_HASH: _own_hash(record)})
+
+
+def is_undamaged(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record says what was written; of those of earlier versions nobody can tell."""
+    return _OWN_HASH not in record or record[_OWN_HASH] == _own_hash(record)
+
+
+def _own_hash(record: Mapping[str, Any]) -> str:
+    said = {name: value for name, value in record.items() if name != _OWN_HASH}
+    read_back = parse_json(json.dumps(said))  # names that are numbers are sorted as the text that they become
+    return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()
+
+
 def listed_files(record: dict[str, Any]) -> dict[str, ListedFile] | None:
     """Return {name: what a record says of it}, without names that lead elsewhere; None where it lists no files."""
     files = record.get("files")
@@ -89,7 +109,7 @@ def note_change(folder: Path, name: str) -> None:
     if record is None or name not in (listed_files(record) or {}):
         return
     record["files"][name] = asdict(listed_file(folder / name))
-    write_json(folder / RECORD_FILE, record)
+    write_record(folder, record)
 
 
 def _is_inside(name: str) -> bool:

@@ -36,6 +36,7 @@ from visionft.export.contents import (
     RECORD_FILE,
     list_contents,
     listed_file,
+    write_record,
 )
 from visionft.export.distance import FittedDistance, fit_distance
 from visionft.export.doc_strings import describe_model, describe_values
@@ -58,11 +59,11 @@ from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRu
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.precision.making import VariantMaker, require_pictures
 from visionft.export.precision.measuring import Reading
-from visionft.export.precision.variants import variant_file
+from visionft.export.precision.variants import Variant, variant_file
 from visionft.export.predictor import DISTANCE, EMBEDDING, Predictor
 from visionft.export.publishing import publishing
 from visionft.export.record import metadata_of, record_of
-from visionft.files import sha256_file, write_json, write_text
+from visionft.files import sha256_file, write_text
 from visionft.retrieval.refreshing import load_current
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.answerer import Answerer
@@ -166,7 +167,7 @@ def export_run(
             remembered=remembered,
             variants=variants,
             large_ms=measure_large(answerer.strongest.preprocessing, options.opset),
-            samples=_samples(answerer.run, images, folder, out_dir, on_event),
+            samples=_samples(answerer.run, images, folder, out_dir, variants, on_event),
         )
         require_right(result.samples)
         if network is not None:
@@ -175,7 +176,7 @@ def export_run(
         measured = summarise(answerer.run, "val", val, temperature, thresholds) if val else None
         metrics = metrics_of([measured, read_evaluation(run_dir, "test")])
         record = record_of(answerer, result, images, facts, metrics)
-        names = _describe(folder, record | {"reference": references_in(folder)})
+        names = _describe(folder, record | references_in(folder))
         result = replace(result, files=names)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
@@ -194,15 +195,16 @@ def _describe(folder: Path, record: dict[str, Any]) -> tuple[str, ...]:
     files = list_contents(folder)
     write_text(folder / CARD_FILE, model_card(record, files))
     files[CARD_FILE] = listed_file(folder / CARD_FILE)
-    write_json(folder / RECORD_FILE, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+    write_record(folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
     return tuple(sorted(files))
 
 
 def _samples(
-    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, on_event: OnEvent
+    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, variants: Sequence[Variant], on_event: OnEvent
 ) -> tuple[SampleRun, ...]:
     on_event(Progress(stage="Running the programs beside it", done=0, total=0))
-    return run_samples(folder, [image.path for image in compared_pictures(run, images)], out_dir)
+    pictures = [image.path for image in compared_pictures(run, images)]
+    return run_samples(folder, pictures, out_dir, others=[each.file for each in variants if each.is_kept])
 
 
 def _planned(options: ExportOptions) -> list[str]:

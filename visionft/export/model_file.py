@@ -72,7 +72,9 @@ def check_model(path: Path, content: bytes) -> None:
         _check_tensor(path, tensor)
 
 
-def open_session(path: Path, content: bytes, *, device: str = "auto", threads: int = 0) -> Any:
+def open_session(
+    path: Path, content: bytes, *, device: str = "auto", threads: int = 0, is_optimised: bool = True
+) -> Any:
     """Return ONNX Runtime's session of a model that was checked.
 
     Args:
@@ -80,6 +82,8 @@ def open_session(path: Path, content: bytes, *, device: str = "auto", threads: i
         content: The model.
         device: `auto` takes an NVIDIA GPU where there is one; `cuda` requires it; anything else leaves it alone.
         threads: How many may compute one operator; 0 leaves it to ONNX Runtime.
+        is_optimised: Whether operators may be fused; else each is computed as it stands in the file, whole numbers
+            as floats.
 
     Raises:
         ExportError: ONNX Runtime does not run it, or not on the GPU that was asked for.
@@ -90,6 +94,8 @@ def open_session(path: Path, content: bytes, *, device: str = "auto", threads: i
     providers = _providers(device)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    if not is_optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # what fails is said once, by us
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy computer would stall on it
     _limit_memory()

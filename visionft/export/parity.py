@@ -82,9 +82,11 @@ class SampleRun:
         output: What it printed of some validation pictures; empty where it was not run to its end.
         agrees: Whether these are this program's answers; None where it was not run to its end.
         why_not: Why it was not.
+        models: The files of the export that it was run with; of those that are recorded `output` is of the first.
     """
 
     name: str
+    models: tuple[str, ...] = ()
     output: str = ""
     agrees: bool | None = None
     why_not: str = ""
@@ -146,7 +148,10 @@ def read_export(folder: Path) -> ExportResult | None:
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
             files=tuple(listed_files(record) or ()),
-            samples=tuple(SampleRun(name=name, **said) for name, said in record.get("samples", {}).items()),
+            samples=tuple(
+                SampleRun(name=name, **{**said, "models": tuple(said.get("models", ()))})
+                for name, said in record.get("samples", {}).items()
+            ),
             variants=read_variants(record, folder),
             large_ms=float(record.get("large_ms", 0.0)),
         )

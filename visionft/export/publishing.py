@@ -7,6 +7,7 @@ beside a model that they do not belong to, and a file that no export wrote is ne
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Generator, Sequence
@@ -19,6 +20,7 @@ from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_f
 
 READY = ".visionft-ready"
 _ASIDE = "earlier"
+_ALL_BUT_FULL = 2**20
 
 
 @contextmanager
@@ -45,7 +47,8 @@ def publishing(out_dir: Path, planned: Sequence[str] = ()) -> Generator[Path]:
             if (out_dir / READY).is_dir():
                 _move_in(out_dir)
             _refuse_others(out_dir, planned)
-            yield folder
+            with _naming_the_full_disk(folder):
+                yield folder
             fsync_tree(folder)
             _refuse_others(out_dir, files_in(folder))
             _publish(folder, out_dir)
@@ -70,6 +73,17 @@ def _discard_partial(out_dir: Path) -> None:
     if partial.exists() or partial.with_name(f"{partial.name}.lock").exists():
         with contextlib.suppress(OSError, VisionFTError), temporary_folder(out_dir):
             pass
+
+
+@contextmanager
+def _naming_the_full_disk(folder: Path) -> Generator[None]:
+    """Let an error of a full disk name the folder: what fails in the middle of a file names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None and shutil.disk_usage(folder).free < _ALL_BUT_FULL:
+            error.filename = str(folder)
+        raise
 
 
 def _is_about(error: OSError, out_dir: Path) -> bool:

@@ -124,4 +124,4 @@ def record_of(
 
 
 def _came_of(sample: SampleRun) -> dict[str, Any]:
-    return {"output": sample.output, "agrees": sample.agrees, "why_not": sample.why_not}
+    return {name: value for name, value in asdict(sample).items() if name != "name"}

@@ -1,5 +1,7 @@
 // Classify pictures with model.onnx: ./predict PICTURE...
 //
+// Another file of the export answers in its place: ./predict --model model_int8.onnx PICTURE...
+//
 // Prints what predict.py prints. Build it in this folder, on Debian and Ubuntu with libonnxruntime-dev and
 // libopencv-dev installed, by
 //   g++ -std=c++17 -O2 predict.cpp -o predict $(pkg-config --cflags --libs libonnxruntime opencv4)
@@ -13,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -110,8 +113,16 @@ void answer(Ort::Session& session, const std::string& path, cv::Mat& pixels, con
 }
 
 int main(int count, char** words) {
-    const fs::path folder = fs::canonical(fs::absolute(words[0])).parent_path() / ".." / "..", model = folder / "model.onnx";
-    if (count < 2) return std::fprintf(stderr, "predict: name one picture or more, such as: predict picture.jpg\n"), 2;
+    const fs::path folder = fs::canonical(fs::absolute(words[0])).parent_path() / ".." / "..";
+    fs::path model = folder / "model.onnx";
+    int first = 1;
+    if (count > 1 && std::strcmp(words[1], "--model") == 0) {
+        if (count < 3) return std::fprintf(stderr, "predict: --model needs a file, such as: --model model_int8.onnx\n"), 2;
+        model = fs::is_regular_file(words[2]) ? fs::path(words[2]) : folder / words[2];  // as it is named, or beside
+        first = 3;
+    }
+    if (first >= count)
+        return std::fprintf(stderr, "predict: name one picture or more, such as: predict picture.jpg\n"), 2;
     if (!fs::is_regular_file(model))
         return std::fprintf(stderr, "predict: %s is missing. Keep this folder where the export put it.\n",
                             model.c_str()), 2;
@@ -121,19 +132,24 @@ int main(int count, char** words) {
         Ort::Env environment(ORT_LOGGING_LEVEL_ERROR, "predict");
         std::ifstream file(model, std::ios::binary);
         std::vector<char> content((std::istreambuf_iterator<char>(file)), {});
-        Ort::Session session(environment, content.data(), content.size(), Ort::SessionOptions{});
+        Ort::SessionOptions options;
+        options.AddConfigEntry("session.x64quantprecision", "1");  // int8 is exact on old processors too
+        Ort::Session session(environment, content.data(), content.size(), options);
+        Ort::AllocatorWithDefaultOptions allocator;
+        if (std::string(session.GetInputNameAllocated(0, allocator).get()) != "image")
+            throw std::runtime_error("it takes pictures that are prepared already; model.onnx does that itself");
         // A picture may have several classes: each has a probability from which it is assigned.
         const auto thresholds = numbers(metadata(session, "thresholds"));
         // With these bytes behind it, the file also tells how unlike the pictures of training a picture is.
         const std::string hidden = metadata(session, "distance_output");
         for (size_t at = 0; at + 1 < hidden.size(); at += 2)
             content.push_back(static_cast<char>(std::stoi(hidden.substr(at, 2), nullptr, 16)));
-        if (!hidden.empty()) session = Ort::Session(environment, content.data(), content.size(), Ort::SessionOptions{});
-        const auto names = lines(folder / "labels.txt");
-        if (was_index_changed(folder / "index.safetensors"))
+        if (!hidden.empty()) session = Ort::Session(environment, content.data(), content.size(), options);
+        const auto names = lines(model.parent_path() / "labels.txt");
+        if (was_index_changed(model.parent_path() / "index.safetensors"))
             std::fprintf(stderr, "predict: the labelled pictures beside the model were changed since the export: "
                                  "only predict.py answers from them.\n");
-        for (int place = 1; place < count; ++place) {
+        for (int place = first; place < count; ++place) {
             cv::Mat pixels = read_pixels(words[place]);
             if (!pixels.empty()) {
                 answer(session, words[place], pixels, names, thresholds, !hidden.empty());

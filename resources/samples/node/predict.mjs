@@ -1,14 +1,16 @@
 // Classify pictures with model.onnx: node predict.mjs PICTURE...
 //
+// Another file of the export answers in its place: node predict.mjs --model model_int8.onnx PICTURE...
+//
 // Prints what predict.py prints. Keep this file where the export put it: the model lies two folders above.
 // Needs Node.js 20.9 or newer, and once in this folder: npm install
 
 import { createReadStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const MODEL = new URL("../../model.onnx", import.meta.url);
-const INDEX = new URL("../../index.safetensors", import.meta.url);
+const FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Print one line that says what is wrong. */
 function say(message) {
@@ -34,11 +36,19 @@ async function readPixels(sharp, path) {
   return { pixels: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
 }
 
-const paths = process.argv.slice(2);
+let MODEL = join(FOLDER, "model.onnx");
+let paths = process.argv.slice(2);
 if (paths[0] === "-h" || paths[0] === "--help") {
   console.log("Classify pictures with model.onnx: node predict.mjs PICTURE...");
   process.exit(0);
 }
+if (paths[0] === "--model") {
+  const [, name, ...others] = paths;
+  if (!name) stop("--model needs a file, such as: --model model_int8.onnx");
+  MODEL = existsSync(name) ? resolve(name) : join(FOLDER, name); // as it is named, or beside model.onnx
+  paths = others;
+}
+const INDEX = join(dirname(MODEL), "index.safetensors");
 if (!paths.length) stop("name one picture or more, such as: node predict.mjs picture.jpg");
 
 let ort, sharp;
@@ -54,15 +64,14 @@ let model;
 try {
   model = await openModel(ort, await readFile(MODEL));
 } catch (error) {
-  const path = fileURLToPath(MODEL);
-  if (error.code === "ENOENT") stop(`${path} is missing. Keep this file in the folder of the export.`);
-  stop(`${path} cannot be used (${error.message}). Export it again.`);
+  if (error.code === "ENOENT") stop(`${MODEL} is missing. Keep this file in the folder of the export.`);
+  stop(`${MODEL} cannot be used (${error.message}). Export it again.`);
 }
 try {
   if (existsSync(INDEX) && (await wasIndexChanged(createReadStream(INDEX))))
     say("the labelled pictures beside the model were changed since the export: only predict.py answers from them.");
 } catch (error) {
-  stop(`${fileURLToPath(INDEX)} cannot be read (${error.message}). Export it again, or take it away.`);
+  stop(`${INDEX} cannot be read (${error.message}). Export it again, or take it away.`);
 }
 
 for (const path of paths) {

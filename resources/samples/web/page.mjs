@@ -2,7 +2,9 @@
 
 import { classify, openModel, wasIndexChanged } from "../model.mjs";
 
-const MODEL = new URL("../../model.onnx", import.meta.url);
+// ?model=model_int8.onnx behind the page's address has another file of the export answer.
+const NAME = new URLSearchParams(location.search).get("model") ?? "model.onnx";
+const MODEL = new URL(`../../${encodeURIComponent(NAME)}`, import.meta.url); // of that folder, and no other place
 const INDEX = new URL("../../index.safetensors", import.meta.url);
 const part = (id) => document.getElementById(id);
 

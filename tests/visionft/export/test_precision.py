@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, StoppedError
+from visionft.errors import ExportError, StoppedError, VisionFTError
 from visionft.export.exporter import export_run
 from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
@@ -58,6 +58,11 @@ def test_smaller_files_answer_like_the_model(backbone: str, method: str, exporte
         assert distance is not None and own_distance is not None
         np.testing.assert_allclose(own_distance, distance, rtol=0.3)
         assert predictor.temperature == pytest.approx(variant.temperature, abs=1e-5)
+    assert result.samples[0].agrees and result.samples[0].models == (
+        "model.onnx",
+        "model_fp16.onnx",
+        "model_int8.onnx",
+    )
     assert read_export(result.model.parent) == result
 
 
@@ -137,6 +142,25 @@ def test_smaller_files_need_pictures(split: str, words: str, run_of, snapshot: S
     assert not (tmp_path / "out").exists()
 
 
+def test_ranges_come_from_the_pictures_that_can_be_read(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    """Pictures may be gone from the disk since training: their number is not told, and without any there is no int8."""
+    places = [place for place, each in enumerate(snapshot.images) if each.split == "train" and each.labels]
+
+    def without(gone: list[int]) -> Snapshot:
+        images = [
+            dataclasses.replace(each, path=tmp_path / each.path.name) if place in gone else each
+            for place, each in enumerate(snapshot.images)
+        ]
+        return dataclasses.replace(snapshot, images=tuple(images))
+
+    run, only = run_of("test_resnet", "full"), ExportOptions(precisions=("int8",))
+    (variant,) = export_run(run, without(places[:-4]), tmp_path / "out", options=only).variants
+    assert variant.calibrated_on == 4
+    with pytest.raises(VisionFTError, match="None of the training pictures can be read"):
+        export_run(run, without(places), tmp_path / "none", options=only)
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_unknown_precision_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="Precision fp8 is not known"):
         export_run(run_of("test_resnet", "full"), snapshot, tmp_path, options=ExportOptions(precisions=("fp8",)))  # type: ignore[arg-type]
@@ -176,6 +200,8 @@ def _speed(times_faster: float) -> Speed:
         ("fp16", {"max_abs_diff": 0.03}, 2.0, "wrong"),
         ("fp16", {}, 0.9, "not_faster"),
         ("fp16", {"pictures": 20, "flips": 1}, 2.0, "recommended"),
+        ("fp16", {"pictures": 20, "flips": 1, "top1": 0.85}, 1.0, "not_faster"),
+        ("fp16", {"pictures": 400, "flips": 4, "top1": 0.89}, 1.0, "wrong"),
     ],
 )  # fmt: skip
 def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:

@@ -1,5 +1,7 @@
 """An export appears whole: killed at any step, refused by the disk, or beside other files of the user."""
 
+import collections
+import errno
 import hashlib
 import json
 import os
@@ -146,6 +148,19 @@ def test_a_stopped_or_failed_export_leaves_the_folder_as_it_was(tmp_path: Path) 
         (folder / "model.onnx").write_text("new")
         raise VisionFTError("stopped")
     assert contents(out) == export_of("old", *NAMES)
+
+
+@pytest.mark.parametrize("free", [0, 10**9])
+def test_a_disk_that_fills_while_a_file_is_written_is_named(free: int, tmp_path: Path, monkeypatch) -> None:
+    """What fails in the middle of a file names none; another disk than the export's may be the one that is full."""
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9 - free, free))
+    expected = pytest.raises(VisionFTError if not free else OSError, match="No space left")
+    with expected as caught, publishing(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+    if isinstance(caught.value, VisionFTError):
+        assert str(tmp_path / "out") in caught.value.message and "Free some space" in caught.value.hint
 
 
 def test_a_model_that_cannot_be_replaced_brings_the_rest_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

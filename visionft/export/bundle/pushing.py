@@ -9,7 +9,15 @@ from pathlib import Path
 
 from visionft.errors import ExportError, NextStep
 from visionft.export.bundle.card.front_matter import TIMM_FOLDER
-from visionft.export.contents import RECORD_FILE, is_inside_folder, listed_file, listed_files, read_record
+from visionft.export.contents import (
+    RECORD_FILE,
+    ListedFile,
+    is_inside_folder,
+    is_undamaged,
+    listed_file,
+    listed_files,
+    read_record,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +43,16 @@ def files_to_send(folder: Path) -> tuple[Sending, ...]:
     listed = listed_files(record) if record is not None else None
     if not listed:
         raise ExportError(f"{folder} holds no export that can be sent.", "Export the run again.", NextStep("export"))
-    for name, said in listed.items():
-        if not is_inside_folder(folder, name) or listed_file(folder / name) != said:
-            message = f"{folder / name} is not as it was exported, so nothing is sent."
-            raise ExportError(message, "Export the run again.", NextStep("export"))
+    changed = [name for name, said in listed.items() if not _is_as_it_was(folder, name, said)]
+    if changed or not is_undamaged(record or {}):
+        message = f"{folder / (changed or [RECORD_FILE])[0]} is not as it was exported, so nothing is sent."
+        raise ExportError(message, "Export the run again.", NextStep("export"))
     names = {name.removeprefix(f"{TIMM_FOLDER}/"): name for name in (*listed, RECORD_FILE)}
     sendings = [
         Sending(name=name, path=folder / own, bytes=(folder / own).stat().st_size) for name, own in names.items()
     ]
     return tuple(sorted(sendings, key=lambda each: each.name))
+
+
+def _is_as_it_was(folder: Path, name: str, said: ListedFile) -> bool:
+    return is_inside_folder(folder, name) and listed_file(folder / name) == said

@@ -53,20 +53,35 @@ def largest_difference(recorded: Any, answer: Answer) -> float | None:
     return max(float(np.abs(one - other).max()) for one, other in zip(expected, got, strict=True))
 
 
-def answer_of(path: Path) -> Answer:
+def answer_of(path: Path, *, is_optimised: bool = True) -> Answer:
     """Return what a model file says of pictures, without the labelled ones that may lie beside it.
 
     Raises:
         ExportError: It cannot be run.
     """
-    session = open_session(path, read_model(path), device="cpu")
+    session = open_session(path, read_model(path), device="cpu", is_optimised=is_optimised)
     return lambda pixels: np.asarray(session.run([OUTPUT], {INPUT: pixels})[0])
 
 
-def references_in(folder: Path) -> dict[str, list[list[float]]]:
-    """Return the answers of every model file in a folder that takes whole pictures, by its name."""
+def references_in(folder: Path) -> dict[str, Any]:
+    """Return what a record keeps of every model file in a folder that takes whole pictures.
+
+    `reference` are its answers by its name, `reference_spread` by how much they differ where ONNX Runtime computes each
+    operator as it stands, as other runtimes and processors do: an order of sums, a rounding of whole numbers.
+    """
     models = [path for path in sorted(folder.glob("model*.onnx")) if path.name != FLOAT_MODEL_FILE]
-    return {path.name: reference_of(answer_of(path)) for path in models}
+    answers = {path.name: reference_of(answer_of(path)) for path in models}
+    spreads = {
+        path.name: largest_difference(answers[path.name], answer_of(path, is_optimised=False)) for path in models
+    }
+    return {"reference": answers, "reference_spread": spreads}
+
+
+def recorded_spread(record: Mapping[str, Any], name: str) -> float:
+    """Return the spread of a file's answers; 0 in the records of earlier versions, and in those that tell nonsense."""
+    found = record.get("reference_spread")
+    spread = found.get(name) if isinstance(found, dict) else None
+    return float(spread) if isinstance(spread, float) and 0 <= spread <= 1 else 0.0
 
 
 def recorded_answers(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from visionft.errors import nothing_readable
 from visionft.export.graph import NETWORK_INPUT
 from visionft.export.precision.body import body_nodes, has_attention, layers
 
@@ -45,13 +46,16 @@ class Plan:
         return cls(tuple(node.name for node in found), between, is_transformer=False)
 
 
-def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Ranges:
-    """Return the least and the greatest value of every tensor that the plan turns into bytes.
+def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> tuple[Ranges, int]:
+    """Return the least and the greatest value of every tensor that the plan turns into bytes, and of how many inputs.
 
     Args:
         network: An ONNX model; it stays as it is.
         plan: For it.
         inputs: Float32 (B, 3, S, S) normalised pictures.
+
+    Raises:
+        RunError: There is none.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -66,9 +70,13 @@ def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Ranges:
             graph.node.append(helper.make_node(operator, [tensor], [output], keepdims=0))
             graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
     session = session_of(watching.SerializeToString())
-    found = np.array([session.run(None, {NETWORK_INPUT: each}) for each in inputs], np.float32)  # (N, 2 T)
+    rows = [session.run(None, {NETWORK_INPUT: each}) for each in inputs]
+    if not rows:
+        raise nothing_readable("training pictures")
+    found = np.array(rows, np.float32)  # (N, 2 T)
     lowest, highest = found[:, ::2].min(axis=0), found[:, 1::2].max(axis=0)
-    return {name: (float(low), float(high)) for name, low, high in zip(tensors, lowest, highest, strict=True)}
+    ranges = {name: (float(low), float(high)) for name, low, high in zip(tensors, lowest, highest, strict=True)}
+    return ranges, len(rows)
 
 
 def _activations(network: Any, plan: Plan) -> list[str]:

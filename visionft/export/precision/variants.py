@@ -144,7 +144,8 @@ def is_right(precision: Precision, answers: Answers) -> bool:
     if precision == "int8":
         return answers.loss <= MOST_LOSS
     flips = max(1, round((1 - FP16_LEAST_AGREEMENT) * answers.pictures))
-    return answers.max_abs_diff <= FP16_MAX_DIFF and answers.flips <= flips and answers.loss <= MOST_LOSS
+    is_alike = answers.max_abs_diff <= FP16_MAX_DIFF and answers.flips <= flips
+    return is_alike and (answers.loss <= MOST_LOSS or answers.flips == 1)  # one of few may be all but a tie
 
 
 def judge(precision: Precision, answers: Answers, speed: Speed | None) -> Verdict:
@@ -154,6 +155,13 @@ def judge(precision: Precision, answers: Answers, speed: Speed | None) -> Verdic
     if speed is None or speed.times_faster < LEAST_SPEED_UP:
         return "not_faster"
     return "too_few" if -answers.difference[0] > MOST_DOUBT else "recommended"
+
+
+def recorded_precisions(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return {file: precision} of the smaller files in a record; of nonsense nothing."""
+    said = record.get("variants")
+    rows = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+    return {str(each.get("file")): str(each.get("precision")) for each in rows}
 
 
 def read_variants(record: Mapping[str, Any], folder: Path) -> tuple[Variant, ...]:

@@ -174,6 +174,59 @@ def test_pictures_of_the_reader_are_asked_too(spoilt: Path, snapshot: Snapshot, 
 def test_a_folder_without_an_export_is_no_export(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="holds no export"):
         verify_export(tmp_path)
+    (tmp_path / "export.json").write_text('{"parity"')
+    with pytest.raises(ExportError, match=r"export\.json is damaged"):
+        verify_export(tmp_path)
+
+
+def _changed_record(folder: Path, **changes: object) -> None:
+    path = folder / "export.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_damaged_record_is_told_and_not_sent(spoilt: Path) -> None:
+    assert verify_export(spoilt).is_whole
+    path = spoilt / "export.json"
+    path.write_text(path.read_text().replace('"opset": 20', '"opset": 21', 1))
+    found = verify_export(spoilt)
+    assert [(each.name, each.fault) for each in found.faults] == [("export.json", "changed")] and not found.is_whole
+    with pytest.raises(ExportError, match=r"export\.json is not as it was exported, so nothing is sent"):
+        files_to_send(spoilt)
+
+
+def test_records_of_earlier_versions_are_checked_by_what_they_say(spoilt: Path) -> None:
+    record = json.loads((spoilt / "export.json").read_text())
+    for names in (("sha256", "bytes", "parity"), ("sha256", "parity")):
+        (spoilt / "export.json").write_text(json.dumps({name: record[name] for name in names}))
+        found = verify_export(spoilt)
+        assert found.is_whole and found.checked == 1 and not found.has_hashes
+    without = {name: {**said, "sha256": ""} for name, said in record["files"].items()}
+    del record["record_sha256"], record["reference"], record["reference_spread"]
+    (spoilt / "export.json").write_text(json.dumps(record | {"files": without}))
+    found = verify_export(spoilt)
+    assert found.is_whole and found.has_hashes and not found.answers
+
+
+@pytest.mark.parametrize(
+    ("variants", "spread", "limit"),
+    [
+        ([], 0.0, 1e-3),
+        ([], 0.01, 0.04),
+        ([], "much", 1e-3),
+        ([{"file": "model.onnx", "precision": "int8"}], 0.0, 0.02),
+        ([{"file": "model.onnx", "precision": "fp16"}], 0.0, 0.01),
+        (["nonsense", {"file": "other.onnx", "precision": "int8"}], 0.0, 1e-3),
+    ],
+)
+def test_how_far_answers_may_be_follows_from_how_far_they_were(spoilt: Path, variants, spread, limit: float) -> None:
+    _changed_record(spoilt, variants=variants, reference_spread={"model.onnx": spread})
+    (answer,) = verify_export(spoilt).answers
+    assert answer.limit == pytest.approx(limit)
+
+
+def test_the_record_tells_how_far_answers_are_without_optimisation(made: Path) -> None:
+    spread = json.loads((made / "export.json").read_text())["reference_spread"]
+    assert set(spread) == {"model.onnx"} and 0 <= spread["model.onnx"] < 1e-4
 
 
 def test_the_drawn_pictures_are_the_same_bytes_everywhere() -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from visionft.data.types import Snapshot
 from visionft.export.bundle.samples import PYTHON, ROOT, SAMPLES, sample_files
 from visionft.export.exporter import export_run
+from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -34,9 +35,9 @@ def bare_packages(tmp_path: Path) -> Path:
     return folder
 
 
-def run_bare(packages: Path, script: Path, *pictures: Path) -> str:
+def run_bare(packages: Path, script: Path, *words: object) -> str:
     """Return what a script prints, which must end well and load neither torch nor this program."""
-    done = bare_run(packages, script, *pictures)
+    done = bare_run(packages, script, *words)
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip().endswith("False False")
     return done.stdout
@@ -138,9 +139,10 @@ def test_the_script_needs_nothing_else() -> None:
     assert imported <= {"hashlib", "json", "os", "sys", "pathlib", "numpy", "onnxruntime", "PIL"}
 
 
-def test_the_script_sees_what_training_sees(export_of, tmp_path: Path, bare_packages: Path) -> None:
-    """Transparent parts lie on white, and 16 bits are scaled, not clipped."""
-    model = export_of("test_vit", "linear").model
+def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path) -> None:
+    """Transparent parts lie on white, and 16 bits are scaled, not clipped; the file for prepared pictures agrees."""
+    options = ExportOptions(float_input=True)
+    model = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=options).model
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 256, (40, 30, 4), np.uint8)).save(tmp_path / "clear.png")
     Image.fromarray(random.integers(0, 65536, (40, 30), np.uint16)).save(tmp_path / "deep.png")
@@ -155,6 +157,9 @@ def test_the_script_sees_what_training_sees(export_of, tmp_path: Path, bare_pack
     said = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
     expected = [share for prediction in Predictor(model).predict(pictures) for _, share in prediction.top5]
     assert said == pytest.approx([100 * share for share in expected], abs=0.02)
+    printed = run_bare(bare_packages, model.with_name("predict.py"), "--model", "model_float.onnx", *pictures)
+    prepared = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
+    assert prepared == pytest.approx([100 * share for share in expected], abs=0.02)
 
 
 @pytest.fixture
@@ -243,6 +248,16 @@ def test_the_samples_name_no_place_of_packages_and_only_free_ones() -> None:
         assert not re.search(r"https?://(?!127\.0\.0\.1)", text), name
         assert "ImageSharp" not in text  # its licence asks companies for money
     assert [sample.file in sample_files() for sample in SAMPLES] == [True] * 5
+
+
+def test_the_c_sharp_fits_what_it_calls(tmp_path: Path) -> None:
+    """Compiled by Mono against the signatures that it uses of ONNX Runtime and SkiaSharp."""
+    if shutil.which("mcs") is None:
+        pytest.skip("Mono's compiler is not installed (apt-get install mono-mcs)")
+    sources = [ROOT / "samples" / "csharp" / "Program.cs", Path(__file__).with_name("Signatures.cs")]
+    command = ["mcs", "-warnaserror", "-langversion:7.2", f"-out:{tmp_path / 'predict.exe'}", *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow

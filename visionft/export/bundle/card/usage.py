@@ -128,4 +128,8 @@ def _sample(came_of: Mapping[str, Any] | None) -> str:
         reason = came_of["why_not"] if came_of else "no picture was there to ask it about."
         return f"{code(SCRIPT_FILE)} was not run when this was exported: {escaped(reason)}"
     shown = "\n".join("    " + printable(line) for line in came_of["output"].splitlines())
-    return f"What {code(SCRIPT_FILE)} printed of validation pictures when this was exported:\n\n{shown}"
+    others = ", ".join(map(code, came_of.get("models", ())[1:]))
+    too = f" It answers as this program did with {others} too." if others else ""
+    return (
+        f"What {code(SCRIPT_FILE)} printed of validation pictures when this was exported:\n\n{shown}\n\n{too}".rstrip()
+    )
