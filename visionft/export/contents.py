@@ -103,12 +103,12 @@ def own_files(folder: Path) -> list[str]:
     return [*names, RECORD_FILE]
 
 
-def note_change(folder: Path, name: str) -> None:
-    """Write a file's new size and hash into the record beside it, where that lists it."""
+def note_change(folder: Path, name: str, path: Path) -> None:
+    """Write into the record of an export what its file `name` will be, where it lists that; it is at `path` yet."""
     record = read_record(folder)
     if record is None or name not in (listed_files(record) or {}):
         return
-    record["files"][name] = asdict(listed_file(folder / name))
+    record["files"][name] = asdict(listed_file(path))
     write_record(folder, record)
 
 

@@ -13,9 +13,9 @@ from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
 from visionft.export.contents import INDEX_FILE, note_change
-from visionft.export.index.memory_index import ExportedIndex, Remembered, write_index
+from visionft.export.index.memory_index import ExportedIndex, Remembered, packed
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.files import sha256_file
+from visionft.files import atomic_path, sha256_file
 
 _NAMES = "Evidence names the pictures of a prediction; a file is found by its content, wherever it lies."
 
@@ -87,9 +87,15 @@ def change_index(
         labels = [[label] for label in taken.labels]
         changed = changed.with_pictures(np.stack(taken.embeddings), labels, taken.pictures)
     if changed is not index:
-        write_index(predictor.path.with_name(INDEX_FILE), changed)
-        note_change(predictor.path.parent, INDEX_FILE)
+        _replace_index(predictor.path.parent, changed)
     return _held(changed, taken, removed=len(found), stopped=stopped)
+
+
+def _replace_index(folder: Path, changed: ExportedIndex) -> None:
+    """Put an index in the place of the one in an export's folder, once it is written and the record knows it."""
+    with atomic_path(folder / INDEX_FILE) as whole:
+        whole.write_bytes(packed(changed))
+        note_change(folder, INDEX_FILE, whole)
 
 
 def _found(index: ExportedIndex, which: str) -> set[int]:

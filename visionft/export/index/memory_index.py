@@ -145,6 +145,12 @@ def write_index(path: Path, index: ExportedIndex) -> None:
     Raises:
         VisionFTError: The disk is full or cannot be written.
     """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(packed(index))  # safetensors' `save_file` would let nobody but the author read it
+
+
+def packed(index: ExportedIndex) -> bytes:
+    """Return the content of an index's file."""
     from safetensors.numpy import save
 
     ids = index.memory.image_ids.tolist()
@@ -158,9 +164,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
         "pictures": [list(dataclasses.astuple(index.pictures.get(each, Remembered("", "")))) for each in ids],
     }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
-    with atomic_path(path) as temporary:
-        # `save_file` would let nobody but the author read it.
-        temporary.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
+    return save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)})
 
 
 def read_index(model: Path) -> ExportedIndex | None:

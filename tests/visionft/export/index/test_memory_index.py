@@ -13,8 +13,10 @@ import pytest
 from visionft.cli import main
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
+from visionft.errors import ExportError, VisionFTError
+from visionft.export import contents
 from visionft.export.bundle.project_facts import ProjectFacts
+from visionft.export.bundle.verifying import verify_export
 from visionft.export.contents import INDEX_FILE
 from visionft.export.exporter import export_run
 from visionft.export.index.extending import change_index
@@ -160,6 +162,26 @@ def test_what_cannot_be_removed_changes_nothing(out: Path):
             change_index(Predictor(out), remove=["once.png", name])
     assert (out / INDEX_FILE).read_bytes() == before
     assert change_index(Predictor(out), remove=["once.png"]).removed == 1
+
+
+def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(
+    out: Path, snapshot: Snapshot, tmp_path: Path, monkeypatch
+):
+    more, asked = tmp_path / "more", snapshot.labelled("test")[0]
+    (more / snapshot.class_names[asked.labels[0]]).mkdir(parents=True)
+    shutil.copy(asked.path, more / snapshot.class_names[asked.labels[0]])
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+    def full(target: Path, _value: object) -> None:
+        raise VisionFTError(f"Cannot write {target}: No space left on device.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(contents, "write_json", full)
+        with pytest.raises(VisionFTError, match="No space left"):
+            change_index(Predictor(out), more)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    assert change_index(Predictor(out), more).added == 1
+    assert verify_export(out).is_whole
 
 
 def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):
