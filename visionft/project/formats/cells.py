@@ -49,7 +49,7 @@ def separator_in(cell: str) -> str:
 
 
 def _names_in_text(text: str, *, is_list: bool) -> tuple[str, ...]:
-    written = _written_list(text) if is_list else None
+    written = _written_list(text) if is_list else _choices(text)
     if written is not None:
         return names_in(written)
     inner = text[1:-1] if is_list and text.startswith("[") and text.endswith("]") else text
@@ -60,11 +60,20 @@ def _names_in_text(text: str, *, is_list: bool) -> tuple[str, ...]:
 
 def _written_list(text: str) -> list[Any] | None:
     if not text.startswith("["):
-        return None
+        return _choices(text)
     with suppress(ValueError):
         value = parse_json(text)
         return value if isinstance(value, list) else None  # type: ignore[reportUnknownVariableType]
     return list(map(_unquoted, _QUOTED.findall(text))) if _WRITTEN_LIST.fullmatch(text) else None
+
+
+def _choices(text: str) -> list[Any] | None:
+    """Return the names in `{"choices": [...]}`, as Label Studio writes several answers into a cell."""
+    if not text.startswith('{"choices"'):
+        return None
+    with suppress(ValueError, TypeError, KeyError):
+        return list(parse_json(text)["choices"])
+    return None
 
 
 def _unquoted(text: str) -> str:

@@ -33,7 +33,8 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str] | str]]:
         raise not_utf_8(file) from error
     except _TooLong as error:
         raise ProjectError(
-            f"{file} is no table: one of its lines has more than {MAX_LINE:,} characters.", "Choose another file."
+            f"{file} is no table: one of its lines has more than {MAX_LINE:,} characters.",
+            "Choose the file that lists the pictures.",
         ) from error
     except OSError as error:
         raise ProjectError(

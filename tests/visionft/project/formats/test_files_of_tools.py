@@ -117,6 +117,12 @@ def test_lists_in_brackets(cell: str, folder: Path, multi: Project) -> None:
     assert found["source/train/a.jpg"][0] == {"cat", "big dog"} and found["source/valid/c.jpg"][0] == set()
 
 
+def test_several_answers_in_a_cell_of_label_studio(folder: Path, multi: Project) -> None:
+    write(folder, "x.csv", 'image,id,choice\na.jpg,1,"{""choices"":[""cat"",""big dog""]}"\nc.jpg,2,cat\nd.jpg,3,\n')
+    found = read(folder, multi, folder.parent)
+    assert found["source/train/a.jpg"][0] == {"cat", "big dog"} and found["source/valid/c.jpg"][0] == {"cat"}
+
+
 def test_json_lines_in_utf_16(folder: Path, empty: Project) -> None:
     write(folder, "labels.jsonl", '{"file_name": "train/a.jpg", "label": "cat"}\n', encoding="utf-16")
     assert read(folder, empty, folder)["train/a.jpg"][0] == {"cat"}
