@@ -2,9 +2,11 @@
 
 import contextlib
 import gc
+import importlib.util
 import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -97,6 +99,28 @@ def weights_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(folder))
     return folder
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    """Return a hub of models that takes files, where huggingface_hub looks for one (`tests/fixtures/fake_hub.py`)."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import close_session
+
+    spec = importlib.util.spec_from_file_location("fake_hub", ROOT / "tests" / "fixtures" / "fake_hub.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with module.served_hub() as served:
+        monkeypatch.setattr(constants, "ENDPOINT", served.url)
+        close_session()
+        yield served
+        close_session()
 
 
 @pytest.fixture
