@@ -1,17 +1,18 @@
 """Sending files to the model hub, when a person has asked for it and never else. It connects, as `hub` does.
 
 Who sends is huggingface_hub's business (its own login, or `HF_TOKEN`) unless a token is given. `HF_ENDPOINT` names
-another hub. What is large is read here, piece by piece, so that sending it can be followed and stopped: by a path the
-client would hand it to a library that can do neither.
+another hub. The files are read here, piece by piece, so that sending them can be followed and stopped: by a path the
+client would hand them to a library that can do neither.
 """
 
 import io
 import logging
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from visionft.errors import NextStep, StoppedError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
@@ -20,7 +21,6 @@ from visionft.weights.hub_token import checked_token
 from visionft.weights.states import offline_reason
 
 logger = logging.getLogger(__name__)
-_LARGE_BYTES = 1_000_000  # what is smaller is sent in one go, with the commit
 _PATIENCE_S = 30.0  # for an answer, or for a piece to be taken; the client's own is endless
 _LOGIN = (
     "Give a token that may write (they are made on huggingface.co, Settings, Access Tokens), or log in with "
@@ -56,6 +56,13 @@ class Sent:
     is_public: bool
 
 
+def hub_name() -> str:
+    """Return the name of the computer that takes the files, such as `huggingface.co`."""
+    from huggingface_hub import constants
+
+    return urlsplit(constants.ENDPOINT).netloc or constants.ENDPOINT
+
+
 def require_network() -> None:
     """Refuse to send where the settings forbid the network.
 
@@ -81,7 +88,7 @@ def send_files(
         to: Where they go.
         message: Of the commit.
         on_event: Receives how many bytes are there.
-        should_stop: Asked with each piece of a large file.
+        should_stop: Asked with each piece of a file.
 
     Raises:
         VisionFTError: The network may not be used, the hub refuses or is gone, the repository is public although it was
@@ -94,17 +101,20 @@ def send_files(
     require_network()
     disable_progress_bars()  # they would be printed
     get_session().timeout = _PATIENCE_S
-    api: Any = HfApi(endpoint=to.endpoint, library_name="visionft", token=checked_token(to.token) or None)
+    token = checked_token(to.token)
+    api: Any = HfApi(endpoint=to.endpoint, library_name="visionft", token=token or None)
     sending = _Sending(sum(path.stat().st_size for path in files.values()), on_event, should_stop)
-    with _explained(to.repository):
+    with _explained(to.repository), ExitStack() as opened:
         validate_repo_id(to.repository)
         made = api.create_repo(to.repository, private=not to.is_public, exist_ok=True, repo_type="model")
         is_public = _allowed(api.model_info(made.repo_id), to)
-        operations: list[CommitOperationAdd] = []
-        for name, path in files.items():
-            operations.append(_large(api, made.repo_id, name, path, sending) or CommitOperationAdd(name, str(path)))
-        sending.stop_if_asked()
-        api.create_commit(made.repo_id, operations, commit_message=message, repo_type="model")
+        contents = {name: opened.enter_context(_Followed(name, path, sending)) for name, path in files.items()}
+        operations = [
+            CommitOperationAdd(name, content) for name, content in contents.items()
+        ]  # reads each for its hash
+        sending.begin()
+        opened.enter_context(_silent())
+        api.create_commit(made.repo_id, operations, commit_message=message, repo_type="model", num_threads=1)
     logger.info("sent %d files to the hub", len(files))
     return Sent(address=str(made), is_public=is_public)
 
@@ -126,53 +136,42 @@ class _Sending:
 
     def __init__(self, total: int, on_event: OnEvent, should_stop: ShouldStop) -> None:
         self._total, self._on_event, self._should_stop = total, on_event, should_stop
-        self._before = 0
-        self.tell(0)
+        self._has_begun, self._done = False, dict[str, int]()
+        self._say()
 
-    def tell(self, done: int) -> None:
-        """Say how many bytes of the file under way are there."""
-        self._on_event(Progress(stage="Sending", done=self._before + done, total=self._total, unit="bytes"))
+    def begin(self) -> None:
+        """Count from now on: what was read before was not sent."""
+        self._has_begun = True
 
-    def end_file(self, size: int) -> None:
-        """Go on behind a file."""
-        self._before += size
-        self.tell(0)
+    def tell(self, name: str, done: int) -> None:
+        """Say how many bytes of a file were read."""
+        if self._has_begun:
+            self._done[name] = done
+            self._say()
 
     def stop_if_asked(self) -> None:
         """Raise StoppedError when it is to stop."""
         if self._should_stop():
             raise StoppedError("Sending was stopped.", "Nothing of it is on the hub but, perhaps, an empty repository.")
 
+    def _say(self) -> None:
+        done = sum(self._done.values())
+        self._on_event(Progress(stage="Sending", done=done, total=self._total, unit="bytes"))
+
 
 class _Followed(io.BufferedReader):
     """A file that is read to be sent: it tells how far it was read, and can be stopped there."""
 
-    def __init__(self, path: Path, sending: _Sending) -> None:
+    def __init__(self, name: str, path: Path, sending: _Sending) -> None:
         super().__init__(io.FileIO(path))
-        self._sending, self.is_being_sent = sending, False
+        self._called, self._sending = name, sending
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does."""
         self._sending.stop_if_asked()
         piece = super().read(size)
-        if self.is_being_sent:
-            self._sending.tell(self.tell())
+        self._sending.tell(self._called, self.tell())
         return piece
-
-
-def _large(api: Any, repository: str, name: str, path: Path, sending: _Sending) -> Any:
-    """Send a large file, of which the commit will only name the hash; None for a small one."""
-    from huggingface_hub import CommitOperationAdd
-
-    size = path.stat().st_size
-    if size < _LARGE_BYTES:
-        return None
-    with _Followed(path, sending) as content, _silent():
-        operation = CommitOperationAdd(name, content)  # reads it once, for its hash
-        content.is_being_sent = True
-        api.preupload_lfs_files(repository, [operation], repo_type="model")
-    sending.end_file(size)
-    return operation
 
 
 @contextmanager
