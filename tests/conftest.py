@@ -2,10 +2,13 @@
 
 import contextlib
 import gc
+import importlib.util
 import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -97,6 +100,39 @@ def weights_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(folder))
     return folder
+
+
+def _fixture_module(name: str) -> ModuleType:
+    """Return a module of `tests/fixtures`, loaded once."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "fixtures" / f"{name}.py")
+        assert spec and spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture
+def write_model() -> Callable[..., Path]:
+    """Return the function that writes an exported file which tells colours."""
+    return _fixture_module("tiny_model").write_model
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    """Return a hub of models that takes files, where huggingface_hub looks for one (`tests/fixtures/fake_hub.py`)."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import close_session
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with _fixture_module("fake_hub").served_hub() as served:
+        monkeypatch.setattr(constants, "ENDPOINT", served.url)
+        close_session()
+        yield served
+        close_session()
 
 
 @pytest.fixture

@@ -3,19 +3,23 @@
 import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl, Slot
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QStackedWidget, QWidget
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtWidgets import QStackedWidget
 
+from gui.export import exporting
+from gui.export.afterwards import Afterwards
 from gui.export.code_card import CodeCard
+from gui.export.options_card import OptionsCard
 from gui.export.parity_card import ParityCard
+from gui.export.promises_card import PromisesCard
+from gui.export.publishing import Publishing
+from gui.export.speed_card import SpeedCard
 from gui.export.variants_card import VariantsCard
-from gui.kit import dialogs, theme
+from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, IconLabel, column, restyle, row, scrolling, text, verbatim
+from gui.kit.parts import Button, Card, column, restyle, scrolling, text
 from gui.kit.run_rows import best_run, kept_words, run_rows
 from gui.kit.run_table import RunTable
 from gui.kit.side_by_side import SideBySide
@@ -24,58 +28,11 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task, TaskHandle
 from visionft.errors import NextStep
-from visionft.events import OnEvent, ShouldStop
-from visionft.export.bundle.project_facts import facts_of
 from visionft.export.bundle.samples import SAMPLES
-from visionft.export.bundle.verifying import Verification, verify_export
-from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.parity import ExportResult, read_export
-from visionft.export.precision.variants import Precision
-from visionft.libraries import load_libraries
-from visionft.project.store import Project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
-if TYPE_CHECKING:
-    from visionft.data.types import Snapshot
-
 EXPORTS_FOLDER = "exports"
-PRECISION_WORDS: dict[Precision, str] = {"fp16": "Smaller: fp16", "int8": "Small and fast on processors: int8"}
-PROMISES = (
-    ("file", "One file", "Cropping, resizing and normalising are inside. It takes pictures of any size, as RGB bytes."),
-    ("shield", "Verified", "Up to 200 pictures go through PyTorch and through the file, which is kept only if equal."),
-    ("gauge", "Measured", "Its speed on this machine, one picture at a time, and its size."),
-    ("copy", "Ready to use", "Programs in Python, JavaScript, C# and C++ run it anywhere, and a page in the browser."),
-)  # fmt: skip
-
-
-def export_model(
-    run_dir: Path,
-    images: "Snapshot",
-    out_dir: Path,
-    *,
-    options: ExportOptions,
-    project: Project,
-    on_event: OnEvent,
-    should_stop: ShouldStop,
-) -> ExportResult | None:
-    """Export a run, in a task, to one ONNX file and compare it with PyTorch."""
-    load_libraries(on_event)
-    from visionft.export.exporter import export_run
-
-    return export_run(
-        run_dir,
-        images,
-        out_dir,
-        options=options,
-        facts=facts_of(project),
-        on_event=on_event,
-        should_stop=should_stop,
-    )
-
-
-def check_export(folder: Path, *, on_event: OnEvent, should_stop: ShouldStop) -> Verification:
-    """Check an export again, in a task."""
-    return verify_export(folder, on_event=on_event, should_stop=should_stop)
 
 
 class ExportPage(Page):
@@ -90,52 +47,32 @@ class ExportPage(Page):
         self.subtitle.setText(tr("One self-contained ONNX file that answers like the trained model"))
         self._runs: dict[str, RunSummary] = {}
         self.table = RunTable()
-        self.name_edit, self.place_edit = QLineEdit(), QLineEdit()
-        self.opset_box = QComboBox()
-        for opset, title in OPSETS.items():
-            self.opset_box.addItem(tr(title), opset)
-        self.float_box = QCheckBox(tr(label_of("float_input")))
-        self.float_box.setToolTip(tr(help_of("float_input")))
-        self.timm_box = QCheckBox(tr(label_of("huggingface")))
-        self.timm_box.setToolTip(tr(help_of("huggingface")))
-        self.precision_boxes: dict[Precision, QCheckBox] = {
-            precision: QCheckBox(tr(words)) for precision, words in PRECISION_WORDS.items()
-        }
-        for box in self.precision_boxes.values():
-            box.setToolTip(tr(help_of("precisions")))
-        self._note = text("", "small", wrap=True)
+        self._kept = text("", "muted", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=self.try_it)
-        self._kept = text("", "muted", wrap=True)
-        state.actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
-        self.parity_card, self.variants_card = ParityCard(), VariantsCard()
-        self.promises = self._promises()
-        self.code_card = CodeCard(SAMPLES)
+        self.options_card, self.promises, self.code_card = OptionsCard(), PromisesCard(), CodeCard(SAMPLES)
+        self.parity_card, self.variants_card, self.speed_card = ParityCard(), VariantsCard(), SpeedCard()
+        self.afterwards = Afterwards(state, self.parity_card, self.speed_card, self)
+        self.publishing = Publishing(state, self)
         self.empty = EmptyState("train", "", "", "Train a model")
-        self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
+        self._lay_out()
+        self._connect()
+        self._attach()
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        found = (self.promises, self.parity_card, self.speed_card, self.variants_card, self.code_card)
+        body = column(SideBySide((self._runs_card(), self.options_card), found, least_px=860), None)
+        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
-        found = (self.promises, self.parity_card, self.variants_card, self.code_card)
-        columns = ((self._runs_card(), self._options_card()), found)
-        body = column(SideBySide(*columns, least_px=860), None)
-        body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-        self._stack.addWidget(scrolling(body))
+        self._area = scrolling(body)
+        self._stack.addWidget(self._area)
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(self._stack)
         self.action_row.addWidget(self.export_button)
         self.action_row.addWidget(self.try_button)
-        self._connect()
-
-    def _connect(self) -> None:
-        self.table.selection_changed.connect(self._on_selection_changed)
-        for edit in (self.name_edit, self.place_edit):
-            edit.textChanged.connect(lambda _words: self._show_target())
-        self.parity_card.folder_chosen.connect(self._on_folder_chosen)
-        self.parity_card.check_asked.connect(self._on_check_asked)
-        if self.session is not None:
-            self.session.runs_changed.connect(self._on_content_changed)
-
-    # -- building -----------------------------------------------------------------------------------------------
 
     def _runs_card(self) -> Card:
         runs = Card(margin=theme.HUGE)
@@ -144,47 +81,33 @@ class ExportPage(Page):
         runs.body.addWidget(self._kept)
         return runs
 
-    def _options_card(self) -> Card:
-        options = Card(margin=theme.HUGE, spacing=theme.MEDIUM)
-        browse = Button("Browse", "folder-open", on_click=self._browse)
-        place = row(self.place_edit, browse)
-        place.setStretch(0, 1)
-        fields = QGridLayout()
-        fields.setHorizontalSpacing(theme.LARGE)
-        fields.setVerticalSpacing(theme.MEDIUM)
-        for line, (caption, field) in enumerate(
-            (
-                ("Name", self.name_edit),
-                ("Place", place),
-                (label_of("opset"), self.opset_box),
-                ("", column(*self.precision_boxes.values(), self.float_box, self.timm_box, spacing=theme.SMALL)),
-            )
-        ):
-            fields.addWidget(verbatim(tr(caption), "strong"), line, 0)
-            if isinstance(field, QWidget):
-                field.setAccessibleName(tr(caption))
-                fields.addWidget(field, line, 1)
-            else:
-                fields.addLayout(field, line, 1)
-        self.place_edit.setAccessibleName(tr("Folder to export into"))
-        fields.setColumnStretch(1, 1)
-        options.body.addWidget(text("Options", "heading"))
-        options.body.addLayout(fields)
-        options.body.addWidget(self._note)
-        return options
+    def _connect(self) -> None:
+        self.empty.button.clicked.connect(lambda _checked=False: self._go_on())
+        self.table.selection_changed.connect(self._on_selection_changed)
+        self.options_card.target_changed.connect(self._show_target)
+        for part in (self.afterwards, self.publishing):
+            part.changed.connect(self.state.actions.refresh)
+        if self.session is not None:
+            self.session.runs_changed.connect(self._on_content_changed)
 
-    def _promises(self) -> Card:
-        card = Card(margin=theme.HUGE, spacing=theme.LARGE)
-        card.body.addWidget(text("What you get", "heading"))
-        for icon_name, title, words in PROMISES:
-            line = row(
-                IconLabel(icon_name, size=22, tone="accent"),
-                column(verbatim(tr(title), "strong"), verbatim(tr(words), "muted", wrap=True), spacing=theme.HAIR),
-                spacing=theme.LARGE,
-            )
-            line.setStretch(1, 1)
-            card.body.addLayout(line)
-        return card
+    def _attach(self) -> None:
+        """Let each button show its command: what it does, and why not."""
+        actions, card = self.state.actions, self.parity_card
+        actions.attach(self.export_button, "run.export", tr("Make one file of the chosen run"))
+        commands = {
+            card.folder_button: ("export.folder", ""),
+            card.card_button: ("export.card", tr("What it is, how good it is and what it is not for")),
+            card.check_button: (
+                "export.check", tr("Compare every file with its hash, and the answers with those at export")
+            ),
+            card.speed_button: ("export.speed", tr("Measure each file on this computer")),
+            card.publish_button: (
+                "export.publish", tr("See what would be sent, and say where to, before anything is")
+            ),
+        }  # fmt: skip
+        for button, (name, words) in commands.items():
+            actions.attach(button, name, words)
+            button.clicked.connect(lambda _checked=False, name=name: actions.run(name))
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -209,14 +132,9 @@ class ExportPage(Page):
         names = self.table.selected()
         return self._runs.get(names[0]) if names else None
 
-    def target(self) -> Path | None:
-        """Return the folder to export into; None while name or place is empty."""
-        name, place = self.name_edit.text().strip(), self.place_edit.text().strip()
-        return Path(place).expanduser() / name if name and place else None
-
     def _show_target(self) -> None:
         """Show what lies at the target already, and whether the run can be exported there."""
-        run, target = self.run(), self.target()
+        run, target = self.run(), self.options_card.target()
         found = read_export(target) if target else None
         has_file = target is not None and (target / "model.onnx").is_file()
         if run is not None and not run.has_weights:
@@ -227,16 +145,18 @@ class ExportPage(Page):
             note = tr("Exporting again replaces the file that is there.")
         else:
             note = tr("A folder of this name is made.")
-        self._note.setText(note)
+        self.options_card.show_note(note)
         self._kept.setText(kept_words(run) if run is not None else "")
-        self.parity_card.hide()
-        self.variants_card.show_variants(found.variants if found is not None else ())
-        if found is not None:
-            self.parity_card.show_result(found, when=_when(found.model))
-        self._show_found(has_export=found is not None)
+        self._show_found(found, when=_when(found.model) if found is not None else "")
 
-    def _show_found(self, *, has_export: bool) -> None:
-        """Make the next step the primary button: to export, or to try what was exported."""
+    def _show_found(self, found: ExportResult | None, *, when: str = "") -> None:
+        """Show an export, if any, and make the next step the primary button: to export, or to try it."""
+        has_export = found is not None
+        self.parity_card.setVisible(has_export)
+        if found is not None:
+            self.parity_card.show_result(found, when=when)
+        self.variants_card.show_variants(found.variants if found is not None else ())
+        self.afterwards.follow(found)
         self.promises.setVisible(not has_export)
         self.try_button.setVisible(has_export)
         self.export_button.setText(tr("Export again") if has_export else tr("Export"))
@@ -259,7 +179,7 @@ class ExportPage(Page):
             return tr("Choose a training run first.")
         if not run.has_weights:
             return tr("The weights of this run were deleted, so it cannot be exported any more.")
-        if self.target() is None:
+        if self.options_card.target() is None:
             return tr("Give it a name and a place.")
         return tr("It is being exported already.") if self._exporting is not None else ""
 
@@ -267,8 +187,7 @@ class ExportPage(Page):
     def _on_selection_changed(self, _names: list[str]) -> None:
         run = self.run()
         if run is not None and self.session is not None:
-            self.place_edit.setText(str(self.session.path / EXPORTS_FOLDER))
-            self.name_edit.setText(run.name)
+            self.options_card.propose(self.session.path / EXPORTS_FOLDER, run.name)
         self._show_target()
 
     def take_step(self, step: NextStep) -> None:
@@ -279,24 +198,19 @@ class ExportPage(Page):
     def _go_on(self) -> None:
         self.state.page_requested.emit("train" if self.session is not None else "project")
 
-    def _browse(self) -> None:
-        chosen = dialogs.ask_folder(self, "Export into", self.state.path)
-        if chosen is not None:
-            self.place_edit.setText(str(chosen))
-
     # -- exporting ----------------------------------------------------------------------------------------------
 
     def export(self) -> None:
         """Export the chosen run in a task."""
-        run, target, session = self.run(), self.target(), self.session
+        run, target, session = self.run(), self.options_card.target(), self.session
         if run is None or target is None or session is None or self.why_not_export():
             return
         work = partial(
-            export_model,
+            exporting.export_model,
             run.path,
             session.snapshot(),
             target,
-            options=self.options(),
+            options=self.options_card.options(),
             project=session.project,
         )
         title = tr("Exporting {run}", run=run.title)
@@ -306,21 +220,10 @@ class ExportPage(Page):
         )
         self._show_enabled()
 
-    def options(self) -> ExportOptions:
-        """Return the options as they are chosen."""
-        return ExportOptions(
-            float_input=self.float_box.isChecked(),
-            opset=self.opset_box.currentData(),
-            precisions=tuple(precision for precision, box in self.precision_boxes.items() if box.isChecked()),
-            huggingface=self.timm_box.isChecked(),
-        )
-
     def _on_exported(self, result: ExportResult | None) -> None:
         if result is not None:
             self._show_target()
-            self.parity_card.show_result(result)
-            self.variants_card.show_variants(result.variants)
-            self._show_found(has_export=True)
+            self._show_found(result)
 
     def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
         self._exporting = None
@@ -330,19 +233,21 @@ class ExportPage(Page):
         elif self.session is not None:
             self.session.exports_changed.emit(outcome.result.model)
 
-    @Slot(Path)
-    def _on_check_asked(self, folder: Path) -> None:
-        """Check the export that is shown, in a task."""
-        self.parity_card.check_button.setEnabled(False)
-        task = Task(title=tr("Checking an export"), work=partial(check_export, folder), lane=Lane.DISK, page=self.name)
-        self.state.tasks.run(task, owner=self, on_done=self.parity_card.show_check, on_end=self._on_check_ended)
+    # -- afterwards ---------------------------------------------------------------------------------------------
 
-    def _on_check_ended(self, _outcome: Outcome[Verification]) -> None:
-        self.parity_card.check_button.setEnabled(True)
+    def measure(self) -> None:
+        """Measure the speed of the export that is shown, and bring the table into view."""
+        self.afterwards.measure()
+        QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.speed_card, 0, theme.HUGE))
 
-    @Slot(Path)
-    def _on_folder_chosen(self, folder: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+    def why_not_publish(self) -> str:
+        """Return why the export that is shown cannot be sent now; empty when it can."""
+        return self.afterwards.why_not() or self.publishing.why_not()
+
+    def publish(self) -> None:
+        """Ask where the export that is shown is to be sent."""
+        if self.afterwards.folder is not None:
+            self.publishing.begin(self.afterwards.folder)
 
 
 def _when(model: Path) -> str:

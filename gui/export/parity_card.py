@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel
 
 from gui.export.check_words import check_words
 from gui.kit import theme
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, text, verbatim
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, line, restyle, row, text, verbatim
 from visionft.amounts import size_text
 from visionft.export.bundle.samples import SAMPLES
 from visionft.export.bundle.verifying import Verification
-from visionft.export.contents import LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
+from visionft.export.contents import FLOAT_MODEL_FILE, LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE
 from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
 
 _CAPTIONS = {
@@ -24,13 +25,11 @@ _CAPTIONS = {
     "size": "File size",
 }
 _COLUMNS = 3
+_INSET = 10  # of a quiet button's icon
 
 
 class ParityCard(Card):
     """A verdict first, then the figures behind it, then the file."""
-
-    folder_chosen = Signal(Path)
-    check_asked = Signal(Path)
 
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.LARGE)
@@ -42,9 +41,12 @@ class ParityCard(Card):
         self._file = ElidedLabel("", "strong")
         self._others, self._samples = text("", "small", wrap=True), text("", "small", wrap=True)
         self._checked = text("", "small", wrap=True)
-        self.open_button = Button("Open folder", "folder-open", on_click=self._open)
-        self.check_button = Button("Check again", "shield", on_click=lambda: self.check_asked.emit(self._folder))
-        self.check_button.setToolTip(tr("Compare every file with its hash, and the answers with those at export"))
+        self._big = text("", "small", wrap=True)
+        self.folder_button = Button("Open folder", "folder-open", role="quiet")
+        self.card_button = Button("Model card", "file", role="quiet")
+        self.check_button = Button("Check again", "shield", role="quiet")
+        self.speed_button = Button("Measure speed", "gauge", role="quiet")
+        self.publish_button = Button("Publish to Hugging Face", "export", role="quiet")
         self._folder = Path()
         head = row(
             self._icon,
@@ -57,22 +59,27 @@ class ParityCard(Card):
         self.body.addLayout(head)
         self.body.addLayout(self._grid())
         self.body.addLayout(file)
-        self.body.addLayout(column(self._others, self._samples, self._checked, spacing=theme.HAIR))
-        self.body.addLayout(row(self.open_button, self.check_button, None))
+        self.body.addLayout(column(self._others, self._samples, self._big, self._checked, spacing=theme.HAIR))
+        self.body.addWidget(line())
+        self.body.addLayout(Flow(*self.buttons(), spacing=theme.TIGHT, outset=_INSET))
         self.hide()
+
+    def buttons(self) -> tuple[Button, ...]:
+        """Return what can be done with the export; the page says what each does."""
+        return (self.folder_button, self.card_button, self.check_button, self.speed_button, self.publish_button)
 
     def _grid(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(theme.LARGE)
         grid.setVerticalSpacing(theme.HAIR)
         for place, (name, caption) in enumerate(_CAPTIONS.items()):
-            line, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
-            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), line, column_place)
-            grid.addWidget(self._figures[name], line + 1, column_place)
+            top, column_place = 4 * (place // _COLUMNS), place % _COLUMNS
+            grid.addWidget(verbatim(tr(caption), "caption", wrap=True), top, column_place)
+            grid.addWidget(self._figures[name], top + 1, column_place)
             self._notes[name].setAlignment(Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(self._notes[name], line + 2, column_place)
+            grid.addWidget(self._notes[name], top + 2, column_place)
             grid.setColumnStretch(column_place, 1)
-            grid.setRowMinimumHeight(line + 3, theme.SMALL)
+            grid.setRowMinimumHeight(top + 3, theme.SMALL)
         return grid
 
     def show_result(self, result: ExportResult, *, when: str = "") -> None:
@@ -103,6 +110,8 @@ class ParityCard(Card):
         self._others.setText(tr("Beside it: {names}", names=", ".join(_beside(result))))
         self._samples.setText(" ".join(map(_words_of, result.samples)))
         self._samples.setVisible(bool(result.samples))
+        self._big.setText(big_picture_words(result))
+        self._big.setVisible(bool(self._big.text()))
         self._folder = result.model.parent
         self._checked.hide()
         self.show()
@@ -133,12 +142,25 @@ class ParityCard(Card):
         """Return what is said of the programs that were run."""
         return self._samples.text()
 
+    def big_pictures(self) -> str:
+        """Return what is said of big pictures; empty where they cost little."""
+        return self._big.text()
+
     def check_text(self) -> str:
         """Return what checking again found; empty before it was done."""
         return "" if self._checked.isHidden() else self._checked.text()
 
-    def _open(self) -> None:
-        self.folder_chosen.emit(self._folder)
+
+def big_picture_words(result: ExportResult) -> str:
+    """Return what pictures of a telephone cost, where making them small takes longer than the answer; else nothing."""
+    if result.large_ms <= result.latency.median_ms:
+        return ""
+    words = "Big pictures: making one of 12 megapixels small takes {time} ms before it is answered."
+    if result.float_model is not None:
+        way = tr("If that is too slow, your program can do it and give the result to {file}.", file=FLOAT_MODEL_FILE)
+    else:
+        way = tr("If that is too slow, export {file} too: your program makes them small for it.", file=FLOAT_MODEL_FILE)
+    return f"{tr(words, time=f'{result.large_ms:.0f}')} {way}"
 
 
 def _slow(latency: Latency) -> tuple[str, str]:

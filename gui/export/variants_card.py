@@ -6,14 +6,16 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from gui.kit import theme
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
-from gui.kit.parts import Card, clear, column, line, pill, row, text, verbatim
+from gui.kit.parts import Card, clear, column, line, pill, text, verbatim
 from visionft.amounts import size_text
 from visionft.export.contents import MODEL_FILE
 from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant
 
 REFERENCE = "fp32"
-_COLUMNS = 4
+_CAPTIONS = ("File", "Size", "Right answers", "Time for one picture")
+_COLUMNS = len(_CAPTIONS)
 
 
 class VariantsCard(Card):
@@ -42,10 +44,7 @@ class VariantsCard(Card):
         self._judged.setText(
             tr("Judged on {count} validation pictures, and timed in turn on this machine.", count=count)
         )
-        captions = (
-            verbatim(tr(words), "caption") for words in ("File", "Size", "Right answers", "Time for one picture")
-        )
-        self._add(0, *captions)
+        self._add(0, *(verbatim(tr(words), "caption", wrap=True) for words in _CAPTIONS))
         self._add(1, *_reference(variants))
         for place, variant in enumerate(variants):
             self._grid.addWidget(line(), 3 * place + 2, 0, 1, _COLUMNS)
@@ -104,7 +103,7 @@ def _figures(variant: Variant) -> tuple[QWidget, ...]:
 
 def _beside(first: QWidget, second: QWidget) -> QWidget:
     both = QWidget()
-    both.setLayout(row(first, second, None))
+    both.setLayout(Flow(first, second))
     return both
 
 

@@ -9,8 +9,10 @@ from gui.kit import theme
 class Flow(QLayout):
     """Widgets side by side, each as wide as it wants to be, in as many lines as they need; hidden ones take no room."""
 
-    def __init__(self, *widgets: QWidget, spacing: int = theme.SMALL) -> None:
+    def __init__(self, *widgets: QWidget, spacing: int = theme.SMALL, outset: int = 0) -> None:
+        """Args: `outset` pixels are taken off at the left: what is inset by so much stands in line with words above."""
         super().__init__()
+        self._outset = outset
         self._items: list[QLayoutItem] = []
         self.setContentsMargins(0, 0, 0, 0)
         self.setSpacing(spacing)
@@ -43,7 +45,7 @@ class Flow(QLayout):
 
     def heightForWidth(self, width: int) -> int:
         """Return how high the lines are together."""
-        return self._arrange(QRect(0, 0, width, 0), moves=False)
+        return self._arrange(QRect(0, 0, width + self._outset, 0), moves=False)
 
     def sizeHint(self) -> QSize:
         """Return the size of one line of them all."""
@@ -61,7 +63,7 @@ class Flow(QLayout):
     def setGeometry(self, rect: QRect) -> None:
         """Put each in its place."""
         super().setGeometry(rect)
-        self._arrange(rect, moves=True)
+        self._arrange(rect.adjusted(-self._outset, 0, 0, 0), moves=True)
 
     def _arrange(self, rect: QRect, *, moves: bool) -> int:
         """Go through the lines, each widget in the middle of its own; return their height."""

@@ -6,6 +6,9 @@ OF_ONE = {
     ),
     "{count} pictures": "{count} picture",
     "{count} files, {size}": "{count} file, {size}",
+    "{count} files, {size}, go to {hub}. Nothing is sent before you press Send.": (
+        "{count} file, {size}, goes to {hub}. Nothing is sent before you press Send."
+    ),
     "Boxes or shapes are marked in {count} pictures, and none has a class as a whole.": (
         "Boxes or shapes are marked in {count} picture, and none has a class as a whole."
     ),

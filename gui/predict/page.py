@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QStackedWidget
 
@@ -13,7 +13,7 @@ from gui.kit import dialogs, drops, theme
 from gui.kit.drop_zone import DropZone
 from gui.kit.empty_state import EmptyState
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, choice_box, restyle, row
+from gui.kit.parts import Button, restyle, row, text
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.workers import Work
 from gui.page import Page
@@ -21,7 +21,8 @@ from gui.predict import predicting
 from gui.predict.answers_panel import AnswersPanel
 from gui.predict.camera_panel import CameraPanel
 from gui.predict.correcting import Corrections
-from gui.predict.predicting import Answers, exported_models, model_title
+from gui.predict.model_choice import ModelChoice, exported_models
+from gui.predict.predicting import Answers
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenPictures
 from gui.tasks import Lane, Task
@@ -66,8 +67,8 @@ class TryPage(Page):
     # -- building -----------------------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.model_box = choice_box("Exported model", least=18)
-        self.model_box.setToolTip(tr("The exported file that answers"))
+        self.choice = ModelChoice()
+        self._difference = text("", "small", wrap=True)
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Pictures", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
@@ -94,7 +95,7 @@ class TryPage(Page):
         self.drop_zone.show_words(f"{tr('Or a folder of them.')} {paste}".strip())
 
     def _lay_out(self) -> None:
-        for widget in (self.model_box, self.browse_button):
+        for widget in (self.choice, self.browse_button):
             self.action_row.addWidget(widget)
         ways = (self.files_button, self.folder_button, self.paste_button, self.camera_button)
         self._stack = QStackedWidget()
@@ -102,6 +103,7 @@ class TryPage(Page):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
+        self.body.addWidget(self._difference)
         self.body.addLayout(row(*ways, None, self.to_csv_button))
         self.body.addWidget(self._stack, 1)
 
@@ -122,8 +124,8 @@ class TryPage(Page):
         self.panel.csv_button.clicked.connect(lambda _checked=False: self._save_csv())
         self.panel.class_named.connect(self._on_class_named)
         self.corrections.changed.connect(self._show_corrections)
-        self.model_box.currentIndexChanged.connect(self._on_model_changed)
-        self.model_box.activated.connect(lambda _place: self._ask_again())
+        self.choice.changed.connect(self._on_model_changed)
+        self.choice.chosen.connect(self._ask_again)
         self.camera.closed.connect(self.stop_camera)
         self.camera.picture_wanted.connect(self.take_picture)
         self.camera.camera_changed.connect(self._on_camera_changed)
@@ -141,21 +143,12 @@ class TryPage(Page):
 
     def offer_models(self, models: list[Path]) -> None:
         """Offer these files, keeping those that were opened by hand and the chosen one."""
-        chosen = self.model()
-        own = [self.model_box.itemData(index) for index in range(self.model_box.count())]
-        extra = [path for path in own if path not in models and path.is_file()]
-        self.model_box.clear()
-        for path in [*models, *extra]:
-            self.model_box.addItem(model_title(path), path)
-            self.model_box.setItemData(self.model_box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
-        self.model_box.setPlaceholderText(tr("No exported model yet"))
-        index = self.model_box.findData(chosen) if chosen is not None else -1
-        self.model_box.setCurrentIndex(max(index, 0) if self.model_box.count() else -1)
+        self.choice.offer(models)
         self._show_view()
         self._show_enabled()
 
     def _show_view(self) -> None:
-        has_model = self.model_box.count() > 0
+        has_model = self.choice.has_models()
         otherwise = _ANSWERS if self.answers else _DROP if has_model else _EMPTY
         is_filming = self.feed.is_running or self.camera.has_failed()
         view = _CAMERA if is_filming else otherwise
@@ -165,7 +158,11 @@ class TryPage(Page):
 
     def model(self) -> Path | None:
         """Return the chosen file."""
-        return self.model_box.currentData()
+        return self.choice.model()
+
+    def difference(self) -> str:
+        """Return what tells the file that answers from the others of its export."""
+        return self._difference.text()
 
     def _show_enabled(self) -> None:
         why_not = self.why_not_classify()
@@ -173,7 +170,6 @@ class TryPage(Page):
             button.setEnabled(not why_not)
             button.setToolTip("\n".join(filter(None, (tr(words), why_not))))
         self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
-        self.model_box.setEnabled(self.model_box.count() > 0)
         self.state.actions.refresh()
 
     def why_no_model(self) -> str:
@@ -300,13 +296,17 @@ class TryPage(Page):
         if taken:
             self.classify(taken)
 
-    @Slot(int)
-    def _on_model_changed(self, _place: int) -> None:
+    @Slot()
+    def _on_model_changed(self) -> None:
+        words = self.choice.words()
+        self._difference.setText(words)
+        self._difference.setVisible(bool(words))
         self._show_enabled()
         if self.feed.is_running:
             self.feed.close()
             self.start_camera(self.camera.chosen_camera())
 
+    @Slot()
     def _ask_again(self) -> None:
         """Let the model that was chosen answer for the pictures that are shown: those answers were another's."""
         if self.answers and not (self._is_classifying or self.feed.is_running):
@@ -322,9 +322,7 @@ class TryPage(Page):
 
     def take_model(self, path: Path) -> None:
         """Offer an exported file that lies anywhere, and choose it."""
-        if self.model_box.findData(path) < 0:
-            self.model_box.addItem(path.parent.name or path.name, path)
-        self.model_box.setCurrentIndex(self.model_box.findData(path))
+        self.choice.take(path)
         self._show_view()
         self._show_enabled()
 

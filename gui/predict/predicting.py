@@ -14,8 +14,6 @@ from PySide6.QtGui import QImage
 from gui.kit.i18n import tr
 from gui.kit.workers import Failure, Job, Work
 from visionft.events import OnEvent, Progress, ShouldStop
-from visionft.export.contents import MODEL_FILE
-from visionft.export.precision.variants import PRECISIONS, variant_file
 from visionft.export.predictor import Prediction
 from visionft.project.queries import image_rows, images_in_project
 
@@ -69,21 +67,6 @@ class Frame:
     answer: Prediction
     provider: str
     frames_per_s: float
-
-
-def exported_models(project_dir: Path) -> list[Path]:
-    """Return the exported files of a project, the newest first, smaller ones behind the model that they are of."""
-    names = (MODEL_FILE, *map(variant_file, PRECISIONS))
-    found = [path for name in names for path in (project_dir / "exports").glob(f"*/{name}")]
-    found = [path for path in found if path.is_file() and path.with_name(MODEL_FILE).is_file()]
-    found.sort(key=lambda path: path.name != MODEL_FILE)  # of one export, the file that the others are judged by first
-    return sorted(found, key=lambda path: path.with_name(MODEL_FILE).stat().st_mtime, reverse=True)
-
-
-def model_title(path: Path) -> str:
-    """Return what a file is called in the list: by its folder, and by its own name where it is not the usual one."""
-    folder = path.parent.name or path.name
-    return folder if path.name == MODEL_FILE else f"{folder} · {path.stem}"
 
 
 def keep_pasted(image: QImage) -> list[Path]:

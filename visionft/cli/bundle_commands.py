@@ -116,7 +116,7 @@ def push(
 ) -> None:
     """Send an export to the Hugging Face hub, after showing what goes there. Uses that tool's own login."""
     from visionft.export.bundle.pushing import files_to_send
-    from visionft.weights.uploading import send_files
+    from visionft.weights.uploading import Destination, send_files
 
     files = files_to_send(folder)
     total = sum(each.bytes for each in files)
@@ -125,9 +125,13 @@ def push(
     asked = f"Send {count_of(len(files), 'file')} ({size_text(total)}) to {repository}, which {who}?"
     if not yes and not _agreed(asked):
         raise VisionFTError("Nothing was sent.", "Say --yes to send without being asked.")
-    address = send_files({each.name: each.path for each in files}, repository, is_public=public, message="Export")
-    value = {"address": address, "files": [each.name for each in files], "bytes": total, "is_public": public}
-    print_result(value, f"Sent to {address}.", as_json=json)
+    to = Destination(repository=repository, is_public=public)
+    with job() as (on_event, should_stop):
+        sent = send_files(
+            {each.name: each.path for each in files}, to, message="Export", on_event=on_event, should_stop=should_stop
+        )
+    value = {**vars(sent), "files": [each.name for each in files], "bytes": total}
+    print_result(value, f"Sent to {sent.address}.", as_json=json)
 
 
 def _agreed(question: str) -> bool:

@@ -9,39 +9,22 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
-from gui.export import page as export_page
+from gui.export import exporting as export_work
 from gui.kit import dialogs
 from gui.shell.window import MainWindow
 from visionft.errors import ExportError, StoppedError
-from visionft.events import EpochDone
 from visionft.export.bundle.samples import PYTHON, SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, Latency, Parity, SampleRun
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import write_manifest
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
 LEFT = Qt.MouseButton.LeftButton
 RUN = "001-resnet18-lora"
 
 
-def write_run(project_dir: Path, name: str = RUN, *, accuracy: float = 1.0) -> None:
-    folder = project_dir / "runs" / name
-    (folder / "best").mkdir(parents=True)
-    (folder / "best" / "state.json").write_text("{}")
-    write_manifest(folder / "best")
-    (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
-    (folder / "classes.json").write_text('["blue", "green", "red"]')
-    epoch = EpochDone(
-        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=accuracy, learning_rate=1,
-        seconds=1, images_per_second=1, is_best=True,
-    )  # fmt: skip
-    (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
-
-
 @pytest.fixture
-def page(window: MainWindow, project_dir: Path):
+def page(window: MainWindow, project_dir: Path, write_run):
     write_run(project_dir)
     window.state.open_project(project_dir)
     window.show_page("export")
@@ -75,7 +58,7 @@ def exporting(monkeypatch):
         (out_dir / "export.json").write_text(json.dumps(record))
         return result
 
-    monkeypatch.setattr(export_page, "export_model", export_model)
+    monkeypatch.setattr(export_work, "export_model", export_model)
     return asked
 
 
@@ -86,9 +69,9 @@ def export(qtbot, window, page) -> None:
 
 def test_options_reach_the_engine_and_the_report_says_what_was_measured(qtbot, window, page, exporting, project_dir):
     assert page.promises.isVisible() and not page.parity_card.isVisible()
-    page.opset_box.setCurrentIndex(page.opset_box.findData(18))
-    page.float_box.setChecked(True)
-    page.name_edit.setText("For the line")
+    page.options_card.opset_box.setCurrentIndex(page.options_card.opset_box.findData(18))
+    page.options_card.float_box.setChecked(True)
+    page.options_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
     options = {"options": ExportOptions(float_input=True, opset=18), "project": window.state.session.project}
@@ -110,7 +93,7 @@ def test_open_folder_opens_the_folder_of_the_file(qtbot, window, page, exporting
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
     export(qtbot, window, page)
-    qtbot.mouseClick(page.parity_card.open_button, LEFT)
+    qtbot.mouseClick(page.parity_card.folder_button, LEFT)
     assert [Path(each) for each in opened] == [project_dir / "exports" / RUN]
     qtbot.mouseClick(page.try_button, LEFT)
     assert window.current_page.name == "try"
@@ -122,7 +105,7 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
     def check_export(folder, *, on_event, should_stop):
         return Verification(folder=folder, checked=7, faults=tuple(faults), foreign=("mine.txt",), answers=())
 
-    monkeypatch.setattr(export_page, "check_export", check_export)
+    monkeypatch.setattr(export_work, "check_export", check_export)
     export(qtbot, window, page)
     card = page.parity_card
     assert card.check_text() == ""
@@ -135,19 +118,19 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
 
 
 def test_a_folder_for_timm_is_an_option(page):
-    page.timm_box.setChecked(True)
-    assert page.options() == ExportOptions(huggingface=True)
+    page.options_card.timm_box.setChecked(True)
+    assert page.options_card.options() == ExportOptions(huggingface=True)
 
 
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
-    assert "A folder of this name is made" in page._note.text()
+    assert "A folder of this name is made" in page.options_card.note()
     export(qtbot, window, page)
     window.show_page("results")
     page.mark_stale()
     window.show_page("export")
     assert page.parity_card.isVisible() and "Exported 20" in page.parity_card._meaning.text()
-    assert "replaces the file" in page._note.text()
-    page.name_edit.setText("another")
+    assert "replaces the file" in page.options_card.note()
+    page.options_card.name_edit.setText("another")
     assert not page.parity_card.isVisible() and page.promises.isVisible()
 
 
@@ -161,12 +144,12 @@ def test_each_program_is_shown_whole_and_copied(qtbot, page, sample):
 
 
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):
-    page.name_edit.setText("  ")
-    assert not page.export_button.isEnabled() and "name and a place" in page._note.text()
-    page.name_edit.setText("mine")
+    page.options_card.name_edit.setText("  ")
+    assert not page.export_button.isEnabled() and "name and a place" in page.options_card.note()
+    page.options_card.name_edit.setText("mine")
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "elsewhere")
-    page._browse()
-    assert page.export_button.isEnabled() and page.target() == tmp_path / "elsewhere" / "mine"
+    page.options_card.browse_button.click()
+    assert page.export_button.isEnabled() and page.options_card.target() == tmp_path / "elsewhere" / "mine"
 
 
 def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, project_dir):
@@ -174,7 +157,7 @@ def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, proj
     change_notes(run, title="Lightened")
     delete_weights(run)
     window.state.session.runs_changed.emit()
-    assert not page.export_button.isEnabled() and "weights of this run were deleted" in page._note.text()
+    assert not page.export_button.isEnabled() and "weights of this run were deleted" in page.options_card.note()
     assert page.table.model().index(0, 0).data() == "Lightened"
 
 
@@ -182,23 +165,23 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
     def failing(*_inputs, **_options):
         raise ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
 
-    monkeypatch.setattr(export_page, "export_model", failing)
+    monkeypatch.setattr(export_work, "export_model", failing)
     export(qtbot, window, page)
     assert "differs from PyTorch" in window.toasts.message()
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()
 
 
-def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir):
+def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir, write_run):
     write_run(project_dir, "002-worse", accuracy=0.5)
     window.state.session.runs_changed.emit()
-    assert page.table.selected() == [RUN] and page.name_edit.text() == RUN
+    assert page.table.selected() == [RUN] and page.options_card.name_edit.text() == RUN
     page.table.select(["002-worse"])
     write_run(project_dir, "003-middling", accuracy=0.7)
     window.state.session.runs_changed.emit()
     assert page.table.selected() == ["002-worse"]
 
 
-def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, project_dir):
+def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, project_dir, write_run):
     write_run(project_dir, "002-worse", accuracy=0.5)
     window.show_page("results")
     results = window.page("results")
@@ -221,7 +204,7 @@ def test_an_export_that_was_stopped_is_no_failure(qtbot, window, page, monkeypat
             time.sleep(0.01)
         raise StoppedError("The export was stopped.", "Nothing was kept.")
 
-    monkeypatch.setattr(export_page, "export_model", stopped)
+    monkeypatch.setattr(export_work, "export_model", stopped)
     qtbot.mouseClick(page.export_button, LEFT)
     qtbot.waitUntil(lambda: any(handle.is_running for handle in window.state.tasks.pending))
     window.state.tasks.pending[0].stop()

@@ -220,6 +220,6 @@ def test_another_model_answers_for_the_same_pictures(qtbot, window, page, pictur
     try_pictures(qtbot, window, page, [picture])
     assert page.panel.tally() == "1 picture: red 1"
     page.take_model(write_model(tmp_path / "other" / "model.onnx", names=["rose", "leaf", "sky"]))
-    page.model_box.activated.emit(page.model_box.currentIndex())
+    page.choice.model_box.activated.emit(page.choice.model_box.currentIndex())
     settle(qtbot, window)
     assert [(answer.path, answer.class_name) for answer in page.answers] == [(picture, "rose")]

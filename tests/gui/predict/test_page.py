@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from gui.kit import dialogs
 from gui.predict import predicting
-from gui.predict.predicting import exported_models
+from gui.predict.model_choice import exported_models
 from visionft.data.camera import camera_pictures
 
 LEFT = Qt.MouseButton.LeftButton

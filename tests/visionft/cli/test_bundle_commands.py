@@ -12,7 +12,6 @@ from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.weights import uploading
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +58,16 @@ def test_speed_is_told_by_batch(run, made: Path) -> None:
     assert code == 0 and [row["batch"] for row in speed["batches"]] == [1, 4, 16]
 
 
-def test_nothing_is_sent_unless_it_was_said(run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
-    monkeypatch.setattr(
-        uploading, "send_files", lambda files, to, **how: sent.append((sorted(files), to, how["is_public"])) or "there"
-    )
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of how huggingface_hub sends large files
+def test_nothing_is_sent_unless_it_was_said(run, made: Path, hub) -> None:
     code, _, err = run("push", made, "me/model")
-    assert code == 2 and not sent and "model.onnx" in err and "Nothing was sent" in err
+    assert code == 2 and not hub.asked and "model.onnx" in err and "Nothing was sent" in err
     code, out, _ = run("push", made, "me/model", "--yes", "--json")
     names = {"README.md", "export.json", "labels.txt", "model.onnx", "predict.py", "samples/node/predict.mjs"}
-    assert (
-        code == 0
-        and names <= set(sent[0][0])
-        and sent[0][1:] == ("me/model", False)
-        and json.loads(out)["address"] == "there"
-    )
-    assert run("push", made, "me/model", "--yes", "--public")[0] == 0 and sent[-1][2] is True
+    said = json.loads(out)
+    assert code == 0 and names <= set(hub.files) and sorted(said["files"]) == sorted(hub.files)
+    assert said["address"] == f"{hub.url}/me/model" and not said["is_public"] and hub.is_private
+    assert hub.files["model.onnx"] == (made / "model.onnx").read_bytes()
+    hub.is_private = False
+    assert run("push", made, "me/model", "--yes")[0] == 2
+    assert run("push", made, "me/model", "--yes", "--public")[0] == 0

@@ -1,6 +1,6 @@
 """How fast an exported model is: one picture at a time and in batches, by each provider that this computer has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ def bench_model(
     threads: int = 0,
     side: int = 0,
     seconds: float = SECONDS,
+    batches: Sequence[int] = BATCHES,
     on_event: OnEvent = ignore_event,
     should_stop: ShouldStop = never_stop,
 ) -> Bench:
@@ -66,8 +67,9 @@ def bench_model(
         threads: How many threads ONNX Runtime may use; 0 leaves it to that.
         side: Of the square pictures, in pixels; 0 takes 512.
         seconds: For each batch; it ends earlier where within what 99 % of the runs end is known by then.
+        batches: How many pictures are given at once, one after another.
         on_event: Receives how far it is.
-        should_stop: Asked between calls; what was measured so far is returned.
+        should_stop: Asked between calls; what was measured to its end is returned.
 
     Raises:
         ExportError: There is no such model, or a number is out of range.
@@ -82,7 +84,7 @@ def bench_model(
         on_event(Progress(stage="Measuring its speed", done=number, total=len(paths)))
         if should_stop():
             break
-        speeds += _speeds(path, _Measured(threads, side or 512, seconds, should_stop))
+        speeds += _speeds(path, _Measured(threads, side or 512, seconds, tuple(batches), should_stop))
     return Bench(processor=processor_name(), speeds=tuple(speeds))
 
 
@@ -93,6 +95,7 @@ class _Measured:
     threads: int
     side: int
     seconds: float
+    batches: tuple[int, ...]
     should_stop: ShouldStop
 
 
@@ -112,12 +115,13 @@ def _speeds(path: Path, how: _Measured) -> list[ModelSpeed]:
 
 
 def _batches(session: Any, how: _Measured) -> Iterator[BatchSpeed]:
-    for size in BATCHES:
-        if how.should_stop():
-            return
+    """Measure each; what was stopped is left out."""
+    for size in how.batches:
         pixels = np.random.default_rng(0).integers(0, 256, (size, how.side, how.side, 3), np.uint8)
         call = partial(session.run, [OUTPUT], {INPUT: pixels})
         limits = {"most_runs": runs_for(0.99), "most_seconds": how.seconds}
         spread = spread_of(timed_calls([call], should_stop=how.should_stop, **limits))
+        if how.should_stop():
+            return
         if spread.median_ms:
             yield BatchSpeed(**asdict(spread), batch=size, per_second=round(1000 * size / spread.median_ms, 1))

@@ -252,6 +252,14 @@ def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
         bench_model(spoilt, threads=-1)
 
 
+def test_what_was_stopped_is_no_measurement(spoilt: Path) -> None:
+    asked: list[None] = []
+    some = bench_model(spoilt, threads=1, side=32, should_stop=lambda: asked.append(None) or len(asked) > 80)
+    assert [row.batch for speed in some.speeds for row in speed.batches] == [1]
+    assert not bench_model(spoilt, threads=1, side=32, should_stop=lambda: True).speeds
+    assert [row.batch for row in bench_model(spoilt, threads=1, side=32, batches=(2,)).speeds[0].batches] == [2]
+
+
 def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:
     (spoilt / "secret.txt").write_text("mine")
     names = {each.name: each.path.relative_to(spoilt).as_posix() for each in files_to_send(spoilt)}

@@ -1,0 +1,74 @@
+"""A run in a project, and an export of it: a file that really answers, with a true record of what lies beside it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from visionft.events import EpochDone
+from visionft.export.contents import list_contents
+from visionft.files import sha256_file
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import write_manifest
+
+RUN = "001-resnet18-lora"
+
+
+def _write_run(project_dir: Path, name: str = RUN, *, accuracy: float = 1.0) -> None:
+    folder = project_dir / "runs" / name
+    (folder / "best").mkdir(parents=True)
+    (folder / "best" / "state.json").write_text("{}")
+    write_manifest(folder / "best")
+    (folder / "config.json").write_text(json.dumps(TrainConfig(backbone="resnet18").to_dict()))
+    (folder / "classes.json").write_text('["blue", "green", "red"]')
+    epoch = EpochDone(
+        epoch=1, epochs=1, train_loss=1, train_accuracy=1, val_loss=1, val_accuracy=accuracy, learning_rate=1,
+        seconds=1, images_per_second=1, is_best=True,
+    )  # fmt: skip
+    (folder / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+
+
+@pytest.fixture
+def write_run() -> Callable[..., None]:
+    """Return the function that writes a finished run."""
+    return _write_run
+
+
+def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
+    model = write_model(folder / "model.onnx")
+    write_model(folder / "model_int8.onnx")
+    (folder / "README.md").write_text("# Birds\n")
+    (folder / "samples").mkdir()
+    (folder / "samples" / "page.html").write_text("<p>")
+    latency = {
+        "median_ms": 2.0,
+        "p95_ms": 3.0,
+        "runs": 9,
+        "provider": "CPUExecutionProvider",
+        "width": 48,
+        "height": 40,
+    }
+    record = {
+        "bytes": model.stat().st_size, "sha256": sha256_file(model), "temperature": 1.0, "opset": 18, "large_ms": 46.0,
+        "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]}, "latency": latency,
+        "files": {name: asdict(each) for name, each in list_contents(folder).items()},
+    }  # fmt: skip
+    (folder / "export.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.fixture
+def exported(project_dir: Path, write_model: Callable[..., Path]) -> Path:
+    """Return the folder of an export of a run of a project."""
+    _write_run(project_dir)
+    return _write_export(project_dir / "exports" / RUN, write_model)
+
+
+@pytest.fixture
+def shown(window, project_dir: Path, exported: Path):
+    """Return the export page that shows this export."""
+    window.state.open_project(project_dir)
+    window.show_page("export")
+    return window.page("export")

@@ -1,0 +1,109 @@
+"""The model card in the window: read as a text, and nothing in it is followed, whoever wrote it."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextDocument, QTextTable
+
+from gui.export.card_dialog import CardDialog, card_of
+from gui.export.card_view import CardView, readable
+from visionft.export.bundle.card.markdown import escaped, table
+
+HEADER = '---\nlicense: apache-2.0\ntags:\n- "onnx"\n---\n\n'
+NAME = '<img src="trap.png"> [a](https://evil.example) ![b](file:///etc/passwd) www.evil.example **x** &lt;'
+
+
+@pytest.fixture
+def view(qtbot):
+    view = CardView()
+    qtbot.addWidget(view)
+    view.resize(600, 400)
+    view.show()
+    return view
+
+
+def formats(document: QTextDocument):
+    """Yield the format of each piece of text."""
+    block = document.begin()
+    while block.isValid():
+        place = block.begin()
+        while not place.atEnd():
+            yield place.fragment().charFormat()
+            place += 1
+        block = block.next()
+
+
+def test_it_reads_headings_tables_and_code_and_leaves_the_header_out(view):
+    view.show_card(
+        f"{HEADER}# A title\n\nSome *words*.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
+    )
+    document = view.document()
+    words = document.toPlainText()
+    assert words.startswith("A title") and "license" not in words and "#" not in words and "x = 1" in words
+    assert document.begin().blockFormat().headingLevel() == 1
+    tables = [each for each in document.rootFrame().childFrames() if isinstance(each, QTextTable)]
+    assert [(each.rows(), each.columns()) for each in tables] == [(2, 2)]
+    sizes = [each.font().pixelSize() for each in formats(document)]
+    assert sizes[0] == max(sizes) > sizes[1]
+
+
+def test_a_name_is_shown_letter_by_letter(view):
+    view.show_card(f"# {escaped(NAME)}\n\n{table(['class'], [[escaped(NAME)]])}\n")
+    words = view.document().toPlainText()
+    assert words.count(NAME) == 2
+    assert not any(each.isAnchor() or each.isImageFormat() for each in formats(view.document()))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        '<img src="{trap}">',
+        "![a picture]({trap})",
+        "![a][x]\n\n[x]: {trap}",
+        '<link rel="stylesheet" href="{trap}"><h1>big</h1><script>1</script>',
+        "[a link](https://evil.example) and https://evil.example and <https://evil.example> and www.evil.example",
+        "[a link][x]\n\n[x]: https://evil.example",
+    ],
+)
+def test_what_anybody_wrote_is_neither_loaded_nor_followed(view, tmp_path, card):
+    trap = tmp_path / "trap.png"
+    Image.new("RGB", (80, 60), (255, 0, 0)).save(trap)
+    view.show_card(card.format(trap=trap))
+    picture = view.grab().toImage()
+    red = QColor(255, 0, 0).rgb()
+    assert not any(picture.pixel(x, y) == red for x in range(0, 600, 7) for y in range(0, 400, 7))
+    assert not any(each.isAnchor() or each.isImageFormat() for each in formats(view.document()))
+    assert not any(view.anchorAt(QPoint(x, y)) for x in range(0, 600, 7) for y in range(0, 60, 7))
+
+
+def test_a_header_alone_and_none_at_all_are_read(view):
+    assert readable("# T\n---\nx") == "# T\n---\nx"
+    assert readable(HEADER) == "\n"
+    view.show_card("")
+    assert view.toPlainText() == ""
+
+
+def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypatch):
+    card = HEADER + "# Birds\n\nWörter\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
+    path = card_of(tmp_path)
+    assert path is not None and card_of(tmp_path / "nowhere") is None
+    dialog = CardDialog(None, path)  # type: ignore[arg-type]
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.view.toPlainText() == "Birds\nWörter"
+    for button in (dialog.copy_button, dialog.file_button, dialog.folder_button):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().text() == card and opened == [path, tmp_path]
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"x" * 500_000, "too long"), (b"caf\xe9", "caf\ufffd")])
+def test_a_file_that_is_no_card_holds_nothing_up(qtbot, tmp_path, content, words):
+    (tmp_path / "README.md").write_bytes(content)
+    dialog = CardDialog(None, tmp_path / "README.md")  # type: ignore[arg-type]
+    qtbot.addWidget(dialog)
+    assert words in dialog.view.toPlainText()

@@ -1,0 +1,188 @@
+"""Publishing: what goes where is said before, nothing goes without Send, and every refusal is said in the dialog."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import shiboken6
+from huggingface_hub import constants, get_token
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from gui.export.publish_dialog import PublishDialog, proposed_name
+from visionft.weights.states import OFFLINE_VARIABLE
+
+LEFT = Qt.MouseButton.LeftButton
+# httpx warns of how huggingface_hub sends large files.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+def finish(qtbot, window) -> None:
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=30_000)
+
+
+@pytest.fixture
+def dialog(qtbot, window, shown, hub):
+    qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
+    finish(qtbot, window)
+    (dialog,) = window.findChildren(PublishDialog)
+    yield dialog
+    if shiboken6.isValid(dialog):
+        dialog.reject()
+
+
+def send(qtbot, window, dialog) -> None:
+    qtbot.mouseClick(dialog.send_button, LEFT)
+    finish(qtbot, window)
+
+
+def test_what_goes_where_is_said_and_nothing_goes_before(dialog, hub):
+    said = dialog.about()
+    assert said.startswith("5 files, ") and "127.0.0.1" in said and "before you press Send" in said
+    assert "model.onnx" in dialog.files() and "samples/" in dialog.files() and "page.html" not in dialog.files()
+    assert "No picture of yours is among them." in dialog.notes()
+    assert dialog.name_edit.text() == "001-resnet18-lora" and dialog.who.value() == "private"
+    assert not hub.asked
+
+
+def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialog, hub, exported, monkeypatch):
+    assert dialog.which.value() == "known" and "HF_TOKEN" in dialog.which.buttons["known"].text()
+    send(qtbot, window, dialog)
+    assert hub.is_private is True and hub.tokens - {""} == {"hf_test"}
+    assert hub.files["model.onnx"] == (exported / "model.onnx").read_bytes() and "samples/page.html" in hub.files
+    assert "Only you" in dialog.arrived_words() and f"{hub.url}/me/model" in dialog.arrived_words()
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    qtbot.mouseClick(dialog.page_button, LEFT)
+    qtbot.mouseClick(dialog.copy_button, LEFT)
+    assert opened == [f"{hub.url}/me/model"] and QGuiApplication.clipboard().text() == f"{hub.url}/me/model"
+
+
+def test_everybody_may_see_it_only_when_that_was_said(qtbot, window, dialog, hub):
+    qtbot.mouseClick(dialog.who.buttons["public"], LEFT)
+    send(qtbot, window, dialog)
+    assert hub.is_private is False and "Everybody may see it." in dialog.arrived_words()
+
+
+def test_another_token_is_used_once_and_kept_nowhere(qtbot, window, dialog, hub, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG, "visionft")
+    monkeypatch.delenv("HF_TOKEN")
+    qtbot.mouseClick(dialog.which.buttons["other"], LEFT)
+    assert not dialog.send_button.isEnabled() and dialog.send_button.toolTip() == "Give a token."
+    qtbot.keyClicks(dialog.token_edit, "hf_typed")
+    send(qtbot, window, dialog)
+    assert hub.tokens - {""} == {"hf_typed"} and hub.files
+    assert get_token() is None and "hf_typed" not in caplog.text
+
+
+def test_a_token_is_remembered_when_that_was_asked(qtbot, window, dialog, hub, monkeypatch, tmp_path):
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    qtbot.mouseClick(dialog.which.buttons["other"], LEFT)
+    qtbot.keyClicks(dialog.token_edit, "hf_typed")
+    dialog.keep_box.click()
+    hub.status = 401
+    send(qtbot, window, dialog)
+    assert get_token() is None  # the hub did not know it
+    hub.status = 0
+    send(qtbot, window, dialog)
+    assert get_token() == "hf_typed" and hub.files
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "does not know the token"), (403, "may not write to")])
+def test_a_refusal_is_said_beside_what_was_typed(qtbot, window, dialog, hub, status, words):
+    hub.status = status
+    dialog.name_edit.setText("me/birds")
+    send(qtbot, window, dialog)
+    assert words in dialog.fault.message() and "Access Tokens" in dialog.fault.hint()
+    assert dialog.name_edit.text() == "me/birds" and dialog.send_button.isVisible() and not hub.files
+    hub.status = 0
+    send(qtbot, window, dialog)
+    assert hub.files and dialog.fault.message() == ""
+
+
+def test_a_repository_that_holds_files_is_left_alone_unless_they_may_be_replaced(qtbot, window, dialog, hub):
+    hub.is_private, hub.files = True, {"theirs.bin": b"x"}
+    send(qtbot, window, dialog)
+    assert "is there already and holds files" in dialog.fault.message() and set(hub.files) == {"theirs.bin"}
+    dialog.replace_box.click()
+    send(qtbot, window, dialog)
+    assert {"theirs.bin", "model.onnx"} <= set(hub.files)
+
+
+def test_a_hub_that_is_gone_and_a_name_that_is_none_are_said(qtbot, window, dialog, hub, monkeypatch):
+    dialog.name_edit.setText("a/b/c")
+    send(qtbot, window, dialog)
+    assert "is no name of a repository" in dialog.fault.message()
+    dialog.name_edit.setText("")
+    assert not dialog.send_button.isEnabled()
+    dialog.name_edit.setText("birds")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    send(qtbot, window, dialog)
+    assert "cannot be reached" in dialog.fault.message()
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_sent(qtbot, window, dialog, hub, exported):
+    (exported / "README.md").write_text("# other\n")
+    send(qtbot, window, dialog)
+    assert "is not as it was exported" in dialog.fault.message() and not hub.asked
+
+
+def test_sending_is_stopped_from_the_dialog(qtbot, window, dialog, hub):
+    window.state.tasks.reported.connect(lambda handle, event: dialog.stop_button.click())
+    send(qtbot, window, dialog)
+    assert dialog.fault.message() == "Sending was stopped." and dialog.fault.tone == "info"
+    assert dialog.send_button.isVisible() and not hub.files
+
+
+def test_a_closed_dialog_lets_it_go_on_and_the_window_says_the_end(qtbot, window, shown, dialog, hub):
+    qtbot.mouseClick(dialog.send_button, LEFT)
+    assert dialog.close_button.text() == "Close, it goes on"
+    qtbot.mouseClick(dialog.close_button, LEFT)
+    assert shown.why_not_publish() == "An export is being sent already."
+    finish(qtbot, window)
+    assert hub.files and "Sent to" in window.toasts.message()
+
+
+def test_offline_the_window_says_so_and_asks_nothing(qtbot, window, shown, monkeypatch):
+    monkeypatch.setenv(OFFLINE_VARIABLE, "1")
+    qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
+    finish(qtbot, window)
+    assert "Nothing was sent" in window.toasts.message() and not window.findChildren(PublishDialog)
+
+
+def test_a_damaged_export_is_refused_before_anything_is_asked(qtbot, window, shown, exported, hub):
+    (exported / "model_int8.onnx").write_bytes(b"other")
+    qtbot.mouseClick(shown.parity_card.publish_button, LEFT)
+    finish(qtbot, window)
+    assert "is not as it was exported" in window.toasts.message() and not window.findChildren(PublishDialog)
+
+
+@pytest.mark.parametrize(
+    ("name", "proposed"),
+    [
+        ("001-resnet18-lora", "001-resnet18-lora"),
+        ("Vögel im Süden", "V-gel-im-S-den"),
+        ("..a..b--c.", "a-b-c"),
+        ("鳥", ""),
+    ],
+)
+def test_a_name_is_proposed_that_the_hub_takes(name, proposed):
+    from huggingface_hub.utils import validate_repo_id
+
+    assert proposed_name(name) == proposed and len(proposed_name("x" * 200)) == 96
+    if proposed:
+        validate_repo_id(proposed)
+
+
+def test_the_index_and_the_rights_in_the_weights_are_told_before(qtbot):
+    from gui.export.exporting import Offer
+    from visionft.export.bundle.pushing import Sending
+
+    files = (Sending(name="index.safetensors", path=Path("index.safetensors"), bytes=9),)
+    offer = Offer(files=files, hub="hub.example", token="", caveats=("ask <b>a lawyer",), names_pictures=True)
+    dialog = PublishDialog(None, offer, name="x")  # type: ignore[arg-type]
+    qtbot.addWidget(dialog)
+    assert "tells names, notes and tags" in dialog.notes() and "ask <b>a lawyer" in dialog.notes()
+    assert dialog.which.isHidden() and dialog.which.value() == "other" and not dialog.send_button.isEnabled()
+    assert dialog.about().startswith("1 file, 9 bytes, goes to hub.example.")

@@ -1,0 +1,102 @@
+"""Which file of an export answers: what is offered, how the files differ in words, and that the chosen one answers."""
+
+import dataclasses
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from gui.predict.model_choice import ModelChoice, difference_words, exported_models
+from visionft.export.contents import list_contents
+from visionft.export.precision.variants import Answers, Speed, Variant
+
+ANSWERS = Answers(
+    pictures=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03, reference_ece=0.04,
+    max_abs_diff=0.28, max_distance_diff=0.05,
+)  # fmt: skip
+SPEED = Speed(
+    p50_ms=9.6, p99_ms=12.0, reference_p50_ms=21.2, reference_p99_ms=25.0, times_faster=2.2, runs=60,
+    provider="CPUExecutionProvider", width=320, height=240, processor="",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path, write_model) -> Path:
+    """Return an export with two smaller files and what its record says of them."""
+    folder = tmp_path / "project" / "exports" / "001-run"
+    for name in ("model.onnx", "model_fp16.onnx", "model_int8.onnx"):
+        write_model(folder / name)
+    size = (folder / "model_int8.onnx").stat().st_size
+    int8 = Variant(
+        precision="int8", file="model_int8.onnx", bytes=size, reference_bytes=4 * size, sha256="", answers=ANSWERS,
+        temperature=1.2, bits=7, speed=SPEED, verdict="recommended",
+    )  # fmt: skip
+    fp16 = dataclasses.replace(
+        int8, precision="fp16", file="model_fp16.onnx", reference_bytes=2 * size, bits=16,
+        speed=dataclasses.replace(SPEED, times_faster=0.8),
+        answers=dataclasses.replace(ANSWERS, top1=0.897, flips=0),
+    )  # fmt: skip
+    files = {name: asdict(each) for name, each in list_contents(folder).items()}
+    hashes = {"sha256": files["model.onnx"]["sha256"], "files": files}
+    record = {"parity": {}, "variants": [asdict(fp16), asdict(int8)], **hashes}
+    (folder / "export.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_a_smaller_file_without_its_model_is_not_offered(tmp_path, folder, write_model):
+    project = tmp_path / "project"
+    write_model(project / "exports" / "002-alone" / "model_int8.onnx")
+    names = ("model.onnx", "model_fp16.onnx", "model_int8.onnx")
+    assert exported_models(project) == [folder / name for name in names]
+    (folder / "model.onnx").unlink()
+    assert exported_models(project) == []
+
+
+def test_the_files_of_an_export_are_told_apart_in_words(folder):
+    assert difference_words(folder / "model_int8.onnx") == (
+        "25% of the size of the full file; 2.2 times as fast; another answer for 8 of 378 validation pictures; "
+        "right in 0.3 points fewer."
+    )
+    assert difference_words(folder / "model_fp16.onnx") == (
+        "50% of the size of the full file; slower: 1.2 times the time; another answer for 0 of 378 validation "
+        "pictures; right as often."
+    )
+    assert "The full file" in difference_words(folder / "model.onnx")
+    (folder / "export.json").write_text('{"sha256": "", "parity": {}, "variants": [1]}')
+    assert difference_words(folder / "model_int8.onnx") == ""
+
+
+def test_the_user_chooses_which_file_answers(qtbot, window, folder, pictures):
+    window.show_page("try")
+    page = window.page("try")
+    page.take_model(folder / "model.onnx")
+    box = page.choice.file_box
+    assert box.isVisible() and [box.itemText(place) for place in range(box.count())] == [
+        "Full (fp32)", "Half size (fp16)", "Small (int8)"
+    ]  # fmt: skip
+    page.classify([pictures / "red" / "red_000.png"])
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    asked = []
+    window.state.tasks.added.connect(lambda handle: asked.append(handle.task.work.args[0]))
+    box.setCurrentIndex(2)
+    box.activated.emit(2)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    assert asked == [page.model()] == [folder / "model_int8.onnx"] and page.answers[0].class_name == "red"
+    assert page.difference().startswith("25% of the size")
+
+
+def test_a_file_from_elsewhere_comes_with_those_beside_it_and_stays(qtbot, folder, tmp_path, write_model):
+    choice = ModelChoice()
+    qtbot.addWidget(choice)
+    choice.take(folder / "model_int8.onnx")
+    assert choice.model() == folder / "model_int8.onnx" and choice.file_box.count() == 3
+    alone = write_model(tmp_path / "elsewhere" / "model_int8.onnx")
+    choice.take(alone)
+    assert choice.model() == alone and choice.model_box.currentText() == "elsewhere · model_int8"
+    assert choice.file_box.isHidden() and choice.words() == ""
+    choice.offer([folder / "model.onnx"])
+    assert choice.model() == alone and choice.model_box.count() == 2
+    alone.unlink()
+    choice.offer([])
+    assert choice.model() == folder / "model.onnx" and choice.model_box.count() == 1
