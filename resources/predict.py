@@ -199,7 +199,7 @@ def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)
     if not takes_pixels:
-        return chances_of(session.run(["logits"], {"input": prepared(pixels)})[0][0]), {}
+        return chances_of(np.asarray(session.run(["logits"], {"input": prepared(pixels)})[0])[0]), {}
     shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels[np.newaxis]}))
     return shares, dict(zip(outputs[1:], others, strict=True))
 

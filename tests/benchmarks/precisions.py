@@ -79,7 +79,7 @@ def _print_network(name: str, head: str) -> None:
         whole = onnx.load(Path(folder) / "network.onnx")
     inputs = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     plan = Plan.of(whole, head)
-    small = in_whole_numbers(whole, plan, observe(whole, plan, [inputs])[0], bits=7)
+    small = in_whole_numbers(whole, plan, observe(whole, plan, [inputs]).ranges(1.0), bits=7)
     bare, quick = (_session(model) for model in (whole, small))
     before, after = _times(lambda: bare.run(None, {"input": inputs}), lambda: quick.run(None, {"input": inputs}))
     sizes = size_text(whole.ByteSize()), size_text(small.ByteSize())

@@ -152,9 +152,10 @@ class VariantMaker:
             training, _ = run_images(part.run, self.images, "train")
             training = spread(training, CALIBRATING)
             watched = (rows for rows, _ in self._prepared(part, training, "Watching layers"))
-            ranges, calibrated_on = observe(network, plan, watched)
+            extremes = observe(network, plan, watched)
+            calibrated_on = extremes.pictures
             bits = (7, 8) if adds_bytes_exactly() else (7,)
-            search = Search(network, plan, ranges, self._held_out(part), bits, self.on_event, self.should_stop)
+            search = Search(network, plan, extremes, self._held_out(part), bits, self.on_event, self.should_stop)
             found.append(search.run())
         models = tuple(each.network for each in found)
         layers = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))

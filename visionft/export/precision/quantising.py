@@ -46,13 +46,38 @@ class Plan:
         return cls(tuple(node.name for node in found), between, is_transformer=False)
 
 
-def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> tuple[Ranges, int]:
-    """Return the least and the greatest value of every tensor that the plan turns into bytes, and of how many inputs.
+@dataclass(frozen=True)
+class Extremes:
+    """The least and the greatest value, picture by picture, of every tensor that a plan turns into bytes.
+
+    Attributes:
+        tensors: Their names, T of them.
+        lowest: (N, T) float32, as is `highest`.
+    """
+
+    tensors: tuple[str, ...]
+    lowest: np.ndarray
+    highest: np.ndarray
+
+    @property
+    def pictures(self) -> int:
+        """Return how many pictures were watched."""
+        return len(self.lowest)
+
+    def ranges(self, share: float) -> Ranges:
+        """Return ranges that hold all values of this share of the pictures, at either end; others are cut off."""
+        lowest, highest = np.quantile(self.lowest, 1 - share, axis=0), np.quantile(self.highest, share, axis=0)
+        ends = zip(lowest.tolist(), highest.tolist(), strict=True)
+        return dict(zip(self.tensors, ends, strict=True))
+
+
+def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Extremes:
+    """Return the least and the greatest value of every tensor that the plan turns into bytes.
 
     Args:
         network: An ONNX model; it stays as it is.
         plan: For it.
-        inputs: Float32 (B, 3, S, S) normalised pictures.
+        inputs: Float32 (1, 3, S, S) normalised pictures.
 
     Raises:
         RunError: There is none.
@@ -74,9 +99,7 @@ def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> tuple[Ran
     if not rows:
         raise nothing_readable("training pictures")
     found = np.array(rows, np.float32)  # (N, 2 T)
-    lowest, highest = found[:, ::2].min(axis=0), found[:, 1::2].max(axis=0)
-    ranges = {name: (float(low), float(high)) for name, low, high in zip(tensors, lowest, highest, strict=True)}
-    return ranges, len(rows)
+    return Extremes(tuple(tensors), found[:, ::2], found[:, 1::2])
 
 
 def _activations(network: Any, plan: Plan) -> list[str]:
@@ -93,7 +116,7 @@ def in_whole_numbers(network: Any, plan: Plan, ranges: Ranges, *, bits: int, in_
     Args:
         network: An ONNX model; it stays as it is.
         plan: For it.
-        ranges: Of its tensors, from `observe`.
+        ranges: Of its tensors, from `Extremes.ranges`.
         bits: Of a weight, 8 or 7: those of 7 are exact on every processor.
         in_float: Layers of the plan that stay as they are.
     """
