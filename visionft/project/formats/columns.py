@@ -6,6 +6,7 @@ A guess is never silent: `Columns` says what was taken as what, and an import sh
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from visionft.data.decode import IMAGE_SUFFIXES
@@ -127,10 +128,9 @@ def picture_column(titles: Sequence[str], sample: Sequence[Row], is_picture: Cal
         named.sort(key=lambda title: -_share(title, sample, lambda cell: _looks_like_file(cell) or is_picture(cell)))
     if named:
         return named[0]
-    by_look = [title for title in titles if _share(title, sample, _looks_like_file) > 0.9]
-    return (by_look or [title for title in titles if _names_pictures(title, sample[:_MOST_LOOKS], is_picture)] or [""])[
-        0
-    ]
+    by_look = (title for title in titles if _share(title, sample, _looks_like_file) > 0.9)
+    by_pictures = (title for title in titles if _names_pictures(title, sample[:_MOST_LOOKS], is_picture))
+    return next(chain(by_look, by_pictures), "")
 
 
 def _names_pictures(title: str, sample: Sequence[Row], is_picture: Callable[[str], bool]) -> bool:
