@@ -13,6 +13,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
+from visionft.evaluation.timing import runs_for
 from visionft.export.bundle.benching import bench_model
 from visionft.export.bundle.pushing import files_to_send
 from visionft.export.bundle.reference import drawn_pictures
@@ -254,7 +255,10 @@ def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
 
 def test_what_was_stopped_is_no_measurement(spoilt: Path) -> None:
     asked: list[None] = []
-    some = bench_model(spoilt, threads=1, side=32, should_stop=lambda: asked.append(None) or len(asked) > 80)
+    most = runs_for(0.99) + 10  # the first batch is measured to its end, the second is not
+    some = bench_model(
+        spoilt, threads=1, side=32, seconds=600, should_stop=lambda: asked.append(None) or len(asked) > most
+    )
     assert [row.batch for speed in some.speeds for row in speed.batches] == [1]
     assert not bench_model(spoilt, threads=1, side=32, should_stop=lambda: True).speeds
     assert [row.batch for row in bench_model(spoilt, threads=1, side=32, batches=(2,)).speeds[0].batches] == [2]
