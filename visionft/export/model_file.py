@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MOST_BYTES: Final = 2**31 - 1  # of one protobuf message
 MOST_METADATA: Final = 64 * 2**20
 _MEMORY_SHARE: Final = 0.75  # of the computer's, for all that graphs compute at a time
-_PROCESSOR: Final = "CPUExecutionProvider"
+PROCESSOR: Final = "CPUExecutionProvider"
 _FIRST_BYTE: Final = 0x08  # the format's version comes first, whoever writes the file
 # Bits of the tensors' types that are no whole bytes or more than one, by their names in the format.
 _BITS: Final = {
@@ -244,9 +244,9 @@ def _providers(device: str) -> list[str]:
 
     is_there = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_nvidia_gpu()
     if device not in ("auto", "cuda") or not is_there:
-        return [_PROCESSOR]
+        return [PROCESSOR]
     onnxruntime.preload_dlls()
-    return ["CUDAExecutionProvider", _PROCESSOR]
+    return ["CUDAExecutionProvider", PROCESSOR]
 
 
 @cache

@@ -18,6 +18,7 @@ from visionft.export.exporter import export_run
 from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, read_export
+from visionft.export.precision import measuring
 from visionft.export.precision.processor import adds_bytes_exactly
 from visionft.export.precision.quantising import Extremes
 from visionft.export.precision.variants import Answers, Speed, Variant, judge
@@ -167,6 +168,22 @@ def test_ranges_cut_off_the_ends_of_few_pictures() -> None:
     extremes = Extremes(("tensor",), lowest, highest)
     assert extremes.pictures == 5 and extremes.ranges(1.0) == {"tensor": (-9.0, 5.0)}
     assert extremes.ranges(0.75) == {"tensor": (-1.0, 1.0)}
+
+
+def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, snapshot: Snapshot, monkeypatch) -> None:
+    """Wall time says three times as fast of the same file; the processor worked as long for both."""
+
+    def held_up(calls, **_: object) -> np.ndarray:
+        for _round in range(30):
+            for call in calls:
+                call()
+        return np.tile([30.0, 10.0], 30)
+
+    monkeypatch.setattr(measuring, "timed_calls", held_up)
+    path = exported("test_resnet", "full").model
+    same, pixels = measuring.Asked(path.read_bytes(), "cpu"), decode(snapshot.images[0].path)
+    speed = measuring.time_beside(same, same, path.parent, pixels, lambda: False)
+    assert speed.p50_ms == 10 and speed.times_faster < 2
 
 
 def test_an_unknown_precision_is_refused(run_of, snapshot: Snapshot, tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ class Speed:
         p99_ms: None where there were too few runs to tell (`visionft.evaluation.timing.runs_for`), as is
             `reference_p99_ms`.
         max_ms: The slowest, as is `reference_max_ms`; None in the records of earlier versions.
-        times_faster: Median over the pairs: how often it answers while `model.onnx` answers once.
+        times_faster: How often it answers while `model.onnx` answers once: the median over the pairs, and on a
+            processor no more than what the two take of its time says.
         runs: Of each.
         provider: ONNX Runtime's, which ran both.
         width: Of the picture in pixels, as is `height`.
