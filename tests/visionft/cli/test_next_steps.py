@@ -17,6 +17,7 @@ from visionft.cli.output import Given, error_value, print_error
 
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
+OPTION = re.compile(r"--[a-z]+")  # alone, what a program is started with; no message is so short
 # Scripts of the developers, with a command line of their own.
 SCRIPTS = {
     SOURCE / "models" / "starter" / name
@@ -40,8 +41,8 @@ def test_no_message_of_the_engine_names_a_command() -> None:
     files = [file for folder in ("visionft", "models") for file in (SOURCE / folder).rglob("*.py")]
     engine = [file for file in files if file not in SCRIPTS and SOURCE / "visionft" / "cli" not in file.parents]
     assert len(engine) > 100
-    found = [f"{file}:{line}: {text}" for file in engine for line, text in texts(file) if COMMAND.search(text)]
-    assert not found
+    said = [(f"{file}:{line}", text) for file in engine for line, text in texts(file) if not OPTION.fullmatch(text)]
+    assert not [f"{place}: {text}" for place, text in said if COMMAND.search(text)]
 
 
 def test_every_action_is_a_command() -> None:
