@@ -6,7 +6,6 @@ continued run sees what the uninterrupted one would have seen, with any number o
 
 import contextlib
 import hashlib
-import multiprocessing
 import os
 import sys
 import time
@@ -28,7 +27,7 @@ from visionft.data.types import SnapshotImage, Task
 from visionft.errors import ImageError
 
 MOST_WORKERS = 8
-START_S = 5.0  # of loader processes, until they load: torch is imported for them
+START_S = 5.0  # of loader processes, until they load: each imports torch
 _LOOKED_AT, _TRIED = 64, 4  # pictures
 
 
@@ -264,8 +263,6 @@ class PictureLoader:
         context = None
         if workers:
             context = "forkserver" if sys.platform == "linux" else "spawn"
-            # The server imports once what all of them would, and they share that memory.
-            multiprocessing.set_forkserver_preload(["__main__", __name__, "albumentations"])
         self._loader: DataLoader[Batch] = DataLoader(
             dataset,
             batch_sampler=sampler,  # type: ignore[arg-type]
