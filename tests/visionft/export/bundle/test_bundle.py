@@ -239,7 +239,10 @@ def test_the_drawn_pictures_are_the_same_bytes_everywhere() -> None:
 def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
     require_right([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
     with pytest.raises(ExportError, match=r"predict.py does not answer as the exported file does"):
-        require_right([SampleRun(name="python", output="x", agrees=False)])
+        require_right([SampleRun(name="python", models=("model.onnx",), output="x", agrees=False)])
+    require_right(
+        [SampleRun(name="python", models=("model_int8.onnx",), output="x", agrees=False)]
+    )  # the record says it
 
 
 def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
