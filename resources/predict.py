@@ -217,7 +217,7 @@ for name in names:
         shares = vote(*alike)
     is_unlike = "distance" in told and float(told["distance"]) > 1
     print(f"{name}{'  (unlike the pictures of training: a guess)' if is_unlike else ''}")
-    for place in np.argsort(-shares)[:5]:
+    for place in np.argsort(-shares, kind="stable")[:5]:
         is_assigned = thresholds is not None and shares[place] >= thresholds[place]
         print(f"  {shares[place]:7.2%}  {class_names[place]}{'  *' if is_assigned else ''}")
     if alike is not None:

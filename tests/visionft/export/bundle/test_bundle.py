@@ -17,13 +17,14 @@ from visionft.evaluation.timing import runs_for
 from visionft.export.bundle.benching import bench_model
 from visionft.export.bundle.pushing import files_to_send
 from visionft.export.bundle.reference import drawn_pictures
-from visionft.export.bundle.sample_runs import require_right
+from visionft.export.bundle.sample_runs import require_right, run_python
 from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
 from visionft.export.bundle.verifying import verify_export
-from visionft.export.contents import files_in
+from visionft.export.contents import MODEL_FILE, files_in
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import SampleRun
+from visionft.export.predictor import Prediction
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.answerer import load_answerer
@@ -240,9 +241,30 @@ def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
     require_right([SampleRun(name="python", why_not="no Python"), SampleRun(name="node", agrees=False)])
     with pytest.raises(ExportError, match=r"predict.py does not answer as the exported file does"):
         require_right([SampleRun(name="python", models=("model.onnx",), output="x", agrees=False)])
-    require_right(
-        [SampleRun(name="python", models=("model_int8.onnx",), output="x", agrees=False)]
-    )  # the record says it
+    smaller = SampleRun(name="python", models=("model_int8.onnx",), output="x", agrees=False)
+    require_right([smaller])  # the record says it
+
+
+@pytest.mark.parametrize(
+    ("printed", "agrees"),
+    [
+        ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, True),
+        ({"a": 98, "c": 0.5, "b": 0.5, "e": 0.5, "d": 0.5}, True),
+        ({"a": 98, "b": 0.5, "f": 0.5, "d": 0.5, "e": 0.5}, True),  # as probable as those that were left out
+        ({"f": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
+        ({"b": 98, "a": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
+        ({"a": 97.9, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
+        ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5}, False),
+    ],
+)
+def test_classes_that_are_equally_probable_stand_in_any_order(
+    tmp_path: Path, printed: dict[str, float], agrees: bool
+) -> None:
+    picture = tmp_path / "picture.png"
+    top5 = (("a", 0.98), ("b", 0.005), ("c", 0.005), ("d", 0.005), ("e", 0.005))
+    rows = "\n".join(f"  {share:.2f}%  {name}" for name, share in printed.items())
+    (tmp_path / "predict.py").write_text(f"print({rows!r})")
+    assert run_python(tmp_path, {MODEL_FILE: [Prediction(path=picture, top5=top5)]}).agrees is agrees
 
 
 def test_the_speed_is_measured_by_batch(spoilt: Path) -> None:
