@@ -7,6 +7,7 @@ have random weights, which matters to accuracy and not to speed; their times are
 because other programs make wall time worthless.
 """
 
+import math
 import sys
 import tempfile
 import time
@@ -23,7 +24,8 @@ from visionft.errors import VisionFTError
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network, from_pictures
 from visionft.export.options import ExportOptions
-from visionft.export.precision.quantising import Plan, in_whole_numbers, observe
+from visionft.export.precision.observing import observe
+from visionft.export.precision.quantising import Plan, in_whole_numbers
 from visionft.export.precision.variants import PRECISIONS
 from visionft.training.runs.run_folder import list_runs
 
@@ -79,7 +81,7 @@ def _print_network(name: str, head: str) -> None:
         whole = onnx.load(Path(folder) / "network.onnx")
     inputs = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
     plan = Plan.of(whole, head)
-    small = in_whole_numbers(whole, plan, observe(whole, plan, [inputs]).ranges(1.0), bits=7)
+    small = in_whole_numbers(whole, plan, observe(whole, plan, [inputs]).ranges(math.inf), bits=7)
     bare, quick = (_session(model) for model in (whole, small))
     before, after = _times(lambda: bare.run(None, {"input": inputs}), lambda: quick.run(None, {"input": inputs}))
     sizes = size_text(whole.ByteSize()), size_text(small.ByteSize())

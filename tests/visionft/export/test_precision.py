@@ -20,7 +20,6 @@ from visionft.export.options import ExportOptions
 from visionft.export.parity import ExportResult, read_export
 from visionft.export.precision import measuring
 from visionft.export.precision.processor import adds_bytes_exactly
-from visionft.export.precision.quantising import Extremes
 from visionft.export.precision.variants import Answers, Speed, Variant, judge
 from visionft.export.predictor import Predictor
 
@@ -161,13 +160,6 @@ def test_ranges_come_from_the_pictures_that_can_be_read(run_of, snapshot: Snapsh
     with pytest.raises(VisionFTError, match="None of the training pictures can be read"):
         export_run(run, without(places), tmp_path / "none", options=only)
     assert not (tmp_path / "none").exists()
-
-
-def test_ranges_cut_off_the_ends_of_few_pictures() -> None:
-    lowest, highest = np.float32([[-1], [-1], [-9], [-1], [-1]]), np.float32([[1], [1], [1], [1], [5]])
-    extremes = Extremes(("tensor",), lowest, highest)
-    assert extremes.pictures == 5 and extremes.ranges(1.0) == {"tensor": (-9.0, 5.0)}
-    assert extremes.ranges(0.75) == {"tensor": (-1.0, 1.0)}
 
 
 def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, snapshot: Snapshot, monkeypatch) -> None:

@@ -29,9 +29,10 @@ from visionft.export.precision.measuring import (
     stretch_of,
     time_beside,
 )
+from visionft.export.precision.observing import observe
 from visionft.export.precision.patching import patch
 from visionft.export.precision.processor import adds_bytes_exactly
-from visionft.export.precision.quantising import Plan, observe
+from visionft.export.precision.quantising import Plan
 from visionft.export.precision.restoring import HeldOut, Search
 from visionft.export.precision.variants import Precision, Variant, is_right, judge, variant_file
 from visionft.files import sha256_file
@@ -41,7 +42,7 @@ from visionft.training.runs.loaded_run import LoadedRun
 
 logger = logging.getLogger(__name__)
 
-CALIBRATING = 200  # training pictures
+CALIBRATING = 128  # training pictures
 SEARCHED = 400  # validation pictures that layers are judged on, at most
 _MOST_BYTES = 256 * 2**20  # of them in memory
 
@@ -152,10 +153,10 @@ class VariantMaker:
             training, _ = run_images(part.run, self.images, "train")
             training = spread(training, CALIBRATING)
             watched = (rows for rows, _ in self._prepared(part, training, "Watching layers"))
-            extremes = observe(network, plan, watched)
-            calibrated_on = extremes.pictures
+            observed = observe(network, plan, watched)
+            calibrated_on = observed.pictures
             bits = (7, 8) if adds_bytes_exactly() else (7,)
-            search = Search(network, plan, extremes, self._held_out(part), bits, self.on_event, self.should_stop)
+            search = Search(network, plan, observed, self._held_out(part), bits, self.on_event, self.should_stop)
             found.append(search.run())
         models = tuple(each.network for each in found)
         layers = tuple(dict.fromkeys(module_of(layer) for each in found for layer in each.in_float))

@@ -8,17 +8,16 @@ residuals, norms, softmax, GELU and attention in bytes too, a ViT's accuracy fel
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from visionft.errors import nothing_readable
-from visionft.export.graph import NETWORK_INPUT
 from visionft.export.precision.body import body_nodes, has_attention, layers
 
 Ranges = Mapping[str, tuple[float, float]]
+NEAREST: Mapping[str, np.ndarray] = {}  # every weight is rounded to the nearest step
 _BETWEEN = ("Relu", "Add", "MaxPool")  # what stays in bytes between the convolutions of a ResNet
 
 
@@ -46,81 +45,27 @@ class Plan:
         return cls(tuple(node.name for node in found), between, is_transformer=False)
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """The least and the greatest value, picture by picture, of every tensor that a plan turns into bytes.
-
-    Attributes:
-        tensors: Their names, T of them.
-        lowest: (N, T) float32, as is `highest`.
-    """
-
-    tensors: tuple[str, ...]
-    lowest: np.ndarray
-    highest: np.ndarray
-
-    @property
-    def pictures(self) -> int:
-        """Return how many pictures were watched."""
-        return len(self.lowest)
-
-    def ranges(self, share: float) -> Ranges:
-        """Return ranges that hold all values of this share of the pictures, at either end; others are cut off."""
-        lowest, highest = np.quantile(self.lowest, 1 - share, axis=0), np.quantile(self.highest, share, axis=0)
-        ends = zip(lowest.tolist(), highest.tolist(), strict=True)
-        return dict(zip(self.tensors, ends, strict=True))
-
-
-def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Extremes:
-    """Return the least and the greatest value of every tensor that the plan turns into bytes.
-
-    Args:
-        network: An ONNX model; it stays as it is.
-        plan: For it.
-        inputs: Float32 (1, 3, S, S) normalised pictures.
-
-    Raises:
-        RunError: There is none.
-    """
-    import onnx
-    from onnx import TensorProto, helper
-
-    watching = onnx.ModelProto()
-    watching.CopyFrom(network)
-    graph, tensors = watching.graph, _activations(network, plan)
-    del graph.output[:]
-    for tensor in tensors:
-        for operator in ("ReduceMin", "ReduceMax"):
-            output = f"{tensor}/{operator}"
-            graph.node.append(helper.make_node(operator, [tensor], [output], keepdims=0))
-            graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-    session = session_of(watching.SerializeToString())
-    rows = [session.run(None, {NETWORK_INPUT: each}) for each in inputs]
-    if not rows:
-        raise nothing_readable("training pictures")
-    found = np.array(rows, np.float32)  # (N, 2 T)
-    return Extremes(tuple(tensors), found[:, ::2], found[:, 1::2])
-
-
-def _activations(network: Any, plan: Plan) -> list[str]:
-    """Return the tensors that go into the plan's nodes or come out of them, without constants."""
-    constants, wanted = {tensor.name for tensor in network.graph.initializer}, {*plan.layers, *plan.between}
-    nodes = [node for node in network.graph.node if node.name in wanted]
-    names = dict.fromkeys(name for node in nodes for name in (*node.input, *node.output))
-    return [name for name in names if name and name not in constants]
-
-
-def in_whole_numbers(network: Any, plan: Plan, ranges: Ranges, *, bits: int, in_float: Collection[str] = ()) -> Any:
+def in_whole_numbers(
+    network: Any,
+    plan: Plan,
+    ranges: Ranges,
+    *,
+    bits: int,
+    in_float: Collection[str] = (),
+    weights: Mapping[str, np.ndarray] = NEAREST,
+) -> Any:
     """Return a network's ONNX model with its layers in whole numbers.
 
     Args:
         network: An ONNX model; it stays as it is.
         plan: For it.
-        ranges: Of its tensors, from `Extremes.ranges`.
+        ranges: Of its tensors, from `Observed.ranges`.
         bits: Of a weight, 8 or 7: those of 7 are exact on every processor.
         in_float: Layers of the plan that stay as they are.
+        weights: Better ones than the nearest whole numbers, by the name of their constant (`rounded_weights`).
     """
     import onnx
+    from onnx import numpy_helper
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.quant_utils import QuantType
@@ -155,6 +100,9 @@ def in_whole_numbers(network: Any, plan: Plan, ranges: Ranges, *, bits: int, in_
     quantizer.model.topological_sort()
     made = quantizer.model.model
     del made.graph.value_info[:]
+    for constant in made.graph.initializer:
+        if constant.name in weights:
+            constant.CopyFrom(numpy_helper.from_array(weights[constant.name], constant.name))
     return made
 
 
