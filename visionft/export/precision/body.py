@@ -3,7 +3,7 @@
 The head and the distance stay in float32: they are small, and a temperature divides what they give.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 _WRAPPERS = ("network.", "body.")  # of `WithOutputs` and of `JoinedNetwork`, in this order
@@ -40,3 +40,18 @@ def layers(graph: Any, head: str) -> list[Any]:
 def has_attention(graph: Any) -> bool:
     """Tell whether the network is a transformer, whole or in part."""
     return any(node.op_type == "Softmax" for node in graph.node)
+
+
+def convolutional_start(graph: Any, kinds: Collection[str]) -> set[str]:
+    """Return the names of the nodes of these kinds that stand before a transformer, with nothing else between.
+
+    A convolution that makes tokens is not among them: what follows it is no picture any more.
+    """
+    reached = {tensor.name for tensor in (*graph.input, *graph.initializer)}
+    found: list[Any] = []
+    for node in graph.node:
+        if node.op_type in kinds and reached.issuperset(filter(None, node.input)):
+            reached.update(node.output)
+            found.append(node)
+    used = {name for node in found for name in node.input}
+    return {node.name for node in found if node.op_type != "Conv" or used.intersection(node.output)}

@@ -3,8 +3,9 @@
 `QuantizeLinear` and its inverse stand around the layers; runtimes fuse both into products of bytes. Weights are signed
 and have a scale for each output channel, activations unsigned and one for all: x86 multiplies these, and ONNX Runtime
 fuses a ReLU into what is before it only so. (Signed activations left 11 of a ResNet-18's 20 convolutions in float: 22
-ms of processor time in place of 9.5; float32 takes 21.) Of a transformer only products with constant weights: with
-residuals, norms, softmax, GELU and attention in bytes too, a ViT's accuracy fell from .81 to 0 (TinyNeuralNetwork).
+ms of processor time in place of 9.5; float32 takes 21.) Of a transformer only products with constant weights, and the
+stages of a ResNet that it may stand on: with residuals, norms, softmax, GELU and attention in bytes too, a ViT's
+accuracy fell from .81 to 0 (TinyNeuralNetwork).
 """
 
 import logging
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from visionft.export.precision.body import body_nodes, has_attention, layers
+from visionft.export.precision.body import body_nodes, convolutional_start, has_attention, layers
 
 Ranges = Mapping[str, tuple[float, float]]
 NEAREST: Mapping[str, np.ndarray] = {}  # every weight is rounded to the nearest step
@@ -39,10 +40,12 @@ class Plan:
     def of(cls, network: Any, head: str) -> "Plan":
         """Return the plan for a network's ONNX model, whose head timm calls `head`."""
         found, is_transformer = layers(network.graph, head), has_attention(network.graph)
+        between = [node.name for node in body_nodes(network.graph, head) if node.op_type in _BETWEEN]
         if is_transformer:
-            return cls(tuple(node.name for node in found if node.op_type != "Conv"), (), is_transformer=True)
-        between = tuple(node.name for node in body_nodes(network.graph, head) if node.op_type in _BETWEEN)
-        return cls(tuple(node.name for node in found), between, is_transformer=False)
+            start = convolutional_start(network.graph, ("Conv", *_BETWEEN))
+            found = [node for node in found if node.op_type != "Conv" or node.name in start]
+            between = [name for name in between if name in start]
+        return cls(tuple(node.name for node in found), tuple(between), is_transformer)
 
 
 def in_whole_numbers(
