@@ -5,8 +5,8 @@ An export that was not compared with PyTorch is not an export (design rule 6).
 
 import logging
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ from visionft.export.joining import join
 from visionft.export.latency import measure_large, measure_latency
 from visionft.export.options import ExportOptions
 from visionft.export.outputs import WithOutputs
-from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, SampleRun
+from visionft.export.parity import MAX_ABS_DIFF, ExportResult, Latency, Parity, SampleRun
 from visionft.export.parity_pictures import compared_pictures, parity_pictures, readable_pictures
 from visionft.export.precision.making import VariantMaker, require_pictures
 from visionft.export.precision.measuring import Reading
@@ -70,13 +70,14 @@ from visionft.training.runs.answerer import Answerer
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
 from visionft.training.runs.exchange import CONFIG_FILE as UPDATE_FILE
 from visionft.training.runs.loaded_run import LoadedRun
-from visionft.training.runs.run_folder import RunSummary, read_run
+from visionft.training.runs.run_folder import read_run
 
 logger = logging.getLogger(__name__)
 
 USUAL = ExportOptions()
 
 NETWORK_FILE = "network.onnx"
+_Build = Callable[[Sequence[Any]], Any]  # makes of the parts' networks the whole model
 _NO_FLOAT_MODEL = (
     "Each part of a combination prepares pictures in its own way. Export without it, or export a part by itself."
 )
@@ -121,65 +122,110 @@ def export_run(
         if options.float_input and answerer.is_combined:
             raise ExportError(f"{answerer.run.title} has no float model.", _NO_FLOAT_MODEL)
         require_pictures(options.precisions, answerer, images)
-        network = plain_network(answerer) if options.huggingface else None
-        val, temperature, thresholds = calibrate(answerer, images, on_event=on_event, should_stop=should_stop)
-        fitted = fit_distance(answerer.strongest, images, on_event=on_event, should_stop=should_stop)
-        metadata = metadata_of(answerer, images, temperature, thresholds, fitted)
-        on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
-        networks = _networks(answerer, folder / NETWORK_FILE, fitted, options.opset)
-        build = partial(_whole, answerer=answerer, task=images.task, metadata=metadata, opset=options.opset)
-        model_path = folder / MODEL_FILE
-        model_path.write_bytes(build(networks).SerializeToString())
-        trained = Reference(answerer, temperature, images.task, fitted)
-        parity = compare(trained, images, model_path, on_event=on_event, should_stop=should_stop)
-        require_equal(parity)
-        if options.float_input:
-            _keep_network(answerer.strongest, images, folder, metadata)
-        (folder / NETWORK_FILE).unlink(missing_ok=True)
-        variants = VariantMaker(
-            answerer=answerer,
-            images=images,
-            networks=networks,
-            build=build,
-            folder=folder,
-            reading=Reading(temperature=temperature, thresholds=thresholds),
-            on_event=on_event,
-            should_stop=should_stop,
-        ).make(options.precisions)
-        remembered = (
-            keep_index(answerer.strongest, images, model_path, temperature, facts.remarks, variants)
-            if _embeds(answerer)
-            else 0
-        )
-        write_samples(folder)
-        write_text(folder / LABELS_FILE, "\n".join(answerer.run.class_names) + "\n")
-        on_event(Progress(stage="Measuring its speed", done=0, total=0))
-        result = ExportResult(
-            model=out_dir / MODEL_FILE,
-            bytes=model_path.stat().st_size,
-            sha256=sha256_file(model_path),
-            temperature=temperature,
-            opset=options.opset,
-            parity=parity,
-            latency=_latency(answerer.run, images, model_path, should_stop),
-            float_model=out_dir / FLOAT_MODEL_FILE if options.float_input else None,
-            border=fitted.border if fitted else None,
-            remembered=remembered,
-            variants=variants,
-            large_ms=measure_large(answerer.strongest.preprocessing, options.opset),
-            samples=_samples(answerer.run, images, folder, out_dir, variants, on_event),
-        )
-        require_right(result.samples)
-        if network is not None:
-            write_timm_folder(folder, network, answerer.strongest, temperature)
-        _keep_update(answerer, folder / ADAPTER_FOLDER)
-        measured = summarise(answerer.run, "val", val, temperature, thresholds) if val else None
-        metrics = metrics_of([measured, read_evaluation(run_dir, "test")])
-        record = record_of(answerer, result, images, facts, metrics)
-        names = _describe(folder, record | references_in(folder))
-        result = replace(result, files=names)
+        export = _Export(answerer, images, folder, out_dir, options, facts, on_event, should_stop)
+        result = export.make()
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+@dataclass(frozen=True)
+class _Export:
+    """One export: what goes in, and the folder that is filled step by step."""
+
+    answerer: Answerer
+    images: Snapshot
+    folder: Path
+    out_dir: Path
+    options: ExportOptions
+    facts: ProjectFacts
+    on_event: OnEvent
+    should_stop: ShouldStop
+
+    def make(self) -> ExportResult:
+        """Write everything; return what it is."""
+        of_timm = plain_network(self.answerer) if self.options.huggingface else None  # refused before anything is done
+        hooks = {"on_event": self.on_event, "should_stop": self.should_stop}
+        val, temperature, thresholds = calibrate(self.answerer, self.images, **hooks)
+        fitted = fit_distance(self.answerer.strongest, self.images, **hooks)
+        metadata = metadata_of(self.answerer, self.images, temperature, thresholds, fitted)
+        build = partial(
+            _whole, answerer=self.answerer, task=self.images.task, metadata=metadata, opset=self.options.opset
+        )
+        networks = self._write_model(fitted, metadata, build)
+        trained = Reference(self.answerer, temperature, self.images.task, fitted)
+        parity = compare(trained, self.images, self._model, **hooks)
+        require_equal(parity)
+        variants = self._write_variants(networks, build, Reading(temperature=temperature, thresholds=thresholds))
+        result = self._finished(parity, temperature, fitted, variants)
+        require_right(result.samples)
+        if of_timm is not None:
+            write_timm_folder(self.folder, of_timm, self.answerer.strongest, temperature)
+        _keep_update(self.answerer, self.folder / ADAPTER_FOLDER)
+        run = self.answerer.run
+        measured = summarise(run, "val", val, temperature, thresholds) if val else None
+        metrics = metrics_of([measured, read_evaluation(run.path, "test")])
+        record = record_of(self.answerer, result, self.images, self.facts, metrics)
+        return replace(result, files=_describe(self.folder, record | references_in(self.folder)))
+
+    @property
+    def _model(self) -> Path:
+        return self.folder / MODEL_FILE
+
+    def _write_model(self, fitted: FittedDistance | None, metadata: dict[str, Any], build: _Build) -> list[Any]:
+        """Write `model.onnx`, and the float model where it is wanted; return the bare networks."""
+        self.on_event(Progress(stage="Writing the ONNX file", done=0, total=0))
+        bare = self.folder / NETWORK_FILE
+        networks = _networks(self.answerer, bare, fitted, self.options.opset)
+        self._model.write_bytes(build(networks).SerializeToString())
+        if self.options.float_input:
+            _keep_network(self.answerer.strongest, self.images, self.folder, metadata)
+        bare.unlink(missing_ok=True)
+        return networks
+
+    def _write_variants(self, networks: Sequence[Any], build: _Build, reading: Reading) -> tuple[Variant, ...]:
+        maker = VariantMaker(
+            answerer=self.answerer, images=self.images, networks=networks, build=build, folder=self.folder,
+            reading=reading, on_event=self.on_event, should_stop=self.should_stop,
+        )  # fmt: skip
+        return maker.make(self.options.precisions)
+
+    def _finished(
+        self, parity: Parity, temperature: float, fitted: FittedDistance | None, variants: Sequence[Variant]
+    ) -> ExportResult:
+        """Lay beside the models what uses them; measure them."""
+        remembered = 0
+        if _embeds(self.answerer):
+            remarks = self.facts.remarks
+            remembered = keep_index(self.answerer.strongest, self.images, self._model, temperature, remarks, variants)
+        write_samples(self.folder)
+        write_text(self.folder / LABELS_FILE, "\n".join(self.answerer.run.class_names) + "\n")
+        self.on_event(Progress(stage="Measuring its speed", done=0, total=0))
+        return ExportResult(
+            model=self.out_dir / MODEL_FILE,
+            bytes=self._model.stat().st_size,
+            sha256=sha256_file(self._model),
+            temperature=temperature,
+            opset=self.options.opset,
+            parity=parity,
+            latency=self._latency(),
+            float_model=self.out_dir / FLOAT_MODEL_FILE if self.options.float_input else None,
+            border=fitted.border if fitted else None,
+            remembered=remembered,
+            variants=tuple(variants),
+            large_ms=measure_large(self.answerer.strongest.preprocessing, self.options.opset),
+            samples=self._run_samples(variants),
+        )
+
+    def _latency(self) -> Latency:
+        """Measure the file on the first validation picture that can be read."""
+        pixels = next(readable_pictures(compared_pictures(self.answerer.run, self.images)))
+        return measure_latency(Predictor(self._model), pixels, should_stop=self.should_stop)
+
+    def _run_samples(self, variants: Sequence[Variant]) -> tuple[SampleRun, ...]:
+        self.on_event(Progress(stage="Running the programs beside it", done=0, total=0))
+        pictures = [image.path for image in compared_pictures(self.answerer.run, self.images)]
+        others = [each.file for each in variants if each.is_kept]
+        return run_samples(self.folder, pictures, self.out_dir, others=others)
 
 
 def _keep_update(answerer: Answerer, folder: Path) -> None:
@@ -197,14 +243,6 @@ def _describe(folder: Path, record: dict[str, Any]) -> tuple[str, ...]:
     files[CARD_FILE] = listed_file(folder / CARD_FILE)
     write_record(folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
     return tuple(sorted(files))
-
-
-def _samples(
-    run: RunSummary, images: Snapshot, folder: Path, out_dir: Path, variants: Sequence[Variant], on_event: OnEvent
-) -> tuple[SampleRun, ...]:
-    on_event(Progress(stage="Running the programs beside it", done=0, total=0))
-    pictures = [image.path for image in compared_pictures(run, images)]
-    return run_samples(folder, pictures, out_dir, others=[each.file for each in variants if each.is_kept])
 
 
 def _planned(options: ExportOptions) -> list[str]:
@@ -278,9 +316,3 @@ def _keep_network(loaded: LoadedRun, images: Snapshot, folder: Path, metadata: d
     if difference > MAX_ABS_DIFF:
         raise ExportError(f"{FLOAT_MODEL_FILE} differs from PyTorch by {difference:.2g}.", "Nothing was kept.")
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
-
-
-def _latency(run: RunSummary, images: Snapshot, model_path: Path, should_stop: ShouldStop) -> Latency:
-    """Measure the file on the first validation picture that can be read."""
-    pixels = next(readable_pictures(compared_pictures(run, images)))
-    return measure_latency(Predictor(model_path), pixels, should_stop=should_stop)

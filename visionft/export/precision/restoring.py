@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 AIMED_LOSS = MOST_LOSS / 2
 TRIED, BATCH = 32, 16  # pictures on which ranges, and each layer alone, are tried
 POWERS = (2.4, 3.5, math.inf)  # of an error: which ranges are tried (`Tensor.range`)
-MOST_RESTORED = 0.5  # of the layers: beyond, nothing is gained by whole numbers
+MOST_RESTORED = 0.5  # of the units: beyond, nothing is gained by whole numbers
 SEARCHING, ROUNDING = "Finding layers that bear whole numbers", "Rounding weights"
 
 
@@ -72,8 +72,7 @@ class Search:
     """Looks for the layers of a network that have to stay in float32.
 
     Weights of 7 bits come first: they are exact on every processor, and cost next to nothing. Then those of 8 where
-    this one is exact with them; then layers of the better one are restored, those first that alone change the logits
-    most.
+    this one is exact with them; then units of the better one are restored (`Plan.units`), those first that help most.
 
     Attributes:
         network: An ONNX model whose nodes have the names that `export_network` gives.
@@ -101,27 +100,32 @@ class Search:
         wanted = self.held_out.accuracy(self._logits(self.network, self.held_out.inputs)) - AIMED_LOSS
         tried: list[tuple[float, Quantised]] = []
         for bits in self.bits:
-            found = Quantised(self._made(bits), bits)
-            tried.append((self._accuracy(found), found))
+            tried.append(self._tried(bits))
             if tried[-1][0] >= wanted:
-                return found
+                return tried[-1][1]
         bits = max(tried, key=lambda each: each[0])[1].bits
         order = self._worst_first(bits)
         count = 1
         while count <= MOST_RESTORED * len(order) and tried[-1][0] < wanted:
-            in_float = tuple(sorted(order[:count], key=self.plan.layers.index))
-            found = Quantised(self._made(bits, in_float), bits, in_float)
-            tried.append((self._accuracy(found), found))
+            tried.append(self._tried(bits, [name for unit in order[:count] for name in unit]))
             count *= 2
-        return max(tried, key=lambda each: each[0])[1]
+        return max(reversed(tried), key=lambda each: each[0])[1]  # of equals the one that is most like the network
 
-    def _worst_first(self, bits: int) -> list[str]:
-        """Return the layers, those first that alone in whole numbers change the logits most."""
-        errors: dict[str, float] = {}
-        for place, layer in enumerate(self.plan.layers):
-            self._tell(SEARCHING, place, len(self.plan.layers))
-            errors[layer] = self._moved(self._made(bits, set(self.plan.layers) - {layer}))
-        return sorted(errors, key=lambda layer: -errors[layer])
+    def _tried(self, bits: int, in_float: Collection[str] = ()) -> tuple[float, Quantised]:
+        """Return how often a network with these nodes in float is right, and that network."""
+        layers = tuple(layer for layer in self.plan.layers if layer in in_float)
+        found = Quantised(self._made(bits, in_float), bits, layers)
+        accuracy = self.held_out.accuracy(self._logits(found.network, self.held_out.inputs))
+        logger.info("int8 of %d bits, %d layers in float: %.4f", bits, len(layers), accuracy)
+        return accuracy, found
+
+    def _worst_first(self, bits: int) -> list[tuple[str, ...]]:
+        """Return the units of the plan, those first with which in float the logits move least."""
+        moved: dict[tuple[str, ...], float] = {}
+        for place, unit in enumerate(self.plan.units):
+            self._tell(SEARCHING, place, len(self.plan.units))
+            moved[unit] = self._moved(self._made(bits, unit))
+        return sorted(moved, key=lambda unit: moved[unit])
 
     @cached_property
     def _ranges(self) -> Ranges:
@@ -158,11 +162,6 @@ class Search:
         """Return a few held-out pictures, and the original's logits of them."""
         inputs = self.held_out.inputs[:: max(1, len(self.held_out.inputs) // TRIED)][:TRIED]
         return inputs, self._logits(self.network, inputs)
-
-    def _accuracy(self, found: Quantised) -> float:
-        accuracy = self.held_out.accuracy(self._logits(found.network, self.held_out.inputs))
-        logger.info("int8 of %d bits, %d layers in float: %.4f", found.bits, len(found.in_float), accuracy)
-        return accuracy
 
     def _logits(self, network: Any, inputs: np.ndarray) -> np.ndarray:
         session, rows = session_of(network.SerializeToString()), []

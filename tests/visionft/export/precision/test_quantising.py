@@ -1,0 +1,73 @@
+"""Which nodes of real architectures become whole numbers, and which go back to float together."""
+
+from functools import partial
+from typing import Any
+
+import onnx
+import pytest
+import timm
+from timm.layers import HybridEmbed
+
+from visionft.export.graph import export_network
+from visionft.export.precision.quantising import Plan, in_whole_numbers
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return ONNX models of a small ResNet, a small ViT, and one on stages of a ResNet."""
+    folder, made = tmp_path_factory.mktemp("networks"), {}
+    vit: dict[str, Any] = {"img_size": 32, "embed_dim": 32, "depth": 1, "num_heads": 2, "num_classes": 3}
+    stages = timm.create_model("resnet18", features_only=True, out_indices=(2,))
+    embedding = partial(HybridEmbed, backbone=stages)
+    kinds = {
+        "resnet": timm.create_model("resnet18", num_classes=3),
+        "vit": timm.create_model("vit_tiny_patch16_224", **vit),
+        "hybrid": timm.create_model("vit_tiny_patch16_224", **vit, patch_size=1, embed_layer=embedding),
+    }
+    for name, network in kinds.items():
+        export_network(network.eval(), 32, folder / f"{name}.onnx")
+        made[name] = onnx.load(folder / f"{name}.onnx")
+    return made
+
+
+def kinds_of(network: Any, names: tuple[str, ...]) -> list[str]:
+    known = {node.name: node.op_type for node in network.graph.node}
+    return [known[name] for name in names]
+
+
+def test_a_resnet_is_bytes_throughout(networks: dict[str, Any]) -> None:
+    network = networks["resnet"]
+    plan = Plan.of(network, "fc")
+    assert kinds_of(network, plan.layers).count("Conv") == 20 and not plan.is_transformer
+    first, second = (kinds_of(network, unit) for unit in plan.units[:2])
+    assert first == ["Conv", "Relu", "MaxPool", "Conv", "Relu", "Conv", "Add", "Relu"]
+    assert second == ["Conv", "Relu", "Conv", "Add", "Relu"] and len(plan.units) == 8
+    assert sorted(name for unit in plan.units for name in unit) == sorted((*plan.layers, *plan.between))
+
+
+def test_a_vit_is_bytes_in_its_products_alone(networks: dict[str, Any]) -> None:
+    plan = Plan.of(networks["vit"], "head")
+    assert set(kinds_of(networks["vit"], plan.layers)) <= {"MatMul", "Gemm"} and plan.between == ()
+    assert plan.units == tuple((layer,) for layer in plan.layers) and len(plan.layers) == 4
+
+
+def test_what_a_vit_stands_on_is_bytes_up_to_the_tokens(networks: dict[str, Any]) -> None:
+    network = networks["hybrid"]
+    plan = Plan.of(network, "head")
+    kinds = kinds_of(network, plan.layers)
+    whole = sum(node.op_type == "Conv" for node in network.graph.node)
+    assert kinds.count("Conv") == whole - 1 and "MatMul" in kinds and plan.is_transformer
+    assert set(kinds_of(network, plan.between)) == {"Relu", "Add", "MaxPool"}
+    assert not [name for name in plan.layers if "proj/Conv" in name]
+    assert all("blocks" not in name for name in plan.between)  # residuals of a transformer stay in float
+
+
+def test_a_unit_in_float_holds_no_bytes_inside(networks: dict[str, Any]) -> None:
+    network = networks["resnet"]
+    plan = Plan.of(network, "fc")
+    names = {name for node in network.graph.node for name in (*node.input, *node.output)}
+    made = in_whole_numbers(network, plan, dict.fromkeys(names, (-1.0, 1.0)), bits=7, in_float=plan.units[0])
+    into = {node.name: node.input[0] for node in network.graph.node}
+    become_bytes = {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
+    assert not become_bytes.intersection(into[name] for name in plan.units[0])
+    assert into[plan.units[1][0]] in become_bytes
