@@ -2,6 +2,7 @@
 
 from gui.kit.i18n import tr
 from visionft.export.bundle.verifying import Fault, Verification
+from visionft.export.contents import SCRIPT_FILE
 
 _FAULTS: dict[Fault, str] = {
     "changed": "Changed: {names}.",
@@ -25,6 +26,8 @@ def check_words(found: Verification) -> str:
         said.append(tr("Other answers than when it was exported: {names}.", names=_listed(other)))
     if found.sample:
         said.append(tr("predict.py answers otherwise than the model."))
+    if found.why_not_run:
+        said.append(tr("{file} was not run: {reason}", file=SCRIPT_FILE, reason=tr(found.why_not_run)))
     if not found.is_whole:
         said.append(tr("Export it again, or copy it anew."))
     if found.foreign:

@@ -11,12 +11,14 @@ from visionft.cli.output import Json, job, print_result, write_err
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
+from visionft.export.contents import SCRIPT_FILE
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import BatchSpeed, Bench, ModelSpeed
     from visionft.export.bundle.verifying import AnswerCheck, Verification
 
+_SHOWN = 20  # a sample's packages are thousands of files
 ExportDir = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an export.")]
 
 
@@ -51,7 +53,10 @@ def _verified(found: "Verification") -> str:
     lines += [f"  {each.fault}: {each.name}" for each in found.faults]
     lines += [_answered(each) for each in found.answers]
     lines += [f"  {found.sample}"] if found.sample else []
-    lines += [f"  not of the export: {name}" for name in found.foreign]
+    lines += [f"  {SCRIPT_FILE} was not run: {found.why_not_run}"] if found.why_not_run else []
+    lines += [f"  not of the export: {name}" for name in found.foreign[:_SHOWN]]
+    if more := len(found.foreign[_SHOWN:]):
+        lines.append(f"  not of the export either: {count_of(more, 'other file')}")
     if not found.has_hashes:
         lines.append("  Its record is of an earlier version and lists the hash of its model alone.")
     return "\n".join(lines)

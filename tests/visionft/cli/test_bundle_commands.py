@@ -52,6 +52,17 @@ def test_a_whole_export_passes_and_a_changed_one_fails(run, made: Path, tmp_path
     assert run("verify", tmp_path)[0] == 2
 
 
+def test_of_very_many_foreign_files_some_are_named(run, made: Path, tmp_path: Path) -> None:
+    spoilt = shutil.copytree(made, tmp_path / "copy")
+    packages = spoilt / "samples" / "node" / "node_modules"  # what `npm install` brings there
+    packages.mkdir()
+    for number in range(50):
+        (packages / f"{number}.js").write_text("")
+    code, out, _ = run("verify", spoilt)
+    assert code == 0 and out.count("not of the export: ") == 20 and "not of the export either: 30 other files" in out
+    assert len(json.loads(run("verify", spoilt, "--json")[1])["foreign"]) == 50
+
+
 def test_speed_is_told_by_batch(run, made: Path) -> None:
     code, out, _ = run("bench-model", made, "--threads", 1, "--pictures", 32, "--json")
     (speed,) = json.loads(out)["speeds"]

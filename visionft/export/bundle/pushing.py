@@ -47,11 +47,16 @@ def files_to_send(folder: Path) -> tuple[Sending, ...]:
     if changed or not is_undamaged(record or {}):
         message = f"{folder / (changed or [RECORD_FILE])[0]} is not as it was exported, so nothing is sent."
         raise ExportError(message, "Export the run again.", NextStep("export"))
-    names = {name.removeprefix(f"{TIMM_FOLDER}/"): name for name in (*listed, RECORD_FILE)}
+    names = {name_on_hub(name): name for name in (*listed, RECORD_FILE)}
     sendings = [
         Sending(name=name, path=folder / own, bytes=(folder / own).stat().st_size) for name, own in names.items()
     ]
     return tuple(sorted(sendings, key=lambda each: each.name))
+
+
+def name_on_hub(name: str) -> str:
+    """Return what a file of an export is called in a repository."""
+    return name.removeprefix(f"{TIMM_FOLDER}/")
 
 
 def _is_as_it_was(folder: Path, name: str, said: ListedFile) -> bool:

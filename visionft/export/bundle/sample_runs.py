@@ -47,7 +47,6 @@ def run_samples(
         out_dir: Where the export goes: packages that were installed for an earlier one there serve again.
         others: Smaller files beside the model, with which they are run too.
     """
-    folder, out_dir = folder.absolute(), out_dir.absolute()  # the samples run in the export's folder
     named = [each for each in pictures if is_unicode(each)]
     expected = {name: _some_answers(folder / name, named) for name in (MODEL_FILE, *others)}
     if not expected[MODEL_FILE]:
@@ -106,6 +105,7 @@ def _linked(link: Path, target: Path) -> Generator[None]:
 
 def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Expected) -> SampleRun:
     """Run a sample with each model file; return what came of the first, or of the one that did not answer alike."""
+    folder = folder.absolute()  # it runs there, where a relative path leads elsewhere
     runs = [_run_with(sample, start, folder, model, said) for model, said in expected.items()]
     worst = next((each for each in runs if not each.agrees), runs[0])
     return replace(worst, models=tuple(expected)) if worst.agrees else worst

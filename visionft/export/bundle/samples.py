@@ -27,9 +27,14 @@ class Sample:
     file: str
 
     @property
+    def content(self) -> bytes:
+        """The main file, as exports hold it."""
+        return (ROOT / self.file).read_bytes()
+
+    @property
     def code(self) -> str:
         """The main file's text."""
-        return (ROOT / self.file).read_text(encoding="utf-8")
+        return self.content.decode()
 
 
 PYTHON = Sample(name="python", title="Python", file="predict.py")

@@ -1,9 +1,10 @@
 """Checking an export again, wherever it lies now: every byte by its hash, every answer by its record. Torch-free."""
 
-import itertools
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,9 @@ from PIL import Image
 from visionft.data.decode import decode
 from visionft.errors import ExportError, ImageError, NextStep, StoppedError, VisionFTError
 from visionft.events import OnEvent, Progress, ShouldStop, ignore_event, never_stop
+from visionft.export.bundle.pushing import name_on_hub
 from visionft.export.bundle.reference import (
+    Answer,
     answer_of,
     drawn_pictures,
     largest_difference,
@@ -21,6 +24,7 @@ from visionft.export.bundle.reference import (
     recorded_spread,
 )
 from visionft.export.bundle.sample_runs import run_python
+from visionft.export.bundle.samples import PYTHON
 from visionft.export.contents import (
     MODEL_FILE,
     RECORD_FILE,
@@ -47,6 +51,7 @@ Fault = Literal["changed", "missing", "unreadable"]
 # (`processor.py`) change a sum by half.
 LEAST_LIMITS = {"fp16": 0.01, "int8": 0.02}
 SPREADS = 4.0
+MOST_PICTURES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +94,8 @@ class Verification:
         faults: Files that are not as they were.
         foreign: Files that lie there and are none of the export.
         answers: Of the model files, in this ONNX Runtime.
-        sample: What came of running the script; empty where it answers as the model does, or was not run.
+        sample: What is wrong with the script's answers; empty where they are the model's, or it was not run.
+        why_not_run: Why the script was not run; empty where it was, or where its file or the model is at fault.
         has_hashes: Whether the record lists its files; those of the first versions do not.
     """
 
@@ -99,6 +105,7 @@ class Verification:
     foreign: tuple[str, ...]
     answers: tuple[AnswerCheck, ...]
     sample: str = ""
+    why_not_run: str = ""
     has_hashes: bool = True
 
     @property
@@ -131,27 +138,53 @@ def verify_export(
     if record is None:
         raise _no_export(folder)
     listed = listed_files(record)
-    known = listed or {MODEL_FILE: _listed_alone(record)}
+    listed_as = listed or {MODEL_FILE: _listed_alone(record)}
+    known = {_where_it_lies(folder, name): said for name, said in listed_as.items()}
     faults = [] if is_undamaged(record) else [FileFault(name=RECORD_FILE, fault="changed")]
-    for number, (name, said) in enumerate(known.items(), start=1):
-        _stop_when_asked(should_stop)
-        on_event(Progress(stage="Checking files", done=number, total=len(known)))
-        if fault := _fault(folder, name, said):
-            faults.append(FileFault(name=name, fault=fault))
+    faults += _faults(folder, known, on_event, should_stop)
     broken = {each.name for each in faults}
-    asked = _own_pictures(pictures)
-    answers = [] if MODEL_FILE in broken else list(_answers(folder, record, known.keys() - broken, asked, should_stop))
-    sample = _sample(folder, pictures) if not broken & {MODEL_FILE, SCRIPT_FILE} and SCRIPT_FILE in known else ""
-    foreign = [name for name in files_in(folder) if name not in known and name != RECORD_FILE] if listed else []
+    answers, sample, why_not_run = list[AnswerCheck](), "", ""
+    if MODEL_FILE not in broken:
+        models = _opened(folder, {MODEL_FILE, *((known.keys() - broken) & recorded_answers(record).keys())})
+        answers = _answers(record, models)
+        if pictures is not None:
+            answers = _asked(answers, models, pictures, on_event, should_stop)
+        if SCRIPT_FILE in known.keys() - broken:
+            sample, why_not_run = _sample(folder, pictures)
     return Verification(
         folder=folder,
         checked=len(known) - sum(each.fault == "missing" for each in faults),
         faults=tuple(faults),
-        foreign=tuple(name for name in foreign if not Path(name).name.startswith(".")),
+        foreign=tuple(_foreign(folder, known)) if listed else (),
         answers=tuple(answers),
         sample=sample,
+        why_not_run=why_not_run,
         has_hashes=listed is not None,
     )
+
+
+def _where_it_lies(folder: Path, name: str) -> str:
+    """Return the name of a listed file in this folder: what was fetched from the hub has the one that it has there."""
+    on_hub = name_on_hub(name)
+    return on_hub if not (folder / name).exists() and (folder / on_hub).exists() else name
+
+
+def _faults(
+    folder: Path, known: Mapping[str, ListedFile], on_event: OnEvent, should_stop: ShouldStop
+) -> Iterator[FileFault]:
+    for number, (name, said) in enumerate(known.items(), start=1):
+        _stop_when_asked(should_stop)
+        on_event(Progress(stage="Checking files", done=number, total=len(known)))
+        if fault := _fault(folder, name, said):
+            yield FileFault(name=name, fault=fault)
+
+
+def _foreign(folder: Path, known: Collection[str]) -> Iterator[str]:
+    """Yield what lies there and is none of the export; what systems and other programs hide is nobody's business."""
+    for name in files_in(folder):
+        is_hidden = any(part.startswith(".") for part in name.split("/"))
+        if name not in known and name != RECORD_FILE and not is_hidden:
+            yield name
 
 
 def _stop_when_asked(should_stop: ShouldStop) -> None:
@@ -187,52 +220,86 @@ def _fault(folder: Path, name: str, said: ListedFile) -> Fault | None:
         return "unreadable"
 
 
-def _own_pictures(folder: Path | None) -> list[np.ndarray]:
-    """Decode the reader's pictures; those that cannot be read are left out."""
-    if folder is None:
-        return []
-    found = list(_decoded(expand_folders([folder])))
-    if not found:
-        raise ExportError(f"{folder} holds no picture that can be read.", "Give a folder of pictures.")
+@contextmanager
+def _explained(name: str) -> Generator[None]:
+    """Turn what ONNX Runtime raises into an error with advice."""
+    try:
+        yield
+    except VisionFTError:
+        raise
+    except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
+        raise ExportError(f"{name} does not run here: {type(error).__name__}.", "Update ONNX Runtime.") from error
+
+
+def _opened(folder: Path, names: Collection[str]) -> dict[str, Answer]:
+    models: dict[str, Answer] = {}
+    for name in sorted(names):
+        with _explained(name):
+            models[name] = answer_of(folder / name)
+    return models
+
+
+def _answers(record: dict[str, Any], models: Mapping[str, Answer]) -> list[AnswerCheck]:
+    """Compare what the model files answer with what the record says of them."""
+    recorded, precisions = recorded_answers(record), recorded_precisions(record)
+    found: list[AnswerCheck] = []
+    for name in sorted(models.keys() & recorded.keys()):
+        least = LEAST_LIMITS.get(precisions.get(name, ""), MAX_ABS_DIFF)
+        limit = max(least, SPREADS * recorded_spread(record, name))
+        with _explained(name):
+            difference = largest_difference(recorded[name], models[name])
+        found.append(AnswerCheck(name=name, max_abs_diff=difference, limit=limit))
     return found
 
 
-def _decoded(paths: Iterable[Path]) -> Iterable[np.ndarray]:
-    for path in itertools.islice(paths, 200):
-        try:
-            yield decode(path)
-        except ImageError:
-            continue
+def _asked(
+    answers: Sequence[AnswerCheck],
+    models: Mapping[str, Answer],
+    pictures: Path,
+    on_event: OnEvent,
+    should_stop: ShouldStop,
+) -> list[AnswerCheck]:
+    """Add for how many of the reader's pictures each model file names the class of `model.onnx`.
 
-
-def _answers(
-    folder: Path, record: dict[str, Any], names: Iterable[str], asked: list[np.ndarray], should_stop: ShouldStop
-) -> Iterable[AnswerCheck]:
-    recorded, precisions = recorded_answers(record), recorded_precisions(record)
-    best = [int(Predictor(folder / MODEL_FILE, device="cpu").probabilities(pixels[None]).argmax()) for pixels in asked]
-    for name in sorted(name for name in names if name in recorded):
+    They are decoded one after another: together they may need more memory than there is.
+    """
+    paths, number, same = expand_folders([pictures])[:MOST_PICTURES], 0, Counter[str]()
+    for done, path in enumerate(paths, start=1):
         _stop_when_asked(should_stop)
-        least = LEAST_LIMITS.get(precisions.get(name, ""), MAX_ABS_DIFF)
-        limit = max(least, SPREADS * recorded_spread(record, name))
-        try:
-            answer = answer_of(folder / name)
-            difference = largest_difference(recorded[name], answer)
-            same = [int(answer(pixels[None]).argmax()) == place for pixels, place in zip(asked, best, strict=True)]
-        except VisionFTError:
-            raise
-        except Exception as error:  # ONNX Runtime has a class of its own for each of a dozen faults
-            raise ExportError(f"{name} does not run here: {type(error).__name__}.", "Update ONNX Runtime.") from error
-        share = sum(same) / len(same) if same else None
-        yield AnswerCheck(name=name, max_abs_diff=difference, limit=limit, pictures=len(asked), agreement=share)
+        with suppress(ImageError):
+            pixels = decode(path)[None]
+            same.update(_like_the_model(models, pixels))
+            number += 1
+        on_event(Progress(stage="Classifying", done=done, total=len(paths)))
+    if not number:
+        raise ExportError(f"{pictures} holds no picture that can be read.", "Give a folder of pictures.")
+    return [replace(each, pictures=number, agreement=same[each.name] / number) for each in answers]
 
 
-def _sample(folder: Path, pictures: Path | None) -> str:
-    """Run the script on one of the reader's pictures, or on a drawn one; return what is wrong with what it says."""
+def _like_the_model(models: Mapping[str, Answer], pixels: np.ndarray) -> list[str]:
+    """Return the model files whose class of one uint8 (1, H, W, 3) picture is that of `model.onnx`."""
+    best: dict[str, int] = {}
+    for name, answer in models.items():
+        with _explained(name):
+            best[name] = int(answer(pixels).argmax())
+    return [name for name, place in best.items() if place == best[MODEL_FILE]]
+
+
+def _sample(folder: Path, pictures: Path | None) -> tuple[str, str]:
+    """Run the script on one of the reader's pictures, or on a drawn one.
+
+    Only this program's own is run: the hash of another says no more than that its record was written for it.
+
+    Returns:
+        What is wrong with what it says, and why it was not run; each empty where there is no such thing.
+    """
+    if (folder / SCRIPT_FILE).read_bytes() != PYTHON.content:
+        return "", "It is not the one of this version."
     predictor = Predictor(folder / MODEL_FILE, device="cpu")
     with tempfile.TemporaryDirectory() as drawn:
         paths = expand_folders([pictures]) if pictures is not None else [Path(drawn) / "drawn.png"]
         if pictures is None:
             Image.fromarray(drawn_pictures()[0]).save(paths[0])
-        expected = next((said for said in predictor.predict(paths) if not said.error), None)
-        run = run_python(folder, {MODEL_FILE: [expected]}) if expected is not None else None
-    return f"{SCRIPT_FILE} answers otherwise than {MODEL_FILE}." if run is not None and run.agrees is False else ""
+        expected = next(said for said in predictor.predict(paths) if not said.error)
+        run = run_python(folder, {MODEL_FILE: [expected]})
+    return f"{SCRIPT_FILE} answers otherwise than {MODEL_FILE}." if run.agrees is False else "", run.why_not

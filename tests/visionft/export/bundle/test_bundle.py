@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,18 @@ import torch
 
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
+from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, VisionFTError
+from visionft.errors import ExportError, StoppedError, VisionFTError
 from visionft.evaluation.timing import runs_for
+from visionft.export.bundle import verifying
 from visionft.export.bundle.benching import bench_model
 from visionft.export.bundle.pushing import files_to_send
 from visionft.export.bundle.reference import drawn_pictures
 from visionft.export.bundle.sample_runs import require_right, run_python
 from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
 from visionft.export.bundle.verifying import verify_export
-from visionft.export.contents import MODEL_FILE, files_in
+from visionft.export.contents import MODEL_FILE, files_in, note_change
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import SampleRun
@@ -171,6 +174,55 @@ def test_pictures_of_the_reader_are_asked_too(spoilt: Path, snapshot: Snapshot, 
     (tmp_path / "none").mkdir()
     with pytest.raises(ExportError, match="holds no picture that can be read"):
         verify_export(spoilt, pictures=tmp_path / "none")
+
+
+def test_pictures_of_the_reader_are_held_one_at_a_time(
+    spoilt: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[np.ndarray]] = []
+
+    def decoded(path: Path) -> np.ndarray:
+        assert sum(each() is not None for each in held) <= 1
+        held.append(weakref.ref(pixels := decode(path)))
+        return pixels
+
+    monkeypatch.setattr(verifying, "decode", decoded)
+    assert verify_export(spoilt, pictures=snapshot.images[0].path.parent).is_whole and len(held) > 2
+    held.clear()
+    with pytest.raises(StoppedError):
+        verify_export(spoilt, pictures=snapshot.images[0].path.parent, should_stop=lambda: len(held) == 2)
+
+
+def test_a_folder_that_is_named_from_where_one_is_is_checked_whole(
+    spoilt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(spoilt.parent)
+    found = verify_export(Path(spoilt.name))
+    assert found.is_whole and not found.why_not_run
+
+
+def _with_script(folder: Path, code: str) -> None:
+    """Put another script into an export, and write its hash into the record."""
+    (folder / "predict.py").write_text(code)
+    note_change(folder, "predict.py", folder / "predict.py")
+
+
+def test_a_script_that_others_wrote_is_never_run(spoilt: Path, tmp_path: Path) -> None:
+    _with_script(spoilt, f"open({str(tmp_path / 'proof')!r}, 'w')")
+    found = verify_export(spoilt)
+    assert found.why_not_run == "It is not the one of this version." and not (tmp_path / "proof").exists()
+
+
+def test_what_was_fetched_from_the_hub_is_whole(made: Path, tmp_path: Path) -> None:
+    for each in files_to_send(made):
+        (tmp_path / each.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(each.path, tmp_path / each.name)
+    (tmp_path / ".cache" / "huggingface").mkdir(parents=True)
+    (tmp_path / ".cache" / "huggingface" / "model.onnx.metadata").write_text("of its client")
+    found = verify_export(tmp_path)
+    assert found.is_whole and not found.foreign and found.checked == len(files_to_send(made)) - 1
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    assert [each.name for each in verify_export(tmp_path).faults] == ["model.safetensors"]
 
 
 def test_a_folder_without_an_export_is_no_export(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ print(names[probabilities.argmax()], probabilities.max())
 _TIMM = """
 import timm
 
-model = timm.create_model("local-dir:huggingface", pretrained=True).eval()
+model = timm.create_model("local-dir:huggingface", pretrained=True).eval()  # from the hub: "hf-hub:OWNER/NAME"
 """
 _PEFT = """
 import json, timm
