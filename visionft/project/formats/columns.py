@@ -12,7 +12,7 @@ from typing import Any
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.project.formats.cells import is_written_list
-from visionft.project.formats.listing import ColumnChoice
+from visionft.project.formats.listing import ColumnChoice, is_split_name
 
 # Names in the form of `key_of`, the likelier first.
 _FILE_KEYS = (
@@ -28,6 +28,7 @@ _LABEL_KEYS = (
 )  # fmt: skip
 _WEAK_LABEL_KEYS = ("tags", "tag", "type", "kind", "text", "caption", "annotation", "answer", "name", "id")
 _SPLIT_KEYS = ("split", "splits", "set", "subset", "partition", "dataset")
+_SURE = ("split", "splits")
 _OWN_KEYS = ("tags", "review", "note", "sha256", "escaped")
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 _YES, _NO = (
@@ -97,7 +98,7 @@ def recognise(
     if not file:
         return None
     rest = [title for title in titles if title != file]
-    split = split_column(rest)
+    split = split_column(rest, sample)
     label = "" if choice.is_unlabelled else choice.label or _best_label(rest, sample)
     own = {key_of(title): title for title in rest if key_of(title) in _OWN_KEYS and title != label}
     rest = [title for title in rest if title not in (split, label, *own.values())]
@@ -111,9 +112,33 @@ def recognise(
     )
 
 
-def split_column(titles: Sequence[str]) -> str:
-    """Return the column that gives splits; empty where there is none."""
-    return _first(titles, _SPLIT_KEYS)
+def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the column that gives splits, by its name; empty where there is none.
+
+    What is called `set` or `dataset` often says where a picture comes from: then a cell must be a split.
+    """
+    named = (title for key in _SPLIT_KEYS for title in titles if key_of(title) == key)
+    is_one = (title for title in named if key_of(title) in _SURE or any(map(is_split_name, _cells(title, sample))))
+    return next(is_one, "")
+
+
+def titles_of_first_row(cells: Sequence[str], finder_has: Callable[[str], bool]) -> list[str]:
+    """Return titles for a table that has none: its first row tells of a picture already. Empty where it is a header."""
+    files = (place for place, cell in enumerate(cells) if _looks_like_file(cell) and cell.isprintable())
+    place = next(files, None)
+    if place is None and len(cells) <= 2 and finder_has(cells[0]):
+        place = 0
+    if place is None or has_file_column(cells):
+        return []
+    splits = [other for other, cell in enumerate(cells) if other != place and is_split_name(cell)][:1]
+    labels = [other for other in range(len(cells)) if other not in (place, *splits)]
+    is_class = len(labels) == 1 and (labels[0] > place or not cells[labels[0]].isdecimal())  # a number before: its own
+    known = {
+        place: "file_name",
+        **dict.fromkeys(splits, "split"),
+        **(dict.fromkeys(labels, "label") if is_class else {}),
+    }
+    return [known.get(number, f"column {number + 1}") for number in range(len(cells))]
 
 
 def says_yes(value: Any) -> bool:
@@ -223,7 +248,3 @@ def _is_number(cell: str) -> bool:
 def _looks_like_file(cell: str) -> bool:
     stem, dot, suffix = cell.rpartition(".")
     return bool(stem and dot) and f".{suffix.casefold()}" in IMAGE_SUFFIXES
-
-
-def _first(titles: Sequence[str], keys: Sequence[str]) -> str:
-    return next((title for key in keys for title in titles if key_of(title) == key), "")

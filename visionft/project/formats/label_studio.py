@@ -68,7 +68,7 @@ def read_label_studio(
     if choice.label and choice.label not in questions:
         raise ProjectError(f"There is no question “{choice.label}”.", f"There are: {', '.join(questions)}.")
     asked = choice.label or (questions[0] if len(questions) == 1 else "")
-    split = split_column(keys)
+    split = split_column(keys, data)
     entries = [said for place, task in read for said in _sayings(file, place, task, key, split, asked)]
     return annotated_listing(
         file,

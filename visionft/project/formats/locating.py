@@ -15,6 +15,7 @@ from visionft.files import is_file, list_folder
 from visionft.foreign_text import is_unicode
 from visionft.project.formats.folders import CONTAINERS, walk
 from visionft.project.formats.listing import SourceFile, is_split_name
+from visionft.project.names import name_key
 
 _LABEL_FOLDERS = ("annotation", "annotations", "ann", "labels")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of a file that it was given
@@ -82,8 +83,8 @@ class PictureFinder:
         """Return the picture's absolute path; where nothing is found, the path that the name means.
 
         Tried in this order: as written, below `images/` and the folders beside, each also with a picture's suffix; then
-        anywhere below the folder, by the end of the path that agrees best, where no other file there agrees as well. Of
-        an address only the path counts.
+        anywhere below the folder, by the end of the path that agrees best, where no other file there agrees as well;
+        last of all, by a name that another system takes for the same. Of an address only the path counts.
 
         Raises:
             ValueError: The name is no file name, or leads out of the folder although it must not.
@@ -138,7 +139,7 @@ class PictureFinder:
         return self._named(bare) or self._by_cleaned_name.get(bare, [])
 
     def _named(self, name: str) -> list[Path]:
-        return self._by_name.get(name) or self._by_stem.get(name) or []
+        return self._by_name.get(name) or self._by_stem.get(name) or self._by_alike_name.get(_alike(name), [])
 
     def _in_folder(self, folder: Path, name: Path) -> Path | None:
         """Return the picture of this name in a folder; without a suffix, the only one that has it besides."""
@@ -173,6 +174,10 @@ class PictureFinder:
         return _grouped(self._files, lambda path: path.name.replace(" ", "_"))
 
     @cached_property
+    def _by_alike_name(self) -> dict[str, list[Path]]:
+        return _grouped(self._files, lambda path: _alike(path.name))
+
+    @cached_property
     def _by_stem(self) -> dict[str, list[Path]]:
         pictures = [path for path in self._files if path.suffix.lower() in IMAGE_SUFFIXES]
         return _grouped(pictures, lambda path: path.stem)
@@ -183,6 +188,15 @@ def _grouped(paths: list[Path], key: Callable[[Path], str]) -> dict[str, list[Pa
     for path in paths:
         groups.setdefault(key(path), []).append(path)
     return groups
+
+
+def _alike(name: str) -> str:
+    """Return what names have in common that another system takes for the same.
+
+    Windows and macOS pass over upper and lower case, macOS takes letters with accents apart, a table has blanks at the
+    edges of its cells.
+    """
+    return name_key(name).casefold().strip()
 
 
 def _common_end(first: Path, second: Path) -> int:

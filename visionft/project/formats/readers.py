@@ -16,7 +16,7 @@ from visionft.files import parse_json
 from visionft.foreign_text import from_spreadsheet_cell, printable
 from visionft.project.formats.annotated import objects
 from visionft.project.formats.cells import names_in, separator_in
-from visionft.project.formats.columns import Columns, has_file_column, recognise, says_yes
+from visionft.project.formats.columns import Columns, recognise, says_yes, titles_of_first_row
 from visionft.project.formats.csv_rows import csv_rows
 from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.listing import (
@@ -35,7 +35,6 @@ from visionft.project.formats.whole_files import check_size, read_label_json
 
 _SAMPLE_ROWS = 2000  # enough to see what a column holds
 _SHA256 = re.compile("[0-9a-f]{64}")
-_WITHOUT_HEADER = ("file_name", "label")
 
 Row = dict[str, Any] | str  # the cells by title, or why the line holds none
 
@@ -46,7 +45,7 @@ def read_csv(
     """List a CSV's pictures: a column of file names with one of labels, or with one yes/no column per class.
 
     Several labels in one cell are a JSON array, or are separated by `|`, `;` or, below a plural title, by commas.
-    Without a header, the first column is the file and the second the label.
+    Without a header, the column of the first picture is the file, and the other one, beside a split, the label.
 
     Args:
         file: The table.
@@ -66,9 +65,8 @@ def read_csv(
     if isinstance(header, str):
         raise ProjectError(f"{file} is not a CSV file: in its first row, {header}.", "Save it again as CSV, UTF-8.")
     titles = [cell.strip() for cell in header]
-    is_headless = not has_file_column(titles) and len(titles) <= 2 and finder.has(titles[0])
-    if is_headless:
-        titles, rows = list(_WITHOUT_HEADER[: len(titles)]), csv_rows(file)
+    if own := titles_of_first_row(titles, finder.has):
+        titles, rows = own, csv_rows(file)
     named = ((line, _named(titles, cells)) for line, cells in rows)
     return listing_of_rows(file, titles, named, finder, choice)
 

@@ -1,10 +1,12 @@
 """CSV and JSONL of many makes, and hostile ones: good rows are taken, bad ones listed with their reason."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from visionft.errors import ProjectError
+from visionft.project.formats.readers import read_csv
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows
 from visionft.project.store import Project
@@ -29,6 +31,45 @@ def test_csv_of_many_kinds(empty: Project, pictures: Path, text: str) -> None:
     report = import_source(empty, write_csv(pictures, text))
     assert (report.added, report.unreadable) == (2, ())
     assert [(row.path.name, row.labels) for row in image_rows(empty, (1, 2))] == [("0.png", ("fox",)), ("1.png", ())]
+
+
+@pytest.mark.parametrize(
+    ("text", "splits"),
+    [
+        ("cat/0.png,fox,train\ncat/1.png,fox,test\n", ("train", "test")),
+        ("fox,cat/0.png\nfox,cat/1.png\n", (None, None)),
+        ("train,fox,cat/0.png\ntest,fox,cat/1.png\n", ("train", "test")),
+    ],
+)
+def test_a_table_without_titles_loses_no_row(empty: Project, pictures: Path, text: str, splits) -> None:
+    report = import_source(empty, write_csv(pictures, text))
+    assert (report.added, report.unreadable) == (2, ())
+    rows = image_rows(empty, (1, 2))
+    assert [(row.path.name, row.labels, row.split) for row in rows] == [
+        ("0.png", ("fox",), splits[0]),
+        ("1.png", ("fox",), splits[1]),
+    ]
+
+
+def test_a_column_that_is_only_called_like_a_split_costs_no_picture(empty: Project, pictures: Path) -> None:
+    text = "file,label,dataset,set\ncat/0.png,fox,trashnet,1\ncat/1.png,fox,trashnet,2\n"
+    listing = read_csv(write_csv(pictures, text))
+    assert not listing.unreadable and [(each.labels, each.split) for each in listing.files] == [(("fox",), None)] * 2
+    listing = read_csv(write_csv(pictures, text.replace(",1\n", ",val\n")))
+    assert listing.interpretations[0].split_column == "set"
+
+
+@pytest.mark.parametrize("accents", ["NFC", "NFD"])
+def test_names_that_another_system_takes_for_the_same_are_found(tmp_path: Path, accents: str) -> None:
+    folder = tmp_path / unicodedata.normalize("NFD", "Vögel")
+    folder.mkdir()
+    for name in ("Käfer.JPG", "ä.png", "b.png", "B.PNG"):
+        (folder / unicodedata.normalize("NFD", name)).write_bytes(b"x")
+    if len(list(folder.iterdir())) < 4:
+        pytest.skip("this disk takes upper and lower case for the same")
+    names = [unicodedata.normalize(accents, name) for name in ("Vögel/käfer.jpg", "Vögel/ä.png ", "Vögel/b.Png")]
+    listing = read_csv(write_csv(tmp_path, "file,label\n" + "".join(f"{name},x\n" for name in names)))
+    assert [each.path.is_file() for each in listing.files] == [True, True, False]  # of b.Png there are two
 
 
 def test_labels_of_a_csv_reach_pictures_that_are_there(tmp_path: Path, pictures: Path) -> None:
