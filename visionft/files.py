@@ -26,6 +26,11 @@ MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 pic
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
+def from_home(path: str | Path) -> Path:
+    """Return a path with the user's own folder in the place of `~`; what names a user whom nobody knows stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib's raises for such a user)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make renames inside `folder` durable. Windows has no such call and needs none."""
     if os.name == "nt":

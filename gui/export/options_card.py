@@ -10,6 +10,7 @@ from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, column, row, text, verbatim
 from visionft.export.options import OPSETS, ExportOptions, help_of, label_of
 from visionft.export.precision.variants import Precision
+from visionft.files import from_home
 
 PRECISION_WORDS: dict[Precision, str] = {"fp16": "Smaller: fp16", "int8": "Small and fast on processors: int8"}
 
@@ -64,7 +65,7 @@ class OptionsCard(Card):
     def target(self) -> Path | None:
         """Return the folder to export into; None while name or place is empty."""
         name, place = self.name_edit.text().strip(), self.place_edit.text().strip()
-        return Path(place).expanduser() / name if name and place else None
+        return from_home(place) / name if name and place else None
 
     def propose(self, place: Path, name: str) -> None:
         """Put a target into the form."""
@@ -80,7 +81,7 @@ class OptionsCard(Card):
         return self._note.text()
 
     def _browse(self) -> None:
-        start = Path(self.place_edit.text()).expanduser() if self.place_edit.text() else None
+        start = from_home(self.place_edit.text()) if self.place_edit.text() else None
         chosen = dialogs.ask_folder(self, tr("Export into"), start)
         if chosen is not None:
             self.place_edit.setText(str(chosen))

@@ -10,6 +10,7 @@ from gui.kit import dialogs, theme
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, column, row, text
 from gui.kit.tiles import ActionTile
+from visionft.files import from_home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class NewProjectDialog(QDialog):
 
     def answer(self) -> NewProject:
         """Return what the user decided."""
-        path = Path(self.folder_edit.text().strip()).expanduser() / self.name_edit.text().strip()
+        path = from_home(self.folder_edit.text().strip()) / self.name_edit.text().strip()
         return NewProject(path=path, task="multi" if self._multi.isChecked() else "single")
 
     def _browse(self) -> None:

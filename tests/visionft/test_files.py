@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from visionft import files
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
-from visionft.files import parse_json, read_gzip
+from visionft.files import from_home, parse_json, read_gzip
 from visionft.project.db.locking import ProjectLock
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
@@ -98,3 +99,11 @@ def test_epochs_that_are_no_text_end_the_list(tmp_path: Path) -> None:
 
     (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
     assert read_metrics(tmp_path) == ()
+
+
+def test_the_users_own_folder_stands_for_a_tilde_and_an_unknown_user_for_nothing(tmp_path: Path, monkeypatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert from_home("~/x") == tmp_path / "x" and from_home(Path("~")) == tmp_path
+    if os.name != "nt":  # there every name is a folder beside one's own
+        assert from_home("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")

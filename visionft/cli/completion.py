@@ -16,7 +16,7 @@ from models.catalog import BACKBONES
 from models.methods.table import METHODS
 from models.timm_index import PREFIX, timm_names
 from visionft.errors import VisionFTError
-from visionft.files import list_folder
+from visionft.files import from_home, list_folder
 from visionft.project.formats import registry
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import DATABASE
@@ -102,7 +102,7 @@ def _of_project(context: typer.Context, ask: Callable[[Path], Iterable[_T]]) -> 
     # After an option without its value, which is what is asked for here, the words are left as they were typed.
     named = context.params.get("project") or next(iter(context.args), None)
     try:
-        return list(ask(Path(str(named)).expanduser())) if named else []
+        return list(ask(from_home(str(named)))) if named else []
     except (VisionFTError, OSError, sqlite3.Error):
         return []
 

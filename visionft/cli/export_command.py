@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visionft.amounts import size_text
+from visionft.cli.next_steps import joined
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result
 from visionft.cli.precision_words import precisions_of, variants_text
 from visionft.cli.run_commands import RunName
@@ -75,7 +76,7 @@ def export(
             f"{_remembered_text(result.remembered)}"
             f"{_samples_text(result.samples)}"
             f"{variants_text(result.variants)}"
-            f"Try it without this program: python {result.model.with_name('predict.py')} PICTURE"
+            f"Try it without this program: {joined(['python', str(result.model.with_name('predict.py')), 'PICTURE'])}"
         )
         print_result(result, text, as_json=json)
 

@@ -9,7 +9,7 @@ import typer
 
 from visionft.amounts import duration_text, size_text
 from visionft.cli import completion
-from visionft.cli.next_steps import next_words
+from visionft.cli.next_steps import joined, next_words
 from visionft.cli.output import Json, job, print_result, table
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
@@ -91,6 +91,7 @@ def _demo_text(result: "DemoResult") -> str:
         for run in result.runs
     ]
     parity, (low, high) = result.export.parity, result.test_interval
+    command = joined(["visionft", "app", str(result.project)])
     return "\n".join(
         [
             table(("backbone", "method", "validation top-1", "trainable", "time"), rows),
@@ -103,7 +104,7 @@ def _demo_text(result: "DemoResult") -> str:
             f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test picture')}, "
             f"{result.predicted_right} right; the class is PyTorch's for {result.predicted_alike}",
             "",
-            f"Everything is in {result.folder}. Open it in the window: visionft app {result.project}",
+            f"Everything is in {result.folder}. Open it in the window: {command}",
         ]
     )
 

@@ -8,6 +8,7 @@ import typer
 
 from visionft.amounts import size_text
 from visionft.cli import completion
+from visionft.cli.next_steps import joined
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
 from visionft.cli.schemas import prints
 from visionft.data.types import Split
@@ -90,7 +91,8 @@ def runs(
     with opened_project(project, read_only=True) as opened:
         path = opened.path
     if run is None and (rename is not None or pin is not None or without_weights):
-        raise VisionFTError("Which run is not said.", f"Give its name or number: visionft runs {project} RUN ...")
+        command = joined(["visionft", "runs", str(project), "RUN", "..."])
+        raise VisionFTError("Which run is not said.", f"Give its name or number: {command}")
     if run is None:
         found, damaged = scan_runs(path)
         found.sort(key=lambda each: not each.notes.is_pinned)

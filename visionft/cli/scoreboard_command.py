@@ -9,6 +9,7 @@ import typer
 from models.catalog import DEFAULT_BACKBONE
 from visionft.amounts import duration_text, memory_text, size_text
 from visionft.cli import completion
+from visionft.cli.next_steps import joined
 from visionft.cli.output import Json, ProjectDir, job, opened_project, plain, print_result, table
 from visionft.cli.run_commands import SplitName, checked_split
 from visionft.cli.schemas import prints
@@ -118,7 +119,8 @@ def _standing_value(standing: Standing) -> dict[str, Any]:
 
 def _board_text(board: Scoreboard, project: Path, left_out: Mapping[str, str]) -> str:
     if not board.standings:
-        return f"No runs yet. Answers without training are made by: visionft scoreboard {project} --make"
+        command = joined(["visionft", "scoreboard", str(project), "--make"])
+        return f"No runs yet. Answers without training are made by: {command}"
     lines = [
         f"{count_of(board.pictures, 'labelled picture')} of {board.split}, the same for all.",
         "",
@@ -226,6 +228,6 @@ def _remarks(board: Scoreboard, project: Path) -> list[str]:
     if devices:
         remarks.append(f"Times: one picture at a time, from decoded pixels, PyTorch, fp32, {'; '.join(devices)}.")
     if left := len(board.to_measure):
-        command = f"visionft scoreboard {project} --split {board.split} --measure"
+        command = joined(["visionft", "scoreboard", str(project), "--split", board.split, "--measure"])
         remarks.append(f"{count_of(left, 'answerer')} to evaluate or to time here: {command}")
     return remarks

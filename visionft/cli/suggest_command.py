@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from visionft.cli import completion
+from visionft.cli.next_steps import joined
 from visionft.cli.output import Json, ProjectDir, job, opened_project, print_result, table
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
@@ -220,11 +221,12 @@ def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: f
 
 
 def _audit_text(plan: Mapping[str, Any], file: Path, project: Path) -> str:
+    command = joined(["visionft", "suggest", str(project), "--certify", str(file)])
     lines = [
         f"{file} holds {count_of(plan['sample'], 'picture')}, a random sample of the {plan['about_to_accept']:,} that "
-        f"would be accepted: write what each is into the column “answer”, then visionft suggest {project} --certify "
-        f"{file}. With up to {plan['allowed']} wrong, {plan['rightness']:.1%} of them are proven right with "
-        f"{plan['confidence']:.1%} confidence."
+        f"would be accepted: write what each is into the column “answer”, then: {command}",
+        f"With up to {plan['allowed']} wrong, {plan['rightness']:.1%} of them are proven right with "
+        f"{plan['confidence']:.1%} confidence.",
     ]
     if not plan["is_worth_trying"]:
         expected = 1 - plan["expected_wrong"]

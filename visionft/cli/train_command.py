@@ -21,6 +21,7 @@ from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, NextStep, VisionFTError
 from visionft.events import EpochDone, Notice
+from visionft.files import from_home
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.recipe_text import parse_toml
@@ -68,7 +69,7 @@ class GivenSettings:
             config = dataclasses.replace(config, backbone=row.name)
         if config.weights not in (PRETRAINED, RANDOM):
             # The run may be continued and exported from another folder.
-            config = dataclasses.replace(config, weights=str(Path(config.weights).expanduser().absolute()))
+            config = dataclasses.replace(config, weights=str(from_home(config.weights).absolute()))
         return config
 
 
@@ -135,7 +136,7 @@ def train(
 
     if resume_run is not None:
         if recipe is not None or save is not None:
-            hint = f"A run's recipe is told by: visionft recipe {project} {resume_run}"
+            hint = f"A run's recipe is told by: {joined(['visionft', 'recipe', str(project), resume_run])}"
             raise VisionFTError("A run that goes on keeps its own settings.", hint)
         start: Callable[..., TrainResult] = partial(continue_training, load_run(project, resume_run).path)
     else:

@@ -16,6 +16,8 @@ from typing import Final
 
 import platformdirs
 
+from visionft.files import from_home
+
 FOLDER_VARIABLE: Final = "VISIONFT_CACHE"
 LIMIT_VARIABLE: Final = "VISIONFT_CACHE_MB"
 DEFAULT_LIMIT_MB: Final = 20_000
@@ -46,7 +48,7 @@ def cache_folder() -> Path:
     """Return where decoded pictures are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser() / "visionft-pictures"
+        return from_home(chosen) / "visionft-pictures"
     return platformdirs.user_cache_path("visionft", appauthor=False) / "pictures"
 
 

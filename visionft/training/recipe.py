@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import visionft
 from visionft.amounts import size_text
 from visionft.errors import ConfigError, NextStep, Problem, RunError, WeightsError
-from visionft.files import write_text
+from visionft.files import from_home, write_text
 from visionft.training.base_weights import read_base_weights, stated_origin
 from visionft.training.config.recipe_text import (
     SETTINGS,
@@ -248,7 +248,7 @@ def _parse_weights(values: dict[str, Any] | None, name: str, lines: Mapping[str,
 
 def _found_from(weights: str, folder: Path) -> str:
     """Return a setting's path as it is meant in a recipe: from the recipe's own folder."""
-    return weights if weights in (PRETRAINED, RANDOM) else str((folder / Path(weights).expanduser()).absolute())
+    return weights if weights in (PRETRAINED, RANDOM) else str((folder / from_home(weights)).absolute())
 
 
 def require_same_weights(recipe: Recipe, config: TrainConfig) -> None:

@@ -9,6 +9,7 @@ import platformdirs
 import models
 from models.backbone import NOT_STATED, Backbone
 from visionft.errors import NextStep, WeightsError
+from visionft.files import from_home
 
 RANDOM = "random"
 PRETRAINED = "pretrained"
@@ -20,7 +21,7 @@ WeightsLocation = Literal["bundled", "folder", "hub cache"]
 def weights_folder() -> Path:
     """Return the folder of weights that were fetched, imported or carried here; `VISIONFT_WEIGHTS` moves it."""
     chosen = os.environ.get("VISIONFT_WEIGHTS")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("visionft") / "weights"
+    return from_home(chosen) if chosen else platformdirs.user_data_path("visionft") / "weights"
 
 
 def bundled_file(backbone: Backbone) -> Path | None:
@@ -83,7 +84,7 @@ def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
         WeightsError: It is not on this computer.
     """
     if source != PRETRAINED:
-        return _given_file(Path(source).expanduser(), backbone)
+        return _given_file(from_home(source), backbone)
     found = local_file(backbone)
     if found is None:
         raise missing(backbone)

@@ -147,6 +147,8 @@ def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_
     page.options_card.name_edit.setText("  ")
     assert not page.export_button.isEnabled() and "name and a place" in page.options_card.note()
     page.options_card.name_edit.setText("mine")
+    page.options_card.place_edit.setText("~nobody-of-that-name")  # on the way to ~/a-folder
+    assert page.export_button.isEnabled()
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "elsewhere")
     page.options_card.browse_button.click()
     assert page.export_button.isEnabled() and page.options_card.target() == tmp_path / "elsewhere" / "mine"

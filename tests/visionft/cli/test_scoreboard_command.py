@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from visionft.cli.next_steps import joined
+
 TINY = ["--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--device", "cpu"]
 
 
 @pytest.fixture
 def project(run, picture_folder: Path, tmp_path: Path) -> Path:
     """Return a project with labelled, split pictures."""
-    path = tmp_path / "project"
+    path = tmp_path / "my project"
     run("new", path)
     run("import", path, picture_folder)
     run("split", path)
@@ -28,7 +30,7 @@ def test_runs_are_ranked_measured_and_priced(run, project: Path) -> None:
         "split": "val", "pictures": value()["pictures"], "best": None, "front_by_time": [], "front_by_seconds": [],
         "answerers": [],
     }  # fmt: skip
-    assert "--make" in run("scoreboard", project)[1]
+    assert joined(["visionft", "scoreboard", str(project), "--make"]) in run("scoreboard", project)[1]
 
     for method in ("linear", "lora"):
         code, _, stderr = run("train", project, "--backbone", "test_resnet", "--method", method, "--epochs", 1, *TINY)
@@ -36,7 +38,8 @@ def test_runs_are_ranked_measured_and_priced(run, project: Path) -> None:
     waiting = value()
     assert waiting["best"] is None and {each["state"] for each in waiting["answerers"]} == {"unmeasured"}
     said = run("scoreboard", project)[1]
-    assert "2 answerers to evaluate or to time here" in said and "--measure" in said
+    assert "2 answerers to evaluate or to time here" in said
+    assert joined(["visionft", "scoreboard", str(project), "--split", "val", "--measure"]) in said
 
     board = value("--measure")
     names = {"001-test_resnet-linear", "002-test_resnet-lora"}

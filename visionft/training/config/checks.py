@@ -1,12 +1,12 @@
 """What keeps a run from being started: settings that do not go together, pictures that cannot be trained on."""
 
 import importlib.util
-from pathlib import Path
 
 from models.methods.table import METHODS
 from models.settings import range_problems
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ConfigError, NextStep, Problem
+from visionft.files import from_home
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
 
@@ -84,7 +84,7 @@ def _file_problems(config: TrainConfig) -> list[Problem]:
 
 def _holds_weights(config: TrainConfig) -> bool:
     """Tell whether the path that was given is a file, or a folder with the hub's file of the backbone."""
-    path = Path(config.weights).expanduser()
+    path = from_home(config.weights)
     return path.is_file() or (path / config.backbone_row.hub_file).is_file()
 
 
