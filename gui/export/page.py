@@ -221,9 +221,13 @@ class ExportPage(Page):
         self._show_enabled()
 
     def _on_exported(self, result: ExportResult | None) -> None:
-        if result is not None:
-            self._show_target()
+        if result is None:
+            return
+        self._show_target()
+        if result.model.parent == self.options_card.target():
             self._show_found(result)
+        else:  # another run, or another place, was chosen meanwhile
+            self.state.say(tr("Exported to {path}.", path=result.model.parent), tone="good")
 
     def _on_export_ended(self, outcome: Outcome[ExportResult | None]) -> None:
         self._exporting = None

@@ -193,6 +193,22 @@ def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, pr
     assert window.current_page is page and page.table.selected() == ["002-worse"]
 
 
+def test_an_export_that_ends_while_another_run_is_looked_at_is_told(
+    qtbot, window, page, exporting, project_dir, write_run
+):
+    write_run(project_dir, "002-worse", accuracy=0.5)
+    window.state.session.runs_changed.emit()
+    page.table.select([RUN])
+    page.export()
+    page.table.select(["002-worse"])
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert [run.name for run, *_ in exporting] == [RUN]
+    assert page.export_button.text() == "Export" and not page.parity_card.isVisible() and page.promises.isVisible()
+    assert window.toasts.message() == f"Exported to {project_dir / 'exports' / RUN}."
+    page.table.select([RUN])
+    assert page.export_button.text() == "Export again" and page.parity_card.isVisible()
+
+
 def test_the_primary_button_is_the_next_step(qtbot, window, page, exporting):
     assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
     export(qtbot, window, page)
