@@ -1,6 +1,8 @@
 """`build_classifier`: the one deep interface between the engine and the backbones and methods behind it."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import torch  # noqa: TID253
@@ -192,6 +194,16 @@ class Classifier(nn.Module):
         return sum(size for size, trainable in sizes if trainable), sum(size for size, _ in sizes)
 
 
+def _drawn_alone(network: Any, build_body: Callable[[], Any], seed: int) -> None:
+    """Give a random network a body that a seed alone decides: beside a head, how many classes there are would too.
+
+    Who looks at pictures with the body alone, or with a class more, sees what the head was fitted to.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network.load_state_dict(build_body().state_dict(), strict=False)
+
+
 def build_classifier(
     backbone: Backbone,
     method: Method[Any],
@@ -223,10 +235,9 @@ def build_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         size = image_size or backbone.input_size
-        network = build_network(
-            backbone, classes=classes, image_size=size, scratch=weights is None, patch_dropout=patch_dropout
-        )
-        loaded = weights(network, backbone) if weights else None
+        build = partial(build_network, backbone, image_size=size, scratch=weights is None, patch_dropout=patch_dropout)
+        network = build(classes=classes)
+        loaded = weights(network, backbone) if weights else _drawn_alone(network, partial(build, classes=0), seed)
         network.requires_grad_(False)
         network = method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)

@@ -306,3 +306,15 @@ def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_le
         same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
         assert same != (moves or not is_pretrained)
         assert any("running_mean" in name for name in model.trainable_names())  # a checkpoint is whole either way
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
+def test_the_seed_alone_decides_a_random_body(backbone: str) -> None:
+    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    few, many = (
+        build_classifier(BACKBONES[backbone], METHODS["linear"], classes=classes, weights=None, image_size=64, seed=3)
+        .eval()
+        .features(pictures)
+        for classes in (1, 5)
+    )
+    assert torch.equal(few, many)

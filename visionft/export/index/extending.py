@@ -16,6 +16,7 @@ from visionft.export.contents import INDEX_FILE, note_change
 from visionft.export.index.memory_index import ExportedIndex, Remembered, packed
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.files import atomic_path, sha256_file
+from visionft.project.names import name_key
 
 _NAMES = "Evidence names the pictures of a prediction; a file is found by its content, wherever it lies."
 
@@ -154,8 +155,8 @@ class _Taken:
 
 def _pictures(folder: Path, class_names: Sequence[str]) -> list[tuple[Path, int]]:
     """Return the pictures of class folders with the place of their class; -1 where the model has no such class."""
-    places = {name: place for place, name in enumerate(class_names)}
-    found = [(path, places.get(path.parent.name, -1)) for path in expand_folders([folder])]
+    places = {name_key(name): place for place, name in enumerate(class_names)}
+    found = [(path, places.get(name_key(path.parent.name), -1)) for path in expand_folders([folder])]
     if not any(place >= 0 for _, place in found):
         hint = (
             f"Put the pictures into folders with the names of its classes: {', '.join(class_names[:12])}. Others "
