@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import ExifTags, Image
 
 from models.catalog import BACKBONES
 from models.methods.table import METHODS
@@ -27,7 +28,7 @@ from visionft.export.contents import MODEL_FILE, files_in, note_change
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import SampleRun
-from visionft.export.predictor import Prediction
+from visionft.export.predictor import Prediction, Predictor
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.answerer import load_answerer
@@ -67,6 +68,21 @@ def test_peft_says_its_classes_and_its_base(made: Path) -> None:
     assert about["class_names"] == ["blue", "green", "red"]
     assert about["base_model_construction"]["architecture"] == BACKBONES["test_resnet"].architecture
     assert set(about["base_weights"]) == {"file", "sha256", "origin", "revision", "licence"}
+
+
+def test_the_program_on_the_card_turns_pictures_upright(
+    spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, exif = Image.fromarray(drawn_pictures()[1]), Image.Exif()
+    picture.save(spoilt / "level.png")
+    exif[ExifTags.Base.Orientation] = 6  # the camera was held on its side
+    picture.save(spoilt / "picture.jpg", format="PNG", exif=exif)
+    level, said = Predictor(spoilt, device="cpu").predict([spoilt / "level.png", spoilt / "picture.jpg"])
+    assert abs(level.probability - said.probability) > 1e-3
+    monkeypatch.chdir(spoilt)
+    exec((spoilt / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], {})
+    name, probability = capsys.readouterr().out.split()
+    assert name == said.class_name and float(probability) == pytest.approx(said.probability, abs=1e-6)
 
 
 @pytest.mark.parametrize(

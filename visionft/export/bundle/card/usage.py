@@ -39,11 +39,12 @@ _BELONGS_TO_A_SAMPLE = "belongs to a sample"
 _PYTHON = """
 import json
 import numpy as np, onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession("model.onnx")
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
-pixels = np.asarray(Image.open("picture.jpg").convert("RGB"))[None]  # any size
+picture = ImageOps.exif_transpose(Image.open("picture.jpg"))  # upright, whichever way the camera was held
+pixels = np.asarray(picture.convert("RGB"))[None]  # any size
 probabilities = session.run(["probabilities"], {"image": pixels})[0][0]
 print(names[probabilities.argmax()], probabilities.max())
 """
@@ -56,7 +57,7 @@ _PEFT = """
 import json, timm
 from peft import PeftModel
 
-about = json.load(open("adapter/adapter_config.json"))
+about = json.load(open("adapter/adapter_config.json", encoding="utf-8"))
 classes = about["auto_mapping"]["class_names"]
 base = timm.create_model(about["base_model_name_or_path"], pretrained=True, num_classes=len(classes))
 model = PeftModel.from_pretrained(base, "adapter").eval()
