@@ -18,6 +18,7 @@ from visionft.export.contents import (
     listed_files,
     read_record,
 )
+from visionft.export.publishing import settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ def files_to_send(folder: Path) -> tuple[Sending, ...]:
     Raises:
         ExportError: There is no export, or a file of it is missing or was changed.
     """
+    settle(folder)
     record = read_record(folder)
     listed = listed_files(record) if record is not None else None
     if not listed:

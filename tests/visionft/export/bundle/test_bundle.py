@@ -29,6 +29,7 @@ from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.parity import SampleRun
 from visionft.export.predictor import Prediction, Predictor
+from visionft.export.publishing import READY
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.answerer import load_answerer
@@ -366,6 +367,13 @@ def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:
     shutil.rmtree(spoilt / "huggingface")
     with pytest.raises(VisionFTError, match="nothing is sent"):
         files_to_send(spoilt)
+
+
+def test_what_a_killed_export_left_is_put_in_place_before_it_is_sent(made: Path, spoilt: Path) -> None:
+    (spoilt / READY).mkdir()
+    for name in ("labels.txt", "export.json"):  # those that come behind the model
+        (spoilt / name).rename(spoilt / READY / name)
+    assert [each.name for each in files_to_send(spoilt)] == [each.name for each in files_to_send(made)]
 
 
 def test_networks_made_from_pictures_of_unsettled_rights_say_so() -> None:
