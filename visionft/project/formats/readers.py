@@ -5,6 +5,7 @@ What a column means is decided in `columns.py`, and told in the listing's `Inter
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -67,6 +68,7 @@ def read_csv(
     titles = [cell.strip() for cell in header]
     if own := titles_of_first_row(titles, finder.has):
         titles, rows = own, csv_rows(file)
+    titles = _told_apart(titles)
     named = ((line, _named(titles, cells)) for line, cells in rows)
     return listing_of_rows(file, titles, named, finder, choice)
 
@@ -215,6 +217,15 @@ def _labels(row: dict[str, Any], columns: Columns) -> tuple[str, ...]:
     if columns.label:
         return names_in(row.get(columns.label), is_list=columns.holds_lists)
     return tuple(title for title in columns.classes if says_yes(row.get(title, "")))
+
+
+def _told_apart(titles: Sequence[str]) -> list[str]:
+    """Return titles of which no two are the same, so that no column takes another's place; those without words stay."""
+    seen, found = Counter[str](), list[str]()
+    for title in titles:
+        seen[title] += 1
+        found.append(f"{title} ({seen[title]})" if title and seen[title] > 1 else title)
+    return found
 
 
 def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:

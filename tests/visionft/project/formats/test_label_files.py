@@ -51,6 +51,13 @@ def test_a_table_without_titles_loses_no_row(empty: Project, pictures: Path, tex
     ]
 
 
+def test_of_two_columns_of_one_name_none_is_dropped_unseen(pictures: Path) -> None:
+    (read,) = read_csv(write_csv(pictures, "file,label,label,,\ncat/0.png,fox,wolf,,\n")).interpretations
+    assert read.label_columns == ("label",) and "label (2)" in read.unused_columns
+    listing = read_csv(pictures / "labels.csv")
+    assert [each.labels for each in listing.files] == [("fox",)]
+
+
 def test_a_column_that_is_only_called_like_a_split_costs_no_picture(empty: Project, pictures: Path) -> None:
     text = "file,label,dataset,set\ncat/0.png,fox,trashnet,1\ncat/1.png,fox,trashnet,2\n"
     listing = read_csv(write_csv(pictures, text))
