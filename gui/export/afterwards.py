@@ -16,6 +16,7 @@ from gui.export.speed_card import SpeedCard
 from gui.kit.i18n import tr
 from gui.state import AppState
 from gui.tasks import Lane, Outcome, Task
+from visionft.export.bundle.verifying import Verification
 from visionft.export.parity import ExportResult
 
 if TYPE_CHECKING:
@@ -86,10 +87,17 @@ class Afterwards(QObject):
 
     def check(self) -> None:
         """Compare files and answers with those at export."""
-        if self.folder is not None and not self.why_not_check():
-            work = partial(exporting.check_export, self.folder)
+        export = self._export
+        if export is not None and not self.why_not_check():
+            work = partial(exporting.check_export, export.model.parent)
             task = Task(title=tr("Checking an export"), work=work, lane=Lane.DISK, page=PAGE)
-            self._run("check", task, self._card.show_check)
+            self._run("check", task, lambda found: self._on_checked(export, found))
+
+    def _on_checked(self, export: ExportResult, found: Verification) -> None:
+        """Show what a check found, unless the export was replaced meanwhile: then it may have read both."""
+        now = self._export
+        if now is not None and (now.sha256, now.latency) == (export.sha256, export.latency):  # measured anew each time
+            self._card.show_check(found)
 
     # -- speed --------------------------------------------------------------------------------------------------
 

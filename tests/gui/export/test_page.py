@@ -1,6 +1,7 @@
 """Export: options reach the engine, the report says what was measured, earlier exports are remembered."""
 
 import json
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -47,7 +48,7 @@ def exporting(monkeypatch):
             model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["options"].opset,
             parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
             latency=Latency(
-                median_ms=11.42, p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
+                median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if options["options"].float_input else None,
             samples=RUNS,
@@ -115,6 +116,24 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
         assert card.check_text().startswith(expected) and card.check_text().endswith("Not of this export: mine.txt.")
         assert card.check_button.isEnabled()
         faults.clear()
+
+
+def test_a_check_of_an_export_that_was_replaced_meanwhile_says_nothing(qtbot, window, page, exporting, monkeypatch):
+    export(qtbot, window, page)
+    is_replaced = threading.Event()
+
+    def check_export(folder, *, on_event, should_stop):
+        is_replaced.wait(10)
+        faults = (FileFault(name="model.onnx", fault="changed"),)  # half old, half new when it was read
+        return Verification(folder=folder, checked=2, faults=faults, foreign=(), answers=())
+
+    monkeypatch.setattr(export_work, "check_export", check_export)
+    qtbot.mouseClick(page.parity_card.check_button, LEFT)
+    with qtbot.waitSignal(window.state.session.exports_changed):
+        qtbot.mouseClick(page.export_button, LEFT)
+    is_replaced.set()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert page.parity_card.check_text() == "" and page.parity_card.check_button.isEnabled()
 
 
 def test_a_folder_for_timm_is_an_option(page):
