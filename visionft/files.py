@@ -7,15 +7,20 @@ import errno
 import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
+import struct
+import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from visionft.amounts import size_text
@@ -23,6 +28,8 @@ from visionft.errors import VisionFTError
 
 MOST_JSON = 500_000_000  # what a check finds in a million pictures takes less
 MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 pictures take 2.5 GB
+MOST_ARRAYS = 500_000_000  # what the map of a million pictures is drawn of takes 110 MB
+_HEADER = 500  # bytes of an array's; a long one can exhaust the parser that NumPy reads it with
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
@@ -140,6 +147,45 @@ def read_gzip(path: Path) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it unpacks to more than {size_text(limit)}")
     return content
+
+
+def write_arrays(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as NumPy's .npz, not compressed, atomically."""
+    with atomic_path(target) as temporary, temporary.open("wb") as handle:
+        np.savez(handle, **arrays)  # pyright: ignore[reportArgumentType]  (of flags of its own)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return what `write_arrays` wrote, in no more memory than the file has bytes: it may come from anybody.
+
+    `np.load` makes whatever a header claims, and unpacks whatever was compressed.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no such file, is damaged, claims more than it holds, or is larger than `MOST_ARRAYS` bytes.
+    """
+    try:
+        with path.open("rb") as handle, zipfile.ZipFile(handle) as archive:
+            members, size = archive.infolist(), os.fstat(handle.fileno()).st_size
+            if size > MOST_ARRAYS:
+                raise ValueError(f"it is larger than {size_text(MOST_ARRAYS)}")
+            if sum(max(each.file_size, each.compress_size) for each in members) > size:
+                raise ValueError("it claims more than it holds")
+            return {each.filename.removesuffix(".npy"): _array(archive, each) for each in members}
+    except (zipfile.BadZipFile, EOFError, RuntimeError, OverflowError, TypeError, struct.error) as error:
+        raise ValueError(str(error) or "it is cut short") from error
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Return an array of which all numbers are there; neither compressed ones nor Python objects are any of ours."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{member.filename} is compressed")
+    content = archive.read(member)
+    handle = BytesIO(content)
+    np.lib.format.read_magic(handle)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(handle, max_header_size=_HEADER)
+    numbers = np.frombuffer(content, dtype, math.prod(shape), handle.tell())
+    return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 def parse_json(text: str | bytes) -> Any:

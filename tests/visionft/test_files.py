@@ -1,16 +1,20 @@
-"""Reading what others may have written: gzip that grows without end, JSON nested without end."""
+"""Reading what others may have written: gzip and arrays that grow without end, JSON nested without end."""
 
+import copy
 import gzip
 import json
 import tracemalloc
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from visionft import files
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
-from visionft.files import parse_json, read_gzip
+from visionft.files import parse_json, read_arrays, read_gzip, write_arrays
 from visionft.project.db.locking import ProjectLock
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
@@ -98,3 +102,74 @@ def test_epochs_that_are_no_text_end_the_list(tmp_path: Path) -> None:
 
     (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
     assert read_metrics(tmp_path) == ()
+
+
+def npy(shape: str, numbers: bytes = bytes(64), dtype: str = "<f4") -> bytes:
+    """Return an array as NumPy writes it, with a header that claims what is given."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + numbers
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.asfortranarray(np.eye(3)), "c": np.zeros(0)}
+    write_arrays(tmp_path / "x.npz", arrays)
+    found = read_arrays(tmp_path / "x.npz")
+    assert found.keys() == arrays.keys() and all(found[name].dtype == arrays[name].dtype for name in arrays)
+    assert all(np.array_equal(found[name], arrays[name]) and found[name].flags.writeable for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (npy("(1000000000,)"), "smaller than requested"),
+        (npy("(100000, 100000)"), "smaller than requested"),
+        (npy("(" + "9" * 40 + ",)"), "too large"),
+        (npy("(True,)"), "integer"),
+        (npy("(8,)", dtype="|O"), "OBJECT"),
+        (npy("(" + "-" * 9000 + "1,)"), "header"),
+        (b"\x93NUMPY\x01", "array|magic"),
+    ],
+)
+def test_an_array_that_claims_more_than_it_holds_takes_no_memory(content: bytes, reason: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"(?i){reason}"):
+        read_arrays(tmp_path / "x.npz")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_arrays_that_unpack_to_more_than_the_file_has_are_refused(tmp_path: Path) -> None:
+    bomb, again = tmp_path / "bomb.npz", tmp_path / "again.npz"
+    np.savez_compressed(bomb, a=np.zeros(20_000_000, np.uint8))
+    with zipfile.ZipFile(again, "w") as archive:  # the same bytes under many names
+        archive.writestr("a.npy", npy("(1000,)", bytes(4000)))
+        for number in range(20):
+            archive.filelist.append(copy.copy(archive.filelist[0]))
+            archive.filelist[-1].filename = f"{number}.npy"
+    tracemalloc.start()
+    for path in (bomb, again):
+        with pytest.raises(ValueError, match="claims more than it holds"):
+            read_arrays(path)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_a_file_of_arrays_that_is_too_large_or_damaged_is_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, {"a": np.arange(5)})
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for place in random.integers(0, len(whole), 300).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(ValueError, OSError):  # a byte that means nothing may be anything
+            assert np.array_equal(next(iter(read_arrays(path).values())), np.arange(5))
+        path.write_bytes(whole[:place])
+        with pytest.raises(ValueError, match=r"\w"):
+            read_arrays(path)
+    with path.open("wb") as file:
+        file.truncate(files.MOST_ARRAYS)
+        file.seek(0, 2)
+        file.write(whole)
+    with pytest.raises(ValueError, match="larger than 500 MB"):
+        read_arrays(path)
