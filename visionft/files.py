@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from visionft.amounts import size_text
-from visionft.errors import VisionFTError
+from visionft.errors import VisionFTError, disk_fault
 
 MOST_JSON = 500_000_000  # what a check finds in a million pictures takes less
 MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 pictures take 2.5 GB
@@ -79,21 +79,18 @@ def atomic_path(target: Path) -> Generator[Path]:
         VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
     """
     if is_stream(target):
-        try:
+        with naming_faults(target):
             yield target
-        except OSError as error:
-            raise write_error(target, error) from error
         return
     target = Path(os.path.realpath(target)) if os.path.islink(target) else target  # noqa: PTH114  (Path's raises)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(target)
-        fsync_folder(target.parent)
-    except OSError as error:
-        raise write_error(target, error) from error
+        with naming_faults(target):
+            yield temporary
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+            fsync_folder(target.parent)
     finally:
         with suppress(OSError):  # mostly there is none any more; any other reason stopped the writing and is said
             temporary.unlink()
@@ -106,6 +103,21 @@ def is_stream(path: Path) -> bool:
     except OSError:  # there is none, or none that we may see: who writes there learns why not
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+@contextmanager
+def naming_faults(target: Path) -> Generator[None]:
+    """Have a refusal of the system while `target` is written say where and what to do, whichever library met it.
+
+    Raises:
+        VisionFTError: The disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        if fault := disk_fault(error):
+            raise write_error(target, fault) from error
+        raise
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:

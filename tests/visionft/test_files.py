@@ -1,8 +1,9 @@
-"""Reading what others may have written: gzip and arrays that grow without end, JSON nested without end."""
+"""Reading what others may have written, gzip, arrays and JSON without end; and what the system refuses to write."""
 
 import copy
 import gzip
 import json
+import os
 import tracemalloc
 import zipfile
 from contextlib import suppress
@@ -10,15 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from visionft import files
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
-from visionft.files import parse_json, read_arrays, read_gzip, write_arrays
+from visionft.errors import RunError, VisionFTError
+from visionft.export.publishing import publishing
+from visionft.files import atomic_path, parse_json, read_arrays, read_gzip, write_arrays
 from visionft.project.db.locking import ProjectLock
+from visionft.training.runs.checkpoint import whole_folder
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
 DEEP = "[" * 100_000
+WRITERS = {"file": atomic_path, "folder": whole_folder, "export": publishing}
 
 
 def test_a_gzip_bomb_is_refused_before_it_takes_the_memory(tmp_path: Path) -> None:
@@ -173,3 +179,40 @@ def test_a_file_of_arrays_that_is_too_large_or_damaged_is_a_value_error(tmp_path
         file.write(whole)
     with pytest.raises(ValueError, match="larger than 500 MB"):
         read_arrays(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("write", WRITERS)
+def test_what_the_system_refuses_safetensors_says_where_and_what_to_do(write: str, tmp_path: Path) -> None:
+    """It wraps the system's error in a class of its own that names no file: here a file that may not grow further."""
+    import resource
+
+    target, limits = tmp_path / "target", resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(VisionFTError) as raised, WRITERS[write](target) as place:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        try:
+            save_file({"a": np.zeros(100_000)}, place if write == "file" else place / "a.safetensors")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.message == f"Cannot write {target}: File too large." and "Free some space" in raised.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", "Cannot write {}: No space left"),
+        ("Error while serializing: I/O error: Disk quota exceeded (os error 122)", "Cannot write {}: Disk quota"),
+    ],
+)
+def test_a_full_disk_is_told_as_any_other_writer_tells_it(words: str, message: str, tmp_path: Path) -> None:
+    for block in WRITERS.values():
+        with pytest.raises(VisionFTError) as raised, block(tmp_path / "target"):
+            raise SafetensorError(words)
+        assert raised.value.message.startswith(message.format(tmp_path / "target"))
+        assert "Free some space" in raised.value.hint and not list(tmp_path.iterdir())
+
+
+def test_other_errors_of_safetensors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(SafetensorError, match="shape"), atomic_path(tmp_path / "target"):
+        raise SafetensorError("tensor shape is invalid")
