@@ -51,7 +51,9 @@ class Page(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.focus_target: QWidget | None = None  # what takes the focus for the page; a focus proxy would break Tab
         self._is_stale = True
-        self.heading = verbatim(tr(self.title), "title")
+        # Beside others in its line it is as wide as it is; alone it gives way to the buttons: a project's name is long.
+        name, end = tr(self.title), Qt.TextElideMode.ElideRight
+        self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
         self.subtitle = ElidedLabel(role="muted")
         self.action_row = QHBoxLayout()
         self.action_row.setSpacing(theme.SMALL)

@@ -32,6 +32,7 @@ def scenes() -> dict[str, Any]:
         "34-publish": _publish,
         "34-publish-token": _publish_by_token,
         "34-publish-failed": _publish_failed,
+        "34-publish-long": _publish_long,
         "34-publish-sending": _publish_sending,
         "34-published": _published,
         "35-export-speed": _speed_measured,
@@ -109,6 +110,14 @@ def _publish_failed(studio: Any) -> None:
         "huggingface_hub's own tool.",
     )
     _dialog(studio).show_failure(Failure(message=error.message, hint=error.hint))
+
+
+def _publish_long(studio: Any) -> None:
+    """All that there can be to say at once: with large text it is higher than the window."""
+    dialog = _dialog(studio, token="", caveats=(get_backbone("starter_vit").caveat,), names_pictures=True)
+    dialog.who.buttons["public"].click()
+    message = "The repository me/003-resnet50-full is there already and holds files that would be replaced."
+    dialog.show_failure(Failure(message=message, hint="Choose another name, or allow that its files are replaced."))
 
 
 def _publish_sending(studio: Any) -> None:

@@ -4,6 +4,7 @@ Anything that is not a `VisionFTError` is a bug: it is logged with its traceback
 """
 
 import errno
+import re
 
 from models.errors import Action, ConfigError, NextStep, Problem, VisionFTError
 
@@ -20,13 +21,14 @@ __all__ = [
     "VisionFTError",
     "WeightsError",
     "as_expected",
+    "disk_fault",
     "is_out_of_memory",
     "nothing_readable",
 ]
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_SPACE_WORDS = ("No space left on device", "os error 28", "os error 112", "Disk quota exceeded")
+_WRAPPED = re.compile(r"I/O error: (.+) \(os error (\d+)\)")  # safetensors' words for what the system refused
 # The wordings of CUDA, cuDNN, the CPU allocator (as accelerate's find_executable_batch_size knows them), ONNX Runtime.
 _NO_MEMORY = (
     "out of memory",
@@ -79,28 +81,33 @@ def is_out_of_memory(error: BaseException) -> bool:
     return is_worded and any(words in str(error) for words in _NO_MEMORY)
 
 
-def as_expected(error: BaseException) -> VisionFTError | None:
-    """Return the advice for a failure that any work may meet: its own, no memory, no space, no access. None: a bug.
+def disk_fault(error: BaseException) -> OSError | None:
+    """Return the system's refusal that an exception is, or that safetensors wraps in a class of its own; else None.
 
-    A library's "disk full" (safetensors) is known by its words, as its "out of memory" is.
+    What safetensors wraps is known by its words, as "out of memory" is, and names no file.
     """
+    if isinstance(error, OSError):
+        return error
+    found = _WRAPPED.search(str(error)) if type(error).__module__.startswith("safetensors") else None
+    if found is None:
+        return None
+    number = int(found[2])
+    return OSError(number, found[1], None, number)  # on Windows it is the fourth that counts
+
+
+def as_expected(error: BaseException) -> VisionFTError | None:
+    """Return the advice for a failure that any work may meet: its own, no memory, no space, no access. None: a bug."""
     if isinstance(error, VisionFTError):
         return error
     if is_out_of_memory(error):
         hint = "Close other programs, or choose a smaller batch size, picture size or backbone; what was saved is kept."
         return VisionFTError("There is not enough memory.", hint)
-    if _is_full_disk(error):
-        filename = getattr(error, "filename", None)
-        where = f" ({filename})" if filename else ""
+    fault = disk_fault(error)
+    if fault is not None and fault.errno in _NO_SPACE:
+        where = f" ({fault.filename})" if fault.filename else ""
         return VisionFTError(f"The disk is full{where}.", "Free some space and try again; what was saved is kept.")
-    if isinstance(error, OSError) and error.errno in _NO_ACCESS:
-        what = error.filename or "A file or folder"
+    if fault is not None and fault.errno in _NO_ACCESS:
+        what = fault.filename or "A file or folder"
         hint = "Check its permissions, or choose a place where you may read and write."
-        return VisionFTError(f"{what} cannot be used: {error.strerror}.", hint)
+        return VisionFTError(f"{what} cannot be used: {fault.strerror}.", hint)
     return None
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _NO_SPACE
-    return type(error).__module__.startswith("safetensors") and any(words in str(error) for words in _NO_SPACE_WORDS)

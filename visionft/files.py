@@ -7,22 +7,29 @@ import errno
 import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
+import struct
+import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from visionft.amounts import size_text
-from visionft.errors import VisionFTError
+from visionft.errors import VisionFTError, disk_fault
 
 MOST_JSON = 500_000_000  # what a check finds in a million pictures takes less
 MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 pictures take 2.5 GB
+MOST_ARRAYS = 500_000_000  # what the map of a million pictures is drawn of takes 110 MB
+_HEADER = 500  # bytes of an array's; a long one can exhaust the parser that NumPy reads it with
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
@@ -77,21 +84,18 @@ def atomic_path(target: Path) -> Generator[Path]:
         VisionFTError: The disk is full or the folder cannot be written; `target` is untouched.
     """
     if is_stream(target):
-        try:
+        with naming_faults(target):
             yield target
-        except OSError as error:
-            raise write_error(target, error) from error
         return
     target = Path(os.path.realpath(target)) if os.path.islink(target) else target  # noqa: PTH114  (Path's raises)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(target)
-        fsync_folder(target.parent)
-    except OSError as error:
-        raise write_error(target, error) from error
+        with naming_faults(target):
+            yield temporary
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+            fsync_folder(target.parent)
     finally:
         with suppress(OSError):  # mostly there is none any more; any other reason stopped the writing and is said
             temporary.unlink()
@@ -104,6 +108,21 @@ def is_stream(path: Path) -> bool:
     except OSError:  # there is none, or none that we may see: who writes there learns why not
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+@contextmanager
+def naming_faults(target: Path) -> Generator[None]:
+    """Have a refusal of the system while `target` is written say where and what to do, whichever library met it.
+
+    Raises:
+        VisionFTError: The disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        if fault := disk_fault(error):
+            raise write_error(target, fault) from error
+        raise
 
 
 def write_error(target: Path, error: OSError) -> VisionFTError:
@@ -145,6 +164,45 @@ def read_gzip(path: Path) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it unpacks to more than {size_text(limit)}")
     return content
+
+
+def write_arrays(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as NumPy's .npz, not compressed, atomically."""
+    with atomic_path(target) as temporary, temporary.open("wb") as handle:
+        np.savez(handle, **arrays)  # pyright: ignore[reportArgumentType]  (of flags of its own)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return what `write_arrays` wrote, in no more memory than the file has bytes: it may come from anybody.
+
+    `np.load` makes whatever a header claims, and unpacks whatever was compressed.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no such file, is damaged, claims more than it holds, or is larger than `MOST_ARRAYS` bytes.
+    """
+    try:
+        with path.open("rb") as handle, zipfile.ZipFile(handle) as archive:
+            members, size = archive.infolist(), os.fstat(handle.fileno()).st_size
+            if size > MOST_ARRAYS:
+                raise ValueError(f"it is larger than {size_text(MOST_ARRAYS)}")
+            if sum(max(each.file_size, each.compress_size) for each in members) > size:
+                raise ValueError("it claims more than it holds")
+            return {each.filename.removesuffix(".npy"): _array(archive, each) for each in members}
+    except (zipfile.BadZipFile, EOFError, RuntimeError, OverflowError, TypeError, struct.error) as error:
+        raise ValueError(str(error) or "it is cut short") from error
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Return an array of which all numbers are there; neither compressed ones nor Python objects are any of ours."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{member.filename} is compressed")
+    content = archive.read(member)
+    handle = BytesIO(content)
+    np.lib.format.read_magic(handle)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(handle, max_header_size=_HEADER)
+    numbers = np.frombuffer(content, dtype, math.prod(shape), handle.tell())
+    return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 # What steers a terminal, breaks or reorders a line, or is no Unicode (half of a pair; a byte that is no UTF-8).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_NO_UNICODE = re.compile("[\ud800-\udfff]")
 # A cell that starts with one of these is run by a spreadsheet, in some languages also with a wide one. `'` is what we
 # put before them.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
@@ -35,7 +36,7 @@ def printable_json(text: str) -> str:
 
 def is_unicode(text: str | Path) -> bool:
     """Tell whether a name is valid Unicode, which the database and every label file need."""
-    return not any("\ud800" <= sign <= "\udfff" for sign in str(text))
+    return _NO_UNICODE.search(str(text)) is None
 
 
 def spreadsheet_cell(text: str) -> str:

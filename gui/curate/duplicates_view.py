@@ -13,9 +13,10 @@ from gui.curate.reading import Found
 from gui.curate.view import Command, Empty, Shown, plain_tile
 from gui.kit.i18n import tr
 from gui.kit.picture_model import Section, Tile
-from visionft.curation.duplicates.check import duplicate_groups, duplicate_pairs
+from visionft.curation.duplicates.check import duplicate_pairs
+from visionft.curation.duplicates.groups_now import standing_groups
 from visionft.project.edits.keep_one import KeepOne
-from visionft.project.edits.verdicts import JudgeFine, verdicts_of
+from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.queries import ImageRow, find_conflicts
 
 CONFLICT, EXACT, NEAR = "conflict", "exact", "near"
@@ -78,14 +79,9 @@ class DuplicatesView(FindingsView):
 
     def _found_groups(self, found: Found, threshold: float) -> Iterable[Doubles]:
         project, now = self.curation.project, self.curation.now
-        then = {finding.image_id: finding.sha256 for finding in found.result.findings}
-        gone = frozenset(each for each, content in then.items() if each not in now or now[each].sha256 != content)
         assert project is not None
-        fine = verdicts_of(project, self.check)
-        for group in duplicate_groups(found.result, threshold, fine=fine, gone=gone):
-            labels = Counter(now[each].labels for each in group.image_ids if now[each].labels)
-            is_conflict = project.task == "single" and len(labels) > 1
-            names = tuple(dict.fromkeys(name for each in labels for name in each))
+        for group, is_conflict in standing_groups(project, found.result, now, threshold=threshold):
+            names = tuple(dict.fromkeys(name for each in group.image_ids for name in now[each].labels))
             yield Doubles(CONFLICT if is_conflict else group.kind, group.image_ids, group.score, names)
 
     def _refused_copies(self) -> Iterable[Doubles]:

@@ -11,7 +11,7 @@ from gui.export.exporting import Offer, Wish
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, column, row, text, verbatim
+from gui.kit.parts import Button, Card, column, row, scrolling, text, verbatim
 from gui.kit.progress_text import progress_text
 from gui.kit.segments import Segments
 from gui.kit.workers import Failure
@@ -20,7 +20,7 @@ from visionft.events import Progress
 from visionft.export.bundle.pushing import Sending
 from visionft.weights.uploading import Destination, Sent
 
-_WIDTH = 720
+_WIDTH, _LEAST_FORM = 720, 120
 _PRIVATE, _PUBLIC, _KNOWN, _OTHER = "private", "public", "known", "other"
 _TOKEN_WORDS = {"environment": "The one of this computer (HF_TOKEN)", "login": "The one of this computer (your login)"}
 
@@ -35,7 +35,9 @@ class PublishDialog(QDialog):
         """Args: `name` is the export's, from which a name for the repository is proposed."""
         super().__init__(parent)
         self.setWindowTitle(tr("Publish to Hugging Face"))
-        self.setMinimumWidth(theme.scaled(_WIDTH))
+        self._room = parent.window().size() - QSize(2 * theme.HUGE, 2 * theme.HUGE)
+        self._width = min(theme.scaled(_WIDTH), self._room.width())
+        self.setMinimumWidth(self._width)
         self._offer, self._address = offer, ""
         self.name_edit = QLineEdit(proposed_name(name))
         self.name_edit.setPlaceholderText(tr("NAME, or ORGANISATION/NAME"))
@@ -99,28 +101,25 @@ class PublishDialog(QDialog):
         both.setStretch(1, 1)
         token = (self._caption("Token"), self.which, self.token_edit, self.keep_box, self._token_note)
         self._form.setLayout(column(both, theme.SMALL, *token))
-        layout = column(
-            column(text("Publish to Hugging Face", "title"), self._about, spacing=theme.HAIR),
-            *self._told,
-            theme.SMALL,
-            self._form,
-            self.fault,
-            self.arrived,
-            self.stage,
-            self.progress,
-            None,
-            theme.SMALL,
-            row(None, self.close_button, self.stop_button, self.send_button),
-        )
-        layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
+        head = column(text("Publish to Hugging Face", "title"), self._about, spacing=theme.HAIR)
+        self._content = column(*self._told, theme.SMALL, self._form, None)
+        state = (self.fault, self.arrived, self.stage, self.progress)
+        foot = column(*state, theme.SMALL, row(None, self.close_button, self.stop_button, self.send_button))
+        for part in (head, self._content, foot):  # the scroll bar is at the edge
+            part.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
+        self._area = scrolling(self._content)
+        layout = column(head, self._area, foot, spacing=theme.MEDIUM)
+        layout.setContentsMargins(0, theme.HUGE, 0, theme.HUGE)
         self.setLayout(layout)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
         for label in self.findChildren(QLabel):  # else each has room for the lines it would have in a narrow column
             if label.wordWrap():
-                label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+                label.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        """Return the size at which every word is seen, and no more."""
-        layout, width = self.layout(), theme.scaled(_WIDTH)
+        """Return the size of what is shown, as far as it is seen without scrolling."""
+        layout, width = self.layout(), self._width
         return QSize(width, layout.totalHeightForWidth(width)) if layout is not None else super().sizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -129,7 +128,14 @@ class PublishDialog(QDialog):
         self._fit()
 
     def _fit(self) -> None:
-        """Be as high as what is shown now."""
+        """Be as high as what is shown now; where that is higher than the window, what lies in the middle scrolls."""
+        for layout in (self._form.layout(), self._content):  # from the inside, or what is outside knows nothing of it
+            if layout is not None:
+                layout.activate()
+        whole = self._content.totalHeightForWidth(self._width)
+        self._area.setFixedHeight(whole)
+        too_much = max(0, self.sizeHint().height() - self._room.height())
+        self._area.setFixedHeight(max(whole - too_much, min(whole, theme.scaled(_LEAST_FORM))))
         self.setFixedHeight(self.sizeHint().height())
 
     @staticmethod
@@ -213,6 +219,7 @@ class PublishDialog(QDialog):
             _PUBLIC: tr("Anyone can find it and download it, with the names of your classes and the results."),
         }
         self._who_note.setText(words[self.who.value()])
+        self._fit()
 
     def _show_token(self) -> None:
         is_typed = self.which.value() == _OTHER

@@ -62,6 +62,15 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     assert not clipped
 
 
+def test_the_name_of_a_project_gives_way_to_what_can_be_done(qtbot, window, tmp_path, look):
+    path = tmp_path / "Leaf diseases of the south greenhouse, spring and summer, with all that was sorted out"
+    Project.create(path).close()
+    window.state.open_project(path)
+    page = window.page("project")
+    assert not look(page, "project", window)
+    assert page.heading.text() == path.name and page.heading.isVisible()
+
+
 def test_a_wide_screen_is_filled_and_no_title_jumps(qtbot, qapp, state, project_dir):
     """At 2560 pixels no half is empty, and from page to page the title stays where it is."""
     window = create_window(qapp, state)

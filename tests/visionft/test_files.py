@@ -1,21 +1,30 @@
-"""Reading what others may have written: gzip that grows without end, JSON nested without end."""
+"""Reading what others may have written, gzip, arrays and JSON without end; and what the system refuses to write."""
 
+import copy
 import gzip
 import json
 import os
 import tracemalloc
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from visionft import files
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
-from visionft.files import from_home, parse_json, read_gzip
+from visionft.errors import RunError, VisionFTError
+from visionft.export.publishing import publishing
+from visionft.files import atomic_path, from_home, parse_json, read_arrays, read_gzip, write_arrays
 from visionft.project.db.locking import ProjectLock
+from visionft.training.runs.checkpoint import whole_folder
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
 DEEP = "[" * 100_000
+WRITERS = {"file": atomic_path, "folder": whole_folder, "export": publishing}
 
 
 def test_a_gzip_bomb_is_refused_before_it_takes_the_memory(tmp_path: Path) -> None:
@@ -107,3 +116,111 @@ def test_the_users_own_folder_stands_for_a_tilde_and_an_unknown_user_for_nothing
     assert from_home("~/x") == tmp_path / "x" and from_home(Path("~")) == tmp_path
     if os.name != "nt":  # there every name is a folder beside one's own
         assert from_home("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+
+
+def npy(shape: str, numbers: bytes = bytes(64), dtype: str = "<f4") -> bytes:
+    """Return an array as NumPy writes it, with a header that claims what is given."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + numbers
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.asfortranarray(np.eye(3)), "c": np.zeros(0)}
+    write_arrays(tmp_path / "x.npz", arrays)
+    found = read_arrays(tmp_path / "x.npz")
+    assert found.keys() == arrays.keys() and all(found[name].dtype == arrays[name].dtype for name in arrays)
+    assert all(np.array_equal(found[name], arrays[name]) and found[name].flags.writeable for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (npy("(1000000000,)"), "smaller than requested"),
+        (npy("(100000, 100000)"), "smaller than requested"),
+        (npy("(" + "9" * 40 + ",)"), "too large"),
+        (npy("(True,)"), "integer"),
+        (npy("(8,)", dtype="|O"), "OBJECT"),
+        (npy("(" + "-" * 9000 + "1,)"), "header"),
+        (b"\x93NUMPY\x01", "array|magic"),
+    ],
+)
+def test_an_array_that_claims_more_than_it_holds_takes_no_memory(content: bytes, reason: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"(?i){reason}"):
+        read_arrays(tmp_path / "x.npz")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_arrays_that_unpack_to_more_than_the_file_has_are_refused(tmp_path: Path) -> None:
+    bomb, again = tmp_path / "bomb.npz", tmp_path / "again.npz"
+    np.savez_compressed(bomb, a=np.zeros(20_000_000, np.uint8))
+    with zipfile.ZipFile(again, "w") as archive:  # the same bytes under many names
+        archive.writestr("a.npy", npy("(1000,)", bytes(4000)))
+        for number in range(20):
+            archive.filelist.append(copy.copy(archive.filelist[0]))
+            archive.filelist[-1].filename = f"{number}.npy"
+    tracemalloc.start()
+    for path in (bomb, again):
+        with pytest.raises(ValueError, match="claims more than it holds"):
+            read_arrays(path)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_a_file_of_arrays_that_is_too_large_or_damaged_is_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, {"a": np.arange(5)})
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for place in random.integers(0, len(whole), 300).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(ValueError, OSError):  # a byte that means nothing may be anything
+            assert np.array_equal(next(iter(read_arrays(path).values())), np.arange(5))
+        path.write_bytes(whole[:place])
+        with pytest.raises(ValueError, match=r"\w"):
+            read_arrays(path)
+    with path.open("wb") as file:
+        file.truncate(files.MOST_ARRAYS)
+        file.seek(0, 2)
+        file.write(whole)
+    with pytest.raises(ValueError, match="larger than 500 MB"):
+        read_arrays(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("write", WRITERS)
+def test_what_the_system_refuses_safetensors_says_where_and_what_to_do(write: str, tmp_path: Path) -> None:
+    """It wraps the system's error in a class of its own that names no file: here a file that may not grow further."""
+    import resource
+
+    target, limits = tmp_path / "target", resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(VisionFTError) as raised, WRITERS[write](target) as place:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        try:
+            save_file({"a": np.zeros(100_000)}, place if write == "file" else place / "a.safetensors")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.message == f"Cannot write {target}: File too large." and "Free some space" in raised.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", "Cannot write {}: No space left"),
+        ("Error while serializing: I/O error: Disk quota exceeded (os error 122)", "Cannot write {}: Disk quota"),
+    ],
+)
+def test_a_full_disk_is_told_as_any_other_writer_tells_it(words: str, message: str, tmp_path: Path) -> None:
+    for block in WRITERS.values():
+        with pytest.raises(VisionFTError) as raised, block(tmp_path / "target"):
+            raise SafetensorError(words)
+        assert raised.value.message.startswith(message.format(tmp_path / "target"))
+        assert "Free some space" in raised.value.hint and not list(tmp_path.iterdir())
+
+
+def test_other_errors_of_safetensors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(SafetensorError, match="shape"), atomic_path(tmp_path / "target"):
+        raise SafetensorError("tensor shape is invalid")

@@ -16,11 +16,11 @@ from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
 ROOTS = [Path(package.__path__[0]) for package in (visionft, gui, models, resources)]
-# What runs what it reads, or writes wherever an archive says; with what makes it harmless.
+# What runs what it reads, takes all memory for it, or writes wherever an archive says; with what makes it harmless.
 RUNS = {
     "pickle.load": "", "pickle.loads": "", "marshal.loads": "", "shelve.open": "", "yaml.load": "", "eval": "",
     "exec": "", "opened.extractall": "", "archive.extractall": "", "torch.load": "weights_only=True",
-    "np.load": "allow_pickle=False", "onnx.load": "", "jsonpickle.decode": "",
+    "np.load": "", "np.lib.format.read_array": "", "onnx.load": "", "jsonpickle.decode": "",
 }  # fmt: skip
 # These load what was written a moment before.
 OURS = {("graph.py", "onnx.load"), ("exporter.py", "onnx.load"), ("comparing.py", "onnx.load")}

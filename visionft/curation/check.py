@@ -177,12 +177,17 @@ def still_holding(result: CheckResult, images: Snapshot, judged: Judged) -> tupl
         images: The project as it is now.
         judged: What a person has judged of this check (`verdicts_of`).
     """
+    now = in_project(images)
+    return tuple(finding for finding in result.findings if holds(finding, now, judged))
+
+
+def in_project(images: Snapshot) -> dict[int, InProject]:
+    """Return what pictures are now, by their ids."""
     names = images.class_names
-    now = {
+    return {
         image.image_id: InProject(image.sha256, tuple(names[index] for index in image.labels))
         for image in images.images
     }
-    return tuple(finding for finding in result.findings if holds(finding, now, judged))
 
 
 def holds(finding: Finding, now: Mapping[int, InProject], judged: Judged) -> bool:

@@ -4,6 +4,7 @@ Beside the features of the picture side lie the points of the texts that were re
 points (`space.npz`): measuring the same prompts again, or others of the same lines, loads no network.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from visionft.events import OnEvent, ShouldStop, ignore_event, never_stop
 from visionft.features.embedding import embedded_by
 from visionft.features.feature_store import FOLDER, FeatureKind, Features
 from visionft.features.row_store import RowStore
-from visionft.files import atomic_path
+from visionft.files import read_arrays, write_arrays
+
+logger = logging.getLogger(__name__)
 
 TEXTS, SPACE = "texts", "space.npz"
 
@@ -62,13 +65,12 @@ def points_of(
     features = embedded_by(project_dir, images, backbone, on_event=on_event, should_stop=should_stop)
     folder = project_dir / FOLDER / features.kind.folder_name
     store = RowStore(folder / TEXTS, np.dtype((np.float32, (tower.embedding,))))
-    known = _known(store, texts)
-    if not all(text in known for text in texts) or not (folder / SPACE).is_file():
-        _read(folder, store, [text for text in texts if text not in known], backbone, on_event, should_stop)
+    known, space = _known(store, texts), _known_space(folder, embedding_width(features.kind), tower.embedding)
+    if space is None or not all(text in known for text in texts):
+        space = _read(folder, store, [text for text in texts if text not in known], backbone, on_event, should_stop)
         known = _known(store, texts)
-    with np.load(folder / SPACE, allow_pickle=False) as space:
-        pictures = _pictures(features, space["projection"], space["offset"])
-        scale, bias = space["scale_bias"].tolist()
+    pictures = _pictures(features, space["projection"], space["offset"])
+    scale, bias = space["scale_bias"].tolist()
     return Points(features, pictures, np.stack([known[text] for text in texts]), scale, bias)
 
 
@@ -79,6 +81,25 @@ def _known(store: RowStore, texts: Sequence[str]) -> dict[str, np.ndarray]:
     return {texts[place]: row for place, row, is_whole in zip(asked.tolist(), rows, are_whole, strict=True) if is_whole}
 
 
+def _known_space(folder: Path, width: int, embedding: int) -> dict[str, np.ndarray] | None:
+    """Return how pictures' own embeddings (N, `width`) become points (N, `embedding`); None where it is to be read."""
+    shapes = {
+        "projection": ((0,), (embedding, width)),
+        "offset": ((0,), (embedding,)),
+        "scale_bias": ((2,),),
+    }
+    try:
+        space = read_arrays(folder / SPACE)
+        if not all(space[name].shape in allowed for name, allowed in shapes.items()):
+            raise ValueError("its parts do not fit together")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        logger.warning("How %s compares texts with pictures is read anew: %s", folder, error)
+        return None
+    return space
+
+
 def _read(
     folder: Path,
     store: RowStore,
@@ -86,7 +107,8 @@ def _read(
     backbone: Backbone,
     on_event: OnEvent,
     should_stop: ShouldStop,
-) -> None:
+) -> dict[str, np.ndarray]:
+    """Read texts, and how they are compared with pictures; keep both, and return the latter."""
     from visionft.zero_shot.text_encoder import open_text_side
 
     try:
@@ -98,13 +120,13 @@ def _read(
     if rows is not None:
         store.append(unique, rows)
     space, nothing = side.space, np.zeros(0, np.float32)
-    with atomic_path(folder / SPACE) as temporary, temporary.open("wb") as handle:
-        np.savez(
-            handle,
-            projection=nothing if space.projection is None else space.projection.numpy(),
-            offset=nothing if space.offset is None else space.offset.numpy(),
-            scale_bias=np.array([space.scale, space.bias]),
-        )
+    arrays = {
+        "projection": nothing if space.projection is None else space.projection.numpy(),
+        "offset": nothing if space.offset is None else space.offset.numpy(),
+        "scale_bias": np.array([space.scale, space.bias]),
+    }
+    write_arrays(folder / SPACE, arrays)
+    return arrays
 
 
 def _pictures(features: Features, projection: np.ndarray, offset: np.ndarray) -> np.ndarray:

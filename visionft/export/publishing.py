@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from visionft.errors import ExportError, VisionFTError
+from visionft.errors import ExportError, VisionFTError, disk_fault
 from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files
 from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_folder, write_error
 
@@ -77,13 +77,24 @@ def _discard_partial(out_dir: Path) -> None:
 
 @contextmanager
 def _naming_the_full_disk(folder: Path) -> Generator[None]:
-    """Let an error of a full disk name the folder: what fails in the middle of a file names none."""
+    """Let an error of a full disk name the folder: what fails in the middle of a file names none.
+
+    safetensors takes away what it wrote, so that the disk is full no more; it writes nowhere else at an export.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC and error.filename is None and shutil.disk_usage(folder).free < _ALL_BUT_FULL:
-            error.filename = str(folder)
-        raise
+    except Exception as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        if fault is not error or _is_full(fault, folder):
+            fault.filename = str(folder)
+        raise fault from error.__cause__ if fault is error else error
+
+
+def _is_full(fault: OSError, folder: Path) -> bool:
+    is_nameless = fault.errno == errno.ENOSPC and fault.filename is None
+    return is_nameless and shutil.disk_usage(folder).free < _ALL_BUT_FULL
 
 
 def _is_about(error: OSError, out_dir: Path) -> bool:

@@ -14,7 +14,7 @@ from models.catalog import BACKBONES, Backbone, backbone_of_file, get_backbone, 
 from models.timm_index import PREFIX, timm_names
 from visionft.errors import NextStep, VisionFTError, WeightsError
 from visionft.events import Notice, OnEvent, Progress, ShouldStop, ignore_event, never_stop
-from visionft.files import read_json, write_error
+from visionft.files import naming_faults, read_json
 from visionft.weights.installing import check_room, install, sole_writer
 from visionft.weights.locations import weights_folder
 from visionft.weights.reading import KINDS, read_state, stated_licence
@@ -236,7 +236,7 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
 
 def _write(path: Path, state: dict[str, Any], temporary: Path, should_stop: ShouldStop) -> bool:
     """Write the tensors as safetensors; False when stopped. A file that is of that kind is copied byte by byte."""
-    try:
+    with naming_faults(temporary):
         if path.suffix.lower() == ".safetensors":
             with temporary.open("wb") as target:
                 for piece in _pieces(path):
@@ -247,8 +247,6 @@ def _write(path: Path, state: dict[str, Any], temporary: Path, should_stop: Shou
         from safetensors.torch import save_file
 
         save_file({name: value.contiguous().clone() for name, value in state.items()}, temporary)
-    except OSError as error:
-        raise write_error(temporary, error) from error
     return True
 
 

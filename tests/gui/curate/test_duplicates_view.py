@@ -1,13 +1,16 @@
 """The view of duplicates: groups under headings, contradicting labels first; keeping one of each and undoing it."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 
 from gui.curate import views
 from gui.curate.duplicates_view import DuplicatesView
 from gui.curate.page import CuratePage
-from visionft.curation.check import CheckResult, Finding, write_result
+from visionft.curation.check import CheckResult, Finding, read_result, write_result
 from visionft.curation.duplicates.check import Duplicates
+from visionft.curation.duplicates.groups_now import groups_now
 from visionft.curation.table import CHECKS
 from visionft.project.queries import count_images, image_rows
 from visionft.project.store import Project
@@ -120,3 +123,29 @@ def test_a_group_whose_label_is_mended_contradicts_no_more(qtbot, page):
     choose(page, 7)
     press(qtbot, page, KEY.Key_1)
     assert all("which is right" not in title for title, _ in headings(page)) and len(headings(page)) == 3
+
+
+def same_for_both(page: CuratePage) -> bool:
+    """Tell whether the window and the command line show the same pictures, group by group, contradictions first."""
+    project = page.session.project
+    groups = groups_now(project, read_result(project.path, "duplicates"))
+    sizes = [len(group.image_ids) for group in groups]
+    ids = tuple(image_id for group in groups for image_id in group.image_ids)
+    return page.grid.pictures.ids == ids and [count for _, count in headings(page)] == sizes
+
+
+def test_the_window_and_the_command_line_know_the_same_groups(qtbot, window, page, grey_dir):
+    assert same_for_both(page)
+    for image_id, key in ((3, KEY.Key_B), (8, KEY.Key_K), (7, KEY.Key_1)):  # keep the best, no doubles, another class
+        choose(page, image_id)
+        press(qtbot, page, key)
+        assert same_for_both(page)
+        page.session.undo()
+    result = read_result(grey_dir, "duplicates")
+    window.state.close_project()
+    write_result(grey_dir, replace(result, findings=tuple(each for each in result.findings if each.image_id != 9)))
+    window.state.open_project(grey_dir)
+    window.show_page("curate")
+    reopened = window.page("curate")
+    qtbot.waitUntil(lambda: reopened.grid.count() > 0, timeout=5000)
+    assert same_for_both(reopened) and 9 not in reopened.grid.pictures.ids

@@ -8,8 +8,13 @@ import shiboken6
 from huggingface_hub import constants, get_token
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QLabel, QWidget
 
+from gui.export.exporting import Offer
 from gui.export.publish_dialog import PublishDialog, proposed_name
+from gui.kit.theme import apply_theme
+from gui.kit.workers import Failure
+from visionft.export.bundle.pushing import Sending
 from visionft.weights.states import OFFLINE_VARIABLE
 
 LEFT = Qt.MouseButton.LeftButton
@@ -176,13 +181,57 @@ def test_a_name_is_proposed_that_the_hub_takes(name, proposed):
 
 
 def test_the_index_and_the_rights_in_the_weights_are_told_before(qtbot):
-    from gui.export.exporting import Offer
-    from visionft.export.bundle.pushing import Sending
-
     files = (Sending(name="index.safetensors", path=Path("index.safetensors"), bytes=9),)
     offer = Offer(files=files, hub="hub.example", token="", caveats=("ask <b>a lawyer",), names_pictures=True)
-    dialog = PublishDialog(None, offer, name="x")  # type: ignore[arg-type]
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = PublishDialog(parent, offer, name="x")
     qtbot.addWidget(dialog)
     assert "tells names, notes and tags" in dialog.notes() and "ask <b>a lawyer" in dialog.notes()
     assert dialog.which.isHidden() and dialog.which.value() == "other" and not dialog.send_button.isEnabled()
     assert dialog.about().startswith("1 file, 9 bytes, goes to hub.example.")
+
+
+@pytest.fixture
+def told_in_full(qtbot, qapp, styled):
+    """Return a function that shows all that the dialog can have to say over a window of a size, at a size of text."""
+    parent = QWidget()
+    qtbot.addWidget(parent)
+
+    def make(size: tuple[int, int], scale: float) -> PublishDialog:
+        apply_theme(qapp, "light", font_scale=scale)
+        parent.resize(*size)
+        files = tuple(Sending(name=f"{name}.onnx", path=Path(name), bytes=10**8) for name in ("model", "a" * 40))
+        offer = Offer(files=files, hub="huggingface.co", token="", names_pictures=True, caveats=("ask a lawyer. " * 8,))
+        dialog = PublishDialog(parent, offer, name="birds")
+        dialog.open()
+        qtbot.mouseClick(dialog.who.buttons["public"], LEFT)
+        dialog.show_failure(Failure(message="It is there already and holds files.", hint="Choose another name. " * 8))
+        qapp.processEvents()
+        return dialog
+
+    yield make
+    apply_theme(qapp, "light")
+
+
+def is_seen(widget: QWidget) -> bool:
+    return widget.visibleRegion().boundingRect() == widget.rect()
+
+
+def test_in_a_low_window_with_large_text_the_form_scrolls_and_the_buttons_stay(qtbot, told_in_full):
+    dialog = told_in_full((1024, 680), 1.5)
+    assert dialog.height() < 680 and dialog.width() < 1024
+    assert all(map(is_seen, (dialog.fault, dialog.close_button, dialog.send_button, dialog.name_edit)))
+    assert not is_seen(dialog.keep_box)
+    for _ in range(12):
+        qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+        if dialog.keep_box.hasFocus():
+            break
+    assert is_seen(dialog.keep_box)  # what the keyboard reaches comes into view
+    assert all(map(is_seen, (dialog.fault, dialog.close_button, dialog.send_button)))
+
+
+def test_where_there_is_room_nothing_scrolls(told_in_full):
+    dialog = told_in_full((1280, 1000), 1.0)
+    labels = [label for label in dialog.findChildren(QLabel) if label.isVisible()]
+    assert len(labels) > 8 and all(map(is_seen, (*labels, dialog.keep_box, dialog.send_button)))

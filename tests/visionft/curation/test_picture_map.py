@@ -15,6 +15,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ProjectError, StoppedError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.features.feature_store import FeatureKind, Features, features_of, make_current
+from visionft.files import read_arrays, write_arrays
 
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(8, 24))
 CLASSES = 4
@@ -169,6 +170,18 @@ def test_a_damaged_map_is_drawn_anew_and_says_so(tmp_path: Path):
     row_file.write_bytes(damaged)
     assert len(read_map(tmp_path, images)) == 39  # type: ignore[arg-type]
     assert len(draw_map(tmp_path, images)) == 40
+
+
+@pytest.mark.parametrize("parts", [{"axes": np.zeros((3, 5))}, {"rows": np.zeros((2, 7))}, {"points": np.zeros(9)}])
+def test_a_map_whose_parts_do_not_fit_together_is_drawn_anew(tmp_path: Path, parts: dict[str, np.ndarray]):
+    vectors = vectors_of(40)
+    before = draw_map(tmp_path, project_of(tmp_path, vectors[:39]))
+    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.npz")
+    write_arrays(kept, {**read_arrays(kept), **parts})
+    events: list[object] = []
+    after = draw_map(tmp_path, project_of(tmp_path, vectors), on_event=events.append)
+    assert any(isinstance(each, Notice) and "drawn anew" in each.message for each in events)
+    assert (before.fitted, after.fitted) == (39, 40)
 
 
 def test_another_network_has_another_map(tmp_path: Path):

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_measuring import measure_prompts
 from visionft.features.feature_store import current_kind
+from visionft.files import read_arrays, write_arrays
 from visionft.project.edits.changes import AssignSplits, LabelImages, UnlabelImages
 from visionft.project.edits.prompts import SetPrompts
 from visionft.project.importing.importer import import_source
@@ -81,3 +83,17 @@ def test_several_labels_are_ranked_each_for_itself(planted: Path, tmp_path: Path
         report = measure_prompts(opened.path, opened.snapshot(), backbone=tiny_clip)
     assert report.measure == "average precision" and 0.9 < report.accuracy <= 1 and report.interval is None
     assert all(each.recall and each.recall > 0.9 and not each.taken_for for each in report.classes)
+
+
+@pytest.mark.parametrize("damage", ["cut", "other shapes", "claims too much"])
+def test_a_damaged_file_of_the_common_space_is_read_anew(project: Project, tiny_clip: str, damage: str) -> None:
+    first = measure_prompts(project.path, project.snapshot(), backbone=tiny_clip)
+    (space,) = project.path.rglob("space.npz")
+    if damage == "cut":
+        space.write_bytes(space.read_bytes()[:100])
+    elif damage == "other shapes":
+        write_arrays(space, {**read_arrays(space), "projection": np.zeros((3, 5))})
+    else:
+        np.savez_compressed(space, projection=np.zeros((20_000, 1000)), offset=np.zeros(0), scale_bias=np.ones(2))
+    assert measure_prompts(project.path, project.snapshot(), backbone=tiny_clip) == first
+    assert read_arrays(space)["scale_bias"].shape == (2,)

@@ -1,15 +1,13 @@
 """The groups of duplicates as they stand in the project now, contradicting labels first; keeping the best of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from visionft.curation.check import CheckResult
-from visionft.curation.duplicates.check import duplicate_groups, duplicate_pairs
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.curation.check import CheckResult, in_project
+from visionft.curation.duplicates.check import DuplicateGroup, duplicate_groups, duplicate_pairs
 from visionft.project.edits.keep_one import KeepOne
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import Conflict, find_conflicts
+from visionft.project.queries import Conflict, InProject, find_conflicts
 from visionft.project.store import Project
 
 
@@ -62,15 +60,33 @@ def groups_now(project: Project, result: CheckResult, *, threshold: float | None
         threshold: Score from which two are doubles; the one that was found to fit when None.
     """
     images = project.snapshot()
-    now = {image.image_id: image for image in images.images}
+    now, paths = in_project(images), {image.image_id: str(image.path) for image in images.images}
+    groups = [_of_conflict(conflict) for conflict in find_conflicts(project)]
+    for found, is_conflict in standing_groups(project, result, now, threshold=threshold):
+        members = (GroupMember(each, paths[each], now[each].labels) for each in found.image_ids)
+        groups.append(Group(found.kind, found.score, tuple(members), is_conflict))
+    return tuple(sorted(groups, key=lambda group: not group.is_conflict))
+
+
+def standing_groups(
+    project: Project, result: CheckResult, now: Mapping[int, InProject], *, threshold: float | None = None
+) -> Iterator[tuple[DuplicateGroup, bool]]:
+    """Yield the groups that a check found and that hold still, each with whether its labels contradict each other.
+
+    Left out are pictures that were removed or edited since, and pairs that a person has judged to be no doubles.
+
+    Args:
+        project: The project.
+        result: What `Duplicates` found.
+        now: The pictures that are in the project, by their ids.
+        threshold: Score from which two are doubles; the one that was found to fit when None.
+    """
     then = {finding.image_id: finding.sha256 for finding in result.findings}
     paired = {image_id for pair in duplicate_pairs(result) for image_id in (pair.first, pair.second)}
     gone = frozenset(each for each in paired if each not in now or then.get(each) != now[each].sha256)
-    fine = verdicts_of(project, result.check)
-    found = duplicate_groups(result, threshold, fine=fine, gone=gone)
-    groups = [_of_conflict(conflict) for conflict in find_conflicts(project)]
-    groups += [_group(each.kind, each.score, [now[image_id] for image_id in each.image_ids], images) for each in found]
-    return tuple(sorted(groups, key=lambda group: not group.is_conflict))
+    for group in duplicate_groups(result, threshold, fine=verdicts_of(project, result.check), gone=gone):
+        labels = {now[each].labels for each in group.image_ids if now[each].labels}
+        yield group, project.task == "single" and len(labels) > 1
 
 
 def keep_best(groups: Iterable[Group], keeps: Mapping[int, int] | None = None) -> KeepOne | None:
@@ -103,17 +119,3 @@ def _of_conflict(conflict: Conflict) -> Group:
         first = members[0]
         members[0] = GroupMember(conflict.image_id, first.path, first.labels)
     return Group("exact", 1.0, tuple(members), is_conflict=True)
-
-
-def _group(kind: str, score: float, members: Sequence[SnapshotImage], images: Snapshot) -> Group:
-    names = images.class_names
-    labels = {image.labels for image in members if image.labels}
-    return Group(
-        kind,
-        score,
-        tuple(
-            GroupMember(image.image_id, str(Path(image.path)), tuple(names[index] for index in image.labels))
-            for image in members
-        ),
-        is_conflict=images.task == "single" and len(labels) > 1,
-    )

@@ -12,7 +12,6 @@ t-SNE's two numbers .720 and .569, of two principal axes .397 and .311.
 import logging
 import secrets
 import shutil
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -28,7 +27,7 @@ from visionft.events import Notice, OnEvent, ShouldStop, ignore_event, never_sto
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import FeatureKind, Features, current_kind
 from visionft.features.row_store import RowStore
-from visionft.files import atomic_path, read_json, write_json
+from visionft.files import read_arrays, read_json, write_arrays, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +78,17 @@ class _Drawing:
     points: np.ndarray
     is_plain: bool
 
+    def is_of(self, width: int) -> bool:
+        """Whether it can place features (M, `width`)."""
+        frame, count = self.frame, len(self.rows)
+        shapes = [each.shape for each in (frame.mean, frame.divisors, frame.centre)]
+        return (
+            shapes == [(width,)] * 3
+            and frame.axes.shape[:-1] == (width,)
+            and self.rows.shape == (count, frame.axes.shape[-1])
+            and self.points.shape == (count, 2)
+        )
+
     def place(self, vectors: np.ndarray, on_event: OnEvent, should_stop: ShouldStop) -> np.ndarray:
         """Return (M, 2) places of features (M, D)."""
         rows = self.frame.project(vectors)
@@ -121,7 +131,7 @@ def draw_map(
     if not len(features):
         raise ProjectError("The network makes nothing of any picture.", "Compute the features of another network.")
     folder = _folder(project_dir, features.kind, method)
-    drawing = None if again else _read_drawing(folder)
+    drawing = None if again else _read_drawing(folder, features.vectors.shape[1])
     if drawing is None:
         if not again and (folder / _CURRENT).exists():
             on_event(Notice(message="The map that was kept cannot be read: it is drawn anew.", level="warning"))
@@ -182,16 +192,19 @@ def _about(folder: Path) -> tuple[str, int, bool] | None:
         return None
 
 
-def _read_drawing(folder: Path) -> _Drawing | None:
+def _read_drawing(folder: Path, width: int) -> _Drawing | None:
+    """Return the drawing of features (N, `width`); None where there is none that can be used."""
     about = _about(folder)
     if about is None:
         return None
     try:
-        path = folder / about[0] / _DRAWING
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as kept:
-            frame = Frame(kept["mean"], kept["divisors"], kept["centre"], kept["axes"])
-            return _Drawing(frame, kept["rows"].astype(np.float32), kept["points"], about[2])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        kept = {name: value.astype(np.float32) for name, value in read_arrays(folder / about[0] / _DRAWING).items()}
+        frame = Frame(kept["mean"], kept["divisors"], kept["centre"], kept["axes"])
+        drawing = _Drawing(frame, kept["rows"], kept["points"], about[2])
+        if not drawing.is_of(width):
+            raise ValueError("its parts do not fit together")
+        return drawing
+    except (OSError, ValueError, KeyError) as error:
         logger.warning("The map in %s cannot be read: %s", folder, error)
         return None
 
@@ -230,16 +243,9 @@ def _draw(
 
 def _write_drawing(folder: Path, drawing: _Drawing) -> None:
     frame = drawing.frame
-    with atomic_path(folder / _DRAWING) as temporary, temporary.open("wb") as handle:
-        np.savez(
-            handle,
-            mean=frame.mean,
-            divisors=frame.divisors,
-            centre=frame.centre,
-            axes=frame.axes,
-            rows=drawing.rows.astype(np.float16),
-            points=drawing.points,
-        )
+    arrays = {name: getattr(frame, name) for name in ("mean", "divisors", "centre", "axes")}
+    arrays |= {"rows": drawing.rows.astype(np.float16), "points": drawing.points}
+    write_arrays(folder / _DRAWING, arrays)
 
 
 def _place_new(folder: Path, drawing: _Drawing, features: Features, on_event: OnEvent, should_stop: ShouldStop) -> None:

@@ -18,6 +18,7 @@ class Roots:
     def __init__(self, connection: sqlite3.Connection, project_folder: Path) -> None:
         """Find the roots that `connection` lists, as seen from `project_folder` (absolute)."""
         self._project_folder = project_folder
+        self._places: dict[Path, tuple[int, str] | None] = {}
         self._folders = {
             root_id: _locate(connection, root_id, path, relative, project_folder)
             for root_id, path, relative in connection.execute("SELECT id, path, relative FROM root")
@@ -33,10 +34,18 @@ class Roots:
 
     def containing(self, path: Path) -> tuple[int, str] | None:
         """Return the deepest known root that holds `path` (absolute) and the POSIX path below it."""
+        folder = path.parent
+        if folder not in self._places:
+            self._places[folder] = self._place_of(folder)
+        found = self._places[folder]
+        return (found[0], f"{found[1]}{path.name}") if found else None
+
+    def _place_of(self, folder: Path) -> tuple[int, str] | None:
+        """Return the deepest known root that is `folder` or holds it, and what stands before the names of its files."""
         known = self.ids()
-        for parent in path.parents:
+        for parent in (folder, *folder.parents):
             if parent in known:
-                return known[parent], path.relative_to(parent).as_posix()
+                return known[parent], "".join(f"{part}/" for part in folder.relative_to(parent).parts)
         return None
 
 

@@ -94,10 +94,10 @@ class PictureFinder:
         if not is_unicode(name):
             raise ValueError("the file name is not valid Unicode")
         readings = _readings(name)
-        meant = [Path(os.path.normpath(self._base / path)) for path in readings]
+        meant = [Path(os.path.normpath(os.path.join(self._base, path))) for path in readings]  # noqa: PTH118
         leads_out = self._is_confined and not all(path.is_relative_to(self._root) for path in meant)
         for path in () if leads_out else readings:
-            for folder in (self._base, self._base / "images", *self._beside):
+            for folder in self._folders:
                 found = self._in_folder(folder, path)
                 if found:
                     return found
@@ -105,7 +105,7 @@ class PictureFinder:
         if guess is None and leads_out:
             raise ValueError("the file name leads out of the archive")
         if guess is not None:
-            self._guesses[name] = _Guess(guess, meant[-1], readings[-1].parent)
+            self._guesses[name] = _Guess(guess, meant[-1], Path(readings[-1]).parent)
         return guess or meant[-1]
 
     def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
@@ -123,6 +123,8 @@ class PictureFinder:
     def _below(self, meant: Path) -> Path | None:
         """Return the one file anywhere below the root that a path is likeliest to mean."""
         named = self._named(meant.name) or self._uploaded(meant.name)
+        if not named:
+            return None
         agreeing = {path: _common_end(path.parent, meant.parent) for path in named}
         closest = [path for path in named if agreeing[path] == max(agreeing.values())]
         for folder in self._beside:
@@ -141,24 +143,33 @@ class PictureFinder:
     def _named(self, name: str) -> list[Path]:
         return self._by_name.get(name) or self._by_stem.get(name) or self._by_alike_name.get(_alike(name), [])
 
-    def _in_folder(self, folder: Path, name: Path) -> Path | None:
-        """Return the picture of this name in a folder; without a suffix, the only one that has it besides."""
-        literal = Path(os.path.normpath(folder / name))
-        if is_file(literal):
-            return literal
-        if not literal.is_relative_to(folder) or not literal.parent.is_dir():
+    @cached_property
+    def _folders(self) -> tuple[str, ...]:
+        return tuple(map(str, (self._base, self._base / "images", *self._beside)))
+
+    def _in_folder(self, folder: str, name: str) -> Path | None:
+        """Return the picture of this name in a folder; without a suffix, the only one that has it besides.
+
+        Text, not `Path`s: asked for each row of a table in each folder, they are most of the time it takes.
+        """
+        literal = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118
+        if os.path.isfile(literal):  # noqa: PTH113
+            return Path(literal)
+        if not literal.startswith(os.path.join(folder, "")):  # noqa: PTH118
             return None
-        named = self._stems_in(literal.parent).get(literal.name, [])
+        parent, last = os.path.split(literal)
+        named = self._stems_in(parent).get(last, [])
         return named[0] if len(named) == 1 else None
 
-    def _stems_in(self, folder: Path) -> dict[str, list[Path]]:
+    def _stems_in(self, folder: str) -> dict[str, list[Path]]:
         if folder not in self._stems:
-            pictures = [path for path in list_folder(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+            listed = list_folder(Path(folder)) if os.path.isdir(folder) else []  # noqa: PTH112
+            pictures = [path for path in listed if path.suffix.lower() in IMAGE_SUFFIXES]
             self._stems[folder] = _grouped(pictures, lambda path: path.stem)
         return self._stems[folder]
 
     @cached_property
-    def _stems(self) -> dict[Path, dict[str, list[Path]]]:
+    def _stems(self) -> dict[str, dict[str, list[Path]]]:
         return {}
 
     @cached_property
@@ -205,11 +216,11 @@ def _common_end(first: Path, second: Path) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], same))
 
 
-def _readings(name: str) -> list[Path]:
+def _readings(name: str) -> list[str]:
     """Return the paths that a name may be: an address, as it is, and with the backslashes of Windows as separators."""
     if _LOCAL_FILE in name:
-        return [Path(unquote(name.partition(_LOCAL_FILE)[2]))]
+        return [unquote(name.partition(_LOCAL_FILE)[2])]
     if _ADDRESS.match(name):
-        return [Path(unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/"))]
+        return [unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/")]
     has_backslashes = "\\" in name and "/" not in name
-    return [Path(name), Path(PureWindowsPath(name).as_posix())] if has_backslashes else [Path(name)]
+    return [name, PureWindowsPath(name).as_posix()] if has_backslashes else [name]

@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
-from visionft.errors import RunError, VisionFTError, as_expected
+from visionft.errors import RunError
 from visionft.events import Notice, OnEvent, ignore_event
-from visionft.files import fsync_folder, fsync_tree, read_json, write_error
+from visionft.files import fsync_folder, fsync_tree, naming_faults, read_json
 from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, fault_of, read_manifest, write_manifest
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
@@ -78,34 +78,25 @@ def whole_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
     for leftover in (temporary, doomed):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        temporary.mkdir()
-        yield temporary
-        fsync_tree(temporary)
-        if target.exists():
-            # Renamed first, deleted last: a folder that is half deleted must not look like a checkpoint.
-            for source, destination in zip(retired, [doomed, *retired], strict=False):
-                if source.exists():
-                    source.rename(destination)
-        temporary.rename(target)
-        fsync_folder(target.parent)
-    except Exception as error:
+        with naming_faults(target):
+            temporary.mkdir()
+            yield temporary
+            fsync_tree(temporary)
+            if target.exists():
+                # Renamed first, deleted last: a folder that is half deleted must not look like a checkpoint.
+                for source, destination in zip(retired, [doomed, *retired], strict=False):
+                    if source.exists():
+                        source.rename(destination)
+            temporary.rename(target)
+            fsync_folder(target.parent)
+    except Exception:
         shutil.rmtree(temporary, ignore_errors=True)
-        if expected := _disk_fault(error, target):
-            raise expected from error
         raise
     shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _old_name(name: str) -> str:
     return f".{name}.old"
-
-
-def _disk_fault(error: Exception, target: Path) -> VisionFTError | None:
-    """Return the advice for a fault of the disk, which safetensors wraps in a class of its own; None for another."""
-    if isinstance(error, OSError):
-        return write_error(target, error)
-    is_wrapped = isinstance(error, SafetensorError) and ("I/O error" in str(error) or "os error" in str(error))
-    return (as_expected(error) or write_error(target, OSError(str(error)))) if is_wrapped else None
 
 
 def finish_interrupted(run_dir: Path) -> None:

@@ -1,0 +1,48 @@
+"""Finding the pictures that a table names: also with very many rows whose pictures are not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from visionft.project.formats.locating import PictureFinder
+
+ROWS = 500
+
+
+def test_rows_whose_pictures_are_missing_ask_the_disk_once_for_each_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    finder = PictureFinder(tmp_path)
+    finder.find("other.jpg")  # what lies below the folder is read once
+    asked, honest = [], os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **options: asked.append(path) or honest(path, **options))
+    for row in range(ROWS):
+        for folder in ("there", "gone"):
+            assert finder.find(f"{folder}/{row}.jpg") == tmp_path / folder / f"{row}.jpg"
+    assert len(asked) <= 2 * 2 * ROWS + 10  # beside the table, and in `images/`
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("a.png", "a.png"),
+        ("a", "a.png"),
+        ("./sub/../sub/b", "sub/b.jpg"),
+        ("sub\\b.jpg", "sub/b.jpg"),
+        ("c.png", "images/c.png"),
+        ("elsewhere/b.jpg", "sub/b.jpg"),
+        ("http://host/data/sub/b.jpg?x=1", "sub/b.jpg"),
+        ("b", "sub/b.jpg"),
+        ("../beside/d.png", "../beside/d.png"),
+        ("../beside/d", "../beside/d"),  # outside of the folder only what is named as it is
+        ("two.", "two."),
+    ],
+)
+def test_a_name_leads_to_the_picture_that_it_means(tmp_path: Path, name: str, place: str) -> None:
+    base = tmp_path / "base"
+    for each in ("base/a.png", "base/sub/b.jpg", "base/images/c.png", "beside/d.png"):
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each).touch()
+    assert PictureFinder(base).find(name) == Path(os.path.normpath(base / place))
