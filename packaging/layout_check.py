@@ -32,6 +32,8 @@ def main(scale: float, language: str) -> None:
         for scene, pose in screenshots.SCENES.items():
             pose(studio)
             studio.settle(*SIZE)
+            if (studio.state.settings.font_scale, studio.state.settings.language) != (scale, language):
+                print(f"{scene}: it is looked at in other words or at another size than was asked for")
             if studio.window.size().toTuple() != SIZE:
                 print(f"{scene}: the window grows to {studio.window.size().toTuple()}")
             for root in (studio.window, *studio.dialogs()):

@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -46,7 +47,7 @@ SIZES = ((1280, 800), (2560, 1440))
 
 def _welcome_first(studio: Studio) -> None:
     studio.state.close_project()
-    studio.state.settings = Settings(theme=studio.state.settings.theme)
+    studio.state.settings = replace(studio.state.settings, recent_projects=())
     studio.window.show_page("project")
 
 
@@ -55,7 +56,7 @@ def _welcome(studio: Studio) -> None:
     for name in names[:2]:
         (studio.folder / name).mkdir(exist_ok=True)
     recent = tuple(str(studio.folder / name) for name in names)
-    studio.state.settings = Settings(theme=studio.state.settings.theme, recent_projects=recent)
+    studio.state.settings = replace(studio.state.settings, recent_projects=recent)
     studio.window.page("project").refresh()
 
 

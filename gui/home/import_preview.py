@@ -16,7 +16,7 @@ from gui.home.left_out import LeftOutTable
 from gui.home.reading import ReadingLine
 from gui.kit import theme
 from gui.kit.i18n import tr
-from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, text
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, scrolling, text
 from gui.kit.progress_text import progress_text
 from gui.kit.tiles import StatTile
 from visionft.amounts import size_text
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
 _SPLITS = (("train", "training"), ("val", "validation"), ("test", "test"))
+_LEAST_TABLE_PX = 130  # a heading and two lines and a half: then the page scrolls
 
 
 class ImportProgress(QWidget):
@@ -119,14 +120,17 @@ class ImportPreviewPanel(QStackedWidget):
         self._lower.setSpacing(theme.LARGE)
         self._lower.addWidget(classes, 3)
         self._lower.addWidget(self._left_out, 2)
-        layout: QVBoxLayout = column(
-            head, row(*self.tiles.values(), spacing=theme.LARGE), self.reading, self._facts, self._lower
+        found: QVBoxLayout = column(
+            row(*self.tiles.values(), spacing=theme.LARGE), self.reading, self._facts, self._lower
         )
-        layout.setSpacing(theme.LARGE)
-        layout.setStretch(4, 1)
-        layout.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, theme.HUGE)
+        found.setSpacing(theme.LARGE)
+        found.setStretch(3, 1)
+        found.setContentsMargins(theme.HUGE, theme.LARGE, theme.HUGE, theme.HUGE)
+        for table in (self.classes.table, self.table):
+            table.setMinimumHeight(theme.scaled(_LEAST_TABLE_PX))
+        head.setContentsMargins(theme.HUGE, theme.LARGE + theme.TIGHT, theme.HUGE, 0)
         page = QWidget()
-        page.setLayout(layout)
+        page.setLayout(column(head, scrolling(found), spacing=0))
         return page
 
     def show_busy(self, title: str) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
@@ -13,6 +14,8 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.label.candidate_bar import CandidateBar
 from gui.label.cell import Cell
 from gui.label.evidence_strip import EvidenceStrip
+
+_NAME_PX = 140  # what the name of a file needs beside the rest, at the normal text size
 
 
 class PictureViewer(QWidget):
@@ -39,15 +42,32 @@ class PictureViewer(QWidget):
         self._zoom = text("", "small")
         self.fit_button = IconButton("fit", "Fit", on_click=self.view.fit)
         self.real_button = Button("1:1", on_click=self.view.show_real_pixels)
-        moves = (self.back_button, self.previous_button, self.next_button, self._place)
-        looks = (self._zoom, self.fit_button, self.real_button)
-        bar = row(*moves, self._name, self._facts, self._labels, self._accept, *looks)
-        bar.setSpacing(theme.MEDIUM)
-        bar.setStretch(4, 1)
-        layout = column(bar, self.candidates, self.view, self.evidence, spacing=theme.SMALL)
+        self._moves = _group(self.back_button, self.previous_button, self.next_button, self._place)
+        self._words = _group(self._name, self._facts, self._labels, self._accept)
+        self._looks = _group(self._zoom, self.fit_button, self.real_button)
+        self._bar = QGridLayout()
+        self._bar.setHorizontalSpacing(theme.MEDIUM)
+        self._bar.setVerticalSpacing(theme.SMALL)
+        self._bar.setColumnStretch(1, 1)
+        self._bar.addWidget(self._moves, 0, 0)
+        self._bar.addWidget(self._looks, 0, 2)
+        self._place_words()
+        layout = column(self._bar, self.candidates, self.view, self.evidence, spacing=theme.SMALL)
         layout.setStretch(2, 1)
         self.setLayout(layout)
         self.view.zoom_changed.connect(lambda scale: self._zoom.setText(f"{scale:.0%}"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Find room for the words."""
+        super().resizeEvent(event)
+        self._place_words()
+
+    def _place_words(self) -> None:
+        """Have what is said of the picture between the buttons, or below them where its name would have no room."""
+        needed = sum(part.sizeHint().width() for part in (self._moves, self._words, self._looks))
+        is_wide = self.width() >= needed + theme.scaled(_NAME_PX)
+        self._bar.removeWidget(self._words)
+        self._bar.addWidget(self._words, *((0, 1) if is_wide else (1, 0, 1, 3)))
 
     def show_cell(
         self, cell: Cell | None, *, index: int, count: int, neighbours: list[Cell], keys: Mapping[str, str]
@@ -72,6 +92,7 @@ class PictureViewer(QWidget):
             words = tr("Suggested: {ranked}", ranked=ranked)
             key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
             self._accept.setToolTip(f"{key} {words}".strip())
+        self._place_words()
 
     def close_workers(self) -> None:
         """Wait for what is being decoded."""
@@ -81,6 +102,15 @@ class PictureViewer(QWidget):
     def label_text(self) -> str:
         """Return the labels shown over the picture."""
         return self._labels.text()
+
+
+def _group(*widgets: QWidget) -> QWidget:
+    """Return widgets side by side; a name that is shortened takes the room that is left."""
+    group, line = QWidget(), row(*widgets, spacing=theme.MEDIUM)
+    for place, widget in enumerate(widgets):
+        line.setStretch(place, int(isinstance(widget, ElidedLabel)))
+    group.setLayout(line)
+    return group
 
 
 def _shortened(words: str) -> str:

@@ -10,10 +10,11 @@ from typing import LiteralString
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QProgressBar, QStackedWidget, QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
+from gui.kit.flow import Flow
 from gui.kit.i18n import tr
 from gui.kit.parts import Button, Card, ElidedLabel, column, row
 from gui.kit.picture_grid import PictureGrid
@@ -23,6 +24,7 @@ from gui.kit.thumbnails import ThumbnailStore
 
 _LONGEST_NAME = 16  # on a button: the question beside it has the whole one
 _REFIT_MS = 120
+_QUESTION_PX = 200  # what a question needs beside its buttons, at the normal text size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,12 @@ class RowsView(QWidget):
         above = row(self.back_button, self._progress_words, self._bar, spacing=theme.MEDIUM)
         above.setStretch(1, 1)
         card = Card(tone="info", margin=theme.SMALL)
-        line = row(column(self._question, self._hint, spacing=theme.HAIR), self.other_button, self.accept_button)
-        line.setStretch(0, 1)
-        line.setContentsMargins(theme.TIGHT, 0, 0, 0)
-        card.body.addLayout(line)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._line.setSpacing(theme.SMALL)
+        self._line.addLayout(column(self._question, self._hint, spacing=theme.HAIR), 1)
+        self._line.addLayout(Flow(self.other_button, self.accept_button))
+        self._line.setContentsMargins(theme.TIGHT, 0, 0, 0)
+        card.body.addLayout(self._line)
         filled, lines = QWidget(), column(card, self.grid)
         lines.setStretch(1, 1)
         filled.setLayout(lines)
@@ -140,7 +144,15 @@ class RowsView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Look whether the rows have other room now, once the size has come to rest."""
         super().resizeEvent(event)
+        self._place_buttons()
         self._refit.start()
+
+    def _place_buttons(self) -> None:
+        """Have the buttons beside the question, or below it where they would leave it no room."""
+        shown = [button for button in (self.other_button, self.accept_button) if not button.isHidden()]
+        needed = sum(button.sizeHint().width() for button in shown) + theme.scaled(_QUESTION_PX)
+        is_wide = self.width() >= needed
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
 
     def seen_of(self, shown: RowOfAlike) -> tuple[int, ...]:
         """Return those pictures of the first row that find room in it."""
@@ -163,6 +175,7 @@ class RowsView(QWidget):
         self.accept_button.setEnabled(asked.can_accept)
         self.other_button.setText(_with_key(asked.other, asked.other_key).replace("&", "&&"))
         self.other_button.setVisible(bool(asked.other))
+        self._place_buttons()
 
     def show_progress(self, words: str, done: int, total: int) -> None:
         """Say how far it is."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 from gui.kit import theme
 from gui.kit.i18n import tr
 from gui.kit.image_view import ImageView
-from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, text
+from gui.kit.parts import Button, ElidedLabel, choice_box, column, row, scrolling, text
 from gui.kit.picture_grid import PictureGrid
 from gui.kit.picture_model import PictureModel, Tile
 from gui.kit.theme import ClassColour
@@ -52,7 +52,7 @@ class AnswersPanel(QSplitter):
         self.picker.class_named.connect(self._on_class_named)
 
     def _lay_out(self) -> None:
-        left, right = QWidget(), QWidget()
+        left = QWidget()
         head = row(self._tally, self.order_box, self.csv_button)
         head.setStretch(0, 1)
         left_layout = column(head, self.grid)
@@ -62,7 +62,7 @@ class AnswersPanel(QSplitter):
         self.card.body.insertWidget(4, self._note)
         right_layout = column(self.view, self.card, self.evidence, spacing=theme.LARGE)
         right_layout.setStretch(0, 1)
-        right.setLayout(right_layout)
+        right = scrolling(right_layout)
         right.setMinimumWidth(theme.scaled(300))
         self.addWidget(left)
         self.addWidget(right)
