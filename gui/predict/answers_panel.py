@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter, QWidget
 
 from gui.kit import theme
 from gui.kit.i18n import tr
@@ -63,6 +63,11 @@ class AnswersPanel(QSplitter):
         right_layout = column(self.view, self.card, self.evidence, spacing=theme.LARGE)
         right_layout.setStretch(0, 1)
         right = scrolling(right_layout)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        for label in right.findChildren(QLabel):  # else it scrolls for lines that they have only in a narrow column
+            if label.wordWrap():
+                label.setSizePolicy(policy)
         right.setMinimumWidth(theme.scaled(300))
         self.addWidget(left)
         self.addWidget(right)
