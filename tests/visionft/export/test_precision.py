@@ -41,7 +41,7 @@ def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize(
-    ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "lora"), ("test_resnet", "knn")]
+    ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "prefix"), ("test_resnet", "knn")]
 )
 def test_smaller_files_answer_like_the_model(backbone: str, method: str, exported, snapshot: Snapshot) -> None:
     result = exported(backbone, method)
@@ -85,12 +85,15 @@ def test_only_the_body_of_the_network_changes(exported) -> None:
 
 
 def test_a_transformer_keeps_attention_norms_and_residuals_in_float(exported) -> None:
-    result = exported("test_vit", "lora")
+    result = exported("test_vit", "prefix")
     graph = onnx.load(result.model.with_name("model_int8.onnx")).graph
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type in ("Softmax", "LayerNormalization", "Gelu", "Add") and node.name.startswith("network/"):
             assert not any(made_by[name].op_type == "DequantizeLinear" for name in node.input if name in made_by)
+    assert not [
+        tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 3
+    ]
     products = [node for node in graph.node if node.op_type == "MatMul" and "attention" not in node.name]
     assert (
         sum(made_by[node.input[0]].op_type == "DequantizeLinear" for node in products if node.input[0] in made_by) > 4

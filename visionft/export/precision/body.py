@@ -32,9 +32,13 @@ def module_of(name: str) -> str:
 
 
 def layers(graph: Any, head: str) -> list[Any]:
-    """Return the convolutions and products of the body whose weights are constants, in their order."""
-    constants = {tensor.name for tensor in graph.initializer}
-    return [node for node in body_nodes(graph, head) if node.op_type in _LAYERS and node.input[1] in constants]
+    """Return the convolutions and products of the body whose weights are constants, in their order.
+
+    Attention to prefix tokens, whose keys and values are constants too, is none: they are a matrix for each head.
+    """
+    dimensions = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    nodes = [node for node in body_nodes(graph, head) if node.op_type in _LAYERS]
+    return [node for node in nodes if dimensions.get(node.input[1]) == (4 if node.op_type == "Conv" else 2)]
 
 
 def has_attention(graph: Any) -> bool:
