@@ -17,6 +17,7 @@ from visionft.errors import ExportError, ImageError, NextStep, StoppedError, not
 from visionft.evaluation.report import run_images
 from visionft.events import OnEvent, Progress, ShouldStop
 from visionft.export.contents import MODEL_FILE
+from visionft.export.options import OPSET
 from visionft.export.parity_pictures import readable_pictures
 from visionft.export.precision.body import module_of
 from visionft.export.precision.half import at_half_precision
@@ -32,9 +33,11 @@ from visionft.export.precision.measuring import (
 from visionft.export.precision.observing import observe
 from visionft.export.precision.patching import patch
 from visionft.export.precision.processor import adds_bytes_exactly
-from visionft.export.precision.quantising import Plan
+from visionft.export.precision.quantising import Plan, session_of
 from visionft.export.precision.restoring import HeldOut, Search
 from visionft.export.precision.variants import Precision, Variant, is_right, judge, variant_file
+from visionft.export.predictor import INPUT
+from visionft.export.preprocessing_graph import preprocessing_model
 from visionft.files import sha256_file
 from visionft.training.loop.samples import spread
 from visionft.training.runs.answerer import Answerer
@@ -175,13 +178,17 @@ class VariantMaker:
     def _prepared(
         self, part: LoadedRun, chosen: Sequence[SnapshotImage], stage: str
     ) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield pictures as a network sees them, (1, 3, S, S), and their places; without those that cannot be read."""
+        """Yield pictures as a network sees them, (1, 3, S, S), and their places; without those that cannot be read.
+
+        The file's own steps prepare them: what is 1e-6 away falls on other whole numbers, and changes an answer.
+        """
+        session = session_of(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
         for place, image in enumerate(chosen):
             if self.should_stop():
                 raise StoppedError("The export was stopped.", "Nothing was kept.")
             self.on_event(Progress(stage=stage, done=place, total=len(chosen)))
             try:
-                yield part.preprocessing.apply(decode(image.path)).numpy()[None], place
+                yield session.run(None, {INPUT: decode(image.path)[None]})[0], place
             except ImageError as error:
                 logger.info("picture %d is left out: %s", image.image_id, error.message)
 

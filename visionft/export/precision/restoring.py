@@ -25,8 +25,6 @@ from visionft.export.precision.variants import MOST_LOSS
 
 logger = logging.getLogger(__name__)
 
-# A picture more or less is chance: pictures that are prepared in the file itself, to 1e-6 the same, moved one of 370.
-AIMED_LOSS = MOST_LOSS / 2
 TRIED, BATCH = 32, 16  # pictures on which ranges, and each layer alone, are tried
 POWERS = (2.4, 3.5, math.inf)  # of an error: which ranges are tried (`Tensor.range`)
 MOST_RESTORED = 0.5  # of the units: beyond, nothing is gained by whole numbers
@@ -92,12 +90,12 @@ class Search:
     _rounded: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
 
     def run(self) -> Quantised:
-        """Return the first that is right as often as the network, but for `AIMED_LOSS`; else the one most often right.
+        """Return the first that is right as often as the network, but for `MOST_LOSS`; else the one most often right.
 
         Raises:
             StoppedError: The user stopped.
         """
-        wanted = self.held_out.accuracy(self._logits(self.network, self.held_out.inputs)) - AIMED_LOSS
+        wanted = self.held_out.accuracy(self._logits(self.network, self.held_out.inputs)) - MOST_LOSS
         tried: list[tuple[float, Quantised]] = []
         for bits in self.bits:
             tried.append(self._tried(bits))
