@@ -98,8 +98,13 @@ class Keeper:
 
         A run is done without it: where the user stops, or no validation picture can be read any more, the epoch stays.
         """
+        if not self._interpolates:
+            return
+        # All read what the main process has written of the last epoch: who came before it would try nothing, and the
+        # others would wait for ever.
+        self._accelerator.wait_for_everyone()
         before = best_epoch(read_metrics(self._run_dir))
-        if not self._interpolates or before is None:
+        if before is None:
             return
         on_event(Progress(stage="Trying weights between start and end", done=0, total=0))
         found = None
