@@ -9,7 +9,7 @@ import numpy as np
 
 from visionft.errors import nothing_readable
 from visionft.export.graph import NETWORK_INPUT
-from visionft.export.precision.quantising import Plan, Ranges, session_of
+from visionft.export.precision.quantising import PRODUCTS, Plan, Ranges, session_of
 
 LEVELS: Final = 255  # steps of a byte
 SAMPLED: Final = 1024  # values of each tensor, of each picture
@@ -100,10 +100,13 @@ def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Observed:
 
 
 def _activations(network: Any, plan: Plan) -> list[str]:
-    """Return the tensors that go into the plan's nodes or come out of them, without constants."""
+    """Return the tensors that become bytes: what goes into the plan's nodes, and what a convolution gives."""
     constants, wanted = {tensor.name for tensor in network.graph.initializer}, {*plan.layers, *plan.between}
-    nodes = [node for node in network.graph.node if node.name in wanted]
-    names = dict.fromkeys(name for node in nodes for name in (*node.input, *node.output))
+    names: dict[str, None] = {}
+    for node in network.graph.node:
+        if node.name in wanted:
+            gives_floats = plan.is_transformer and node.op_type in PRODUCTS
+            names |= dict.fromkeys(node.input if gives_floats else (*node.input, *node.output))
     return [name for name in names if name and name not in constants]
 
 

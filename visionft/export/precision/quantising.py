@@ -19,6 +19,7 @@ from visionft.export.precision.body import body_nodes, convolutional_start, has_
 
 Ranges = Mapping[str, tuple[float, float]]
 NEAREST: Mapping[str, np.ndarray] = {}  # every weight is rounded to the nearest step
+PRODUCTS = ("MatMul", "Gemm")  # of a transformer: what they give stays float
 _BETWEEN = ("Relu", "Add", "MaxPool")  # what stays in bytes between the convolutions of a ResNet
 
 
@@ -100,7 +101,7 @@ def in_whole_numbers(
     data: dict[str, Any] = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     options = {"MatMulConstBOnly": True}
     if plan.is_transformer:
-        options["OpTypesToExcludeOutputQuantization"] = ["MatMul", "Gemm"]  # type: ignore[assignment]
+        options["OpTypesToExcludeOutputQuantization"] = list(PRODUCTS)  # type: ignore[assignment]
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(copy),
         per_channel=True,

@@ -7,6 +7,7 @@ mean square by which a convolution missed fell to between a fiftieth and two fif
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from visionft.export.precision.quantising import Plan
 
 BLOCK: Final = 128  # columns; what they miss is handed on to all others at once
-DAMPING: Final = 0.01  # of the mean square of an input, so that unknown directions cost something
+DAMPINGS: Final = (0.01, 0.1, 1.0)  # of the mean square of an input, so that unknown directions cost something
 
 
 def rounded_weights(
@@ -74,5 +75,9 @@ def compensated(weights: np.ndarray, moments: np.ndarray, scales: np.ndarray, *,
 def _handing_on(moments: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return the upper Cholesky factor of the inverse moments: row k says how others make up for what k misses."""
     ordered = moments[np.ix_(order, order)].astype(np.float64)
-    ordered[np.diag_indices_from(ordered)] += DAMPING * max(np.diag(ordered).mean(), np.finfo(np.float32).tiny)
-    return np.linalg.cholesky(np.linalg.inv(ordered)).T
+    usual = max(float(np.diag(ordered).mean()), float(np.finfo(np.float32).tiny))
+    for damping in DAMPINGS:
+        damped = ordered + damping * usual * np.eye(len(order))
+        with suppress(np.linalg.LinAlgError):  # sums of float32 may be a little less than positive definite
+            return np.linalg.cholesky(np.linalg.inv(damped)).T
+    return np.eye(len(order))  # nothing is handed on

@@ -63,7 +63,7 @@ def test_products_are_watched_and_wide_layers_are_left_out() -> None:
     network = network_of(nodes, w=np.ones((5, MOST_WIDTH + 1)), v=np.ones((MOST_WIDTH + 1, 2)))
     rows = np.random.default_rng(0).standard_normal((1, 7, 5)).astype(np.float32)
     seen = observe(network, Plan(("usual", "too wide"), (), is_transformer=True), [rows])
-    assert set(seen.moments) == {"usual"}
+    assert set(seen.moments) == {"usual"} and set(seen.tensors) == {"input", "wide"}  # what comes out stays float
     np.testing.assert_allclose(seen.moments["usual"], rows[0].T @ rows[0] / 7, rtol=1e-5)
 
 
