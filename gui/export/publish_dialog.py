@@ -196,7 +196,7 @@ class PublishDialog(QDialog):
         self._address = sent.address
         who = tr("Everybody may see it.") if sent.is_public else tr("Only you, and whom you let in, may see it.")
         self._done_words.setText(f"{tr('Sent to {address}.', address=sent.address)} {who}")
-        for widget in (self._form, self.send_button):
+        for widget in (self._about, self._area, self.send_button):  # all that was said of what was to come
             widget.hide()
         self.arrived.show()
         self.close_button.setText(tr("Close"))
@@ -240,8 +240,8 @@ class PublishDialog(QDialog):
         return tr("Give a token.") if self.which.value() == _OTHER and not wish.to.token.strip() else ""
 
     def about(self) -> str:
-        """Return how much goes where."""
-        return self._about.text()
+        """Return how much goes where; empty once it is there."""
+        return "" if self._about.isHidden() else self._about.text()
 
     def files(self) -> str:
         """Return what is said of the files."""

@@ -56,6 +56,7 @@ def test_it_arrives_private_with_the_token_of_this_computer(qtbot, window, dialo
     assert hub.is_private is True and hub.tokens - {""} == {"hf_test"}
     assert hub.files["model.onnx"] == (exported / "model.onnx").read_bytes() and "samples/page.html" in hub.files
     assert "Only you" in dialog.arrived_words() and f"{hub.url}/me/model" in dialog.arrived_words()
+    assert not dialog.about()  # nothing is sent before one presses Send: that is over
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
     qtbot.mouseClick(dialog.page_button, LEFT)
