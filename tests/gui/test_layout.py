@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.app import create_window
@@ -125,6 +126,17 @@ def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
     *cut, end = done.stdout.splitlines()
     assert not cut
     assert int(end.split()[0]) > 25
+
+
+def test_the_check_names_what_stays_cut_not_what_gets_its_room_a_moment_later(window, look):
+    """A thread that ends while the check looks changes a text before the layout has seen it."""
+    label = text("A long text that has no room")
+    label.setParent(window)
+    label.setFixedWidth(40)
+    label.show()
+    assert len(look(window, "welcome", window)) == 1
+    QTimer.singleShot(200, partial(label.setFixedWidth, label.sizeHint().width()))
+    assert not look(window, "welcome", window)
 
 
 def test_the_check_finds_a_cut_text(qtbot, is_cut):
