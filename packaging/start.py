@@ -2,7 +2,8 @@ r"""Set VisionFT up in `.venv` and run it; everything it needs is Python 3.11 or
 
     python3 packaging/start.py demo [ARGUMENTS]    run the main job on sample pictures (arguments of `visionft demo`)
     python3 packaging/start.py app [PROJECT]       open the window
-    python3 packaging/start.py test [ARGUMENTS]    run the tests (arguments of pytest)
+    python3 packaging/start.py test                run the tests, without the long proofs, on every core
+    python3 packaging/start.py test ARGUMENTS      run pytest with these arguments: `tests` runs all, one after another
 
 On Windows: py packaging\start.py. The first call installs; later ones start at once unless pyproject.toml or Python
 changed, or an NVIDIA GPU came in. A computer without one gets the CPU builds of PyTorch and ONNX Runtime, which are
@@ -32,6 +33,8 @@ ENVIRONMENT = ROOT / ".venv"
 STAMP = ENVIRONMENT / "visionft-setup.json"
 OLDEST_PYTHON, NEWEST_TRIED = (3, 11), (3, 14)
 COMMANDS = ("demo", "app", "test")
+# Each process takes about a GiB.
+QUICK_TESTS = ("-m", "not slow", "-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
 # The two wheels of ONNX Runtime hold the same module: whichever came last would overwrite parts of the other.
 DEPEND_ON_GPU = ("torch", "torchvision", "onnxruntime", "onnxruntime-gpu")
 
@@ -309,7 +312,7 @@ def uv(*arguments: str) -> None:
 def command_line(command: str, rest: list[str]) -> list[str]:
     """Return the command to run in the environment; developers' variables reach their tests."""
     if command == "test":
-        return [str(python_in_venv()), "-P", *utf8(), "-m", "pytest", *rest]
+        return [str(python_in_venv()), "-P", *utf8(), "-m", "pytest", *(rest or QUICK_TESTS)]
     return [*own_python(), *utf8(), "-m", "visionft", command, *rest]
 
 

@@ -383,6 +383,7 @@ def test_an_environment_of_another_processor_or_without_pip_is_not_used(
 
 def test_arguments_reach_the_command(start: ModuleType) -> None:
     assert start.command_line("test", ["-k", "decode", "-x"])[1:] == ["-P", "-m", "pytest", "-k", "decode", "-x"]
+    assert start.command_line("test", [])[1:] == ["-P", "-m", "pytest", *start.QUICK_TESTS]
     assert start.command_line("demo", ["--out", "a b"])[1:] == ["-I", "-m", "visionft", "demo", "--out", "a b"]
     assert start.command_line("app", [])[1:] == ["-I", "-m", "visionft", "app"]
 
@@ -394,7 +395,7 @@ def test_windows_finds_the_program_in_a_folder_with_an_umlaut(
     monkeypatch.setattr(start, "python_in_venv", lambda: "python.exe")
     monkeypatch.setattr(start.os, "name", "nt")
     assert start.command_line("app", []) == ["python.exe", "-I", "-X", "utf8", "-m", "visionft", "app"]
-    assert start.command_line("test", []) == ["python.exe", "-P", "-X", "utf8", "-m", "pytest"]
+    assert start.command_line("test", ["-x"]) == ["python.exe", "-P", "-X", "utf8", "-m", "pytest", "-x"]
 
 
 def test_the_exit_code_passes_through(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
