@@ -120,7 +120,7 @@ class Search:
             tried.append(self._tried(bits, [name for unit in order[:count] for name in unit]))
             count *= 2
         # Of equals the one that is most like the network.
-        return self._found(self._spared(max(reversed(tried), key=lambda each: each.accuracy)))
+        return self._found(self._spared(max(reversed(tried), key=lambda each: each.accuracy), wanted))
 
     def _tried(self, bits: int, in_float: Collection[str] = ()) -> _Tried:
         """Return how often a network with these nodes in float is right, and that network."""
@@ -129,19 +129,19 @@ class Search:
         logger.info("int8 of %d bits, %d nodes in float: %.4f", bits, len(in_float), accuracy)
         return _Tried(accuracy, bits, tuple(in_float), network)
 
-    def _spared(self, tried: _Tried) -> _Tried:
+    def _spared(self, tried: _Tried, wanted: float) -> _Tried:
         """Return it with those convolutions in bytes again that its answers do not need in float.
 
         What a block needs is mostly its first convolution and its sum. Late layers come first: they are rarely it.
         """
-        most = MOST_MOVED * self._moved(tried.network)
+        most, wanted = MOST_MOVED * self._moved(tried.network), min(wanted, tried.accuracy)
         for unit in self.plan.units:
             layers = [name for name in unit if name in self.plan.layers and name in tried.in_float]
             for layer in reversed(layers if len(unit) > 1 else []):
                 in_float = [name for name in tried.in_float if name != layer]
                 if self._moved(self._made(tried.bits, in_float)) <= most:
                     without = self._tried(tried.bits, in_float)
-                    tried = without if without.accuracy >= tried.accuracy else tried
+                    tried = without if without.accuracy >= wanted else tried
         return tried
 
     def _found(self, tried: _Tried) -> Quantised:
