@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 TRIED, BATCH = 32, 16  # pictures on which ranges, and each layer alone, are tried
 POWERS = (2.4, 3.5, math.inf)  # of an error: which ranges are tried (`Tensor.range`)
 MOST_RESTORED = 0.5  # of the units: beyond, nothing is gained by whole numbers
-MOST_MOVED = 1.5  # times the mean square in logits, for which a convolution of a restored unit may be in bytes again
 SEARCHING, ROUNDING = "Finding layers that bear whole numbers", "Rounding weights"
 
 
@@ -67,22 +66,11 @@ class Quantised:
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """A network in whole numbers that was tried: the nodes it has in float, and how often it is right."""
-
-    accuracy: float
-    bits: int
-    in_float: tuple[str, ...]
-    network: Any
-
-
-@dataclass(frozen=True)
 class Search:
     """Looks for the layers of a network that have to stay in float32.
 
     Weights of 7 bits come first: they are exact on every processor, and cost next to nothing. Then those of 8 where
-    this one is exact with them; then units of the better one are restored (`Plan.units`), those first that help most;
-    and of these the convolutions go back to bytes without which nothing is lost.
+    this one is exact with them; then units of the better one are restored (`Plan.units`), those first that help most.
 
     Attributes:
         network: An ONNX model whose nodes have the names that `export_network` gives.
@@ -108,45 +96,26 @@ class Search:
             StoppedError: The user stopped.
         """
         wanted = self.held_out.accuracy(self._logits(self.network, self.held_out.inputs)) - MOST_LOSS
-        tried: list[_Tried] = []
+        tried: list[tuple[float, Quantised]] = []
         for bits in self.bits:
             tried.append(self._tried(bits))
-            if tried[-1].accuracy >= wanted:
-                return self._found(tried[-1])
-        bits = max(tried, key=lambda each: each.accuracy).bits
+            if tried[-1][0] >= wanted:
+                return tried[-1][1]
+        bits = max(tried, key=lambda each: each[0])[1].bits
         order = self._worst_first(bits)
         count = 1
-        while count <= MOST_RESTORED * len(order) and tried[-1].accuracy < wanted:
+        while count <= MOST_RESTORED * len(order) and tried[-1][0] < wanted:
             tried.append(self._tried(bits, [name for unit in order[:count] for name in unit]))
             count *= 2
-        # Of equals the one that is most like the network.
-        return self._found(self._spared(max(reversed(tried), key=lambda each: each.accuracy), wanted))
+        return max(reversed(tried), key=lambda each: each[0])[1]  # of equals the one that is most like the network
 
-    def _tried(self, bits: int, in_float: Collection[str] = ()) -> _Tried:
+    def _tried(self, bits: int, in_float: Collection[str] = ()) -> tuple[float, Quantised]:
         """Return how often a network with these nodes in float is right, and that network."""
-        network = self._made(bits, in_float)
-        accuracy = self.held_out.accuracy(self._logits(network, self.held_out.inputs))
-        logger.info("int8 of %d bits, %d nodes in float: %.4f", bits, len(in_float), accuracy)
-        return _Tried(accuracy, bits, tuple(in_float), network)
-
-    def _spared(self, tried: _Tried, wanted: float) -> _Tried:
-        """Return it with those convolutions in bytes again that its answers do not need in float.
-
-        What a block needs is mostly its first convolution and its sum. Late layers come first: they are rarely it.
-        """
-        most, wanted = MOST_MOVED * self._moved(tried.network), min(wanted, tried.accuracy)
-        for unit in self.plan.units:
-            layers = [name for name in unit if name in self.plan.layers and name in tried.in_float]
-            for layer in reversed(layers if len(unit) > 1 else []):
-                in_float = [name for name in tried.in_float if name != layer]
-                if self._moved(self._made(tried.bits, in_float)) <= most:
-                    without = self._tried(tried.bits, in_float)
-                    tried = without if without.accuracy >= wanted else tried
-        return tried
-
-    def _found(self, tried: _Tried) -> Quantised:
-        layers = tuple(layer for layer in self.plan.layers if layer in tried.in_float)
-        return Quantised(tried.network, tried.bits, layers)
+        layers = tuple(layer for layer in self.plan.layers if layer in in_float)
+        found = Quantised(self._made(bits, in_float), bits, layers)
+        accuracy = self.held_out.accuracy(self._logits(found.network, self.held_out.inputs))
+        logger.info("int8 of %d bits, %d layers in float: %.4f", bits, len(layers), accuracy)
+        return accuracy, found
 
     def _worst_first(self, bits: int) -> list[tuple[str, ...]]:
         """Return the units of the plan, those first with which in float the logits move least."""
