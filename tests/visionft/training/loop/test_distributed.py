@@ -19,6 +19,21 @@ LAUNCH += ["--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "--ma
 # By its `--cpu`, accelerate starts a single process whatever number is asked for; `--multi_gpu` starts them all, and
 # the device is ours to say.
 PROCESSES = {1: ["--cpu", "--num_processes", "1"], 2: ["--multi_gpu", "--num_processes", "2"]}
+PROGRAM = ("-m", "visionft")
+# The same, on a computer whose main process writes what it keeps of an epoch to a slow disk.
+SLOW_DISK = """
+import sys, time
+from visionft.__main__ import main
+from visionft.training.runs import recording
+
+def keep_late(*arguments):
+    time.sleep(2)
+    keep(*arguments)
+
+keep, recording.keep_epoch = recording.keep_epoch, keep_late
+if __name__ == "__main__":
+    sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -30,9 +45,11 @@ def project(picture_folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def train(project: Path, backbone: str, method: str, processes: int) -> list[dict]:
-    command = [sys.executable, *LAUNCH, *PROCESSES[processes], "-m", "visionft", "train", str(project)]
-    command += ["--backbone", backbone, "--method", method, "--epochs", "3", "--json", *SETTINGS]
+def train(
+    project: Path, backbone: str, method: str, processes: int, *, epochs: int = 3, program: tuple[str, ...] = PROGRAM
+) -> list[dict]:
+    command = [sys.executable, *LAUNCH, *PROCESSES[processes], *program, "train", str(project)]
+    command += ["--backbone", backbone, "--method", method, "--epochs", str(epochs), "--json", *SETTINGS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=280)
     assert done.returncode == 0, done.stderr
@@ -54,3 +71,12 @@ def test_two_processes_equal_one(backbone: str, method: str, project: Path) -> N
         assert shared["val_loss"] == pytest.approx(single["val_loss"], abs=1e-4)
         assert shared["val_accuracy"] == pytest.approx(single["val_accuracy"], abs=1e-4)
         assert shared["train_loss"] == pytest.approx(single["train_loss"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_no_process_goes_on_before_the_main_one_has_written_the_last_epoch(project: Path, tmp_path: Path) -> None:
+    """One that did would find nothing to try between the run's start and its end, and the main one wait for ever."""
+    program = tmp_path / "slow_disk.py"
+    program.write_text(SLOW_DISK)
+    epochs = train(project, "test_vit", "full", 2, epochs=1, program=(str(program),))
+    assert [each["epoch"] for each in epochs] == [0, 1]
