@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -403,6 +403,22 @@ def test_the_exit_code_passes_through(start: ModuleType, monkeypatch: pytest.Mon
     monkeypatch.setattr(start, "command_line", lambda _command, rest: [sys.executable, "-c", *rest])
     assert start.main(["demo", "raise SystemExit(5)"]) == 5
     assert start.main(["demo", "pass"]) == 0
+
+
+@pytest.mark.parametrize(("room", "own", "in_memory"), [(2**33, None, True), (2**30, None, False), (2**33, "x", False)])
+def test_temporary_files_of_tests_lie_in_memory_where_there_is_room_and_go_at_the_end(
+    start: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, own: str | None, in_memory: bool
+) -> None:
+    monkeypatch.setattr(start, "IN_MEMORY", tmp_path)
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=room))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    if own:
+        monkeypatch.setenv("TMPDIR", own)
+    with start.environment_of_tests() as environment:
+        folder = environment.get("TMPDIR")
+        assert (folder is not None and Path(folder).parent == tmp_path) == in_memory
+        assert in_memory or folder == own
+    assert not in_memory or not Path(str(folder)).exists()
 
 
 def test_an_old_python_is_refused_with_the_version_needed(
