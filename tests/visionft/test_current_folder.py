@@ -96,6 +96,7 @@ def test_the_start_from_a_deleted_folder(project: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and "48 pictures" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> None:
     done = run(sys.executable, "-m", "visionft", "train", project, *TINY, cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr

@@ -104,6 +104,7 @@ def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -
     assert again.random_deletion == found[0].random_deletion
 
 
+@pytest.mark.slow
 def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tmp_path: Path) -> None:
     snapshot, places = spots
     for number, backbone in enumerate(("starter_resnet", "starter_vit"), start=1):

@@ -82,6 +82,7 @@ def test_few_pictures_are_enough(counts: list[int]):
     assert (fitted.accuracy is None) == (max(counts) < 2)
 
 
+@pytest.mark.slow
 def test_a_thousand_classes():
     features, _ = pictures(2000, classes=40)
     fitted = fit(features, np.arange(2000) % 1000, classes=1000)

@@ -70,6 +70,7 @@ def test_the_bundled_ones_are_known_by_their_hash(snapshot: Snapshot, tmp_path: 
     assert (result.weights.origin, result.weights.licence) == ("VisionFT", "Apache-2.0")
 
 
+@pytest.mark.slow
 def test_timm_rebuilds_the_network_from_what_a_run_and_its_export_say(snapshot: Snapshot, tmp_path: Path) -> None:
     import onnx
     import timm

@@ -88,6 +88,7 @@ def test_weights_that_fit_nothing_name_what_would(tmp_path: Path) -> None:
         load_weights(network("resnet18"), BACKBONES["resnet18"], tmp_path / "odd.safetensors")
 
 
+@pytest.mark.slow
 def test_every_backbone_is_known_by_its_own_tensors(state_of) -> None:
     twins = {"vit_small", "deit_small"}  # one architecture, two sets of weights
     for name, backbone in BACKBONES.items():
