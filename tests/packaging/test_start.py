@@ -405,6 +405,18 @@ def test_the_exit_code_passes_through(start: ModuleType, monkeypatch: pytest.Mon
     assert start.main(["demo", "pass"]) == 0
 
 
+def test_tests_run_with_their_temporary_files_in_memory_and_pass_their_exit_code_on(
+    start: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "IN_MEMORY", tmp_path)
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2**33))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    write = "import sys, tempfile; open('where', 'w').write(tempfile.gettempdir()); sys.exit(5)"
+    assert start.run([sys.executable, "-c", write, "pytest"]) == 5
+    where = Path((start.ROOT / "where").read_text())
+    assert where.parent == tmp_path and not where.exists()
+
+
 @pytest.mark.parametrize(("room", "own", "in_memory"), [(2**33, None, True), (2**30, None, False), (2**33, "x", False)])
 def test_temporary_files_of_tests_lie_in_memory_where_there_is_room_and_go_at_the_end(
     start: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, own: str | None, in_memory: bool
